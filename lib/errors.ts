@@ -1,0 +1,43 @@
+/** Stable words for what went wrong; `error.code` is one of these. */
+export type ErrorCode =
+  /** A value given by the caller is wrong: type, shape, range, unknown name. */
+  | 'BAD_ARGUMENT'
+  /** An input array does not fit the network: shape, rank, type, NaN, empty. */
+  | 'BAD_INPUT'
+  /** The file is not what it should be: not ONNX, truncated, inconsistent, a `.npy` of objects. */
+  | 'BAD_FILE'
+  /** The network holds operators that cannot be differentiated. */
+  | 'UNSUPPORTED'
+  /** The memory budget is too small; the message says what would fit. */
+  | 'MEMORY_BUDGET'
+  /** The system gave no memory. */
+  | 'OUT_OF_MEMORY'
+  /** A size that cannot be represented. */
+  | 'TOO_LARGE'
+  /** The network was disposed. */
+  | 'DISPOSED'
+  /** A numerical method did not reach its goal. */
+  | 'NUMERICAL'
+  /** The work failed for another reason. */
+  | 'FAILED'
+
+/** The one error class of this package. Aborts reject with a DOMException named AbortError. */
+export class TangentError extends Error {
+  override readonly name = 'TangentError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** *Expected ⟨what⟩ for ⟨name⟩ but received ⟨value⟩ of type ⟨type⟩*. */
+export function badArgument(name: string, expected: string, received: unknown): TangentError {
+  const type = received === null ? 'null' : Array.isArray(received) ? 'array' : typeof received
+  const shown = typeof received === 'string' ? JSON.stringify(received) : String(received)
+  return new TangentError(
+    'BAD_ARGUMENT',
+    `Expected ${expected} for ${name} but received ${shown} of type ${type}`,
+  )
+}

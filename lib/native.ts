@@ -1,0 +1,175 @@
+// The whole typed boundary to the addon. Everything native is declared here and nowhere else.
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+/** Value of a node's attribute as the addon takes it. 64-bit integers arrive as numbers. */
+export type NativeAttribute =
+  | { i: number }
+  | { f: number }
+  | { s: string }
+  | { ints: number[] }
+  | { floats: number[] }
+  | { strings: string[] }
+
+export interface NativeNode {
+  op: string
+  /** '' for ai.onnx. */
+  domain: string
+  /** The version of its domain that the model imports. */
+  opset: number
+  name: string
+  attributes: Record<string, NativeAttribute>
+  /** Value ids (indices into `NativeGraph.values`); -1 where an optional one is absent. */
+  inputs: number[]
+  outputs: number[]
+}
+
+export interface NativeGraph {
+  /** Every value of the graph; `shape` where it is known before anything runs (initializers). */
+  values: { name: string; shape?: number[] }[]
+  /** All nodes in topological order, those that carry no derivative too. */
+  nodes: NativeNode[]
+}
+
+export interface NativeRefusal {
+  node: string
+  op: string
+  why: string
+  remedy: string
+}
+
+/** What a reverse pass from one output to the candidates would take. */
+export interface NativeAnalysis {
+  /** Nodes on the way that cannot be differentiated, all of them. Empty: good to go. */
+  refusals: NativeRefusal[]
+  /** The candidates that are parameters: on a path to the output through differentiable inputs. */
+  parameters: number[]
+  /** Indices of the nodes that carry a derivative. */
+  nodes: number[]
+  /** Values whose numbers the rules read (initializers among them). */
+  taps: number[]
+  /** Values whose shapes the rules read; contains `taps`, parameters and the output. */
+  shapes: number[]
+}
+
+export type NativeData = Float32Array | BigInt64Array | Int32Array | Uint8Array
+
+/** One value of a forward run. `data` only where `taps` names it (Uint8Array holds booleans). */
+export interface NativeValue {
+  id: number
+  shape: number[]
+  data?: NativeData
+}
+
+/** The numbers of one forward run, pinned until `release()`. */
+export interface NativeFrame {
+  release(): void
+}
+
+/** A computation that asks for the samples it wants next, one block after another. */
+export interface NativeJob {
+  /** Samples [first, first + count) of input `side` (0: X, 1: X2), or null when all is done. */
+  next(): { side: 0 | 1; first: number; count: number } | null
+  /** Takes the forward run of the block that `next()` asked for; computes until it wants another. */
+  feed(frame: NativeFrame): void
+  /** Gives all memory back; the job cannot be used after. */
+  dispose(): void
+  /** Bytes of scratch and factors in use at the worst moment so far, results apart. */
+  readonly peakBytes: number
+  /** How each parameter was treated: 'jacobian', 'structured' or 'products'. */
+  readonly methods: string[]
+}
+
+/** Common to all jobs. */
+export interface NativeJobOptions {
+  /** Samples in X. */
+  samples: number
+  /** Flat indices of the outputs wanted, in the order wanted. */
+  outputs: number[]
+  threads: number
+  /** Bytes that the job may use beside its results. */
+  memory: number
+  /** BigInt64Array over a SharedArrayBuffer: [0] set to stop, [1] work done, [2] work in all. */
+  control?: BigInt64Array
+  /** Force a block size in samples (for tests of tiling); 0 or absent: chosen. */
+  block?: number
+}
+
+export interface NativeNtkOptions extends NativeJobOptions {
+  /** Samples in X2; absent: the kernel of X with itself, computed once and mirrored. */
+  samples2?: number
+  kernel: 'full' | 'trace' | 'diagonal'
+  method: 'auto' | 'jacobian' | 'structured' | 'products'
+  /** For each parameter the index of the result that it adds to. */
+  groups: number[]
+  /** Ids of shared blocks, float32: (N1,O,N2,O), (N1,N2) or (N1,N2,O) each. Overwritten. */
+  results: number[]
+}
+
+export interface NativeJacobianOptions extends NativeJobOptions {
+  /** One shared block per parameter, float32 (N, O, …shape). */
+  results: number[]
+}
+
+export interface NativeVjpOptions extends NativeJobOptions {
+  /** (N, O) cotangents. */
+  cotangents: Float32Array
+  /** One shared block per parameter, float32 (…shape): Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ. */
+  results: number[]
+}
+
+export interface NativeProductOptions extends NativeJobOptions {
+  /** (N, O, q). */
+  vectors: Float32Array
+  columns: number
+  /** One shared block, float32 (N, O, q): K·v. */
+  result: number
+}
+
+/** The differentiable part of one network, from the candidates to one output. Immutable. */
+export interface NativeEngine {
+  readonly analysis: NativeAnalysis
+  /**
+   * Tells where the batch lies, from the shapes (of `analysis.shapes`) of two runs with different
+   * numbers of samples. With one run (`second` absent) it must have had one sample.
+   * Returns the name of the first node whose output mixes samples, or null.
+   */
+  layout(
+    first: { samples: number; shapes: { id: number; shape: number[] }[] },
+    second?: { samples: number; shapes: { id: number; shape: number[] }[] },
+  ): { node: string; why: string } | null
+  /** Requires `layout`. The typed arrays are pinned and must not be transferred until released. */
+  frame(samples: number, values: NativeValue[]): NativeFrame
+  ntk(options: NativeNtkOptions): NativeJob
+  jacobian(options: NativeJacobianOptions): NativeJob
+  vjp(options: NativeVjpOptions): NativeJob
+  product(options: NativeProductOptions): NativeJob
+}
+
+export interface NativeAddon {
+  /** Name, version and chosen kernel of the BLAS in use. */
+  readonly blas: string
+  /** Operators that have a rule: 'Relu', 'com.microsoft::Gelu', … */
+  readonly operators: string[]
+  /**
+   * A zeroed block of memory as an ArrayBuffer of this thread and an id by which the addon finds
+   * the same block from any other thread. It lives until both the buffer is collected and
+   * `releaseBlock(id)` was called.
+   */
+  allocateBlock(bytes: number): { buffer: ArrayBuffer; id: number }
+  releaseBlock(id: number): void
+  /** Throws a code'd error when the graph is malformed; refusals are in `analysis`. */
+  createEngine(graph: NativeGraph, candidates: number[], output: number): NativeEngine
+  /** Eigenvalues of a symmetric n × n float32 matrix, descending, by LAPACK in double. */
+  eigenvalues(matrix: Float32Array, n: number): Promise<Float64Array>
+  /** Eigenvalues (descending) and eigenvectors (row j belongs to eigenvalue j). */
+  eigenvectors(matrix: Float32Array, n: number): Promise<{ values: Float64Array; vectors: Float64Array }>
+  /** GFLOP/s of a float32 GEMM of size n³ on `threads` threads, and GB/s of a memory copy. */
+  machine(n: number, threads: number): { gemm: number; copy: number }
+}
+
+const require = createRequire(import.meta.url)
+// The file lies in lib/ when run from source and in dist/lib/ when compiled.
+const here = fileURLToPath(import.meta.url)
+const root = here.replace(/(\/dist)?\/lib\/native\.[jt]s$/, '')
+export const native: NativeAddon = require(`${root}/build/Release/adaptive_tangent.node`)

@@ -1,0 +1,123 @@
+#include "core/blas.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+
+#include "core/parallel.h"
+
+extern "C" {
+void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*,
+            const float*, const int*, const float*, const int*, const float*, float*, const int*);
+void dgemm_(const char*, const char*, const int*, const int*, const int*, const double*,
+            const double*, const int*, const double*, const int*, const double*, double*,
+            const int*);
+}
+
+namespace at::blas {
+
+namespace {
+
+void fortran_gemm(const char* ta, const char* tb, const int* m, const int* n, const int* k,
+                  const float* alpha, const float* a, const int* lda, const float* b,
+                  const int* ldb, const float* beta, float* c, const int* ldc) {
+  sgemm_(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+void fortran_gemm(const char* ta, const char* tb, const int* m, const int* n, const int* k,
+                  const double* alpha, const double* a, const int* lda, const double* b,
+                  const int* ldb, const double* beta, double* c, const int* ldc) {
+  dgemm_(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+template <class T>
+void scale(int64_t m, int64_t n, T beta, T* c, int64_t ldc) {
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = beta == T(0) ? T(0) : beta * c[i * ldc + j];
+}
+
+// A row-major product is the column-major product of the transposes with the operands swapped.
+template <class T>
+void row_major_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha,
+                    const T* a, int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  if (k == 0) return scale(m, n, beta, c, ldc);
+  const int mi = static_cast<int>(m), ni = static_cast<int>(n), ki = static_cast<int>(k);
+  const int la = static_cast<int>(std::max<int64_t>(lda, 1));
+  const int lb = static_cast<int>(std::max<int64_t>(ldb, 1));
+  const int lc = static_cast<int>(std::max<int64_t>(ldc, 1));
+  fortran_gemm(trans_b ? "T" : "N", trans_a ? "T" : "N", &ni, &mi, &ki, &alpha, b, &lb, a, &la,
+               &beta, c, &lc);
+}
+
+template <class T>
+void split_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
+                int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+  // Pieces of C large enough that packing the operands again costs little.
+  constexpr int64_t kWork = int64_t{1} << 22;
+  if (m * n * std::max<int64_t>(k, 1) < 2 * kWork) {
+    row_major_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    return;
+  }
+  const bool by_rows = m >= n;
+  const int64_t length = by_rows ? m : n;
+  const int64_t other = by_rows ? n : m;
+  int64_t piece = std::max<int64_t>(kWork / std::max<int64_t>(1, other * k), 64);
+  piece = std::min<int64_t>((piece + 15) / 16 * 16, 1024);
+  const int64_t pieces = (length + piece - 1) / piece;
+  parallel_for(pieces, 1, [&](int64_t first, int64_t last) {
+    const int64_t begin = first * piece;
+    const int64_t size = std::min(length, last * piece) - begin;
+    if (by_rows) {
+      row_major_gemm(trans_a, trans_b, size, n, k, alpha, trans_a ? a + begin : a + begin * lda,
+                     lda, b, ldb, beta, c + begin * ldc, ldc);
+    } else {
+      row_major_gemm(trans_a, trans_b, m, size, k, alpha, a, lda,
+                     trans_b ? b + begin * ldb : b + begin, ldb, beta, c + begin, ldc);
+    }
+  });
+}
+
+}  // namespace
+
+void initialise() {
+  using SetThreads = void (*)(int);
+  if (auto set = reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) {
+    set(1);
+  }
+}
+
+std::string describe() {
+  using Text = char* (*)();
+  auto config = reinterpret_cast<Text>(dlsym(RTLD_DEFAULT, "openblas_get_config"));
+  auto core = reinterpret_cast<Text>(dlsym(RTLD_DEFAULT, "openblas_get_corename"));
+  if (!config || !core) return "BLAS (of unknown make)";
+  const std::string text = config();
+  // "OpenBLAS 0.3.21 NO_LAPACKE …": the name and the version are enough.
+  const size_t end = text.find(' ', text.find(' ') + 1);
+  return text.substr(0, end) + " " + core();
+}
+
+void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
+          int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
+  row_major_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double alpha,
+          const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
+          int64_t ldc) {
+  row_major_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void parallel_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha,
+                   const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* c,
+                   int64_t ldc) {
+  split_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void parallel_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double alpha,
+                   const double* a, int64_t lda, const double* b, int64_t ldb, double beta,
+                   double* c, int64_t ldc) {
+  split_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+}  // namespace at::blas

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+// Row-major wrappers over BLAS and LAPACK. BLAS itself runs on one thread inside threads of ours.
+namespace at::blas {
+
+// Called once when the addon loads.
+void initialise();
+// The BLAS library and the kernel that it chose on this machine, e.g. "OpenBLAS 0.3.21 SkylakeX".
+std::string describe();
+
+// C (m × n) = alpha·op(A)·op(B) + beta·C. op(A) is m × k: A is stored m × k with row stride lda, or
+// k × m when trans_a; likewise op(B) is k × n. One thread.
+void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
+          int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc);
+void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double alpha,
+          const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
+          int64_t ldc);
+
+// The same, split over the threads of the surrounding arena. Each element of C is summed in the
+// same order whatever the split, up to the BLAS kernel's own blocking.
+void parallel_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha,
+                   const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* c,
+                   int64_t ldc);
+void parallel_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double alpha,
+                   const double* a, int64_t lda, const double* b, int64_t ldb, double beta,
+                   double* c, int64_t ldc);
+
+}  // namespace at::blas

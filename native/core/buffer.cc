@@ -1,0 +1,115 @@
+#include "core/buffer.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <map>
+#include <new>
+#include <string>
+
+#include "core/error.h"
+#include "core/shape.h"
+
+namespace at {
+
+namespace {
+constexpr size_t kHuge = size_t{2} << 20;
+
+size_t rounded(size_t bytes) {
+  const size_t unit = bytes >= kHuge ? kHuge : 64;
+  return (bytes + unit - 1) / unit * unit;
+}
+}  // namespace
+
+Block::Block(size_t bytes) : bytes_(rounded(bytes ? bytes : 1)) {
+  const size_t alignment = bytes_ >= kHuge ? kHuge : 64;
+  if (posix_memalign(&data_, alignment, bytes_) != 0) {
+    throw Error("OUT_OF_MEMORY", "The system has no " + std::to_string(bytes_) + " bytes to give");
+  }
+#ifdef MADV_HUGEPAGE
+  if (bytes_ >= kHuge) madvise(data_, bytes_, MADV_HUGEPAGE);
+#endif
+}
+
+Block::~Block() { std::free(data_); }
+
+struct Pool::State {
+  std::mutex mutex;
+  std::multimap<size_t, std::unique_ptr<Block>> free;
+  size_t budget = SIZE_MAX;
+  size_t live = 0;
+  size_t cached = 0;
+  size_t peak = 0;
+};
+
+Pool::Pool(size_t budget_bytes) : state_(std::make_shared<State>()) {
+  state_->budget = budget_bytes;
+}
+
+std::shared_ptr<float> Pool::floats(int64_t count) {
+  const size_t wanted =
+      rounded(static_cast<size_t>(checked_mul(count > 0 ? count : 1, sizeof(float))));
+  auto state = state_;
+  std::unique_ptr<Block> block;
+  {
+    std::lock_guard<std::mutex> lock(state->mutex);
+    // A cached block may be up to a quarter larger than asked for; more would waste the budget.
+    auto found = state->free.lower_bound(wanted);
+    if (found != state->free.end() && found->first <= wanted + wanted / 4) {
+      block = std::move(found->second);
+      state->cached -= found->first;
+      state->free.erase(found);
+    }
+    const size_t bytes = block ? block->bytes() : wanted;
+    if (bytes > state->budget || state->live > state->budget - bytes) {
+      throw Error("MEMORY_BUDGET",
+                  "The memory budget of " + std::to_string(state->budget >> 20) +
+                      " MiB is too small: " + std::to_string((state->live + bytes) >> 20) +
+                      " MiB are needed at once");
+    }
+    if (!block) {
+      while (!state->free.empty() && state->live + state->cached + bytes > state->budget) {
+        auto largest = std::prev(state->free.end());
+        state->cached -= largest->first;
+        state->free.erase(largest);
+      }
+    }
+    state->live += bytes;
+    if (state->live + state->cached > state->peak) state->peak = state->live + state->cached;
+  }
+  if (!block) {
+    try {
+      block = std::make_unique<Block>(wanted);
+    } catch (...) {
+      std::lock_guard<std::mutex> lock(state->mutex);
+      state->live -= wanted;
+      throw;
+    }
+  }
+  Block* raw = block.release();
+  return std::shared_ptr<float>(raw->floats(), [state, raw](float*) {
+    std::unique_ptr<Block> back(raw);
+    std::lock_guard<std::mutex> lock(state->mutex);
+    state->live -= back->bytes();
+    state->cached += back->bytes();
+    state->free.emplace(back->bytes(), std::move(back));
+  });
+}
+
+size_t Pool::live_bytes() const {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  return state_->live;
+}
+
+size_t Pool::peak_bytes() const {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  return state_->peak;
+}
+
+void Pool::trim() {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->free.clear();
+  state_->cached = 0;
+}
+
+}  // namespace at

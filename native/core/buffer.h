@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace at {
+
+// A block of memory that is 64-byte aligned; large ones are 2 MiB aligned and ask for huge pages,
+// because first-touch page faults are dear on virtual machines.
+class Block {
+ public:
+  explicit Block(size_t bytes);
+  ~Block();
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  void* data() const { return data_; }
+  float* floats() const { return static_cast<float*>(data_); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// Keeps freed blocks for reuse, so that a hot loop allocates nothing new, and counts what is live.
+// Thread-safe. Blocks handed out keep the pool's state alive, so they may outlive the pool.
+class Pool {
+ public:
+  explicit Pool(size_t budget_bytes = SIZE_MAX);
+  // Uninitialised memory for `count` floats (at least one). Throws Error("MEMORY_BUDGET") when the
+  // live blocks would exceed the budget, Error("OUT_OF_MEMORY") when the system has none.
+  std::shared_ptr<float> floats(int64_t count);
+  size_t live_bytes() const;
+  size_t peak_bytes() const;
+  // Gives what is cached back to the system.
+  void trim();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace at

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <cstdint>
+#include <utility>
+
+namespace at {
+
+// Runs `work` with at most `threads` threads for every parallel loop inside it (0: all cores).
+template <class Work>
+auto with_threads(int threads, Work&& work) {
+  tbb::task_arena arena(threads > 0 ? threads : tbb::task_arena::automatic);
+  return arena.execute(std::forward<Work>(work));
+}
+
+// body(first, last) over pieces of [0, count) of about `grain` items; the first exception of a
+// piece is rethrown here after the others have stopped.
+template <class Body>
+void parallel_for(int64_t count, int64_t grain, const Body& body) {
+  if (count <= 0) return;
+  if (grain < 1) grain = 1;
+  if (count <= grain) {
+    body(int64_t{0}, count);
+    return;
+  }
+  tbb::parallel_for(tbb::blocked_range<int64_t>(0, count, static_cast<size_t>(grain)),
+                    [&](const tbb::blocked_range<int64_t>& r) { body(r.begin(), r.end()); });
+}
+
+// Items per piece so that a piece moves about 64 Ki elements when an item holds `elements`.
+inline int64_t grain_for(int64_t elements) {
+  return elements > 0 ? (int64_t{65536} + elements - 1) / elements : 65536;
+}
+
+}  // namespace at

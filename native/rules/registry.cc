@@ -1,0 +1,38 @@
+#include <map>
+#include <stdexcept>
+
+#include "rules/rule.h"
+
+namespace at {
+
+namespace {
+// A function-local static: registrations of other files may run before this file's own statics.
+std::map<std::string, std::unique_ptr<Rule>>& table() {
+  static std::map<std::string, std::unique_ptr<Rule>> rules;
+  return rules;
+}
+
+std::string key_of(const std::string& domain, const std::string& op) {
+  return domain.empty() || domain == "ai.onnx" ? op : domain + "::" + op;
+}
+}  // namespace
+
+const Rule* find_rule(const std::string& domain, const std::string& op) {
+  auto found = table().find(key_of(domain, op));
+  return found == table().end() ? nullptr : found->second.get();
+}
+
+std::vector<std::string> registered_ops() {
+  std::vector<std::string> names;
+  for (const auto& entry : table()) names.push_back(entry.first);
+  return names;
+}
+
+Registration::Registration(const std::string& op, std::unique_ptr<Rule> rule,
+                           const std::string& domain) {
+  if (!table().emplace(key_of(domain, op), std::move(rule)).second) {
+    throw std::logic_error("two rules for " + op);
+  }
+}
+
+}  // namespace at

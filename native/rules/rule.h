@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/control.h"
+#include "graph/tape.h"
+
+namespace at {
+
+// Notation of every rule: C cotangents are carried at once, so the cotangent of a value of shape s
+// is an array (C, s…). n is the number of samples in the batch. A value that depends on the samples
+// is "batched"; a parameter, or what is computed from parameters alone, is not, and its derivative
+// is kept apart for every sample: (C, n, s…). In a node whose every input is unbatched that simply
+// is C·n cotangents (Call::count() says so), so that a rule need not care.
+
+// What a rule reads when it runs in reverse: indices of inputs and outputs whose numbers (not only
+// shapes) are needed.
+struct Needs {
+  std::vector<int> inputs;
+  std::vector<int> outputs;
+};
+
+// The tangent features of an unbatched matrix operand, in factors (METHOD.md section 2):
+//   X[i,c,g] (m × k) = Σ_t δ[i,g,t,c,:] ⊗ h[i,g,t,:]
+// The operand is stored (G, m, k), or (G, k, m) when `transposed`.
+struct MatrixDims {
+  int64_t groups = 1;     // G
+  int64_t positions = 1;  // T
+  int64_t rows = 1;       // m
+  int64_t cols = 1;       // k
+  bool transposed = false;
+};
+struct MatrixFactor {
+  MatrixDims dims;
+  float* delta = nullptr;  // (n, G, T, C, m), to be filled
+  float* h = nullptr;      // (n, G, T, k), to be filled
+};
+
+// One node in one reverse pass, as its rule sees it.
+class Call {
+ public:
+  virtual ~Call() = default;
+
+  virtual const Node& node() const = 0;
+  // Cotangents carried for each output of this node: C, or C·n when the node is unbatched.
+  virtual int64_t count() const = 0;
+  // n; 1 in an unbatched node.
+  virtual int64_t samples() const = 0;
+  // Shapes, and numbers where needs() asked for them. Absent optional inputs have no size:
+  // check has_input first.
+  virtual const Activation& input(int k) const = 0;
+  virtual const Activation& output(int j) const = 0;
+  virtual bool has_input(int k) const = 0;
+
+  // Cotangent of output j, (count, shape…), or null when nothing flows back from it.
+  virtual const float* out(int j) const = 0;
+
+  // Is a cotangent of input k wanted at all?
+  virtual bool wants(int k) const = 0;
+  // Is it wanted for every sample apart, i.e. is the node batched and input k not? If so in(k) is
+  // (count, n, shape…) and matrix(k, …) may be used in its stead.
+  virtual bool per_sample(int k) const = 0;
+
+  // The cotangent of input k, uninitialised, to be overwritten in full:
+  // (count, shape…), or (count, n, shape…) when per_sample(k).
+  virtual float* in(int k) = 0;
+  // The same, but may be the very memory of out(0) when both have one shape and nobody else needs
+  // it: for element-wise rules that read element e before they write element e.
+  virtual float* in_place(int k) = 0;
+  // Input k's cotangent is output j's, number for number (reshapes, additions). Not for per_sample.
+  virtual void pass(int j, int k) = 0;
+  // Input k was broadcast to output j's shape: sums g (count, output j's shape…) into its shape.
+  // Handles equal shapes and per_sample; g is out(j) or scratch.
+  virtual void reduce(int j, int k, const float* g) = 0;
+
+  // For per_sample(k): declare that the features have matrix structure and get the arrays to fill.
+  // May be called once per input. Where they are not wanted in factors the caller expands them.
+  // `with_bias` ≥ 0 names an input whose features are Σ_t δ[i,0,t,c,:] (a bias with the same
+  // cotangents, G = 1): it is then served as well and must not be written by in().
+  virtual MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias = -1) = 0;
+
+  // Uninitialised memory that lives until the call returns.
+  virtual float* scratch(int64_t count) = 0;
+  virtual const Control& control() const = 0;
+};
+
+// An op's rule: it knows its mathematics and nothing else. Stateless and shared between threads.
+class Rule {
+ public:
+  virtual ~Rule() = default;
+
+  // Empty, or why this node cannot be differentiated and what to do about it, as one sentence
+  // fragment each: "it runs in training mode".
+  struct Refusal {
+    std::string why;
+    std::string remedy;
+  };
+  virtual std::unique_ptr<Refusal> refuse(const Node& node, const Tape& tape) const {
+    return nullptr;
+  }
+  // Do derivatives flow to input k? False for shapes, indices, axes, running statistics, clip
+  // bounds, pad values, resize scales, exponents: initializers there are not parameters.
+  virtual bool differentiable(const Node& node, int k) const { return true; }
+  // What reverse() reads, given which inputs want a cotangent.
+  virtual Needs needs(const Node& node, const std::vector<bool>& wanted) const { return {}; }
+  // Output j lists input k's elements in the same order (Reshape and its relatives): where the
+  // batch lies follows from that.
+  virtual bool keeps_order(const Node& node) const { return false; }
+  // Writes the cotangent of every wanted input through call.in / in_place / pass / reduce / matrix.
+  virtual void reverse(Call& call) const = 0;
+};
+
+// The registry: one row per operator.
+const Rule* find_rule(const std::string& domain, const std::string& op);
+std::vector<std::string> registered_ops();
+
+// At namespace scope of a rule's file: `static Registration relu("Relu", std::make_unique<Relu>());`
+struct Registration {
+  Registration(const std::string& op, std::unique_ptr<Rule> rule, const std::string& domain = "");
+};
+
+}  // namespace at
