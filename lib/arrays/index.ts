@@ -1,0 +1,12 @@
+export { readBytes, writeFileAtomic } from './files.js'
+export * from './ndarray.js'
+export { decodeNpy, encodeNpy, isNpy, npyHeader, readNpy, writeNpy } from './npy.js'
+export { readArray } from './read.js'
+export {
+  type Safetensors,
+  decodeSafetensors,
+  encodeSafetensors,
+  readSafetensors,
+  writeSafetensors,
+} from './safetensors.js'
+export { arrayToTensor, decodeTensor, readTensor, tensorToArray, writeTensor } from './tensor.js'
