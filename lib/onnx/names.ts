@@ -1,0 +1,14 @@
+// How messages show names that come from a file: quoted, escaped and cut, so that they stay text.
+
+/** A name from a model file for a message. */
+export function quote(name: string): string {
+  const cut = name.length > 120 ? `${name.slice(0, 117)}…` : name
+  return JSON.stringify(cut)
+}
+
+/** 'node "conv1" (Conv)', or by position where it has no name. */
+export function nodeLabel(node: { name: string; opType: string; domain: string }, index: number): string {
+  const domain = node.domain === '' || node.domain === 'ai.onnx' ? '' : `${node.domain}::`
+  const op = `${domain}${node.opType}`.slice(0, 120)
+  return node.name === '' ? `node ${index} (${op})` : `node ${quote(node.name)} (${op})`
+}

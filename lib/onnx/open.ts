@@ -1,0 +1,28 @@
+import { dirname } from 'node:path'
+import { readBytes } from '../arrays/files.js'
+import { badArgument } from '../errors.js'
+import { type OnnxModel, decodeModel } from './decode.js'
+import { checkExternal } from './external.js'
+
+/**
+ * Opens a model by path or from bytes and checks it, external weight files included.
+ * @param source a path, or the bytes of a model (kept, not copied: they must not change).
+ * @param options.folder where external weight files lie; by default the model's own folder.
+ * @throws TangentError BAD_FILE with one sentence.
+ */
+export async function openModel(
+  source: string | Uint8Array,
+  options: { folder?: string } = {},
+): Promise<OnnxModel> {
+  let model: OnnxModel
+  if (typeof source === 'string') {
+    const folder = options.folder ?? dirname(source)
+    model = decodeModel(await readBytes(source), { folder, name: source })
+  } else if (source instanceof Uint8Array) {
+    model = decodeModel(source, options)
+  } else {
+    throw badArgument('model', 'a path or a Uint8Array', source)
+  }
+  await checkExternal(model)
+  return model
+}
