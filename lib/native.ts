@@ -163,7 +163,10 @@ export interface NativeAddon {
   /** Eigenvalues of a symmetric n × n float32 matrix, descending, by LAPACK in double. */
   eigenvalues(matrix: Float32Array, n: number): Promise<Float64Array>
   /** Eigenvalues (descending) and eigenvectors (row j belongs to eigenvalue j). */
-  eigenvectors(matrix: Float32Array, n: number): Promise<{ values: Float64Array; vectors: Float64Array }>
+  eigenvectors(
+    matrix: Float32Array,
+    n: number,
+  ): Promise<{ values: Float64Array; vectors: Float64Array }>
   /** GFLOP/s of a float32 GEMM of size n³ on `threads` threads, and GB/s of a memory copy. */
   machine(n: number, threads: number): { gemm: number; copy: number }
 }

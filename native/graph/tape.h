@@ -46,10 +46,10 @@ struct Node {
 // What is known of a value before anything runs.
 struct ValueInfo {
   std::string name;
-  bool active = false;     // on a path from a parameter to the chosen output
-  int parameter = -1;      // index into Tape::parameters when the value is one
+  bool active = false;  // on a path from a parameter to the chosen output
+  int parameter = -1;   // index into Tape::parameters when the value is one
   bool has_static_shape = false;
-  Shape static_shape;      // of initializers and constants
+  Shape static_shape;  // of initializers and constants
 };
 
 // The differentiable part of a network: nodes in topological order between the parameters and one

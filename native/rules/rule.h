@@ -119,7 +119,8 @@ class Rule {
 const Rule* find_rule(const std::string& domain, const std::string& op);
 std::vector<std::string> registered_ops();
 
-// At namespace scope of a rule's file: `static Registration relu("Relu", std::make_unique<Relu>());`
+// At namespace scope of a rule's file: `static Registration relu("Relu",
+// std::make_unique<Relu>());`
 struct Registration {
   Registration(const std::string& op, std::unique_ptr<Rule> rule, const std::string& domain = "");
 };

@@ -1,0 +1,42 @@
+# The second build, for those who use node-gyp: `npm run build:gyp`, or `node-gyp rebuild` where
+# Node's headers are installed. CMakeLists.txt is the real one and finds other BLAS libraries too.
+{
+  'variables': {
+    'blas%': '-lopenblas',
+  },
+  'targets': [
+    {
+      'target_name': 'adaptive_tangent',
+      'sources': [
+        '<!@(node -p "require(\'fs\').readdirSync(\'native\', {recursive: true}).filter((f) => /\\.cc$/.test(f) && !/^cuda/.test(f)).map((f) => \'native/\' + f).sort().join(\' \')")',
+      ],
+      'include_dirs': [
+        'native',
+        '<!(node -p "require(\'node-addon-api\').include_dir")',
+        '<!(node -p "require(\'node-api-headers\').include_dir")',
+      ],
+      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'cflags': ['-Wall', '-Wextra', '-Wshadow', '-Wno-unused-parameter', '-fvisibility=hidden'],
+      # node-gyp turns exceptions off and chooses a standard of Node's own.
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++17', '-fexceptions', '-O3', '-fno-math-errno', '-fPIC'],
+      'libraries': ['<(blas)', '-ltbb'],
+      'xcode_settings': {
+        'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
+        'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+        'GCC_ENABLE_CPP_RTTI': 'YES',
+        'GCC_OPTIMIZATION_LEVEL': '3',
+        'MACOSX_DEPLOYMENT_TARGET': '11.0',
+        'OTHER_CPLUSPLUSFLAGS': ['-fno-math-errno', '-fvisibility=hidden'],
+      },
+      'conditions': [
+        ['OS=="mac"', {
+          'libraries!': ['<(blas)'],
+          'libraries': ['-framework Accelerate'],
+          'include_dirs': ['<!(brew --prefix)/include'],
+          'library_dirs': ['<!(brew --prefix)/lib'],
+        }],
+      ],
+    },
+  ],
+}

@@ -1,0 +1,36 @@
+// TypeScript to dist/. The compiler's type check is the project's type check.
+import { rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { root, step } from './run.mjs'
+import { files, Stamp } from './stamp.mjs'
+
+const SOURCES = ['lib', 'test', 'bench', 'examples']
+
+const sources = () => SOURCES.flatMap((folder) => files(folder, (name) => name.endsWith('.ts')))
+const outputs = () => files('dist', (name) => /\.(js|d\.ts|map)$/.test(name))
+
+export function typescriptStamp() {
+  const { version } = createRequire(import.meta.url)('typescript/package.json')
+  return new Stamp(
+    'dist/.setup.json',
+    () => ['tsconfig.json', 'package-lock.json', ...sources()],
+    outputs,
+    `typescript ${version}`,
+  )
+}
+
+/** A test whose source is gone must not run on. */
+function removeOrphans() {
+  const known = new Set(sources().map((path) => path.replace(/\.ts$/, '')))
+  for (const path of outputs()) {
+    const source = path.replace(/^dist\//, '').replace(/(\.d\.ts|\.js)(\.map)?$/, '')
+    if (!known.has(source)) rmSync(join(root, path))
+  }
+}
+
+export async function buildTypescript() {
+  removeOrphans()
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+  await step('Compiling TypeScript', process.execPath, [tsc, '-p', join(root, 'tsconfig.json')])
+}
