@@ -16,7 +16,7 @@
         '<!(node -p "require(\'node-api-headers\').include_dir")',
       ],
       'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
-      'cflags': ['-Wall', '-Wextra', '-Wshadow', '-Wno-unused-parameter', '-fvisibility=hidden'],
+      'cflags': ['-Wall', '-Wextra', '-Wno-unused-parameter', '-fvisibility=hidden'],
       # node-gyp turns exceptions off and chooses a standard of Node's own.
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
       'cflags_cc': ['-std=c++17', '-fexceptions', '-O3', '-fno-math-errno', '-fPIC'],
