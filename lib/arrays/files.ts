@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { unlinkSync } from 'node:fs'
-import { open, realpath, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, open, realpath, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { TangentError } from '../errors.js'
 import { allocate } from './ndarray.js'
@@ -23,7 +23,7 @@ export async function readBytes(
   path: string,
   range?: { offset: number; length?: number },
 ): Promise<Uint8Array<ArrayBuffer>> {
-  let handle
+  let handle: FileHandle | undefined
   try {
     handle = await open(path, 'r')
     const stat = await handle.stat()
@@ -84,7 +84,9 @@ export async function writeFileAtomic(
   try {
     const handle = await open(temporary, 'wx')
     try {
-      for (const part of typeof parts === 'string' || parts instanceof Uint8Array ? [parts] : parts) {
+      for (const part of typeof parts === 'string' || parts instanceof Uint8Array
+        ? [parts]
+        : parts) {
         const bytes = typeof part === 'string' ? Buffer.from(part) : part
         for (let at = 0; at < bytes.length; ) {
           options.signal?.throwIfAborted()

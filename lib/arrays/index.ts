@@ -3,10 +3,10 @@ export * from './ndarray.js'
 export { decodeNpy, encodeNpy, isNpy, npyHeader, readNpy, writeNpy } from './npy.js'
 export { readArray } from './read.js'
 export {
-  type Safetensors,
   decodeSafetensors,
   encodeSafetensors,
   readSafetensors,
+  type Safetensors,
   writeSafetensors,
 } from './safetensors.js'
 export { arrayToTensor, decodeTensor, readTensor, tensorToArray, writeTensor } from './tensor.js'

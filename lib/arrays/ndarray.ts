@@ -1,4 +1,4 @@
-import { TangentError, badArgument } from '../errors.js'
+import { badArgument, TangentError } from '../errors.js'
 
 /** The typed arrays that hold an array's numbers. */
 export type TypedArray =
@@ -61,7 +61,7 @@ const constructors: Record<DType, TypedArrayConstructor> = {
 export function dtypeOf(array: NdArray): DType {
   if (array.boolean) return 'bool'
   for (const [name, type] of Object.entries(constructors)) {
-    if (array.data instanceof (type as unknown as Function)) return name as DType
+    if (array.data instanceof (type as unknown as new () => ArrayBufferView)) return name as DType
   }
   throw badArgument('data', 'a typed array', array.data)
 }
@@ -159,8 +159,8 @@ export function fromBytes(
   options: { bigEndian?: boolean; copy?: boolean } = {},
 ): NdArray {
   const half = type === 'float16' || type === 'bfloat16'
-  const constructor = half ? Uint16Array : constructors[type]
-  const width = constructor.BYTES_PER_ELEMENT
+  const View = half ? Uint16Array : constructors[type]
+  const width = View.BYTES_PER_ELEMENT
   const count = bytes.byteLength / width
   let source = bytes
   const swap = options.bigEndian === true && width > 1
@@ -174,7 +174,7 @@ export function fromBytes(
     else if (width === 4) buffer.swap32()
     else buffer.swap64()
   }
-  const data = new constructor(source.buffer, source.byteOffset, count)
+  const data = new View(source.buffer, source.byteOffset, count)
   if (type === 'float16') return { data: fromFloat16(data as Uint16Array), shape }
   if (type === 'bfloat16') return { data: fromBfloat16(data as Uint16Array), shape }
   return type === 'bool' ? { data, shape, boolean: true } : { data, shape }

@@ -3,15 +3,15 @@
 import { TangentError } from '../errors.js'
 import { readBytes, writeFileAtomic } from './files.js'
 import {
-  type DType,
-  type NdArray,
-  type StoredType,
-  type TypedArray,
   bytesPerElement,
   checkArray,
+  type DType,
   dtypeOf,
   elementCount,
   fromBytes,
+  type NdArray,
+  type StoredType,
+  type TypedArray,
   toBytes,
 } from './ndarray.js'
 
@@ -46,9 +46,10 @@ interface Header {
 
 /** Reads the Python dictionary of the header; only the three keys that the format allows. */
 function parseHeader(text: string, name: string): Header {
-  const bad = (why: string) => new TangentError('BAD_FILE', `${name} is not a valid .npy file: ${why}.`)
+  const bad = (why: string) =>
+    new TangentError('BAD_FILE', `${name} is not a valid .npy file: ${why}.`)
   const seen = new Map<string, string>()
-  const body = /^\{([^]*)\}\s*$/.exec(text.trim())?.[1]
+  const body = /^\{(.*)\}\s*$/s.exec(text.trim())?.[1]
   if (body === undefined) throw bad('its header is not a dictionary')
   const structured = /'descr'\s*:\s*\[/.test(body)
   if (structured) {
@@ -127,7 +128,8 @@ function toCOrder(array: NdArray): NdArray {
  * @throws TangentError BAD_FILE when the bytes are not a `.npy` file of numbers.
  */
 export function decodeNpy(bytes: Uint8Array, name = 'the .npy file'): NdArray {
-  const bad = (why: string) => new TangentError('BAD_FILE', `${name} is not a valid .npy file: ${why}.`)
+  const bad = (why: string) =>
+    new TangentError('BAD_FILE', `${name} is not a valid .npy file: ${why}.`)
   if (!isNpy(bytes)) throw bad('it does not begin with \\x93NUMPY')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const version = bytes[6]

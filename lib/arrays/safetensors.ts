@@ -1,16 +1,16 @@
 // The .safetensors format: eight bytes of header length, a JSON header, then the data, tensors back
 // to back. Own code: npm has only readers tied to a hub or a runtime, none that checks and writes.
-import { TangentError, badArgument } from '../errors.js'
+import { badArgument, TangentError } from '../errors.js'
 import { readBytes, writeFileAtomic } from './files.js'
 import {
-  type DType,
-  type NdArray,
-  type StoredType,
   bytesPerElement,
   checkArray,
+  type DType,
   dtypeOf,
   elementCount,
   fromBytes,
+  type NdArray,
+  type StoredType,
   toBytes,
 } from './ndarray.js'
 
@@ -51,7 +51,8 @@ function parseEntry(name: string, value: unknown, bad: (why: string) => TangentE
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>
   const shown = JSON.stringify(name.slice(0, 80))
   const type = typeof dtype === 'string' ? names.get(dtype) : undefined
-  if (!type) throw bad(`tensor ${shown} has the type ${String(dtype).slice(0, 40)}, which is not read`)
+  if (!type)
+    throw bad(`tensor ${shown} has the type ${String(dtype).slice(0, 40)}, which is not read`)
   if (!Array.isArray(shape) || shape.length > 64 || !shape.every((n) => typeof n === 'number')) {
     throw bad(`tensor ${shown} has no valid shape`)
   }
@@ -110,7 +111,9 @@ export function decodeSafetensors(bytes: Uint8Array, name = 'the .safetensors fi
   let at = 0
   for (const entry of entries) {
     if (entry.begin !== at) {
-      throw bad(`tensor ${JSON.stringify(entry.name.slice(0, 80))} overlaps another or leaves a hole`)
+      throw bad(
+        `tensor ${JSON.stringify(entry.name.slice(0, 80))} overlaps another or leaves a hole`,
+      )
     }
     at = entry.end
   }

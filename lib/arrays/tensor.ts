@@ -1,23 +1,23 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
-  type TensorProto,
-  TensorProtoSchema,
-  TensorProto_DataLocation,
   TensorProto_DataType as T,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
 } from 'onnx-buf'
 import { TangentError } from '../errors.js'
 import { readBytes, writeFileAtomic } from './files.js'
 import {
-  type DType,
-  type NdArray,
-  type StoredType,
   bytesPerElement,
   checkArray,
+  type DType,
   dtypeOf,
   elementCount,
   fromBfloat16,
   fromBytes,
   fromFloat16,
+  type NdArray,
+  type StoredType,
   toBytes,
 } from './ndarray.js'
 
@@ -72,7 +72,10 @@ export function tensorTypeName(dataType: number): string {
  * The shape of a tensor, with its declared size checked for overflow.
  * @throws TangentError BAD_FILE for negative dimensions, overflow or an unknown element type.
  */
-export function tensorShape(tensor: TensorProto, where: string): { shape: number[]; count: number } {
+export function tensorShape(
+  tensor: TensorProto,
+  where: string,
+): { shape: number[]; count: number } {
   const negative = tensor.dims.find((dimension) => dimension < 0n)
   const dims = `[${tensor.dims.slice(0, 16).join(', ')}]`
   if (negative !== undefined) {
@@ -116,7 +119,10 @@ function typedField(tensor: TensorProto): { field: ArrayLike<number | bigint>; p
     case T.UINT64:
       return { field: tensor.uint64Data, per: 1 }
     default:
-      return { field: tensor.int32Data, per: Math.max(1, Math.floor(8 / bits.get(tensor.dataType)!)) }
+      return {
+        field: tensor.int32Data,
+        per: Math.max(1, Math.floor(8 / bits.get(tensor.dataType)!)),
+      }
   }
 }
 
@@ -285,5 +291,9 @@ export async function writeTensor(
   array: NdArray,
   options: { name?: string; signal?: AbortSignal } = {},
 ): Promise<void> {
-  await writeFileAtomic(path, toBinary(TensorProtoSchema, arrayToTensor(array, options.name)), options)
+  await writeFileAtomic(
+    path,
+    toBinary(TensorProtoSchema, arrayToTensor(array, options.name)),
+    options,
+  )
 }

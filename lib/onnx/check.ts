@@ -1,7 +1,7 @@
 // What a graph must satisfy before any other code looks at it.
 import type { AttributeProto, GraphProto, SparseTensorProto } from 'onnx-buf'
-import { checkTensor, tensorShape } from '../arrays/tensor.js'
 import { elementCount } from '../arrays/ndarray.js'
+import { checkTensor, tensorShape } from '../arrays/tensor.js'
 import { TangentError } from '../errors.js'
 import { nodeLabel, quote } from './names.js'
 
@@ -36,7 +36,12 @@ function checkSparse(sparse: SparseTensorProto, model: string): string {
   return name
 }
 
-function checkAttribute(attribute: AttributeProto, where: string, model: string, scope: Scope): void {
+function checkAttribute(
+  attribute: AttributeProto,
+  where: string,
+  model: string,
+  scope: Scope,
+): void {
   const what = `attribute ${quote(attribute.name)} of ${where} in ${model}`
   for (const tensor of attribute.t ? [attribute.t, ...attribute.tensors] : attribute.tensors) {
     checkTensor(tensor, what)

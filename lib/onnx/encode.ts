@@ -9,7 +9,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from 'onnx-buf'
-import { type NdArray, checkArray, dtypeOf } from '../arrays/ndarray.js'
+import { checkArray, dtypeOf, type NdArray } from '../arrays/ndarray.js'
 import { arrayToTensor } from '../arrays/tensor.js'
 import { badArgument } from '../errors.js'
 import type { OnnxModel } from './decode.js'
@@ -47,7 +47,10 @@ export function makeNode(opType: string, input: string[], output: string[], name
 }
 
 /** The model's message with parts of its main graph exchanged; everything else is shared. */
-function withGraph(model: OnnxModel, parts: Partial<ModelProto['graph'] & object>): Uint8Array<ArrayBuffer> {
+function withGraph(
+  model: OnnxModel,
+  parts: Partial<ModelProto['graph'] & object>,
+): Uint8Array<ArrayBuffer> {
   const graph = { ...model.graph, ...parts }
   return toBinary(ModelProtoSchema, { ...model.proto, graph })
 }

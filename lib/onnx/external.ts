@@ -87,14 +87,18 @@ export function* allTensors(graph: GraphProto, model: string): Generator<[Tensor
     yield [tensor, `initializer ${quote(tensor.name)} of ${model}`]
   }
   for (const { values, indices } of graph.sparseInitializer) {
-    for (const tensor of [values, indices]) if (tensor) yield [tensor, `a sparse initializer of ${model}`]
+    for (const tensor of [values, indices])
+      if (tensor) yield [tensor, `a sparse initializer of ${model}`]
   }
   for (const node of graph.node) {
     for (const attribute of node.attribute) yield* attributeTensors(attribute, model)
   }
 }
 
-function* attributeTensors(attribute: AttributeProto, model: string): Generator<[TensorProto, string]> {
+function* attributeTensors(
+  attribute: AttributeProto,
+  model: string,
+): Generator<[TensorProto, string]> {
   const { t, g, tensors, graphs } = attribute
   for (const tensor of t ? [t, ...tensors] : tensors) {
     yield [tensor, `attribute ${quote(attribute.name)} of ${model}`]

@@ -1,11 +1,11 @@
 export {
+  decodeModel,
   NEWEST_IR,
   NEWEST_OPSET,
+  normalDomain,
   OLDEST_IR,
   OLDEST_OPSET,
   type OnnxModel,
-  decodeModel,
-  normalDomain,
 } from './decode.js'
 export {
   type Addition,
@@ -17,4 +17,4 @@ export {
 export { checkExternal, initializerData } from './external.js'
 export { nodeLabel, quote } from './names.js'
 export { openModel } from './open.js'
-export { type Dimension, type ValueInfo, makeValueInfo, valueInfo } from './values.js'
+export { type Dimension, makeValueInfo, type ValueInfo, valueInfo } from './values.js'

@@ -7,7 +7,10 @@ export function quote(name: string): string {
 }
 
 /** 'node "conv1" (Conv)', or by position where it has no name. */
-export function nodeLabel(node: { name: string; opType: string; domain: string }, index: number): string {
+export function nodeLabel(
+  node: { name: string; opType: string; domain: string },
+  index: number,
+): string {
   const domain = node.domain === '' || node.domain === 'ai.onnx' ? '' : `${node.domain}::`
   const op = `${domain}${node.opType}`.slice(0, 120)
   return node.name === '' ? `node ${index} (${op})` : `node ${quote(node.name)} (${op})`

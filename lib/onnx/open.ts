@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { readBytes } from '../arrays/files.js'
 import { badArgument } from '../errors.js'
-import { type OnnxModel, decodeModel } from './decode.js'
+import { decodeModel, type OnnxModel } from './decode.js'
 import { checkExternal } from './external.js'
 
 /**

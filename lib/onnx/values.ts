@@ -3,8 +3,8 @@ import {
   type TensorShapeProto,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
-  TypeProtoSchema,
   TypeProto_TensorSchema,
+  TypeProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from 'onnx-buf'

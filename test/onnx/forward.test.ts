@@ -15,7 +15,16 @@ import {
 } from '../../lib/onnx/index.js'
 
 const fixtures = fileURLToPath(new URL('../../../test/fixtures', import.meta.url))
-const networks = ['cnn', 'mlp_init', 'mlp_trained', 'mobilenet', 'resnet8', 'resnet8_bn', 'text', 'vit']
+const networks = [
+  'cnn',
+  'mlp_init',
+  'mlp_trained',
+  'mobilenet',
+  'resnet8',
+  'resnet8_bn',
+  'text',
+  'vit',
+]
 
 for (const name of networks) {
   test(`${name}: weights as inputs, values tapped, weights replaced`, async (t) => {
@@ -33,11 +42,17 @@ for (const name of networks) {
       floats.map(async ([key, tensor]) => [key, await initializerData(model, tensor)] as const),
     )
     const tap = model.graph.node[0]!.output[0]!
-    const bytes = appendToModel(stripInitializers(model, floats.map(([key]) => key)), {
-      inputs: weights.map(([key, { shape }]) => makeValueInfo(key, 1, shape)),
-      nodes: [makeNode('Shape', [tap], ['tap-shape'])],
-      outputs: [tap, 'tap-shape'],
-    })
+    const bytes = appendToModel(
+      stripInitializers(
+        model,
+        floats.map(([key]) => key),
+      ),
+      {
+        inputs: weights.map(([key, { shape }]) => makeValueInfo(key, 1, shape)),
+        nodes: [makeNode('Shape', [tap], ['tap-shape'])],
+        outputs: [tap, 'tap-shape'],
+      },
+    )
     const session = await ort.InferenceSession.create(bytes)
     const fed: Record<string, ort.Tensor> = { ...feeds }
     for (const [key, { data, shape }] of weights) {
@@ -47,10 +62,9 @@ for (const name of networks) {
     const found = results[output]!.data as Float32Array
     const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
     for (const [i, value] of found.entries()) t.true(Math.abs(value - expected[i]!) <= 1e-5 * scale)
-    t.deepEqual(
-      [...(results['tap-shape']!.data as BigInt64Array)].map(Number),
-      [...results[tap]!.dims],
-    )
+    t.deepEqual([...(results['tap-shape']!.data as BigInt64Array)].map(Number), [
+      ...results[tap]!.dims,
+    ])
 
     const same = await ort.InferenceSession.create(replaceValues(model, new Map(weights)))
     t.deepEqual((await same.run(feeds))[output]!.data, expected)
