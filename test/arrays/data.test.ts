@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import {
-  type NdArray,
   decodeNpy,
   decodeSafetensors,
   decodeTensor,
   dtypeOf,
   encodeNpy,
   encodeSafetensors,
+  type NdArray,
 } from '../../lib/arrays/index.js'
 import { TangentError } from '../../lib/errors.js'
 

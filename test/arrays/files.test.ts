@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -25,7 +25,9 @@ test('arrays go through files unchanged, views of larger buffers too', async (t)
   const array: NdArray = { data, shape: [3, 1] }
   await writeNpy(join(at, 'a.npy'), array)
   await writeTensor(join(at, 'a.pb'), array, { name: 'a' })
-  await writeSafetensors(join(at, 'a.safetensors'), new Map([['x', array]]), { metadata: { k: 'v' } })
+  await writeSafetensors(join(at, 'a.safetensors'), new Map([['x', array]]), {
+    metadata: { k: 'v' },
+  })
   for (const name of ['a.npy', 'a.pb']) {
     const read = await readArray(join(at, name))
     t.deepEqual([...read.data], [1.5, -2, 3])
@@ -40,7 +42,9 @@ test('arrays go through files unchanged, views of larger buffers too', async (t)
 test('an array whose shape lies is not written', async (t) => {
   const at = await folder()
   const wrong = { data: new Float32Array(3), shape: [2, 2] }
-  const error = await t.throwsAsync(writeNpy(join(at, 'a.npy'), wrong), { instanceOf: TangentError })
+  const error = await t.throwsAsync(writeNpy(join(at, 'a.npy'), wrong), {
+    instanceOf: TangentError,
+  })
   t.is((error as TangentError).code, 'BAD_ARGUMENT')
   await t.throwsAsync(writeNpy(join(at, 'a.npy'), { data: [1] as never, shape: [1] }))
   t.deepEqual(await readdir(at), [])

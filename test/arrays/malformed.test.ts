@@ -58,19 +58,51 @@ function npy(dictionary: string, data = 0, version = 1): Buffer {
 }
 
 const dictionaries: [string, string, RegExp][] = [
-  ['huge shape', `{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }`, /too large/],
-  ['product that overflows', `{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }`, /too large/],
-  ['overflow hidden by a zero', `{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 0), }`, /too large/],
-  ['more than the file holds', `{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000,), }`, /needs 8000000000 bytes of data, but 8/],
+  [
+    'huge shape',
+    `{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }`,
+    /too large/,
+  ],
+  [
+    'product that overflows',
+    `{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }`,
+    /too large/,
+  ],
+  [
+    'overflow hidden by a zero',
+    `{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 0), }`,
+    /too large/,
+  ],
+  [
+    'more than the file holds',
+    `{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000,), }`,
+    /needs 8000000000 bytes of data, but 8/,
+  ],
   ['negative', `{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4), }`, /whole numbers/],
   ['fraction', `{'descr': '<f4', 'fortran_order': False, 'shape': (1.5,), }`, /whole numbers/],
-  ['code for a shape', `{'descr': '<f4', 'fortran_order': False, 'shape': __import__('os'), }`, /cannot be read/],
+  [
+    'code for a shape',
+    `{'descr': '<f4', 'fortran_order': False, 'shape': __import__('os'), }`,
+    /cannot be read/,
+  ],
   ['key missing', `{'descr': '<f4', 'shape': (2,), }`, /must hold/],
-  ['key twice', `{'descr': '<f4', 'descr': '<f8', 'fortran_order': False, 'shape': (2,), }`, /twice/],
-  ['another key', `{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': (), }`, /must hold/],
+  [
+    'key twice',
+    `{'descr': '<f4', 'descr': '<f8', 'fortran_order': False, 'shape': (2,), }`,
+    /twice/,
+  ],
+  [
+    'another key',
+    `{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': (), }`,
+    /must hold/,
+  ],
   ['no dictionary', `[1, 2]`, /dictionary/],
   ['order as text', `{'descr': '<f4', 'fortran_order': 'True', 'shape': (2,), }`, /True or False/],
-  ['prototype as a type', `{'descr': '<constructor', 'fortran_order': False, 'shape': (2,), }`, /type/],
+  [
+    'prototype as a type',
+    `{'descr': '<constructor', 'fortran_order': False, 'shape': (2,), }`,
+    /type/,
+  ],
   ['65 axes', `{'descr': '<f4', 'fortran_order': False, 'shape': (${'1, '.repeat(65)}), }`, /axes/],
 ]
 for (const [what, dictionary, message] of dictionaries) {
@@ -87,7 +119,11 @@ test('npy: what older numpy wrote', (t) => {
 
 test('npy: a header that would take a regular expression forever is refused quickly', (t) => {
   const before = Date.now()
-  for (const text of [`{${"'a': ".repeat(10_000)}}`, `{'shape': (${'1,'.repeat(30_000)}}`, `{${' '.repeat(60_000)}`]) {
+  for (const text of [
+    `{${"'a': ".repeat(10_000)}}`,
+    `{'shape': (${'1,'.repeat(30_000)}}`,
+    `{${' '.repeat(60_000)}`,
+  ]) {
     t.throws(() => decodeNpy(npy(text)), { instanceOf: TangentError })
   }
   t.true(Date.now() - before < 2000)
@@ -99,7 +135,11 @@ function safetensors(header: unknown, data = 0, length?: bigint): Buffer {
   head.writeBigUInt64LE(length ?? BigInt(text.length))
   return Buffer.concat([head, text, Buffer.alloc(data)])
 }
-const f32 = (shape: unknown, from: unknown, to: unknown) => ({ dtype: 'F32', shape, data_offsets: [from, to] })
+const f32 = (shape: unknown, from: unknown, to: unknown) => ({
+  dtype: 'F32',
+  shape,
+  data_offsets: [from, to],
+})
 
 const headers: [string, Buffer, RegExp][] = [
   ['overlap', safetensors({ a: f32([2], 0, 8), b: f32([2], 4, 12) }, 12), /overlaps/],
@@ -128,6 +168,7 @@ for (const [what, bytes, message] of headers) {
 }
 
 test('safetensors: names that objects treat specially', (t) => {
-  const text = '{"__proto__": {"dtype":"F32","shape":[1],"data_offsets":[0,4]}, "7": {"dtype":"F32","shape":[1],"data_offsets":[4,8]}}'
+  const text =
+    '{"__proto__": {"dtype":"F32","shape":[1],"data_offsets":[0,4]}, "7": {"dtype":"F32","shape":[1],"data_offsets":[4,8]}}'
   t.deepEqual([...decodeSafetensors(safetensors(text, 8)).tensors.keys()], ['__proto__', '7'])
 })
