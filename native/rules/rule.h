@@ -103,9 +103,11 @@ class Rule {
   virtual std::unique_ptr<Refusal> refuse(const Node& node, const Tape& tape) const {
     return nullptr;
   }
-  // Do derivatives flow to input k? False for shapes, indices, axes, running statistics, clip
-  // bounds, pad values, resize scales, exponents: initializers there are not parameters.
+  // Do derivatives flow to input k? False for shapes, indices, axes, conditions, resize scales.
   virtual bool differentiable(const Node& node, int k) const { return true; }
+  // Is input k a constant by its role (running statistics, clip bounds, pad values, exponents)? An
+  // initializer there is not a parameter; a value computed from parameters still is differentiated.
+  virtual bool constant_role(const Node& node, int k) const { return false; }
   // What reverse() reads, given which inputs want a cotangent.
   virtual Needs needs(const Node& node, const std::vector<bool>& wanted) const { return {}; }
   // Output j lists input k's elements in the same order (Reshape and its relatives): where the

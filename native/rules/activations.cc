@@ -1,0 +1,104 @@
+// Activation functions. At kinks the derivative is PyTorch's.
+#include <cmath>
+
+#include "rules/support/gelu.h"
+#include "rules/support/unary.h"
+
+namespace at {
+namespace {
+
+float number(const Node& node, const char* name, double otherwise) {
+  return static_cast<float>(node.attributes.number(name, otherwise));
+}
+
+float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+const Registration rows[] = {
+    unary("Relu", Reads::kOutput,
+          [](const Node&) { return [](float y) { return y > 0 ? 1.0f : 0.0f; }; }),
+    unary("LeakyRelu", Reads::kInput,
+          [](const Node& node) {
+            const float slope = number(node, "alpha", 0.01);
+            return [=](float x) { return x > 0 ? 1.0f : slope; };
+          }),
+    unary("ThresholdedRelu", Reads::kInput,
+          [](const Node& node) {
+            const float threshold = number(node, "alpha", 1.0);
+            return [=](float x) { return x > threshold ? 1.0f : 0.0f; };
+          }),
+    unary("Elu", Reads::kInput,
+          [](const Node& node) {
+            const float alpha = number(node, "alpha", 1.0);
+            return [=](float x) { return x > 0 ? 1.0f : alpha * std::exp(x); };
+          }),
+    unary("Selu", Reads::kInput,
+          [](const Node& node) {
+            const float gamma = number(node, "gamma", 1.05070102214813232421875);
+            const float alpha = gamma * number(node, "alpha", 1.67326319217681884765625);
+            return [=](float x) { return x > 0 ? gamma : alpha * std::exp(x); };
+          }),
+    unary("Celu", Reads::kInput,
+          [](const Node& node) {
+            const float alpha = number(node, "alpha", 1.0);
+            return [=](float x) { return x > 0 ? 1.0f : std::exp(x / alpha); };
+          }),
+    unary("Sigmoid", Reads::kOutput,
+          [](const Node&) { return [](float y) { return y * (1 - y); }; }),
+    unary("Tanh", Reads::kOutput, [](const Node&) { return [](float y) { return 1 - y * y; }; }),
+    unary("HardSigmoid", Reads::kOutput,
+          [](const Node& node) {
+            const float slope = number(node, "alpha", 0.2);
+            return [=](float y) { return y > 0 && y < 1 ? slope : 0.0f; };
+          }),
+    unary("HardSwish", Reads::kInput,
+          [](const Node&) {
+            return [](float x) { return x <= -3 ? 0.0f : x < 3 ? x / 3 + 0.5f : 1.0f; };
+          }),
+    unary("Softplus", Reads::kInput, [](const Node&) { return sigmoid; }),
+    unary("Softsign", Reads::kInput,
+          [](const Node&) {
+            return [](float x) {
+              const float d = 1 + std::abs(x);
+              return 1 / (d * d);
+            };
+          }),
+    unary("Mish", Reads::kInput,
+          [](const Node&) {
+            return [](float x) {
+              const float softplus = std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x)));
+              const float t = std::tanh(softplus);
+              return t + x * sigmoid(x) * (1 - t * t);
+            };
+          }),
+    unary("Swish", Reads::kInput,
+          [](const Node& node) {
+            const float alpha = number(node, "alpha", 1.0);
+            return [=](float x) {
+              const float s = sigmoid(alpha * x);
+              return s * (1 + alpha * x * (1 - s));
+            };
+          }),
+    unary("Shrink", Reads::kInput,
+          [](const Node& node) {
+            const float bound = number(node, "lambd", 0.5);
+            return [=](float x) { return x < -bound || x > bound ? 1.0f : 0.0f; };
+          }),
+    unary("Gelu", Reads::kInput,
+          [](const Node& node) {
+            return node.attributes.text("approximate", "none") == "tanh" ? gelu_tanh_derivative
+                                                                          : gelu_derivative;
+          }),
+    unary("Gelu", Reads::kInput, [](const Node&) { return gelu_derivative; }, "com.microsoft"),
+    unary("QuickGelu", Reads::kInput,
+          [](const Node& node) {
+            const float alpha = number(node, "alpha", 1.702);
+            return [=](float x) {
+              const float s = sigmoid(alpha * x);
+              return s * (1 + alpha * x * (1 - s));
+            };
+          },
+          "com.microsoft"),
+};
+
+}  // namespace
+}  // namespace at

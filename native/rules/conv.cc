@@ -1,0 +1,254 @@
+#include <cstring>
+
+#include "core/blas.h"
+#include "rules/support/elementwise.h"
+#include "rules/support/pack.h"
+#include "rules/support/windows.h"
+
+namespace at {
+namespace {
+
+Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
+
+// Y (B, G·m, out…) = W (G·m, c, kernel…) over X (B, G·c, in…), plus a bias per channel.
+struct Geometry {
+  int64_t groups, images, m, channels, k;
+  Windows windows;
+  explicit Geometry(const Call& call)
+      : groups(call.node().attributes.integer("group", 1)),
+        images(call.input(0).shape[0]),
+        m(call.input(1).shape[0] / groups),
+        channels(call.input(1).shape[1]),
+        k(count_between(call.input(1).shape, 1, call.input(1).shape.size())),
+        windows(call.node(), spatial(call.input(0).shape), spatial(call.output(0).shape),
+                spatial(call.input(1).shape)) {}
+};
+
+class Conv final : public Rule {
+ public:
+  Needs needs(const Node&, const std::vector<bool>& wanted) const override {
+    Needs needs;
+    if (wanted[0]) needs.inputs.push_back(1);
+    if (wanted[1]) needs.inputs.push_back(0);
+    return needs;
+  }
+
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {
+    if (node.attributes.integers("kernel_shape").size() <= 3) return nullptr;
+    return std::make_unique<Refusal>(
+        Refusal{"it has more than three spatial axes", "reshape its input to fewer"});
+  }
+
+  void reverse(Call& call) const override {
+    const Geometry geometry(call);
+    const bool bias = call.has_input(2) && call.wants(2);
+    bool bias_done = false;
+    if (call.wants(1)) {
+      if (call.per_sample(1)) {
+        bias_done = bias && geometry.groups == 1 && call.per_sample(2);
+        factor(call, geometry, bias_done ? 2 : -1);
+      } else {
+        weight(call, geometry);
+      }
+    }
+    if (bias && !bias_done) {
+      Shape as(call.output(0).shape.size() - 1, 1);
+      as[0] = call.output(0).shape[1];
+      sum_to(call, 0, 2, as, call.out(0));
+    }
+    if (call.wants(0)) {
+      require_plain(call, 0);
+      input(call, geometry);
+    }
+  }
+
+ private:
+  // Patches of every image as rows (B, G, T, k), or as `places` orders them.
+  static void patches(Call& call, const Geometry& g, const Places* places, float* to) {
+    const int64_t positions = g.windows.out_size(), plane = g.channels * g.windows.in_size();
+    const float* x = call.input(0).floats();
+    parallel_for(g.images * g.groups, grain_for(positions * g.k), [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t slot = places ? places->slot[item] : item;
+        float* rows = to + slot * positions * g.k;
+        if (g.windows.pointwise()) {
+          transpose_block(x + item * plane, g.k, positions, positions, rows, g.k);
+        } else {
+          im2row(g.windows, g.channels, x + item * plane, rows, g.k);
+        }
+      }
+    });
+  }
+
+  static void factor(Call& call, const Geometry& g, int bias) {
+    const int64_t positions = g.windows.out_size(), count = call.count(), samples = call.samples();
+    const Activation& out = call.output(0);
+    const int64_t image_size = g.groups * g.m * positions;
+    const Places places = place_rows(
+        g.images * g.groups, g.groups, samples, [&](int64_t r) { return r % g.groups; },
+        [&](int64_t r) { return sample_of(out, r / g.groups * image_size, samples); });
+    MatrixDims dims;
+    dims.groups = g.groups;
+    dims.positions = places.positions * positions;
+    dims.rows = g.m;
+    dims.cols = g.k;
+    const MatrixFactor factor = call.matrix(1, dims, bias);
+    const int64_t blocks = g.images * g.groups, size = g.m * positions;
+    const float* from = call.out(0);
+    parallel_for(count * blocks, grain_for(size), [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t c = item / blocks, slot = places.slot[item % blocks];
+        transpose_block(from + item * size, g.m, positions, positions,
+                        factor.delta + (slot * positions * count + c) * g.m, count * g.m);
+      }
+    });
+    patches(call, g, &places, factor.h);
+  }
+
+  // The weight's cotangent when it is not wanted for every sample apart.
+  static void weight(Call& call, const Geometry& g) {
+    const int64_t positions = g.windows.out_size();
+    float* rows = call.scratch(g.images * g.groups * positions * g.k);
+    patches(call, g, nullptr, rows);
+    const float* out = call.out(0);
+    float* in = call.in(1);
+    parallel_for(call.count() * g.groups, 1, [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t c = item / g.groups, group = item % g.groups;
+        for (int64_t b = 0; b < g.images; ++b) {
+          blas::gemm(false, false, g.m, g.k, positions, 1.0f,
+                     out + ((c * g.images + b) * g.groups + group) * g.m * positions, positions,
+                     rows + (b * g.groups + group) * positions * g.k, g.k, b ? 1.0f : 0.0f,
+                     in + item * g.m * g.k, g.k);
+        }
+      }
+    });
+  }
+
+  static void input(Call& call, const Geometry& g) {
+    const Windows& w = g.windows;
+    const int64_t planes = call.count() * g.images, positions = w.out_size();
+    const float* out = call.out(0);
+    const float* weights = call.input(1).floats();
+    float* in = call.in(0);
+    if (w.pointwise() && positions == 1 && g.groups == 1) {
+      blas::parallel_gemm(false, false, planes, g.k, g.m, 1.0f, out, g.m, weights, g.k, 0.0f, in,
+                          g.k);
+      return;
+    }
+    // Columns of one product: enough for BLAS, few enough for the cache.
+    const int64_t columns = std::clamp<int64_t>((1 << 17) / g.k, 64, 2048);
+    const int64_t together = std::max<int64_t>(1, columns / positions);
+    const int64_t bundles = (planes + together - 1) / together;
+    const int64_t work = together * positions * g.k;
+    parallel_for(bundles * g.groups, grain_for(work), [&](int64_t first, int64_t last) {
+      Lane lane(g, std::min(columns, std::max(positions, w.out[2])), together);
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t group = item % g.groups;
+        const int64_t p0 = item / g.groups * together, p1 = std::min(planes, p0 + together);
+        lane.run(out, weights + group * g.m * g.k, in, group, p0, p1);
+      }
+    });
+  }
+
+  // One thread's way from cotangents of some planes (images × cotangents) of one group to x's.
+  class Lane {
+   public:
+    Lane(const Geometry& g, int64_t columns, int64_t together)
+        : g_(g),
+          rows_(std::max<int64_t>(1, columns / g.windows.out[2])),
+          direct_(g.m <= 2),
+          packed_(lane_buffer<0>(together > 1 ? together * g.windows.out_size() * g.m : 0)),
+          cols_(lane_buffer<1>(g.k * (together > 1 ? together * g.windows.out_size()
+                                                   : rows_ * g.windows.out[2]))) {}
+
+    void run(const float* out, const float* weight, float* in, int64_t group, int64_t p0,
+             int64_t p1) {
+      const Windows& w = g_.windows;
+      const int64_t positions = w.out_size(), plane = g_.channels * w.in_size();
+      const auto source = [&](int64_t p) {
+        return out + (p * g_.groups + group) * g_.m * positions;
+      };
+      const auto target = [&](int64_t p) { return in + (p * g_.groups + group) * plane; };
+      const bool pointwise = w.pointwise();
+      if (!pointwise || direct_)
+        for (int64_t p = p0; p < p1; ++p) std::memset(target(p), 0, sizeof(float) * plane);
+      if (direct_) {
+        for (int64_t p = p0; p < p1; ++p) spread(source(p), weight, target(p));
+      } else if (p1 - p0 > 1) {
+        const int64_t n = p1 - p0, ld = n * positions;
+        for (int64_t j = 0; j < g_.m; ++j)
+          for (int64_t p = 0; p < n; ++p)
+            std::memcpy(packed_ + j * ld + p * positions, source(p0 + p) + j * positions,
+                        sizeof(float) * positions);
+        product(weight, packed_, ld, ld, cols_, ld);
+        for (int64_t p = 0; p < n; ++p) {
+          const float* cols = cols_ + p * positions;
+          if (!pointwise) {
+            col2im(w, g_.channels, cols, ld, 0, w.rows(), target(p0 + p));
+            continue;
+          }
+          for (int64_t q = 0; q < g_.k; ++q)
+            std::memcpy(target(p0 + p) + q * positions, cols + q * ld, sizeof(float) * positions);
+        }
+      } else if (pointwise) {
+        product(weight, source(p0), positions, positions, target(p0), positions);
+      } else {
+        for (int64_t r = 0; r < w.rows(); r += rows_) {
+          const int64_t end = std::min(w.rows(), r + rows_), length = (end - r) * w.out[2];
+          product(weight, source(p0) + r * w.out[2], positions, length, cols_, length);
+          col2im(w, g_.channels, cols_, length, r, end, target(p0));
+        }
+      }
+    }
+
+   private:
+    // to (k × n) = Wᵀ·g, g (m × n).
+    void product(const float* weight, const float* g, int64_t ldg, int64_t n, float* to,
+                 int64_t ld) const {
+      blas::gemm(true, false, g_.k, n, g_.m, 1.0f, weight, g_.k, g, ldg, 0.0f, to, ld);
+    }
+
+    // Few output channels (depthwise): straight into x, a product has nothing to gain.
+    void spread(const float* g, const float* weight, float* x) const {
+      const Windows& w = g_.windows;
+      const int64_t step = w.stride[2];
+      for (int64_t j = 0; j < g_.m; ++j) {
+        const float* own = g + j * w.out_size();
+        for (int64_t k = 0; k < g_.k; ++k) {
+          const float value = weight[j * g_.k + k];
+          int64_t rest = k;
+          const int64_t kx = rest % w.kernel[2];
+          rest /= w.kernel[2];
+          const int64_t ky = rest % w.kernel[1];
+          rest /= w.kernel[1];
+          const int64_t kz = rest % w.kernel[0], q = rest / w.kernel[0];
+          int64_t lo, hi;
+          w.inside(kx, lo, hi);
+          for (int64_t r = 0; r < w.rows(); ++r) {
+            const int64_t z = w.at(0, r / w.out[1], kz), y = w.at(1, r % w.out[1], ky);
+            if (z < 0 || z >= w.in[0] || y < 0 || y >= w.in[1]) continue;
+            const float* from = own + r * w.out[2];
+            float* to = x + ((q * w.in[0] + z) * w.in[1] + y) * w.in[2] + w.at(2, 0, kx);
+            if (step == 1) {
+              for (int64_t o = lo; o < hi; ++o) to[o] += value * from[o];
+            } else {
+              for (int64_t o = lo; o < hi; ++o) to[o * step] += value * from[o];
+            }
+          }
+        }
+      }
+    }
+
+    const Geometry& g_;
+    int64_t rows_;
+    bool direct_;
+    float* packed_;
+    float* cols_;
+  };
+};
+
+const Registration conv("Conv", std::make_unique<Conv>());
+
+}  // namespace
+}  // namespace at

@@ -1,0 +1,123 @@
+#include "core/blas.h"
+#include "rules/support/elementwise.h"
+#include "rules/support/pack.h"
+
+namespace at {
+namespace {
+
+// Y (M × N) = alpha·op(A) (M × K)·op(B) (K × N) + beta·C, C broadcast to Y.
+class Gemm final : public Rule {
+ public:
+  Needs needs(const Node&, const std::vector<bool>& wanted) const override {
+    Needs needs;
+    if (wanted[0]) needs.inputs.push_back(1);
+    if (wanted[1]) needs.inputs.push_back(0);
+    return needs;
+  }
+
+  void reverse(Call& call) const override {
+    const Product p(call);
+    const bool bias = call.has_input(2) && call.wants(2);
+    bool bias_done = false;
+    for (int k = 0; k < 2; ++k) {
+      if (!call.wants(k)) continue;
+      if (!call.per_sample(k)) {
+        plain(call, p, k);
+        continue;
+      }
+      // With A unbatched the rows of Y are its features' rows; the samples lie along the columns.
+      const Shape column = {p.m, 1}, row = {1, p.n}, flat = {p.n};
+      const bool shared = bias && !bias_done && call.per_sample(2) && p.beta == 1 &&
+                          (k == 0 ? call.input(2).shape == column
+                                  : call.input(2).shape == row || call.input(2).shape == flat);
+      factor(call, p, k, shared ? 2 : -1);
+      bias_done = bias_done || shared;
+    }
+    if (!bias || bias_done) return;
+    if (p.beta == 1) {
+      call.reduce(0, 2, call.out(0));
+      return;
+    }
+    const int64_t size = call.count() * p.m * p.n;
+    float* scaled = call.scratch(size);
+    const float* out = call.out(0);
+    each_element(size, [&](int64_t e) { scaled[e] = p.beta * out[e]; });
+    call.reduce(0, 2, scaled);
+  }
+
+ private:
+  struct Product {
+    int64_t m, n, k;
+    bool trans_a, trans_b;
+    float alpha, beta;
+    explicit Product(const Call& call) {
+      const Attributes& attributes = call.node().attributes;
+      trans_a = attributes.integer("transA", 0) != 0;
+      trans_b = attributes.integer("transB", 0) != 0;
+      alpha = static_cast<float>(attributes.number("alpha", 1));
+      beta = static_cast<float>(attributes.number("beta", 1));
+      m = call.output(0).shape[0];
+      n = call.output(0).shape[1];
+      k = call.input(0).shape[trans_a ? 0 : 1];
+    }
+  };
+
+  static void plain(Call& call, const Product& p, int k) {
+    const int64_t count = call.count();
+    const float* out = call.out(0);
+    float* in = call.in(k);
+    const float* other = call.input(1 - k).floats();
+    if (k == 0 && !p.trans_a) {
+      // One product for all cotangents: rows (c, M).
+      blas::parallel_gemm(false, !p.trans_b, count * p.m, p.k, p.n, p.alpha, out, p.n, other,
+                          p.trans_b ? p.k : p.n, 0, in, p.k);
+      return;
+    }
+    parallel_for(count, grain_for(p.m * p.n * p.k / 32), [&](int64_t first, int64_t last) {
+      for (int64_t c = first; c < last; ++c) {
+        const float* g = out + c * p.m * p.n;
+        if (k == 0) {
+          blas::gemm(p.trans_b, true, p.k, p.m, p.n, p.alpha, other, p.trans_b ? p.k : p.n, g, p.n,
+                     0, in + c * p.m * p.k, p.m);
+        } else if (p.trans_b) {
+          blas::gemm(true, p.trans_a, p.n, p.k, p.m, p.alpha, g, p.n, other, p.trans_a ? p.m : p.k,
+                     0, in + c * p.n * p.k, p.k);
+        } else {
+          blas::gemm(!p.trans_a, false, p.k, p.n, p.m, p.alpha, other, p.trans_a ? p.m : p.k, g,
+                     p.n, 0, in + c * p.n * p.k, p.n);
+        }
+      }
+    });
+  }
+
+  // Features of the unbatched operand k. alpha goes into h, which is the smaller one.
+  static void factor(Call& call, const Product& p, int k, int bias) {
+    const bool left = k == 0;
+    const int64_t rows = left ? p.n : p.m;   // of the batched operand
+    const int64_t width = left ? p.m : p.n;  // of a cotangent
+    const int64_t samples = call.samples();
+    const Activation& out = call.output(0);
+    const int64_t step = left ? 1 : p.n;
+    const Places places = place_rows(
+        rows, 1, samples, [](int64_t) { return int64_t{0}; },
+        [&](int64_t r) { return sample_of(out, r * step, samples); });
+    MatrixDims dims;
+    dims.positions = places.positions;
+    dims.rows = width;
+    dims.cols = p.k;
+    dims.transposed = left ? p.trans_a : !p.trans_b;
+    const MatrixFactor factor = call.matrix(k, dims, bias);
+    pack_blocks(call.out(0), call.count(), 1, rows, width, left, places, factor.delta);
+    // Are the batched operand's K numbers of one row next to each other?
+    const bool columns = left ? !p.trans_b : p.trans_a;
+    pack_blocks(call.input(1 - k).floats(), 1, 1, rows, p.k, columns, places, factor.h);
+    if (p.alpha == 1) return;
+    float* h = factor.h;
+    each_element(rows * p.k, [&](int64_t e) { h[e] *= p.alpha; });
+  }
+};
+
+const Registration gemm("Gemm", std::make_unique<Gemm>());
+
+}  // namespace
+}  // namespace at

@@ -1,0 +1,157 @@
+#include "rules/support/elementwise.h"
+
+#include <vector>
+
+namespace at {
+
+namespace {
+
+struct Axis {
+  int64_t size;
+  int64_t stride;  // in the smaller array; 0: repeated or summed over
+};
+
+// Neighbouring axes that are walked alike become one.
+std::vector<Axis> merged(const std::vector<Axis>& axes) {
+  std::vector<Axis> result;
+  for (const Axis& axis : axes) {
+    if (axis.size == 1) continue;
+    if (!result.empty() && result.back().stride == axis.stride * axis.size) {
+      result.back() = {result.back().size * axis.size, axis.stride};
+    } else {
+      result.push_back(axis);
+    }
+  }
+  if (result.empty()) result.push_back({1, 0});
+  return result;
+}
+
+float sum(const float* values, int64_t n) {
+  constexpr int kLanes = 16;
+  float lanes[kLanes] = {};
+  int64_t e = 0;
+  for (; e + kLanes <= n; e += kLanes)
+    for (int l = 0; l < kLanes; ++l) lanes[l] += values[e + l];
+  double total = 0;
+  for (float lane : lanes) total += lane;
+  for (; e < n; ++e) total += values[e];
+  return static_cast<float>(total);
+}
+
+void add_up(const Axis* axis, const Axis* end, const float*& from, float* to) {
+  if (axis + 1 < end) {
+    for (int64_t i = 0; i < axis->size; ++i) add_up(axis + 1, end, from, to + i * axis->stride);
+    return;
+  }
+  if (axis->stride == 0) {
+    *to += sum(from, axis->size);
+  } else if (axis->stride == 1) {
+    for (int64_t i = 0; i < axis->size; ++i) to[i] += from[i];
+  } else {
+    for (int64_t i = 0; i < axis->size; ++i) to[i * axis->stride] += from[i];
+  }
+  from += axis->size;
+}
+
+void repeat(const Axis* axis, const Axis* end, const float* from, float*& to) {
+  if (axis + 1 < end) {
+    for (int64_t i = 0; i < axis->size; ++i) repeat(axis + 1, end, from + i * axis->stride, to);
+    return;
+  }
+  for (int64_t i = 0; i < axis->size; ++i) to[i] = from[i * axis->stride];
+  to += axis->size;
+}
+
+// Axes of `shape` with their strides in an array of shape `small` that is broadcast to it.
+std::vector<Axis> broadcast_axes(const Shape& shape, const Shape& small) {
+  const Shape strides = row_major_strides(small);
+  std::vector<Axis> axes;
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    const size_t lead = shape.size() - small.size();
+    const bool has = axis >= lead && small[axis - lead] != 1;
+    axes.push_back({shape[axis], has ? strides[axis - lead] : 0});
+  }
+  return axes;
+}
+
+// Puts the sample's own stride where the batch lies.
+std::vector<Axis> with_samples(const std::vector<Axis>& axes, int64_t batch_stride, int64_t samples,
+                               int64_t stride) {
+  std::vector<Axis> result(axes);
+  int64_t below = 1;
+  for (size_t axis = axes.size(); axis-- > 0; below *= axes[axis].size) {
+    if (batch_stride >= below * axes[axis].size || batch_stride % below != 0) continue;
+    const int64_t inner = batch_stride / below;
+    const int64_t outer = axes[axis].size / (inner * samples);
+    const int64_t own = axes[axis].stride;
+    result[axis] = {outer, own * inner * samples};
+    result.insert(result.begin() + static_cast<std::ptrdiff_t>(axis) + 1,
+                  {{samples, stride}, {inner, own}});
+    return result;
+  }
+  throw Error("FAILED", "The samples of a value lie nowhere in it");
+}
+
+}  // namespace
+
+const float* broadcast_values(Call& call, const float* values, const Shape& from,
+                              const Shape& shape) {
+  const int64_t size = element_count(shape);
+  if (size == element_count(from)) return values;
+  const std::vector<Axis> axes = merged(broadcast_axes(shape, from));
+  float* result = call.scratch(size);
+  float* to = result;
+  if (size > 0) repeat(axes.data(), axes.data() + axes.size(), values, to);
+  return result;
+}
+
+float* sum_to(Call& call, int j, int k, const Shape& as, const float* g) {
+  const Activation& out = call.output(j);
+  const int64_t samples = call.per_sample(k) ? call.samples() : 1;
+  const int64_t size = element_count(as);
+  std::vector<Axis> axes = broadcast_axes(out.shape, as);
+  if (samples > 1) axes = with_samples(axes, out.batch_stride, samples, size);
+  axes = merged(axes);
+  const int64_t out_size = out.size(), in_size = size * samples;
+  float* in = call.in(k);
+  // The first axis is shared out as well where its pieces do not meet.
+  const bool apart = axes[0].stride != 0 && axes.size() > 1;
+  const int64_t pieces = apart ? axes[0].size : 1;
+  const Axis* first_axis = axes.data() + (apart ? 1 : 0);
+  const Axis* end = axes.data() + axes.size();
+  fill_zero(in, call.count() * in_size);
+  if (out_size == 0) return in;
+  parallel_for(call.count() * pieces, grain_for(out_size / pieces),
+               [&](int64_t first, int64_t last) {
+                 for (int64_t item = first; item < last; ++item) {
+                   const int64_t c = item / pieces, piece = item % pieces;
+                   const float* from = g + c * out_size + piece * (out_size / pieces);
+                   add_up(first_axis, end, from, in + c * in_size + piece * axes[0].stride);
+                 }
+               });
+  return in;
+}
+
+bool one_to_one(const Call& call, int j, int k) {
+  return !call.per_sample(k) && call.input(k).size() == call.output(j).size();
+}
+
+void flow(Call& call, int k, const float* d, bool last) {
+  const int64_t size = call.output(0).size();
+  const bool direct = one_to_one(call, 0, k);
+  const float* out = call.out(0);
+  float* to = !direct ? call.scratch(call.count() * size)
+              : last && call.input(k).shape == call.output(0).shape ? call.in_place(k)
+                                                                      : call.in(k);
+  parallel_for(call.count() * size, 1 << 16, [&](int64_t first, int64_t last_item) {
+    for (int64_t e = first; e < last_item;) {
+      const int64_t from = e % size;
+      const int64_t run = std::min(size - from, last_item - e);
+      for (int64_t r = 0; r < run; ++r) to[e + r] = d[from + r] * out[e + r];
+      e += run;
+    }
+  });
+  if (!direct) call.reduce(0, k, to);
+}
+
+}  // namespace at

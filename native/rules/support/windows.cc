@@ -1,0 +1,150 @@
+#include "rules/support/windows.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "core/error.h"
+
+namespace at {
+
+Windows::Windows(const Node& node, const Shape& in_shape, const Shape& out_shape,
+                 const Shape& kernel_shape) {
+  const int rank = static_cast<int>(kernel_shape.size());
+  if (rank > 3) throw Error("UNSUPPORTED", "Node " + node.name + " has more than 3 spatial axes");
+  const int lead = 3 - rank;
+  const Attributes& attributes = node.attributes;
+  const auto strides = attributes.integers("strides", Shape(rank, 1));
+  const auto dilations = attributes.integers("dilations", Shape(rank, 1));
+  const auto pads = attributes.integers("pads", Shape(2 * rank, 0));
+  const std::string automatic = attributes.text("auto_pad", "NOTSET");
+  for (int a = 0; a < rank; ++a) {
+    in[lead + a] = in_shape[a];
+    out[lead + a] = out_shape[a];
+    kernel[lead + a] = kernel_shape[a];
+    stride[lead + a] = strides[a];
+    dilation[lead + a] = dilations[a];
+    if (automatic == "NOTSET" || automatic.empty()) {
+      pad[lead + a] = pads[a];
+      pad_end[lead + a] = pads[rank + a];
+    } else if (automatic != "VALID") {
+      const int64_t reach = (out_shape[a] - 1) * strides[a] + (kernel_shape[a] - 1) * dilations[a] + 1;
+      const int64_t total = std::max<int64_t>(reach - in_shape[a], 0);
+      pad[lead + a] = automatic == "SAME_UPPER" ? total / 2 : (total + 1) / 2;
+      pad_end[lead + a] = total - pad[lead + a];
+    }
+  }
+}
+
+bool Windows::pointwise() const {
+  for (int a = 0; a < 3; ++a)
+    if (kernel[a] != 1 || stride[a] != 1 || pad[a] != 0 || in[a] != out[a]) return false;
+  return true;
+}
+
+void Windows::inside(int64_t k, int64_t& lo, int64_t& hi) const {
+  const int64_t offset = pad[2] - k * dilation[2];  // o·stride ≥ offset is inside
+  lo = offset > 0 ? (offset + stride[2] - 1) / stride[2] : 0;
+  const int64_t end = in[2] + offset;  // o·stride < end
+  hi = end > 0 ? std::min(out[2], (end + stride[2] - 1) / stride[2]) : 0;
+  lo = std::min(lo, out[2]);
+  hi = std::max(hi, lo);
+}
+
+namespace {
+
+// body(row of cols, output row, x's row or −1, lo, hi) for every kernel element and output row.
+template <class Body>
+void each_row(const Windows& w, int64_t channels, int64_t r0, int64_t r1, const Body& body) {
+  int64_t k = 0;
+  for (int64_t q = 0; q < channels; ++q) {
+    for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+      for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
+        for (int64_t kx = 0; kx < w.kernel[2]; ++kx, ++k) {
+          int64_t lo, hi;
+          w.inside(kx, lo, hi);
+          const int64_t shift = kx * w.dilation[2] - w.pad[2];
+          for (int64_t r = r0; r < r1; ++r) {
+            const int64_t z = w.at(0, r / w.out[1], kz), y = w.at(1, r % w.out[1], ky);
+            const bool in = z >= 0 && z < w.in[0] && y >= 0 && y < w.in[1];
+            const int64_t row = in ? ((q * w.in[0] + z) * w.in[1] + y) * w.in[2] + shift : 0;
+            body(k, r - r0, in, row, lo, hi);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void im2col(const Windows& w, int64_t channels, const float* x, int64_t r0, int64_t r1, float* cols,
+            int64_t ld) {
+  const int64_t width = w.out[2], step = w.stride[2];
+  each_row(w, channels, r0, r1,
+           [&](int64_t k, int64_t r, bool in, int64_t row, int64_t lo, int64_t hi) {
+             float* to = cols + k * ld + r * width;
+             if (!in) {
+               std::fill(to, to + width, 0.0f);
+               return;
+             }
+             std::fill(to, to + lo, 0.0f);
+             if (step == 1) {
+               if (hi > lo) std::memcpy(to + lo, x + row + lo, sizeof(float) * (hi - lo));
+             } else {
+               for (int64_t o = lo; o < hi; ++o) to[o] = x[row + o * step];
+             }
+             std::fill(to + hi, to + width, 0.0f);
+           });
+}
+
+void col2im(const Windows& w, int64_t channels, const float* cols, int64_t ld, int64_t r0,
+            int64_t r1, float* x) {
+  const int64_t width = w.out[2], step = w.stride[2];
+  each_row(w, channels, r0, r1,
+           [&](int64_t k, int64_t r, bool in, int64_t row, int64_t lo, int64_t hi) {
+             if (!in) return;
+             const float* from = cols + k * ld + r * width;
+             float* to = x + row;
+             if (step == 1) {
+               for (int64_t o = lo; o < hi; ++o) to[o] += from[o];
+             } else {
+               for (int64_t o = lo; o < hi; ++o) to[o * step] += from[o];
+             }
+           });
+}
+
+void im2row(const Windows& w, int64_t channels, const float* x, float* patches, int64_t ld) {
+  const int64_t plane = w.in_size();
+  float* to = patches;
+  for (int64_t r = 0; r < w.rows(); ++r) {
+    for (int64_t o = 0; o < w.out[2]; ++o, to += ld) {
+      // Kernel elements [first, last) of the last axis lie inside.
+      const int64_t start = w.at(2, o, 0), step = w.dilation[2];
+      const int64_t first =
+          std::min(w.kernel[2], start < 0 ? (-start + step - 1) / step : int64_t{0});
+      const int64_t room = w.in[2] - start;
+      const int64_t last = std::max(
+          first, std::min(w.kernel[2], room > 0 ? (room + step - 1) / step : int64_t{0}));
+      float* cell = to;
+      for (int64_t q = 0; q < channels; ++q) {
+        for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+          const int64_t z = w.at(0, r / w.out[1], kz);
+          for (int64_t ky = 0; ky < w.kernel[1]; ++ky, cell += w.kernel[2]) {
+            const int64_t y = w.at(1, r % w.out[1], ky);
+            if (z < 0 || z >= w.in[0] || y < 0 || y >= w.in[1]) {
+              for (int64_t k = 0; k < w.kernel[2]; ++k) cell[k] = 0;
+              continue;
+            }
+            const float* row = x + q * plane + (z * w.in[1] + y) * w.in[2] + start;
+            for (int64_t k = 0; k < first; ++k) cell[k] = 0;
+            for (int64_t k = first; k < last; ++k) cell[k] = row[k * step];
+            for (int64_t k = last; k < w.kernel[2]; ++k) cell[k] = 0;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace at

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+
+#include "graph/tape.h"
+
+namespace at {
+
+// The geometry of a sliding window over up to three spatial axes, written as three (the leading
+// ones of size 1).
+struct Windows {
+  int64_t in[3] = {1, 1, 1};
+  int64_t out[3] = {1, 1, 1};
+  int64_t kernel[3] = {1, 1, 1};
+  int64_t stride[3] = {1, 1, 1};
+  int64_t dilation[3] = {1, 1, 1};
+  int64_t pad[3] = {0, 0, 0};      // before
+  int64_t pad_end[3] = {0, 0, 0};  // after
+
+  // From a node's strides, dilations, pads and auto_pad; `in`, `out` and `kernel` are spatial
+  // shapes.
+  Windows(const Node& node, const Shape& in_shape, const Shape& out_shape,
+          const Shape& kernel_shape);
+
+  int64_t in_size() const { return in[0] * in[1] * in[2]; }
+  int64_t out_size() const { return out[0] * out[1] * out[2]; }
+  int64_t kernel_size() const { return kernel[0] * kernel[1] * kernel[2]; }
+  int64_t rows() const { return out[0] * out[1]; }
+  // Every window is one element and windows list the input in order.
+  bool pointwise() const;
+
+  // Input coordinate of kernel element k in window o, along one axis.
+  int64_t at(int axis, int64_t o, int64_t k) const {
+    return o * stride[axis] + k * dilation[axis] - pad[axis];
+  }
+  // Windows [lo, hi) of the last axis in which kernel element k lies inside the input.
+  void inside(int64_t k, int64_t& lo, int64_t& hi) const;
+};
+
+// cols (channels·kernel, (r1 − r0)·out[2]) = the patches of x (channels, in…) at output rows
+// [r0, r1), zero outside x; `ld` is the distance between rows of cols.
+void im2col(const Windows& w, int64_t channels, const float* x, int64_t r0, int64_t r1, float* cols,
+            int64_t ld);
+// The adjoint: adds cols into x.
+void col2im(const Windows& w, int64_t channels, const float* cols, int64_t ld, int64_t r0,
+            int64_t r1, float* x);
+// patches (positions, channels·kernel), one patch after another at distance `ld`.
+void im2row(const Windows& w, int64_t channels, const float* x, float* patches, int64_t ld);
+
+}  // namespace at
