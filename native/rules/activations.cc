@@ -86,18 +86,20 @@ const Registration rows[] = {
     unary("Gelu", Reads::kInput,
           [](const Node& node) {
             return node.attributes.text("approximate", "none") == "tanh" ? gelu_tanh_derivative
-                                                                          : gelu_derivative;
+                                                                         : gelu_derivative;
           }),
-    unary("Gelu", Reads::kInput, [](const Node&) { return gelu_derivative; }, "com.microsoft"),
-    unary("QuickGelu", Reads::kInput,
-          [](const Node& node) {
-            const float alpha = number(node, "alpha", 1.702);
-            return [=](float x) {
-              const float s = sigmoid(alpha * x);
-              return s * (1 + alpha * x * (1 - s));
-            };
-          },
-          "com.microsoft"),
+    unary(
+        "Gelu", Reads::kInput, [](const Node&) { return gelu_derivative; }, "com.microsoft"),
+    unary(
+        "QuickGelu", Reads::kInput,
+        [](const Node& node) {
+          const float alpha = number(node, "alpha", 1.702);
+          return [=](float x) {
+            const float s = sigmoid(alpha * x);
+            return s * (1 + alpha * x * (1 - s));
+          };
+        },
+        "com.microsoft"),
 };
 
 }  // namespace

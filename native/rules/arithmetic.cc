@@ -106,17 +106,16 @@ class Pow final : public Rule {
         }
       } else {
         const float* b = operand(call, 1);
-        each_element(
-            size, [&](int64_t e) { d[e] = b[e] == 0 ? 0 : b[e] * std::pow(a[e], b[e] - 1); });
+        each_element(size,
+                     [&](int64_t e) { d[e] = b[e] == 0 ? 0 : b[e] * std::pow(a[e], b[e] - 1); });
       }
       flow(call, 0, d, !call.wants(1));
     }
     if (!call.wants(1)) return;
     const float* b = operand(call, 1);
     const float* y = call.output(0).floats();
-    each_element(size, [&](int64_t e) {
-      d[e] = a[e] == 0 && b[e] >= 0 ? 0 : y[e] * std::log(a[e]);
-    });
+    each_element(size,
+                 [&](int64_t e) { d[e] = a[e] == 0 && b[e] >= 0 ? 0 : y[e] * std::log(a[e]); });
     flow(call, 1, d, true);
   }
 };

@@ -159,8 +159,8 @@ class Conv final : public Rule {
           rows_(std::max<int64_t>(1, columns / g.windows.out[2])),
           direct_(g.m <= 2),
           packed_(lane_buffer<0>(together > 1 ? together * g.windows.out_size() * g.m : 0)),
-          cols_(lane_buffer<1>(g.k * (together > 1 ? together * g.windows.out_size()
-                                                   : rows_ * g.windows.out[2]))) {}
+          cols_(lane_buffer<1>(
+              g.k * (together > 1 ? together * g.windows.out_size() : rows_ * g.windows.out[2]))) {}
 
     void run(const float* out, const float* weight, float* in, int64_t group, int64_t p0,
              int64_t p1) {

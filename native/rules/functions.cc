@@ -21,7 +21,9 @@ const Registration rows[] = {
     unary("Sqrt", kOutput, plain([](float y) { return 0.5f / y; })),
     unary("Reciprocal", kOutput, plain([](float y) { return -y * y; })),
     unary("Neg", kOutput, plain([](float) { return -1.0f; })),
-    unary("Abs", kInput, plain([](float x) { return x > 0 ? 1.0f : x < 0 ? -1.0f : 0.0f; })),
+    unary("Abs", kInput, plain([](float x) { return x > 0   ? 1.0f
+                                                    : x < 0 ? -1.0f
+                                                            : 0.0f; })),
     unary("Erf", kInput, plain([](float x) { return 1.1283791670955126f * std::exp(-x * x); })),
     unary("Sin", kInput, plain([](float x) { return std::cos(x); })),
     unary("Cos", kInput, plain([](float x) { return -std::sin(x); })),

@@ -115,9 +115,7 @@ class MatMul final : public Rule {
     const std::vector<int64_t>& group = p.source[k];
     const Places places = place_rows(
         p.blocks * rows, p.own[k], samples, [&](int64_t r) { return group[r / rows]; },
-        [&](int64_t r) {
-          return sample_of(out, r / rows * p.m * p.n + r % rows * step, samples);
-        });
+        [&](int64_t r) { return sample_of(out, r / rows * p.m * p.n + r % rows * step, samples); });
     MatrixDims dims;
     dims.groups = p.own[k];
     dims.positions = places.positions;

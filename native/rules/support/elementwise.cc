@@ -142,7 +142,7 @@ void flow(Call& call, int k, const float* d, bool last) {
   const float* out = call.out(0);
   float* to = !direct ? call.scratch(call.count() * size)
               : last && call.input(k).shape == call.output(0).shape ? call.in_place(k)
-                                                                      : call.in(k);
+                                                                    : call.in(k);
   parallel_for(call.count() * size, 1 << 16, [&](int64_t first, int64_t last_item) {
     for (int64_t e = first; e < last_item;) {
       const int64_t from = e % size;

@@ -8,8 +8,8 @@
 
 namespace at {
 
-// Where each row (or column) of a batched matrix product goes in a MatrixFactor: which sample, which
-// group, which position.
+// Where each row (or column) of a batched matrix product goes in a MatrixFactor: which sample,
+// which group, which position.
 struct Places {
   int64_t samples = 1, groups = 1, positions = 1;
   // (i·G + g)·T + t of every row, in the order of the output's rows.

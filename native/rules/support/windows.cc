@@ -28,7 +28,8 @@ Windows::Windows(const Node& node, const Shape& in_shape, const Shape& out_shape
       pad[lead + a] = pads[a];
       pad_end[lead + a] = pads[rank + a];
     } else if (automatic != "VALID") {
-      const int64_t reach = (out_shape[a] - 1) * strides[a] + (kernel_shape[a] - 1) * dilations[a] + 1;
+      const int64_t reach =
+          (out_shape[a] - 1) * strides[a] + (kernel_shape[a] - 1) * dilations[a] + 1;
       const int64_t total = std::max<int64_t>(reach - in_shape[a], 0);
       pad[lead + a] = automatic == "SAME_UPPER" ? total / 2 : (total + 1) / 2;
       pad_end[lead + a] = total - pad[lead + a];
@@ -124,8 +125,8 @@ void im2row(const Windows& w, int64_t channels, const float* x, float* patches, 
       const int64_t first =
           std::min(w.kernel[2], start < 0 ? (-start + step - 1) / step : int64_t{0});
       const int64_t room = w.in[2] - start;
-      const int64_t last = std::max(
-          first, std::min(w.kernel[2], room > 0 ? (room + step - 1) / step : int64_t{0}));
+      const int64_t last =
+          std::max(first, std::min(w.kernel[2], room > 0 ? (room + step - 1) / step : int64_t{0}));
       float* cell = to;
       for (int64_t q = 0; q < channels; ++q) {
         for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
