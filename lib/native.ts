@@ -112,9 +112,11 @@ export interface NativeJacobianOptions extends NativeJobOptions {
 }
 
 export interface NativeVjpOptions extends NativeJobOptions {
-  /** (N, O) cotangents. */
+  /** (N, O, columns) cotangents. */
   cotangents: Float32Array
-  /** One shared block per parameter, float32 (…shape): Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ. */
+  /** Vectors carried at once; absent: 1. */
+  columns?: number
+  /** One shared block per parameter, float32 (columns, …shape): Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ. */
   results: number[]
 }
 
@@ -152,7 +154,7 @@ export interface NativeAddon {
   /** Operators that have a rule: 'Relu', 'com.microsoft::Gelu', … */
   readonly operators: string[]
   /**
-   * A zeroed block of memory as an ArrayBuffer of this thread and an id by which the addon finds
+   * A block of uninitialised memory as an ArrayBuffer of this thread and an id by which the addon finds
    * the same block from any other thread. It lives until both the buffer is collected and
    * `releaseBlock(id)` was called.
    */

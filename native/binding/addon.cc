@@ -1,20 +1,16 @@
 #include <napi.h>
 
+#include "binding/blocks.h"
+#include "binding/engine.h"
+#include "binding/machine.h"
 #include "core/blas.h"
 
-namespace at {
-namespace {
-
-Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  blas::initialise();
-  exports.Set("blas", Napi::String::New(env, blas::describe()));
+static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  at::blas::initialise();
+  at::export_blocks(env, exports);
+  at::export_engine(env, exports);
+  at::export_machine(env, exports);
   return exports;
 }
 
-}  // namespace
-}  // namespace at
-
-static Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  return at::initialise(env, exports);
-}
-NODE_API_MODULE(adaptive_tangent, Init)
+NODE_API_MODULE(adaptive_tangent, initialise)

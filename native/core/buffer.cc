@@ -21,7 +21,7 @@ size_t rounded(size_t bytes) {
 }
 }  // namespace
 
-Block::Block(size_t bytes) : bytes_(rounded(bytes ? bytes : 1)) {
+Memory::Memory(size_t bytes) : bytes_(rounded(bytes ? bytes : 1)) {
   const size_t alignment = bytes_ >= kHuge ? kHuge : 64;
   if (posix_memalign(&data_, alignment, bytes_) != 0) {
     throw Error("OUT_OF_MEMORY", "The system has no " + std::to_string(bytes_) + " bytes to give");
@@ -31,11 +31,11 @@ Block::Block(size_t bytes) : bytes_(rounded(bytes ? bytes : 1)) {
 #endif
 }
 
-Block::~Block() { std::free(data_); }
+Memory::~Memory() { std::free(data_); }
 
 struct Pool::State {
   std::mutex mutex;
-  std::multimap<size_t, std::unique_ptr<Block>> free;
+  std::multimap<size_t, std::unique_ptr<Memory>> free;
   size_t budget = SIZE_MAX;
   size_t live = 0;
   size_t cached = 0;
@@ -50,7 +50,7 @@ std::shared_ptr<float> Pool::floats(int64_t count) {
   const size_t wanted =
       rounded(static_cast<size_t>(checked_mul(count > 0 ? count : 1, sizeof(float))));
   auto state = state_;
-  std::unique_ptr<Block> block;
+  std::unique_ptr<Memory> block;
   {
     std::lock_guard<std::mutex> lock(state->mutex);
     // A cached block may be up to a quarter larger than asked for; more would waste the budget.
@@ -79,16 +79,16 @@ std::shared_ptr<float> Pool::floats(int64_t count) {
   }
   if (!block) {
     try {
-      block = std::make_unique<Block>(wanted);
+      block = std::make_unique<Memory>(wanted);
     } catch (...) {
       std::lock_guard<std::mutex> lock(state->mutex);
       state->live -= wanted;
       throw;
     }
   }
-  Block* raw = block.release();
+  Memory* raw = block.release();
   return std::shared_ptr<float>(raw->floats(), [state, raw](float*) {
-    std::unique_ptr<Block> back(raw);
+    std::unique_ptr<Memory> back(raw);
     std::lock_guard<std::mutex> lock(state->mutex);
     state->live -= back->bytes();
     state->cached += back->bytes();

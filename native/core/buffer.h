@@ -10,12 +10,12 @@ namespace at {
 
 // A block of memory that is 64-byte aligned; large ones are 2 MiB aligned and ask for huge pages,
 // because first-touch page faults are dear on virtual machines.
-class Block {
+class Memory {
  public:
-  explicit Block(size_t bytes);
-  ~Block();
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
+  explicit Memory(size_t bytes);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
   void* data() const { return data_; }
   float* floats() const { return static_cast<float*>(data_); }
   size_t bytes() const { return bytes_; }

@@ -1,0 +1,71 @@
+#include "binding/blocks.h"
+
+#include <map>
+#include <mutex>
+
+#include "binding/convert.h"
+
+namespace at {
+
+namespace {
+
+std::mutex& mutex() {
+  static std::mutex instance;
+  return instance;
+}
+std::map<int64_t, std::shared_ptr<Memory>>& table() {
+  static std::map<int64_t, std::shared_ptr<Memory>> instance;
+  return instance;
+}
+
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const int64_t bytes = to_int64(info[0], "bytes");
+    if (bytes < 0) throw Error("TOO_LARGE", "A block cannot have a negative size");
+    auto block = std::make_shared<Memory>(static_cast<size_t>(bytes));
+    static int64_t last = 0;
+    int64_t id;
+    {
+      std::lock_guard<std::mutex> lock(mutex());
+      id = ++last;
+      table()[id] = block;
+    }
+    auto* held = new std::shared_ptr<Memory>(block);
+    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(
+        env, block->data(), static_cast<size_t>(bytes),
+        [](Napi::Env finalizer_env, void*, std::shared_ptr<Memory>* hint) {
+          Napi::MemoryManagement::AdjustExternalMemory(finalizer_env,
+                                                       -static_cast<int64_t>((*hint)->bytes()));
+          delete hint;
+        },
+        held);
+    Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(block->bytes()));
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("buffer", buffer);
+    result.Set("id", Napi::Number::New(env, static_cast<double>(id)));
+    return result;
+  });
+}
+
+void release(const Napi::CallbackInfo& info) {
+  const int64_t id = to_int64(info[0], "id");
+  std::lock_guard<std::mutex> lock(mutex());
+  table().erase(id);
+}
+
+}  // namespace
+
+std::shared_ptr<Memory> find_block(int64_t id) {
+  std::lock_guard<std::mutex> lock(mutex());
+  auto found = table().find(id);
+  if (found == table().end()) throw Error("FAILED", "A result block was released too early");
+  return found->second;
+}
+
+void export_blocks(Napi::Env env, Napi::Object exports) {
+  exports.Set("allocateBlock", Napi::Function::New(env, allocate));
+  exports.Set("releaseBlock", Napi::Function::New(env, release));
+}
+
+}  // namespace at

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "core/buffer.h"
+
+namespace at {
+
+// Blocks of memory that all threads of the process find by id; one of them sees the block as an
+// ArrayBuffer.
+std::shared_ptr<Memory> find_block(int64_t id);
+void export_blocks(Napi::Env env, Napi::Object exports);
+
+}  // namespace at

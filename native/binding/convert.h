@@ -1,0 +1,53 @@
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+#include <vector>
+
+#include "core/control.h"
+#include "reverse/analysis.h"
+
+// Between JavaScript's values and plain C++ data. Wrong types throw a JavaScript TypeError: the
+// callers are our own TypeScript.
+namespace at {
+
+int64_t to_int64(const Napi::Value& value, const char* what);
+std::string to_text(const Napi::Value& value, const char* what);
+std::vector<int64_t> to_int64s(const Napi::Value& value, const char* what);
+std::vector<int> to_ints(const Napi::Value& value, const char* what);
+// Missing properties give `otherwise`.
+int64_t property_or(const Napi::Object& object, const char* name, int64_t otherwise);
+Napi::Value required(const Napi::Object& object, const char* name);
+
+Napi::Array from_ints(Napi::Env env, const std::vector<int>& values);
+
+Graph to_graph(const Napi::Object& graph);
+Napi::Object from_analysis(Napi::Env env, const Analysis& analysis);
+
+// The numbers of a Float32Array, in place.
+float* float_data(const Napi::Value& value, int64_t count, const char* what);
+
+// Runs `work`, turning at::Error into a JavaScript error with its code.
+template <class Work>
+auto guarded(Napi::Env env, Work&& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    Napi::Error thrown = Napi::Error::New(env, error.what());
+    thrown.Set("code", Napi::String::New(env, error.code()));
+    throw thrown;
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    Napi::Error thrown = Napi::Error::New(env, "The system gave no more memory");
+    thrown.Set("code", Napi::String::New(env, "OUT_OF_MEMORY"));
+    throw thrown;
+  } catch (const std::exception& error) {
+    Napi::Error thrown = Napi::Error::New(env, error.what());
+    thrown.Set("code", Napi::String::New(env, "FAILED"));
+    throw thrown;
+  }
+}
+
+}  // namespace at

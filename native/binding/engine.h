@@ -1,0 +1,44 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "contraction/job.h"
+#include "reverse/layout.h"
+
+namespace at {
+
+// What an engine, its frames and its jobs share.
+struct EngineState {
+  Analysis analysis;
+  Layout layout;
+  bool laid_out = false;
+  Extent extent;
+};
+
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit EngineObject(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value analysis(const Napi::CallbackInfo& info);
+  Napi::Value layout(const Napi::CallbackInfo& info);
+  Napi::Value frame(const Napi::CallbackInfo& info);
+  Napi::Value ntk(const Napi::CallbackInfo& info);
+  Napi::Value jacobian(const Napi::CallbackInfo& info);
+  Napi::Value vjp(const Napi::CallbackInfo& info);
+  Napi::Value product(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<EngineState> state_;
+};
+
+void export_engine(Napi::Env env, Napi::Object exports);
+
+// The constructors of this environment.
+struct Classes {
+  Napi::FunctionReference engine, frame, job;
+};
+
+}  // namespace at

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <vector>
+
+#include "binding/engine.h"
+
+namespace at {
+
+// One forward run; pins the typed arrays it reads until release().
+class FrameObject : public Napi::ObjectWrap<FrameObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit FrameObject(const Napi::CallbackInfo& info);
+  void fill(const EngineState& state, int64_t samples, const Napi::Array& values);
+  const Frame& frame() const;
+
+ private:
+  void release(const Napi::CallbackInfo& info);
+
+  Frame frame_;
+  bool released_ = true;
+  std::vector<Napi::ObjectReference> pins_;
+};
+
+}  // namespace at

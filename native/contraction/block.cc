@@ -1,0 +1,29 @@
+#include "contraction/block.h"
+
+namespace at {
+
+std::string name_of(Method method) {
+  switch (method) {
+    case Method::kJacobian:
+      return "jacobian";
+    case Method::kStructured:
+      return "structured";
+    case Method::kProducts:
+      return "products";
+    case Method::kAuto:
+      break;
+  }
+  return "auto";
+}
+
+int64_t Block::bytes() const {
+  int64_t floats = 0;
+  for (const Unit& unit : units) {
+    if (unit.x) floats += samples * count * unit.size;
+    if (unit.delta)
+      floats += samples * unit.positions * (count * unit.rows + unit.cols);
+  }
+  return floats * static_cast<int64_t>(sizeof(float));
+}
+
+}  // namespace at

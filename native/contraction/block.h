@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reverse/sink.h"
+
+namespace at {
+
+enum class KernelType { kFull, kTrace, kDiagonal };
+enum class Method { kAuto, kJacobian, kStructured, kProducts };
+std::string name_of(Method method);
+
+// One term of the kernel for one block of samples: the features of a parameter (or of a weight and
+// its bias together), dense or in factors.
+struct Unit {
+  int group = 0;  // the result that it adds to
+  Method method = Method::kJacobian;
+  // kJacobian: x (n, C, size).
+  std::shared_ptr<float> x;
+  int64_t size = 0;
+  // Otherwise X[i,c] (m × k) = Σ_t δ[i,t,c,:] ⊗ h[i,t,:].
+  std::shared_ptr<float> delta;  // (n, T, C, m)
+  std::shared_ptr<float> h;      // (n, T, k)
+  int64_t positions = 1;         // T
+  int64_t rows = 1;              // m
+  int64_t cols = 1;              // k
+};
+
+// The features of samples [first, first + samples) for all C outputs wanted.
+struct Block {
+  int64_t first = 0;
+  int64_t samples = 0;
+  int64_t count = 0;  // C
+  std::vector<Unit> units;
+  int64_t bytes() const;
+};
+
+}  // namespace at

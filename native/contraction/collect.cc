@@ -1,0 +1,234 @@
+#include "contraction/collect.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/parallel.h"
+#include "reverse/expand.h"
+
+namespace at {
+
+BlockCollector::BlockCollector(const KernelTask& task, std::vector<int64_t> sizes,
+                               std::vector<int> uses, Pool& pool)
+    : task_(task),
+      sizes_(std::move(sizes)),
+      use_counts_(std::move(uses)),
+      pool_(pool),
+      collected_(sizes_.size()),
+      methods_(sizes_.size(), Method::kJacobian),
+      done_(sizes_.size(), false) {}
+
+void BlockCollector::matrix(int parameter, MatrixUse use) {
+  // Most weights are used once; their factors need not be kept until the pass ends.
+  const bool alone =
+      use_counts_[parameter] == 1 && (use.bias < 0 || use_counts_[use.bias] == 1);
+  if (alone) return settle(parameter, use);
+  auto& uses = collected_[parameter].uses;
+  if (use.bias >= 0) collected_[use.bias].biases.emplace_back(parameter, uses.size());
+  uses.push_back(std::move(use));
+}
+
+void BlockCollector::settle(int parameter, const MatrixUse& use) {
+  std::vector<MatrixUse> uses{use};
+  const bool join = use.bias >= 0 && use.dims.groups == 1 &&
+                    task_.groups[use.bias] == task_.groups[parameter];
+  const MatrixUse all = concatenated(uses, join);
+  const Method method = cheapest(task_, all.dims);
+  methods_[parameter] = method;
+  done_[parameter] = true;
+  add_matrix(task_.groups[parameter], method, all);
+  if (use.bias < 0) return;
+  done_[use.bias] = true;
+  if (join) {
+    methods_[use.bias] = method;
+    return;
+  }
+  const int64_t m = use.dims.rows;
+  Unit unit;
+  unit.group = task_.groups[use.bias];
+  unit.size = m;
+  unit.x = pool_.floats(use.samples * use.count * m);
+  expand_bias(use, use.count * m, m, unit.x.get());
+  units_.push_back(std::move(unit));
+}
+
+void BlockCollector::add_matrix(int group, Method method, const MatrixUse& use) {
+  if (method == Method::kJacobian) {
+    add_expanded(group, use);
+  } else {
+    add_factored(group, method, use);
+  }
+}
+
+void BlockCollector::dense(int parameter, int64_t, int64_t, std::shared_ptr<float> features) {
+  collected_[parameter].dense = std::move(features);
+}
+
+// Uses of one weight in the same roles are one use with all their positions.
+bool BlockCollector::alike(const std::vector<MatrixUse>& uses) const {
+  for (const MatrixUse& use : uses) {
+    const MatrixDims &a = use.dims, &b = uses[0].dims;
+    if (a.groups != b.groups || a.rows != b.rows || a.cols != b.cols ||
+        a.transposed != b.transposed)
+      return false;
+  }
+  return true;
+}
+
+// [X_W x_b] has the factors δ and [h 1]: then the bias costs one more column.
+bool BlockCollector::joins_bias(int weight) const {
+  const auto& uses = collected_[weight].uses;
+  if (uses.empty() || uses[0].bias < 0 || uses[0].dims.groups != 1) return false;
+  const int bias = uses[0].bias;
+  const Collected& other = collected_[bias];
+  if (task_.groups[bias] != task_.groups[weight] || other.dense || !other.uses.empty() ||
+      other.biases.size() != uses.size())
+    return false;
+  return std::all_of(uses.begin(), uses.end(), [&](const auto& use) { return use.bias == bias; });
+}
+
+MatrixUse BlockCollector::concatenated(std::vector<MatrixUse>& uses, bool with_ones) {
+  if (uses.size() == 1 && !with_ones) return uses[0];
+  MatrixUse all = uses[0];
+  const int64_t G = all.dims.groups, n = all.samples, k = all.dims.cols;
+  const int64_t row = all.count * all.dims.rows;
+  const int64_t width = with_ones ? k + 1 : k;
+  int64_t T = 0;
+  for (const MatrixUse& use : uses) T += use.dims.positions;
+  all.dims.positions = T;
+  all.dims.cols = width;
+  all.h = pool_.floats(n * G * T * width);
+  if (uses.size() > 1) all.delta = pool_.floats(n * G * T * row);
+  parallel_for(n * G, grain_for(T * width), [&](int64_t first, int64_t last) {
+    for (int64_t ig = first; ig < last; ++ig) {
+      float* h = all.h.get() + ig * T * width;
+      float* delta = all.delta.get() + ig * T * row;
+      for (const MatrixUse& use : uses) {
+        const int64_t t = use.dims.positions;
+        for (int64_t p = 0; p < t; ++p, h += width) {
+          std::memcpy(h, use.h.get() + (ig * t + p) * k, static_cast<size_t>(k) * sizeof(float));
+          if (with_ones) h[k] = 1;
+        }
+        if (uses.size() == 1) continue;
+        std::memcpy(delta, use.delta.get() + ig * t * row,
+                    static_cast<size_t>(t * row) * sizeof(float));
+        delta += t * row;
+      }
+    }
+  });
+  return all;
+}
+
+// One unit per group, so that contraction knows nothing of groups.
+void BlockCollector::add_factored(int group, Method method, const MatrixUse& use) {
+  const int64_t G = use.dims.groups, T = use.dims.positions, n = use.samples;
+  const int64_t row = T * use.count * use.dims.rows, width = T * use.dims.cols;
+  for (int64_t g = 0; g < G; ++g) {
+    Unit unit;
+    unit.group = group;
+    unit.method = method;
+    unit.positions = T;
+    unit.rows = use.dims.rows;
+    unit.cols = use.dims.cols;
+    if (G == 1) {
+      unit.delta = use.delta;
+      unit.h = use.h;
+    } else {
+      unit.delta = pool_.floats(n * row);
+      unit.h = pool_.floats(n * width);
+      for (int64_t i = 0; i < n; ++i) {
+        std::memcpy(unit.delta.get() + i * row, use.delta.get() + (i * G + g) * row,
+                    static_cast<size_t>(row) * sizeof(float));
+        std::memcpy(unit.h.get() + i * width, use.h.get() + (i * G + g) * width,
+                    static_cast<size_t>(width) * sizeof(float));
+      }
+    }
+    units_.push_back(std::move(unit));
+  }
+}
+
+void BlockCollector::add_expanded(int group, MatrixUse use) {
+  // Inner products do not care for the order that the parameter is stored in.
+  use.dims.transposed = false;
+  Unit unit;
+  unit.group = group;
+  unit.size = use.dims.groups * use.dims.rows * use.dims.cols;
+  unit.x = pool_.floats(checked_mul(use.samples * use.count, unit.size));
+  expand_matrix(use, use.count * unit.size, unit.size, unit.x.get());
+  units_.push_back(std::move(unit));
+}
+
+void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
+  Collected& all = collected_[parameter];
+  const int64_t P = sizes_[parameter];
+  Unit unit;
+  unit.group = task_.groups[parameter];
+  unit.size = P;
+  unit.x = pool_.floats(checked_mul(C * n, P));
+  float* x = unit.x.get();
+  std::shared_ptr<float> piece;
+  bool first = true;
+  const auto add = [&](const float* from, int64_t sample_stride, int64_t count_stride) {
+    parallel_for(n * C, grain_for(P), [&](int64_t begin, int64_t end) {
+      for (int64_t ic = begin; ic < end; ++ic) {
+        const float* f = from + ic / C * sample_stride + ic % C * count_stride;
+        float* to = x + ic * P;
+        if (first) {
+          std::memcpy(to, f, static_cast<size_t>(P) * sizeof(float));
+        } else {
+          for (int64_t e = 0; e < P; ++e) to[e] += f[e];
+        }
+      }
+    });
+    first = false;
+  };
+  if (all.dense) add(all.dense.get(), P, n * P);
+  const auto scratch = [&] {
+    if (!piece) piece = pool_.floats(C * n * P);
+    return piece.get();
+  };
+  for (const MatrixUse& use : all.uses) {
+    float* to = first ? x : scratch();
+    expand_matrix(use, C * P, P, to);
+    if (to != x) add(to, C * P, P);
+    first = false;
+  }
+  for (const auto& [weight, index] : all.biases) {
+    float* to = first ? x : scratch();
+    expand_bias(collected_[weight].uses[index], C * P, P, to);
+    if (to != x) add(to, C * P, P);
+    first = false;
+  }
+  if (first) std::memset(x, 0, static_cast<size_t>(C * n * P) * sizeof(float));
+  units_.push_back(std::move(unit));
+}
+
+Block BlockCollector::finish(int64_t first, int64_t samples, int64_t count,
+                             std::vector<Method>& methods) {
+  Block block;
+  block.first = first;
+  block.samples = samples;
+  block.count = count;
+  const int parameters = static_cast<int>(collected_.size());
+  for (int p = 0; p < parameters; ++p) {
+    Collected& all = collected_[p];
+    if (all.uses.empty() || all.dense || !all.biases.empty() || !alike(all.uses)) continue;
+    const bool join = joins_bias(p);
+    const MatrixUse use = concatenated(all.uses, join);
+    const Method method = cheapest(task_, use.dims);
+    methods_[p] = method;
+    done_[p] = true;
+    if (join) {
+      methods_[all.uses[0].bias] = method;
+      done_[all.uses[0].bias] = true;
+    }
+    add_matrix(task_.groups[p], method, use);
+  }
+  for (int p = 0; p < parameters; ++p)
+    if (!done_[p]) add_dense(p, samples, count);
+  methods = methods_;
+  block.units = std::move(units_);
+  return block;
+}
+
+}  // namespace at

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "contraction/block.h"
+#include "contraction/cost.h"
+#include "core/buffer.h"
+#include "reverse/sink.h"
+
+namespace at {
+
+// Turns the features of one reverse pass into a Block: adds up the uses of each parameter, joins a
+// bias to its weight where both add to the same result, and brings every term into the
+// representation that its method wants.
+class BlockCollector final : public FeatureSink {
+ public:
+  // sizes[p] is parameter p's number of elements, uses[p] how many inputs of nodes it is.
+  BlockCollector(const KernelTask& task, std::vector<int64_t> sizes, std::vector<int> uses,
+                 Pool& pool);
+
+  void matrix(int parameter, MatrixUse use) override;
+  void dense(int parameter, int64_t count, int64_t samples,
+             std::shared_ptr<float> features) override;
+
+  // Consumes what was collected: call it once. methods[p] is set to how parameter p was treated.
+  Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
+
+ private:
+  struct Collected {
+    std::vector<MatrixUse> uses;
+    std::vector<std::pair<int, size_t>> biases;  // (parameter, index into its uses)
+    std::shared_ptr<float> dense;                // (C, n, P)
+  };
+  void settle(int parameter, const MatrixUse& use);
+  bool alike(const std::vector<MatrixUse>& uses) const;
+  bool joins_bias(int weight) const;
+  MatrixUse concatenated(std::vector<MatrixUse>& uses, bool with_ones);
+  void add_matrix(int group, Method method, const MatrixUse& use);
+  void add_factored(int group, Method method, const MatrixUse& use);
+  void add_expanded(int group, MatrixUse use);
+  void add_dense(int parameter, int64_t samples, int64_t count);
+
+  const KernelTask& task_;
+  std::vector<int64_t> sizes_;
+  std::vector<int> use_counts_;
+  Pool& pool_;
+  std::vector<Collected> collected_;
+  std::vector<Unit> units_;
+  std::vector<Method> methods_;
+  std::vector<bool> done_;
+};
+
+}  // namespace at

@@ -1,0 +1,64 @@
+#include "contraction/cost.h"
+
+#include <algorithm>
+
+namespace at {
+
+namespace {
+
+constexpr double kFlops = 100e9;
+constexpr double kBytes = 10e9;
+
+// Seconds of a product of these inner sizes: short ones do not reach the machine's rate.
+double gemm(double m, double n, double k, double times) {
+  const double shape = (m / (m + 6)) * (n / (n + 6)) * (k / (k + 16));
+  return times * 2 * m * n * k / (kFlops * shape);
+}
+
+}  // namespace
+
+double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
+  const double T = static_cast<double>(dims.positions), G = static_cast<double>(dims.groups);
+  const double O = static_cast<double>(task.outputs);
+  const double pairs = static_cast<double>(task.pairs());
+  const double n = static_cast<double>(task.samples1 + (task.symmetric ? 0 : task.samples2));
+  double m = static_cast<double>(dims.rows), k = static_cast<double>(dims.cols);
+  const double expand = T == 1 ? n * O * m * k * G * 8 / kBytes
+                               : gemm(O * m, k, T, n * G) + n * O * m * k * G * 8 / kBytes;
+  // The trace kernel stacks the outputs into the rows; the diagonal one takes each output alone.
+  double C = O, times = 1;
+  if (task.type == KernelType::kTrace) {
+    m *= O;
+    C = 1;
+  } else if (task.type == KernelType::kDiagonal) {
+    C = 1;
+    times = O;
+  }
+  const double tile = 256;  // products over whole tiles are this large
+  const double cell = 8 / kBytes * 0.25;  // an element-wise pass over a cached tile
+  switch (method) {
+    case Method::kStructured:
+      if (T == 1) {
+        return G * times * pairs *
+               (gemm(tile, tile, k, 1 / (tile * tile)) +
+                C * C * (gemm(tile, tile, m, 1 / (tile * tile)) + cell));
+      }
+      return G * times * pairs *
+             (gemm(T, T * 8, k, 1. / 8) + gemm(T, C * m, T, 1) + gemm(C, C * 8, m, T / 8));
+    case Method::kProducts:
+      return expand + G * times * pairs *
+                          (gemm(T, C * m * 8, k, 1. / 8) + gemm(C, C * 8, m, T / 8));
+    default:
+      return expand + times * pairs * C * C * gemm(tile, tile, G * m * k, 1 / (tile * tile));
+  }
+}
+
+Method cheapest(const KernelTask& task, const MatrixDims& dims) {
+  if (task.forced != Method::kAuto) return task.forced;
+  Method best = Method::kJacobian;
+  for (Method method : {Method::kStructured, Method::kProducts})
+    if (cost_of(method, task, dims) < cost_of(best, task, dims)) best = method;
+  return best;
+}
+
+}  // namespace at

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/control.h"
+#include "graph/tape.h"
+
+namespace at {
+
+// Elements of one sample, for sizing blocks: of the values around the widest node, and of all
+// values on the tape.
+struct Extent {
+  int64_t widest = 0;
+  int64_t all = 0;
+};
+
+// What every job is told.
+struct JobSettings {
+  Extent extent;
+  int64_t samples = 0;
+  std::vector<int64_t> outputs;  // flat indices of the outputs wanted
+  int threads = 0;
+  size_t memory = SIZE_MAX;  // bytes beside the results
+  int64_t block = 0;         // forced block size in samples; 0: chosen
+  Control control;
+};
+
+// Samples [first, first + count) of one of the two inputs.
+struct Want {
+  int side = 0;
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
+// A computation that asks for forward runs, one block of samples after another.
+class Job {
+ public:
+  Job(const Tape& tape, JobSettings settings)
+      : tape_(tape), settings_(std::move(settings)), pool_(settings_.memory) {}
+  virtual ~Job() = default;
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  // Null when all is done.
+  virtual std::optional<Want> next() = 0;
+  // The forward run of what next() asked for. Checks it, then computes.
+  void feed(const Frame& frame);
+  virtual std::vector<std::string> methods() const { return {}; }
+  size_t peak_bytes() const { return pool_.peak_bytes(); }
+
+ protected:
+  virtual void compute(const Frame& frame) = 0;
+  // Samples per block such that a pass with `count` cotangents stays near a quarter of the budget
+  // and in the caches' reach.
+  int64_t samples_per_block(int64_t count) const;
+  std::vector<int64_t> parameter_sizes(const Frame& frame) const;
+
+  const Tape& tape_;
+  JobSettings settings_;
+  Pool pool_;
+};
+
+}  // namespace at

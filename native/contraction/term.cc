@@ -1,0 +1,173 @@
+#include "contraction/term.h"
+
+#include <algorithm>
+
+#include "core/blas.h"
+
+namespace at {
+
+Term::Term(KernelType type, const Unit& unit, int64_t count, int64_t component)
+    : method(unit.method), C(type == KernelType::kFull ? count : 1) {
+  const int64_t stacked = type == KernelType::kTrace ? count : 1;
+  const int64_t skipped = type == KernelType::kDiagonal ? component : 0;
+  if (unit.x) {
+    x = unit.x.get() + skipped * unit.size;
+    x_sample = count * unit.size;
+    size = stacked * unit.size;
+  } else {
+    delta = unit.delta.get() + skipped * unit.rows;
+    delta_place = count * unit.rows;
+    h = unit.h.get();
+    T = unit.positions;
+    m = stacked * unit.rows;
+    k = unit.cols;
+  }
+}
+
+namespace {
+
+struct Tile {
+  const Term& left;
+  int64_t row0, rows;
+  const Term& right;
+  int64_t col0, cols;
+  float* out;
+  int64_t width() const { return cols * right.C; }
+};
+
+void add_dense(const Tile& t) {
+  const Term &a = t.left, &b = t.right;
+  // Rows (i, c) are evenly spaced: C fills the sample, or is 1.
+  const int64_t lda = a.C == 1 ? a.x_sample : a.size, ldb = b.C == 1 ? b.x_sample : b.size;
+  blas::gemm(false, true, t.rows * a.C, t.width(), a.size, 1.0f, a.x + t.row0 * a.x_sample, lda,
+             b.x + t.col0 * b.x_sample, ldb, 1.0f, t.out, t.width());
+}
+
+// T = 1: (Gram of δ) ⊙ (Gram of h).
+void add_gram_product(const Tile& t, Pool& pool) {
+  const Term &a = t.left, &b = t.right;
+  const int64_t width = t.width();
+  auto gram = pool.floats(t.rows * a.C * width);
+  auto inner = pool.floats(t.rows * t.cols + width);
+  float* line = inner.get() + t.rows * t.cols;
+  blas::gemm(false, true, t.rows, t.cols, a.k, 1.0f, a.h + t.row0 * a.k, a.k, b.h + t.col0 * b.k,
+             b.k, 0.0f, inner.get(), t.cols);
+  const int64_t lda = a.C == 1 ? a.delta_place : a.m, ldb = b.C == 1 ? b.delta_place : b.m;
+  blas::gemm(false, true, t.rows * a.C, width, a.m, 1.0f, a.delta + t.row0 * a.delta_place, lda,
+             b.delta + t.col0 * b.delta_place, ldb, 0.0f, gram.get(), width);
+  for (int64_t i = 0; i < t.rows; ++i) {
+    const float* hh = inner.get() + i * t.cols;
+    if (b.C == 1) {
+      line = const_cast<float*>(hh);
+    } else {
+      for (int64_t j = 0; j < t.cols; ++j) std::fill(line + j * b.C, line + (j + 1) * b.C, hh[j]);
+    }
+    for (int64_t c = 0; c < a.C; ++c) {
+      const float* from = gram.get() + (i * a.C + c) * width;
+      float* to = t.out + (i * a.C + c) * width;
+      for (int64_t j = 0; j < width; ++j) to[j] += from[j] * line[j];
+    }
+  }
+}
+
+// T > 1. For rows (i, t) of the left side Z[(i,t), j] (C·m) = Σ_t' (h_{i,t}·h_{j,t'}) δ_{j,t'}
+// (structured), or the same as h_{i,t} X_jᵀ with X_j expanded (products); then
+// K[(i,c), (j,p)] += Σ_t δ_{i,t,c} · Z[(i,t), j, p].
+class Positions {
+ public:
+  Positions(const Tile& tile, Pool& pool, const Control& control)
+      : t_(tile), a_(tile.left), b_(tile.right), pool_(pool), control_(control) {}
+
+  void run() {
+    const int64_t stack = b_.C * b_.m;
+    // Columns so that the last product is not too narrow, rows so that Z stays in the cache.
+    const int64_t cols = std::clamp<int64_t>((96 + b_.C - 1) / b_.C, 1, t_.cols);
+    for (int64_t j0 = 0; j0 < t_.cols; j0 += cols) {
+      const int64_t nj = std::min(cols, t_.cols - j0);
+      if (a_.method == Method::kProducts) expand(j0, nj);
+      const int64_t total = t_.rows * a_.T;
+      const int64_t fit = std::max<int64_t>(16, (int64_t{1} << 18) / (nj * stack));
+      const int64_t chunk = std::min(total, fit);
+      for (int64_t r0 = 0; r0 < total; r0 += chunk) {
+        control_.poll();
+        const int64_t nr = std::min(chunk, total - r0);
+        compute_z(r0, nr, j0, nj);
+        gather(r0, nr, j0, nj);
+      }
+    }
+  }
+
+ private:
+  float* grow(std::shared_ptr<float>& block, int64_t& have, int64_t want) {
+    if (want > have) {
+      block = pool_.floats(want);
+      have = want;
+    }
+    return block.get();
+  }
+
+  // X_j (C·m × k) of the columns' samples.
+  void expand(int64_t j0, int64_t nj) {
+    const int64_t stack = b_.C * b_.m;
+    float* x = grow(x_, x_size_, nj * stack * b_.k);
+    for (int64_t j = 0; j < nj; ++j) {
+      const int64_t place = (t_.col0 + j0 + j) * b_.T;
+      blas::gemm(true, false, stack, b_.k, b_.T, 1.0f, b_.delta + place * b_.delta_place,
+                 b_.delta_place, b_.h + place * b_.k, b_.k, 0.0f, x + j * stack * b_.k, b_.k);
+    }
+  }
+
+  void compute_z(int64_t r0, int64_t nr, int64_t j0, int64_t nj) {
+    const int64_t stack = b_.C * b_.m, ldz = nj * stack;
+    float* z = grow(z_, z_size_, nr * ldz);
+    const float* left_h = a_.h + (t_.row0 * a_.T + r0) * a_.k;
+    if (a_.method == Method::kProducts) {
+      blas::gemm(false, true, nr, ldz, a_.k, 1.0f, left_h, a_.k, x_.get(), b_.k, 0.0f, z, ldz);
+      return;
+    }
+    const int64_t width = nj * b_.T;
+    float* inner = grow(inner_, inner_size_, nr * width);
+    const int64_t place = (t_.col0 + j0) * b_.T;
+    blas::gemm(false, true, nr, width, a_.k, 1.0f, left_h, a_.k, b_.h + place * b_.k, b_.k, 0.0f,
+               inner, width);
+    for (int64_t j = 0; j < nj; ++j) {
+      blas::gemm(false, false, nr, stack, b_.T, 1.0f, inner + j * b_.T, width,
+                 b_.delta + (place + j * b_.T) * b_.delta_place, b_.delta_place, 0.0f,
+                 z + j * stack, ldz);
+    }
+  }
+
+  void gather(int64_t r0, int64_t nr, int64_t j0, int64_t nj) {
+    const int64_t ldz = nj * b_.C * b_.m;
+    for (int64_t r = 0; r < nr; ++r) {
+      const int64_t i = (r0 + r) / a_.T;
+      blas::gemm(false, true, a_.C, nj * b_.C, a_.m, 1.0f,
+                 a_.delta + (t_.row0 * a_.T + r0 + r) * a_.delta_place, a_.m,
+                 z_.get() + r * ldz, b_.m, 1.0f, t_.out + i * a_.C * t_.width() + j0 * b_.C,
+                 t_.width());
+    }
+  }
+
+  const Tile& t_;
+  const Term &a_, &b_;
+  Pool& pool_;
+  const Control& control_;
+  std::shared_ptr<float> x_, z_, inner_;
+  int64_t x_size_ = 0, z_size_ = 0, inner_size_ = 0;
+};
+
+}  // namespace
+
+void add_term(const Term& left, int64_t row0, int64_t rows, const Term& right, int64_t col0,
+              int64_t cols, float* tile, Pool& pool, const Control& control) {
+  const Tile t{left, row0, rows, right, col0, cols, tile};
+  if (left.x) {
+    add_dense(t);
+  } else if (left.T == 1 && left.method == Method::kStructured) {
+    add_gram_product(t, pool);
+  } else {
+    Positions(t, pool, control).run();
+  }
+}
+
+}  // namespace at

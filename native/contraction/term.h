@@ -1,0 +1,32 @@
+#pragma once
+
+#include "contraction/block.h"
+#include "core/buffer.h"
+#include "core/control.h"
+
+namespace at {
+
+// A unit as a kernel type sees it: C components per sample with m rows each. The trace kernel
+// stacks the outputs into the rows (C = 1, m·O rows), the diagonal one sees one output (C = 1).
+struct Term {
+  Term(KernelType type, const Unit& unit, int64_t count, int64_t component);
+
+  Method method;
+  int64_t C;
+  // Dense: row of sample i, component c, at x + i·x_sample + c·size.
+  const float* x = nullptr;
+  int64_t x_sample = 0;
+  int64_t size = 0;
+  // Factored: δ[i,t,c] (m) at delta + (i·T + t)·delta_place + c·m; h[i,t] (k) at h + (i·T + t)·k.
+  const float* delta = nullptr;
+  int64_t delta_place = 0;
+  const float* h = nullptr;
+  int64_t T = 1, m = 1, k = 1;
+};
+
+// tile (rows·C × cols·C) += the term's kernel between samples [row0, row0 + rows) of `left` and
+// [col0, col0 + cols) of `right`. One thread.
+void add_term(const Term& left, int64_t row0, int64_t rows, const Term& right, int64_t col0,
+              int64_t cols, float* tile, Pool& pool, const Control& control);
+
+}  // namespace at

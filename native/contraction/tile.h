@@ -1,0 +1,19 @@
+#pragma once
+
+#include <vector>
+
+#include "contraction/block.h"
+#include "contraction/cost.h"
+#include "core/buffer.h"
+#include "core/control.h"
+
+namespace at {
+
+// Adds the kernel between the samples of two blocks to the results (one per group):
+// (N1,O,N2,O), (N1,N2) or (N1,N2,O), row-major, whole kernels. With `mirror` (symmetric kernels)
+// what is written is mirrored bit for bit; `same` tells that a and b are one block: then half is
+// computed. Uses the threads of the surrounding arena.
+void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
+              const std::vector<float*>& results, Pool& pool, const Control& control);
+
+}  // namespace at

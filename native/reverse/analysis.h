@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/tape.h"
+
+namespace at {
+
+// A whole network as it was read: all nodes in topological order, those without derivatives too.
+struct Graph {
+  std::vector<ValueInfo> values;
+  std::vector<Node> nodes;
+};
+
+struct Refused {
+  std::string node;
+  std::string op;
+  std::string why;
+  std::string remedy;
+};
+
+// What a reverse pass from one output to the candidates takes.
+struct Analysis {
+  std::vector<Refused> refusals;  // empty: the tape is good
+  std::vector<int> nodes;         // indices into Graph::nodes of the tape's nodes
+  std::vector<int> taps;          // values whose numbers are read
+  std::vector<int> shapes;        // values whose shapes are read
+  // Values that depend on a graph input, be it only through its shape.
+  std::vector<bool> depends_on_input;
+  Tape tape;
+};
+
+// Finds what lies on a path from a candidate to `output` through differentiable inputs. Candidates
+// that do not are left out of tape.parameters. Throws Error("BAD_FILE") on a malformed graph.
+Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int output);
+
+}  // namespace at

@@ -1,0 +1,106 @@
+#include "reverse/call.h"
+
+#include <stdexcept>
+
+#include "reverse/reduce.h"
+
+namespace at {
+
+namespace {
+const Activation kAbsent{};
+}
+
+NodeCall::NodeCall(const Tape& tape, const Frame& frame, const Node& node, int64_t cotangents,
+                   std::vector<std::shared_ptr<float>> out, Pool& pool, const Control& control)
+    : tape_(tape),
+      frame_(frame),
+      node_(node),
+      pool_(pool),
+      control_(control),
+      batched_(false),
+      out_(std::move(out)),
+      produced_(node.inputs.size()) {
+  for (int id : node.outputs) batched_ = batched_ || (id >= 0 && frame.values[id].batched());
+  count_ = batched_ ? cotangents : cotangents * frame.samples;
+  samples_ = batched_ ? frame.samples : 1;
+}
+
+const Activation& NodeCall::input(int k) const {
+  return has_input(k) ? frame_.values[node_.inputs[k]] : kAbsent;
+}
+
+const Activation& NodeCall::output(int j) const {
+  const bool there = j < static_cast<int>(node_.outputs.size()) && node_.outputs[j] >= 0;
+  return there ? frame_.values[node_.outputs[j]] : kAbsent;
+}
+
+bool NodeCall::has_input(int k) const {
+  return k < static_cast<int>(node_.inputs.size()) && node_.inputs[k] >= 0;
+}
+
+const float* NodeCall::out(int j) const {
+  return j < static_cast<int>(out_.size()) ? out_[j].get() : nullptr;
+}
+
+bool NodeCall::wants(int k) const {
+  return has_input(k) && tape_.values[node_.inputs[k]].active &&
+         node_.rule->differentiable(node_, k);
+}
+
+bool NodeCall::per_sample(int k) const { return batched_ && has_input(k) && !input(k).batched(); }
+
+int64_t NodeCall::in_count(int k) const {
+  return checked_mul(checked_mul(count_, per_sample(k) ? samples_ : 1), input(k).size());
+}
+
+float* NodeCall::in(int k) {
+  produced_[k].cotangent = pool_.floats(in_count(k));
+  return produced_[k].cotangent.get();
+}
+
+float* NodeCall::in_place(int k) {
+  const bool same = input(k).shape == output(0).shape && !per_sample(k);
+  if (!same || !out_[0] || out_[0].use_count() != 1) return in(k);
+  produced_[k].cotangent = out_[0];
+  return out_[0].get();
+}
+
+void NodeCall::pass(int j, int k) {
+  if (per_sample(k) && samples_ > 1) throw std::logic_error("pass to a per-sample input");
+  if (input(k).size() != output(j).size()) throw std::logic_error("pass between unequal sizes");
+  produced_[k].cotangent = out_[j];
+}
+
+void NodeCall::reduce(int j, int k, const float* g) {
+  if (input(k).shape == output(j).shape && (!per_sample(k) || samples_ == 1)) {
+    if (g == out(j)) return pass(j, k);
+    for (const auto& block : scratch_) {
+      if (block.get() != g) continue;
+      produced_[k].cotangent = block;
+      return;
+    }
+    throw std::logic_error("reduce of memory that is neither out() nor scratch()");
+  }
+  reduce_broadcast(output(j), input(k), count_, samples_, per_sample(k), g, in(k));
+}
+
+MatrixFactor NodeCall::matrix(int k, const MatrixDims& dims, int with_bias) {
+  if (!per_sample(k)) throw std::logic_error("matrix features of a batched input");
+  auto use = std::make_shared<MatrixUse>();
+  use->dims = dims;
+  use->samples = samples_;
+  use->count = count_;
+  const int64_t places = checked_mul(samples_, checked_mul(dims.groups, dims.positions));
+  use->delta = pool_.floats(checked_mul(places, checked_mul(count_, dims.rows)));
+  use->h = pool_.floats(checked_mul(places, dims.cols));
+  produced_[k].matrix = use;
+  if (with_bias >= 0 && wants(with_bias)) produced_[with_bias].bias_of = k;
+  return {dims, use->delta.get(), use->h.get()};
+}
+
+float* NodeCall::scratch(int64_t count) {
+  scratch_.push_back(pool_.floats(count));
+  return scratch_.back().get();
+}
+
+}  // namespace at

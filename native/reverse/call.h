@@ -1,0 +1,60 @@
+#pragma once
+
+#include <vector>
+
+#include "core/buffer.h"
+#include "reverse/sink.h"
+#include "rules/rule.h"
+
+namespace at {
+
+// A node's view of a reverse pass: hands the rule what it reads and collects what it writes.
+class NodeCall final : public Call {
+ public:
+  // What the rule made of one input's cotangent.
+  struct Produced {
+    std::shared_ptr<float> cotangent;
+    std::shared_ptr<MatrixUse> matrix;
+    int bias_of = -1;  // this input is served by the matrix factor of that input
+  };
+
+  // `out` holds the cotangents of the outputs (null: nothing flows back).
+  NodeCall(const Tape& tape, const Frame& frame, const Node& node, int64_t cotangents,
+           std::vector<std::shared_ptr<float>> out, Pool& pool, const Control& control);
+
+  const Node& node() const override { return node_; }
+  int64_t count() const override { return count_; }
+  int64_t samples() const override { return samples_; }
+  const Activation& input(int k) const override;
+  const Activation& output(int j) const override;
+  bool has_input(int k) const override;
+  const float* out(int j) const override;
+  bool wants(int k) const override;
+  bool per_sample(int k) const override;
+  float* in(int k) override;
+  float* in_place(int k) override;
+  void pass(int j, int k) override;
+  void reduce(int j, int k, const float* g) override;
+  MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias) override;
+  float* scratch(int64_t count) override;
+  const Control& control() const override { return control_; }
+
+  std::vector<Produced>& produced() { return produced_; }
+
+ private:
+  int64_t in_count(int k) const;
+
+  const Tape& tape_;
+  const Frame& frame_;
+  const Node& node_;
+  Pool& pool_;
+  const Control& control_;
+  bool batched_;
+  int64_t count_;
+  int64_t samples_;
+  std::vector<std::shared_ptr<float>> out_;
+  std::vector<Produced> produced_;
+  std::vector<std::shared_ptr<float>> scratch_;
+};
+
+}  // namespace at

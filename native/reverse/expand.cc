@@ -1,0 +1,73 @@
+#include "reverse/expand.h"
+
+#include <algorithm>
+
+#include "core/blas.h"
+#include "core/parallel.h"
+
+namespace at {
+
+namespace {
+
+// One position: an outer product for every cotangent; a BLAS call each would cost more.
+void outer(const float* delta, const float* h, int64_t rows, int64_t cols, float* result) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const float d = delta[r];
+    float* to = result + r * cols;
+    for (int64_t c = 0; c < cols; ++c) to[c] = d * h[c];
+  }
+}
+
+}  // namespace
+
+void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_stride,
+                   float* result) {
+  const int64_t G = use.dims.groups, T = use.dims.positions;
+  const int64_t m = use.dims.rows, k = use.dims.cols;
+  const bool transposed = use.dims.transposed;
+  const int64_t C = use.count;
+  const int64_t cost = std::max<int64_t>(1, C * m * k * T);
+  parallel_for(use.samples * G, std::max<int64_t>(1, (1 << 20) / cost),
+               [&](int64_t first, int64_t last) {
+    for (int64_t ig = first; ig < last; ++ig) {
+      const int64_t i = ig / G, g = ig % G;
+      const float* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
+      const float* h = use.h.get() + ig * T * k;              // (T, k)
+      float* to = result + i * sample_stride + g * m * k;
+      if (T == 1 && !transposed) {
+        for (int64_t c = 0; c < C; ++c) outer(delta + c * m, h, m, k, to + c * count_stride);
+      } else if (T == 1) {
+        for (int64_t c = 0; c < C; ++c) outer(h, delta + c * m, k, m, to + c * count_stride);
+      } else if (!transposed && count_stride == m * k) {
+        blas::gemm(true, false, C * m, k, T, 1.0f, delta, C * m, h, k, 0.0f, to, k);
+      } else if (!transposed) {
+        for (int64_t c = 0; c < C; ++c)
+          blas::gemm(true, false, m, k, T, 1.0f, delta + c * m, C * m, h, k, 0.0f,
+                     to + c * count_stride, k);
+      } else {
+        for (int64_t c = 0; c < C; ++c)
+          blas::gemm(true, false, k, m, T, 1.0f, h, k, delta + c * m, C * m, 0.0f,
+                     to + c * count_stride, m);
+      }
+    }
+  });
+}
+
+void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stride,
+                 float* result) {
+  const int64_t T = use.dims.positions, m = use.dims.rows, C = use.count;
+  parallel_for(use.samples, grain_for(T * C * m), [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      for (int64_t c = 0; c < C; ++c) {
+        float* to = result + i * sample_stride + c * count_stride;
+        std::fill(to, to + m, 0.0f);
+        for (int64_t t = 0; t < T; ++t) {
+          const float* delta = use.delta.get() + ((i * T + t) * C + c) * m;
+          for (int64_t r = 0; r < m; ++r) to[r] += delta[r];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace at

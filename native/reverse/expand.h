@@ -1,0 +1,15 @@
+#pragma once
+
+#include "reverse/sink.h"
+
+namespace at {
+
+// Features of a matrix use, expanded. Element (mm, kk) of group g of cotangent c of sample i is
+// written to result[i·sample_stride + c·count_stride + …], the rest in the order that the
+// parameter is stored in: (G, m, k), or (G, k, m) when transposed.
+void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_stride,
+                   float* result);
+// The same for its bias, Σ_t δ[i,0,t,c,:] (m).
+void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, float* result);
+
+}  // namespace at

@@ -1,0 +1,203 @@
+#include "reverse/pass.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "reverse/call.h"
+#include "reverse/expand.h"
+
+namespace at {
+
+namespace {
+
+class Pass {
+ public:
+  Pass(const Tape& tape, const Frame& frame, int64_t count, Pool& pool, const Control& control,
+       FeatureSink& sink)
+      : tape_(tape),
+        frame_(frame),
+        count_(count),
+        pool_(pool),
+        control_(control),
+        sink_(sink),
+        cotangents_(tape.values.size()),
+        uses_(tape.values.size(), 0) {
+    for (const Node& node : tape.nodes)
+      for (int id : node.inputs)
+        if (id >= 0) ++uses_[id];
+  }
+
+  void run(std::shared_ptr<float> seed) {
+    cotangents_[tape_.output] = std::move(seed);
+    if (uses_[tape_.output] == 0) deliver(tape_.output);
+    for (size_t index = tape_.nodes.size(); index-- > 0;) {
+      control_.poll();
+      visit(tape_.nodes[index]);
+    }
+  }
+
+ private:
+  void visit(const Node& node) {
+    std::vector<std::shared_ptr<float>> out;
+    bool any = false;
+    for (int id : node.outputs) {
+      out.push_back(id >= 0 ? std::move(cotangents_[id]) : nullptr);
+      any = any || out.back();
+    }
+    if (any) {
+      NodeCall call(tape_, frame_, node, count_, std::move(out), pool_, control_);
+      node.rule->reverse(call);
+      collect(node, call);
+    }
+    for (int id : node.inputs)
+      if (id >= 0 && --uses_[id] == 0) deliver(id);
+  }
+
+  void collect(const Node& node, NodeCall& call) {
+    auto& produced = call.produced();
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const int ki = static_cast<int>(k);
+      if (!call.wants(ki)) continue;
+      const int id = node.inputs[k];
+      NodeCall::Produced& made = produced[k];
+      if (made.bias_of >= 0) continue;
+      if (made.matrix) {
+        take_matrix(node, k, call);
+      } else if (made.cotangent) {
+        add(id, std::move(made.cotangent));
+      } else {
+        throw std::logic_error("the rule of " + node.op + " left input " + std::to_string(k) +
+                               " without a cotangent");
+      }
+    }
+  }
+
+  // A factor goes to the sink as it is when the operand is a parameter; otherwise its expansion
+  // flows on to what the operand was computed from.
+  void take_matrix(const Node& node, size_t k, NodeCall& call) {
+    auto& produced = call.produced();
+    MatrixUse use = *produced[k].matrix;
+    int bias = -1;
+    for (size_t b = 0; b < produced.size(); ++b)
+      if (produced[b].bias_of == static_cast<int>(k)) bias = node.inputs[b];
+    if (bias >= 0 && tape_.values[bias].parameter < 0) {
+      const int64_t m = use.dims.rows;
+      auto sum = pool_.floats(use.count * use.samples * m);
+      expand_bias(use, m, use.samples * m, sum.get());
+      add(bias, std::move(sum));
+      bias = -1;
+    }
+    const int id = node.inputs[k];
+    if (tape_.values[id].parameter >= 0) {
+      use.bias = bias >= 0 ? tape_.values[bias].parameter : -1;
+      sink_.matrix(tape_.values[id].parameter, std::move(use));
+      return;
+    }
+    const int64_t size = frame_.values[id].size();
+    auto dense = pool_.floats(checked_mul(checked_mul(use.count, use.samples), size));
+    expand_matrix(use, size, use.samples * size, dense.get());
+    add(id, std::move(dense));
+    if (bias >= 0) {
+      const int64_t m = use.dims.rows;
+      auto sum = pool_.floats(use.count * use.samples * m);
+      expand_bias(use, m, use.samples * m, sum.get());
+      add(bias, std::move(sum));
+    }
+  }
+
+  int64_t size_of(int id) const {
+    const Activation& value = frame_.values[id];
+    return count_ * (value.batched() ? 1 : frame_.samples) * value.size();
+  }
+
+  void add(int id, std::shared_ptr<float> piece) {
+    auto& sum = cotangents_[id];
+    if (!sum) {
+      sum = std::move(piece);
+      return;
+    }
+    const int64_t size = size_of(id);
+    // Somebody else may hold either array (pass() shares them): write only where nobody looks.
+    if (sum.use_count() != 1 && piece.use_count() == 1) std::swap(sum, piece);
+    std::shared_ptr<float> to = sum.use_count() == 1 ? sum : pool_.floats(size);
+    const float *a = sum.get(), *b = piece.get();
+    float* result = to.get();
+    parallel_for(size, 1 << 16, [&](int64_t first, int64_t last) {
+      for (int64_t e = first; e < last; ++e) result[e] = a[e] + b[e];
+    });
+    sum = std::move(to);
+  }
+
+  // All uses of a parameter are done: its dense features, if any, are complete.
+  void deliver(int id) {
+    const int parameter = tape_.values[id].parameter;
+    if (parameter < 0 || !cotangents_[id]) return;
+    sink_.dense(parameter, count_, frame_.samples, std::move(cotangents_[id]));
+    cotangents_[id] = nullptr;
+  }
+
+  const Tape& tape_;
+  const Frame& frame_;
+  const int64_t count_;
+  Pool& pool_;
+  const Control& control_;
+  FeatureSink& sink_;
+  std::vector<std::shared_ptr<float>> cotangents_;
+  std::vector<int> uses_;
+};
+
+}  // namespace
+
+void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shared_ptr<float> seed,
+                  Pool& pool, const Control& control, FeatureSink& sink) {
+  Pass(tape, frame, count, pool, control, sink).run(std::move(seed));
+}
+
+int64_t output_index(const Activation& output, int64_t samples, int64_t element) {
+  const int64_t stride = output.batch_stride;
+  return element / (stride * samples) * stride + element % stride;
+}
+
+int64_t outputs_per_sample(const Activation& output, int64_t samples) {
+  return output.size() / samples;
+}
+
+std::shared_ptr<float> unit_seed(const Tape& tape, const Frame& frame,
+                                 const std::vector<int64_t>& outputs, Pool& pool) {
+  const Activation& output = frame.values[tape.output];
+  const int64_t size = output.size();
+  const auto count = static_cast<int64_t>(outputs.size());
+  auto seed = pool.floats(checked_mul(count, size));
+  std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(float));
+  std::vector<std::vector<int64_t>> wanted(
+      static_cast<size_t>(outputs_per_sample(output, frame.samples)));
+  for (int64_t c = 0; c < count; ++c) wanted[outputs[c]].push_back(c);
+  for (int64_t e = 0; e < size; ++e)
+    for (int64_t c : wanted[output_index(output, frame.samples, e)]) seed.get()[c * size + e] = 1;
+  return seed;
+}
+
+std::shared_ptr<float> weighted_seed(const Tape& tape, const Frame& frame,
+                                     const std::vector<int64_t>& outputs, int64_t count,
+                                     const float* weights, Pool& pool) {
+  const Activation& output = frame.values[tape.output];
+  const int64_t size = output.size();
+  const auto picked = static_cast<int64_t>(outputs.size());
+  auto seed = pool.floats(checked_mul(count, size));
+  std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(float));
+  std::vector<std::vector<int64_t>> places(
+      static_cast<size_t>(outputs_per_sample(output, frame.samples)));
+  for (int64_t o = 0; o < picked; ++o) places[outputs[o]].push_back(o);
+  for (int64_t e = 0; e < size; ++e) {
+    const int64_t sample = e / output.batch_stride % frame.samples;
+    for (int64_t o : places[output_index(output, frame.samples, e)])
+      for (int64_t c = 0; c < count; ++c)
+        seed.get()[c * size + e] += weights[(sample * picked + o) * count + c];
+  }
+  return seed;
+}
+
+}  // namespace at

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/control.h"
+#include "graph/tape.h"
+#include "reverse/sink.h"
+
+namespace at {
+
+// Carries C cotangents of the output, `seed` (C, output's shape…), back to every parameter.
+// Uses the threads of the surrounding arena; scratch comes from `pool`.
+void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shared_ptr<float> seed,
+                  Pool& pool, const Control& control, FeatureSink& sink);
+
+// Position of element e of the output within its sample, in row-major order of what is left when
+// the batch axis is taken out; and the number of such positions, O.
+int64_t output_index(const Activation& output, int64_t samples, int64_t element);
+int64_t outputs_per_sample(const Activation& output, int64_t samples);
+
+// Seed with cotangent c equal to 1 at output `outputs[c]` of every sample: (C, output's shape…).
+std::shared_ptr<float> unit_seed(const Tape& tape, const Frame& frame,
+                                 const std::vector<int64_t>& outputs, Pool& pool);
+// Seed with cotangent c equal to weights[i, o, c] at output `outputs[o]` of sample i;
+// weights (n, outputs.size(), count).
+std::shared_ptr<float> weighted_seed(const Tape& tape, const Frame& frame,
+                                     const std::vector<int64_t>& outputs, int64_t count,
+                                     const float* weights, Pool& pool);
+
+}  // namespace at

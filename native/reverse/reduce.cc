@@ -1,0 +1,102 @@
+#include "reverse/reduce.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/parallel.h"
+
+namespace at {
+
+namespace {
+
+struct Axis {
+  int64_t size;
+  int64_t to;  // stride in the result; 0: summed over
+};
+
+// Neighbouring axes that are walked alike become one.
+std::vector<Axis> merged(const std::vector<Axis>& axes) {
+  std::vector<Axis> result;
+  for (const Axis& axis : axes) {
+    if (axis.size == 1) continue;
+    if (!result.empty()) {
+      Axis& last = result.back();
+      const bool both_summed = last.to == 0 && axis.to == 0;
+      if (both_summed || (axis.to != 0 && last.to == axis.to * axis.size)) {
+        last = {last.size * axis.size, axis.to};
+        continue;
+      }
+    }
+    result.push_back(axis);
+  }
+  if (result.empty()) result.push_back({1, 0});
+  return result;
+}
+
+// Walks the source in order; the last axis is a plain loop.
+void accumulate(const std::vector<Axis>& axes, size_t depth, const float*& from, float* to) {
+  const Axis& axis = axes[depth];
+  if (depth + 1 < axes.size()) {
+    for (int64_t i = 0; i < axis.size; ++i) accumulate(axes, depth + 1, from, to + i * axis.to);
+    return;
+  }
+  if (axis.to == 0) {
+    double sum = 0;
+    for (int64_t i = 0; i < axis.size; ++i) sum += from[i];
+    *to += static_cast<float>(sum);
+  } else if (axis.to == 1) {
+    for (int64_t i = 0; i < axis.size; ++i) to[i] += from[i];
+  } else {
+    for (int64_t i = 0; i < axis.size; ++i) to[i * axis.to] += from[i];
+  }
+  from += axis.size;
+}
+
+}  // namespace
+
+void reduce_broadcast(const Activation& out, const Activation& in, int64_t count, int64_t samples,
+                      bool per_sample, const float* g, float* result) {
+  const size_t rank = out.shape.size();
+  const size_t lead = rank - in.shape.size();
+  const Shape strides = row_major_strides(in.shape);
+  const int64_t in_size = in.size();
+  const int64_t out_size = out.size();
+  // The axis that holds the batch, split into outer · samples · inner.
+  size_t batch_axis = rank;
+  int64_t inner = 1;
+  per_sample = per_sample && samples > 1;  // one sample: the same array either way
+  if (per_sample) {
+    int64_t rest = 1;
+    for (size_t axis = rank; axis-- > 0;) {
+      if (out.batch_stride < rest * out.shape[axis] || axis == 0) {
+        batch_axis = axis;
+        inner = out.batch_stride / rest;
+        break;
+      }
+      rest *= out.shape[axis];
+    }
+  }
+  std::vector<Axis> axes;
+  for (size_t axis = 0; axis < rank; ++axis) {
+    if (axis == batch_axis) {
+      axes.push_back({out.shape[axis] / (samples * inner), 0});
+      axes.push_back({samples, in_size});
+      axes.push_back({inner, 0});
+      continue;
+    }
+    const bool summed = axis < lead || (in.shape[axis - lead] == 1 && out.shape[axis] != 1);
+    axes.push_back({out.shape[axis], summed ? 0 : strides[axis - lead]});
+  }
+  axes = merged(axes);
+  const int64_t result_size = per_sample ? in_size * samples : in_size;
+  parallel_for(count, grain_for(out_size), [&](int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c) {
+      float* to = result + c * result_size;
+      std::fill(to, to + result_size, 0.0f);
+      const float* from = g + c * out_size;
+      if (out_size > 0) accumulate(axes, 0, from, to);
+    }
+  });
+}
+
+}  // namespace at

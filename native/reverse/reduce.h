@@ -1,0 +1,12 @@
+#pragma once
+
+#include "graph/tape.h"
+
+namespace at {
+
+// Sums g (count, out.shape…) over the axes along which `in` was broadcast to `out`, into
+// result (count, in.shape…), or (count, samples, in.shape…) when per_sample.
+void reduce_broadcast(const Activation& out, const Activation& in, int64_t count, int64_t samples,
+                      bool per_sample, const float* g, float* result);
+
+}  // namespace at

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "rules/rule.h"
+
+namespace at {
+
+// One use of a parameter as a matrix, in factors, for n samples and C cotangents:
+// X[i,c,g] (m × k) = Σ_t δ[i,g,t,c,:] ⊗ h[i,g,t,:].
+struct MatrixUse {
+  MatrixDims dims;
+  int64_t samples = 0;             // n
+  int64_t count = 0;               // C
+  std::shared_ptr<float> delta;    // (n, G, T, C, m)
+  std::shared_ptr<float> h;        // (n, G, T, k)
+  int bias = -1;                   // parameter whose features are Σ_t δ[i,0,t,c,:]
+};
+
+// Takes the features of every parameter out of a reverse pass. A parameter that is used several
+// times arrives several times: its features are the sum.
+class FeatureSink {
+ public:
+  virtual ~FeatureSink() = default;
+  virtual void matrix(int parameter, MatrixUse use) = 0;
+  // features (C, n, P); P is the parameter's size.
+  virtual void dense(int parameter, int64_t count, int64_t samples,
+                     std::shared_ptr<float> features) = 0;
+};
+
+}  // namespace at
