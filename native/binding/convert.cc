@@ -29,7 +29,8 @@ Attribute to_attribute(const Napi::Object& object) {
   }
   const Napi::Array array = to_array(object.Get("strings"), "attribute");
   std::vector<std::string> values;
-  for (uint32_t i = 0; i < array.Length(); ++i) values.push_back(to_text(array.Get(i), "attribute"));
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    values.push_back(to_text(array.Get(i), "attribute"));
   return values;
 }
 
@@ -136,8 +137,8 @@ Napi::Object from_analysis(Napi::Env env, const Analysis& analysis) {
 }
 
 float* float_data(const Napi::Value& value, int64_t count, const char* what) {
-  const bool fits = value.IsTypedArray() &&
-                    value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
+  const bool fits =
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
   if (!fits) wrong(value.Env(), what, "a Float32Array");
   auto array = value.As<Napi::Float32Array>();
   if (count >= 0 && static_cast<int64_t>(array.ElementLength()) != count)

@@ -116,8 +116,7 @@ KernelType to_kernel(const std::string& name) {
 }
 
 Method to_method(const std::string& name) {
-  for (Method method :
-       {Method::kAuto, Method::kJacobian, Method::kStructured, Method::kProducts})
+  for (Method method : {Method::kAuto, Method::kJacobian, Method::kStructured, Method::kProducts})
     if (name == name_of(method)) return method;
   throw Error("BAD_ARGUMENT",
               "Expected auto, jacobian, structured or products for method but received " + name);
@@ -126,14 +125,14 @@ Method to_method(const std::string& name) {
 }  // namespace
 
 Napi::Function EngineObject::define(Napi::Env env) {
-  return DefineClass(env, "Engine",
-                     {InstanceAccessor("analysis", &EngineObject::analysis, nullptr),
-                      InstanceMethod("layout", &EngineObject::layout),
-                      InstanceMethod("frame", &EngineObject::frame),
-                      InstanceMethod("ntk", &EngineObject::ntk),
-                      InstanceMethod("jacobian", &EngineObject::jacobian),
-                      InstanceMethod("vjp", &EngineObject::vjp),
-                      InstanceMethod("product", &EngineObject::product)});
+  return DefineClass(
+      env, "Engine",
+      {InstanceAccessor("analysis", &EngineObject::analysis, nullptr),
+       InstanceMethod("layout", &EngineObject::layout),
+       InstanceMethod("frame", &EngineObject::frame), InstanceMethod("ntk", &EngineObject::ntk),
+       InstanceMethod("jacobian", &EngineObject::jacobian),
+       InstanceMethod("vjp", &EngineObject::vjp),
+       InstanceMethod("product", &EngineObject::product)});
 }
 
 EngineObject::EngineObject(const Napi::CallbackInfo& info)
@@ -208,8 +207,8 @@ Napi::Value EngineObject::ntk(const Napi::CallbackInfo& info) {
       if (group < 0 || group >= static_cast<int>(results.size()))
         throw Error("BAD_ARGUMENT", "A group has no result");
     }
-    auto job = std::make_unique<NtkJob>(tape, std::move(settings), std::move(task),
-                                        std::move(results));
+    auto job =
+        std::make_unique<NtkJob>(tape, std::move(settings), std::move(task), std::move(results));
     return wrap(info.Env(), std::move(job), std::move(holdings));
   });
 }
@@ -276,11 +275,10 @@ void export_engine(Napi::Env env, Napi::Object exports) {
   classes->frame = Napi::Persistent(FrameObject::define(env));
   classes->job = Napi::Persistent(JobObject::define(env));
   env.SetInstanceData(classes);
-  exports.Set("createEngine",
-              Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
-                return info.Env().GetInstanceData<Classes>()->engine.New(
-                    {info[0], info[1], info[2]});
-              }));
+  exports.Set(
+      "createEngine", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
+        return info.Env().GetInstanceData<Classes>()->engine.New({info[0], info[1], info[2]});
+      }));
 }
 
 }  // namespace at

@@ -53,15 +53,16 @@ void FrameObject::fill(const EngineState& state, int64_t samples, const Napi::Ar
     activation.type = type_of(array);
     const int64_t count = element_count(activation.shape);
     if (static_cast<int64_t>(array.ElementLength()) != count) {
-      throw Error("BAD_ARGUMENT", "The value " + tape.values[static_cast<size_t>(id)].name + " of shape " +
-                                      describe(activation.shape) + " came with " +
+      throw Error("BAD_ARGUMENT", "The value " + tape.values[static_cast<size_t>(id)].name +
+                                      " of shape " + describe(activation.shape) + " came with " +
                                       std::to_string(array.ElementLength()) + " elements");
     }
     activation.data = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
     pins_.push_back(Napi::Persistent(data.As<Napi::Object>()));
   }
   for (int id : state.analysis.shapes) {
-    if (!given[id]) throw Error("BAD_ARGUMENT", "The shape of " + tape.values[id].name + " is missing");
+    if (!given[id])
+      throw Error("BAD_ARGUMENT", "The shape of " + tape.values[id].name + " is missing");
     if (tape.values[id].active && frame_.values[id].data &&
         frame_.values[id].type != DataType::kFloat) {
       throw Error("BAD_INPUT", "The value " + tape.values[id].name + " is not of type float");

@@ -6,12 +6,12 @@
 namespace at {
 
 Napi::Function JobObject::define(Napi::Env env) {
-  return DefineClass(env, "Job",
-                     {InstanceMethod("next", &JobObject::next),
-                      InstanceMethod("feed", &JobObject::feed),
-                      InstanceMethod("dispose", &JobObject::dispose),
-                      InstanceAccessor("peakBytes", &JobObject::peak_bytes, nullptr),
-                      InstanceAccessor("methods", &JobObject::methods, nullptr)});
+  return DefineClass(
+      env, "Job",
+      {InstanceMethod("next", &JobObject::next), InstanceMethod("feed", &JobObject::feed),
+       InstanceMethod("dispose", &JobObject::dispose),
+       InstanceAccessor("peakBytes", &JobObject::peak_bytes, nullptr),
+       InstanceAccessor("methods", &JobObject::methods, nullptr)});
 }
 
 JobObject::JobObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JobObject>(info) {}

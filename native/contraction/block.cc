@@ -20,8 +20,7 @@ int64_t Block::bytes() const {
   int64_t floats = 0;
   for (const Unit& unit : units) {
     if (unit.x) floats += samples * count * unit.size;
-    if (unit.delta)
-      floats += samples * unit.positions * (count * unit.rows + unit.cols);
+    if (unit.delta) floats += samples * unit.positions * (count * unit.rows + unit.cols);
   }
   return floats * static_cast<int64_t>(sizeof(float));
 }

@@ -20,8 +20,7 @@ BlockCollector::BlockCollector(const KernelTask& task, std::vector<int64_t> size
 
 void BlockCollector::matrix(int parameter, MatrixUse use) {
   // Most weights are used once; their factors need not be kept until the pass ends.
-  const bool alone =
-      use_counts_[parameter] == 1 && (use.bias < 0 || use_counts_[use.bias] == 1);
+  const bool alone = use_counts_[parameter] == 1 && (use.bias < 0 || use_counts_[use.bias] == 1);
   if (alone) return settle(parameter, use);
   auto& uses = collected_[parameter].uses;
   if (use.bias >= 0) collected_[use.bias].biases.emplace_back(parameter, uses.size());
@@ -30,8 +29,8 @@ void BlockCollector::matrix(int parameter, MatrixUse use) {
 
 void BlockCollector::settle(int parameter, const MatrixUse& use) {
   std::vector<MatrixUse> uses{use};
-  const bool join = use.bias >= 0 && use.dims.groups == 1 &&
-                    task_.groups[use.bias] == task_.groups[parameter];
+  const bool join =
+      use.bias >= 0 && use.dims.groups == 1 && task_.groups[use.bias] == task_.groups[parameter];
   const MatrixUse all = concatenated(uses, join);
   const Method method = cheapest(task_, all.dims);
   methods_[parameter] = method;

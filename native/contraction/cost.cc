@@ -34,7 +34,7 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
     C = 1;
     times = O;
   }
-  const double tile = 256;  // products over whole tiles are this large
+  const double tile = 256;                // products over whole tiles are this large
   const double cell = 8 / kBytes * 0.25;  // an element-wise pass over a cached tile
   switch (method) {
     case Method::kStructured:
@@ -46,8 +46,8 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
       return G * times * pairs *
              (gemm(T, T * 8, k, 1. / 8) + gemm(T, C * m, T, 1) + gemm(C, C * 8, m, T / 8));
     case Method::kProducts:
-      return expand + G * times * pairs *
-                          (gemm(T, C * m * 8, k, 1. / 8) + gemm(C, C * 8, m, T / 8));
+      return expand +
+             G * times * pairs * (gemm(T, C * m * 8, k, 1. / 8) + gemm(C, C * 8, m, T / 8));
     default:
       return expand + times * pairs * C * C * gemm(tile, tile, G * m * k, 1 / (tile * tile));
   }

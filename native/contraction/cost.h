@@ -9,9 +9,9 @@ struct KernelTask {
   KernelType type = KernelType::kFull;
   Method forced = Method::kAuto;
   bool symmetric = true;
-  int64_t samples1 = 0;  // N1
-  int64_t samples2 = 0;  // N2, equal to N1 when symmetric
-  int64_t outputs = 0;   // O
+  int64_t samples1 = 0;     // N1
+  int64_t samples2 = 0;     // N2, equal to N1 when symmetric
+  int64_t outputs = 0;      // O
   std::vector<int> groups;  // result index of every parameter
   int64_t pairs() const {
     return symmetric ? (samples1 * (samples1 + 1) + 1) / 2 : samples1 * samples2;

@@ -38,11 +38,11 @@ void GradientSink::matrix(int parameter, MatrixUse use) {
         for (int64_t c = 0; c < C; ++c) {
           float* to = sum + c * P + g * m * k;
           if (use.dims.transposed) {
-            blas::parallel_gemm(true, false, k, m, rows, 1.0f, h, k, delta + c * m, C * m, 1.0f,
-                                to, m);
+            blas::parallel_gemm(true, false, k, m, rows, 1.0f, h, k, delta + c * m, C * m, 1.0f, to,
+                                m);
           } else {
-            blas::parallel_gemm(true, false, m, k, rows, 1.0f, delta + c * m, C * m, h, k, 1.0f,
-                                to, k);
+            blas::parallel_gemm(true, false, m, k, rows, 1.0f, delta + c * m, C * m, h, k, 1.0f, to,
+                                k);
           }
         }
       }

@@ -15,8 +15,7 @@ namespace {
 // Writes expanded features where they belong; a later use of the same parameter is added.
 class JacobianSink final : public FeatureSink {
  public:
-  JacobianSink(std::vector<float*> results, std::vector<int64_t> sizes, int64_t first,
-               Pool& pool)
+  JacobianSink(std::vector<float*> results, std::vector<int64_t> sizes, int64_t first, Pool& pool)
       : results_(std::move(results)),
         sizes_(std::move(sizes)),
         written_(sizes_.size(), false),
@@ -81,7 +80,8 @@ class JacobianSink final : public FeatureSink {
 }  // namespace
 
 JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<float*> results)
-    : Job(tape, std::move(settings)), results_(std::move(results)),
+    : Job(tape, std::move(settings)),
+      results_(std::move(results)),
       block_size_(samples_per_block(static_cast<int64_t>(settings_.outputs.size()))) {
   settings_.control.expect(settings_.samples);
 }

@@ -13,7 +13,8 @@ void Job::feed(const Frame& frame) {
   const int64_t available = outputs_per_sample(output, frame.samples);
   for (int64_t o : settings_.outputs) {
     if (o < 0 || o >= available) {
-      throw Error("BAD_ARGUMENT", "Output " + std::to_string(o) + " does not exist: the network has " +
+      throw Error("BAD_ARGUMENT", "Output " + std::to_string(o) +
+                                      " does not exist: the network has " +
                                       std::to_string(available) + " outputs");
     }
   }
@@ -26,7 +27,8 @@ int64_t Job::samples_per_block(int64_t count) const {
       4 * (count * (2 * settings_.extent.widest + settings_.extent.all / 2) +
            2 * settings_.extent.all) +
       1;
-  const auto quarter = static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 28));
+  const auto quarter =
+      static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 28));
   const int64_t by_memory = quarter / bytes_per_sample;
   const int64_t by_rows = 4096 / count;
   return std::max<int64_t>(1, std::min(by_memory, by_rows));

@@ -9,8 +9,7 @@
 
 namespace at {
 
-NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task,
-               std::vector<float*> results)
+NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results)
     : Job(tape, std::move(settings)),
       task_(std::move(task)),
       results_(std::move(results)),
@@ -44,7 +43,8 @@ void NtkJob::compute(const Frame& frame) {
   reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
                settings_.control, collector);
   Block block = collector.finish(want.first, want.count, count, methods_);
-  settings_.control.advance(task_.pairs() * want.count / (task_.samples1 + (task_.symmetric ? 0 : task_.samples2)));
+  settings_.control.advance(task_.pairs() * want.count /
+                            (task_.samples1 + (task_.symmetric ? 0 : task_.samples2)));
 
   const bool storing = schedule_.storing();
   // Room for the pass of another block must remain beside the stored ones.

@@ -25,9 +25,9 @@ class Schedule {
  private:
   bool symmetric_;
   int64_t samples_[2];
-  int64_t group_ = 0;    // first sample of the stored group
-  int64_t stored_ = 0;   // end of the stored group
-  int64_t at_ = 0;       // next sample of the side that is being run
+  int64_t group_ = 0;   // first sample of the stored group
+  int64_t stored_ = 0;  // end of the stored group
+  int64_t at_ = 0;      // next sample of the side that is being run
   bool storing_ = true;
 };
 

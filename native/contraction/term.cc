@@ -142,9 +142,8 @@ class Positions {
     for (int64_t r = 0; r < nr; ++r) {
       const int64_t i = (r0 + r) / a_.T;
       blas::gemm(false, true, a_.C, nj * b_.C, a_.m, 1.0f,
-                 a_.delta + (t_.row0 * a_.T + r0 + r) * a_.delta_place, a_.m,
-                 z_.get() + r * ldz, b_.m, 1.0f, t_.out + i * a_.C * t_.width() + j0 * b_.C,
-                 t_.width());
+                 a_.delta + (t_.row0 * a_.T + r0 + r) * a_.delta_place, a_.m, z_.get() + r * ldz,
+                 b_.m, 1.0f, t_.out + i * a_.C * t_.width() + j0 * b_.C, t_.width());
     }
   }
 

@@ -56,7 +56,8 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     node.rule = find_rule(node.domain, node.op);
     bool any = false;
     for (size_t k = 0; k < node.inputs.size(); ++k)
-      any = any || (node.inputs[k] >= 0 && active[node.inputs[k]] && flows(node, static_cast<int>(k)));
+      any = any ||
+            (node.inputs[k] >= 0 && active[node.inputs[k]] && flows(node, static_cast<int>(k)));
     if (!any) continue;
     for (int id : node.outputs)
       if (id >= 0) active[id] = true;

@@ -29,32 +29,33 @@ void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_st
   const int64_t cost = std::max<int64_t>(1, C * m * k * T);
   parallel_for(use.samples * G, std::max<int64_t>(1, (1 << 20) / cost),
                [&](int64_t first, int64_t last) {
-    for (int64_t ig = first; ig < last; ++ig) {
-      const int64_t i = ig / G, g = ig % G;
-      const float* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
-      const float* h = use.h.get() + ig * T * k;              // (T, k)
-      float* to = result + i * sample_stride + g * m * k;
-      if (T == 1 && !transposed) {
-        for (int64_t c = 0; c < C; ++c) outer(delta + c * m, h, m, k, to + c * count_stride);
-      } else if (T == 1) {
-        for (int64_t c = 0; c < C; ++c) outer(h, delta + c * m, k, m, to + c * count_stride);
-      } else if (!transposed && count_stride == m * k) {
-        blas::gemm(true, false, C * m, k, T, 1.0f, delta, C * m, h, k, 0.0f, to, k);
-      } else if (!transposed) {
-        for (int64_t c = 0; c < C; ++c)
-          blas::gemm(true, false, m, k, T, 1.0f, delta + c * m, C * m, h, k, 0.0f,
-                     to + c * count_stride, k);
-      } else {
-        for (int64_t c = 0; c < C; ++c)
-          blas::gemm(true, false, k, m, T, 1.0f, h, k, delta + c * m, C * m, 0.0f,
-                     to + c * count_stride, m);
-      }
-    }
-  });
+                 for (int64_t ig = first; ig < last; ++ig) {
+                   const int64_t i = ig / G, g = ig % G;
+                   const float* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
+                   const float* h = use.h.get() + ig * T * k;              // (T, k)
+                   float* to = result + i * sample_stride + g * m * k;
+                   if (T == 1 && !transposed) {
+                     for (int64_t c = 0; c < C; ++c)
+                       outer(delta + c * m, h, m, k, to + c * count_stride);
+                   } else if (T == 1) {
+                     for (int64_t c = 0; c < C; ++c)
+                       outer(h, delta + c * m, k, m, to + c * count_stride);
+                   } else if (!transposed && count_stride == m * k) {
+                     blas::gemm(true, false, C * m, k, T, 1.0f, delta, C * m, h, k, 0.0f, to, k);
+                   } else if (!transposed) {
+                     for (int64_t c = 0; c < C; ++c)
+                       blas::gemm(true, false, m, k, T, 1.0f, delta + c * m, C * m, h, k, 0.0f,
+                                  to + c * count_stride, k);
+                   } else {
+                     for (int64_t c = 0; c < C; ++c)
+                       blas::gemm(true, false, k, m, T, 1.0f, h, k, delta + c * m, C * m, 0.0f,
+                                  to + c * count_stride, m);
+                   }
+                 }
+               });
 }
 
-void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stride,
-                 float* result) {
+void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, float* result) {
   const int64_t T = use.dims.positions, m = use.dims.rows, C = use.count;
   parallel_for(use.samples, grain_for(T * C * m), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {

@@ -43,7 +43,8 @@ std::optional<Layout::Mixing> Layout::place(const Analysis& analysis, const Node
       const int64_t stride = batch_stride(from, a.shapes[from], a.samples);
       const int64_t rest = after(sa, place.axis);
       const bool fits = rest > 0 && stride % rest == 0 && multiple % (stride / rest) == 0;
-      if (!fits || batch_stride(from, b.shapes[from], b.samples) != stride / rest * after(sb, place.axis)) {
+      if (!fits ||
+          batch_stride(from, b.shapes[from], b.samples) != stride / rest * after(sb, place.axis)) {
         return Mixing{who, "it reshapes across the batch"};
       }
       place.inner = stride / rest;

@@ -11,11 +11,11 @@ namespace at {
 // X[i,c,g] (m × k) = Σ_t δ[i,g,t,c,:] ⊗ h[i,g,t,:].
 struct MatrixUse {
   MatrixDims dims;
-  int64_t samples = 0;             // n
-  int64_t count = 0;               // C
-  std::shared_ptr<float> delta;    // (n, G, T, C, m)
-  std::shared_ptr<float> h;        // (n, G, T, k)
-  int bias = -1;                   // parameter whose features are Σ_t δ[i,0,t,c,:]
+  int64_t samples = 0;           // n
+  int64_t count = 0;             // C
+  std::shared_ptr<float> delta;  // (n, G, T, C, m)
+  std::shared_ptr<float> h;      // (n, G, T, k)
+  int bias = -1;                 // parameter whose features are Σ_t δ[i,0,t,c,:]
 };
 
 // Takes the features of every parameter out of a reverse pass. A parameter that is used several
