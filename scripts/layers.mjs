@@ -16,10 +16,11 @@ const MAY_INCLUDE = {
   core: [],
   graph: ['core'],
   rules: ['core', 'graph'],
-  contraction: ['core', 'graph', 'rules'],
+  reverse: ['core', 'graph', 'rules'],
+  contraction: ['core', 'graph', 'rules', 'reverse'],
   solve: ['core'],
-  cuda: ['core', 'graph', 'rules', 'contraction', 'solve'],
-  binding: ['core', 'graph', 'rules', 'contraction', 'solve', 'cuda'],
+  cuda: ['core', 'graph', 'rules', 'reverse', 'contraction', 'solve'],
+  binding: ['core', 'graph', 'rules', 'reverse', 'contraction', 'solve', 'cuda'],
 }
 
 /**
