@@ -3,6 +3,7 @@
 #include "binding/blocks.h"
 #include "binding/engine.h"
 #include "binding/machine.h"
+#include "binding/spectrum.h"
 #include "core/blas.h"
 
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
@@ -10,6 +11,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   at::export_blocks(env, exports);
   at::export_engine(env, exports);
   at::export_machine(env, exports);
+  at::export_spectrum(env, exports);
   return exports;
 }
 
