@@ -1,0 +1,98 @@
+import { printable } from './html.js'
+
+/** 4463, 2.68 million → "4,460", "2.68 × 10⁶": three significant digits, for people. */
+export function num(value: number, digits = 3): string {
+  if (!Number.isFinite(value)) return '–'
+  if (value === 0) return '0'
+  const size = Math.abs(value)
+  if (size >= 1e6 || size < 1e-3) {
+    const [mantissa, exponent] = value.toExponential(digits - 1).split('e') as [string, string]
+    return `${mantissa.replace('-', '−')} × 10${superscript(Number(exponent))}`
+  }
+  return value
+    .toLocaleString('en', { maximumSignificantDigits: Math.max(digits, size >= 1000 ? 4 : digits) })
+    .replace('-', '−')
+}
+
+export function superscript(exponent: number): string {
+  return String(exponent).replace(
+    /[-\d]/g,
+    (c) => (c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(c)]) ?? '',
+  )
+}
+
+export function whole(value: number): string {
+  return value.toLocaleString('en')
+}
+
+/** Two decimals with a true minus, for numbers in [-1, 1]. */
+export function unit(value: number): string {
+  const text = value.toFixed(2)
+  return (text === '-0.00' ? '0.00' : text).replace('-', '−')
+}
+
+export function percent(share: number): string {
+  const value = 100 * share
+  if (value > 0 && value < 0.1) return '< 0.1 %'
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} %`
+}
+
+/** "600 times as large", "a fifth smaller" in plain numbers: how `after` compares with `before`. */
+export function change(before: number, after: number): string {
+  const ratio = after / before
+  if (!Number.isFinite(ratio) || ratio <= 0) return 'not comparable'
+  if (Math.abs(ratio - 1) < 0.02) return 'about the same'
+  if (ratio >= 2) return `${num(ratio, 2)} times as large`
+  if (ratio <= 0.5) return `${num(1 / ratio, 2)} times smaller`
+  return `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'larger' : 'smaller'}`
+}
+
+/** A name that fits beside a chart; its middle gives way. */
+export function short(name: string, length = 22): string {
+  const chars = [...printable(name)]
+  if (chars.length <= length) return chars.join('')
+  const head = Math.ceil((length - 1) / 2)
+  return `${chars.slice(0, head).join('')}…${chars.slice(chars.length - (length - 1 - head)).join('')}`
+}
+
+const separator = /[/.:_]/
+
+/**
+ * Lengths that may be cut off the front of all names because it is the same in all: 0, then up to
+ * and with each separator. None leaves a name empty.
+ */
+function commonCuts(names: readonly string[][]): number[] {
+  const [first = []] = names
+  const cuts = [0]
+  for (let at = 0; at < first.length; at++) {
+    if (names.some((name) => name[at] !== first[at] || at >= name.length - 1)) break
+    if (separator.test(first[at] as string)) cuts.push(at + 1)
+  }
+  return cuts
+}
+
+/**
+ * Names that fit beside a chart and still differ: as much as needed of what all of them begin (or
+ * else end) with is left out, then their middles give way.
+ */
+export function shortNames(names: readonly string[], length = 22): Map<string, string> {
+  const chars = names.map((name) => [...printable(name)])
+  const starts = names.length < 2 ? [0] : commonCuts(chars)
+  const most = Math.max(...starts)
+  const ends = names.length < 2 ? [0] : commonCuts(chars.map((name) => name.slice(most).reverse()))
+  const cuts = ends.flatMap((end) => starts.map((start) => ({ start, end })))
+  const fits = cuts.find(({ start, end }) =>
+    chars.every((name) => name.length - start - end <= length),
+  )
+  const { start, end } = fits ?? { start: most, end: Math.max(...ends) }
+  return new Map(
+    names.map((name, i) => {
+      const kept = (chars[i] as string[]).slice(start, (chars[i] as string[]).length - end)
+      return [name, short(kept.join(''), length)]
+    }),
+  )
+}
+
+export function shape(sizes: readonly (number | string)[]): string {
+  return sizes.length === 0 ? 'scalar' : sizes.map((size) => printable(String(size))).join(' × ')
+}

@@ -1,0 +1,38 @@
+/** Text that is already HTML. Everything else put into `html` is escaped. */
+export class Markup {
+  constructor(readonly text: string) {}
+
+  toString(): string {
+    return this.text
+  }
+}
+
+type Value = Markup | string | number | false | null | undefined | readonly Value[]
+
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+/**
+ * A name from a file without control characters and without marks that reorder text, which could
+ * make a page or a terminal show something else than what the file holds.
+ */
+export function printable(name: string): string {
+  return name.replace(/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
+}
+
+function show(value: Value): string {
+  if (value instanceof Markup) return value.text
+  if (Array.isArray(value)) return value.map(show).join('')
+  if (value === false || value === null || value === undefined) return ''
+  return printable(String(value)).replace(/[&<>"']/g, (char) => entities[char] as string)
+}
+
+/** HTML in which every value is text, unless it is Markup itself. */
+export function html(strings: TemplateStringsArray, ...values: Value[]): Markup {
+  return new Markup(strings.map((part, i) => part + show(values[i])).join(''))
+}

@@ -1,0 +1,2 @@
+export { renderReport } from './page.js'
+export type * from './types.js'

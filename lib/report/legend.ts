@@ -1,0 +1,11 @@
+import { html, type Markup } from './html.js'
+import { seriesOf } from './series.js'
+import type { ProbeReport } from './types.js'
+
+/** Names of the networks beside their colours; nothing for one network. */
+export function legend(report: ProbeReport): Markup | null {
+  if (report.networks.length < 2) return null
+  return html`<div class="legend">${seriesOf(report).map(
+    ({ label, color }) => html`<span><i style="background:${color}"></i>${label}</span> `,
+  )}</div>`
+}

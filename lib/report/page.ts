@@ -1,0 +1,63 @@
+import { whole } from './format.js'
+import { html, Markup } from './html.js'
+import { sections } from './sections/index.js'
+import { ends } from './series.js'
+import { style } from './style.js'
+import type { ProbeReport } from './types.js'
+
+function heading(report: ProbeReport): Markup {
+  const both = ends(report)
+  return both
+    ? html`From ${both.before.name} to ${both.after.name}: what changed in the tangent kernel`
+    : html`The tangent kernel of ${report.networks[0]?.name}`
+}
+
+function subtitle({ samples, target, networks }: ProbeReport): Markup {
+  return html`${whole(samples)} samples${
+    target?.kind === 'classes' && `, ${target.classes.length} classes`
+  }. ${
+    networks.length > 1 &&
+    html`Networks are compared in the order given: ${networks.length === 2 ? '“before” is the first, “after” the second' : 'the first is compared with the last'}. `
+  }The tangent kernel of two samples is the inner product of the network’s gradients with respect to its parameters, exact, at these weights.`
+}
+
+/**
+ * The report as one HTML page: no script, no request to anywhere, figures as inline SVG.
+ *
+ * @param report - what `probe` gave, or the contents of a report.json
+ */
+export function renderReport(report: ProbeReport): string {
+  const parts = sections.flatMap(({ id, title, render }) => {
+    const body = render(report)
+    return body ? [{ id, title, body }] : []
+  })
+  const seconds = report.networks.reduce((sum, network) => sum + network.seconds, 0)
+  const methods = [...new Set(report.networks.flatMap((network) => network.methods))]
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="generator" content="${report.software}">
+<title>${heading(report)}</title>
+<link rel="icon" href="data:,">
+<style>${new Markup(style)}</style>
+</head>
+<body>
+<header>
+<p class="kicker">Adaptive tangent · probe</p>
+<h1>${heading(report)}</h1>
+<p class="sub">${subtitle(report)}</p>
+<nav aria-label="Sections">${parts.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
+</header>
+<main>
+${parts.map(({ id, title, body }) => html`<section id="${id}"><h2>${title}</h2>\n${body}</section>\n`)}
+</main>
+<footer><p>Made by ${report.software} on ${report.created.slice(0, 10)}; kernels computed in ${seconds.toFixed(1)} s${
+    methods.length > 0 && ` (${methods.join(', ')})`
+  }. All sums are sums, not means. The same numbers for programs: report.json. Figures are explained in docs/report.md.</p></footer>
+</body>
+</html>
+`.text
+}

@@ -1,0 +1,105 @@
+import * as Plot from '@observablehq/plot'
+import { encode } from 'fast-png'
+import type { ProbeRaster } from './types.js'
+
+/**
+ * A symmetric (N, N) matrix with rows and columns put into `order`, averaged over blocks of
+ * neighbours so that no more than `limit` cells remain on a side.
+ */
+export function rasterise(
+  matrix: ArrayLike<number>,
+  order: readonly number[],
+  limit: number,
+): ProbeRaster {
+  const n = order.length
+  // As equal blocks as can be: 1000 samples on at most 256 cells give 250 cells of 4.
+  const size = n <= limit ? n : Math.ceil(n / Math.ceil(n / limit))
+  const cell = (i: number) => Math.floor((i * size) / n)
+  const sums = new Float64Array(size * size)
+  const counts = new Float64Array(size * size)
+  for (let i = 0; i < n; i++) {
+    const row = (order[i] as number) * n
+    const base = cell(i) * size
+    for (let j = 0; j < n; j++) {
+      const at = base + cell(j)
+      sums[at] = (sums[at] as number) + (matrix[row + (order[j] as number)] as number)
+      counts[at] = (counts[at] as number) + 1
+    }
+  }
+  const values = Array.from(sums, (sum, at) =>
+    Number((sum / (counts[at] as number)).toPrecision(4)),
+  )
+  return { size, values }
+}
+
+/** A raster's numbers divided by `scale`. */
+export function scaled({ size, values }: ProbeRaster, scale: number): ProbeRaster {
+  return { size, values: values.map((value) => value / scale) }
+}
+
+/** Rows and columns with their means taken off, divided by the Frobenius norm. */
+export function centred({ size, values }: ProbeRaster): ProbeRaster {
+  const means = new Float64Array(size)
+  let total = 0
+  values.forEach((value, at) => {
+    means[at % size] = (means[at % size] as number) + value / size
+    total += value / size / size
+  })
+  const moved = values.map(
+    (value, at) =>
+      value - (means[at % size] as number) - (means[Math.floor(at / size)] as number) + total,
+  )
+  const norm = Math.sqrt(moved.reduce((sum, value) => sum + value * value, 0)) || 1
+  return { size, values: moved.map((value) => (value / norm) * size) }
+}
+
+export interface ColorScale {
+  domain: [number, number]
+  /** 256 colours from the lower to the upper end of the domain. */
+  colors: [number, number, number][]
+}
+
+function colors(scheme: Plot.ColorScheme, reverse: boolean): ColorScale['colors'] {
+  const scale = Plot.scale({ color: { type: 'linear', scheme, reverse, domain: [0, 255] } })
+  return Array.from({ length: 256 }, (_, at) => rgb(scale?.apply(at) as string))
+}
+
+/** From dark (0) to bright (`high`). */
+export function sequential(high: number): ColorScale {
+  return { domain: [0, high], colors: colors('magma', false) }
+}
+
+/** From blue (−`end`) over white (0) to red (`end`). */
+export function diverging(end: number): ColorScale {
+  return { domain: [-end, end], colors: colors('rdbu', true) }
+}
+
+function rgb(color: string): [number, number, number] {
+  const hex = /^#(..)(..)(..)$/.exec(color)
+  if (hex) return [1, 2, 3].map((k) => Number.parseInt(hex[k] as string, 16)) as never
+  return (color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number) as never
+}
+
+/** A PNG as a data URI; values outside the scale's domain take the colour of its end. */
+export function png(
+  width: number,
+  height: number,
+  values: ArrayLike<number>,
+  { domain: [low, high], colors }: ColorScale,
+): string {
+  const data = Uint8Array.from({ length: width * height }, (_, at) => {
+    const share = ((values[at] as number) - low) / (high - low)
+    return Math.max(0, Math.min(255, Math.round(255 * share))) || 0
+  })
+  const bytes = encode(
+    { width, height, data, depth: 8, channels: 1, palette: colors },
+    { zlib: { level: 9 } },
+  )
+  return `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`
+}
+
+/** The value below which a given share of all values lies. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort()
+  return sorted[Math.round(share * (sorted.length - 1))] ?? 0
+}

@@ -1,0 +1,17 @@
+import type { Section } from '../section.js'
+import { alignment } from './alignment.js'
+import { kernels } from './kernels.js'
+import { layers } from './layers.js'
+import { network } from './network.js'
+import { overview } from './overview.js'
+import { spectrum } from './spectrum.js'
+
+/** The page from top to bottom. A new part is a file beside these and a row here. */
+export const sections: readonly Section[] = [
+  overview,
+  network,
+  alignment,
+  kernels,
+  spectrum,
+  layers,
+]

@@ -1,0 +1,143 @@
+import * as Plot from '@observablehq/plot'
+import { matrixName, spectrumFacts } from '../facts.js'
+import { figure } from '../figure.js'
+import { num, superscript, whole } from '../format.js'
+import { html, type Markup } from '../html.js'
+import { legend } from '../legend.js'
+import type { Section } from '../section.js'
+import { seriesOf } from '../series.js'
+import type { ProbeReport, ProbeSpectrum } from '../types.js'
+
+/**
+ * Kernels are computed in float32, so the smallest eigenvalues are rounding: those below 1e-7 of
+ * the largest, or below the size of the most negative one, which should not exist.
+ */
+function floor({ eigenvalues }: ProbeSpectrum): number {
+  return Math.max(1e-7 * (eigenvalues[0] ?? 0), -(eigenvalues.at(-1) ?? 0), 0)
+}
+
+/** The points that a curve on log axes needs: all of the first, then evenly on the log axis. */
+function thinned(spectrum: ProbeSpectrum): { rank: number; value: number }[] {
+  const { eigenvalues } = spectrum
+  const least = floor(spectrum)
+  const kept = new Map<number, number>()
+  eigenvalues.forEach((value, at) => {
+    const slot = at < 40 ? at : 40 + Math.round(60 * Math.log(at / 40))
+    if (value > least && !kept.has(slot)) kept.set(slot, at)
+  })
+  const shown = [...kept.values()]
+  const last = eigenvalues.findLastIndex((value) => value > least)
+  if (last >= 0 && shown.at(-1) !== last) shown.push(last)
+  return shown.map((at) => ({ rank: at + 1, value: eigenvalues[at] as number }))
+}
+
+const power = (value: number) => {
+  const exponent = Math.round(Math.log10(value))
+  return Math.abs(Math.log10(value) - exponent) > 1e-9
+    ? ''
+    : exponent >= 0 && exponent <= 3
+      ? whole(value)
+      : `10${superscript(exponent)}`
+}
+
+function spectra(report: ProbeReport): Markup {
+  const series = seriesOf(report)
+  const curves = series.flatMap(({ network, label, color }) =>
+    thinned(network.spectrum).map((point) => ({ ...point, label, color })),
+  )
+  if (curves.length === 0) return html`<p>No eigenvalue lies above rounding.</p>`
+  const least = Math.min(...curves.map(({ value }) => value))
+  const most = Math.max(...curves.map(({ value }) => value))
+  const ranks = series
+    .map(({ network, label, color }) => {
+      const { effectiveRank, eigenvalues } = network.spectrum
+      const at = Math.min(Math.max(Math.round(effectiveRank), 1), eigenvalues.length)
+      return { rank: effectiveRank, value: eigenvalues[at - 1] ?? 0, label, color }
+    })
+    .filter(({ value }) => value > 0)
+  const single = curves.filter((point, i) =>
+    curves.every((other, j) => i === j || other.label !== point.label),
+  )
+  return figure({
+    id: 'spectrum',
+    title: 'Eigenvalues of the tangent kernel, on log axes',
+    description: spectrumFacts(report).join(' '),
+    height: 330,
+    marginLeft: 56,
+    marginBottom: 42,
+    marginTop: 24,
+    x: {
+      type: 'log',
+      domain: [1, Math.max(2, ...curves.map(({ rank }) => rank))],
+      label: 'rank of the eigenvalue',
+      tickFormat: power,
+      labelAnchor: 'center',
+      labelArrow: 'none',
+    },
+    y: {
+      type: 'log',
+      label: 'eigenvalue',
+      tickFormat: power,
+      grid: true,
+      domain: least < most ? [least, most] : [most / 10, most * 10],
+      nice: true,
+    },
+    marks: [
+      Plot.line(curves, { x: 'rank', y: 'value', z: 'label', stroke: 'color', strokeWidth: 2 }),
+      Plot.dot(single, { x: 'rank', y: 'value', fill: 'color' }),
+      Plot.dot(ranks, {
+        x: 'rank',
+        y: 'value',
+        r: 5,
+        fill: 'var(--paper)',
+        stroke: 'color',
+        strokeWidth: 2,
+        title: (d) => `${d.label}: effective rank ${num(d.rank)}`,
+      }),
+      Plot.text(ranks.length <= 2 ? ranks : [], {
+        x: 'rank',
+        y: 'value',
+        text: (d) => `effective rank ${num(d.rank)}`,
+        textAnchor: 'start',
+        dx: 9,
+        dy: -9,
+        fill: 'color',
+        stroke: 'var(--paper)',
+        strokeWidth: 4,
+        fontWeight: 600,
+      }),
+    ],
+  })
+}
+
+function table(report: ProbeReport): Markup {
+  const series = seriesOf(report)
+  const most = Math.max(...series.map(({ network }) => network.spectrum.size))
+  const ranks = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].filter(
+    (rank) => rank <= most,
+  )
+  const row = (name: string, value: (spectrum: ProbeSpectrum) => number | undefined) =>
+    html`<tr><th scope="row">${name}</th>${series.map(({ network }) => {
+      const number = value(network.spectrum)
+      return html`<td class="n">${number === undefined ? '–' : num(number)}</td>`
+    })}</tr>`
+  return html`<details><summary>Numbers of the spectrum</summary><div class="scroll"><table>
+<thead><tr><td></td>${series.map(({ label }) => html`<th class="n" scope="col">${label}</th>`)}</tr></thead>
+<tbody>${row('Effective rank', (s) => s.effectiveRank)}${row('Participation ratio', (s) => s.participationRatio)}${ranks.map(
+    (rank) => row(`Eigenvalue ${whole(rank)}`, (s) => s.eigenvalues[rank - 1]),
+  )}</tbody></table></div></details>`
+}
+
+export const spectrum: Section = {
+  id: 'spectrum-section',
+  title: 'Eigenvalue spectrum',
+  render(report) {
+    const first = report.networks[0]
+    if (!first) return null
+    return html`<div class="split"><figure>${legend(report)}${spectra(report)}</figure>
+<div><p>Eigenvalues of ${matrixName(first, report.samples)}. Gradient descent learns along the eigenvector of a large eigenvalue quickly, along that of a small one slowly.</p>
+<ul class="facts">${spectrumFacts(report).map((fact) => html`<li>${fact}</li>`)}</ul>
+<p class="note">The effective rank, marked on the curves, is exp(−Σ p log p) with p the eigenvalues divided by their sum. Eigenvalues that are only rounding are not drawn: below 10⁻⁷ of the largest, or smaller than the most negative one.</p></div></div>
+${table(report)}`
+  },
+}

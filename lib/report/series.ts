@@ -1,0 +1,48 @@
+import type { ProbeNetwork, ProbeReport } from './types.js'
+
+/** One network as the figures name and colour it. */
+export interface Series {
+  network: ProbeNetwork
+  /** "before", "after", or its name. */
+  role: string
+  /** Unique: "before (mlp_init)". */
+  label: string
+  /** A CSS colour that follows the page's theme. */
+  color: string
+  /** Position from first (0) to last (1). */
+  at: number
+}
+
+export function seriesOf({ networks }: ProbeReport): Series[] {
+  return networks.map((network, i) => {
+    const at = networks.length === 1 ? 1 : i / (networks.length - 1)
+    const role = networks.length !== 2 ? network.name : i === 0 ? 'before' : 'after'
+    const label = networks.length === 2 ? `${role} (${network.name})` : network.name
+    const color =
+      at === 0
+        ? 'var(--before)'
+        : at === 1
+          ? 'var(--after)'
+          : `color-mix(in oklab, var(--before), var(--after) ${Math.round(100 * at)}%)`
+    return { network, role, label, color, at }
+  })
+}
+
+/** All networks, or only the first and the last where there are more than can be drawn. */
+export function drawnSeries(report: ProbeReport, most: number): Series[] {
+  const all = seriesOf(report)
+  return all.length <= most ? all : all.filter(({ at }) => at === 0 || at === 1)
+}
+
+/** Says so where not all networks are drawn. */
+export function leftOut(report: ProbeReport, most: number): string | false {
+  const { length } = report.networks
+  return length > most && `Of ${length} networks, the first and the last are drawn.`
+}
+
+/** The first and the last network; null when there is only one. */
+export function ends(report: ProbeReport): { before: ProbeNetwork; after: ProbeNetwork } | null {
+  const before = report.networks[0]
+  const after = report.networks.at(-1)
+  return before && after && before !== after ? { before, after } : null
+}

@@ -1,0 +1,96 @@
+/** How well a kernel agrees with the labels; both lie in [-1, 1], 1 is perfect. */
+export interface ProbeAlignment {
+  /** ⟨K, YYᵀ⟩ / (‖K‖ ‖YYᵀ‖), Frobenius, K as it is. */
+  cosine: number
+  /** The same after double centring of K (centred kernel alignment). */
+  centred: number
+}
+
+/** An (N, N) kernel in the report's sample order, averaged over square blocks when N is large. */
+export interface ProbeRaster {
+  /** Cells on each side. */
+  size: number
+  /** size² numbers, row by row, 4 significant digits. */
+  values: number[]
+}
+
+/** One layer's part of the trace kernel Σ_o K[i,o,j,o]. */
+export interface ProbeLayer {
+  name: string
+  parameters: string[]
+  /** Numbers in its parameters. */
+  count: number
+  /** Σ_i of the layer's trace kernel at (i, i). */
+  trace: number
+  /** Its part of the whole kernel's trace; the layers' shares add up to 1. */
+  share: number
+  alignment: ProbeAlignment | null
+  raster: ProbeRaster
+}
+
+export interface ProbeSpectrum {
+  /** The matrix: the Gram matrix (N·O)² of all outputs, or the trace kernel N². */
+  of: 'gram' | 'trace'
+  /** Its number of rows. */
+  size: number
+  /** Descending, all of them, 6 significant digits. */
+  eigenvalues: number[]
+  /** exp of the entropy of the eigenvalues divided by their sum. */
+  effectiveRank: number
+  /** (Σλ)² / Σλ². */
+  participationRatio: number
+}
+
+export interface ProbeNetwork {
+  name: string
+  file: string | null
+  opset: number | null
+  inputs: { name: string; type: string; shape: (number | string)[] }[]
+  output: { name: string; shape: (number | string)[] }
+  /** Numbers in the output of one sample. */
+  outputs: number
+  parameterCount: number
+  operators: { name: string; count: number }[]
+  /** Part of the samples whose largest output is their class; null where that has no meaning. */
+  accuracy: number | null
+  layers: ProbeLayer[]
+  trace: number
+  alignment: ProbeAlignment | null
+  raster: ProbeRaster
+  spectrum: ProbeSpectrum
+  /** How the kernels were computed, per parameter kind: 'structured', 'jacobian', 'products'. */
+  methods: string[]
+  seconds: number
+}
+
+/** What the samples should give. */
+export type ProbeTarget =
+  | { kind: 'classes'; file: string | null; classes: { name: string; count: number }[] }
+  | { kind: 'values'; file: string | null; columns: number }
+
+/** Neighbouring samples of one class in the report's order. */
+export interface ProbeGroup {
+  name: string
+  start: number
+  count: number
+}
+
+/** Everything that the report shows, as plain JSON. */
+export interface ProbeReport {
+  kind: 'adaptive-tangent/probe'
+  version: 1
+  /** ISO 8601. */
+  created: string
+  software: string
+  samples: number
+  input: { name: string; file: string | null; shape: number[] }[]
+  target: ProbeTarget | null
+  /** Sample indices in the order of the kernels' pictures. */
+  order: number[]
+  /** Class blocks in that order; empty without classes. */
+  groups: ProbeGroup[]
+  /** YYᵀ with Y's column means taken off; null without a target. */
+  targetRaster: ProbeRaster | null
+  /** In the order given; the first is "before", the last is "after". */
+  networks: ProbeNetwork[]
+}

@@ -1,0 +1,102 @@
+import test from 'ava'
+import { parseHTML } from 'linkedom'
+import { renderReport } from '../../lib/report/index.js'
+import { launch, look } from './browser.js'
+import { type SampleOptions, sampleReport } from './sample.js'
+
+const hostile = '<img src=x onerror=alert(1)>'
+
+test('a page is one file: no script, nothing fetched, every figure named', (t) => {
+  const page = renderReport(sampleReport())
+  const { document } = parseHTML(page)
+  t.is(document.querySelectorAll('script, iframe, object, embed, link[rel=stylesheet]').length, 0)
+  for (const element of document.querySelectorAll('[src], [href]')) {
+    const target = element.getAttribute('src') ?? element.getAttribute('href') ?? ''
+    t.regex(target, /^(#|data:)/)
+  }
+  t.notRegex(page, /url\((?!#)/)
+  const figures = [...document.querySelectorAll('svg.plot')]
+  t.true(figures.length >= 9)
+  for (const svg of figures) {
+    t.true((svg.querySelector('title')?.textContent ?? '').length > 5)
+    t.true((svg.querySelector('desc')?.textContent ?? '').length > 5)
+    t.is(svg.getAttribute('role'), 'img')
+  }
+  const ids = [...document.querySelectorAll('[id]')].map(({ id }) => id)
+  t.is(new Set(ids).size, ids.length, 'ids are unique')
+})
+
+test('what is shown is what the report says', (t) => {
+  const report = sampleReport()
+  const text = parseHTML(renderReport(report)).document.body.textContent ?? ''
+  t.true(text.includes('centred alignment with the labels rose from 0.20 to 0.70'))
+  t.true(text.includes('the full Gram matrix, 24 samples × 3 outputs = 72 rows'))
+  t.true(text.includes('30 %') && text.includes('90 %'))
+})
+
+test('names from files are text, in the page and in its figures', (t) => {
+  const report = sampleReport({
+    networks: [`${hostile}0`, `</title><script>alert(2)</script>`],
+    layers: [hostile, '"><svg onload=alert(3)>'],
+    className: (at) => `</text>${hostile}${at}`,
+  })
+  report.networks[0]!.operators = [{ name: hostile, count: 1 }]
+  report.networks[0]!.inputs[0]!.name = '\u202e\u0007evil'
+  const page = renderReport(report)
+  t.false(page.includes('<img'))
+  t.false(page.includes('<script'))
+  t.false(page.includes('\u202e') || page.includes('\u0007'))
+  const { document } = parseHTML(page)
+  t.is(document.querySelectorAll('img, script').length, 0)
+  for (const element of document.querySelectorAll('*')) {
+    for (const name of element.getAttributeNames()) t.false(name.startsWith('on'), name)
+  }
+  t.true(document.body.textContent?.includes(hostile))
+})
+
+const variants: Record<string, SampleOptions> = {
+  'before and after': {},
+  'hostile names': {
+    networks: [hostile, '</style></title>'],
+    layers: [hostile, `${hostile}2`],
+    className: (at) => hostile + at,
+  },
+  'one network, no labels': { networks: ['only'], labels: false },
+  'four checkpoints': { networks: ['a', 'b', 'c', 'd'] },
+  'negative entries': { signed: true },
+  'one sample': { samples: 1, classes: 1, labels: false },
+  'one layer, one output': { layers: ['dense'], classes: 2, outputs: 1 },
+  'many samples, classes and layers': {
+    samples: 600,
+    classes: 100,
+    outputs: 1,
+    layers: Array.from({ length: 60 }, (_, at) => `a/rather/long/name/of/the/layer.${at}.conv`),
+  },
+}
+
+test('in a browser: no complaints, figures have size, nothing sticks out', async (t) => {
+  const browser = await launch()
+  try {
+    for (const [name, options] of Object.entries(variants)) {
+      const page = renderReport(sampleReport(options))
+      for (const [width, scheme] of [
+        [1280, 'light'],
+        [400, 'dark'],
+      ] as const) {
+        const seen = await look(browser, page, width, scheme)
+        t.deepEqual(seen.complaints, [], `${name}, ${width}`)
+        t.is(seen.overflow, 0, `${name}, ${width}`)
+        t.true(seen.figures.length >= 3, name)
+        for (const figure of seen.figures) {
+          t.true(figure.width > 50 && figure.height > 20, `${name}: ${JSON.stringify(figure)}`)
+        }
+        t.true(seen.images.count >= 2, name)
+        t.is(seen.images.loaded, seen.images.count, name)
+        t.true(seen.nodes < 4000, `${name}: ${seen.nodes} nodes`)
+        t.notRegex(seen.text, /NaN|undefined|Infinity|\[object/, name)
+      }
+    }
+  } finally {
+    await browser.close()
+  }
+})

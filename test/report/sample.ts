@@ -1,0 +1,108 @@
+import { rasterise } from '../../lib/report/raster.js'
+import type { ProbeAlignment, ProbeNetwork, ProbeReport } from '../../lib/report/types.js'
+
+export interface SampleOptions {
+  samples?: number
+  classes?: number
+  networks?: string[]
+  layers?: string[]
+  className?: (at: number) => string
+  /** false: no target at all. */
+  labels?: boolean
+  /** Make the kernels' entries negative off the diagonal too. */
+  signed?: boolean
+  outputs?: number
+}
+
+/** A report of invented numbers that obey what `probe` guarantees. */
+export function sampleReport({
+  samples = 24,
+  classes = 3,
+  networks = ['first', 'last'],
+  layers = ['net.1', 'net.3'],
+  className = (at) => `class ${at}`,
+  labels = true,
+  signed = false,
+  outputs = classes,
+}: SampleOptions = {}): ProbeReport {
+  const label = Array.from({ length: samples }, (_, i) => i % classes)
+  const order = label
+    .map((_, i) => i)
+    .sort((a, b) => (label[a] as number) - (label[b] as number) || a - b)
+  const count = (at: number) => label.filter((one) => one === at).length
+  const names = Array.from({ length: classes }, (_, at) => className(at))
+  let start = 0
+  const groups = names.map((name, at) => {
+    start += count(at)
+    return { name, start: start - count(at), count: count(at) }
+  })
+  const picture = (value: (i: number, j: number) => number) =>
+    rasterise(
+      Float64Array.from({ length: samples * samples }, (_, k) =>
+        value(Math.floor(k / samples), k % samples),
+      ),
+      order,
+      256,
+    )
+  const alike = (i: number, j: number) => (label[i] === label[j] ? 1 : signed ? -0.4 : 0.2)
+  const alignment = (at: number): ProbeAlignment | null =>
+    labels ? { cosine: 0.1 + 0.3 * at, centred: 0.2 + 0.5 * at } : null
+
+  const network = (name: string, at: number): ProbeNetwork => {
+    const size = samples * outputs
+    const eigenvalues = Array.from({ length: size }, (_, k) => (10 + 90 * at) / (k + 1) ** 1.5)
+    const trace = samples * 1.5 * layers.length
+    return {
+      name,
+      file: `${name}.onnx`,
+      opset: 17,
+      inputs: [{ name: 'input', type: 'float32', shape: ['N', 4] }],
+      output: { name: 'output', shape: ['N', outputs] },
+      outputs,
+      parameterCount: 20 * layers.length,
+      operators: [{ name: 'Gemm', count: layers.length }],
+      accuracy: labels ? 0.3 + 0.6 * at : null,
+      layers: layers.map((layer) => ({
+        name: layer,
+        parameters: [`${layer}.weight`, `${layer}.bias`],
+        count: 20,
+        trace: trace / layers.length,
+        share: 1 / layers.length,
+        alignment: alignment(at),
+        raster: picture((i, j) => alike(i, j) + (i === j ? 0.5 : 0)),
+      })),
+      trace,
+      alignment: alignment(at),
+      raster: picture((i, j) => layers.length * (alike(i, j) + (i === j ? 0.5 : 0))),
+      spectrum: {
+        of: 'gram',
+        size,
+        eigenvalues,
+        effectiveRank: 5 + at,
+        participationRatio: 3 + at,
+      },
+      methods: ['structured'],
+      seconds: 0.25,
+    }
+  }
+
+  return {
+    kind: 'adaptive-tangent/probe',
+    version: 1,
+    created: '2026-01-02T03:04:05.000Z',
+    software: 'adaptive-tangent 0.0.0',
+    samples,
+    input: [{ name: 'input', file: 'x.npy', shape: [4] }],
+    target: labels
+      ? {
+          kind: 'classes',
+          file: 'y.npy',
+          classes: names.map((name, at) => ({ name, count: count(at) })),
+        }
+      : null,
+    order,
+    groups: labels ? groups : [],
+    targetRaster: labels ? picture((i, j) => (label[i] === label[j] ? 1 : 0) - 1 / classes) : null,
+    networks: networks.map((name, i) => network(name, i / Math.max(1, networks.length - 1))),
+  }
+}
