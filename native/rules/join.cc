@@ -1,0 +1,178 @@
+// Operators that join or part values along an axis, or copy stretches of them.
+#include <algorithm>
+#include <cstring>
+
+#include "rules/support/axis_map.h"
+#include "rules/support/batch.h"
+
+namespace at {
+namespace {
+
+// Copies (count·outer) rows of `length` between arrays whose rows are `from_step` and `to_step`
+// apart.
+void copy_rows(int64_t rows, int64_t length, const float* from, int64_t from_step, float* to,
+               int64_t to_step) {
+  parallel_for(rows, grain_for(length), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r)
+      std::memcpy(to + r * to_step, from + r * from_step, sizeof(float) * length);
+  });
+}
+
+int64_t axis_of(const Node& node, const Shape& shape, int64_t otherwise) {
+  return from_end(node.attributes.integer("axis", otherwise), static_cast<int64_t>(shape.size()));
+}
+
+class Concat final : public Rule {
+ public:
+  void reverse(Call& call) const override {
+    const Shape& shape = call.output(0).shape;
+    const int64_t axis = axis_of(call.node(), shape, 1);
+    const int64_t rows = call.count() * count_between(shape, 0, axis);
+    const int64_t step = count_between(shape, axis, shape.size());
+    int64_t offset = 0;
+    for (size_t k = 0; k < call.node().inputs.size(); ++k) {
+      const Shape& part = call.input(static_cast<int>(k)).shape;
+      const int64_t length = count_between(part, axis, part.size());
+      if (call.wants(static_cast<int>(k))) {
+        require_plain(call, static_cast<int>(k));
+        copy_rows(rows, length, call.out(0) + offset, step, call.in(static_cast<int>(k)), length);
+      }
+      offset += length;
+    }
+  }
+};
+
+class Split final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  void reverse(Call& call) const override {
+    require_plain(call, 0);
+    const Shape& shape = call.input(0).shape;
+    const int64_t axis = axis_of(call.node(), shape, 0);
+    const int64_t rows = call.count() * count_between(shape, 0, axis);
+    const int64_t step = count_between(shape, axis, shape.size());
+    float* in = call.in(0);
+    int64_t offset = 0;
+    for (size_t j = 0; j < call.node().outputs.size(); ++j) {
+      const Shape& part = call.output(static_cast<int>(j)).shape;
+      const int64_t length = count_between(part, axis, part.size());
+      if (const float* out = call.out(static_cast<int>(j))) {
+        copy_rows(rows, length, out, length, in + offset, step);
+      } else {
+        for (int64_t r = 0; r < rows; ++r)
+          std::memset(in + r * step + offset, 0, sizeof(float) * length);
+      }
+      offset += length;
+    }
+  }
+};
+
+AxisMap identity_map(const Call& call) {
+  AxisMap map{call.input(0).shape, call.output(0).shape, {}};
+  map.from.resize(map.in.size());
+  return map;
+}
+
+// starts, ends, axes and steps are inputs since opset 10, attributes (without steps) before.
+class Slice final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node& node, const std::vector<bool>&) const override {
+    return node.opset < 10 ? Needs{} : Needs{{1, 2, 3, 4}, {}};
+  }
+  void reverse(Call& call) const override {
+    const Node& node = call.node();
+    const bool inputs = node.opset >= 10;
+    const auto list = [&](int k, const char* name) {
+      if (!inputs) return node.attributes.integers(name);
+      return call.has_input(k) ? integers_of(call.input(k)) : std::vector<int64_t>();
+    };
+    const auto starts = list(1, "starts");
+    const auto axes = list(3, "axes"), steps = list(4, "");
+    AxisMap map = identity_map(call);
+    const int64_t rank = static_cast<int64_t>(map.in.size());
+    for (size_t i = 0; i < starts.size(); ++i) {
+      const int64_t a = axes.empty() ? static_cast<int64_t>(i) : from_end(axes[i], rank);
+      const int64_t step = steps.empty() ? 1 : steps[i];
+      int64_t start = starts[i] < 0 ? starts[i] + map.in[a] : starts[i];
+      start = std::clamp<int64_t>(start, 0, step > 0 ? map.in[a] : map.in[a] - 1);
+      map.from[a].clear();
+      for (int64_t o = 0; o < map.out[a]; ++o) map.from[a].push_back(start + o * step);
+    }
+    reverse_copy(call, 0, 0, map);
+  }
+};
+
+class Tile final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  void reverse(Call& call) const override {
+    AxisMap map = identity_map(call);
+    for (size_t a = 0; a < map.in.size(); ++a)
+      for (int64_t o = 0; map.out[a] != map.in[a] && o < map.out[a]; ++o)
+        map.from[a].push_back(o % map.in[a]);
+    reverse_copy(call, 0, 0, map);
+  }
+};
+
+class Expand final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  void reverse(Call& call) const override { call.reduce(0, 0, call.out(0)); }
+};
+
+// Rows of 0 … size − 1 beyond both ends, by ONNX's modes.
+int64_t padded_source(int64_t i, int64_t size, const std::string& mode) {
+  if (i >= 0 && i < size) return i;
+  if (mode == "edge") return i < 0 ? 0 : size - 1;
+  if (mode == "wrap") return ((i % size) + size) % size;
+  if (mode != "reflect") return -1;
+  if (size == 1) return 0;
+  const int64_t period = 2 * (size - 1);
+  const int64_t folded = ((i % period) + period) % period;
+  return folded < size ? folded : period - folded;
+}
+
+// pads and the value are inputs since opset 11, attributes before; axes since 18.
+class Pad final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0 || k == 2; }
+  bool constant_role(const Node&, int k) const override { return k == 2; }
+  Needs needs(const Node& node, const std::vector<bool>&) const override {
+    return node.opset < 11 ? Needs{} : Needs{{1, 3}, {}};
+  }
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape& tape) const override {
+    if (node.opset < 11 || node.inputs.size() < 3 || node.inputs[2] < 0) return nullptr;
+    if (!tape.values[node.inputs[2]].active) return nullptr;
+    return std::make_unique<Refusal>(Refusal{"the value that it pads with depends on parameters",
+                                             "pad with a constant"});
+  }
+  void reverse(Call& call) const override {
+    const Node& node = call.node();
+    AxisMap map = identity_map(call);
+    const int64_t rank = static_cast<int64_t>(map.in.size());
+    const auto pads = node.opset < 11 ? node.attributes.integers("pads")
+                                      : integers_of(call.input(1));
+    std::vector<int64_t> axes;
+    if (node.opset >= 18 && call.has_input(3)) axes = integers_of(call.input(3));
+    if (axes.empty())
+      for (int64_t a = 0; a < rank; ++a) axes.push_back(a);
+    const std::string mode = node.attributes.text("mode", "constant");
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const int64_t a = from_end(axes[i], rank);
+      if (pads[i] == 0 && pads[axes.size() + i] == 0) continue;
+      for (int64_t o = 0; o < map.out[a]; ++o)
+        map.from[a].push_back(padded_source(o - pads[i], map.in[a], mode));
+    }
+    reverse_copy(call, 0, 0, map);
+  }
+};
+
+const Registration rows[] = {
+    {"Concat", std::make_unique<Concat>()}, {"Split", std::make_unique<Split>()},
+    {"Slice", std::make_unique<Slice>()},   {"Tile", std::make_unique<Tile>()},
+    {"Expand", std::make_unique<Expand>()}, {"Pad", std::make_unique<Pad>()},
+};
+
+}  // namespace
+}  // namespace at

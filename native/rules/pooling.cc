@@ -1,0 +1,214 @@
+// Pooling over windows or whole planes of (batch, channels, spatial…).
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "rules/support/elementwise.h"
+#include "rules/support/windows.h"
+
+namespace at {
+namespace {
+
+Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
+
+Windows windows_of(const Call& call, bool global) {
+  const Shape in = spatial(call.input(0).shape), out = spatial(call.output(0).shape);
+  if (global) {
+    Node node;
+    node.name = call.node().name;
+    // Any number of axes is one row.
+    return Windows(node, {element_count(in)}, {1}, {element_count(in)});
+  }
+  return Windows(call.node(), in, out, call.node().attributes.integers("kernel_shape"));
+}
+
+class Pool : public Rule {
+ public:
+  explicit Pool(bool global) : global_(global) {}
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {
+    if (node.attributes.integers("kernel_shape").size() <= 3) return nullptr;
+    return std::make_unique<Refusal>(
+        Refusal{"it has more than three spatial axes", "reshape its input to fewer"});
+  }
+
+ protected:
+  // in (planes, in…) = Σ over the windows that hold an element of weight·out, where window e of the
+  // output (any plane) has weight(e).
+  template <class Weight>
+  static void spread(Call& call, const Windows& w, const float* out, float* in,
+                     const Weight& weight) {
+    const int64_t planes = call.output(0).size() / std::max<int64_t>(1, w.out_size());
+    const int64_t width = w.out[2], step = w.stride[2];
+    parallel_for(call.count() * planes, grain_for(w.in_size()), [&](int64_t first, int64_t last) {
+      float* row = lane_buffer<0>(width);
+      for (int64_t item = first; item < last; ++item) {
+        const float* g = out + item * w.out_size();
+        const int64_t own = item % planes * w.out_size();
+        float* x = in + item * w.in_size();
+        std::memset(x, 0, sizeof(float) * w.in_size());
+        for (int64_t r = 0; r < w.rows(); ++r) {
+          for (int64_t o = 0; o < width; ++o)
+            row[o] = g[r * width + o] * weight(own + r * width + o);
+          for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+            const int64_t z = w.at(0, r / w.out[1], kz);
+            if (z < 0 || z >= w.in[0]) continue;
+            for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
+              const int64_t y = w.at(1, r % w.out[1], ky);
+              if (y < 0 || y >= w.in[1]) continue;
+              for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+                int64_t lo, hi;
+                w.inside(kx, lo, hi);
+                float* to = x + (z * w.in[1] + y) * w.in[2] + w.at(2, 0, kx);
+                for (int64_t o = lo; o < hi; ++o) to[o * step] += row[o];
+              }
+            }
+          }
+        }
+      }
+    });
+  }
+
+  bool global_;
+};
+
+class AveragePool final : public Pool {
+ public:
+  using Pool::Pool;
+  void reverse(Call& call) const override {
+    const Windows w = windows_of(call, global_);
+    const float* out = call.out(0);
+    float* in = call.in(0);
+    if (global_) {
+      const int64_t size = w.in_size();
+      const float share = 1.0f / static_cast<float>(size);
+      parallel_for(call.count() * call.output(0).size(), grain_for(size),
+                   [&](int64_t first, int64_t last) {
+                     for (int64_t p = first; p < last; ++p)
+                       std::fill(in + p * size, in + (p + 1) * size, out[p] * share);
+                   });
+      return;
+    }
+    const std::vector<float> shares =
+        window_shares(w, call.node().attributes.integer("count_include_pad", 0) != 0);
+    const int64_t windows = w.out_size();
+    spread(call, w, out, in, [&](int64_t e) { return shares[e % windows]; });
+  }
+
+ private:
+  // 1 / the number of elements that each window averages; windows reach no further than the padding.
+  static std::vector<float> window_shares(const Windows& w, bool with_padding) {
+    std::vector<int64_t> counts[3];
+    for (int a = 0; a < 3; ++a) {
+      for (int64_t o = 0; o < w.out[a]; ++o) {
+        int64_t inside = 0;
+        for (int64_t k = 0; k < w.kernel[a]; ++k) {
+          const int64_t i = w.at(a, o, k);
+          inside += with_padding ? i < w.in[a] + w.pad_end[a] : i >= 0 && i < w.in[a];
+        }
+        counts[a].push_back(inside);
+      }
+    }
+    std::vector<float> shares;
+    for (int64_t z : counts[0])
+      for (int64_t y : counts[1])
+        for (int64_t x : counts[2])
+          shares.push_back(1.0f / static_cast<float>(std::max<int64_t>(1, z * y * x)));
+    return shares;
+  }
+};
+
+// (Σ|x|^p)^(1/p).
+class LpPool final : public Pool {
+ public:
+  using Pool::Pool;
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {0}}; }
+  void reverse(Call& call) const override {
+    const Windows w = windows_of(call, global_);
+    const float p = static_cast<float>(call.node().attributes.integer("p", 2));
+    const float* x = call.input(0).floats();
+    const float* y = call.output(0).floats();
+    float* in = call.in(0);
+    spread(call, w, call.out(0), in,
+           [&](int64_t e) { return y[e] > 0 ? std::pow(y[e], 1 - p) : 0.0f; });
+    scale_elements(call.count(), call.input(0).size(), in, in,
+                   [&](int64_t from, int64_t n, float* d) {
+                     for (int64_t e = 0; e < n; ++e) {
+                       const float v = x[from + e];
+                       d[e] = v == 0 ? 0 : std::copysign(std::pow(std::abs(v), p - 1), v);
+                     }
+                   });
+  }
+};
+
+// The first of equal maxima, in the order of the window, takes the cotangent (as in PyTorch).
+class MaxPool final : public Pool {
+ public:
+  using Pool::Pool;
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {}}; }
+  void reverse(Call& call) const override {
+    const Windows w = windows_of(call, global_);
+    const int64_t windows = w.out_size(), size = w.in_size();
+    const int64_t planes = call.output(0).size() / std::max<int64_t>(1, windows);
+    static_assert(sizeof(float) == sizeof(int32_t));
+    auto* chosen = reinterpret_cast<int32_t*>(call.scratch(planes * windows));
+    const float* x = call.input(0).floats();
+    parallel_for(planes, grain_for(windows * w.kernel_size()), [&](int64_t first, int64_t last) {
+      for (int64_t p = first; p < last; ++p) choose(w, x + p * size, chosen + p * windows);
+    });
+    const float* out = call.out(0);
+    float* in = call.in(0);
+    parallel_for(call.count() * planes, grain_for(size), [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const float* g = out + item * windows;
+        const int32_t* source = chosen + item % planes * windows;
+        float* to = in + item * size;
+        std::memset(to, 0, sizeof(float) * size);
+        for (int64_t o = 0; o < windows; ++o)
+          if (source[o] >= 0) to[source[o]] += g[o];
+      }
+    });
+  }
+
+ private:
+  static void choose(const Windows& w, const float* x, int32_t* chosen) {
+    const int64_t width = w.out[2], step = w.stride[2];
+    float* best = lane_buffer<0>(width);
+    for (int64_t r = 0; r < w.rows(); ++r) {
+      int32_t* own = chosen + r * width;
+      std::fill(own, own + width, -1);
+      std::fill(best, best + width, -std::numeric_limits<float>::infinity());
+      for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+        const int64_t z = w.at(0, r / w.out[1], kz);
+        if (z < 0 || z >= w.in[0]) continue;
+        for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
+          const int64_t y = w.at(1, r % w.out[1], ky);
+          if (y < 0 || y >= w.in[1]) continue;
+          for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+            int64_t lo, hi;
+            w.inside(kx, lo, hi);
+            const auto at = static_cast<int32_t>((z * w.in[1] + y) * w.in[2] + w.at(2, 0, kx));
+            for (int64_t o = lo; o < hi; ++o) {
+              const auto index = static_cast<int32_t>(at + o * step);
+              const bool better = x[index] > best[o] || own[o] < 0;
+              best[o] = better ? x[index] : best[o];
+              own[o] = better ? index : own[o];
+            }
+          }
+        }
+      }
+    }
+  }
+};
+
+const Registration rows[] = {
+    {"AveragePool", std::make_unique<AveragePool>(false)},
+    {"MaxPool", std::make_unique<MaxPool>(false)},
+    {"LpPool", std::make_unique<LpPool>(false)},
+    {"GlobalAveragePool", std::make_unique<AveragePool>(true)},
+    {"GlobalMaxPool", std::make_unique<MaxPool>(true)},
+    {"GlobalLpPool", std::make_unique<LpPool>(true)},
+};
+
+}  // namespace
+}  // namespace at

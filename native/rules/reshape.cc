@@ -1,0 +1,48 @@
+// Operators that leave the elements in order.
+#include "rules/support/batch.h"
+
+namespace at {
+namespace {
+
+class InOrder : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  bool keeps_order(const Node&) const override { return true; }
+  void reverse(Call& call) const override { pass_order(call, 0, 0); }
+};
+
+// In evaluation the identity. Since opset 12 the mode is an input.
+class Dropout final : public InOrder {
+ public:
+  Needs needs(const Node& node, const std::vector<bool>&) const override {
+    return node.inputs.size() > 2 && node.inputs[2] >= 0 ? Needs{{2}, {}} : Needs{};
+  }
+  void reverse(Call& call) const override {
+    if (call.has_input(2) && integers_of(call.input(2)).at(0) != 0) {
+      throw Error("UNSUPPORTED", "Node " + call.node().name +
+                                     " (Dropout) runs in training mode; export the network in "
+                                     "evaluation mode");
+    }
+    InOrder::reverse(call);
+  }
+};
+
+// Float to float. To another type nothing flows: `to` 1, 10, 11, 16 are FLOAT, FLOAT16, DOUBLE and
+// BFLOAT16.
+class Cast final : public InOrder {
+ public:
+  bool differentiable(const Node& node, int k) const override {
+    const int64_t to = node.attributes.integer("to", 1);
+    return k == 0 && (to == 1 || to == 10 || to == 11 || to == 16);
+  }
+};
+
+const Registration rows[] = {
+    {"Identity", std::make_unique<InOrder>()},  {"Flatten", std::make_unique<InOrder>()},
+    {"Reshape", std::make_unique<InOrder>()},   {"Squeeze", std::make_unique<InOrder>()},
+    {"Unsqueeze", std::make_unique<InOrder>()}, {"Dropout", std::make_unique<Dropout>()},
+    {"Cast", std::make_unique<Cast>()},         {"CastLike", std::make_unique<InOrder>()},
+};
+
+}  // namespace
+}  // namespace at
