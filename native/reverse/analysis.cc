@@ -23,7 +23,13 @@ void check(const Graph& graph, const std::vector<int>& candidates, int output) {
   if (!valid(output)) throw Error("BAD_ARGUMENT", "The output is not a value");
 }
 
-bool flows(const Node& node, int k) { return !node.rule || node.rule->differentiable(node, k); }
+// Do derivatives flow into input k? A candidate in a constant's role stays a constant there, even
+// if it is a parameter elsewhere.
+bool flows(const Node& node, int k, const std::vector<bool>& candidate) {
+  if (!node.rule) return true;
+  if (!node.rule->differentiable(node, k)) return false;
+  return !candidate[node.inputs[k]] || !node.rule->constant_role(node, k);
+}
 
 std::vector<bool> reached_from_inputs(const Graph& graph) {
   std::vector<bool> produced(graph.values.size(), false), reached(graph.values.size(), false);
@@ -56,8 +62,8 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     node.rule = find_rule(node.domain, node.op);
     bool any = false;
     for (size_t k = 0; k < node.inputs.size(); ++k)
-      any = any ||
-            (node.inputs[k] >= 0 && active[node.inputs[k]] && flows(node, static_cast<int>(k)));
+      any = any || (node.inputs[k] >= 0 && active[node.inputs[k]] &&
+                    flows(node, static_cast<int>(k), candidate));
     if (!any) continue;
     for (int id : node.outputs)
       if (id >= 0) active[id] = true;
@@ -72,7 +78,7 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     if (!on_tape[index]) continue;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const int id = node.inputs[k];
-      if (id >= 0 && active[id] && flows(node, static_cast<int>(k))) needed[id] = true;
+      if (id >= 0 && active[id] && flows(node, static_cast<int>(k), candidate)) needed[id] = true;
     }
   }
 
@@ -110,7 +116,7 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     std::vector<bool> wanted(node.inputs.size());
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const int id = node.inputs[k];
-      wanted[k] = id >= 0 && tape.values[id].active && flows(node, static_cast<int>(k));
+      wanted[k] = id >= 0 && tape.values[id].active && flows(node, static_cast<int>(k), candidate);
       if (id >= 0) shapes.insert(id);
     }
     for (int id : node.outputs)

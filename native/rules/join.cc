@@ -143,16 +143,17 @@ class Pad final : public Rule {
   }
   std::unique_ptr<Refusal> refuse(const Node& node, const Tape& tape) const override {
     if (node.opset < 11 || node.inputs.size() < 3 || node.inputs[2] < 0) return nullptr;
-    if (!tape.values[node.inputs[2]].active) return nullptr;
-    return std::make_unique<Refusal>(Refusal{"the value that it pads with depends on parameters",
-                                             "pad with a constant"});
+    const ValueInfo& value = tape.values[node.inputs[2]];
+    if (!value.active || value.parameter >= 0) return nullptr;
+    return std::make_unique<Refusal>(
+        Refusal{"the value that it pads with depends on parameters", "pad with a constant"});
   }
   void reverse(Call& call) const override {
     const Node& node = call.node();
     AxisMap map = identity_map(call);
     const int64_t rank = static_cast<int64_t>(map.in.size());
-    const auto pads = node.opset < 11 ? node.attributes.integers("pads")
-                                      : integers_of(call.input(1));
+    const auto pads =
+        node.opset < 11 ? node.attributes.integers("pads") : integers_of(call.input(1));
     std::vector<int64_t> axes;
     if (node.opset >= 18 && call.has_input(3)) axes = integers_of(call.input(3));
     if (axes.empty())

@@ -96,7 +96,8 @@ class AveragePool final : public Pool {
   }
 
  private:
-  // 1 / the number of elements that each window averages; windows reach no further than the padding.
+  // 1 / the number of elements that each window averages; windows reach no further than the
+  // padding.
   static std::vector<float> window_shares(const Windows& w, bool with_padding) {
     std::vector<int64_t> counts[3];
     for (int a = 0; a < 3; ++a) {

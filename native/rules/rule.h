@@ -106,7 +106,7 @@ class Rule {
   // Do derivatives flow to input k? False for shapes, indices, axes, conditions, resize scales.
   virtual bool differentiable(const Node& node, int k) const { return true; }
   // Is input k a constant by its role (running statistics, clip bounds, pad values, exponents)? An
-  // initializer there is not a parameter; a value computed from parameters still is differentiated.
+  // initializer there is not a parameter; what is computed from parameters is differentiated still.
   virtual bool constant_role(const Node& node, int k) const { return false; }
   // What reverse() reads, given which inputs want a cotangent.
   virtual Needs needs(const Node& node, const std::vector<bool>& wanted) const { return {}; }

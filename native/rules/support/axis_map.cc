@@ -15,9 +15,9 @@ struct Run {
 
 struct Axis {
   int64_t out = 1, in = 1;
-  std::vector<Run> runs;   // stretches in which both sides advance by one
-  bool injective = true;   // no input index is read twice
-  bool covering = true;    // every input index is read
+  std::vector<Run> runs;  // stretches in which both sides advance by one
+  bool injective = true;  // no input index is read twice
+  bool covering = true;   // every input index is read
   bool identity() const {
     return runs.size() == 1 && out == in && runs[0].length == out && covering;
   }
