@@ -47,10 +47,12 @@ async function build() {
   await step(
     'Building the addon with node-gyp',
     process.execPath,
-    [nodeGyp(), 'rebuild', `--nodedir=${join(folder, 'node')}`, '--force-process-config'],
+    [nodeGyp(), 'rebuild', '--force-process-config'],
     {
       cwd: folder,
       env: {
+        // npm may have set it; node-gyp heeds the environment before its options.
+        npm_config_nodedir: join(folder, 'node'),
         CXX: `${ccache}${process.env.CXX ?? 'g++'}`,
         CCACHE_BASEDIR: root,
         CCACHE_NOHASHDIR: '1',

@@ -16,8 +16,8 @@ void dsyrk_(const char*, const char*, const int*, const int*, const double*, con
             const int*, const double*, double*, const int*);
 void dsyevd_(const char*, const char*, const int*, double*, const int*, double*, double*,
              const int*, int*, const int*, int*);
-void dgesdd_(const char*, const int*, const int*, double*, const int*, double*, double*,
-             const int*, double*, const int*, double*, const int*, int*, int*);
+void dgesdd_(const char*, const int*, const int*, double*, const int*, double*, double*, const int*,
+             double*, const int*, double*, const int*, int*, int*);
 void dsymv_(const char*, const int*, const double*, const double*, const int*, const double*,
             const int*, const double*, double*, const int*);
 void dgemv_(const char*, const int*, const int*, const double*, const double*, const int*,
