@@ -1,0 +1,44 @@
+// Batches made from others, for probes.
+import type { Feed, FeedArray } from './protocol.js'
+
+type Data = FeedArray['data']
+
+function empty(like: Data, length: number): Data {
+  return new (like.constructor as new (length: number) => Data)(length)
+}
+
+/** The given rows of a feed, then all of `more`. */
+export function stack(x: Feed, rows: readonly number[], more?: Feed): Feed {
+  const samples = rows.length + (more?.samples ?? 0)
+  const arrays = x.arrays.map((array, k) => {
+    const size = array.data.length / x.samples
+    const data = empty(array.data, samples * size)
+    rows.forEach((row, at) => {
+      data.set(array.data.subarray(row * size, (row + 1) * size) as never, at * size)
+    })
+    const rest = more?.arrays[k]
+    if (rest) data.set(rest.data as never, rows.length * size)
+    return { ...array, data, shape: [samples, ...array.shape.slice(1)] }
+  })
+  return { samples, arrays }
+}
+
+/** `samples` rows: those of the feed, over and over. */
+export function repeated(x: Feed, samples: number): Feed {
+  return stack(
+    x,
+    Array.from({ length: samples }, (_, row) => row % x.samples),
+  )
+}
+
+/** The same entries in another order and, where they are real numbers, of another size. */
+export function disturbed(x: Feed): Feed {
+  const arrays = x.arrays.map((array) => {
+    const data = array.data.slice().reverse() as Data
+    if (data instanceof Float32Array || data instanceof Float64Array) {
+      for (let e = 0; e < data.length; e += 1) data[e] = 1.5 * (data[e] as number) + 0.25
+    }
+    return { ...array, data }
+  })
+  return { samples: x.samples, arrays }
+}

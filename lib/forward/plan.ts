@@ -1,0 +1,156 @@
+// One differentiable part (parameters → output) in the worker: engines, probes, frames.
+import type * as ort from 'onnxruntime-node'
+import { TangentError } from '../errors.js'
+import { type NativeEngine, type NativeFrame, type NativeValue, native } from '../native.js'
+import { repeated } from './feeds.js'
+import { checkIndependence } from './independence.js'
+import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
+import { type Sessions, nativeData, rows } from './sessions.js'
+
+export interface Weights {
+  tensors: ReadonlyMap<string, ort.Tensor>
+  messages: ReadonlyMap<number, WeightMessage>
+}
+
+/** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
+export interface Layout {
+  engine: NativeEngine
+  /** Flat outputs per sample. */
+  outputs: number
+  /** Largest batch that the network takes: 1 where the file fixes it, else Infinity. */
+  batch: number
+  /** Shape of each value that the addon asked for, for a number of samples. */
+  shape(id: number, samples: number): number[]
+}
+
+export class Plan {
+  readonly #init: WorkerInit
+  readonly #sessions: Sessions
+  readonly #message: PlanMessage
+  readonly #layouts = new Map<string, Layout>()
+  #independent = false
+
+  constructor(init: WorkerInit, sessions: Sessions, message: PlanMessage) {
+    this.#init = init
+    this.#sessions = sessions
+    this.#message = message
+  }
+
+  /** Probes the network once per shape of a sample. */
+  async layout(x: Feed, weights: Weights, threads: number, batch: number): Promise<Layout> {
+    const key = `${batch} ${x.arrays.map(({ shape }) => shape.slice(1).join('x')).join(' ')}`
+    const known = this.#layouts.get(key)
+    if (known) return known
+    const { candidates, output } = this.#message
+    const engine = native.createEngine(this.#init.graph, candidates, output)
+    const counts = batch === 1 ? [1] : [2, 3]
+    const runs = []
+    for (const samples of counts) {
+      runs.push({ samples, shapes: await this.#shapes(engine, x, samples, weights, threads) })
+    }
+    const [first, second] = runs as [(typeof runs)[0], (typeof runs)[0] | undefined]
+    const mixing = second ? engine.layout(first, second) : engine.layout(first)
+    if (mixing) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected a network that treats each sample by itself but node ${mixing.node} does not: ${mixing.why}.`,
+      )
+    }
+    if (batch !== 1 && !this.#independent) {
+      await checkIndependence(this.#init, this.#sessions, this.#message, x, weights, threads)
+      this.#independent = true
+    }
+    const table = new Map(
+      first.shapes.map(({ id, shape }, index) => [id, { shape, next: second?.shapes[index]?.shape }]),
+    )
+    const shape = (id: number, samples: number): number[] => {
+      const entry = table.get(id)
+      if (!entry) throw new TangentError('FAILED', `The shape of value ${id} is not known`)
+      // Every dimension is a constant plus a multiple of the number of samples.
+      return entry.shape.map(
+        (size, axis) => size + (samples - first.samples) * ((entry.next?.[axis] ?? size) - size),
+      )
+    }
+    const whole = table.get(output)?.shape ?? []
+    const outputs = whole.reduce((product, size) => product * size, 1) / first.samples
+    const layout: Layout = { engine, outputs, batch, shape }
+    this.#layouts.set(key, layout)
+    return layout
+  }
+
+  async #shapes(
+    engine: NativeEngine,
+    x: Feed,
+    samples: number,
+    weights: Weights,
+    threads: number,
+  ): Promise<{ id: number; shape: number[] }[]> {
+    const wanted: { id: number; name: string }[] = []
+    const shapes: { id: number; shape: number[] }[] = []
+    const fed = repeated(x, samples)
+    for (const id of engine.analysis.shapes) {
+      const value = this.#init.graph.values[id]
+      const input = fed.arrays.find((array) => array.name === value?.name)
+      if (value?.shape) shapes.push({ id, shape: value.shape })
+      else if (input) shapes.push({ id, shape: input.shape })
+      else if (value) wanted.push({ id, name: value.name })
+    }
+    const names = wanted.map(({ name }) => name)
+    const session = await this.#sessions.get(`shapes ${this.#message.key}`, threads, {
+      values: [],
+      shapes: names,
+    })
+    const outcome = await session.run(fed, 0, samples, weights.tensors)
+    for (const { id, name } of wanted) shapes.push({ id, shape: outcome.shapes.get(name) ?? [] })
+    return shapes
+  }
+
+  /** Runs samples [first, first + count) and hands the numbers that the rules read to the addon. */
+  async frame(
+    layout: Layout,
+    x: Feed,
+    first: number,
+    count: number,
+    weights: Weights,
+    threads: number,
+  ): Promise<NativeFrame> {
+    const { engine } = layout
+    const values = new Map<number, NativeValue>()
+    for (const id of engine.analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })
+    const taps: { id: number; name: string }[] = []
+    for (const id of engine.analysis.taps) {
+      const fixed = weights.messages.get(id) ?? this.#static(id)
+      const name = this.#init.graph.values[id]?.name ?? ''
+      const input = x.arrays.find((array) => array.name === name)
+      if (fixed) values.set(id, { id, shape: fixed.shape, data: fixed.data })
+      else if (input) values.set(id, this.#value(id, name, rows(input, first, count)))
+      else taps.push({ id, name })
+    }
+    const session = await this.#sessions.get(`taps ${this.#message.key}`, threads, {
+      values: taps.map(({ name }) => name),
+      shapes: [],
+    })
+    if (taps.length > 0) {
+      const outcome = await session.run(x, first, count, weights.tensors)
+      for (const { id, name } of taps) {
+        values.set(id, this.#value(id, name, outcome.values.get(name) as ort.Tensor))
+      }
+    }
+    return engine.frame(count, [...values.values()])
+  }
+
+  #static(id: number): PlanMessage['statics'][number] | undefined {
+    return this.#message.statics.find((value) => value.id === id)
+  }
+
+  #value(id: number, name: string, tensor: ort.Tensor): NativeValue {
+    const data = nativeData(tensor)
+    if (!data) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected float32 numbers in value ${JSON.stringify(name)} but the network computes ${tensor.type}`,
+      )
+    }
+    return { id, shape: [...tensor.dims], data }
+  }
+}

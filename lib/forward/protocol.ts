@@ -1,0 +1,114 @@
+// What the main thread and a forward worker say to each other.
+import type { NativeData, NativeGraph } from '../native.js'
+
+/** Everything about an architecture that does not depend on its weights. Sent once. */
+export interface WorkerInit {
+  /** The model without its weights, which are inputs there. */
+  skeleton: Uint8Array
+  /** Where external files of the remaining constants lie. */
+  folder?: string
+  graph: NativeGraph
+  /** Inputs that the caller feeds: name, id of the value. */
+  inputs: { name: string; id: number }[]
+  /** Names of the graph's own outputs. */
+  outputs: string[]
+}
+
+/** Element types that can cross into onnxruntime and the addon. */
+export type FeedType =
+  | 'float32'
+  | 'float64'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'int8'
+  | 'uint8'
+  | 'uint16'
+  | 'uint32'
+  | 'uint64'
+  | 'bool'
+
+export interface FeedArray {
+  name: string
+  type: FeedType
+  shape: number[]
+  data: NativeData | Float64Array | Int8Array | Int16Array | Uint16Array | Uint32Array | BigUint64Array
+}
+
+/** Samples: the first dimension of every array is their number. */
+export interface Feed {
+  samples: number
+  arrays: FeedArray[]
+}
+
+/** What is differentiated with respect to what. */
+export interface PlanMessage {
+  key: string
+  candidates: number[]
+  output: number
+  /** Numbers that the rules read and that lie in the file: constants. */
+  statics: { id: number; shape: number[]; data: NativeData }[]
+}
+
+export interface WeightMessage {
+  name: string
+  id: number
+  shape: number[]
+  data: Float32Array
+}
+
+export type JobMessage =
+  | {
+      kind: 'ntk'
+      kernel: 'full' | 'trace' | 'diagonal'
+      method: 'auto' | 'jacobian' | 'structured' | 'products'
+      groups: number[]
+      results: number[]
+    }
+  | { kind: 'jacobian'; results: number[] }
+  | { kind: 'vjp'; cotangents: Float32Array; results: number[] }
+  | { kind: 'product'; vectors: Float32Array; columns: number; result: number }
+
+/** Options of one derivative computation. */
+export interface ComputeMessage {
+  plan: string
+  x: Feed
+  x2?: Feed
+  outputs: number[]
+  threads: number
+  /** 1 where the network's file fixes the batch at one sample, else 0. */
+  batch: number
+  memory: number
+  block?: number
+  job: JobMessage
+}
+
+export type Request = { id: number; network: number; control: BigInt64Array } & (
+  | { type: 'run'; x: Feed; output: string; threads: number; batch: number }
+  | { type: 'describe'; plan: string; x: Feed; threads: number; batch: number }
+  | ({ type: 'compute' } & ComputeMessage)
+)
+
+export type ToWorker =
+  | { type: 'plan'; plan: PlanMessage }
+  | { type: 'weights'; network: number; weights: WeightMessage[] }
+  | { type: 'forget'; network: number }
+  | Request
+
+export interface RunResult {
+  data: Float32Array | Float64Array | NativeData
+  /** (N, O): outputs of another rank are flattened per sample. */
+  shape: number[]
+}
+export interface ComputeResult {
+  methods: string[]
+  peakBytes: number
+}
+export interface DescribeResult {
+  /** Flat outputs per sample. */
+  outputs: number
+}
+
+export type FromWorker =
+  | { id: number; ok: true; result: unknown }
+  | { id: number; ok: false; name: string; code: string; message: string }

@@ -1,0 +1,176 @@
+// Entry of the worker thread that owns one architecture's onnxruntime sessions. Everything that
+// blocks happens here: forward runs and the addon's jobs between them.
+import { parentPort, workerData } from 'node:worker_threads'
+import { TangentError } from '../errors.js'
+import { type NativeEngine, type NativeJob } from '../native.js'
+import { Plan, type Weights } from './plan.js'
+import type {
+  ComputeMessage,
+  ComputeResult,
+  DescribeResult,
+  Feed,
+  FromWorker,
+  Request,
+  RunResult,
+  ToWorker,
+  WorkerInit,
+} from './protocol.js'
+import { Sessions, weightTensors } from './sessions.js'
+
+const init = workerData as WorkerInit
+const port = parentPort
+if (!port) throw new Error('This file runs in a worker thread')
+const sessions = new Sessions(init)
+const plans = new Map<string, Plan>()
+const weightSets = new Map<number, Weights>()
+/** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
+const runBlock = 64
+
+// One message after another: a request waits for the one before it.
+let queue = Promise.resolve()
+port.on('message', (message: ToWorker) => {
+  queue = queue.then(() => handle(message))
+})
+
+async function handle(message: ToWorker): Promise<void> {
+  switch (message.type) {
+    case 'plan':
+      plans.set(message.plan.key, new Plan(init, sessions, message.plan))
+      return
+    case 'weights':
+      weightSets.set(message.network, {
+        tensors: weightTensors(message.weights),
+        messages: new Map(message.weights.map((weight) => [weight.id, weight])),
+      })
+      return
+    case 'forget':
+      weightSets.delete(message.network)
+      return
+    default:
+      return answer(message)
+  }
+}
+
+async function answer(request: Request): Promise<void> {
+  let reply: FromWorker
+  const transfer: ArrayBuffer[] = []
+  try {
+    checkStop(request)
+    const result = await respond(request)
+    if ('data' in result) transfer.push(result.data.buffer as ArrayBuffer)
+    reply = { id: request.id, ok: true, result }
+  } catch (error) {
+    const { name, message, code = 'FAILED' } = error as Error & { code?: string }
+    reply = { id: request.id, ok: false, name, code, message }
+  }
+  port?.postMessage(reply, transfer)
+}
+
+function respond(request: Request): Promise<RunResult | DescribeResult | ComputeResult> {
+  switch (request.type) {
+    case 'run':
+      return run(request)
+    case 'describe':
+      return describe(request)
+    case 'compute':
+      return compute(request)
+  }
+}
+
+function checkStop({ control }: Request): void {
+  if (Atomics.load(control, 0) !== 0n) throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+}
+
+function weightsOf(network: number): Weights {
+  const weights = weightSets.get(network)
+  if (!weights) throw new TangentError('FAILED', 'The weights of the network are not there')
+  return weights
+}
+
+function planOf(key: string): Plan {
+  const plan = plans.get(key)
+  if (!plan) throw new TangentError('FAILED', 'The plan of the network is not there')
+  return plan
+}
+
+async function run(request: Request & { type: 'run' }): Promise<RunResult> {
+  const { x, output, threads } = request
+  const weights = weightsOf(request.network)
+  const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
+  const block = request.batch || runBlock
+  let whole: RunResult | undefined
+  for (let first = 0; first < x.samples; first += block) {
+    checkStop(request)
+    const count = Math.min(block, x.samples - first)
+    const { values } = await session.run(x, first, count, weights.tensors)
+    const tensor = values.get(output)
+    const data = tensor?.data as RunResult['data']
+    const size = data.length / count
+    if (!Number.isInteger(size) || (tensor?.dims[0] !== count && request.batch !== 1)) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected ${count} samples along the first dimension of output ${JSON.stringify(output)} but it has the shape [${tensor?.dims.join(', ')}]`,
+      )
+    }
+    if (!whole) {
+      const Kind = data.constructor as new (length: number) => RunResult['data']
+      whole = { data: new Kind(x.samples * size), shape: [x.samples, size] }
+    }
+    whole.data.set(data as never, first * size)
+  }
+  return whole as RunResult
+}
+
+async function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {
+  const { x, plan, threads, batch } = request
+  const layout = await planOf(plan).layout(x, weightsOf(request.network), threads, batch)
+  return { outputs: layout.outputs }
+}
+
+async function compute(request: Request & { type: 'compute' }): Promise<ComputeResult> {
+  const { x, x2, threads, batch } = request
+  const plan = planOf(request.plan)
+  const weights = weightsOf(request.network)
+  const layout = await plan.layout(x, weights, threads, batch)
+  const job = startJob(layout.engine, request, request.control)
+  try {
+    for (let want = job.next(); want; want = job.next()) {
+      checkStop(request)
+      const side = (want.side === 0 ? x : x2) as Feed
+      const frame = await plan.frame(layout, side, want.first, want.count, weights, threads)
+      try {
+        job.feed(frame)
+      } finally {
+        frame.release()
+      }
+    }
+    return { methods: job.methods, peakBytes: job.peakBytes }
+  } finally {
+    job.dispose()
+  }
+}
+
+function startJob(
+  engine: NativeEngine,
+  { x, x2, outputs, threads, memory, block, job }: ComputeMessage,
+  control: BigInt64Array,
+): NativeJob {
+  const common = {
+    samples: x.samples,
+    outputs,
+    threads,
+    memory,
+    control,
+    ...(block === undefined ? {} : { block }),
+  }
+  switch (job.kind) {
+    case 'ntk':
+      return engine.ntk({ ...common, ...job, ...(x2 ? { samples2: x2.samples } : {}) })
+    case 'jacobian':
+      return engine.jacobian({ ...common, ...job })
+    case 'vjp':
+      return engine.vjp({ ...common, ...job })
+    case 'product':
+      return engine.product({ ...common, ...job })
+  }
+}

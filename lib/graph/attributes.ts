@@ -1,0 +1,43 @@
+import { type AttributeProto, AttributeProto_AttributeType as Type, type NodeProto } from 'onnx-buf'
+import type { NativeAttribute } from '../native.js'
+
+const decoder = new TextDecoder()
+
+/** An attribute as the addon takes it; undefined for tensors, graphs and the like. */
+export function nativeAttribute(attribute: AttributeProto): NativeAttribute | undefined {
+  switch (attribute.type || guessType(attribute)) {
+    case Type.INT:
+      return { i: Number(attribute.i) }
+    case Type.FLOAT:
+      return { f: attribute.f }
+    case Type.STRING:
+      return { s: decoder.decode(attribute.s) }
+    case Type.INTS:
+      return { ints: attribute.ints.map(Number) }
+    case Type.FLOATS:
+      return { floats: [...attribute.floats] }
+    case Type.STRINGS:
+      return { strings: attribute.strings.map((text) => decoder.decode(text)) }
+    default:
+      return undefined
+  }
+}
+
+// Files older than IR version 2 leave the type out.
+function guessType(attribute: AttributeProto): Type {
+  if (attribute.ints.length > 0) return Type.INTS
+  if (attribute.floats.length > 0) return Type.FLOATS
+  if (attribute.strings.length > 0) return Type.STRINGS
+  if (attribute.s.length > 0) return Type.STRING
+  if (attribute.t || attribute.g) return Type.UNDEFINED
+  return attribute.f !== 0 ? Type.FLOAT : Type.INT
+}
+
+export function nativeAttributes(node: NodeProto): Record<string, NativeAttribute> {
+  const result: Record<string, NativeAttribute> = {}
+  for (const attribute of node.attribute) {
+    const value = nativeAttribute(attribute)
+    if (value) result[attribute.name] = value
+  }
+  return result
+}

@@ -1,0 +1,194 @@
+// Decoded model → the graph that everything later works on. What is a weight is settled here, as
+// far as it can be without knowing the operators: the addon's rules know which weights are
+// parameters.
+import { create } from '@bufbuild/protobuf'
+import {
+  type NodeProto,
+  NodeProtoSchema,
+  TensorProto_DataType as DataType,
+  type TensorProto,
+} from 'onnx-buf'
+import type { NativeGraph, NativeNode } from '../native.js'
+import { type OnnxModel, normalDomain } from '../onnx/index.js'
+import { nativeAttributes } from './attributes.js'
+import { capturedBy } from './captures.js'
+import { constantTensor } from './constants.js'
+
+/** Which weights are one and which are several. `true` speaks for all, names for some. */
+export interface TyingOptions {
+  /** `Identity` copies of an initializer that are the same weight as it (default: none). */
+  tied?: boolean | readonly string[]
+  /** Initializers whose every use is a weight of its own (default: none). */
+  untied?: boolean | readonly string[]
+  /** Outputs of float Constant nodes that are weights, too (default: none). */
+  constants?: boolean | readonly string[]
+}
+
+/** A float32 tensor stored in the file that could be a parameter. */
+export interface Weight {
+  /** Id of its value. */
+  id: number
+  /** Name of its value: the initializer's, or of its `Identity` copy, or `name#2` (untied). */
+  name: string
+  /** Initializer or Constant output that holds the numbers. */
+  source: string
+  shape: number[]
+  tensor: TensorProto
+  /** First node that reads it, and as which input. */
+  consumer: { name: string; op: string } | undefined
+  position: number
+}
+
+export interface PreparedGraph {
+  native: NativeGraph
+  ids: ReadonlyMap<string, number>
+  weights: readonly Weight[]
+  /** Tensors known without running anything, by value id: initializers, Constant nodes. */
+  statics: ReadonlyMap<number, TensorProto>
+  /** The nodes of `native`, as in the file. */
+  nodes: readonly NodeProto[]
+  /** Names of the graph's inputs that the caller feeds. */
+  inputs: readonly string[]
+  outputs: readonly string[]
+}
+
+export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): PreparedGraph {
+  const { graph, initializers, opsets } = model
+  const outputs = graph.output.map((value) => value.name)
+  const sources = new Map<string, TensorProto>()
+  for (const [name, tensor] of initializers) {
+    if (tensor.dataType === DataType.FLOAT) sources.set(name, tensor)
+  }
+  let nodes = cutCopies(graph.node, sources, new Set(outputs), options)
+  nodes = separateUses(nodes, sources, options)
+
+  const ids = new Map<string, number>()
+  const values: NativeGraph['values'] = []
+  const statics = new Map<number, TensorProto>()
+  const idOf = (name: string, tensor?: TensorProto): number => {
+    if (name === '') return -1
+    let id = ids.get(name)
+    if (id === undefined) {
+      id = values.push(tensor ? { name, shape: tensor.dims.map(Number) } : { name }) - 1
+      ids.set(name, id)
+      if (tensor) statics.set(id, tensor)
+    }
+    return id
+  }
+  for (const [name, tensor] of initializers) idOf(name, tensor)
+  for (const [name, tensor] of sources) idOf(name, tensor)
+  for (const input of graph.input) idOf(input.name)
+  const natives = nodes.map((node): NativeNode => {
+    const domain = normalDomain(node.domain)
+    const constant = constantTensor(node)
+    return {
+      op: node.opType,
+      domain,
+      opset: opsets.get(domain) ?? 1,
+      name: node.name || `${node.opType} of ${node.output.find((name) => name !== '') ?? '?'}`,
+      attributes: nativeAttributes(node),
+      // Whatever a subgraph captures counts as an input: a derivative would flow through it.
+      inputs: [...node.input, ...capturedBy(node)].map((name) => idOf(name)),
+      outputs: node.output.map((name) => idOf(name, constant)),
+    }
+  })
+  for (const name of outputs) idOf(name)
+  return {
+    native: { values, nodes: natives },
+    ids,
+    weights: collectWeights(natives, sources, ids),
+    statics,
+    nodes,
+    inputs: graph.input.map((value) => value.name).filter((name) => !initializers.has(name)),
+    outputs,
+  }
+}
+
+function chosen(names: boolean | readonly string[] | undefined, name: string): boolean {
+  return typeof names === 'boolean' ? names : (names?.includes(name) ?? false)
+}
+
+/**
+ * `Identity` nodes of initializers are how exporters write weights that happen to hold equal
+ * numbers: each becomes a weight of its own and the node goes. Constant nodes that the caller
+ * counts among the weights go likewise.
+ */
+function cutCopies(
+  nodes: readonly NodeProto[],
+  sources: Map<string, TensorProto>,
+  outputs: ReadonlySet<string>,
+  options: TyingOptions,
+): NodeProto[] {
+  return nodes.filter((node) => {
+    const [input = ''] = node.input
+    const [output = ''] = node.output
+    if (normalDomain(node.domain) !== '' || outputs.has(output)) return true
+    if (node.opType === 'Identity') {
+      const source = sources.get(input)
+      if (!source || chosen(options.tied, output)) return true
+      sources.set(output, source)
+      return false
+    }
+    if (node.opType === 'Constant' && chosen(options.constants, output)) {
+      const tensor = constantTensor(node)
+      if (tensor?.dataType !== DataType.FLOAT) return true
+      sources.set(output, tensor)
+      return false
+    }
+    return true
+  })
+}
+
+/** Gives every use after the first of an untied weight a value of its own. */
+function separateUses(
+  nodes: readonly NodeProto[],
+  sources: Map<string, TensorProto>,
+  options: TyingOptions,
+): NodeProto[] {
+  if (!options.untied) return [...nodes]
+  const uses = new Map<string, number>()
+  return nodes.map((node) => {
+    let changed = false
+    const input = node.input.map((name) => {
+      const source = sources.get(name)
+      if (!source || !chosen(options.untied, name)) return name
+      const use = (uses.get(name) ?? 0) + 1
+      uses.set(name, use)
+      if (use === 1) return name
+      changed = true
+      sources.set(`${name}#${use}`, source)
+      return `${name}#${use}`
+    })
+    return changed ? create(NodeProtoSchema, { ...node, input }) : node
+  })
+}
+
+/** Of all float tensors those that some node reads. */
+function collectWeights(
+  nodes: readonly NativeNode[],
+  sources: ReadonlyMap<string, TensorProto>,
+  ids: ReadonlyMap<string, number>,
+): Weight[] {
+  const first = new Map<number, { node: NativeNode; position: number }>()
+  for (const node of nodes) {
+    node.inputs.forEach((id, position) => {
+      if (!first.has(id)) first.set(id, { node, position })
+    })
+  }
+  const weights: Weight[] = []
+  for (const [name, tensor] of sources) {
+    const id = ids.get(name) as number
+    const use = first.get(id)
+    if (!use) continue
+    weights.push({
+      id,
+      name,
+      source: sources.get(tensor.name) === tensor ? tensor.name : name,
+      shape: tensor.dims.map(Number),
+      tensor,
+      consumer: { name: use.node.name, op: use.node.op },
+      position: use.position,
+    })
+  }
+  return weights
+}

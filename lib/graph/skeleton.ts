@@ -1,0 +1,27 @@
+import { toBinary } from '@bufbuild/protobuf'
+import { ModelProtoSchema, TensorProto_DataType as DataType } from 'onnx-buf'
+import { type OnnxModel, makeValueInfo } from '../onnx/index.js'
+import type { PreparedGraph, Weight } from './prepare.js'
+
+/**
+ * The bytes of the model with the given weights as typed inputs instead of stored numbers, so that
+ * one onnxruntime session serves any weights. (An initializer that is merely listed as an input too
+ * keeps its stored numbers whatever is fed.)
+ */
+export function skeleton(
+  model: OnnxModel,
+  prepared: PreparedGraph,
+  weights: readonly Weight[],
+): Uint8Array {
+  const fed = new Set(weights.map(({ name }) => name))
+  const graph = {
+    ...model.graph,
+    node: [...prepared.nodes],
+    initializer: model.graph.initializer.filter(({ name }) => !fed.has(name)),
+    input: [
+      ...model.graph.input.filter(({ name }) => !fed.has(name)),
+      ...weights.map(({ name, shape }) => makeValueInfo(name, DataType.FLOAT, shape)),
+    ],
+  }
+  return toBinary(ModelProtoSchema, { ...model.proto, graph })
+}
