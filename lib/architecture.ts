@@ -1,0 +1,278 @@
+// What networks with the same file share: the graph, what is a parameter, the forward worker.
+import { type NdArray, dtypeOf } from './arrays/index.js'
+import { TangentError, badArgument } from './errors.js'
+import { Host } from './forward/host.js'
+import type { PlanMessage } from './forward/protocol.js'
+import { readableName } from './graph/names.js'
+import { type PreparedGraph, type TyingOptions, type Weight, prepareGraph } from './graph/prepare.js'
+import { skeleton } from './graph/skeleton.js'
+import { type NativeAnalysis, type NativeData, native } from './native.js'
+import { type OnnxModel, type ValueInfo, initializerData, quote, valueInfo } from './onnx/index.js'
+
+/** A parameter of the network: what the tangent features are taken with respect to. */
+export interface Parameter {
+  /** Name in the file. */
+  readonly name: string
+  /** Name to show: `name`, or one made from the module where an exporter renamed it. */
+  readonly label: string
+  /** The module that owns it. */
+  readonly layer: string
+  readonly shape: readonly number[]
+  /** Numbers in it. */
+  readonly count: number
+  readonly dtype: 'float32'
+  /** Left out of all derivatives by the caller. */
+  readonly frozen: boolean
+  /** Initializer that holds the numbers, where several parameters share one (`Identity` copies). */
+  readonly source: string
+}
+
+/** A node on the way from the parameters to the output that has no derivative here. */
+export interface Refusal {
+  /** Name of the node. */
+  readonly node: string
+  /** Its operator. */
+  readonly operator: string
+  readonly why: string
+  /** What to do about it. */
+  readonly remedy: string
+}
+
+/** Chooses parameters: names, patterns, or a function. */
+export type Selector =
+  | string
+  | RegExp
+  | readonly (string | RegExp)[]
+  | ((parameter: Omit<Parameter, 'frozen'>) => boolean)
+
+export interface ArchitectureOptions extends TyingOptions {
+  output?: string | undefined
+  parameters?: Selector | undefined
+  frozen?: Selector | undefined
+}
+
+interface Known {
+  parameter: Parameter
+  weight: Weight
+}
+
+export class Architecture {
+  readonly model: OnnxModel
+  readonly inputs: readonly ValueInfo[]
+  readonly outputs: readonly ValueInfo[]
+  /** The output that is differentiated. */
+  readonly output: string
+  readonly parameters: readonly Parameter[]
+  readonly refusals: readonly Refusal[]
+  /** Why the network cannot be run on samples at all; undefined where it can. */
+  readonly problem: string | undefined
+  readonly host: Host
+  /** Samples that one run takes: 1 where the file fixes that, 0 where it is free. */
+  readonly batch: number
+  /** Weights that are fed: all parameters, and running statistics, which belong to a checkpoint. */
+  readonly fed: readonly Weight[]
+  readonly analysis: NativeAnalysis
+  readonly graph: PreparedGraph
+  readonly #known: readonly Known[]
+  #statics: Promise<PlanMessage['statics']> | undefined
+  /** Networks that share the worker. */
+  #users = 0
+
+  constructor(model: OnnxModel, options: ArchitectureOptions) {
+    this.model = model
+    this.graph = prepareGraph(model, options)
+    const infos = new Map(model.graph.input.map((info) => [info.name, valueInfo(info)]))
+    this.inputs = this.graph.inputs.map((name) => infos.get(name) as ValueInfo)
+    this.outputs = model.graph.output.map(valueInfo)
+    this.output = this.#chooseOutput(options.output)
+    this.problem = batchProblem(this.inputs)
+    this.batch = this.inputs.some(({ shape }) => shape?.[0] === 1) ? 1 : 0
+    const { weights, native: graph } = this.graph
+    const output = this.graph.ids.get(this.output) as number
+    const candidates = weights.map(({ id }) => id)
+    const analyse = (id: number) => native.createEngine(graph, candidates, id).analysis
+    const whole = analyse(output)
+    this.#known = this.#select(whole, options)
+    this.parameters = this.#known.map(({ parameter }) => parameter)
+    const active = this.active.map(({ weight }) => weight.id)
+    this.analysis =
+      active.length === this.#known.length
+        ? whole
+        : native.createEngine(graph, active, output).analysis
+    this.refusals = this.analysis.refusals.map(({ node, op, why, remedy }) => ({
+      node,
+      operator: op,
+      why,
+      remedy,
+    }))
+    const fed = new Set(whole.parameters)
+    // Parameters of the other outputs are part of a checkpoint, too.
+    for (const name of this.graph.outputs) {
+      if (name === this.output) continue
+      for (const id of analyse(this.graph.ids.get(name) as number).parameters) fed.add(id)
+    }
+    this.fed = weights.filter((weight) => fed.has(weight.id) || isStatistic(weight))
+    this.host = new Host({
+      skeleton: skeleton(model, this.graph, this.fed),
+      graph,
+      inputs: this.inputs.map(({ name }) => ({ name, id: this.graph.ids.get(name) as number })),
+      outputs: [...this.graph.outputs],
+      ...(model.folder === undefined ? {} : { folder: model.folder }),
+    })
+  }
+
+  /** Parameters that are differentiated, in the order of the addon's results. */
+  get active(): readonly Known[] {
+    return this.#known.filter(({ parameter }) => !parameter.frozen)
+  }
+
+  #chooseOutput(name: string | undefined): string {
+    const names = this.outputs.map((info) => info.name)
+    const output = name ?? (names[0] as string)
+    if (typeof output === 'string' && names.includes(output)) return output
+    throw badArgument('options.output', `an output of the network (${names.map(quote).join(', ')})`, name)
+  }
+
+  #select(analysis: NativeAnalysis, options: ArchitectureOptions): Known[] {
+    const byId = new Map(this.graph.weights.map((weight) => [weight.id, weight]))
+    const described = analysis.parameters.map((id) => {
+      const weight = byId.get(id) as Weight
+      const { layer, label } = readableName(weight.name, weight.consumer, weight.position)
+      const { name, shape, source } = weight
+      const count = shape.reduce((product, size) => product * size, 1)
+      return { weight, parameter: { name, label, layer, shape, count, dtype: 'float32', source } as const }
+    })
+    const all = described.map(({ parameter }) => parameter)
+    const wanted = selection(options.parameters, all, 'options.parameters')
+    const frozen = selection(options.frozen, all, 'options.frozen')
+    return described.map(({ weight, parameter }) => {
+      const left = (wanted && !wanted.has(parameter.name)) || frozen?.has(parameter.name)
+      return { weight, parameter: { ...parameter, frozen: left ?? false } }
+    })
+  }
+
+  /** @throws TangentError UNSUPPORTED that lists every node in the way, or the lack of parameters. */
+  checkSupported(): void {
+    this.checkRunnable()
+    const { refusals } = this
+    if (refusals.length > 0) {
+      const list = refusals.map(
+        ({ node, operator, why, remedy }) =>
+          `node ${quote(node)} (${operator}): ${why}${remedy ? `; ${remedy}` : ''}`,
+      )
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected operators with a derivative between the parameters and output ${quote(this.output)} but found ${list.length} without: ${list.join(' | ')}`,
+      )
+    }
+    if (this.active.length === 0) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected a float32 parameter on a path to output ${quote(this.output)} but found none${this.#otherTypes()}`,
+      )
+    }
+  }
+
+  /** @throws TangentError UNSUPPORTED when samples cannot be fed. */
+  checkRunnable(): void {
+    if (this.problem !== undefined) throw new TangentError('UNSUPPORTED', this.problem)
+  }
+
+  #otherTypes(): string {
+    if (this.#known.length > 0) return ': all are frozen'
+    const halves = this.model.graph.initializer.filter(({ dataType }) => [10, 11, 16].includes(dataType))
+    return halves.length > 0 ? '; its weights are of another float type: export it in float32' : ''
+  }
+
+  /** The plan's message to the worker. */
+  async plan(): Promise<PlanMessage> {
+    this.#statics ??= this.#readStatics()
+    const candidates = this.active.map(({ weight }) => weight.id)
+    return {
+      key: 'main',
+      candidates,
+      output: this.graph.ids.get(this.output) as number,
+      statics: await this.#statics,
+    }
+  }
+
+  async #readStatics(): Promise<PlanMessage['statics']> {
+    const fed = new Set(this.fed.map(({ id }) => id))
+    const statics: PlanMessage['statics'] = []
+    for (const id of this.analysis.taps) {
+      const tensor = this.graph.statics.get(id)
+      if (!tensor || fed.has(id)) continue
+      const array = await initializerData(this.model, tensor)
+      const data = staticData(array)
+      if (data) statics.push({ id, shape: array.shape, data })
+    }
+    return statics
+  }
+
+  retain(): void {
+    this.#users += 1
+  }
+
+  async release(): Promise<void> {
+    this.#users -= 1
+    if (this.#users === 0) await this.host.close()
+  }
+}
+
+/** Numbers as the addon takes them; undefined for another type, which onnxruntime gives then. */
+function staticData(array: NdArray): NativeData | undefined {
+  const type = dtypeOf(array)
+  const fits = type === 'float32' || type === 'int64' || type === 'int32' || type === 'bool'
+  return fits ? (array.data as NativeData) : undefined
+}
+
+/** Running statistics of a BatchNormalization: no parameters, yet part of a checkpoint. */
+function isStatistic({ consumer, position }: Weight): boolean {
+  return consumer?.op === 'BatchNormalization' && position >= 3
+}
+
+/** Names of the parameters that a selector means; undefined without one. */
+function selection(
+  selector: Selector | undefined,
+  parameters: readonly Omit<Parameter, 'frozen'>[],
+  option: string,
+): Set<string> | undefined {
+  if (selector === undefined) return undefined
+  if (typeof selector === 'function') {
+    return new Set(parameters.filter((entry) => selector(entry)).map(({ name }) => name))
+  }
+  const names = new Set<string>()
+  for (const entry of Array.isArray(selector) ? selector : [selector]) {
+    if (typeof entry !== 'string' && !(entry instanceof RegExp)) {
+      throw badArgument(option, 'names of parameters, patterns or a function', entry)
+    }
+    const found = parameters.filter(({ name, label }) =>
+      typeof entry === 'string' ? name === entry || label === entry : matches(entry, name) || matches(entry, label),
+    )
+    if (typeof entry === 'string' && found.length === 0) {
+      throw badArgument(option, 'a parameter of the network', entry)
+    }
+    for (const { name } of found) names.add(name)
+  }
+  return names
+}
+
+/** Does the pattern match, whatever its flags and state? */
+function matches(pattern: RegExp, text: string): boolean {
+  return text.search(pattern) >= 0
+}
+
+/** Why the network cannot be fed sample by sample or in batches; undefined where it can. */
+function batchProblem(inputs: readonly ValueInfo[]): string | undefined {
+  if (inputs.length === 0) return 'Expected a network with an input but it has none'
+  for (const { name, shape } of inputs) {
+    const size = shape?.[0]
+    if (shape && shape.length === 0) {
+      return `Expected inputs whose first dimension is the batch but input ${quote(name)} is a scalar`
+    }
+    if (typeof size === 'number' && size !== 1) {
+      return `Expected a free batch dimension or a batch of 1 but input ${quote(name)} has a fixed batch of ${size}; export the network with a dynamic batch dimension`
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,86 @@
+// What all derivative calls do before and after their own part.
+import {
+  type Block,
+  type Core,
+  type DerivativeOptions,
+  outputIndices,
+  threadCount,
+  withBlocks,
+} from '../core.js'
+import { abortError } from '../forward/host.js'
+import type { ComputeResult, Feed, JobMessage, PlanMessage } from '../forward/protocol.js'
+import type { Inputs } from '../inputs.js'
+import { badArgument } from '../errors.js'
+import { parseBytes, roomBeside } from '../memory.js'
+
+/** A derivative call, ready to go. */
+export interface Prepared {
+  core: Core
+  plan: PlanMessage
+  x: Feed
+  threads: number
+  /** Flat outputs of the network. */
+  allOutputs: number
+  /** Those wanted. */
+  outputs: number[]
+  /** Memory budget in bytes. */
+  budget: number
+  options: DerivativeOptions
+}
+
+export async function prepare(
+  core: Core,
+  inputs: Inputs,
+  options: DerivativeOptions,
+): Promise<Prepared> {
+  core.checkAlive()
+  core.architecture.checkSupported()
+  if (options.signal?.aborted) throw abortError(options.signal)
+  const threads = threadCount(options.threads) ?? core.threads
+  const budget = options.memory === undefined ? core.memory : parseBytes(options.memory)
+  const { block } = options
+  if (block !== undefined && (!Number.isInteger(block) || block < 0)) {
+    throw badArgument('options.block', 'a whole number of samples', block)
+  }
+  const x = core.feed(inputs, 'x')
+  const plan = await core.plan()
+  const allOutputs = await core.outputsFor(x, threads, options)
+  const outputs = outputIndices(options.outputs, allOutputs)
+  return { core, plan, x, threads, allOutputs, outputs, budget, options }
+}
+
+/**
+ * Runs one job whose results are arrays of the given lengths.
+ * @param what the results in words, for the message when the budget is too small.
+ * @param fits what to do then.
+ */
+export async function compute(
+  prepared: Prepared,
+  lengths: readonly number[],
+  job: (blocks: Block[]) => JobMessage,
+  words: { what: string; fits: () => string },
+  x2?: Feed,
+): Promise<{ blocks: Block[]; result: ComputeResult }> {
+  const { core, plan, x, threads, outputs, budget, options } = prepared
+  const bytes = 4 * lengths.reduce((sum, length) => sum + length, 0)
+  const memory = roomBeside(bytes, budget, words.what, words.fits)
+  core.checkAlive()
+  return withBlocks(lengths, (blocks) =>
+    core.ask<ComputeResult>(
+      {
+        type: 'compute',
+        plan: plan.key,
+        x,
+        ...(x2 ? { x2 } : {}),
+        outputs,
+        threads,
+        memory,
+        batch: core.architecture.batch,
+        ...(options.block === undefined ? {} : { block: options.block }),
+        job: job(blocks),
+      },
+      options,
+      plan,
+    ),
+  )
+}

@@ -1,0 +1,112 @@
+import type { Core, DerivativeOptions } from '../core.js'
+import { badArgument } from '../errors.js'
+import type { Feed } from '../forward/protocol.js'
+import type { Inputs } from '../inputs.js'
+import { type KernelKind, TangentKernel } from '../kernel.js'
+import { formatBytes } from '../memory.js'
+import { type Prepared, compute, prepare } from './derive.js'
+
+/** How the work is split: one kernel, one per layer, one per parameter. */
+export type KernelSplit = 'total' | 'layer' | 'parameter'
+
+/** A way to compute a kernel. `auto` picks per parameter; all agree within rounding. */
+export type KernelMethod = 'auto' | 'jacobian' | 'structured' | 'products'
+
+/** Options of {@link Network.ntk}. */
+export interface NtkOptions extends DerivativeOptions {
+  /** What is kept of the outputs (default: `full`). */
+  kernel?: KernelKind | undefined
+  /** One kernel or its parts, which add up to it (default: `total`). */
+  by?: KernelSplit | undefined
+  /** Default: `auto`. */
+  method?: KernelMethod | undefined
+  /** Divide a `trace` kernel by the number of outputs, as neural-tangents does (default: false). */
+  mean?: boolean | undefined
+}
+
+/** The kernels of a call by layer or parameter, in the network's order. */
+export type TangentKernels = Map<string, TangentKernel>
+
+function oneOf<T extends string>(value: T | undefined, choices: readonly T[], name: string): T {
+  if (value === undefined) return choices[0] as T
+  if (choices.includes(value)) return value
+  throw badArgument(name, `one of ${choices.join(', ')}`, value)
+}
+
+export async function ntk(
+  core: Core,
+  inputs: Inputs,
+  inputs2: Inputs | undefined,
+  options: NtkOptions,
+): Promise<TangentKernels> {
+  const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
+  const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
+  const methods = ['auto', 'jacobian', 'structured', 'products'] as const
+  const method = oneOf<KernelMethod>(options.method, methods, 'options.method')
+  if (options.mean && kind !== 'trace') {
+    throw badArgument('options.mean', "no mean unless options.kernel is 'trace'", true)
+  }
+  const prepared = await prepare(core, inputs, options)
+  const x2 = inputs2 === undefined ? undefined : secondFeed(core, inputs2, prepared.x)
+  const { names, groups } = grouping(core, by)
+  const [n1, n2, o] = [prepared.x.samples, (x2 ?? prepared.x).samples, prepared.outputs.length]
+  const shape = { full: [n1, o, n2, o], trace: [n1, n2], diagonal: [n1, n2, o] }[kind]
+  const length = shape.reduce((product, size) => product * size, 1)
+  const { blocks } = await compute(
+    prepared,
+    names.map(() => length),
+    (results) => ({ kind: 'ntk', kernel: kind, method, groups, results: results.map(({ id }) => id) }),
+    {
+      what: `${names.length > 1 ? `${names.length} kernels` : 'A kernel'} of shape (${shape.join(', ')})`,
+      fits: () => fitting(prepared, kind, x2, names.length),
+    },
+    x2,
+  )
+  return new Map(
+    names.map((name, g) => {
+      const { data } = blocks[g] as (typeof blocks)[number]
+      if (options.mean) for (let e = 0; e < data.length; e += 1) data[e] = (data[e] as number) / o
+      return [name, new TangentKernel(data, shape, kind, x2 === undefined)]
+    }),
+  )
+}
+
+function secondFeed(core: Core, inputs: Inputs, x: Feed): Feed {
+  const x2 = core.feed(inputs, 'x2')
+  x2.arrays.forEach((array, k) => {
+    const like = x.arrays[k]?.shape.slice(1).join(', ')
+    if (array.shape.slice(1).join(', ') === like) return
+    throw badArgument('x2', `samples of x's shape (${like})`, `(${array.shape.slice(1).join(', ')})`)
+  })
+  return x2
+}
+
+/** The result that each parameter adds to. */
+function grouping(core: Core, by: KernelSplit): { names: string[]; groups: number[] } {
+  const keys = core.architecture.active.map(({ parameter }) =>
+    by === 'total' ? 'total' : by === 'layer' ? parameter.layer : parameter.name,
+  )
+  const names = [...new Set(keys)]
+  return { names, groups: keys.map((key) => names.indexOf(key)) }
+}
+
+/** What would fit the budget, in words. */
+function fitting(
+  { budget, outputs, x }: Prepared,
+  kind: KernelKind,
+  x2: Feed | undefined,
+  kernels: number,
+): string {
+  // Half of the budget for the result leaves the other half to work in.
+  const entries = budget / 2 / 4 / kernels
+  const perPair = { full: outputs.length ** 2, diagonal: outputs.length, trace: 1 }[kind]
+  const most = x2 ? Math.floor(entries / perPair / x.samples) : Math.floor(Math.sqrt(entries / perPair))
+  const [n1, n2] = [x.samples, (x2 ?? x).samples]
+  const advice: string[] = []
+  if (most >= 1) advice.push(`${most} samples ${x2 ? 'in x2 ' : ''}would fit`)
+  if (kind !== 'trace' && n1 * n2 <= entries) {
+    advice.push(`kernel 'trace' would take ${formatBytes(4 * n1 * n2 * kernels)}`)
+  }
+  advice.push('ntkProduct needs no kernel')
+  return advice.join(', ')
+}

@@ -1,0 +1,34 @@
+import { type NdArray, toFloat32 } from '../arrays/index.js'
+import type { Core, DerivativeOptions } from '../core.js'
+import { badArgument } from '../errors.js'
+import type { Inputs } from '../inputs.js'
+import { compute, prepare } from './derive.js'
+import { checkNumbers } from './vjp.js'
+
+export async function ntkProduct(
+  core: Core,
+  inputs: Inputs,
+  vectors: NdArray,
+  options: DerivativeOptions,
+): Promise<NdArray<Float32Array>> {
+  const prepared = await prepare(core, inputs, options)
+  const [samples, outputs] = [prepared.x.samples, prepared.outputs.length]
+  const { data, shape } = toFloat32(vectors, 'v')
+  const [rows, width, columns = 1] = shape
+  const rank = shape.length === 2 || shape.length === 3
+  if (!rank || rows !== samples || width !== outputs || columns < 1) {
+    throw badArgument(
+      'v',
+      `an array (${samples}, ${outputs}) or (${samples}, ${outputs}, q)`,
+      `(${shape.join(', ')})`,
+    )
+  }
+  checkNumbers(data, 'v')
+  const { blocks } = await compute(
+    prepared,
+    [data.length],
+    ([result]) => ({ kind: 'product', vectors: data, columns, result: result?.id ?? -1 }),
+    { what: `A product of ${columns} columns`, fits: () => 'fewer columns at a time would fit' },
+  )
+  return { data: (blocks[0] as (typeof blocks)[number]).data, shape: [...shape] }
+}

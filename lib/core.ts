@@ -1,0 +1,176 @@
+// One network's state and how its calls reach the worker. Not part of the public interface.
+import { availableParallelism } from 'node:os'
+import type { Architecture } from './architecture.js'
+import { TangentError, badArgument } from './errors.js'
+import type { Asked, Watch } from './forward/host.js'
+import type { DescribeResult, Feed, PlanMessage, WeightMessage } from './forward/protocol.js'
+import { type Inputs, feedOf } from './inputs.js'
+import { defaultBudget, parseBytes } from './memory.js'
+import { native } from './native.js'
+
+/** Common to all calls. */
+export interface CallOptions extends Watch {
+  /** Threads to use; default: those of the network. */
+  threads?: number | undefined
+  /** Memory budget: bytes, or a text such as `'2GiB'`; default: that of the network. */
+  memory?: number | string | undefined
+}
+
+/** Common to all calls that differentiate. */
+export interface DerivativeOptions extends CallOptions {
+  /** Flat indices of the outputs wanted, in the order wanted; default: all. */
+  outputs?: readonly number[] | undefined
+  /** Samples per block, where tests want to choose; results do not depend on it. */
+  block?: number | undefined
+}
+
+/** Numbers of one parameter or statistic. */
+export type WeightValues = ReadonlyMap<string, Float32Array>
+
+let nextId = 1
+
+export class Core {
+  readonly id = nextId++
+  readonly architecture: Architecture
+  readonly weights: WeightValues
+  readonly threads: number
+  readonly memory: number
+  #disposed = false
+  #plan: Promise<PlanMessage> | undefined
+  /** Flat outputs by shape of a sample. */
+  readonly #outputs = new Map<string, number>()
+
+  constructor(
+    architecture: Architecture,
+    weights: WeightValues,
+    options: { threads?: number | undefined; memory?: number | string | undefined },
+  ) {
+    this.architecture = architecture
+    this.weights = weights
+    this.threads = threadCount(options.threads) ?? availableParallelism()
+    this.memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
+    architecture.retain()
+  }
+
+  get disposed(): boolean {
+    return this.#disposed
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return
+    this.#disposed = true
+    this.architecture.host.forget(this.id)
+    await this.architecture.release()
+  }
+
+  checkAlive(): void {
+    if (this.#disposed) throw new TangentError('DISPOSED', 'The network was disposed')
+  }
+
+  feed(inputs: Inputs, argument: string): Feed {
+    this.architecture.checkRunnable()
+    return feedOf(inputs, this.architecture.inputs, argument)
+  }
+
+  /** The plan to differentiate, read once. */
+  plan(): Promise<PlanMessage> {
+    this.#plan ??= this.architecture.plan()
+    return this.#plan
+  }
+
+  ask<T>(request: Asked, watch: Watch, plan?: PlanMessage) {
+    this.checkAlive()
+    const { host } = this.architecture
+    return host.ask<T>(this.id, () => this.#messages(), plan, request, watch)
+  }
+
+  #messages(): WeightMessage[] {
+    return this.architecture.fed.map(({ name, id, shape }) => ({
+      name,
+      id,
+      shape,
+      data: this.weights.get(name) as Float32Array,
+    }))
+  }
+
+  /** Flat outputs per sample of this feed's shape; probes the network the first time. */
+  async outputsFor(x: Feed, threads: number, watch: Watch): Promise<number> {
+    const key = x.arrays.map(({ shape }) => shape.slice(1).join('x')).join(' ')
+    const known = this.#outputs.get(key)
+    if (known !== undefined) return known
+    const plan = await this.plan()
+    const probe: Feed = { samples: Math.min(x.samples, 2), arrays: firstRows(x, 2) }
+    const { batch } = this.architecture
+    const request: Asked = { type: 'describe', plan: plan.key, x: probe, threads, batch }
+    const { outputs } = await this.ask<DescribeResult>(request, { signal: watch.signal }, plan).result
+    this.#outputs.set(key, outputs)
+    return outputs
+  }
+}
+
+function firstRows(x: Feed, most: number): Feed['arrays'] {
+  const samples = Math.min(x.samples, most)
+  return x.arrays.map((array) => {
+    const size = array.data.length / x.samples
+    const data = array.data.slice(0, samples * size) as typeof array.data
+    return { ...array, data, shape: [samples, ...array.shape.slice(1)] }
+  })
+}
+
+export function threadCount(threads: number | undefined, name = 'options.threads'): number | undefined {
+  if (threads === undefined) return undefined
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
+    throw badArgument(name, 'a whole number of threads from 1 to 1024', threads)
+  }
+  return threads
+}
+
+/** Flat output indices, checked. */
+export function outputIndices(outputs: readonly number[] | undefined, count: number): number[] {
+  if (outputs === undefined) return Array.from({ length: count }, (_, o) => o)
+  if (!Array.isArray(outputs) || outputs.length === 0) {
+    throw badArgument('options.outputs', 'a list of output indices', outputs)
+  }
+  const seen = new Set<number>()
+  for (const o of outputs) {
+    if (!Number.isInteger(o) || o < 0 || o >= count) {
+      throw badArgument('options.outputs', `indices from 0 to ${count - 1}`, o)
+    }
+    if (seen.has(o)) throw badArgument('options.outputs', 'each index once', o)
+    seen.add(o)
+  }
+  return [...outputs]
+}
+
+/** Result memory that the worker fills and this thread reads. */
+export interface Block {
+  id: number
+  data: Float32Array
+}
+
+/**
+ * Allocates the results, starts the work and lets the blocks' ids go once the worker is done with
+ * them, which may be after an abort.
+ */
+export async function withBlocks<T>(
+  lengths: readonly number[],
+  work: (blocks: Block[]) => { result: Promise<T>; settled: Promise<void> },
+): Promise<{ blocks: Block[]; result: T }> {
+  const blocks: Block[] = []
+  const release = () => {
+    for (const { id } of blocks) native.releaseBlock(id)
+  }
+  let started: { result: Promise<T>; settled: Promise<void> }
+  try {
+    for (const length of lengths) {
+      const { buffer, id } = native.allocateBlock(4 * length)
+      blocks.push({ id, data: new Float32Array(buffer, 0, length) })
+    }
+    started = work(blocks)
+  } catch (error) {
+    release()
+    throw error
+  }
+  void started.settled.then(release)
+  return { blocks, result: await started.result }
+}

@@ -1,0 +1,25 @@
+export {
+  type NdArray,
+  type TypedArray,
+  readArray,
+  readNpy,
+  readSafetensors,
+  readTensor,
+  writeNpy,
+  writeSafetensors,
+  writeTensor,
+} from './arrays/index.js'
+export type { Parameter, Refusal, Selector } from './architecture.js'
+export type { ParameterArrays } from './calls/jacobian.js'
+export type { KernelMethod, KernelSplit, NtkOptions, TangentKernels } from './calls/ntk.js'
+export type { RunOptions } from './calls/run.js'
+export type { CallOptions, DerivativeOptions } from './core.js'
+export { type ErrorCode, TangentError } from './errors.js'
+export type { Progress } from './forward/host.js'
+export type { TyingOptions } from './graph/prepare.js'
+export type { Inputs } from './inputs.js'
+export { type AlignmentOptions, type KernelKind, TangentKernel } from './kernel.js'
+export { type LoadOptions, Network } from './network.js'
+export type { Dimension, ValueInfo } from './onnx/index.js'
+export { type TargetOptions, targetKernel } from './target.js'
+export type { WeightSource } from './weights.js'

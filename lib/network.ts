@@ -1,0 +1,243 @@
+import type { NdArray } from './arrays/index.js'
+import { Architecture, type Parameter, type Refusal, type Selector } from './architecture.js'
+import { type ParameterArrays, jacobian } from './calls/jacobian.js'
+import { type NtkOptions, type TangentKernels, ntk } from './calls/ntk.js'
+import { ntkProduct } from './calls/product.js'
+import { type RunOptions, run } from './calls/run.js'
+import { vjp } from './calls/vjp.js'
+import { Core, type DerivativeOptions } from './core.js'
+import { badArgument } from './errors.js'
+import type { TyingOptions } from './graph/prepare.js'
+import type { Inputs } from './inputs.js'
+import type { TangentKernel } from './kernel.js'
+import { type ValueInfo, openModel } from './onnx/index.js'
+import { type WeightSource, otherWeights, ownWeights } from './weights.js'
+
+/** Options of {@link Network.load}. */
+export interface LoadOptions extends TyingOptions {
+  /** Name of the output to differentiate (default: the first). */
+  output?: string | undefined
+  /** The parameters to differentiate with respect to (default: all). The others are frozen. */
+  parameters?: Selector | undefined
+  /** Parameters to leave out of all derivatives. */
+  frozen?: Selector | undefined
+  /** Threads for all calls (default: what the machine has). */
+  threads?: number | undefined
+  /**
+   * Memory budget of each call, its results included: bytes, or a text such as `'2GiB'` (default:
+   * half of what the process may use).
+   */
+  memory?: number | string | undefined
+  /** Folder of external weight files (default: the model's own). */
+  externalData?: string | undefined
+  /**
+   * `throw` (default): a network that cannot be differentiated is refused when it is loaded.
+   * `defer`: it loads, can be run and inspected ({@link Network.refusals}), and its derivatives
+   * throw.
+   */
+  unsupported?: 'throw' | 'defer' | undefined
+}
+
+/**
+ * A network read from an ONNX file, with the numbers of its parameters. Calls run off the JS
+ * thread, one after another for networks that share an architecture.
+ *
+ * ```ts
+ * await using network = await Network.load('model.onnx')
+ * const kernel = await network.ntk({ data: images, shape: [100, 1, 28, 28] })
+ * console.log(await kernel.eigenvalues())
+ * ```
+ *
+ * Every input's first dimension is the batch. Where the network's output has another shape than
+ * (N, O), it is seen as (N, O) with the rest flattened.
+ */
+export class Network {
+  readonly #core: Core
+  readonly #options: LoadOptions
+
+  private constructor(core: Core, options: LoadOptions) {
+    this.#core = core
+    this.#options = options
+    registry.register(this, core, this)
+  }
+
+  /**
+   * Opens a model and checks that it can be differentiated. Nothing is computed.
+   * @param source path of an ONNX file, or its bytes (which must not change afterwards).
+   * @throws TangentError `BAD_FILE` when it is not a sound ONNX model, `UNSUPPORTED` with every
+   *   operator in the way, `BAD_ARGUMENT` for an unknown output or parameter.
+   */
+  static async load(
+    source: string | Uint8Array | ArrayBuffer,
+    options: LoadOptions = {},
+  ): Promise<Network> {
+    if (typeof source !== 'string' && !(source instanceof Uint8Array || source instanceof ArrayBuffer)) {
+      throw badArgument('source', 'a path, a Uint8Array or an ArrayBuffer', source)
+    }
+    const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source
+    const { externalData: folder } = options
+    const model = await openModel(bytes, folder === undefined ? {} : { folder })
+    const architecture = new Architecture(model, options)
+    if (options.unsupported !== 'defer') architecture.checkSupported()
+    const weights = await ownWeights(model, architecture.fed)
+    return new Network(new Core(architecture, weights, options), options)
+  }
+
+  /** The inputs that a call takes: names, types, shapes (a text or null: free). */
+  get inputs(): readonly ValueInfo[] {
+    return this.#core.architecture.inputs
+  }
+
+  /** The outputs of the file. */
+  get outputs(): readonly ValueInfo[] {
+    return this.#core.architecture.outputs
+  }
+
+  /** Name of the output that is differentiated. */
+  get output(): string {
+    return this.#core.architecture.output
+  }
+
+  /** All parameters on a path to the output, frozen ones marked, in the file's order. */
+  get parameters(): readonly Parameter[] {
+    return this.#core.architecture.parameters
+  }
+
+  /** The operators of the graph and how often each occurs. */
+  get operators(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { op, domain } of this.#core.architecture.graph.native.nodes) {
+      const name = domain === '' ? op : `${domain}::${op}`
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    }
+    return counts
+  }
+
+  /** Nodes that cannot be differentiated; empty unless loaded with `unsupported: 'defer'`. */
+  get refusals(): readonly Refusal[] {
+    return this.#core.architecture.refusals
+  }
+
+  /** One sentence that says why derivatives are not possible, or null. */
+  get problem(): string | null {
+    try {
+      this.#core.architecture.checkSupported()
+      return null
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  /** The numbers of a parameter: a copy, of the parameter's shape. */
+  weight(name: string): NdArray<Float32Array> {
+    this.#core.checkAlive()
+    const parameter = this.parameters.find((entry) => entry.name === name || entry.label === name)
+    const data = parameter && this.#core.weights.get(parameter.name)
+    if (!data) throw badArgument('name', 'a parameter of the network', name)
+    return { data: data.slice(), shape: [...parameter.shape] }
+  }
+
+  /**
+   * The network's output.
+   * @param x N samples; one array, or one for each input by name.
+   * @returns (N, O), in the output's own type.
+   */
+  run(x: Inputs, options: RunOptions = {}): Promise<NdArray> {
+    return run(this.#core, x, options)
+  }
+
+  /**
+   * The Jacobian ∂f_o(x_i)/∂θ by parameter.
+   * @returns by parameter name an array (N, O, …shape).
+   */
+  jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays> {
+    return jacobian(this.#core, x, options)
+  }
+
+  /**
+   * Cotangents times Jacobian: Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ.
+   * @param cotangents u, (N, O).
+   * @returns by parameter name an array of the parameter's shape.
+   */
+  vjp(x: Inputs, cotangents: NdArray, options: DerivativeOptions = {}): Promise<ParameterArrays> {
+    return vjp(this.#core, x, cotangents, options)
+  }
+
+  /**
+   * The empirical tangent kernel of x with itself or with x2: sums over all parameters that are not
+   * frozen.
+   * @returns one kernel, or with `by` a Map of the parts, which add up to it.
+   * @throws TangentError `BAD_INPUT`, `MEMORY_BUDGET` (says what would fit), `BAD_ARGUMENT`;
+   *   a DOMException named AbortError.
+   */
+  ntk(x: Inputs, options?: NtkOptions & { by?: 'total' | undefined }): Promise<TangentKernel>
+  ntk(x: Inputs, options: NtkOptions & { by: 'layer' | 'parameter' }): Promise<TangentKernels>
+  ntk(
+    x: Inputs,
+    x2: Inputs | undefined,
+    options?: NtkOptions & { by?: 'total' | undefined },
+  ): Promise<TangentKernel>
+  ntk(
+    x: Inputs,
+    x2: Inputs | undefined,
+    options: NtkOptions & { by: 'layer' | 'parameter' },
+  ): Promise<TangentKernels>
+  async ntk(
+    x: Inputs,
+    ...rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?]
+  ): Promise<TangentKernel | TangentKernels> {
+    const [x2, options] = secondArgument(rest)
+    const kernels = await ntk(this.#core, x, x2, options)
+    const split = options.by ?? 'total'
+    return split === 'total' ? (kernels.get('total') as TangentKernel) : kernels
+  }
+
+  /**
+   * K·v = J(Jᵀv) without forming K: one pass there and back for any number of samples.
+   * @param v (N, O), or (N, O, q) for q vectors.
+   * @returns the products, of v's shape.
+   */
+  ntkProduct(x: Inputs, v: NdArray, options: DerivativeOptions = {}): Promise<NdArray<Float32Array>> {
+    return ntkProduct(this.#core, x, v, options)
+  }
+
+  /**
+   * The same architecture with other weights. Shares this network's worker and sessions; dispose of
+   * both.
+   * @param source a Map from names of parameters to arrays (those not named keep their numbers), or
+   *   the path of another export (`.onnx`) or checkpoint (`.safetensors`) of the same network, which
+   *   must hold them all.
+   */
+  async withParameters(source: WeightSource): Promise<Network> {
+    this.#core.checkAlive()
+    const { architecture, weights, threads, memory } = this.#core
+    const values = await otherWeights(architecture, weights, source, this.#options)
+    this.#core.checkAlive()
+    return new Network(new Core(architecture, values, { threads, memory }), this.#options)
+  }
+
+  /** Gives the memory back; the last network of an architecture ends its worker. */
+  async dispose(): Promise<void> {
+    registry.unregister(this)
+    await this.#core.dispose()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+}
+
+// A network that was dropped without dispose() must not keep its worker.
+const registry = new FinalizationRegistry<Core>((core) => void core.dispose())
+
+/** Tells `ntk(x, options)` from `ntk(x, x2, options)`. */
+function secondArgument(
+  rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?],
+): [Inputs | undefined, NtkOptions] {
+  const [first, second] = rest as [Inputs | NtkOptions | undefined, NtkOptions?]
+  if (first === undefined || second !== undefined) return [first as Inputs | undefined, second ?? {}]
+  const values = Object.values(first)
+  const isArray = ArrayBuffer.isView((first as NdArray).data)
+  const arrays = values.length > 0 && values.every((value) => ArrayBuffer.isView(value?.data))
+  return isArray || arrays ? [first as Inputs, {}] : [undefined, first as NtkOptions]
+}

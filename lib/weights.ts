@@ -1,0 +1,165 @@
+// Numbers for an architecture's parameters from elsewhere.
+import { type NdArray, isFloat, readSafetensors, toFloat32 } from './arrays/index.js'
+import type { Architecture } from './architecture.js'
+import type { WeightValues } from './core.js'
+import { TangentError, badArgument } from './errors.js'
+import { type TyingOptions, type Weight, prepareGraph } from './graph/prepare.js'
+import { readableName } from './graph/names.js'
+import { type OnnxModel, initializerData, openModel, quote } from './onnx/index.js'
+import { sameStructure } from './graph/structure.js'
+
+/** Where other weights come from: arrays by name, or an `.onnx` or `.safetensors` file. */
+export type WeightSource = ReadonlyMap<string, NdArray | Float32Array> | string
+
+/** The numbers that the model's own file holds. */
+export async function ownWeights(
+  model: OnnxModel,
+  weights: readonly Weight[],
+): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>()
+  for (const { name, tensor } of weights) {
+    const array = await initializerData(model, tensor, { float32: true })
+    values.set(name, array.data as Float32Array)
+  }
+  return values
+}
+
+/**
+ * The architecture's weights with those of `source` in their place.
+ * @throws TangentError BAD_ARGUMENT or BAD_FILE naming what does not fit.
+ */
+export async function otherWeights(
+  architecture: Architecture,
+  current: WeightValues,
+  source: WeightSource,
+  tying: TyingOptions,
+): Promise<WeightValues> {
+  if (source instanceof Map) return fromMap(architecture, current, source)
+  if (typeof source !== 'string') {
+    throw badArgument('source', "a Map of arrays, or the path of a '.onnx' or '.safetensors' file", source)
+  }
+  if (source.toLowerCase().endsWith('.safetensors')) return fromSafetensors(architecture, source)
+  return fromOnnx(architecture, source, tying)
+}
+
+interface Entry {
+  weight: Weight
+  label: string
+}
+
+function entries(architecture: Architecture): Entry[] {
+  return architecture.fed.map((weight) => ({
+    weight,
+    label: readableName(weight.name, weight.consumer, weight.position).label,
+  }))
+}
+
+/** A Map may name some of the parameters; the others keep their numbers. */
+function fromMap(
+  architecture: Architecture,
+  current: WeightValues,
+  source: ReadonlyMap<string, NdArray | Float32Array>,
+): WeightValues {
+  const known = entries(architecture)
+  const values = new Map(current)
+  for (const [name, given] of source) {
+    const entry =
+      known.find(({ weight }) => weight.name === name) ?? known.find(({ label }) => label === name)
+    if (!entry) throw badArgument('source', 'names of parameters', name)
+    const { shape } = entry.weight
+    const array = given instanceof Float32Array ? { data: given, shape: [...shape] } : given
+    values.set(entry.weight.name, fitted(array, entry.weight, quote(name)))
+  }
+  return values
+}
+
+/** The array's numbers, checked against the parameter's shape, in memory of their own. */
+function fitted(array: NdArray, weight: Weight, label: string): Float32Array {
+  const { shape } = weight
+  const count = shape.reduce((product, size) => product * size, 1)
+  if (!isFloat(array) || array.shape.join() !== shape.join() || array.data.length !== count) {
+    throw badArgument(
+      label,
+      `floats of shape (${shape.join(', ')})`,
+      `an array (${array.shape.join(', ')}) of ${array.data.length} numbers`,
+    )
+  }
+  const { data } = toFloat32(array)
+  return data === array.data ? data.slice() : data
+}
+
+/** PyTorch state dicts: by name, and transposed where the exporter transposed a weight. */
+async function fromSafetensors(architecture: Architecture, path: string): Promise<WeightValues> {
+  const { tensors } = await readSafetensors(path)
+  const values = new Map<string, Float32Array>()
+  const used = new Set<string>()
+  const missing: string[] = []
+  for (const { weight, label } of entries(architecture)) {
+    const name = [weight.name, weight.source, label].find((key) => tensors.has(key))
+    const array = name === undefined ? undefined : tensors.get(name)
+    if (!array || name === undefined) {
+      missing.push(weight.name)
+      continue
+    }
+    used.add(name)
+    const renamed = name === label && label !== weight.name
+    const shown = `${quote(name)} of ${path}`
+    values.set(weight.name, fitted(renamed ? oriented(array, weight) : array, weight, shown))
+  }
+  if (missing.length > 0) {
+    throw new TangentError(
+      'BAD_FILE',
+      `Expected all parameters in ${path} but ${missing.length} are not there: ${listed(missing)}`,
+    )
+  }
+  // Counters of BatchNormalization lie beside the weights in every PyTorch checkpoint.
+  const extra = [...tensors].filter(([name, array]) => !used.has(name) && isFloat(array))
+  if (extra.length > 0) {
+    throw new TangentError(
+      'BAD_FILE',
+      `Expected only parameters of the network in ${path} but it holds others: ${listed(extra.map(([name]) => name))}`,
+    )
+  }
+  return values
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map(quote).join(', ')
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
+}
+
+/** Exporters write `x @ W.T` as a MatMul with the transposed weight, under a name of their own. */
+function oriented(array: NdArray, { shape, consumer }: Weight): NdArray {
+  const [rows = 0, columns = 0] = array.shape
+  if (consumer?.op !== 'MatMul' || array.shape.length !== 2 || shape.length !== 2) return array
+  const { data } = toFloat32(array)
+  const out = new Float32Array(data.length)
+  for (let i = 0; i < rows; i += 1) {
+    for (let j = 0; j < columns; j += 1) out[j * rows + i] = data[i * columns + j] as number
+  }
+  return { data: out, shape: [columns, rows] }
+}
+
+/** Another export of the same network: matched node by node, since exporters number names. */
+async function fromOnnx(
+  architecture: Architecture,
+  path: string,
+  tying: TyingOptions,
+): Promise<WeightValues> {
+  const model = await openModel(path)
+  const other = prepareGraph(model, tying)
+  const match = await sameStructure(
+    { model: architecture.model, graph: architecture.graph },
+    { model, graph: other },
+    new Set(architecture.fed.map(({ id }) => id)),
+  )
+  const values = new Map<string, Float32Array>()
+  const byId = new Map(other.weights.map((weight) => [weight.id, weight]))
+  for (const weight of architecture.fed) {
+    const twin = byId.get(match.get(weight.id) ?? -1)
+    if (!twin) throw new TangentError('BAD_FILE', `Expected ${quote(weight.name)} in ${path}`)
+    const array = await initializerData(model, twin.tensor, { float32: true })
+    values.set(weight.name, fitted(array, weight, `${quote(twin.name)} of ${path}`))
+  }
+  return values
+}
