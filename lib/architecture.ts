@@ -1,13 +1,18 @@
 // What networks with the same file share: the graph, what is a parameter, the forward worker.
-import { type NdArray, dtypeOf } from './arrays/index.js'
-import { TangentError, badArgument } from './errors.js'
+import { dtypeOf, type NdArray } from './arrays/index.js'
+import { badArgument, TangentError } from './errors.js'
 import { Host } from './forward/host.js'
 import type { PlanMessage } from './forward/protocol.js'
 import { readableName } from './graph/names.js'
-import { type PreparedGraph, type TyingOptions, type Weight, prepareGraph } from './graph/prepare.js'
+import {
+  type PreparedGraph,
+  prepareGraph,
+  type TyingOptions,
+  type Weight,
+} from './graph/prepare.js'
 import { skeleton } from './graph/skeleton.js'
 import { type NativeAnalysis, type NativeData, native } from './native.js'
-import { type OnnxModel, type ValueInfo, initializerData, quote, valueInfo } from './onnx/index.js'
+import { initializerData, type OnnxModel, quote, type ValueInfo, valueInfo } from './onnx/index.js'
 
 /** A parameter of the network: what the tangent features are taken with respect to. */
 export interface Parameter {
@@ -130,7 +135,11 @@ export class Architecture {
     const names = this.outputs.map((info) => info.name)
     const output = name ?? (names[0] as string)
     if (typeof output === 'string' && names.includes(output)) return output
-    throw badArgument('options.output', `an output of the network (${names.map(quote).join(', ')})`, name)
+    throw badArgument(
+      'options.output',
+      `an output of the network (${names.map(quote).join(', ')})`,
+      name,
+    )
   }
 
   #select(analysis: NativeAnalysis, options: ArchitectureOptions): Known[] {
@@ -140,7 +149,10 @@ export class Architecture {
       const { layer, label } = readableName(weight.name, weight.consumer, weight.position)
       const { name, shape, source } = weight
       const count = shape.reduce((product, size) => product * size, 1)
-      return { weight, parameter: { name, label, layer, shape, count, dtype: 'float32', source } as const }
+      return {
+        weight,
+        parameter: { name, label, layer, shape, count, dtype: 'float32', source } as const,
+      }
     })
     const all = described.map(({ parameter }) => parameter)
     const wanted = selection(options.parameters, all, 'options.parameters')
@@ -156,13 +168,9 @@ export class Architecture {
     this.checkRunnable()
     const { refusals } = this
     if (refusals.length > 0) {
-      const list = refusals.map(
-        ({ node, operator, why, remedy }) =>
-          `node ${quote(node)} (${operator}): ${why}${remedy ? `; ${remedy}` : ''}`,
-      )
       throw new TangentError(
         'UNSUPPORTED',
-        `Expected operators with a derivative between the parameters and output ${quote(this.output)} but found ${list.length} without: ${list.join(' | ')}`,
+        `Expected operators with a derivative between the parameters and output ${quote(this.output)} but ${refusals.length} ${refusals.length === 1 ? 'node has' : 'nodes have'} none: ${listed(refusals)}`,
       )
     }
     if (this.active.length === 0) {
@@ -180,7 +188,9 @@ export class Architecture {
 
   #otherTypes(): string {
     if (this.#known.length > 0) return ': all are frozen'
-    const halves = this.model.graph.initializer.filter(({ dataType }) => [10, 11, 16].includes(dataType))
+    const halves = this.model.graph.initializer.filter(({ dataType }) =>
+      [10, 11, 16].includes(dataType),
+    )
     return halves.length > 0 ? '; its weights are of another float type: export it in float32' : ''
   }
 
@@ -247,7 +257,9 @@ function selection(
       throw badArgument(option, 'names of parameters, patterns or a function', entry)
     }
     const found = parameters.filter(({ name, label }) =>
-      typeof entry === 'string' ? name === entry || label === entry : matches(entry, name) || matches(entry, label),
+      typeof entry === 'string'
+        ? name === entry || label === entry
+        : matches(entry, name) || matches(entry, label),
     )
     if (typeof entry === 'string' && found.length === 0) {
       throw badArgument(option, 'a parameter of the network', entry)
@@ -255,6 +267,20 @@ function selection(
     for (const { name } of found) names.add(name)
   }
   return names
+}
+
+/** All refusals, those of one kind together: `Loop (nodes "a", "b"): why; remedy`. */
+function listed(refusals: readonly Refusal[]): string {
+  const kinds = new Map<string, string[]>()
+  for (const { node, operator, why, remedy } of refusals) {
+    const kind = JSON.stringify([operator, remedy === '' ? why : `${why}; ${remedy}`])
+    kinds.set(kind, [...(kinds.get(kind) ?? []), quote(node)])
+  }
+  const parts = [...kinds].map(([kind, nodes]) => {
+    const [operator, why] = JSON.parse(kind) as [string, string]
+    return `${operator} (${nodes.length > 1 ? 'nodes' : 'node'} ${nodes.join(', ')}): ${why}`
+  })
+  return parts.join(' | ')
 }
 
 /** Does the pattern match, whatever its flags and state? */

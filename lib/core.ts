@@ -1,10 +1,10 @@
 // One network's state and how its calls reach the worker. Not part of the public interface.
 import { availableParallelism } from 'node:os'
 import type { Architecture } from './architecture.js'
-import { TangentError, badArgument } from './errors.js'
+import { badArgument, TangentError } from './errors.js'
 import type { Asked, Watch } from './forward/host.js'
 import type { DescribeResult, Feed, PlanMessage, WeightMessage } from './forward/protocol.js'
-import { type Inputs, feedOf } from './inputs.js'
+import { feedOf, type Inputs } from './inputs.js'
 import { defaultBudget, parseBytes } from './memory.js'
 import { native } from './native.js'
 
@@ -102,7 +102,8 @@ export class Core {
     const probe: Feed = { samples: Math.min(x.samples, 2), arrays: firstRows(x, 2) }
     const { batch } = this.architecture
     const request: Asked = { type: 'describe', plan: plan.key, x: probe, threads, batch }
-    const { outputs } = await this.ask<DescribeResult>(request, { signal: watch.signal }, plan).result
+    const { outputs } = await this.ask<DescribeResult>(request, { signal: watch.signal }, plan)
+      .result
     this.#outputs.set(key, outputs)
     return outputs
   }
@@ -117,7 +118,10 @@ function firstRows(x: Feed, most: number): Feed['arrays'] {
   })
 }
 
-export function threadCount(threads: number | undefined, name = 'options.threads'): number | undefined {
+export function threadCount(
+  threads: number | undefined,
+  name = 'options.threads',
+): number | undefined {
   if (threads === undefined) return undefined
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw badArgument(name, 'a whole number of threads from 1 to 1024', threads)

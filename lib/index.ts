@@ -1,15 +1,15 @@
+export type { Parameter, Refusal, Selector } from './architecture.js'
 export {
   type NdArray,
-  type TypedArray,
   readArray,
   readNpy,
   readSafetensors,
   readTensor,
+  type TypedArray,
   writeNpy,
   writeSafetensors,
   writeTensor,
 } from './arrays/index.js'
-export type { Parameter, Refusal, Selector } from './architecture.js'
 export type { ParameterArrays } from './calls/jacobian.js'
 export type { KernelMethod, KernelSplit, NtkOptions, TangentKernels } from './calls/ntk.js'
 export type { RunOptions } from './calls/run.js'

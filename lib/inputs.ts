@@ -1,8 +1,8 @@
 // What the caller gives as X → what onnxruntime takes, checked.
-import { type DType, type NdArray, checkArray, dtypeOf } from './arrays/index.js'
-import { TangentError, badArgument } from './errors.js'
+import { checkArray, type DType, dtypeOf, type NdArray } from './arrays/index.js'
+import { badArgument, TangentError } from './errors.js'
 import type { Feed, FeedArray, FeedType } from './forward/protocol.js'
-import { type ValueInfo, quote } from './onnx/index.js'
+import { quote, type ValueInfo } from './onnx/index.js'
 
 /** Samples: one array, or one per input of the network by name. The first dimension is N. */
 export type Inputs = NdArray | Readonly<Record<string, NdArray>>
@@ -22,11 +22,15 @@ export function feedOf(inputs: Inputs, declared: readonly ValueInfo[], argument 
     checkShape(array, info, label, sizes)
     const [count = 0] = array.shape
     if (samples >= 0 && count !== samples) {
-      throw bad(`Expected ${samples} samples for ${label} as for the other inputs but received ${count}`)
+      throw bad(
+        `Expected ${samples} samples for ${label} as for the other inputs but received ${count}`,
+      )
     }
     samples = count
     if (array.data.length === 0) {
-      throw bad(`Expected at least one sample for ${label} but received the shape ${show(array.shape)}`)
+      throw bad(
+        `Expected at least one sample for ${label} but received the shape ${show(array.shape)}`,
+      )
     }
     const feed = converted(array, info, label)
     checkFinite(feed, label)
@@ -70,7 +74,8 @@ function byName(
   return new Map(
     names.map((name) => {
       const array = Object.hasOwn(inputs, name) ? inputs[name] : undefined
-      if (!array) throw bad(`Expected an array for input ${quote(name)} in ${argument} but received none`)
+      if (!array)
+        throw bad(`Expected an array for input ${quote(name)} in ${argument} but received none`)
       return [name, array]
     }),
   )
@@ -85,10 +90,14 @@ function checkShape(
   const { shape } = info
   if (!shape) {
     if (array.shape.length > 0) return
-    throw bad(`Expected an array whose first dimension is the samples for ${label} but received a number`)
+    throw bad(
+      `Expected an array whose first dimension is the samples for ${label} but received a number`,
+    )
   }
   const wrong = () =>
-    bad(`Expected the shape ${show(['N', ...shape.slice(1)])} for ${label} but received ${show(array.shape)}`)
+    bad(
+      `Expected the shape ${show(['N', ...shape.slice(1)])} for ${label} but received ${show(array.shape)}`,
+    )
   if (array.shape.length !== shape.length) throw wrong()
   shape.forEach((size, axis) => {
     const given = array.shape[axis] as number
@@ -135,7 +144,9 @@ function converted(array: NdArray, info: ValueInfo, label: string): FeedArray {
   const from = dtypeOf(array)
   const to = info.type
   const wrong = () =>
-    bad(`Expected ${to ?? info.typeName} numbers for ${label} but received an array of type ${from}`)
+    bad(
+      `Expected ${to ?? info.typeName} numbers for ${label} but received an array of type ${from}`,
+    )
   const shape = [...array.shape]
   const done = (type: FeedType, data: FeedArray['data']): FeedArray => ({
     name: info.name,
@@ -173,7 +184,9 @@ function checkFinite({ data, shape }: FeedArray, label: string): void {
   if (!(data instanceof Float32Array || data instanceof Float64Array)) return
   for (let e = 0; e < data.length; e += 1) {
     if (!Number.isFinite(data[e])) {
-      throw bad(`Expected finite numbers for ${label} but received ${data[e]} at ${place(e, shape)}`)
+      throw bad(
+        `Expected finite numbers for ${label} but received ${data[e]} at ${place(e, shape)}`,
+      )
     }
   }
 }

@@ -1,7 +1,7 @@
 import { type NdArray, writeNpy } from './arrays/index.js'
-import { TangentError, badArgument } from './errors.js'
+import { badArgument, TangentError } from './errors.js'
+import { inner, type Matrix, squaredNorm } from './matrix.js'
 import { native } from './native.js'
-import { type Matrix, inner, squaredNorm } from './matrix.js'
 
 /** What a tangent kernel keeps of the outputs. */
 export type KernelKind = 'full' | 'trace' | 'diagonal'
@@ -157,7 +157,11 @@ function matrixOf(array: NdArray): Matrix {
   const [rows = 0, columns = 0] = array.shape
   const { data } = array
   if (array.shape.length !== 2 || !(data instanceof Float32Array || data instanceof Float64Array)) {
-    throw badArgument('other', 'a kernel or a matrix of floats', `an array (${array.shape.join(', ')})`)
+    throw badArgument(
+      'other',
+      'a kernel or a matrix of floats',
+      `an array (${array.shape.join(', ')})`,
+    )
   }
   return { data, rows, columns }
 }

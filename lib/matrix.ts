@@ -9,7 +9,10 @@ export interface Matrix {
 /** Entries between two looks at the event loop: some ten milliseconds. */
 const slice = 1 << 23
 
-async function overRows(matrix: Matrix, visit: (row: number, start: number) => void): Promise<void> {
+async function overRows(
+  matrix: Matrix,
+  visit: (row: number, start: number) => void,
+): Promise<void> {
   let since = 0
   for (let row = 0; row < matrix.rows; row += 1) {
     visit(row, row * matrix.columns)

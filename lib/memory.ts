@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os'
-import { TangentError, badArgument } from './errors.js'
+import { badArgument, TangentError } from './errors.js'
 
 const units: Record<string, number> = {
   '': 1,
@@ -17,7 +17,8 @@ const units: Record<string, number> = {
 
 /** Bytes of a budget: a number, or a text such as `'2GiB'`, `'800 MB'`. */
 export function parseBytes(value: number | string, name = 'memory'): number {
-  const match = typeof value === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*([kKMGT]?i?B?)\s*$/.exec(value) : null
+  const match =
+    typeof value === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*([kKMGT]?i?B?)\s*$/.exec(value) : null
   const unit = match ? units[match[2] ?? ''] : undefined
   const bytes = match && unit !== undefined ? Number(match[1]) * unit : value
   if (typeof bytes !== 'number' || !Number.isFinite(bytes) || bytes < 1) {
@@ -50,7 +51,12 @@ export function formatBytes(bytes: number): string {
  * @returns the bytes left beside the result.
  * @throws TangentError MEMORY_BUDGET that says what would fit.
  */
-export function roomBeside(result: number, budget: number, what: string, fits: () => string): number {
+export function roomBeside(
+  result: number,
+  budget: number,
+  what: string,
+  fits: () => string,
+): number {
   if (result < budget) return budget - result
   throw new TangentError(
     'MEMORY_BUDGET',

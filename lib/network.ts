@@ -1,7 +1,7 @@
-import type { NdArray } from './arrays/index.js'
 import { Architecture, type Parameter, type Refusal, type Selector } from './architecture.js'
-import { type ParameterArrays, jacobian } from './calls/jacobian.js'
-import { type NtkOptions, type TangentKernels, ntk } from './calls/ntk.js'
+import type { NdArray } from './arrays/index.js'
+import { jacobian, type ParameterArrays } from './calls/jacobian.js'
+import { type NtkOptions, ntk, type TangentKernels } from './calls/ntk.js'
 import { ntkProduct } from './calls/product.js'
 import { type RunOptions, run } from './calls/run.js'
 import { vjp } from './calls/vjp.js'
@@ -10,8 +10,8 @@ import { badArgument } from './errors.js'
 import type { TyingOptions } from './graph/prepare.js'
 import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
-import { type ValueInfo, openModel } from './onnx/index.js'
-import { type WeightSource, otherWeights, ownWeights } from './weights.js'
+import { openModel, type ValueInfo } from './onnx/index.js'
+import { otherWeights, ownWeights, type WeightSource } from './weights.js'
 
 /** Options of {@link Network.load}. */
 export interface LoadOptions extends TyingOptions {
@@ -71,7 +71,10 @@ export class Network {
     source: string | Uint8Array | ArrayBuffer,
     options: LoadOptions = {},
   ): Promise<Network> {
-    if (typeof source !== 'string' && !(source instanceof Uint8Array || source instanceof ArrayBuffer)) {
+    if (
+      typeof source !== 'string' &&
+      !(source instanceof Uint8Array || source instanceof ArrayBuffer)
+    ) {
       throw badArgument('source', 'a path, a Uint8Array or an ArrayBuffer', source)
     }
     const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source
@@ -197,7 +200,11 @@ export class Network {
    * @param v (N, O), or (N, O, q) for q vectors.
    * @returns the products, of v's shape.
    */
-  ntkProduct(x: Inputs, v: NdArray, options: DerivativeOptions = {}): Promise<NdArray<Float32Array>> {
+  ntkProduct(
+    x: Inputs,
+    v: NdArray,
+    options: DerivativeOptions = {},
+  ): Promise<NdArray<Float32Array>> {
     return ntkProduct(this.#core, x, v, options)
   }
 
@@ -235,7 +242,8 @@ function secondArgument(
   rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?],
 ): [Inputs | undefined, NtkOptions] {
   const [first, second] = rest as [Inputs | NtkOptions | undefined, NtkOptions?]
-  if (first === undefined || second !== undefined) return [first as Inputs | undefined, second ?? {}]
+  if (first === undefined || second !== undefined)
+    return [first as Inputs | undefined, second ?? {}]
   const values = Object.values(first)
   const isArray = ArrayBuffer.isView((first as NdArray).data)
   const arrays = values.length > 0 && values.every((value) => ArrayBuffer.isView(value?.data))

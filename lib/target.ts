@@ -57,7 +57,11 @@ function targetMatrix(target: NdArray, options: TargetOptions) {
   const labels = given === undefined
   const outputs = labels ? classCount(values, options.classes) : given
   const matrix = labels ? new Float64Array(samples * outputs) : values
-  if (labels) values.forEach((label, i) => (matrix[i * outputs + label] = 1))
+  if (labels) {
+    values.forEach((label, i) => {
+      matrix[i * outputs + label] = 1
+    })
+  }
   if (options.centred ?? true) {
     for (let o = 0; o < outputs; o += 1) {
       let mean = 0

@@ -1,12 +1,13 @@
 // Numbers for an architecture's parameters from elsewhere.
-import { type NdArray, isFloat, readSafetensors, toFloat32 } from './arrays/index.js'
+
 import type { Architecture } from './architecture.js'
+import { isFloat, type NdArray, readSafetensors, toFloat32 } from './arrays/index.js'
 import type { WeightValues } from './core.js'
-import { TangentError, badArgument } from './errors.js'
-import { type TyingOptions, type Weight, prepareGraph } from './graph/prepare.js'
+import { badArgument, TangentError } from './errors.js'
 import { readableName } from './graph/names.js'
-import { type OnnxModel, initializerData, openModel, quote } from './onnx/index.js'
+import { prepareGraph, type TyingOptions, type Weight } from './graph/prepare.js'
 import { sameStructure } from './graph/structure.js'
+import { initializerData, type OnnxModel, openModel, quote } from './onnx/index.js'
 
 /** Where other weights come from: arrays by name, or an `.onnx` or `.safetensors` file. */
 export type WeightSource = ReadonlyMap<string, NdArray | Float32Array> | string
@@ -36,7 +37,11 @@ export async function otherWeights(
 ): Promise<WeightValues> {
   if (source instanceof Map) return fromMap(architecture, current, source)
   if (typeof source !== 'string') {
-    throw badArgument('source', "a Map of arrays, or the path of a '.onnx' or '.safetensors' file", source)
+    throw badArgument(
+      'source',
+      "a Map of arrays, or the path of a '.onnx' or '.safetensors' file",
+      source,
+    )
   }
   if (source.toLowerCase().endsWith('.safetensors')) return fromSafetensors(architecture, source)
   return fromOnnx(architecture, source, tying)

@@ -7,10 +7,10 @@ import {
   threadCount,
   withBlocks,
 } from '../core.js'
+import { badArgument } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import type { ComputeResult, Feed, JobMessage, PlanMessage } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
-import { badArgument } from '../errors.js'
 import { parseBytes, roomBeside } from '../memory.js'
 
 /** A derivative call, ready to go. */

@@ -1,7 +1,7 @@
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
-import { type Prepared, compute, prepare } from './derive.js'
+import { compute, type Prepared, prepare } from './derive.js'
 
 export type ParameterArrays = Map<string, NdArray<Float32Array>>
 

@@ -4,7 +4,7 @@ import type { Feed } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
 import { type KernelKind, TangentKernel } from '../kernel.js'
 import { formatBytes } from '../memory.js'
-import { type Prepared, compute, prepare } from './derive.js'
+import { compute, type Prepared, prepare } from './derive.js'
 
 /** How the work is split: one kernel, one per layer, one per parameter. */
 export type KernelSplit = 'total' | 'layer' | 'parameter'
@@ -55,7 +55,13 @@ export async function ntk(
   const { blocks } = await compute(
     prepared,
     names.map(() => length),
-    (results) => ({ kind: 'ntk', kernel: kind, method, groups, results: results.map(({ id }) => id) }),
+    (results) => ({
+      kind: 'ntk',
+      kernel: kind,
+      method,
+      groups,
+      results: results.map(({ id }) => id),
+    }),
     {
       what: `${names.length > 1 ? `${names.length} kernels` : 'A kernel'} of shape (${shape.join(', ')})`,
       fits: () => fitting(prepared, kind, x2, names.length),
@@ -76,7 +82,11 @@ function secondFeed(core: Core, inputs: Inputs, x: Feed): Feed {
   x2.arrays.forEach((array, k) => {
     const like = x.arrays[k]?.shape.slice(1).join(', ')
     if (array.shape.slice(1).join(', ') === like) return
-    throw badArgument('x2', `samples of x's shape (${like})`, `(${array.shape.slice(1).join(', ')})`)
+    throw badArgument(
+      'x2',
+      `samples of x's shape (${like})`,
+      `(${array.shape.slice(1).join(', ')})`,
+    )
   })
   return x2
 }
@@ -100,7 +110,9 @@ function fitting(
   // Half of the budget for the result leaves the other half to work in.
   const entries = budget / 2 / 4 / kernels
   const perPair = { full: outputs.length ** 2, diagonal: outputs.length, trace: 1 }[kind]
-  const most = x2 ? Math.floor(entries / perPair / x.samples) : Math.floor(Math.sqrt(entries / perPair))
+  const most = x2
+    ? Math.floor(entries / perPair / x.samples)
+    : Math.floor(Math.sqrt(entries / perPair))
   const [n1, n2] = [x.samples, (x2 ?? x).samples]
   const advice: string[] = []
   if (most >= 1) advice.push(`${most} samples ${x2 ? 'in x2 ' : ''}would fit`)

@@ -17,7 +17,11 @@ export async function run(core: Core, inputs: Inputs, options: RunOptions): Prom
   const output = options.output ?? architecture.output
   const names = architecture.outputs.map(({ name }) => name)
   if (!names.includes(output)) {
-    throw badArgument('options.output', `an output of the network (${names.map(quote).join(', ')})`, output)
+    throw badArgument(
+      'options.output',
+      `an output of the network (${names.map(quote).join(', ')})`,
+      output,
+    )
   }
   const x = core.feed(inputs, 'x')
   const threads = threadCount(options.threads) ?? core.threads

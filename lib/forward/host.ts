@@ -1,7 +1,14 @@
 // The main thread's side of a forward worker: one per architecture, shared by all its networks.
 import { Worker } from 'node:worker_threads'
 import { type ErrorCode, TangentError } from '../errors.js'
-import type { FromWorker, PlanMessage, Request, ToWorker, WeightMessage, WorkerInit } from './protocol.js'
+import type {
+  FromWorker,
+  PlanMessage,
+  Request,
+  ToWorker,
+  WeightMessage,
+  WorkerInit,
+} from './protocol.js'
 
 /** How far a long computation has come. */
 export interface Progress {
@@ -133,10 +140,15 @@ export class Host {
     worker.unref()
     worker.on('message', (reply: FromWorker) => this.#receive(reply))
     worker.on('error', (cause) => {
-      this.#lose(worker, new TangentError('FAILED', `The forward worker failed: ${cause.message}`, { cause }))
+      this.#lose(
+        worker,
+        new TangentError('FAILED', `The forward worker failed: ${cause.message}`, { cause }),
+      )
     })
     worker.on('exit', (code) => {
-      const why = this.#closed ? 'The network was disposed' : `The forward worker ended with code ${code}`
+      const why = this.#closed
+        ? 'The network was disposed'
+        : `The forward worker ended with code ${code}`
       this.#lose(worker, new TangentError(this.#closed ? 'DISPOSED' : 'FAILED', why))
     })
     this.#worker = worker

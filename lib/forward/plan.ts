@@ -5,7 +5,7 @@ import { type NativeEngine, type NativeFrame, type NativeValue, native } from '.
 import { repeated } from './feeds.js'
 import { checkIndependence } from './independence.js'
 import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
-import { type Sessions, nativeData, rows } from './sessions.js'
+import { nativeData, rows, type Sessions } from './sessions.js'
 
 export interface Weights {
   tensors: ReadonlyMap<string, ort.Tensor>
@@ -61,7 +61,10 @@ export class Plan {
       this.#independent = true
     }
     const table = new Map(
-      first.shapes.map(({ id, shape }, index) => [id, { shape, next: second?.shapes[index]?.shape }]),
+      first.shapes.map(({ id, shape }, index) => [
+        id,
+        { shape, next: second?.shapes[index]?.shape },
+      ]),
     )
     const shape = (id: number, samples: number): number[] => {
       const entry = table.get(id)

@@ -32,7 +32,14 @@ export interface FeedArray {
   name: string
   type: FeedType
   shape: number[]
-  data: NativeData | Float64Array | Int8Array | Int16Array | Uint16Array | Uint32Array | BigUint64Array
+  data:
+    | NativeData
+    | Float64Array
+    | Int8Array
+    | Int16Array
+    | Uint16Array
+    | Uint32Array
+    | BigUint64Array
 }
 
 /** Samples: the first dimension of every array is their number. */

@@ -2,7 +2,7 @@
 // blocks happens here: forward runs and the addon's jobs between them.
 import { parentPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../errors.js'
-import { type NativeEngine, type NativeJob } from '../native.js'
+import type { NativeEngine, NativeJob } from '../native.js'
 import { Plan, type Weights } from './plan.js'
 import type {
   ComputeMessage,
@@ -78,7 +78,8 @@ function respond(request: Request): Promise<RunResult | DescribeResult | Compute
 }
 
 function checkStop({ control }: Request): void {
-  if (Atomics.load(control, 0) !== 0n) throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+  if (Atomics.load(control, 0) !== 0n)
+    throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
 }
 
 function weightsOf(network: number): Weights {

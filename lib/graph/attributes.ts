@@ -1,4 +1,4 @@
-import { type AttributeProto, AttributeProto_AttributeType as Type, type NodeProto } from 'onnx-buf'
+import { type AttributeProto, type NodeProto, AttributeProto_AttributeType as Type } from 'onnx-buf'
 import type { NativeAttribute } from '../native.js'
 
 const decoder = new TextDecoder()

@@ -31,4 +31,3 @@ function freeIn(graph: GraphProto): Set<string> {
   for (const output of graph.output) read(output.name)
   return free
 }
-

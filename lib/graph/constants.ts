@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import {
-  type NodeProto,
   TensorProto_DataType as DataType,
+  type NodeProto,
   type TensorProto,
   TensorProtoSchema,
 } from 'onnx-buf'

@@ -3,13 +3,13 @@
 // parameters.
 import { create } from '@bufbuild/protobuf'
 import {
+  TensorProto_DataType as DataType,
   type NodeProto,
   NodeProtoSchema,
-  TensorProto_DataType as DataType,
   type TensorProto,
 } from 'onnx-buf'
 import type { NativeGraph, NativeNode } from '../native.js'
-import { type OnnxModel, normalDomain } from '../onnx/index.js'
+import { normalDomain, type OnnxModel } from '../onnx/index.js'
 import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
 import { constantTensor } from './constants.js'

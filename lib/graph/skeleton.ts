@@ -1,6 +1,6 @@
 import { toBinary } from '@bufbuild/protobuf'
-import { ModelProtoSchema, TensorProto_DataType as DataType } from 'onnx-buf'
-import { type OnnxModel, makeValueInfo } from '../onnx/index.js'
+import { TensorProto_DataType as DataType, ModelProtoSchema } from 'onnx-buf'
+import { makeValueInfo, type OnnxModel } from '../onnx/index.js'
 import type { PreparedGraph, Weight } from './prepare.js'
 
 /**

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { TangentError } from '../errors.js'
 import type { NativeNode } from '../native.js'
-import { type OnnxModel, initializerData, quote } from '../onnx/index.js'
+import { initializerData, type OnnxModel, quote } from '../onnx/index.js'
 import type { PreparedGraph } from './prepare.js'
 
 export interface Side {
@@ -54,7 +54,10 @@ export async function sameStructure(
     if (free.has(id) || (!tensor && !other)) continue
     const name = quote(one.graph.native.values[id]?.name ?? '')
     if (!tensor || !other) throw differ(`${name} is a constant in one of them only`)
-    const [x, y] = [await initializerData(one.model, tensor), await initializerData(two.model, other)]
+    const [x, y] = [
+      await initializerData(one.model, tensor),
+      await initializerData(two.model, other),
+    ]
     if (!isDeepStrictEqual(x, y)) {
       throw differ(`the constant ${name}, which is not a parameter, has other values`)
     }

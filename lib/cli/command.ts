@@ -1,0 +1,232 @@
+// What all commands share: their options, reading inputs, telling what was done.
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
+import type { DerivativeOptions } from '../core.js'
+import { TangentError } from '../errors.js'
+import type { Inputs } from '../inputs.js'
+import { parseBytes } from '../memory.js'
+import { type LoadOptions, Network } from '../network.js'
+import { progressBar } from './progress.js'
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  threads?: number
+  memory?: number
+  json?: boolean
+  quiet?: boolean
+}
+
+/** What a command works with beside its own options. */
+export interface Session {
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal
+  /** Prints lines for people: nothing with `--quiet` or `--json`. */
+  say(...lines: string[]): void
+  /** The command's result for programs: printed with `--json`, once. */
+  result(value: unknown): void
+}
+
+/** One command: its words, its options, what it does. */
+export interface CommandDefinition {
+  name: string
+  /** Arguments as commander writes them: `<model>`. */
+  arguments: string
+  summary: string
+  /** Command lines shown by `--help`, without the program's name. */
+  examples: readonly string[]
+  options?: readonly Option[]
+  // biome-ignore lint/suspicious/noExplicitAny: each command knows the types of its options.
+  run(session: Session, args: string[], options: any): Promise<void>
+}
+
+export const programName = 'adaptive-tangent'
+
+export function buildCommand(
+  definition: CommandDefinition,
+  start: (options: CommonOptions) => Session,
+): Command {
+  const command = new Command(definition.name)
+    .summary(definition.summary)
+    .description(definition.summary)
+  for (const argument of definition.arguments.split(' ')) command.argument(argument)
+  for (const option of definition.options ?? []) command.addOption(option)
+  for (const option of commonOptions()) command.addOption(option)
+  const examples = definition.examples.map((line) => `  $ ${programName} ${line}`)
+  command.addHelpText('after', `\nExamples:\n${examples.join('\n')}`)
+  command.action(async (...given: unknown[]) => {
+    const options = command.opts<CommonOptions>()
+    const args = given.slice(0, -2).flat() as string[]
+    await definition.run(start(options), args, options)
+  })
+  return command
+}
+
+function commonOptions(): Option[] {
+  return [
+    new Option('--threads <n>', 'threads to use').argParser(wholeNumber(1)),
+    new Option('--memory <size>', 'memory budget, such as 2GiB').argParser(bytes),
+    new Option('--json', 'print one JSON object'),
+    new Option('--quiet', 'print nothing but errors'),
+  ]
+}
+
+/** Options of commands that read samples. */
+export const inputOption = () =>
+  new Option('--input <file>', 'samples: .npy or .pb; NAME=FILE for each of several inputs')
+    .argParser(collect)
+    .makeOptionMandatory()
+
+/** Options of commands that differentiate. */
+export const derivativeOptions = () => [
+  new Option('--output <name>', 'output of the network to differentiate'),
+  new Option('--outputs <list>', 'flat indices of that output, such as 0,3').argParser(indices),
+  new Option('--parameter <name>', 'differentiate this parameter; again for others').argParser(
+    collect,
+  ),
+  new Option('--freeze <name>', 'leave this parameter out; again for others').argParser(collect),
+]
+
+export interface NetworkOptions extends CommonOptions {
+  output?: string
+  parameter?: string[]
+  freeze?: string[]
+}
+
+/** Loads the network that a command names, lets it be used, and disposes of it. */
+export async function withNetwork<T>(
+  path: string,
+  options: NetworkOptions,
+  more: LoadOptions,
+  use: (network: Network) => Promise<T>,
+): Promise<T> {
+  const network = await Network.load(path, {
+    output: options.output,
+    parameters: options.parameter,
+    frozen: options.freeze,
+    threads: options.threads,
+    memory: options.memory,
+    ...more,
+  })
+  try {
+    return await use(network)
+  } finally {
+    await network.dispose()
+  }
+}
+
+/** Watches one call: Ctrl-C and a progress bar. */
+export async function watched<T>(
+  session: Session,
+  options: CommonOptions & { outputs?: number[] },
+  call: (watch: DerivativeOptions) => Promise<T>,
+): Promise<T> {
+  const bar = options.quiet || options.json ? null : progressBar()
+  try {
+    return await call({
+      signal: session.signal,
+      outputs: options.outputs,
+      ...(bar ? { onProgress: bar.update } : {}),
+    })
+  } finally {
+    bar?.stop()
+  }
+}
+
+/** Reads `FILE` or several `NAME=FILE`. */
+export async function readInputs(files: readonly string[], network: Network): Promise<Inputs> {
+  const names = network.inputs.map(({ name }) => name)
+  const named = new Map<string, NdArray>()
+  for (const text of files) {
+    const name = names.find((candidate) => text.startsWith(`${candidate}=`))
+    if (name === undefined && files.length === 1 && names.length === 1) return readArray(text)
+    if (name === undefined) {
+      throw new TangentError(
+        'BAD_ARGUMENT',
+        `Expected NAME=FILE with an input of the network (${names.join(', ')}) for --input but received ${JSON.stringify(text)}`,
+      )
+    }
+    if (named.has(name)) {
+      throw new TangentError(
+        'BAD_ARGUMENT',
+        `Expected one file for input ${JSON.stringify(name)} but received two`,
+      )
+    }
+    named.set(name, await readArray(text.slice(name.length + 1)))
+  }
+  return Object.fromEntries(named)
+}
+
+/** Writes one array; its folder is made when it is not there. */
+export async function saveArray(path: string, array: NdArray, signal: AbortSignal): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await writeNpy(path, array, { signal })
+}
+
+/** Writes arrays as `<name>.npy` into a folder, and an index of them last. */
+export async function saveFolder(
+  folder: string,
+  arrays: ReadonlyMap<string, NdArray>,
+  index: string,
+  describe: (name: string) => object,
+  signal: AbortSignal,
+): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const files = fileNames([...arrays.keys()])
+  const entries: object[] = []
+  for (const [name, array] of arrays) {
+    const file = files.get(name) as string
+    await writeNpy(join(folder, file), array, { signal })
+    entries.push({ name, ...describe(name), file })
+  }
+  await writeFileAtomic(join(folder, index), `${JSON.stringify(entries, null, 2)}\n`, { signal })
+}
+
+/** A file name of its own for each name: `/`, `:` and control characters become `_`. */
+export function fileNames(names: readonly string[]): Map<string, string> {
+  const files = new Map<string, string>()
+  const taken = new Set<string>()
+  for (const name of names) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they come from model files.
+    const plain = name.replace(/[/:\u0000-\u001f\u007f]/g, '_').slice(0, 120) || '_'
+    let file = `${plain}.npy`
+    for (let copy = 2; taken.has(file); copy += 1) file = `${plain}-${copy}.npy`
+    taken.add(file)
+    files.set(name, file)
+  }
+  return files
+}
+
+/** A name from a file as text for a terminal. */
+export function plainText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they could steer the terminal.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+}
+
+export function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value]
+}
+
+export function wholeNumber(least: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (Number.isInteger(value) && value >= least) return value
+    throw new InvalidArgumentError(`Expected a whole number ≥ ${least}.`)
+  }
+}
+
+function indices(text: string): number[] {
+  const values = text.split(',').map(Number)
+  if (text.trim() !== '' && values.every((value) => Number.isInteger(value) && value >= 0))
+    return values
+  throw new InvalidArgumentError('Expected indices such as 0,3.')
+}
+
+function bytes(text: string): number {
+  try {
+    return parseBytes(text)
+  } catch {
+    throw new InvalidArgumentError('Expected a size such as 2GiB or 800MB.')
+  }
+}

@@ -1,0 +1,13 @@
+// The table of commands: one row each.
+import type { CommandDefinition } from './command.js'
+import { infoCommand } from './info.js'
+import { jacobianCommand } from './jacobian.js'
+import { ntkCommand } from './ntk.js'
+import { runCommand } from './run.js'
+
+export const commands: readonly CommandDefinition[] = [
+  infoCommand,
+  runCommand,
+  jacobianCommand,
+  ntkCommand,
+]

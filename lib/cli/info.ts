@@ -1,0 +1,116 @@
+import type { Network } from '../network.js'
+import type { Dimension, ValueInfo } from '../onnx/index.js'
+import {
+  type CommandDefinition,
+  derivativeOptions,
+  type NetworkOptions,
+  plainText,
+  withNetwork,
+} from './command.js'
+
+export const infoCommand: CommandDefinition = {
+  name: 'info',
+  arguments: '<model>',
+  summary: 'tell what a network is: inputs, outputs, parameters, operators, what is not supported',
+  examples: ['info model.onnx', 'info model.onnx --json'],
+  options: derivativeOptions().filter(({ long }) => long !== '--outputs'),
+  async run(session, [model = ''], options: NetworkOptions) {
+    await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
+      const description = describe(model, network)
+      session.result(description)
+      session.say(...inWords(description))
+    })
+  },
+}
+
+interface LayerInfo {
+  name: string
+  parameters: string[]
+  count: number
+}
+
+function describe(model: string, network: Network) {
+  const layers = new Map<string, LayerInfo>()
+  for (const { name, layer, count } of network.parameters) {
+    const entry = layers.get(layer) ?? { name: layer, parameters: [], count: 0 }
+    entry.parameters.push(name)
+    entry.count += count
+    layers.set(layer, entry)
+  }
+  const value = ({ name, type, typeName, shape }: ValueInfo) => ({
+    name,
+    type: type ?? typeName,
+    shape,
+  })
+  return {
+    model,
+    inputs: network.inputs.map(value),
+    outputs: network.outputs.map(value),
+    output: network.output,
+    parameters: network.parameters.map(
+      ({ name, label, layer, shape, count, dtype, frozen, source }) => ({
+        name,
+        label,
+        layer,
+        shape,
+        count,
+        type: dtype,
+        frozen,
+        copyOf: source === name ? null : source,
+      }),
+    ),
+    count: network.parameters.reduce((sum, { count }) => sum + count, 0),
+    layers: [...layers.values()],
+    operators: Object.fromEntries([...network.operators].sort(([a], [b]) => (a < b ? -1 : 1))),
+    supported: network.problem === null,
+    problem: network.problem,
+    unsupported: network.refusals,
+  }
+}
+
+function inWords(info: ReturnType<typeof describe>): string[] {
+  const shape = (sizes: readonly Dimension[] | null) =>
+    sizes ? `(${sizes.map((size) => size ?? '?').join(', ')})` : '(?)'
+  const values = (list: typeof info.inputs) =>
+    list.map(({ name, type, shape: sizes }) => `  ${name}  ${type} ${shape(sizes)}`)
+  const lines = ['Inputs', ...values(info.inputs), 'Outputs', ...values(info.outputs)]
+  lines.push(`Parameters (${info.parameters.length}, ${info.count.toLocaleString('en')} numbers)`)
+  lines.push(
+    ...table(
+      info.parameters.map((entry) => [
+        entry.name,
+        entry.layer,
+        shape(entry.shape),
+        entry.count.toLocaleString('en'),
+        [
+          entry.label === entry.name ? '' : `is ${entry.label}`,
+          entry.copyOf === null ? '' : `a copy of ${entry.copyOf}, differentiated by itself`,
+          entry.frozen ? 'frozen' : '',
+        ]
+          .filter((note) => note !== '')
+          .join('; '),
+      ]),
+    ),
+  )
+  const operators = Object.entries(info.operators)
+  lines.push('Operators', `  ${operators.map(([name, count]) => `${name} × ${count}`).join(', ')}`)
+  if (info.unsupported.length > 0) {
+    lines.push(`Not supported (${info.unsupported.length} nodes)`)
+    lines.push(
+      ...info.unsupported.map(
+        ({ node, operator, why, remedy }) =>
+          `  ${node} (${operator}): ${why}${remedy && `; ${remedy}`}`,
+      ),
+    )
+  } else if (info.problem !== null) lines.push('Not supported', `  ${info.problem}`)
+  else lines.push('All operators on the way to the output are supported')
+  return lines.map(plainText)
+}
+
+/** Columns of equal width. */
+function table(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, k) => Math.max(...rows.map((row) => row[k]?.length ?? 0)))
+  return rows.map((row) =>
+    `  ${row.map((cell, k) => cell.padEnd(widths[k] ?? 0)).join('  ')}`.trimEnd(),
+  )
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { TangentError } from '../errors.js'
+import {
+  buildCommand,
+  type CommonOptions,
+  plainText,
+  programName,
+  type Session,
+} from './command.js'
+import { commands } from './commands.js'
+
+/** Exit codes: 0 done, 1 the work failed, 2 the input or the call is wrong, 130 interrupted. */
+const callerErrors = new Set([
+  'BAD_ARGUMENT',
+  'BAD_INPUT',
+  'BAD_FILE',
+  'UNSUPPORTED',
+  'MEMORY_BUDGET',
+])
+
+async function main(args: string[]): Promise<number> {
+  const interrupt = new AbortController()
+  // A second Ctrl-C ends the process at once.
+  process.once('SIGINT', () => interrupt.abort())
+  let options: CommonOptions = {}
+  const start = (given: CommonOptions): Session => {
+    options = given
+    return {
+      signal: interrupt.signal,
+      say: (...lines) => {
+        if (!given.quiet && !given.json) console.log(lines.join('\n'))
+      },
+      result: (value) => {
+        if (given.json) console.log(JSON.stringify(value))
+      },
+    }
+  }
+  const program = new Command(programName)
+    .description('Exact tangent features and tangent kernels of ONNX networks')
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text) })
+  for (const definition of commands) {
+    program.addCommand(buildCommand(definition, start).exitOverride())
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (interrupt.signal.aborted) {
+      process.stderr.write('Interrupted\n')
+      return 130
+    }
+    return report(error as Error, options)
+  }
+}
+
+function report(error: Error, options: CommonOptions): number {
+  const code = error instanceof TangentError ? error.code : 'FAILED'
+  process.stderr.write(`${programName}: ${plainText(error.message)}\n`)
+  if (options.json) console.log(JSON.stringify({ error: { code, message: error.message } }))
+  return callerErrors.has(code) ? 2 : 1
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,83 @@
+import { Option } from 'commander'
+import type { KernelMethod, KernelSplit } from '../calls/ntk.js'
+import type { KernelKind, TangentKernel } from '../kernel.js'
+import {
+  type CommandDefinition,
+  collect,
+  derivativeOptions,
+  inputOption,
+  type NetworkOptions,
+  readInputs,
+  saveArray,
+  saveFolder,
+  watched,
+  withNetwork,
+} from './command.js'
+
+interface Options extends NetworkOptions {
+  input: string[]
+  input2?: string[]
+  outputs?: number[]
+  kernel: KernelKind
+  by: KernelSplit
+  method: KernelMethod
+  out: string
+}
+
+export const ntkCommand: CommandDefinition = {
+  name: 'ntk',
+  arguments: '<model>',
+  summary: 'write the empirical tangent kernel (sums, not means)',
+  examples: [
+    'ntk model.onnx --input x.npy --out kernel.npy',
+    'ntk model.onnx --input x.npy --input2 test.npy --kernel trace --out kernel.npy',
+    'ntk model.onnx --input x.npy --by layer --out kernels/',
+  ],
+  options: [
+    inputOption(),
+    new Option('--input2 <file>', 'second samples, as --input (default: the same)').argParser(
+      collect,
+    ),
+    new Option('--kernel <kind>', '(N1, O, N2, O), (N1, N2) or (N1, N2, O)')
+      .choices(['full', 'trace', 'diagonal'])
+      .default('full'),
+    new Option('--by <part>', 'one kernel, or one each in a folder')
+      .choices(['total', 'layer', 'parameter'])
+      .default('total'),
+    new Option('--method <way>', 'how to compute it')
+      .choices(['auto', 'jacobian', 'structured', 'products'])
+      .default('auto'),
+    new Option('--out <path>', 'a .npy file; with --by a folder').makeOptionMandatory(),
+    ...derivativeOptions(),
+  ],
+  async run(session, [model = ''], options: Options) {
+    await withNetwork(model, options, {}, async (network) => {
+      const x = await readInputs(options.input, network)
+      const x2 = options.input2 ? await readInputs(options.input2, network) : undefined
+      const { kernel, method, by, out } = options
+      if (by === 'total') {
+        const total = await watched(session, options, (watch) =>
+          network.ntk(x, x2, { ...watch, kernel, method }),
+        )
+        await saveArray(out, total, session.signal)
+        session.say(`Wrote the ${kernel} kernel of shape (${total.shape.join(', ')}) to ${out}`)
+        session.result({ kernel, shape: total.shape, ...traceOf(total), file: out })
+        return
+      }
+      const parts = await watched(session, options, (watch) =>
+        network.ntk(x, x2, { ...watch, kernel, method, by }),
+      )
+      const describe = (name: string) => {
+        const part = parts.get(name) as TangentKernel
+        return { shape: part.shape, ...traceOf(part) }
+      }
+      await saveFolder(out, parts, 'kernels.json', describe, session.signal)
+      session.say(`Wrote the ${kernel} kernels of ${parts.size} ${by}s to ${out}`)
+      session.result({ kernel, by, parts: parts.size, folder: out })
+    })
+  },
+}
+
+function traceOf(kernel: TangentKernel): { trace?: number } {
+  return kernel.symmetric ? { trace: kernel.trace() } : {}
+}

@@ -1,0 +1,40 @@
+import { Option } from 'commander'
+import {
+  type CommandDefinition,
+  inputOption,
+  type NetworkOptions,
+  readInputs,
+  saveArray,
+  watched,
+  withNetwork,
+} from './command.js'
+
+interface Options extends NetworkOptions {
+  input: string[]
+  out: string
+}
+
+export const runCommand: CommandDefinition = {
+  name: 'run',
+  arguments: '<model>',
+  summary: "write a network's output (N, O) for some samples",
+  examples: [
+    'run model.onnx --input x.npy --out y.npy',
+    'run bert.onnx --input ids=ids.npy --input mask=mask.npy --out y.npy',
+  ],
+  options: [
+    inputOption(),
+    new Option('--out <file>', 'where the output goes, .npy').makeOptionMandatory(),
+    new Option('--output <name>', 'another output than the first'),
+  ],
+  async run(session, [model = ''], options: Options) {
+    // A network without derivatives runs all the same.
+    await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
+      const x = await readInputs(options.input, network)
+      const y = await watched(session, options, (watch) => network.run(x, watch))
+      await saveArray(options.out, y, session.signal)
+      session.say(`Wrote ${network.output} of shape (${y.shape.join(', ')}) to ${options.out}`)
+      session.result({ output: network.output, shape: y.shape, file: options.out })
+    })
+  },
+}
