@@ -80,9 +80,8 @@ class JacobianSink final : public FeatureSink {
 }  // namespace
 
 JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<float*> results)
-    : Job(tape, std::move(settings)),
-      results_(std::move(results)),
-      block_size_(samples_per_block(static_cast<int64_t>(settings_.outputs.size()))) {
+    : Job(tape, std::move(settings)), results_(std::move(results)) {
+  block_size_ = samples_per_block(static_cast<int64_t>(settings_.outputs.size()));
   settings_.control.expect(settings_.samples);
 }
 
@@ -105,8 +104,8 @@ GradientJob::GradientJob(const Tape& tape, JobSettings settings, int64_t columns
     : Job(tape, std::move(settings)),
       columns_(columns),
       vectors_(vectors),
-      results_(std::move(results)),
-      block_size_(samples_per_block(columns)) {
+      results_(std::move(results)) {
+  block_size_ = samples_per_block(columns);
   settings_.control.expect(settings_.samples);
 }
 

@@ -16,7 +16,6 @@ class JacobianJob final : public Job {
  private:
   std::vector<float*> results_;
   int64_t at_ = 0;
-  int64_t block_size_;
 };
 
 // Jᵀu: results[p] (columns, …shape) = Σ_i Σ_o u[i,o,column] ∂f_o(x_i)/∂θ_p for `vectors`
@@ -36,7 +35,6 @@ class GradientJob final : public Job {
   std::vector<float*> results_;
   std::vector<std::vector<double>> sums_;
   int64_t at_ = 0;
-  int64_t block_size_;
 };
 
 }  // namespace at

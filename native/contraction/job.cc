@@ -18,7 +18,13 @@ void Job::feed(const Frame& frame) {
                                       std::to_string(available) + " outputs");
     }
   }
-  with_threads(settings_.threads, [&] { compute(frame); });
+  try {
+    with_threads(settings_.threads, [&] { compute(frame); });
+  } catch (const Error& error) {
+    if (error.code() != "MEMORY_BUDGET" || frame.samples <= 1) throw;
+    block_size_ = frame.samples / 2;
+    pool_.trim();
+  }
 }
 
 int64_t Job::samples_per_block(int64_t count) const {

@@ -46,12 +46,14 @@ class Job {
 
   // Null when all is done.
   virtual std::optional<Want> next() = 0;
-  // The forward run of what next() asked for. Checks it, then computes.
+  // The forward run of what next() asked for. Checks it, then computes. Where the memory budget
+  // does not allow that many samples, next() asks for the same ones again in a smaller block.
   void feed(const Frame& frame);
   virtual std::vector<std::string> methods() const { return {}; }
   size_t peak_bytes() const { return pool_.peak_bytes(); }
 
  protected:
+  // Changes nothing but scratch and results when it throws.
   virtual void compute(const Frame& frame) = 0;
   // Samples per block such that a pass with `count` cotangents stays near a quarter of the budget
   // and in the caches' reach.
@@ -61,6 +63,7 @@ class Job {
   const Tape& tape_;
   JobSettings settings_;
   Pool pool_;
+  int64_t block_size_ = 1;
 };
 
 }  // namespace at

@@ -13,8 +13,8 @@ NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vec
     : Job(tape, std::move(settings)),
       task_(std::move(task)),
       results_(std::move(results)),
-      schedule_(task_.symmetric, task_.samples1, task_.samples2),
-      block_size_(samples_per_block(task_.outputs)) {
+      schedule_(task_.symmetric, task_.samples1, task_.samples2) {
+  block_size_ = samples_per_block(task_.outputs);
   count_uses();
   // Half the work is attributed to the passes, half to the pairs of samples.
   settings_.control.expect(2 * task_.pairs());

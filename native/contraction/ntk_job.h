@@ -26,7 +26,6 @@ class NtkJob final : public Job {
   Schedule schedule_;
   std::vector<Block> stored_;
   int64_t stored_bytes_ = 0;
-  int64_t block_size_;
   std::vector<int> uses_;
   std::vector<Method> methods_;
 };

@@ -74,21 +74,17 @@ class DirectionSink final : public FeatureSink {
 
 ProductJob::ProductJob(const Tape& tape, JobSettings settings, int64_t columns,
                        const float* vectors, std::vector<int64_t> sizes, float* result)
-    : Job(tape, std::move(settings)),
-      columns_(columns),
-      result_(result),
-      sizes_(std::move(sizes)),
-      block_size_(samples_per_block(static_cast<int64_t>(settings_.outputs.size()))) {
+    : Job(tape, std::move(settings)), columns_(columns), result_(result), sizes_(std::move(sizes)) {
+  block_size_ = samples_per_block(static_cast<int64_t>(settings_.outputs.size()));
   std::vector<float*> direction;
   for (int64_t size : sizes_) {
     direction_.push_back(pool_.floats(checked_mul(columns_, size)));
     direction.push_back(direction_.back().get());
   }
-  gradient_ = std::make_unique<GradientJob>(tape, settings_, columns_, vectors, direction);
+  JobSettings rest = settings_;
+  rest.memory -= pool_.live_bytes();  // within the budget: the pool has seen to that
+  gradient_ = std::make_unique<GradientJob>(tape, std::move(rest), columns_, vectors, direction);
   settings_.control.expect(settings_.samples);
-  std::fill(result_,
-            result_ + settings_.samples * static_cast<int64_t>(settings_.outputs.size()) * columns_,
-            0.0f);
 }
 
 std::optional<Want> ProductJob::next() {
@@ -108,7 +104,9 @@ void ProductJob::compute(const Frame& frame) {
 
 void ProductJob::apply(const Frame& frame) {
   const auto count = static_cast<int64_t>(settings_.outputs.size());
-  DirectionSink sink(direction_, sizes_, columns_, pool_, result_ + at_ * count * columns_);
+  float* result = result_ + at_ * count * columns_;
+  std::fill(result, result + frame.samples * count * columns_, 0.0f);
+  DirectionSink sink(direction_, sizes_, columns_, pool_, result);
   reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
                settings_.control, sink);
   at_ += frame.samples;

@@ -27,7 +27,6 @@ class ProductJob final : public Job {
   std::vector<std::shared_ptr<float>> direction_;  // per parameter (columns, …shape)
   std::unique_ptr<GradientJob> gradient_;
   int64_t at_ = 0;
-  int64_t block_size_;
 };
 
 }  // namespace at
