@@ -21,5 +21,20 @@ export type { Inputs } from './inputs.js'
 export { type AlignmentOptions, type KernelKind, TangentKernel } from './kernel.js'
 export { type LoadOptions, Network } from './network.js'
 export type { Dimension, ValueInfo } from './onnx/index.js'
+export {
+  type ProbeAlignment,
+  type ProbeGroup,
+  type ProbeLayer,
+  type ProbeNetwork,
+  type ProbeOptions,
+  type ProbeRaster,
+  type ProbeReport,
+  type ProbeSpectrum,
+  type ProbeSubject,
+  type ProbeTarget,
+  type ProbeValue,
+  probe,
+  renderReport,
+} from './report/index.js'
 export { type TargetOptions, targetKernel } from './target.js'
 export type { WeightSource } from './weights.js'

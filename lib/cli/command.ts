@@ -94,14 +94,13 @@ export interface NetworkOptions extends CommonOptions {
   freeze?: string[]
 }
 
-/** Loads the network that a command names, lets it be used, and disposes of it. */
-export async function withNetwork<T>(
+/** Loads the network that a command names, as its options say. */
+export function openNetwork(
   path: string,
   options: NetworkOptions,
-  more: LoadOptions,
-  use: (network: Network) => Promise<T>,
-): Promise<T> {
-  const network = await Network.load(path, {
+  more: LoadOptions = {},
+): Promise<Network> {
+  return Network.load(path, {
     output: options.output,
     parameters: options.parameter,
     frozen: options.freeze,
@@ -109,6 +108,16 @@ export async function withNetwork<T>(
     memory: options.memory,
     ...more,
   })
+}
+
+/** Loads the network that a command names, lets it be used, and disposes of it. */
+export async function withNetwork<T>(
+  path: string,
+  options: NetworkOptions,
+  more: LoadOptions,
+  use: (network: Network) => Promise<T>,
+): Promise<T> {
+  const network = await openNetwork(path, options, more)
   try {
     return await use(network)
   } finally {

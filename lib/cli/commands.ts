@@ -3,6 +3,7 @@ import type { CommandDefinition } from './command.js'
 import { infoCommand } from './info.js'
 import { jacobianCommand } from './jacobian.js'
 import { ntkCommand } from './ntk.js'
+import { probeCommand } from './probe.js'
 import { runCommand } from './run.js'
 
 export const commands: readonly CommandDefinition[] = [
@@ -10,4 +11,5 @@ export const commands: readonly CommandDefinition[] = [
   runCommand,
   jacobianCommand,
   ntkCommand,
+  probeCommand,
 ]

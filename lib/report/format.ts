@@ -33,6 +33,7 @@ export function unit(value: number): string {
 
 export function percent(share: number): string {
   const value = 100 * share
+  if (value === 0) return '0 %'
   if (value > 0 && value < 0.1) return '< 0.1 %'
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} %`
 }
@@ -93,6 +94,9 @@ export function shortNames(names: readonly string[], length = 22): Map<string, s
   )
 }
 
-export function shape(sizes: readonly (number | string)[]): string {
-  return sizes.length === 0 ? 'scalar' : sizes.map((size) => printable(String(size))).join(' × ')
+/** "N × 1 × 28 × 28"; a size or a rank that is not known is "?". */
+export function shape(sizes: readonly (number | string | null)[] | null): string {
+  if (sizes === null) return 'any shape'
+  if (sizes.length === 0) return 'one number'
+  return sizes.map((size) => printable(String(size ?? '?'))).join(' × ')
 }

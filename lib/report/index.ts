@@ -1,2 +1,5 @@
+export type { ProbeSubject } from './measure.js'
 export { renderReport } from './page.js'
+export { type ProbeOptions, probe } from './probe.js'
+export { reportTable } from './table.js'
 export type * from './types.js'

@@ -32,7 +32,6 @@ export function renderReport(report: ProbeReport): string {
     return body ? [{ id, title, body }] : []
   })
   const seconds = report.networks.reduce((sum, network) => sum + network.seconds, 0)
-  const methods = [...new Set(report.networks.flatMap((network) => network.methods))]
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -54,9 +53,7 @@ export function renderReport(report: ProbeReport): string {
 <main>
 ${parts.map(({ id, title, body }) => html`<section id="${id}"><h2>${title}</h2>\n${body}</section>\n`)}
 </main>
-<footer><p>Made by ${report.software} on ${report.created.slice(0, 10)}; kernels computed in ${seconds.toFixed(1)} s${
-    methods.length > 0 && ` (${methods.join(', ')})`
-  }. All sums are sums, not means. The same numbers for programs: report.json. Figures are explained in docs/report.md.</p></footer>
+<footer><p>Made by ${report.software} on ${report.created.slice(0, 10)}; kernels computed in ${seconds.toFixed(1)} s. All sums are sums, not means. The same numbers for programs: report.json. Figures are explained in docs/report.md.</p></footer>
 </body>
 </html>
 `.text

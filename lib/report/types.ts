@@ -41,15 +41,24 @@ export interface ProbeSpectrum {
   participationRatio: number
 }
 
+export interface ProbeValue {
+  name: string
+  type: string
+  shape: (number | string | null)[] | null
+}
+
 export interface ProbeNetwork {
   name: string
   file: string | null
-  opset: number | null
-  inputs: { name: string; type: string; shape: (number | string)[] }[]
-  output: { name: string; shape: (number | string)[] }
-  /** Numbers in the output of one sample. */
+  /** Shapes as the file declares them; null where it does not say. */
+  inputs: ProbeValue[]
+  output: ProbeValue
+  /** Outputs of one sample that the kernel is made of. */
   outputs: number
+  /** Numbers in the parameters that the kernel is taken with respect to. */
   parameterCount: number
+  /** Numbers in those left out. */
+  frozenCount: number
   operators: { name: string; count: number }[]
   /** Part of the samples whose largest output is their class; null where that has no meaning. */
   accuracy: number | null
@@ -58,8 +67,8 @@ export interface ProbeNetwork {
   alignment: ProbeAlignment | null
   raster: ProbeRaster
   spectrum: ProbeSpectrum
-  /** How the kernels were computed, per parameter kind: 'structured', 'jacobian', 'products'. */
-  methods: string[]
+  /** How the kernels were computed; all ways agree within rounding. */
+  method: string
   seconds: number
 }
 

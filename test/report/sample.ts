@@ -55,11 +55,11 @@ export function sampleReport({
     return {
       name,
       file: `${name}.onnx`,
-      opset: 17,
       inputs: [{ name: 'input', type: 'float32', shape: ['N', 4] }],
-      output: { name: 'output', shape: ['N', outputs] },
+      output: { name: 'output', type: 'float32', shape: ['N', outputs] },
       outputs,
       parameterCount: 20 * layers.length,
+      frozenCount: 0,
       operators: [{ name: 'Gemm', count: layers.length }],
       accuracy: labels ? 0.3 + 0.6 * at : null,
       layers: layers.map((layer) => ({
@@ -81,7 +81,7 @@ export function sampleReport({
         effectiveRank: 5 + at,
         participationRatio: 3 + at,
       },
-      methods: ['structured'],
+      method: 'auto',
       seconds: 0.25,
     }
   }

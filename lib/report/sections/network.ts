@@ -19,27 +19,22 @@ const rows: Row[] = [
     ({ output, outputs }) =>
       html`<code>${output.name}</code> ${shape(output.shape)}: ${whole(outputs)} per sample`,
   ],
-  ['Parameters', ({ parameterCount }) => whole(parameterCount)],
+  [
+    'Parameters',
+    ({ parameterCount, frozenCount }) =>
+      whole(parameterCount) + (frozenCount > 0 ? `, and ${whole(frozenCount)} frozen` : ''),
+  ],
   ['Layers with parameters', ({ layers }) => whole(layers.length)],
   ['Operators', operators],
-  ['ONNX opset', ({ opset }) => (opset === null ? '–' : String(opset))],
 ]
 
 /** Everything that an architecture shows in this section, without names of files. */
-function architecture({
-  inputs,
-  output,
-  parameterCount,
-  operators,
-  layers,
-  opset,
-}: ProbeNetwork): string {
+function architecture({ inputs, output, parameterCount, operators, layers }: ProbeNetwork): string {
   return JSON.stringify([
     inputs,
     output,
     parameterCount,
     operators,
-    opset,
     layers.map((l) => [l.name, l.count]),
   ])
 }

@@ -1,0 +1,131 @@
+import type { NdArray } from '../arrays/index.js'
+import type { KernelMethod } from '../calls/ntk.js'
+import type { DerivativeOptions } from '../core.js'
+import { badArgument, TangentError } from '../errors.js'
+import type { Inputs } from '../inputs.js'
+import { targetKernel } from '../target.js'
+import { printable } from './html.js'
+import { readLabels } from './labels.js'
+import { measure, type Plan, type ProbeSubject } from './measure.js'
+import { rasterise } from './raster.js'
+import { software } from './software.js'
+import type { ProbeReport } from './types.js'
+
+/** Options of {@link probe}. */
+export interface ProbeOptions extends Omit<DerivativeOptions, 'block'> {
+  /** How the kernels are computed (default: `auto`). */
+  method?: KernelMethod | undefined
+  /** Names of the classes, by label. */
+  classNames?: readonly string[] | undefined
+  /** Where the samples and the target came from: shown, not read. */
+  inputFiles?: Readonly<Record<string, string>> | undefined
+  targetFile?: string | undefined
+  /** Cells on a side of the kernels' pictures at most (default: 256). */
+  cells?: number | undefined
+  /**
+   * Largest Gram matrix (N·O rows) whose spectrum is computed (default: 4096); above it the spectrum
+   * is that of the (N, N) trace kernel, and the report says so.
+   */
+  spectrumLimit?: number | undefined
+  /** How many networks there are, where `networks` is not an array; for `onProgress`. */
+  count?: number | undefined
+}
+
+/**
+ * Measures the tangent kernels of networks on the same samples: by layer and in total, before and
+ * after training, or along it.
+ *
+ * @param networks - taken one after another; an asynchronous iterable may load each when its turn
+ *   comes and dispose of it after
+ * @param x - N samples, as for {@link Network.ntk}
+ * @param target - classes (N,) or (N, O) one-hot, or real values (N,) or (N, k); without it the
+ *   report holds no alignment
+ * @returns plain numbers and texts for {@link renderReport} and for `report.json`
+ * @throws TangentError BAD_ARGUMENT without networks, BAD_INPUT for samples or a target that do not
+ *   fit, and what `Network.ntk` throws; a DOMException named AbortError
+ */
+export async function probe(
+  networks: Iterable<ProbeSubject> | AsyncIterable<ProbeSubject>,
+  x: Inputs,
+  target?: NdArray,
+  options: ProbeOptions = {},
+): Promise<ProbeReport> {
+  const { signal, threads, memory, outputs, method } = options
+  const cells = positive(options.cells ?? 256, 'options.cells')
+  const arrays = ArrayBuffer.isView((x as NdArray).data)
+    ? [x as NdArray]
+    : Object.values(x as Record<string, NdArray>)
+  const samples = arrays[0]?.shape[0] ?? 0
+  if (samples < 1)
+    throw new TangentError('BAD_INPUT', 'Expected at least one sample for x but received none')
+  const labels = target
+    ? readLabels(target, samples, { names: options.classNames, file: options.targetFile ?? null })
+    : null
+  const order = labels?.order ?? Array.from({ length: samples }, (_, i) => i)
+  const kernel = labels ? targetKernel(labels.array) : null
+  const plan: Plan = {
+    x,
+    samples,
+    labels,
+    targetKernel: kernel,
+    order,
+    cells: { whole: cells, layer: Math.min(cells, 128) },
+    spectrumLimit: positive(options.spectrumLimit ?? 4096, 'options.spectrumLimit'),
+    options: { signal, threads, memory, outputs, method },
+  }
+  const count = options.count ?? (Array.isArray(networks) ? networks.length : 0)
+  const report: ProbeReport = {
+    kind: 'adaptive-tangent/probe',
+    version: 1,
+    created: new Date().toISOString(),
+    software: software(),
+    samples,
+    input: [],
+    target: labels?.target ?? null,
+    order: [...order],
+    groups: labels?.groups ?? [],
+    targetRaster: kernel && rasterise(kernel.data, order, cells),
+    networks: [],
+  }
+  const names = new Set<string>()
+  const start = performance.now()
+  for await (const subject of networks) {
+    signal?.throwIfAborted()
+    if (names.has(subject.name)) throw badArgument('networks', 'names that differ', subject.name)
+    names.add(subject.name)
+    const place = report.networks.length
+    const onProgress = (part: number) => {
+      const fraction = Math.min(1, (place + part) / Math.max(count, place + 1))
+      const seconds = (performance.now() - start) / 1000
+      const remaining = fraction > 0.01 ? (seconds * (1 - fraction)) / fraction : null
+      options.onProgress?.({ fraction, remaining })
+    }
+    report.networks.push(await measure(subject, { ...plan, onProgress }))
+    if (place === 0) report.input = inputsOf(subject, x, options)
+  }
+  if (report.networks.length === 0) throw badArgument('networks', 'at least one network', 'none')
+  return report
+}
+
+function inputsOf(
+  { network }: ProbeSubject,
+  x: Inputs,
+  options: ProbeOptions,
+): ProbeReport['input'] {
+  return network.inputs.map(({ name }) => {
+    const array = ArrayBuffer.isView((x as NdArray).data)
+      ? (x as NdArray)
+      : (x as Record<string, NdArray>)[name]
+    const file = options.inputFiles?.[name]
+    return {
+      name: printable(name),
+      file: file === undefined ? null : printable(file),
+      shape: array?.shape.slice(1) ?? [],
+    }
+  })
+}
+
+function positive(value: number, name: string): number {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw badArgument(name, 'a whole number ≥ 1', value)
+}

@@ -1,0 +1,264 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test from 'ava'
+import {
+  type NdArray,
+  Network,
+  type ProbeReport,
+  probe,
+  readArray,
+  renderReport,
+} from '../../lib/index.js'
+import { launch, look } from './browser.js'
+
+const example = 'examples/fashion-mnist'
+const files = { init: `${example}/mlp_init.onnx`, trained: `${example}/mlp_trained.onnx` }
+
+/** The first `count` samples of each class of the demo. */
+async function demo(count: number): Promise<{ x: NdArray; y: NdArray }> {
+  const images = await readArray(`${example}/images.npy`)
+  const labels = await readArray(`${example}/labels.npy`)
+  const taken = new Array<number>(10).fill(0)
+  const chosen = [...(labels.data as Uint8Array)].flatMap((label, i) => {
+    taken[label] = (taken[label] as number) + 1
+    return (taken[label] as number) <= count ? [i] : []
+  })
+  const data = new Float32Array(chosen.length * 784)
+  chosen.forEach((i, row) => {
+    data.set((images.data as Float32Array).subarray(784 * i, 784 * (i + 1)), 784 * row)
+  })
+  const classes = Uint8Array.from(chosen, (i) => Number(labels.data[i]))
+  return {
+    x: { data, shape: [chosen.length, 1, 28, 28] },
+    y: { data: classes, shape: [chosen.length] },
+  }
+}
+
+/** H K H with H = I − 11ᵀ/N, by the book. */
+function centre(k: number[][]): number[][] {
+  const n = k.length
+  const h = (i: number, j: number) => (i === j ? 1 : 0) - 1 / n
+  const product = (f: (i: number, m: number) => number, g: (m: number, j: number) => number) =>
+    k.map((_, i) => k.map((_, j) => k.reduce((sum, _, m) => sum + f(i, m) * g(m, j), 0)))
+  const left = product(h, (m, j) => k[m]![j]!)
+  return product((i, m) => left[i]![m]!, h)
+}
+
+function cosine(a: number[][], b: number[][]): number {
+  const inner = (p: number[][], q: number[][]) =>
+    p.reduce((sum, row, i) => sum + row.reduce((part, v, j) => part + v * q[i]![j]!, 0), 0)
+  return inner(a, b) / Math.sqrt(inner(a, a) * inner(b, b))
+}
+
+test('a report holds what its definitions say', async (t) => {
+  const { x, y } = await demo(4)
+  const n = 40
+  await using network = await Network.load(files.trained)
+  const report = await probe([{ name: 'trained', network }], x, y)
+  const measured = report.networks[0]!
+
+  const full = await network.ntk(x)
+  const at = (i: number, o: number, j: number, p: number) =>
+    full.data[((i * 10 + o) * n + j) * 10 + p] as number
+  const indices = Array.from({ length: n }, (_, i) => i)
+  const kernel = indices.map((i) =>
+    indices.map((j) => indices.slice(0, 10).reduce((sum, o) => sum + at(i, o, j, o), 0)),
+  )
+  const trace = indices.reduce((sum, i) => sum + kernel[i]![i]!, 0)
+  const near = (value: number, truth: number, tolerance: number, name: string) =>
+    t.true(Math.abs(value - truth) <= tolerance * Math.abs(truth), `${name}: ${value} ${truth}`)
+  near(measured.trace, trace, 1e-5, 'trace')
+  near(
+    measured.layers.reduce((sum, layer) => sum + layer.share, 0),
+    1,
+    1e-6,
+    'shares',
+  )
+
+  // Balanced classes: one-hot minus its means has YYᵀ = [same class] − 1/10.
+  const ideal = indices.map((i) => indices.map((j) => (y.data[i] === y.data[j] ? 1 : 0) - 0.1))
+  near(measured.alignment!.cosine, cosine(kernel, ideal), 1e-5, 'cosine')
+  near(measured.alignment!.centred, cosine(centre(kernel), centre(ideal)), 1e-5, 'centred')
+
+  const { spectrum } = measured
+  t.is(spectrum.of, 'gram')
+  t.is(spectrum.size, 400)
+  const total = spectrum.eigenvalues.reduce((sum, value) => sum + value, 0)
+  near(total, trace, 1e-4, 'sum of eigenvalues')
+  const entropy = spectrum.eigenvalues
+    .map((value) => Math.max(value, 0) / total)
+    .reduce((sum, p) => sum - (p > 0 ? p * Math.log(p) : 0), 0)
+  near(spectrum.effectiveRank, Math.exp(entropy), 1e-4, 'effective rank')
+
+  const { data } = await network.run(x)
+  const right = indices.filter((i) => {
+    const row = [...(data as Float32Array).subarray(10 * i, 10 * i + 10)]
+    return row.indexOf(Math.max(...row)) === y.data[i]
+  })
+  t.is(measured.accuracy, right.length / n)
+
+  // The picture is the kernel, sorted by class.
+  t.deepEqual(
+    report.order.map((i) => y.data[i]),
+    [...(y.data as Uint8Array)].sort((a, b) => a - b),
+  )
+  near(measured.raster.values[n + 2]!, kernel[report.order[1]!]![report.order[2]!]!, 1e-3, 'cell')
+})
+
+test('a report agrees with the float64 reference of the networks', async (t) => {
+  for (const name of ['mlp_init', 'mlp_trained', 'resnet8']) {
+    const folder = `test/fixtures/${name}`
+    const oracle = JSON.parse(await readFile(`${folder}/oracle.json`, 'utf8'))
+    await using network = await Network.load(`${folder}/model.onnx`)
+    const report = await probe([{ name, network }], await readArray(`${folder}/input_0.pb`))
+    const { layers, trace, spectrum, parameterCount } = report.networks[0]!
+    const parts = Object.values<number>(oracle.ntk_trace_by_parameter)
+    const whole = parts.reduce((sum, part) => sum + part, 0)
+    t.true(Math.abs(trace - whole) < 1e-4 * whole, name)
+    t.is(parameterCount, oracle.parameter_count)
+    t.true(Math.abs(layers.reduce((sum, layer) => sum + layer.trace, 0) - whole) < 1e-4 * whole)
+    oracle.ntk_top_eigenvalues.forEach((value: number, k: number) => {
+      const found = spectrum.eigenvalues[k] as number
+      t.true(Math.abs(found - value) < 1e-4 * oracle.ntk_top_eigenvalues[0], `${name} λ${k}`)
+    })
+    t.is(report.target, null)
+    t.is(report.networks[0]!.alignment, null)
+    t.is(report.networks[0]!.accuracy, null)
+  }
+})
+
+test('real values, a subset of outputs, and a spectrum that is too large', async (t) => {
+  const { x } = await demo(2)
+  const target = { data: Float64Array.from({ length: 20 }, (_, i) => Math.sin(i)), shape: [20] }
+  await using network = await Network.load(files.trained, { frozen: 'net.1.weight' })
+  const report = await probe([{ name: 'a', network }], x, target, {
+    outputs: [3, 1],
+    spectrumLimit: 39,
+    cells: 10,
+  })
+  const [measured] = report.networks
+  t.is(measured!.outputs, 2)
+  t.is(measured!.spectrum.of, 'trace')
+  t.is(measured!.spectrum.size, 20)
+  t.is(measured!.frozenCount, 784 * 128)
+  t.is(measured!.raster.size, 10)
+  t.is(measured!.accuracy, null)
+  t.deepEqual(report.groups, [])
+  t.true(Math.abs(measured!.alignment!.centred) < 1)
+  t.true(renderReport(report).includes('the trace kernel, 20 rows'))
+})
+
+test('networks may be loaded one by one; names must differ', async (t) => {
+  const { x, y } = await demo(1)
+  let open = 0
+  async function* checkpoints(names: string[]) {
+    for (const name of names) {
+      await using network = await Network.load(files.init)
+      open++
+      t.is(open, 1)
+      yield { name, network }
+      open--
+    }
+  }
+  const fractions: number[] = []
+  const report = await probe(checkpoints(['a', 'b', 'c']), x, y, {
+    count: 3,
+    onProgress: ({ fraction }) => fractions.push(fraction),
+  })
+  t.deepEqual(
+    report.networks.map(({ name }) => name),
+    ['a', 'b', 'c'],
+  )
+  t.is(fractions.at(-1), 1)
+  t.deepEqual(
+    fractions,
+    [...fractions].sort((a, b) => a - b),
+  )
+  const again = checkpoints(['a', 'a'])
+  open = 0
+  await t.throwsAsync(probe(again, x, y), { code: 'BAD_ARGUMENT', message: /names that differ/ })
+  await t.throwsAsync(probe([], x, y), { code: 'BAD_ARGUMENT' })
+  await t.throwsAsync(probe([], { data: new Float32Array(0), shape: [0, 4] }), {
+    code: 'BAD_INPUT',
+  })
+})
+
+test('an aborted probe rejects, and the network stays usable', async (t) => {
+  const { x, y } = await demo(24)
+  await using network = await Network.load(files.init)
+  const controller = new AbortController()
+  const running = probe([{ name: 'a', network }], x, y, { signal: controller.signal })
+  setTimeout(() => controller.abort(), 20)
+  const error = await running.catch((reason: unknown) => reason)
+  t.is((error as DOMException).name, 'AbortError')
+  t.is((await network.run(x)).shape[0], 240)
+})
+
+const run = promisify(execFile)
+const main = 'dist/lib/cli/main.js'
+
+test('the demo: a table on stdout, a page that renders, a report for programs', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'probe-'))
+  const browser = await launch()
+  try {
+    const out = join(folder, 'new', 'demo')
+    const { stdout, stderr } = await run(process.execPath, [
+      ...[main, 'probe', files.init, files.trained, '--out', out],
+      ...['--input', `${example}/images.npy`, '--target', `${example}/labels.npy`],
+      ...['--class-names', `${example}/class-names.txt`],
+    ])
+    t.is(stderr, '')
+    t.regex(stdout, /net\.5 .*\n/)
+    t.true(stdout.endsWith(`Report: ${join(out, 'report.html')}\n`))
+    t.deepEqual((await readdir(out)).sort(), ['report.html', 'report.json'])
+
+    const report: ProbeReport = JSON.parse(await readFile(join(out, 'report.json'), 'utf8'))
+    const [before, after] = report.networks
+    t.is(report.samples, 240)
+    t.true((before!.accuracy as number) < 0.2 && (after!.accuracy as number) > 0.8)
+    t.true(after!.alignment!.centred > before!.alignment!.centred + 0.1)
+    t.deepEqual(report.groups[9], { name: 'Ankle boot', start: 216, count: 24 })
+
+    const page = await readFile(join(out, 'report.html'), 'utf8')
+    t.is(renderReport(report), page, 'the page comes from report.json alone')
+    for (const width of [400, 1280]) {
+      const seen = await look(browser, page, width)
+      t.deepEqual(seen.complaints, [])
+      t.is(seen.overflow, 0)
+      t.is(seen.images.loaded, seen.images.count)
+      t.true(seen.figures.every((figure) => figure.width > 50 && figure.height > 20))
+      t.notRegex(seen.text, /NaN|undefined|Infinity/)
+    }
+  } finally {
+    await browser.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+test('what does not fit is one sentence and exit 2, and nothing is written', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'probe-'))
+  try {
+    const out = join(folder, 'out')
+    const refused = async (args: string[], message: RegExp) => {
+      const error = await t.throwsAsync<Error & { code: number; stderr: string }>(
+        run(process.execPath, [main, 'probe', ...args, '--out', out]),
+      )
+      t.is(error?.code, 2)
+      t.regex(error?.stderr ?? '', message)
+      t.is(error?.stderr.trim().split('\n').length, 1)
+    }
+    const input = ['--input', `${example}/images.npy`]
+    await refused(
+      [files.init, ...input, '--target', `${example}/images.npy`],
+      /Expected the shape \(240\).*received \(240, 1, 28, 28\)/,
+    )
+    await refused([files.init, '--input', `${example}/labels.npy`], /Expected/)
+    await refused([files.init, 'nowhere.onnx', ...input], /nowhere\.onnx/)
+    t.deepEqual(await readdir(folder), [])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
