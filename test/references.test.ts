@@ -4,7 +4,7 @@ import { Network, type TangentKernel } from '../lib/index.js'
 import { reference, relativeError } from './support/reference.js'
 
 const tolerance = 1e-4
-const names = ['mlp_init', 'mlp_trained']
+const names = ['mlp_init', 'mlp_trained', 'cnn', 'resnet8', 'resnet8_bn']
 
 for (const name of names) {
   test(`${name}: output, kernel, Jacobians and traces`, async (t) => {

@@ -34,7 +34,7 @@ interface Pending {
 
 const progressEvery = 100
 /** An aborted call rejects at the latest after this many milliseconds. */
-const abortGrace = 120
+const abortGrace = 60
 
 export class Host {
   readonly #init: WorkerInit
