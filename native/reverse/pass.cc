@@ -24,10 +24,15 @@ class Pass {
         control_(control),
         sink_(sink),
         cotangents_(tape.values.size()),
-        uses_(tape.values.size(), 0) {
-    for (const Node& node : tape.nodes)
+        uses_(tape.values.size(), 0),
+        producers_(tape.values.size(), nullptr) {
+    for (const Node& node : tape.nodes) {
       for (int id : node.inputs)
         if (id >= 0) ++uses_[id];
+      for (int id : node.outputs)
+        if (id >= 0) producers_[id] = &node;
+    }
+    total_uses_ = uses_;
   }
 
   void run(std::shared_ptr<float> seed) {
@@ -90,7 +95,7 @@ class Pass {
       add(bias, std::move(sum));
       bias = -1;
     }
-    const int id = node.inputs[k];
+    const int id = through_views(node.inputs[k], use.dims);
     if (tape_.values[id].parameter >= 0) {
       use.bias = bias >= 0 ? tape_.values[bias].parameter : -1;
       sink_.matrix(tape_.values[id].parameter, std::move(use));
@@ -106,6 +111,34 @@ class Pass {
       expand_bias(use, m, use.samples * m, sum.get());
       add(bias, std::move(sum));
     }
+  }
+
+  // The parameter that an operand is a mere view of, so that its features stay in factors; `dims`
+  // is turned to how that one is stored. The operand itself where there is none.
+  int through_views(int operand, MatrixDims& dims) const {
+    MatrixDims seen = dims;
+    for (int id = operand; total_uses_[id] == 1;) {
+      if (tape_.values[id].parameter >= 0) {
+        dims = seen;
+        return id;
+      }
+      const Node* producer = producers_[id];
+      if (!producer || frame_.values[id].batched()) break;
+      const int from = producer->inputs[0];
+      const size_t rank = frame_.values[from].shape.size();
+      const Rule::View view = producer->rule->view(*producer, rank);
+      if (view == Rule::View::kNone) break;
+      if (view == Rule::View::kMatrixSwapped) {
+        // Only where the two axes that change places are the matrix's own.
+        const Shape& shape = frame_.values[id].shape;
+        const bool own = shape[rank - 2] == (seen.transposed ? seen.cols : seen.rows) &&
+                         shape[rank - 1] == (seen.transposed ? seen.rows : seen.cols);
+        if (!own) break;
+        seen.transposed = !seen.transposed;
+      }
+      id = from;
+    }
+    return operand;
   }
 
   int64_t size_of(int id) const {
@@ -146,7 +179,9 @@ class Pass {
   const Control& control_;
   FeatureSink& sink_;
   std::vector<std::shared_ptr<float>> cotangents_;
-  std::vector<int> uses_;
+  std::vector<int> uses_;  // still to come
+  std::vector<int> total_uses_;
+  std::vector<const Node*> producers_;
 };
 
 }  // namespace

@@ -8,12 +8,14 @@ class InOrder : public Rule {
  public:
   bool differentiable(const Node&, int k) const override { return k == 0; }
   bool keeps_order(const Node&) const override { return true; }
+  View view(const Node&, size_t) const override { return View::kSame; }
   void reverse(Call& call) const override { pass_order(call, 0, 0); }
 };
 
 // In evaluation the identity. Since opset 12 the mode is an input.
 class Dropout final : public InOrder {
  public:
+  View view(const Node&, size_t) const override { return View::kNone; }  // reverse() checks
   Needs needs(const Node& node, const std::vector<bool>&) const override {
     return node.inputs.size() > 2 && node.inputs[2] >= 0 ? Needs{{2}, {}} : Needs{};
   }

@@ -113,6 +113,10 @@ class Rule {
   // Output j lists input k's elements in the same order (Reshape and its relatives): where the
   // batch lies follows from that.
   virtual bool keeps_order(const Node& node) const { return false; }
+  // How output 0 sees input 0 (of `rank` axes), where that is a mere view: the features of a weight
+  // behind it stay in factors.
+  enum class View { kNone, kSame, kMatrixSwapped };
+  virtual View view(const Node& node, size_t rank) const { return View::kNone; }
   // Writes the cotangent of every wanted input through call.in / in_place / pass / reduce / matrix.
   virtual void reverse(Call& call) const = 0;
 };

@@ -7,6 +7,15 @@ namespace {
 // Output axis a is input axis perm[a]; reversed order unless given.
 class Transpose final : public Rule {
  public:
+  View view(const Node& node, size_t rank) const override {
+    if (rank < 2) return View::kNone;
+    const std::vector<int64_t> perm = node.attributes.integers("perm");
+    if (perm.empty()) return rank == 2 ? View::kMatrixSwapped : View::kNone;
+    std::vector<int64_t> swapped(rank);
+    for (size_t a = 0; a < rank; ++a) swapped[a] = static_cast<int64_t>(a);
+    std::swap(swapped[rank - 1], swapped[rank - 2]);
+    return perm == swapped ? View::kMatrixSwapped : View::kNone;
+  }
   void reverse(Call& call) const override {
     require_plain(call, 0);
     const Shape& shape = call.input(0).shape;
