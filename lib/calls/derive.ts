@@ -62,6 +62,7 @@ export async function compute(
   x2?: Feed,
 ): Promise<{ blocks: Block[]; result: ComputeResult }> {
   const { core, plan, x, threads, outputs, budget, options } = prepared
+  const { batch } = core.architecture
   const bytes = 4 * lengths.reduce((sum, length) => sum + length, 0)
   const memory = roomBeside(bytes, budget, words.what, words.fits)
   core.checkAlive()
@@ -75,8 +76,9 @@ export async function compute(
         outputs,
         threads,
         memory,
-        batch: core.architecture.batch,
-        ...(options.block === undefined ? {} : { block: options.block }),
+        batch,
+        // Where the file fixes the batch the addon must not ask for more.
+        block: batch || (options.block ?? 0),
         job: job(blocks),
       },
       options,

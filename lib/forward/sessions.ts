@@ -13,6 +13,9 @@ export interface Wanted {
   shapes: readonly string[]
 }
 
+// What fails is told by errors, not on the terminal.
+ort.env.logLevel = 'fatal'
+
 const shapePrefix = 'adaptive_tangent_shape:'
 
 export class Sessions {
@@ -46,7 +49,7 @@ export class Sessions {
     try {
       const session = await ort.InferenceSession.create(bytes, {
         intraOpNumThreads: threads,
-        logSeverityLevel: 3,
+        logSeverityLevel: 4,
         // Threads that wait must not take the cores from the addon's.
         extra: {
           session: {
@@ -103,7 +106,7 @@ export class Session {
     ]
     let results: ort.InferenceSession.OnnxValueMapType
     try {
-      results = await this.#session.run(feeds, fetches)
+      results = await this.#session.run(feeds, fetches, { logSeverityLevel: 4 })
     } catch (cause) {
       throw new TangentError('FAILED', `onnxruntime cannot run the network: ${told(cause)}`, {
         cause,

@@ -8,6 +8,7 @@ import {
   NodeProtoSchema,
   type TensorProto,
 } from 'onnx-buf'
+import { badArgument } from '../errors.js'
 import type { NativeGraph, NativeNode } from '../native.js'
 import { normalDomain, type OnnxModel } from '../onnx/index.js'
 import { nativeAttributes } from './attributes.js'
@@ -59,6 +60,7 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
   for (const [name, tensor] of initializers) {
     if (tensor.dataType === DataType.FLOAT) sources.set(name, tensor)
   }
+  checkNames(options, graph.node, sources)
   let nodes = cutCopies(graph.node, sources, new Set(outputs), options)
   nodes = separateUses(nodes, sources, options)
 
@@ -102,6 +104,32 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
     inputs: graph.input.map((value) => value.name).filter((name) => !initializers.has(name)),
     outputs,
   }
+}
+
+/** Names that the caller gives must mean something. */
+function checkNames(
+  { tied, untied, constants }: TyingOptions,
+  nodes: readonly NodeProto[],
+  sources: ReadonlyMap<string, TensorProto>,
+): void {
+  const outputs = (op: string) =>
+    new Set(nodes.filter(({ opType }) => opType === op).flatMap(({ output }) => output))
+  const check = (
+    option: string,
+    names: TyingOptions['tied'],
+    known: { has(name: string): boolean },
+    what: string,
+  ) => {
+    if (typeof names === 'boolean' || names === undefined) return
+    if (!Array.isArray(names)) throw badArgument(option, 'true, false or a list of names', names)
+    const unknown = names.find((name) => !known.has(name))
+    if (unknown !== undefined) throw badArgument(option, what, unknown)
+  }
+  const copies = outputs('Identity')
+  check('options.tied', tied, copies, 'outputs of Identity nodes')
+  const weights = { has: (name: string) => sources.has(name) || copies.has(name) }
+  check('options.untied', untied, weights, 'float32 initializers')
+  check('options.constants', constants, outputs('Constant'), 'outputs of Constant nodes')
 }
 
 function chosen(names: boolean | readonly string[] | undefined, name: string): boolean {
