@@ -104,12 +104,11 @@ export class Architecture {
       active.length === this.#known.length
         ? whole
         : native.createEngine(graph, active, output).analysis
-    this.refusals = this.analysis.refusals.map(({ node, op, why, remedy }) => ({
-      node,
-      operator: op,
-      why,
-      remedy,
-    }))
+    const domains = new Map(graph.nodes.map(({ name, domain }) => [name, domain]))
+    this.refusals = this.analysis.refusals.map(({ node, op, why, remedy }) => {
+      const domain = domains.get(node) ?? ''
+      return { node, operator: domain === '' ? op : `${domain}::${op}`, why, remedy }
+    })
     const fed = new Set(whole.parameters)
     // Parameters of the other outputs are part of a checkpoint, too.
     for (const name of this.graph.outputs) {

@@ -1,0 +1,254 @@
+// The command line from end to end, as its contract has it.
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { type NdArray, readNpy, readTensor, writeNpy } from '../../lib/index.js'
+import { mlp, samples } from '../support/networks.js'
+import { floats, model, Random } from '../support/onnx.js'
+import { fixture, reference, relativeError } from '../support/reference.js'
+
+const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
+
+interface Outcome {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+function cli(...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr })
+    })
+  })
+}
+
+async function folder(t: ExecutionContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'adaptive-tangent-'))
+  t.teardown(() => rm(path, { recursive: true }))
+  return path
+}
+
+const trained = ['mlp_trained', 'model.onnx'] as const
+const input = fixture('mlp_trained', 'input_0.pb')
+
+test.serial('ntk, run and jacobian write the reference figures', async (t) => {
+  const out = await folder(t)
+  const truth = await reference('mlp_trained')
+  const kernel = join(out, 'deep/er/K.npy')
+  const done = await cli('ntk', fixture(...trained), '--input', input, '--out', kernel)
+  t.is(done.code, 0, done.stderr)
+  t.regex(done.stdout, /\(6, 10, 6, 10\)/)
+  t.true(relativeError(await readNpy(kernel), truth.ntk) < 1e-5)
+
+  const y = join(out, 'y.npy')
+  const ran = await cli(
+    'run',
+    fixture(...trained),
+    '--input',
+    `input=${input}`,
+    '--out',
+    y,
+    '--json',
+  )
+  t.is(ran.code, 0, ran.stderr)
+  t.deepEqual(JSON.parse(ran.stdout), { output: 'output', shape: [6, 10], file: y })
+  t.true(relativeError(await readNpy(y), truth.output) < 1e-5)
+
+  const jacobian = join(out, 'jacobian')
+  const args = ['--input', input, '--out', jacobian, '--quiet']
+  const differentiated = await cli('jacobian', fixture(...trained), ...args)
+  t.deepEqual(differentiated, { code: 0, stdout: '', stderr: '' })
+  const index = JSON.parse(readFileSync(join(jacobian, 'parameters.json'), 'utf8'))
+  t.is(index.length, 10)
+  t.deepEqual(index[0], { name: 'net.1.weight', shape: [128, 784], file: 'net.1.weight.npy' })
+  for (const { name, file } of index) {
+    const stored = await truth.jacobian(name)
+    if (stored) t.true(relativeError(await readNpy(join(jacobian, file)), stored) < 1e-5, name)
+  }
+})
+
+test.serial('ntk by layer, of two inputs, of another kind', async (t) => {
+  const out = await folder(t)
+  const common = ['ntk', fixture(...trained), '--input', input]
+  const layers = join(out, 'layers')
+  const done = await cli(...common, '--by', 'layer', '--kernel', 'trace', '--out', layers)
+  t.is(done.code, 0, done.stderr)
+  const index = JSON.parse(readFileSync(join(layers, 'kernels.json'), 'utf8'))
+  t.deepEqual(
+    index.map(({ name }: { name: string }) => name),
+    ['net.1', 'net.3', 'net.5', 'net.7', 'net.9'],
+  )
+  const total = join(out, 'total.npy')
+  await cli(
+    ...common,
+    '--input2',
+    input,
+    '--kernel',
+    'trace',
+    '--method',
+    'products',
+    '--out',
+    total,
+  )
+  const sum = new Float64Array(36)
+  for (const { file } of index) {
+    const part = await readNpy(join(layers, file))
+    part.data.forEach((value, e) => {
+      sum[e] = (sum[e] as number) + Number(value)
+    })
+  }
+  t.true(relativeError(await readNpy(total), { data: sum, shape: [6, 6] }) < 1e-5)
+
+  const diagonal = join(out, 'diagonal.npy')
+  const subset = [
+    '--kernel',
+    'diagonal',
+    '--outputs',
+    '3,1',
+    '--freeze',
+    'net.1.weight',
+    '--threads',
+    '1',
+  ]
+  const part = await cli(...common, ...subset, '--memory', '200MB', '--out', diagonal)
+  t.is(part.code, 0, part.stderr)
+  t.deepEqual((await readNpy(diagonal)).shape, [6, 6, 2])
+})
+
+test.serial('arrays of other kinds', async (t) => {
+  const out = await folder(t)
+  const x = await readTensor(input)
+  const wide: NdArray = { data: Float64Array.from(x.data as Float32Array), shape: x.shape }
+  const file = join(out, 'x.npy')
+  await writeNpy(file, wide)
+  const y = join(out, 'y.npy')
+  t.is((await cli('run', fixture(...trained), '--input', file, '--out', y)).code, 0)
+  t.true(relativeError(await readNpy(y), (await reference('mlp_trained')).output) < 1e-5)
+})
+
+test.serial('info tells all there is, of unsupported networks too', async (t) => {
+  const out = await folder(t)
+  const words = await cli('info', fixture('resnet8_bn', 'model.onnx'))
+  t.is(words.code, 0, words.stderr)
+  t.regex(words.stdout, /input\s+float32 \(N, 1, 28, 28\)/)
+  t.regex(words.stdout, /l\.1\.sc\.1\.bias .*copy of l\.1\.b2\.bias/)
+  const { stdout } = await cli('info', fixture('resnet8_bn', 'model.onnx'), '--json')
+  const info = JSON.parse(stdout)
+  const { oracle } = await reference('resnet8_bn')
+  t.deepEqual(
+    Object.fromEntries(
+      info.parameters.map((p: { name: string; shape: number[] }) => [p.name, p.shape]),
+    ),
+    oracle.parameters,
+  )
+  t.is(info.count, oracle.parameter_count)
+  t.true(info.supported)
+  t.is(info.operators.BatchNormalization, 9)
+
+  const odd = join(out, 'odd.onnx')
+  const escape = '\u001b[31mred'
+  await writeFile(
+    odd,
+    model({
+      nodes: [
+        { op: 'Mul', inputs: ['x', 'w'], outputs: ['a'] },
+        { op: 'Mystery', inputs: ['a'], outputs: ['b'], name: escape, domain: 'custom' },
+        { op: 'Enigma', inputs: ['b'], outputs: ['y'], name: 'other', domain: 'custom' },
+      ],
+      initializers: { w: floats([3], [1, 2, 3]) },
+      inputs: [{ name: 'x', shape: ['N', 3] }],
+      outputs: [{ name: 'y', shape: ['N', 3] }],
+      domains: { custom: 1 },
+    }),
+  )
+  const refused = await cli('info', odd)
+  t.is(refused.code, 0, refused.stderr)
+  t.regex(refused.stdout, /Not supported \(2 nodes\)/)
+  t.regex(refused.stdout, /\?\[31mred/)
+  t.false(refused.stdout.includes('\u001b'))
+  const { unsupported } = JSON.parse((await cli('info', odd, '--json')).stdout)
+  t.deepEqual(
+    unsupported.map(({ operator }: { operator: string }) => operator),
+    ['custom::Mystery', 'custom::Enigma'],
+  )
+})
+
+test.serial('a wrong call exits with 2 and one sentence', async (t) => {
+  const out = await folder(t)
+  const file = join(out, 'K.npy')
+  const objects = join(out, 'objects.npy')
+  const header = "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }"
+  const padded = header.padEnd(117) + '\n'
+  await writeFile(
+    objects,
+    Buffer.concat([Buffer.from('\x93NUMPY\x01\x00\x76\x00', 'latin1'), Buffer.from(padded)]),
+  )
+  const flat = join(out, 'flat.npy')
+  await writeNpy(flat, { data: new Float32Array(784), shape: [1, 784] })
+  const spoilt = join(out, 'nan.npy')
+  const nan = new Float32Array(784)
+  nan[30] = Number.NaN
+  await writeNpy(spoilt, { data: nan, shape: [1, 1, 28, 28] })
+  const common = ['ntk', fixture(...trained), '--out', file]
+  const cases: [string[], RegExp][] = [
+    [['ntk', join(out, 'none.onnx'), '--input', input, '--out', file], /no such file/],
+    [['ntk', input, '--input', input, '--out', file], /not an ONNX model/],
+    [[...common, '--input', join(out, 'none.npy')], /no such file/],
+    [[...common, '--input', objects], /Python objects/],
+    [[...common, '--input', flat], /\(N, 1, 28, 28\).*\(1, 784\)/],
+    [[...common, '--input', spoilt], /NaN at \[0, 0, 1, 2\]/],
+    [[...common, '--input', input, '--parameter', 'nobody'], /"nobody"/],
+    [[...common, '--input', input, '--output', 'nothing'], /"nothing"/],
+    [[...common, '--input', input, '--outputs', '10'], /0 to 9/],
+    [[...common, '--input', input, '--memory', '1kB'], /budget/],
+    [[...common, '--input', input, '--memory', 'much'], /2GiB/],
+    [[...common, '--input', input, '--kernel', 'odd'], /full, trace, diagonal/],
+    [[...common, '--input', input, '--threads', '0'], /whole number/],
+    [[...common], /--input/],
+    [['nonsense'], /nonsense/],
+  ]
+  for (const [args, message] of cases) {
+    const { code, stderr, stdout } = await cli(...args)
+    t.is(code, 2, stderr)
+    t.regex(stderr, message)
+    t.false(/\n\s+at /.test(stderr), 'no stack')
+    t.is(stdout, '')
+    t.false(existsSync(file))
+  }
+  const json = await cli(...common, '--input', flat, '--json')
+  t.is(json.code, 2)
+  t.is(JSON.parse(json.stdout).error.code, 'BAD_INPUT')
+})
+
+test.serial('help shows examples', async (t) => {
+  const { code, stdout } = await cli('--help')
+  t.is(code, 0)
+  for (const name of ['info', 'run', 'jacobian', 'ntk']) {
+    t.regex(stdout, new RegExp(`\\b${name}\\b`))
+    const help = await cli(name, '--help')
+    t.is(help.code, 0)
+    t.regex(help.stdout, /Examples:\n {2}\$ adaptive-tangent /)
+  }
+})
+
+test.serial('Ctrl-C exits with 130 and leaves nothing behind', async (t) => {
+  const out = await folder(t)
+  const random = new Random(1)
+  const big = join(out, 'big.onnx')
+  await writeFile(big, mlp(random, [300, 400, 400, 20]))
+  const x = join(out, 'x.npy')
+  await writeNpy(x, samples(random, [600, 300]))
+  const args = ['ntk', big, '--input', x, '--method', 'jacobian', '--out', join(out, 'K.npy')]
+  const child = spawn(process.execPath, [main, ...args], { stdio: 'pipe' })
+  const ended = once(child, 'exit')
+  await new Promise((resolve) => setTimeout(resolve, 2500))
+  child.kill('SIGINT')
+  t.deepEqual(await ended, [130, null])
+  t.deepEqual((await readdir(out)).sort(), ['big.onnx', 'x.npy'])
+})
