@@ -1,0 +1,15 @@
+// `npm run bench [-- WORKLOAD …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
+// would measure another kernel than the processor's own: it is unset for the benchmark alone.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { root } from './setup/run.mjs'
+import { setup } from './setup.mjs'
+
+await setup()
+const { OPENBLAS_CORETYPE: _core, OPENBLAS_L2_SIZE: _size, ...env } = process.env
+const { status } = spawnSync(
+  process.execPath,
+  [join(root, 'dist/bench/run.js'), ...process.argv.slice(2)],
+  { cwd: root, env, stdio: 'inherit' },
+)
+process.exitCode = status ?? 1
