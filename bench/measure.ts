@@ -7,6 +7,7 @@ import { native } from '../lib/native.js'
 import { Random } from '../test/support/onnx.js'
 import { workloads } from './cases/index.js'
 import { cheapestWork } from './flops.js'
+import { peak, resetPeak } from './memory.js'
 import { type Method, methods } from './workload.js'
 
 export interface Measurement {
@@ -18,7 +19,7 @@ export interface Measurement {
   work: number
   /** GFLOP/s of the machine's own GEMM on as many threads, just before. */
   gemm: number
-  /** Bytes: of the result, and of the process at its worst, before the kernel and in all. */
+  /** Bytes of the result, and of the process before the kernel and at its worst during it. */
   result: number
   before: number
   peak: number
@@ -53,7 +54,7 @@ async function measure(name: string, method: Method): Promise<Measurement> {
   const { gemm } = native.machine(1024, threads)
   await using network = await Network.load(bytes, { threads })
   await network.run(x)
-  const before = process.resourceUsage().maxRSS * 1024
+  const before = resetPeak()
   const kernel = () => network.ntk(x, { method })
   const start = performance.now()
   await kernel()
@@ -72,7 +73,7 @@ async function measure(name: string, method: Method): Promise<Measurement> {
     gemm,
     result: (samples * outputs) ** 2 * 4,
     before,
-    peak: process.resourceUsage().maxRSS * 1024,
+    peak: peak(),
     ways,
   }
 }
