@@ -78,10 +78,10 @@ export class Core {
     return this.#plan
   }
 
-  ask<T>(request: Asked, watch: Watch, plan?: PlanMessage) {
+  ask<T>(request: Asked, watch: Watch, plan?: PlanMessage, discard?: (result: T) => void) {
     this.checkAlive()
     const { host } = this.architecture
-    return host.ask<T>(this.id, () => this.#messages(), plan, request, watch)
+    return host.ask<T>(this.id, () => this.#messages(), plan, request, watch, discard)
   }
 
   #messages(): WeightMessage[] {

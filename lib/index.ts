@@ -10,6 +10,7 @@ export {
   writeSafetensors,
   writeTensor,
 } from './arrays/index.js'
+export type { FeatureArrays, ParameterFeatures } from './calls/features.js'
 export type { ParameterArrays } from './calls/jacobian.js'
 export type { KernelMethod, KernelSplit, NtkOptions, TangentKernels } from './calls/ntk.js'
 export type { RunOptions } from './calls/run.js'

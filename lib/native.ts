@@ -78,7 +78,27 @@ export interface NativeJob {
   readonly peakBytes: number
   /** How each parameter was treated: 'jacobian', 'structured' or 'products'. */
   readonly methods: string[]
+  /** Of a features job that is done: one entry per parameter. Release the blocks after use. */
+  features(): NativeFeatures[]
 }
+
+/**
+ * The tangent features of one parameter, as ids of shared float32 blocks (see `attachBlock`): dense
+ * `x` (N, O, …shape), or in factors X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] with `delta`
+ * (N, O, T, m) and `h` (N, T, k), the parameter being stored m × k, or k × m when `transposed`.
+ * `bias`: index of the parameter whose features are Σ_t δ[i,o,t,:], or -1.
+ */
+export type NativeFeatures =
+  | { x: number }
+  | {
+      delta: number
+      h: number
+      positions: number
+      rows: number
+      cols: number
+      transposed: boolean
+      bias: number
+    }
 
 /** Common to all jobs. */
 export interface NativeJobOptions {
@@ -146,6 +166,7 @@ export interface NativeEngine {
   jacobian(options: NativeJacobianOptions): NativeJob
   vjp(options: NativeVjpOptions): NativeJob
   product(options: NativeProductOptions): NativeJob
+  features(options: NativeJobOptions): NativeJob
 }
 
 export interface NativeAddon {
@@ -160,6 +181,8 @@ export interface NativeAddon {
    */
   allocateBlock(bytes: number): { buffer: ArrayBuffer; id: number }
   releaseBlock(id: number): void
+  /** A block made elsewhere as an ArrayBuffer of this thread. Attach a block in one thread only. */
+  attachBlock(id: number, bytes: number): ArrayBuffer
   /** Throws a code'd error when the graph is malformed; refusals are in `analysis`. */
   createEngine(graph: NativeGraph, candidates: number[], output: number): NativeEngine
   /** Eigenvalues of a symmetric n × n float32 matrix, descending, by LAPACK in double. */

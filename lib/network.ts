@@ -1,5 +1,6 @@
 import { Architecture, type Parameter, type Refusal, type Selector } from './architecture.js'
 import type { NdArray } from './arrays/index.js'
+import { type FeatureArrays, features } from './calls/features.js'
 import { jacobian, type ParameterArrays } from './calls/jacobian.js'
 import { type NtkOptions, ntk, type TangentKernels } from './calls/ntk.js'
 import { ntkProduct } from './calls/product.js'
@@ -155,6 +156,14 @@ export class Network {
    */
   jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays> {
     return jacobian(this.#core, x, options)
+  }
+
+  /**
+   * The tangent features in their smallest form: what the Jacobian holds, but a weight used as a
+   * matrix stays in factors where that is smaller. The memory budget covers the result.
+   */
+  features(x: Inputs, options: DerivativeOptions = {}): Promise<FeatureArrays> {
+    return features(this.#core, x, options)
   }
 
   /**

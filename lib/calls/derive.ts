@@ -61,28 +61,36 @@ export async function compute(
   words: { what: string; fits: () => string },
   x2?: Feed,
 ): Promise<{ blocks: Block[]; result: ComputeResult }> {
-  const { core, plan, x, threads, outputs, budget, options } = prepared
-  const { batch } = core.architecture
   const bytes = 4 * lengths.reduce((sum, length) => sum + length, 0)
-  const memory = roomBeside(bytes, budget, words.what, words.fits)
-  core.checkAlive()
-  return withBlocks(lengths, (blocks) =>
-    core.ask<ComputeResult>(
-      {
-        type: 'compute',
-        plan: plan.key,
-        x,
-        ...(x2 ? { x2 } : {}),
-        outputs,
-        threads,
-        memory,
-        batch,
-        // Where the file fixes the batch the addon must not ask for more.
-        block: batch || (options.block ?? 0),
-        job: job(blocks),
-      },
-      options,
-      plan,
-    ),
+  const memory = roomBeside(bytes, prepared.budget, words.what, words.fits)
+  prepared.core.checkAlive()
+  return withBlocks(lengths, (blocks) => askJob(prepared, job(blocks), memory, { x2 }))
+}
+
+/** Sends one job to the worker, with `memory` bytes to use. */
+export function askJob(
+  { core, plan, x, threads, outputs, options }: Prepared,
+  job: JobMessage,
+  memory: number,
+  { x2, discard }: { x2?: Feed | undefined; discard?: (result: ComputeResult) => void } = {},
+) {
+  const { batch } = core.architecture
+  return core.ask<ComputeResult>(
+    {
+      type: 'compute',
+      plan: plan.key,
+      x,
+      ...(x2 ? { x2 } : {}),
+      outputs,
+      threads,
+      memory,
+      batch,
+      // Where the file fixes the batch the addon must not ask for more.
+      block: batch || (options.block ?? 0),
+      job,
+    },
+    options,
+    plan,
+    discard,
   )
 }

@@ -54,6 +54,7 @@ export class Host {
   /**
    * Sends one request when those before it are done. `settled` resolves when the worker has let go
    * of everything that the request named, which may be after an abort has rejected it.
+   * @param discard gives back what came although the call was aborted.
    */
   ask<T>(
     network: number,
@@ -61,6 +62,7 @@ export class Host {
     plan: PlanMessage | undefined,
     request: Asked,
     watch: Watch,
+    discard?: (result: T) => void,
   ): { result: Promise<T>; settled: Promise<void> } {
     const control = new BigInt64Array(new SharedArrayBuffer(24))
     const { signal } = watch
@@ -69,7 +71,9 @@ export class Host {
       return this.#send(network, weights, plan, request, control)
     })
     const settled = answer.then(
-      () => {},
+      (result) => {
+        if (signal?.aborted) discard?.(result as T)
+      },
       () => {},
     )
     this.#queue = settled

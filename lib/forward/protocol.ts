@@ -1,5 +1,5 @@
 // What the main thread and a forward worker say to each other.
-import type { NativeData, NativeGraph } from '../native.js'
+import type { NativeData, NativeFeatures, NativeGraph } from '../native.js'
 
 /** Everything about an architecture that does not depend on its weights. Sent once. */
 export interface WorkerInit {
@@ -75,6 +75,7 @@ export type JobMessage =
   | { kind: 'jacobian'; results: number[] }
   | { kind: 'vjp'; cotangents: Float32Array; results: number[] }
   | { kind: 'product'; vectors: Float32Array; columns: number; result: number }
+  | { kind: 'features' }
 
 /** Options of one derivative computation. */
 export interface ComputeMessage {
@@ -110,6 +111,8 @@ export interface RunResult {
 export interface ComputeResult {
   methods: string[]
   peakBytes: number
+  /** Of a features job: whoever receives them releases their blocks. */
+  features?: NativeFeatures[]
 }
 export interface DescribeResult {
   /** Flat outputs per sample. */

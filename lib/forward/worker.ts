@@ -145,7 +145,10 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
         frame.release()
       }
     }
-    return { methods: job.methods, peakBytes: job.peakBytes }
+    const { methods, peakBytes } = job
+    if (request.job.kind !== 'features') return { methods, peakBytes }
+    checkStop(request)
+    return { methods, peakBytes, features: job.features() }
   } finally {
     job.dispose()
   }
@@ -173,5 +176,7 @@ function startJob(
       return engine.vjp({ ...common, ...job })
     case 'product':
       return engine.product({ ...common, ...job })
+    case 'features':
+      return engine.features(common)
   }
 }

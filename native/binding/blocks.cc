@@ -18,33 +18,41 @@ std::map<int64_t, std::shared_ptr<Memory>>& table() {
   return instance;
 }
 
+Napi::ArrayBuffer as_buffer(Napi::Env env, std::shared_ptr<Memory> block, size_t bytes) {
+  auto* held = new std::shared_ptr<Memory>(block);
+  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(block->bytes()));
+  return Napi::ArrayBuffer::New(
+      env, block->data(), bytes,
+      [](Napi::Env finalizer_env, void*, std::shared_ptr<Memory>* hint) {
+        Napi::MemoryManagement::AdjustExternalMemory(finalizer_env,
+                                                     -static_cast<int64_t>((*hint)->bytes()));
+        delete hint;
+      },
+      held);
+}
+
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     const int64_t bytes = to_int64(info[0], "bytes");
     if (bytes < 0) throw Error("TOO_LARGE", "A block cannot have a negative size");
     auto block = std::make_shared<Memory>(static_cast<size_t>(bytes));
-    static int64_t last = 0;
-    int64_t id;
-    {
-      std::lock_guard<std::mutex> lock(mutex());
-      id = ++last;
-      table()[id] = block;
-    }
-    auto* held = new std::shared_ptr<Memory>(block);
-    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(
-        env, block->data(), static_cast<size_t>(bytes),
-        [](Napi::Env finalizer_env, void*, std::shared_ptr<Memory>* hint) {
-          Napi::MemoryManagement::AdjustExternalMemory(finalizer_env,
-                                                       -static_cast<int64_t>((*hint)->bytes()));
-          delete hint;
-        },
-        held);
-    Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(block->bytes()));
+    const int64_t id = publish_block(block);
     Napi::Object result = Napi::Object::New(env);
-    result.Set("buffer", buffer);
+    result.Set("buffer", as_buffer(env, block, static_cast<size_t>(bytes)));
     result.Set("id", Napi::Number::New(env, static_cast<double>(id)));
     return result;
+  });
+}
+
+Napi::Value attach(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    auto block = find_block(to_int64(info[0], "id"));
+    const int64_t bytes = to_int64(info[1], "bytes");
+    if (bytes < 0 || static_cast<size_t>(bytes) > block->bytes())
+      throw Error("FAILED", "A block is smaller than what was asked of it");
+    return as_buffer(env, block, static_cast<size_t>(bytes));
   });
 }
 
@@ -63,8 +71,16 @@ std::shared_ptr<Memory> find_block(int64_t id) {
   return found->second;
 }
 
+int64_t publish_block(std::shared_ptr<Memory> block) {
+  static int64_t last = 0;
+  std::lock_guard<std::mutex> lock(mutex());
+  table()[++last] = std::move(block);
+  return last;
+}
+
 void export_blocks(Napi::Env env, Napi::Object exports) {
   exports.Set("allocateBlock", Napi::Function::New(env, allocate));
+  exports.Set("attachBlock", Napi::Function::New(env, attach));
   exports.Set("releaseBlock", Napi::Function::New(env, release));
 }
 

@@ -6,6 +6,7 @@
 #include "binding/convert.h"
 #include "binding/frame.h"
 #include "binding/job.h"
+#include "contraction/features_job.h"
 #include "contraction/jacobian_job.h"
 #include "contraction/ntk_job.h"
 #include "contraction/product_job.h"
@@ -131,8 +132,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
        InstanceMethod("layout", &EngineObject::layout),
        InstanceMethod("frame", &EngineObject::frame), InstanceMethod("ntk", &EngineObject::ntk),
        InstanceMethod("jacobian", &EngineObject::jacobian),
-       InstanceMethod("vjp", &EngineObject::vjp),
-       InstanceMethod("product", &EngineObject::product)});
+       InstanceMethod("vjp", &EngineObject::vjp), InstanceMethod("product", &EngineObject::product),
+       InstanceMethod("features", &EngineObject::features)});
 }
 
 EngineObject::EngineObject(const Napi::CallbackInfo& info)
@@ -265,6 +266,16 @@ Napi::Value EngineObject::product(const Napi::CallbackInfo& info) {
     float* result = result_block(to_int64(required(options, "result"), "result"), count, holdings);
     auto job = std::make_unique<ProductJob>(tape, std::move(settings), columns, data,
                                             parameter_sizes(tape), result);
+    return wrap(info.Env(), std::move(job), std::move(holdings));
+  });
+}
+
+Napi::Value EngineObject::features(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    JobObject::Holdings holdings;
+    holdings.engine = state_;
+    JobSettings settings = to_settings(info[0].ToObject(), *state_, holdings);
+    auto job = std::make_unique<FeaturesJob>(state_->analysis.tape, std::move(settings));
     return wrap(info.Env(), std::move(job), std::move(holdings));
   });
 }

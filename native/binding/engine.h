@@ -30,6 +30,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value jacobian(const Napi::CallbackInfo& info);
   Napi::Value vjp(const Napi::CallbackInfo& info);
   Napi::Value product(const Napi::CallbackInfo& info);
+  Napi::Value features(const Napi::CallbackInfo& info);
 
   std::shared_ptr<EngineState> state_;
 };

@@ -1,7 +1,9 @@
 #include "binding/job.h"
 
+#include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
+#include "contraction/features_job.h"
 
 namespace at {
 
@@ -11,7 +13,8 @@ Napi::Function JobObject::define(Napi::Env env) {
       {InstanceMethod("next", &JobObject::next), InstanceMethod("feed", &JobObject::feed),
        InstanceMethod("dispose", &JobObject::dispose),
        InstanceAccessor("peakBytes", &JobObject::peak_bytes, nullptr),
-       InstanceAccessor("methods", &JobObject::methods, nullptr)});
+       InstanceAccessor("methods", &JobObject::methods, nullptr),
+       InstanceMethod("features", &JobObject::features)});
 }
 
 JobObject::JobObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JobObject>(info) {}
@@ -64,6 +67,37 @@ Napi::Value JobObject::methods(const Napi::CallbackInfo& info) {
     const std::vector<std::string> names = job().methods();
     Napi::Array result = Napi::Array::New(env, names.size());
     for (uint32_t i = 0; i < names.size(); ++i) result.Set(i, names[i]);
+    return result;
+  });
+}
+
+// Publishes the feature arrays: whoever reads them releases their blocks.
+Napi::Value JobObject::features(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    auto* features_job = dynamic_cast<FeaturesJob*>(&job());
+    if (!features_job) throw Error("FAILED", "This job computes no features");
+    const auto& all = features_job->features();
+    Napi::Array result = Napi::Array::New(env, all.size());
+    const auto number = [&](int64_t value) {
+      return Napi::Number::New(env, static_cast<double>(value));
+    };
+    for (uint32_t p = 0; p < all.size(); ++p) {
+      const ParameterFeatures& one = all[p];
+      Napi::Object entry = Napi::Object::New(env);
+      if (one.delta) {
+        entry.Set("delta", number(publish_block(one.delta)));
+        entry.Set("h", number(publish_block(one.h)));
+        entry.Set("positions", number(one.positions));
+        entry.Set("rows", number(one.rows));
+        entry.Set("cols", number(one.cols));
+        entry.Set("transposed", Napi::Boolean::New(env, one.transposed));
+        entry.Set("bias", number(one.bias));
+      } else {
+        entry.Set("x", number(publish_block(one.x)));
+      }
+      result.Set(p, entry);
+    }
     return result;
   });
 }

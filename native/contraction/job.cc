@@ -8,6 +8,14 @@
 
 namespace at {
 
+std::vector<int> parameter_uses(const Tape& tape) {
+  std::vector<int> uses(tape.parameters.size(), 0);
+  for (const Node& node : tape.nodes)
+    for (int id : node.inputs)
+      if (id >= 0 && tape.values[id].parameter >= 0) ++uses[tape.values[id].parameter];
+  return uses;
+}
+
 void Job::feed(const Frame& frame) {
   const Activation& output = frame.values[tape_.output];
   const int64_t available = outputs_per_sample(output, frame.samples);

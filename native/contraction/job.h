@@ -35,6 +35,9 @@ struct Want {
   int64_t count = 0;
 };
 
+// How many inputs of nodes each parameter is.
+std::vector<int> parameter_uses(const Tape& tape);
+
 // A computation that asks for forward runs, one block of samples after another.
 class Job {
  public:

@@ -13,18 +13,11 @@ NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vec
     : Job(tape, std::move(settings)),
       task_(std::move(task)),
       results_(std::move(results)),
-      schedule_(task_.symmetric, task_.samples1, task_.samples2) {
+      schedule_(task_.symmetric, task_.samples1, task_.samples2),
+      uses_(parameter_uses(tape)) {
   block_size_ = samples_per_block(task_.outputs);
-  count_uses();
   // Half the work is attributed to the passes, half to the pairs of samples.
   settings_.control.expect(2 * task_.pairs());
-}
-
-void NtkJob::count_uses() {
-  uses_.assign(tape_.parameters.size(), 0);
-  for (const Node& node : tape_.nodes)
-    for (int id : node.inputs)
-      if (id >= 0 && tape_.values[id].parameter >= 0) ++uses_[tape_.values[id].parameter];
 }
 
 std::optional<Want> NtkJob::next() { return schedule_.next(block_size_); }

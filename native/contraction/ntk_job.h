@@ -19,8 +19,6 @@ class NtkJob final : public Job {
   void compute(const Frame& frame) override;
 
  private:
-  void count_uses();
-
   KernelTask task_;
   std::vector<float*> results_;
   Schedule schedule_;

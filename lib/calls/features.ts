@@ -1,0 +1,77 @@
+import type { NdArray } from '../arrays/index.js'
+import type { Core, DerivativeOptions } from '../core.js'
+import type { Inputs } from '../inputs.js'
+import { type NativeFeatures, native } from '../native.js'
+import { askJob, prepare } from './derive.js'
+
+/**
+ * The tangent features ∂f_o(x_i)/∂θ of one parameter, dense or in factors (METHOD.md section 2):
+ * the parameter seen as an m × k matrix has X[i,o] = Σ_t δ[i,o,t,:] ⊗ h[i,t,:].
+ */
+export type ParameterFeatures = { shape: number[] } & (
+  | {
+      kind: 'dense'
+      /** (N, O, …shape). */
+      x: NdArray<Float32Array>
+    }
+  | {
+      kind: 'factors'
+      /** δ, (N, O, T, m). */
+      delta: NdArray<Float32Array>
+      /** h, (N, T, k). */
+      h: NdArray<Float32Array>
+      /** The parameter is stored k × m instead of m × k. */
+      transposed: boolean
+      /** Name of the parameter (of m numbers) whose features are Σ_t δ[i,o,t,:], if there is one. */
+      bias: string | undefined
+    }
+)
+
+export type FeatureArrays = Map<string, ParameterFeatures>
+
+export async function features(
+  core: Core,
+  inputs: Inputs,
+  options: DerivativeOptions,
+): Promise<FeatureArrays> {
+  const prepared = await prepare(core, inputs, options)
+  const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
+    discard: ({ features = [] }) => {
+      for (const id of features.flatMap(blockIds)) native.releaseBlock(id)
+    },
+  })
+  const { features: found = [] } = await result
+  const parameters = core.architecture.active.map(({ parameter }) => parameter)
+  const [n, o] = [prepared.x.samples, prepared.outputs.length]
+  const take = (id: number, shape: number[]): NdArray<Float32Array> => {
+    const length = shape.reduce((product, size) => product * size, 1)
+    return { data: new Float32Array(native.attachBlock(id, 4 * length), 0, length), shape }
+  }
+  try {
+    return new Map(
+      parameters.map(({ name, shape }, p): [string, ParameterFeatures] => {
+        const entry = found[p] as NativeFeatures
+        if ('x' in entry) {
+          const x = take(entry.x, [n, o, ...shape])
+          return [name, { kind: 'dense', shape: [...shape], x }]
+        }
+        const { positions, rows, cols, transposed } = entry
+        const factors: ParameterFeatures = {
+          kind: 'factors',
+          shape: [...shape],
+          delta: take(entry.delta, [n, o, positions, rows]),
+          h: take(entry.h, [n, positions, cols]),
+          transposed,
+          bias: entry.bias < 0 ? undefined : parameters[entry.bias]?.name,
+        }
+        return [name, factors]
+      }),
+    )
+  } finally {
+    for (const id of found.flatMap(blockIds)) native.releaseBlock(id)
+  }
+}
+
+function blockIds(entry: NativeFeatures): number[] {
+  return 'x' in entry ? [entry.x] : [entry.delta, entry.h]
+}

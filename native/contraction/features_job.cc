@@ -1,0 +1,125 @@
+#include "contraction/features_job.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "contraction/jacobian_sink.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "reverse/pass.h"
+
+namespace at {
+
+// Keeps the factors of parameters that have one use; everything else is expanded.
+class FeaturesJob::Sink final : public FeatureSink {
+ public:
+  Sink(FeaturesJob& job, const std::vector<int64_t>& sizes, int64_t count)
+      : job_(job),
+        sizes_(sizes),
+        count_(count),
+        expanded_(std::vector<float*>(sizes.size(), nullptr), sizes, job.at_, job.pool_) {}
+
+  void matrix(int p, MatrixUse use) override {
+    ParameterFeatures& to = job_.features_[p];
+    const int64_t groups = use.dims.groups, positions = use.dims.positions;
+    const int64_t rows = use.dims.rows, cols = use.dims.cols;
+    const bool small = positions * (count_ * rows + cols) < count_ * sizes_[p];
+    if (groups != 1 || job_.uses_[p] != 1 || !small) {
+      expand(p);
+      if (use.bias >= 0) expand(use.bias);
+      expanded_.matrix(p, std::move(use));
+      return;
+    }
+    const int64_t N = job_.settings_.samples;
+    if (!to.delta) {
+      to.delta = job_.allocate(checked_mul(N * count_, positions * rows));
+      to.h = job_.allocate(checked_mul(N, positions * cols));
+      to.positions = positions;
+      to.rows = rows;
+      to.cols = cols;
+      to.transposed = use.dims.transposed;
+      to.bias = use.bias;
+    }
+    float* h = to.h->floats() + job_.at_ * positions * cols;
+    std::memcpy(h, use.h.get(),
+                static_cast<size_t>(use.samples * positions * cols) * sizeof(float));
+    float* delta = to.delta->floats() + job_.at_ * count_ * positions * rows;
+    const int64_t T = positions, C = count_, m = rows;
+    parallel_for(use.samples, grain_for(T * C * m), [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i)
+        for (int64_t t = 0; t < T; ++t)
+          for (int64_t c = 0; c < C; ++c)
+            std::memcpy(delta + ((i * C + c) * T + t) * m,
+                        use.delta.get() + ((i * T + t) * C + c) * m,
+                        static_cast<size_t>(m) * sizeof(float));
+    });
+    if (use.bias < 0) return;
+    expand(use.bias);
+    expanded_.bias(use);
+  }
+
+  void dense(int p, int64_t count, int64_t samples, std::shared_ptr<float> features) override {
+    expand(p);
+    expanded_.dense(p, count, samples, std::move(features));
+  }
+
+  // A parameter that nothing flowed to still has features: zeros.
+  void fill_missing(int64_t samples) {
+    for (size_t p = 0; p < sizes_.size(); ++p) {
+      if (job_.features_[p].delta || expanded_.written(static_cast<int>(p))) continue;
+      expand(static_cast<int>(p));
+      float* to = job_.features_[p].x->floats() + job_.at_ * count_ * sizes_[p];
+      std::fill(to, to + samples * count_ * sizes_[p], 0.0f);
+    }
+  }
+
+ private:
+  void expand(int p) {
+    ParameterFeatures& to = job_.features_[p];
+    if (!to.x) to.x = job_.allocate(checked_mul(job_.settings_.samples * count_, sizes_[p]));
+    expanded_.set_result(p, to.x->floats());
+  }
+
+  FeaturesJob& job_;
+  const std::vector<int64_t>& sizes_;
+  int64_t count_;
+  JacobianSink expanded_;
+};
+
+FeaturesJob::FeaturesJob(const Tape& tape, JobSettings settings)
+    : Job(tape, std::move(settings)),
+      features_(tape.parameters.size()),
+      uses_(parameter_uses(tape)) {
+  block_size_ = samples_per_block(static_cast<int64_t>(settings_.outputs.size()));
+  settings_.control.expect(settings_.samples);
+}
+
+std::optional<Want> FeaturesJob::next() {
+  if (at_ >= settings_.samples) return std::nullopt;
+  return Want{0, at_, std::min(block_size_, settings_.samples - at_)};
+}
+
+std::shared_ptr<Memory> FeaturesJob::allocate(int64_t floats) {
+  const int64_t bytes = checked_mul(floats, sizeof(float));
+  allocated_ = checked_add(allocated_, bytes);
+  if (static_cast<size_t>(allocated_) > settings_.memory) {
+    throw Error("MEMORY_BUDGET", "The features need more than " + std::to_string(allocated_ >> 20) +
+                                     " MiB beside the budget of " +
+                                     std::to_string(settings_.memory >> 20) +
+                                     " MiB; take fewer samples, outputs or parameters");
+  }
+  return std::make_shared<Memory>(static_cast<size_t>(bytes));
+}
+
+void FeaturesJob::compute(const Frame& frame) {
+  const auto count = static_cast<int64_t>(settings_.outputs.size());
+  const std::vector<int64_t> sizes = parameter_sizes(frame);
+  Sink sink(*this, sizes, count);
+  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
+               settings_.control, sink);
+  sink.fill_missing(frame.samples);
+  at_ += frame.samples;
+  settings_.control.advance(frame.samples);
+}
+
+}  // namespace at
