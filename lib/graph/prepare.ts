@@ -10,7 +10,7 @@ import {
 } from 'onnx-buf'
 import { badArgument } from '../errors.js'
 import type { NativeGraph, NativeNode } from '../native.js'
-import { normalDomain, type OnnxModel } from '../onnx/index.js'
+import { constantInitializers, normalDomain, type OnnxModel } from '../onnx/index.js'
 import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
 import { constantTensor } from './constants.js'
@@ -21,7 +21,10 @@ export interface TyingOptions {
   tied?: boolean | readonly string[]
   /** Initializers whose every use is a weight of its own (default: none). */
   untied?: boolean | readonly string[]
-  /** Outputs of float Constant nodes that are weights, too (default: none). */
+  /**
+   * Outputs of float Constant nodes that are weights, too, and initializers that by all signs are
+   * an exporter's constants or a module's buffers (default: none).
+   */
   constants?: boolean | readonly string[]
 }
 
@@ -57,8 +60,10 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
   const { graph, initializers, opsets } = model
   const outputs = graph.output.map((value) => value.name)
   const sources = new Map<string, TensorProto>()
+  const fixed = constantInitializers(model)
   for (const [name, tensor] of initializers) {
-    if (tensor.dataType === DataType.FLOAT) sources.set(name, tensor)
+    if (tensor.dataType !== DataType.FLOAT) continue
+    if (!fixed.has(name) || chosen(options.constants, name)) sources.set(name, tensor)
   }
   checkNames(options, graph.node, sources)
   let nodes = cutCopies(graph.node, sources, new Set(outputs), options)

@@ -27,6 +27,8 @@ export interface OnnxModel {
   readonly opsets: ReadonlyMap<string, number>
   /** Dense initializers of the main graph by name. */
   readonly initializers: ReadonlyMap<string, TensorProto>
+  /** What `openModel` changed on the way, in words. */
+  readonly notes: readonly string[]
 }
 
 /** '' for the two ways to write ONNX's own domain. */
@@ -101,5 +103,5 @@ export function decodeModel(
   checkGraph(graph, name)
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
   const folder = options.folder === undefined ? {} : { folder: options.folder }
-  return { name, bytes, ...folder, proto, graph, opsets, initializers }
+  return { name, bytes, ...folder, proto, graph, opsets, initializers, notes: [] }
 }

@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import {
+  type GraphProto,
   GraphProtoSchema,
-  type ModelProto,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
@@ -13,6 +13,7 @@ import { checkArray, dtypeOf, type NdArray } from '../arrays/ndarray.js'
 import { arrayToTensor } from '../arrays/tensor.js'
 import { badArgument } from '../errors.js'
 import type { OnnxModel } from './decode.js'
+import { changed } from './message.js'
 
 /** What `appendToModel` adds to the main graph. */
 export interface Addition {
@@ -47,12 +48,9 @@ export function makeNode(opType: string, input: string[], output: string[], name
 }
 
 /** The model's message with parts of its main graph exchanged; everything else is shared. */
-function withGraph(
-  model: OnnxModel,
-  parts: Partial<ModelProto['graph'] & object>,
-): Uint8Array<ArrayBuffer> {
-  const graph = { ...model.graph, ...parts }
-  return toBinary(ModelProtoSchema, { ...model.proto, graph })
+function withGraph(model: OnnxModel, parts: Partial<GraphProto>): Uint8Array<ArrayBuffer> {
+  const graph = changed(model.graph, parts)
+  return toBinary(ModelProtoSchema, changed(model.proto, { graph }))
 }
 
 /**
@@ -102,7 +100,7 @@ export function replaceValues(
     if (replaced.dataType !== tensor.dataType) {
       throw badArgument(tensor.name, 'the type of the initializer', dtypeOf(array))
     }
-    return { ...replaced, docString: tensor.docString, metadataProps: tensor.metadataProps }
+    return changed(replaced, { docString: tensor.docString, metadataProps: tensor.metadataProps })
   })
   const node = model.graph.node.filter(({ output }) => {
     const replaced = output.length === 1 ? take(output[0]!) : undefined

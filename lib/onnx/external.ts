@@ -1,6 +1,11 @@
 import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, join, relative, sep } from 'node:path'
-import type { AttributeProto, GraphProto, TensorProto } from 'onnx-buf'
+import {
+  type AttributeProto,
+  type GraphProto,
+  type TensorProto,
+  TensorProto_DataLocation,
+} from 'onnx-buf'
 import { readBytes } from '../arrays/files.js'
 import { type NdArray, toFloat32 } from '../arrays/ndarray.js'
 import { isExternal, tensorBytes, tensorToArray, tensorType } from '../arrays/tensor.js'
@@ -106,19 +111,30 @@ function* attributeTensors(
   for (const graph of g ? [g, ...graphs] : graphs) yield* allTensors(graph, model)
 }
 
-/** Checks every external tensor of a model, so that onnxruntime reads none that we would not. */
-export async function checkExternal(model: OnnxModel): Promise<void> {
-  for (const [tensor, where] of allTensors(model.graph, model.name)) {
-    if (isExternal(tensor)) await externalRange(tensor, model.folder, where)
-  }
+/** External tensors up to this many bytes are read at once: shapes, axes, most biases. */
+const SMALL = 65536
+
+function* modelTensors(model: OnnxModel): Generator<[TensorProto, string]> {
+  yield* allTensors(model.graph, model.name)
   for (const { node } of model.proto.functions) {
     for (const { attribute } of node) {
-      for (const entry of attribute) {
-        for (const [tensor, where] of attributeTensors(entry, model.name)) {
-          if (isExternal(tensor)) await externalRange(tensor, model.folder, where)
-        }
-      }
+      for (const entry of attribute) yield* attributeTensors(entry, model.name)
     }
+  }
+}
+
+/**
+ * Checks every external tensor of a model, so that onnxruntime reads none that we would not, and
+ * moves the small ones into the message: onnxruntime needs shapes there to open a model.
+ */
+export async function settleExternal(model: OnnxModel): Promise<void> {
+  for (const [tensor, where] of modelTensors(model)) {
+    if (!isExternal(tensor)) continue
+    const range = await externalRange(tensor, model.folder, where)
+    if (range.length > SMALL) continue
+    tensor.rawData = await readBytes(range.path, range)
+    tensor.externalData = []
+    tensor.dataLocation = TensorProto_DataLocation.DEFAULT
   }
 }
 

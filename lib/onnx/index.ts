@@ -14,7 +14,10 @@ export {
   replaceValues,
   stripInitializers,
 } from './encode.js'
-export { checkExternal, initializerData } from './external.js'
+export { initializerData, settleExternal } from './external.js'
+export { inlineFunctions } from './inline.js'
 export { nodeLabel, quote } from './names.js'
 export { openModel } from './open.js'
+export { constantInitializers } from './roles.js'
 export { type Dimension, makeValueInfo, type ValueInfo, valueInfo } from './values.js'
+export { widenFloats } from './widen.js'

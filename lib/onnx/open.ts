@@ -2,10 +2,13 @@ import { dirname } from 'node:path'
 import { readBytes } from '../arrays/files.js'
 import { badArgument } from '../errors.js'
 import { decodeModel, type OnnxModel } from './decode.js'
-import { checkExternal } from './external.js'
+import { settleExternal } from './external.js'
+import { inlineFunctions } from './inline.js'
+import { widenFloats } from './widen.js'
 
 /**
- * Opens a model by path or from bytes and checks it, external weight files included.
+ * Opens a model by path or from bytes and checks it, external weight files included. Its local
+ * functions are written out and narrower or wider floats become float32 (`notes` tells).
  * @param source a path, or the bytes of a model (kept, not copied: they must not change).
  * @param options.folder where external weight files lie; by default the model's own folder.
  * @throws TangentError BAD_FILE with one sentence.
@@ -23,6 +26,6 @@ export async function openModel(
   } else {
     throw badArgument('model', 'a path or a Uint8Array', source)
   }
-  await checkExternal(model)
-  return model
+  await settleExternal(model)
+  return widenFloats(inlineFunctions(model))
 }

@@ -1,0 +1,189 @@
+// Local functions of a model, written out: what follows knows operators only.
+import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from 'onnx-buf'
+import { TangentError } from '../errors.js'
+import { checkGraph } from './check.js'
+import { normalDomain, type OnnxModel } from './decode.js'
+import { makeNode } from './encode.js'
+import { changed } from './message.js'
+import { quote } from './names.js'
+
+/** Functions that call functions can grow without bound; no network comes near this. */
+const NODE_LIMIT = 200_000
+
+function keyOf(domain: string, name: string, overload: string): string {
+  return JSON.stringify([normalDomain(domain), name, overload])
+}
+
+class Inliner {
+  readonly #model: OnnxModel
+  readonly #functions = new Map<string, FunctionProto>()
+  /** Every value name of the model and those given since. */
+  readonly #names = new Set<string>()
+  readonly #calls: string[] = []
+  #count = 0
+
+  constructor(model: OnnxModel) {
+    this.#model = model
+    for (const entry of model.proto.functions) {
+      const fits = entry.opsetImport.every(({ domain, version }) => {
+        const known = model.opsets.get(normalDomain(domain))
+        return known === undefined || known === Number(version)
+      })
+      // One of another opset is left to onnxruntime, and refused where a derivative passes it.
+      if (fits) this.#functions.set(keyOf(entry.domain, entry.name, entry.overload), entry)
+    }
+    this.#collect(model.graph)
+  }
+
+  #collect(graph: GraphProto): void {
+    for (const { name } of [...graph.input, ...graph.initializer]) this.#names.add(name)
+    for (const { output, attribute } of graph.node) {
+      for (const name of output) this.#names.add(name)
+      for (const { g, graphs } of attribute) {
+        for (const inner of g ? [g, ...graphs] : graphs) this.#collect(inner)
+      }
+    }
+  }
+
+  #fresh(name: string): string {
+    let free = name
+    for (let k = 1; this.#names.has(free); k++) free = `${name}_${k}`
+    this.#names.add(free)
+    return free
+  }
+
+  nodes(nodes: readonly NodeProto[]): NodeProto[] {
+    return nodes.flatMap((node) => {
+      const entry = this.#functions.get(keyOf(node.domain, node.opType, node.overload))
+      if (entry) return this.#call(node, entry)
+      if (++this.#count > NODE_LIMIT) {
+        throw new TangentError(
+          'BAD_FILE',
+          `${this.#model.name} has functions that expand to more than ${NODE_LIMIT} nodes.`,
+        )
+      }
+      return [changed(node, { attribute: node.attribute.map((item) => this.#inside(item)) })]
+    })
+  }
+
+  /** Calls in the subgraphs of an attribute. */
+  #inside(attribute: AttributeProto): AttributeProto {
+    const { g, graphs } = attribute
+    if (!g && graphs.length === 0) return attribute
+    const expand = (graph: GraphProto) => changed(graph, { node: this.nodes(graph.node) })
+    return changed(attribute, { ...(g ? { g: expand(g) } : {}), graphs: graphs.map(expand) })
+  }
+
+  #call(node: NodeProto, entry: FunctionProto): NodeProto[] {
+    const key = keyOf(entry.domain, entry.name, entry.overload)
+    if (this.#calls.includes(key)) {
+      throw new TangentError(
+        'BAD_FILE',
+        `${this.#model.name} has the function ${quote(entry.name)}, which calls itself.`,
+      )
+    }
+    if (node.input.length > entry.input.length || node.output.length > entry.output.length) {
+      throw new TangentError(
+        'BAD_FILE',
+        `${this.#model.name} calls the function ${quote(entry.name)} with too many values.`,
+      )
+    }
+    const scope = node.name || entry.name
+    const names = new Map<string, string>()
+    for (const [k, name] of entry.input.entries()) names.set(name, node.input[k] ?? '')
+    const passed: NodeProto[] = []
+    entry.output.forEach((name, k) => {
+      const given = node.output[k] ?? ''
+      if (given === '') return
+      // An output that is an input, or listed before, has a name already.
+      if (names.has(name)) passed.push(makeNode('Identity', [names.get(name) as string], [given]))
+      else names.set(name, given)
+    })
+    const given = new Map(entry.attributeProto.map((item) => [item.name, item]))
+    for (const item of node.attribute) given.set(item.name, item)
+    const body = entry.node.map((inner) => this.#rename(inner, scope, names, given))
+    this.#calls.push(key)
+    const nodes = this.nodes([...body, ...passed])
+    this.#calls.pop()
+    return nodes
+  }
+
+  #rename(
+    node: NodeProto,
+    scope: string,
+    names: Map<string, string>,
+    given: ReadonlyMap<string, AttributeProto>,
+  ): NodeProto {
+    const define = (name: string) => {
+      if (name === '') return ''
+      if (!names.has(name)) names.set(name, this.#fresh(`${scope}/${name}`))
+      return names.get(name) as string
+    }
+    // Inputs first: they are named before the outputs are.
+    const input = node.input.map((name) => names.get(name) ?? name)
+    const attribute = node.attribute.flatMap((item) => {
+      if (item.refAttrName !== '') {
+        const value = given.get(item.refAttrName)
+        return value ? [changed(value, { name: item.name })] : []
+      }
+      const { g, graphs } = item
+      const inner = (graph: GraphProto) => this.#renameGraph(graph, scope, names, given)
+      return [changed(item, { ...(g ? { g: inner(g) } : {}), graphs: graphs.map(inner) })]
+    })
+    const name = node.name === '' ? '' : `${scope}/${node.name}`
+    return changed(node, { name, input, output: node.output.map(define), attribute })
+  }
+
+  #renameGraph(
+    graph: GraphProto,
+    scope: string,
+    outer: ReadonlyMap<string, string>,
+    given: ReadonlyMap<string, AttributeProto>,
+  ): GraphProto {
+    const names = new Map(outer)
+    const own = (value: { name: string }): string => {
+      names.set(value.name, this.#fresh(`${scope}/${value.name}`))
+      return names.get(value.name) as string
+    }
+    const input = graph.input.map((value) => changed(value, { name: own(value) }))
+    const initializer = graph.initializer.map((value) => changed(value, { name: own(value) }))
+    const node = graph.node.map((inner) => this.#rename(inner, scope, names, given))
+    const output = graph.output.map((value) =>
+      changed(value, { name: names.get(value.name) ?? value.name }),
+    )
+    return changed(graph, { input, initializer, node, output, valueInfo: [] })
+  }
+}
+
+/**
+ * The same model with every call of a local function replaced by the function's nodes, named
+ * `⟨call⟩/⟨inner⟩`. A model without functions is returned as it is.
+ * @throws TangentError BAD_FILE when a function calls itself or grows too large.
+ */
+export function inlineFunctions(model: OnnxModel): OnnxModel {
+  const { proto, graph } = model
+  if (proto.functions.length === 0) return model
+  const node = new Inliner(model).nodes(graph.node)
+  const inlined = changed(graph, { node })
+  checkGraph(inlined, model.name)
+  const opsets = new Map(model.opsets)
+  const opsetImport = [...proto.opsetImport]
+  for (const entry of proto.functions.flatMap((item) => item.opsetImport)) {
+    const domain = normalDomain(entry.domain)
+    if (opsets.has(domain)) continue
+    opsets.set(domain, Number(entry.version))
+    opsetImport.push(entry)
+  }
+  const used = new Set(node.map(({ domain, opType }) => `${normalDomain(domain)}::${opType}`))
+  const functions = proto.functions.filter(({ domain, name }) =>
+    used.has(`${normalDomain(domain)}::${name}`),
+  )
+  const note = `${proto.functions.length} local functions are written out`
+  return {
+    ...model,
+    graph: inlined,
+    proto: changed(proto, { graph: inlined, opsetImport, functions }),
+    opsets,
+    notes: [...model.notes, note],
+  }
+}

@@ -1,0 +1,95 @@
+// Which float initializers are constants of the network rather than parameters. ONNX does not say;
+// what an exporter leaves behind does, mostly.
+import type { GraphProto, TensorProto } from 'onnx-buf'
+import { elementCount } from '../arrays/ndarray.js'
+import type { OnnxModel } from './decode.js'
+
+/** Operators that read a single number as a weight of a layer, not as a factor of a formula. */
+const layerOps = /^(Conv|ConvTranspose|Gemm|MatMul|PRelu|\w*Normalization)$/
+
+/**
+ * What torch.export wrote about the program's inputs: the names of the module's parameters, and of
+ * its buffers and constant tensors. Undefined for files of other exporters.
+ */
+function torchSignature(graph: GraphProto): Map<string, 'parameter' | 'buffer'> | undefined {
+  const text = graph.metadataProps.find(({ key }) => key.endsWith('.graph_signature'))?.value
+  if (text === undefined) return undefined
+  const kinds = new Map<string, 'parameter' | 'buffer'>()
+  for (const [, kind, name] of text.matchAll(
+    /: (PARAMETER|BUFFER|CONSTANT_TENSOR) target='([^'\n]*)'/g,
+  )) {
+    kinds.set(name as string, kind === 'PARAMETER' ? 'parameter' : 'buffer')
+  }
+  return kinds
+}
+
+/** The nodes that read each initializer directly, with the position. */
+function readers(graph: GraphProto): Map<string, { op: string; position: number }[]> {
+  const found = new Map<string, { op: string; position: number }[]>()
+  for (const { opType, input } of graph.node) {
+    input.forEach((name, position) => {
+      const list = found.get(name)
+      if (list) list.push({ op: opType, position })
+      else found.set(name, [{ op: opType, position }])
+    })
+  }
+  return found
+}
+
+/** All entries 1 (or 0): what exporters put for the scale (or bias) of a norm without weights. */
+function isFilled(tensor: TensorProto, value: 0 | 1): boolean {
+  const raw = tensor.rawData
+  if (raw.length === 0)
+    return tensor.floatData.length > 0 && tensor.floatData.every((x) => x === value)
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength)
+  for (let at = 0; at + 4 <= raw.length; at += 4) {
+    if (view.getFloat32(at, true) !== value) return false
+  }
+  return true
+}
+
+/**
+ * Float32 initializers of the main graph that are constants by all signs, with the reason in words:
+ * - PyTorch's current exporter names the module's parameters and buffers in the file. Buffers are
+ *   constants; so is any other initializer when every parameter is there under its name. When some
+ *   were folded into new initializers, only single numbers in formulas and the fillers of a norm
+ *   without weights are.
+ * - PyTorch's TorchScript exporter writes constants as Constant nodes; an initializer is one only
+ *   when an optimiser moved it (its name tells).
+ * - Other converters store every number as an initializer: those without dimensions are constants.
+ */
+export function constantInitializers(model: OnnxModel): Map<string, string> {
+  const { graph, proto } = model
+  const constants = new Map<string, string>()
+  const signature = torchSignature(graph)
+  const uses = readers(graph)
+  const complete =
+    signature !== undefined &&
+    [...signature].every(([name, kind]) => kind === 'buffer' || model.initializers.has(name))
+  for (const [name, tensor] of model.initializers) {
+    if (tensor.dataType !== 1) continue
+    const used = uses.get(name) ?? []
+    const single = elementCount(tensor.dims) === 1
+    const inLayer = used.some(({ op }) => layerOps.test(op))
+    if (!signature) {
+      const generated =
+        proto.producerName !== 'pytorch' || /(^|[/_])Constant(_|$)|^onnx::/.test(name)
+      if (tensor.dims.length === 0 && generated && !inLayer) {
+        constants.set(name, 'a number without dimensions')
+      }
+      continue
+    }
+    const kind = signature.get(name)
+    if (kind === 'buffer') constants.set(name, 'a buffer of the module')
+    if (kind) continue
+    const filler =
+      used.length > 0 &&
+      used.every(
+        ({ op, position }) =>
+          op === 'InstanceNormalization' && isFilled(tensor, position === 1 ? 1 : 0),
+      )
+    if (complete || (single && !inLayer)) constants.set(name, 'a number that the exporter stored')
+    else if (filler) constants.set(name, 'the filler of a norm without weights')
+  }
+  return constants
+}
