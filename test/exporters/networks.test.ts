@@ -1,0 +1,143 @@
+// Networks written by seven exporters in many ways, against float64 references made with torch.func,
+// jax and TensorFlow (the scripts lie beside this file).
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { type NdArray, readArray } from '../../lib/arrays/index.js'
+import { TangentError } from '../../lib/errors.js'
+import { type LoadOptions, Network } from '../../lib/index.js'
+import { native } from '../../lib/native.js'
+import { openModel } from '../../lib/onnx/index.js'
+
+interface ExportedFile {
+  file: string
+  exporter: string
+  opset: number
+  kernel: string
+  variant?: string
+  batch?: number
+  inputs: string[]
+  output_name?: string
+  /** Initializer: the parameter that it holds, '' where it holds several. */
+  parameters: Record<string, string>
+  others: string[]
+}
+interface About {
+  output: number
+  traces: Record<string, number>
+  files: ExportedFile[]
+}
+
+const root = fileURLToPath(new URL('../../../test/exporters/networks', import.meta.url))
+
+/** Largest difference, relative to the largest entry of the reference. */
+function difference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let worst = found.length === expected.length ? 0 : Number.POSITIVE_INFINITY
+  let scale = 0
+  for (let i = 0; i < expected.length; i++) {
+    worst = Math.max(worst, Math.abs((found[i] as number) - (expected[i] as number)))
+    scale = Math.max(scale, Math.abs(expected[i] as number))
+  }
+  return worst / scale
+}
+
+async function inputs(folder: string, names: readonly string[]): Promise<Record<string, NdArray>> {
+  const arrays = names.map(async (name, k) => [name, await readArray(`${folder}/input_${k}.npy`)])
+  return Object.fromEntries(await Promise.all(arrays))
+}
+
+/** How a file is loaded where its weights are no initializers of their own. */
+function loading(about: About, file: ExportedFile): LoadOptions {
+  const options: LoadOptions = {}
+  if (file.variant === 'constants') options.constants = true
+  if (file.output_name) options.output = file.output_name
+  if (about.output === 1) options.output = 'score'
+  return options
+}
+
+/** Operators that an UNSUPPORTED error names although rules for them exist. */
+function wronglyRefused(error: unknown): string[] {
+  if (!(error instanceof TangentError) || error.code !== 'UNSUPPORTED') throw error
+  const named = [...error.message.matchAll(/([\w.:]+) \(nodes? "/g)].map(([, operator]) => operator)
+  if (named.length === 0) throw error
+  return (named as string[]).filter((operator) => native.operators.includes(operator))
+}
+
+async function compare(t: ExecutionContext, net: string, about: About, file: ExportedFile) {
+  const folder = `${root}/${net}`
+  let network: Network
+  try {
+    network = await Network.load(`${folder}/${file.file}`, loading(about, file))
+  } catch (error) {
+    // An operator without a rule is refused by name; with one, its network is compared below.
+    t.deepEqual(wronglyRefused(error), [])
+    t.log((error as Error).message)
+    return
+  }
+  t.teardown(() => network.dispose())
+  t.deepEqual(
+    network.inputs.map(({ name }) => name),
+    file.inputs,
+  )
+  const x = await inputs(folder, file.inputs)
+  const output = await network.run(x)
+  const expected = await readArray(`${folder}/output.npy`)
+  t.deepEqual(
+    output.shape.reduce((a, b) => a * b, 1),
+    expected.data.length,
+  )
+  const away = difference(output.data as Float32Array, expected.data as Float64Array)
+  t.true(away < 1e-5, `output differs by ${away}`)
+
+  const kernel = await network.ntk(x)
+  const reference = await readArray(`${folder}/${file.kernel}.npy`)
+  const off = difference(kernel.data, reference.data as Float64Array)
+  t.log(`NTK within ${off.toExponential(1)} of the largest entry`)
+  t.true(off < 1e-4, `NTK differs by ${off}`)
+  if (!file.variant) {
+    t.deepEqual(
+      network.parameters.map(({ name }) => name).sort(),
+      Object.keys(file.parameters).sort(),
+    )
+  }
+  if (file.kernel !== 'ntk' || file.variant) return
+  const parts = await network.ntk(x, { by: 'parameter', kernel: 'trace' })
+  for (const [name, held] of Object.entries(file.parameters)) {
+    const whole = about.traces[held]
+    if (whole === undefined) continue
+    const part = parts.get(name)
+    if (!part) {
+      t.fail(`no kernel of ${name}`)
+      continue
+    }
+    const n = part.shape[0] as number
+    const trace = Array.from({ length: n }, (_, i) => part.data[i * n + i] as number)
+    const sum = trace.reduce((a, b) => a + b, 0)
+    t.true(Math.abs(sum - whole) <= 1e-4 * Math.max(whole, 1e-6), `${name}: ${sum} for ${whole}`)
+  }
+}
+
+async function refused(t: ExecutionContext, net: string, file: ExportedFile) {
+  const error = await t.throwsAsync(Network.load(`${root}/${net}/${file.file}`), {
+    instanceOf: TangentError,
+    message: /DequantizeLinear/,
+  })
+  t.is((error as TangentError).code, 'UNSUPPORTED')
+}
+
+for (const net of readdirSync(root)) {
+  const about: About = JSON.parse(readFileSync(`${root}/${net}/about.json`, 'utf8'))
+  for (const file of about.files) {
+    const name = `${net}: ${file.file}`
+    if (file.variant === 'quantised') test(`${name} is refused`, (t) => refused(t, net, file))
+    else test(name, (t) => compare(t, net, about, file))
+  }
+}
+
+test('what was changed on the way is told', async (t) => {
+  const notes = async (file: string) => (await openModel(`${root}/mlp/${file}`)).notes
+  t.deepEqual(await notes('script17.onnx'), [])
+  t.regex((await notes('script17_float16.onnx')).join(), /float16 are computed in float32/)
+  t.regex((await notes('dynamo20_bfloat16.onnx')).join(), /bfloat16 are computed in float32/)
+  t.regex((await notes('script17_functions.onnx')).join(), /2 local functions are written out/)
+})
