@@ -44,7 +44,7 @@ code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; over
 .facts { margin: 0 0 16px; padding: 0; list-style: none; max-width: 74ch; }
 .facts li { margin: 0 0 7px; padding-left: 18px; position: relative; overflow-wrap: anywhere; }
 .facts li::before { content: ""; position: absolute; left: 2px; top: .62em; width: 6px; height: 6px; border-radius: 50%; background: var(--after); }
-.note { color: var(--soft); font-size: 14px; line-height: 1.5; }
+.note { color: var(--soft); font-size: 14px; line-height: 1.5; margin-top: 8px; }
 figure { margin: 0; min-width: 0; }
 figcaption { font-size: 14px; font-weight: 600; margin: 0 0 6px; overflow-wrap: anywhere; }
 svg.plot { display: block; width: auto; max-width: 100%; height: auto; }
