@@ -1,18 +1,6 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import {
-  type NdArray,
-  Network,
-  type ProbeReport,
-  probe,
-  readArray,
-  renderReport,
-} from '../../lib/index.js'
-import { launch, look } from './browser.js'
+import { type NdArray, Network, probe, readArray, renderReport } from '../../lib/index.js'
 
 const example = 'examples/fashion-mnist'
 const files = { init: `${example}/mlp_init.onnx`, trained: `${example}/mlp_trained.onnx` }
@@ -195,70 +183,4 @@ test('an aborted probe rejects, and the network stays usable', async (t) => {
   const error = await running.catch((reason: unknown) => reason)
   t.is((error as DOMException).name, 'AbortError')
   t.is((await network.run(x)).shape[0], 240)
-})
-
-const run = promisify(execFile)
-const main = 'dist/lib/cli/main.js'
-
-test('the demo: a table on stdout, a page that renders, a report for programs', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'probe-'))
-  const browser = await launch()
-  try {
-    const out = join(folder, 'new', 'demo')
-    const { stdout, stderr } = await run(process.execPath, [
-      ...[main, 'probe', files.init, files.trained, '--out', out],
-      ...['--input', `${example}/images.npy`, '--target', `${example}/labels.npy`],
-      ...['--class-names', `${example}/class-names.txt`],
-    ])
-    t.is(stderr, '')
-    t.regex(stdout, /net\.5 .*\n/)
-    t.true(stdout.endsWith(`Report: ${join(out, 'report.html')}\n`))
-    t.deepEqual((await readdir(out)).sort(), ['report.html', 'report.json'])
-
-    const report: ProbeReport = JSON.parse(await readFile(join(out, 'report.json'), 'utf8'))
-    const [before, after] = report.networks
-    t.is(report.samples, 240)
-    t.true((before!.accuracy as number) < 0.2 && (after!.accuracy as number) > 0.8)
-    t.true(after!.alignment!.centred > before!.alignment!.centred + 0.1)
-    t.deepEqual(report.groups[9], { name: 'Ankle boot', start: 216, count: 24 })
-
-    const page = await readFile(join(out, 'report.html'), 'utf8')
-    t.is(renderReport(report), page, 'the page comes from report.json alone')
-    for (const width of [400, 1280]) {
-      const seen = await look(browser, page, width)
-      t.deepEqual(seen.complaints, [])
-      t.is(seen.overflow, 0)
-      t.is(seen.images.loaded, seen.images.count)
-      t.true(seen.figures.every((figure) => figure.width > 50 && figure.height > 20))
-      t.notRegex(seen.text, /NaN|undefined|Infinity/)
-    }
-  } finally {
-    await browser.close()
-    await rm(folder, { recursive: true, force: true })
-  }
-})
-
-test('what does not fit is one sentence and exit 2, and nothing is written', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'probe-'))
-  try {
-    const out = join(folder, 'out')
-    const refused = async (args: string[], message: RegExp) => {
-      const error = await t.throwsAsync<Error & { code: number; stderr: string }>(
-        run(process.execPath, [main, 'probe', ...args, '--out', out]),
-      )
-      t.is(error?.code, 2)
-      t.regex(error?.stderr ?? '', message)
-      t.is(error?.stderr.trim().split('\n').length, 1)
-    }
-    const input = ['--input', `${example}/images.npy`]
-    await refused(
-      [files.init, ...input, '--target', `${example}/images.npy`],
-      /Expected the shape \(240\).*received \(240, 1, 28, 28\)/,
-    )
-    await refused([files.init, '--input', `${example}/labels.npy`], /Expected/)
-    await refused([files.init, 'nowhere.onnx', ...input], /nowhere\.onnx/)
-    t.deepEqual(await readdir(folder), [])
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
 })
