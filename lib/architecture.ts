@@ -26,6 +26,8 @@ export interface Parameter {
   /** Numbers in it. */
   readonly count: number
   readonly dtype: 'float32'
+  /** Nodes that read it. Of a weight with several uses the features are the sum over them. */
+  readonly uses: number
   /** Left out of all derivatives by the caller. */
   readonly frozen: boolean
   /** Initializer that holds the numbers, where several parameters share one (`Identity` copies). */
@@ -146,11 +148,11 @@ export class Architecture {
     const described = analysis.parameters.map((id) => {
       const weight = byId.get(id) as Weight
       const { layer, label } = readableName(weight.name, weight.consumer, weight.position)
-      const { name, shape, source } = weight
+      const { name, shape, source, uses } = weight
       const count = shape.reduce((product, size) => product * size, 1)
       return {
         weight,
-        parameter: { name, label, layer, shape, count, dtype: 'float32', source } as const,
+        parameter: { name, label, layer, shape, count, dtype: 'float32', uses, source } as const,
       }
     })
     const all = described.map(({ parameter }) => parameter)

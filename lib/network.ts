@@ -117,6 +117,18 @@ export class Network {
     return counts
   }
 
+  /** Float initializers that are taken for constants, and why; `constants` overrides it. */
+  get constants(): ReadonlyMap<string, string> {
+    return this.#core.architecture.graph.fixed
+  }
+
+  /** What was changed when the file was read, and how samples are run, in sentences. */
+  get notes(): readonly string[] {
+    const { model, batch } = this.#core.architecture
+    const one = 'The file fixes the batch at one sample: samples are run one by one.'
+    return batch === 1 ? [...model.notes, one] : model.notes
+  }
+
   /** Nodes that cannot be differentiated; empty unless loaded with `unsupported: 'defer'`. */
   get refusals(): readonly Refusal[] {
     return this.#core.architecture.refusals

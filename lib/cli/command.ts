@@ -86,12 +86,20 @@ export const derivativeOptions = () => [
     collect,
   ),
   new Option('--freeze <name>', 'leave this parameter out; again for others').argParser(collect),
+  new Option('--tied <name>', 'an Identity copy that is one weight with its source').argParser(
+    collect,
+  ),
+  new Option('--untied <name>', 'a weight whose every use is one of its own').argParser(collect),
+  new Option('--constant <name>', 'a Constant that is a parameter all the same').argParser(collect),
 ]
 
 export interface NetworkOptions extends CommonOptions {
   output?: string
   parameter?: string[]
   freeze?: string[]
+  tied?: string[]
+  untied?: string[]
+  constant?: string[]
 }
 
 /** Loads the network that a command names, as its options say. */
@@ -104,6 +112,9 @@ export function openNetwork(
     output: options.output,
     parameters: options.parameter,
     frozen: options.freeze,
+    tied: options.tied,
+    untied: options.untied,
+    constants: options.constant,
     threads: options.threads,
     memory: options.memory,
     ...more,

@@ -48,7 +48,7 @@ function describe(model: string, network: Network) {
     outputs: network.outputs.map(value),
     output: network.output,
     parameters: network.parameters.map(
-      ({ name, label, layer, shape, count, dtype, frozen, source }) => ({
+      ({ name, label, layer, shape, count, dtype, frozen, source, uses }) => ({
         name,
         label,
         layer,
@@ -56,11 +56,14 @@ function describe(model: string, network: Network) {
         count,
         type: dtype,
         frozen,
+        uses,
         copyOf: source === name ? null : source,
       }),
     ),
     count: network.parameters.reduce((sum, { count }) => sum + count, 0),
     layers: [...layers.values()],
+    constants: [...network.constants].map(([name, why]) => ({ name, why })),
+    notes: network.notes,
     operators: Object.fromEntries([...network.operators].sort(([a], [b]) => (a < b ? -1 : 1))),
     supported: network.problem === null,
     problem: network.problem,
@@ -85,6 +88,7 @@ function inWords(info: ReturnType<typeof describe>): string[] {
         [
           entry.label === entry.name ? '' : `is ${entry.label}`,
           entry.copyOf === null ? '' : `a copy of ${entry.copyOf}, differentiated by itself`,
+          entry.uses > 1 ? `one weight in ${entry.uses} places` : '',
           entry.frozen ? 'frozen' : '',
         ]
           .filter((note) => note !== '')
@@ -92,8 +96,13 @@ function inWords(info: ReturnType<typeof describe>): string[] {
       ]),
     ),
   )
+  if (info.constants.length > 0) {
+    lines.push('Float initializers taken for constants (--constant makes them parameters)')
+    lines.push(...table(info.constants.map(({ name, why }) => [name, why])))
+  }
   const operators = Object.entries(info.operators)
   lines.push('Operators', `  ${operators.map(([name, count]) => `${name} × ${count}`).join(', ')}`)
+  if (info.notes.length > 0) lines.push('Notes', ...info.notes.map((note) => `  ${note}`))
   if (info.unsupported.length > 0) {
     lines.push(`Not supported (${info.unsupported.length} nodes)`)
     lines.push(

@@ -38,6 +38,7 @@ const abortGrace = 60
 
 export class Host {
   readonly #init: WorkerInit
+  readonly #entry: URL
   #worker: Worker | undefined
   readonly #pending = new Map<number, Pending>()
   /** What the running worker knows. */
@@ -47,8 +48,10 @@ export class Host {
   #nextId = 1
   #closed = false
 
-  constructor(init: WorkerInit) {
+  /** @param entry the worker's file, where tests want another. */
+  constructor(init: WorkerInit, entry = new URL('./worker.js', import.meta.url)) {
     this.#init = init
+    this.#entry = entry
   }
 
   /**
@@ -137,7 +140,7 @@ export class Host {
 
   #start(): Worker {
     if (this.#worker) return this.#worker
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    const worker = new Worker(this.#entry, {
       workerData: this.#init,
       name: 'adaptive-tangent forward',
     })

@@ -74,8 +74,7 @@ export class Plan {
         (size, axis) => size + (samples - first.samples) * ((entry.next?.[axis] ?? size) - size),
       )
     }
-    const whole = table.get(output)?.shape ?? []
-    const outputs = whole.reduce((product, size) => product * size, 1) / first.samples
+    const outputs = outputsPerSample(this.#nameOf(output), table.get(output)?.shape ?? [], first)
     const layout: Layout = { engine, outputs, batch, shape }
     this.#layouts.set(key, layout)
     return layout
@@ -123,7 +122,7 @@ export class Plan {
     const taps: { id: number; name: string }[] = []
     for (const id of engine.analysis.taps) {
       const fixed = weights.messages.get(id) ?? this.#static(id)
-      const name = this.#init.graph.values[id]?.name ?? ''
+      const name = this.#nameOf(id)
       const input = x.arrays.find((array) => array.name === name)
       if (fixed) values.set(id, { id, shape: fixed.shape, data: fixed.data })
       else if (input) values.set(id, this.#value(id, name, rows(input, first, count)))
@@ -142,6 +141,10 @@ export class Plan {
     return engine.frame(count, [...values.values()])
   }
 
+  #nameOf(id: number): string {
+    return this.#init.graph.values[id]?.name ?? ''
+  }
+
   #static(id: number): PlanMessage['statics'][number] | undefined {
     return this.#message.statics.find((value) => value.id === id)
   }
@@ -156,4 +159,18 @@ export class Plan {
     }
     return { id, shape: [...tensor.dims], data }
   }
+}
+
+/** O where the output is (N, …): its other dimensions are flattened. */
+function outputsPerSample(
+  name: string,
+  shape: readonly number[],
+  { samples }: { samples: number },
+): number {
+  const [first, ...rest] = shape
+  if (first === samples) return rest.reduce((product, size) => product * size, 1)
+  throw new TangentError(
+    'UNSUPPORTED',
+    `Expected the samples along the first dimension of output ${JSON.stringify(name)} but ${samples} of them give the shape (${shape.join(', ')})`,
+  )
 }

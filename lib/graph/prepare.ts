@@ -41,6 +41,8 @@ export interface Weight {
   /** First node that reads it, and as which input. */
   consumer: { name: string; op: string } | undefined
   position: number
+  /** Nodes that read it. */
+  uses: number
 }
 
 export interface PreparedGraph {
@@ -51,6 +53,8 @@ export interface PreparedGraph {
   statics: ReadonlyMap<number, TensorProto>
   /** The nodes of `native`, as in the file. */
   nodes: readonly NodeProto[]
+  /** Float initializers that are constants by all signs, and why. */
+  fixed: ReadonlyMap<string, string>
   /** Names of the graph's inputs that the caller feeds. */
   inputs: readonly string[]
   outputs: readonly string[]
@@ -65,7 +69,7 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
     if (tensor.dataType !== DataType.FLOAT) continue
     if (!fixed.has(name) || chosen(options.constants, name)) sources.set(name, tensor)
   }
-  checkNames(options, graph.node, sources)
+  checkNames(options, graph.node, sources, fixed)
   let nodes = cutCopies(graph.node, sources, new Set(outputs), options)
   nodes = separateUses(nodes, sources, options)
 
@@ -106,6 +110,7 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
     weights: collectWeights(natives, sources, ids),
     statics,
     nodes,
+    fixed,
     inputs: graph.input.map((value) => value.name).filter((name) => !initializers.has(name)),
     outputs,
   }
@@ -116,6 +121,7 @@ function checkNames(
   { tied, untied, constants }: TyingOptions,
   nodes: readonly NodeProto[],
   sources: ReadonlyMap<string, TensorProto>,
+  fixed: ReadonlyMap<string, string>,
 ): void {
   const outputs = (op: string) =>
     new Set(nodes.filter(({ opType }) => opType === op).flatMap(({ output }) => output))
@@ -134,7 +140,9 @@ function checkNames(
   check('options.tied', tied, copies, 'outputs of Identity nodes')
   const weights = { has: (name: string) => sources.has(name) || copies.has(name) }
   check('options.untied', untied, weights, 'float32 initializers')
-  check('options.constants', constants, outputs('Constant'), 'outputs of Constant nodes')
+  const nodeOutputs = outputs('Constant')
+  const fixedOnes = { has: (name: string) => nodeOutputs.has(name) || fixed.has(name) }
+  check('options.constants', constants, fixedOnes, 'outputs of Constant nodes')
 }
 
 function chosen(names: boolean | readonly string[] | undefined, name: string): boolean {
@@ -202,10 +210,12 @@ function collectWeights(
   sources: ReadonlyMap<string, TensorProto>,
   ids: ReadonlyMap<string, number>,
 ): Weight[] {
-  const first = new Map<number, { node: NativeNode; position: number }>()
+  const first = new Map<number, { node: NativeNode; position: number; uses: number }>()
   for (const node of nodes) {
     node.inputs.forEach((id, position) => {
-      if (!first.has(id)) first.set(id, { node, position })
+      const known = first.get(id)
+      if (known) known.uses += 1
+      else first.set(id, { node, position, uses: 1 })
     })
   }
   const weights: Weight[] = []
@@ -221,6 +231,7 @@ function collectWeights(
       tensor,
       consumer: { name: use.node.name, op: use.node.op },
       position: use.position,
+      uses: use.uses,
     })
   }
   return weights

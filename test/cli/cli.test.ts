@@ -152,13 +152,13 @@ test.serial('info tells all there is, of unsupported networks too', async (t) =>
   t.is(info.operators.BatchNormalization, 9)
 
   const odd = join(out, 'odd.onnx')
-  const escape = '\u001b[31mred'
+  const coloured = '\u001b[31mred'
   await writeFile(
     odd,
     model({
       nodes: [
         { op: 'Mul', inputs: ['x', 'w'], outputs: ['a'] },
-        { op: 'Mystery', inputs: ['a'], outputs: ['b'], name: escape, domain: 'custom' },
+        { op: 'Mystery', inputs: ['a'], outputs: ['b'], name: coloured, domain: 'custom' },
         { op: 'Enigma', inputs: ['b'], outputs: ['y'], name: 'other', domain: 'custom' },
       ],
       initializers: { w: floats([3], [1, 2, 3]) },
@@ -184,7 +184,7 @@ test.serial('a wrong call exits with 2 and one sentence', async (t) => {
   const file = join(out, 'K.npy')
   const objects = join(out, 'objects.npy')
   const header = "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }"
-  const padded = header.padEnd(117) + '\n'
+  const padded = `${header.padEnd(117)}\n`
   await writeFile(
     objects,
     Buffer.concat([Buffer.from('\x93NUMPY\x01\x00\x76\x00', 'latin1'), Buffer.from(padded)]),
