@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises'
 import type { NdArray } from '../arrays/index.js'
 import type { NtkOptions } from '../calls/ntk.js'
 import { TangentError } from '../errors.js'
@@ -55,10 +56,12 @@ export async function measure(subject: ProbeSubject, plan: Plan): Promise<ProbeN
     kernel: 'trace',
     by: 'layer',
   })
-  const total = summed([...byLayer.values()], samples)
+  const total = await summed([...byLayer.values()], samples)
   const trace = total.trace()
   const layers: ProbeLayer[] = []
   for (const [layer, kernel] of byLayer) {
+    await breathe()
+    options.signal?.throwIfAborted()
     const parameters = network.parameters.filter((one) => one.layer === layer && !one.frozen)
     layers.push({
       name: printable(layer),
@@ -106,9 +109,10 @@ function declared({ name, type, typeName, shape }: ValueInfo): ProbeValue {
 }
 
 /** The layers' kernels added up in float64. */
-function summed(kernels: readonly TangentKernel[], samples: number): TangentKernel {
+async function summed(kernels: readonly TangentKernel[], samples: number): Promise<TangentKernel> {
   const total = new Float64Array(samples * samples)
   for (const { data } of kernels) {
+    await breathe()
     for (let e = 0; e < total.length; e++) total[e] = (total[e] as number) + (data[e] as number)
   }
   return new TangentKernel(Float32Array.from(total), [samples, samples], 'trace', true)

@@ -33,14 +33,14 @@ section { padding: 34px 0 6px; scroll-margin-top: 8px; }
 section + section { border-top: 1px solid var(--line); margin-top: 30px; }
 code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 160px), 1fr)); gap: 12px; margin: 0 0 20px; }
-.card { background: var(--raised); border-radius: 10px; padding: 14px 16px 12px; }
+.card { background: var(--raised); border-radius: 10px; padding: 14px 14px 12px; }
 .card dt { color: var(--soft); font-size: 14px; }
-.card dd { margin: 2px 0 0; font-variant-numeric: tabular-nums; }
-.card .was { color: var(--before); font-size: 19px; font-weight: 600; }
-.card .arrow { color: var(--soft); margin: 0 7px; }
+.card dd { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 6px; margin: 2px 0 0; font-variant-numeric: tabular-nums; }
+.card .was { color: var(--before); font-size: 17px; font-weight: 600; }
+.card .arrow { color: var(--soft); }
 .card .was, .card .is { white-space: nowrap; }
-.card .is { color: var(--after); font-size: 25px; font-weight: 700; letter-spacing: -.01em; }
-.card small { display: block; color: var(--soft); font-size: 13px; }
+.card .is { color: var(--after); font-size: 22px; font-weight: 700; letter-spacing: -.01em; }
+.card small { flex-basis: 100%; color: var(--soft); font-size: 13px; }
 .facts { margin: 0 0 16px; padding: 0; list-style: none; max-width: 74ch; }
 .facts li { margin: 0 0 7px; padding-left: 18px; position: relative; overflow-wrap: anywhere; }
 .facts li::before { content: ""; position: absolute; left: 2px; top: .62em; width: 6px; height: 6px; border-radius: 50%; background: var(--after); }
@@ -72,6 +72,6 @@ thead th { color: var(--soft); vertical-align: bottom; }
 .tag:not(:last-child)::after { content: "·"; color: var(--soft); margin-left: .35em; }
 .tag small, td small { color: var(--soft); }
 footer { margin-top: 44px; padding-top: 16px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13.5px; }
-@media (max-width: 520px) { body { padding: 24px 16px 48px; } section { padding-top: 26px; } }
+@media (max-width: 520px) { .small-pictures { grid-template-columns: repeat(3, 1fr); } body { padding: 24px 16px 48px; } section { padding-top: 26px; } }
 @media print { nav, summary { display: none; } section { break-inside: avoid-page; } }
 `
