@@ -8,6 +8,8 @@
 
 extern "C" {
 void dpotrf_(const char*, const int*, double*, const int*, int*);
+void dpstrf_(const char*, const int*, double*, const int*, int*, int*, const double*, double*,
+             int*);
 void dtrsm_(const char*, const char*, const char*, const char*, const int*, const int*,
             const double*, const double*, const int*, double*, const int*);
 void dtrsv_(const char*, const char*, const char*, const int*, const double*, const int*, double*,
@@ -59,6 +61,16 @@ int64_t cholesky(int64_t n, double* a, int64_t lda) {
   int info = 0;
   dpotrf_("U", &ni, a, &ld, &info);
   return info;
+}
+
+int64_t pivoted_cholesky(int64_t n, double* a, int64_t lda, double tolerance, int* pivots) {
+  if (n == 0) return 0;
+  const int ni = narrow(n), ld = leading(lda);
+  std::vector<double> work(2 * static_cast<size_t>(n));
+  int rank = 0, info = 0;
+  dpstrf_("U", &ni, a, &ld, pivots, &rank, &tolerance, work.data(), &info);
+  for (int64_t i = 0; i < n; ++i) --pivots[i];
+  return rank;
 }
 
 void solve_lower(bool transposed, int64_t n, int64_t columns, const double* l, int64_t lda,

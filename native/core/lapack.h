@@ -11,6 +11,10 @@ namespace at::lapack {
 // diagonal with L, a = L Lᵀ; the strict upper triangle is left as it was. Returns 0, or the
 // 1-based order of the leading minor that is not positive.
 int64_t cholesky(int64_t n, double* a, int64_t lda);
+// Cholesky with complete pivoting of a of which the lower triangle is read and overwritten: stops
+// where the largest remaining diagonal entry is below `tolerance`. Returns the rank; pivots (n) are
+// the rows in the order taken, and L Lᵀ is a in that order.
+int64_t pivoted_cholesky(int64_t n, double* a, int64_t lda, double tolerance, int* pivots);
 // x ← L⁻¹ x (or L⁻ᵀ x) for x (n × columns), row stride ldx.
 void solve_lower(bool transposed, int64_t n, int64_t columns, const double* l, int64_t lda,
                  double* x, int64_t ldx);

@@ -1,0 +1,278 @@
+#include "solve/adaptive.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "core/error.h"
+#include "core/lapack.h"
+#include "core/parallel.h"
+#include "core/shape.h"
+#include "solve/cholesky.h"
+#include "solve/interpolation.h"
+
+namespace at::solve {
+
+namespace {
+
+// A jump must gain at least this share of what the plain step promises: so the alternation's
+// guarantee of reaching a stationary point stays.
+constexpr double kSufficient = 0.1;
+// How often a step may be doubled along the plain direction.
+constexpr int kMaxDoublings = 8;
+// Iterations without any decrease before the fit is called stalled.
+constexpr int64_t kMaxFlatSteps = 5;
+constexpr double kRounding = 1e-15;
+
+double square(const std::vector<double>& x) {
+  return lapack::dot(static_cast<int64_t>(x.size()), x.data(), x.data());
+}
+
+int64_t total_size(const std::vector<BlockRule>& rules) {
+  int64_t total = 0;
+  for (const auto& rule : rules) total = checked_add(total, rule.size());
+  return total;
+}
+
+std::vector<bool> frozen(const std::vector<BlockRule>& rules) {
+  std::vector<bool> out;
+  for (const auto& rule : rules) out.push_back(!rule.adaptive());
+  return out;
+}
+
+size_t mebibytes(size_t bytes) { return (bytes + (size_t{1} << 20) - 1) >> 20; }
+
+// What is left of the budget for caches beside the kernel; throws when not even that fits.
+size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& rules,
+                    const AdaptiveOptions& options) {
+  if (features.empty() || features.size() != rules.size())
+    throw Error("BAD_ARGUMENT", "Expected one rule per block of features but received " +
+                                    std::to_string(rules.size()) + " for " +
+                                    std::to_string(features.size()) + " blocks");
+  const int64_t rows = features[0]->rows();
+  for (size_t b = 0; b < features.size(); ++b) {
+    if (features[b]->rows() != rows || features[b]->outputs() != features[0]->outputs())
+      throw Error("BAD_ARGUMENT", "Expected the same rows in every block of features");
+    if (rules[b].size() != features[b]->size() || rules[b].dims.at(0) != features[b]->m())
+      throw Error("BAD_ARGUMENT", "Expected the modes of block " + std::to_string(b) +
+                                      " to multiply to its " + std::to_string(features[b]->m()) +
+                                      " × " + std::to_string(features[b]->k()) + " numbers");
+  }
+  size_t held = 0;
+  for (const auto& f : features) held += f->bytes();
+  const int64_t size = total_size(rules);
+  const size_t kernel = static_cast<size_t>(checked_mul(checked_mul(rows, rows), 8));
+  const size_t vectors = static_cast<size_t>(checked_mul(2 * size + rows, 8 * options.depth + 64));
+  const bool any_frozen = [&] {
+    for (const auto& rule : rules)
+      if (!rule.adaptive()) return true;
+    return false;
+  }();
+  const size_t needed = held + kernel + vectors + (any_frozen ? kernel / 2 : 0);
+  if (needed > options.memory)
+    throw Error("MEMORY_BUDGET",
+                "The kernel of " + std::to_string(rows) + " rows and its solver need " +
+                    std::to_string(mebibytes(needed)) + " MiB but the budget is " +
+                    std::to_string(options.memory >> 20) +
+                    " MiB: raise it, fit fewer samples or one output at a time, or fit the fixed "
+                    "model by conjugate gradients on products (method 'products'), which stores no "
+                    "kernel");
+  return options.memory - needed;
+}
+
+}  // namespace
+
+AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
+                         std::vector<double> residual, const AdaptiveOptions& options)
+    : features_(features),
+      rules_(std::move(rules)),
+      residual_(std::move(residual)),
+      options_(options),
+      builder_(features, frozen(rules_), cache_budget(features, rules_, options)),
+      kernel_(static_cast<size_t>(builder_.rows() * builder_.rows()) * 8) {
+  rows_ = builder_.rows();
+  if (static_cast<int64_t>(residual_.size()) != rows_)
+    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(rows_) +
+                                    " targets but received " + std::to_string(residual_.size()));
+  for (int64_t r = 0; r < rows_; ++r)
+    if (!std::isfinite(residual_[r]))
+      throw Error("BAD_INPUT", "Expected finite targets but the target of row " +
+                                   std::to_string(r) + " is not");
+  if (!(options.ridge >= 0) || !std::isfinite(options.ridge))
+    throw Error("BAD_ARGUMENT", "Expected a ridge that is zero or positive");
+  for (const auto& rule : rules_) {
+    offsets_.push_back(size_);
+    size_ += rule.size();
+    shaped_.emplace_back();
+    shaped_.back().transform = rule.identity();
+  }
+  anderson_ = std::make_unique<Anderson>(size_ + rows_, size_, options.depth);
+}
+
+void AdaptiveFit::warm_start(const std::vector<double>& b) {
+  if (started_) throw Error("BAD_ARGUMENT", "A warm start comes before the first iteration");
+  if (static_cast<int64_t>(b.size()) != size_)
+    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(size_) +
+                                    " numbers for the warm start but received " +
+                                    std::to_string(b.size()));
+  for (size_t i = 0; i < rules_.size(); ++i)
+    shaped_[i] = shape(rules_[i], b.data() + offsets_[i], shaped_[i].transform);
+}
+
+void AdaptiveFit::evaluate(Point& point, const std::vector<Shaped>& near) const {
+  point.shaped.resize(rules_.size());
+  parallel_for(static_cast<int64_t>(rules_.size()), 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      point.shaped[i] = shape(rules_[i], point.b.data() + offsets_[i], near[i].transform);
+  });
+  point.penalty = 0;
+  for (const auto& s : point.shaped) point.penalty += s.penalty;
+  point.misfit = 0;
+  for (int64_t r = 0; r < rows_; ++r) {
+    const double miss = residual_[r] - point.fit[r];
+    point.misfit += miss * miss;
+  }
+  point.objective = point.penalty;
+  if (options_.ridge > 0) point.objective += point.misfit / options_.ridge;
+}
+
+void AdaptiveFit::solve(const Control& control, std::vector<double>* b, std::vector<double>* fit) {
+  std::vector<Transform> transforms;
+  for (const auto& s : shaped_) transforms.push_back(s.transform);
+  double* k = static_cast<double*>(kernel_.data());
+  builder_.build(transforms, k, control);
+  for (int64_t r = 0; r < rows_; ++r)
+    if (!std::isfinite(k[r * rows_ + r]))
+      throw Error("BAD_INPUT", "Expected finite features but those of row " + std::to_string(r) +
+                                   " are not");
+  RowSolver solver(rows_, k, options_.ridge, residual_, &kept_, control);
+  if (!solver.ok()) {
+    status_ = Status::singular;
+    return;
+  }
+  redundant_ = kept_.empty() ? 0 : rows_ - static_cast<int64_t>(kept_.size());
+  last_.condition = 1 / std::max(solver.reciprocal_condition(), 1e-300);
+  alpha_.resize(rows_);
+  fit->resize(rows_);
+  solver.solve(residual_.data(), alpha_.data(), fit->data());
+  b->resize(size_);
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    control.poll();
+    features_[i]->adjoint(alpha_.data(), b->data() + offsets_[i]);
+    transforms[i].apply(2, b->data() + offsets_[i]);
+  }
+}
+
+double AdaptiveFit::promised(const std::vector<double>& b, const std::vector<double>& fit) const {
+  // Q(B) − Q(G) of the quadratic that the plain step minimises, at its minimum G.
+  double total = 0;
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    const int64_t n = rules_[i].size();
+    std::vector<double> step(n), scaled;
+    for (int64_t j = 0; j < n; ++j) step[j] = b[offsets_[i] + j] - b_[offsets_[i] + j];
+    scaled = step;
+    shaped_[i].transform.apply(-2, scaled.data());
+    total += lapack::dot(n, step.data(), scaled.data());
+  }
+  if (options_.ridge > 0) {
+    for (int64_t r = 0; r < rows_; ++r) {
+      const double d = fit[r] - fit_[r];
+      total += d * d / options_.ridge;
+    }
+  }
+  return std::max(total, 0.0);
+}
+
+AdaptiveFit::Point AdaptiveFit::choose(Point plain, const Control& control) {
+  const double promise = promised(plain.b, plain.fit);
+  last_.stationarity = last_.objective > 0 ? std::sqrt(promise / last_.objective) : 0;
+
+  std::vector<double> x(b_), g(plain.b), jump(size_ + rows_);
+  x.insert(x.end(), fit_.begin(), fit_.end());
+  g.insert(g.end(), plain.fit.begin(), plain.fit.end());
+  if (anderson_->extrapolate(x.data(), g.data(), jump.data())) {
+    Point point;
+    point.b.assign(jump.begin(), jump.begin() + size_);
+    point.fit.assign(jump.begin() + size_, jump.end());
+    evaluate(point, shaped_);
+    if (point.objective <= last_.objective - kSufficient * promise) {
+      last_.step = Step::anderson;
+      return point;
+    }
+  }
+  control.poll();
+  evaluate(plain, shaped_);
+  last_.step = Step::plain;
+  if (options_.depth == 0) return plain;
+  // The extrapolation points uphill where it heads for a saddle; going further along the plain
+  // step leaves such places faster.
+  double length = 2;
+  for (int i = 0; i < kMaxDoublings; ++i, length *= 2) {
+    Point further;
+    further.b.resize(size_);
+    further.fit.resize(rows_);
+    for (int64_t j = 0; j < size_; ++j) further.b[j] = b_[j] + length * (g[j] - b_[j]);
+    for (int64_t r = 0; r < rows_; ++r)
+      further.fit[r] = fit_[r] + length * (g[size_ + r] - fit_[r]);
+    evaluate(further, shaped_);
+    if (!(further.objective < plain.objective)) break;
+    plain = std::move(further);
+    last_.step = Step::extended;
+  }
+  return plain;
+}
+
+const Iteration& AdaptiveFit::iterate(const Control& control) {
+  if (status_ != Status::running) return last_;
+  const Iteration before = last_;
+  const std::vector<double> alpha = alpha_;
+  try {
+    Point point;
+    solve(control, &point.b, &point.fit);
+    if (status_ != Status::running) return last_;
+    if (!started_) {
+      evaluate(point, shaped_);
+      last_.step = Step::plain;
+      last_.stationarity = 1;
+    } else {
+      point = choose(std::move(point), control);
+    }
+    // Rounding may lift the objective by its last bits: then stay.
+    const bool lower = !started_ || point.objective < last_.objective;
+    const double gain = started_ ? last_.objective - point.objective : 0;
+    last_.decrease = started_ && last_.objective > 0 ? std::max(gain / last_.objective, 0.0) : 0;
+    if (lower) {
+      b_ = std::move(point.b);
+      fit_ = std::move(point.fit);
+      shaped_ = std::move(point.shaped);
+      last_.objective = point.objective;
+      last_.penalty = point.penalty;
+      last_.misfit = point.misfit;
+    }
+    ++last_.number;
+  } catch (...) {
+    last_ = before;
+    alpha_ = alpha;
+    throw;
+  }
+  settle();
+  return last_;
+}
+
+void AdaptiveFit::settle() {
+  bool adaptive = false;
+  for (const auto& rule : rules_) adaptive = adaptive || rule.adaptive();
+  if (!adaptive || last_.objective == 0) {
+    last_.stationarity = 0;
+    status_ = Status::converged;
+  } else if (started_) {
+    flat_steps_ = last_.decrease <= kRounding ? flat_steps_ + 1 : 0;
+    if (last_.decrease <= options_.tolerance && last_.stationarity <= options_.stationarity)
+      status_ = Status::converged;
+    else if (flat_steps_ >= kMaxFlatSteps)
+      status_ = Status::stalled;
+  }
+  started_ = true;
+}
+
+}  // namespace at::solve

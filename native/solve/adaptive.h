@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/control.h"
+#include "solve/anderson.h"
+#include "solve/kernel_builder.h"
+#include "solve/structure.h"
+
+namespace at::solve {
+
+enum class Status { running, converged, stalled, singular };
+// How the iterate of an iteration was found: by the plain alternation, by Anderson extrapolation,
+// or by going further along the plain step.
+enum class Step { plain, anderson, extended };
+
+struct AdaptiveOptions {
+  double ridge = 0;              // 0: exact interpolation
+  double tolerance = 1e-11;      // on the relative decrease of the objective
+  double stationarity = 1e-6;    // on sqrt(decrease that a plain step promises / objective)
+  int depth = 8;                 // of the extrapolation; 0: plain alternation
+  size_t memory = SIZE_MAX;      // bytes for kernels, caches and history together
+};
+
+struct Iteration {
+  int64_t number = 0;
+  double objective = 0;
+  double penalty = 0;
+  double misfit = 0;        // ‖r − fit‖²
+  double decrease = 0;      // relative, since the iteration before
+  double stationarity = 0;  // of the point that the iteration set out from
+  double condition = 0;     // of the kernel that was factored, a lower estimate
+  Step step = Step::plain;
+};
+
+// The adaptive model of METHOD.md section 3 for targets r (rows): the problem in B,
+//   min Σ_blocks Ω̃(B_b) + ‖r − Σ_b ⟨X, B_b⟩‖² / ridge
+// (with ridge 0 under the constraint that the fit is r), by alternation of two exact steps:
+// the kernel solve for given transformations, and the transformations for given B.
+class AdaptiveFit {
+ public:
+  // Throws Error("BAD_ARGUMENT") for wrong sizes or numbers, Error("MEMORY_BUDGET") when the kernel
+  // does not fit.
+  AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules, std::vector<double> residual,
+              const AdaptiveOptions& options);
+
+  // Starts from the transformations that belong to these B (one (m, k) per block, one after
+  // another) instead of from the identity.
+  void warm_start(const std::vector<double>& b);
+  // One kernel solve and what follows from it. Throws Cancelled between two consistent states,
+  // Error("NUMERICAL") when ridge 0 asks for the impossible.
+  const Iteration& iterate(const Control& control = {});
+
+  Status status() const { return status_; }
+  const Iteration& last() const { return last_; }
+  const std::vector<double>& solution() const { return b_; }
+  const std::vector<double>& fit() const { return fit_; }
+  const std::vector<double>& dual() const { return alpha_; }
+  const std::vector<BlockRule>& rules() const { return rules_; }
+  // B's spectrum and M, per block; of fixed blocks only the penalty.
+  const std::vector<Shaped>& shaped() const { return shaped_; }
+  int64_t offset(size_t block) const { return offsets_[block]; }
+  // Rows that are redundant at ridge 0 (duplicated samples with the same target).
+  int64_t redundant() const { return redundant_; }
+
+  // Everything a later process needs to continue with the same bits.
+  std::vector<double> save() const;
+  void restore(const std::vector<double>& state);
+
+ private:
+  struct Point {
+    std::vector<double> b, fit;
+    std::vector<Shaped> shaped;
+    double penalty = 0, misfit = 0, objective = 0;
+  };
+  void evaluate(Point& point, const std::vector<Shaped>& near) const;
+  void solve(const Control& control, std::vector<double>* b, std::vector<double>* fit);
+  double promised(const std::vector<double>& b, const std::vector<double>& fit) const;
+  Point choose(Point plain, const Control& control);
+  void settle();
+
+  FeatureSet features_;
+  std::vector<BlockRule> rules_;
+  std::vector<double> residual_;
+  AdaptiveOptions options_;
+  std::vector<int64_t> offsets_;
+  int64_t size_ = 0, rows_ = 0, redundant_ = 0;
+  KernelBuilder builder_;
+  std::unique_ptr<Anderson> anderson_;
+  Memory kernel_;
+  std::vector<int64_t> kept_;  // rows that are solved for, when some are redundant
+
+  std::vector<double> b_, fit_, alpha_;
+  std::vector<Shaped> shaped_;
+  bool started_ = false;
+  int64_t flat_steps_ = 0;
+  Status status_ = Status::running;
+  Iteration last_;
+};
+
+}  // namespace at::solve

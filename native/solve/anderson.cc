@@ -1,0 +1,108 @@
+#include "solve/anderson.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/lapack.h"
+
+namespace at::solve {
+
+namespace {
+// Relative to the differences' own lengths: what is left of them when they are nearly dependent.
+constexpr double kRegularisation = 1e-14;
+constexpr int64_t kHeader = 3;
+}  // namespace
+
+Anderson::Anderson(int64_t size, int64_t residual, int depth)
+    : size_(size),
+      residual_(residual),
+      depth_(depth),
+      df_(depth * residual),
+      dg_(depth * size),
+      f_(residual),
+      g_(size),
+      products_(depth * depth) {}
+
+void Anderson::forget() {
+  count_ = next_ = 0;
+  started_ = false;
+}
+
+bool Anderson::extrapolate(const double* x, const double* g, double* out) {
+  if (depth_ == 0) return false;
+  if (started_) {
+    double* df = df_.data() + next_ * residual_;
+    double* dg = dg_.data() + next_ * size_;
+    for (int64_t i = 0; i < residual_; ++i) df[i] = (g[i] - x[i]) - f_[i];
+    for (int64_t i = 0; i < size_; ++i) dg[i] = g[i] - g_[i];
+    count_ = std::min(count_ + 1, depth_);
+    for (int j = 0; j < count_; ++j) {
+      const double p = lapack::dot(residual_, df, df_.data() + j * residual_);
+      products_[next_ * depth_ + j] = products_[j * depth_ + next_] = p;
+    }
+    next_ = (next_ + 1) % depth_;
+  }
+  started_ = true;
+  for (int64_t i = 0; i < residual_; ++i) f_[i] = g[i] - x[i];
+  std::copy(g, g + size_, g_.begin());
+  if (count_ == 0) return false;
+
+  // min ‖f − Σ γ_j Δf_j‖ by its normal equations, each difference scaled to unit length.
+  std::vector<double> scale(count_), system(count_ * count_), gamma(count_);
+  for (int i = 0; i < count_; ++i) {
+    const double length = std::sqrt(products_[i * depth_ + i]);
+    if (!(length > 0)) return false;
+    scale[i] = 1 / length;
+  }
+  for (int i = 0; i < count_; ++i) {
+    for (int j = 0; j < count_; ++j)
+      system[i * count_ + j] = products_[i * depth_ + j] * scale[i] * scale[j];
+    system[i * count_ + i] += kRegularisation;
+    gamma[i] = lapack::dot(residual_, f_.data(), df_.data() + i * residual_) * scale[i];
+  }
+  // Nearly dependent differences can still defeat the factorisation: then more of the same.
+  std::vector<double> factor;
+  double shift = kRegularisation;
+  do {
+    factor = system;
+    for (int i = 0; i < count_; ++i) factor[i * count_ + i] += shift;
+    shift *= 10;
+  } while (lapack::cholesky(count_, factor.data(), count_) != 0 && shift < 1);
+  lapack::solve_lower(false, count_, 1, factor.data(), count_, gamma.data(), 1);
+  lapack::solve_lower(true, count_, 1, factor.data(), count_, gamma.data(), 1);
+  std::copy(g, g + size_, out);
+  for (int j = 0; j < count_; ++j) {
+    const double weight = gamma[j] * scale[j];
+    const double* dg = dg_.data() + j * size_;
+    for (int64_t i = 0; i < size_; ++i) out[i] -= weight * dg[i];
+  }
+  return true;
+}
+
+std::vector<double> Anderson::save() const {
+  std::vector<double> state = {double(count_), double(next_), double(started_)};
+  for (const auto* part : {&df_, &dg_, &f_, &g_, &products_})
+    state.insert(state.end(), part->begin(), part->end());
+  return state;
+}
+
+void Anderson::restore(const std::vector<double>& state) {
+  size_t expected = kHeader;
+  for (const auto* part : {&df_, &dg_, &f_, &g_, &products_}) expected += part->size();
+  if (state.size() != expected || !(state[0] >= 0 && state[0] <= depth_) ||
+      !(state[1] >= 0 && state[1] < std::max(depth_, 1))) {
+    throw Error("BAD_FILE", "The checkpoint belongs to a fit of other features or another depth "
+                            "of acceleration");
+  }
+  count_ = static_cast<int>(state[0]);
+  next_ = static_cast<int>(state[1]);
+  started_ = state[2] != 0;
+  auto from = state.begin() + kHeader;
+  for (auto* part : {&df_, &dg_, &f_, &g_, &products_}) {
+    std::copy(from, from + part->size(), part->begin());
+    from += part->size();
+  }
+}
+
+}  // namespace at::solve

@@ -1,0 +1,198 @@
+#include "solve/features.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/blas.h"
+#include "core/lapack.h"
+#include "core/parallel.h"
+#include "core/shape.h"
+
+namespace at::solve {
+
+namespace {
+
+template <class T>
+size_t bytes_of(int64_t a, int64_t b, int64_t c) {
+  return static_cast<size_t>(checked_mul(checked_mul(checked_mul(a, b), c), sizeof(T)));
+}
+
+// Columns of a row that are worked on at once: stays in the first-level cache.
+constexpr int64_t kStrip = 2048;
+
+const double* widen(const float* x, int64_t count, double* scratch) {
+  for (int64_t i = 0; i < count; ++i) scratch[i] = x[i];
+  return scratch;
+}
+const double* widen(const double* x, int64_t, double*) { return x; }
+
+}  // namespace
+
+template <class T>
+DenseFeatures<T>::DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k)
+    : Features(samples, outputs, m, k), data_(bytes_of<T>(rows(), m, k)) {}
+
+template <class T>
+DenseFeatures<T>::DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, const T* x)
+    : DenseFeatures(samples, outputs, m, k) {
+  const size_t row = static_cast<size_t>(size()) * sizeof(T);
+  parallel_for(rows(), grain_for(size()), [&](int64_t first, int64_t last) {
+    std::memcpy(data() + first * size(), x + first * size(), (last - first) * row);
+  });
+}
+
+template <class T>
+void DenseFeatures<T>::apply(const double* b, double* y) const {
+  const int64_t width = size();
+  parallel_for(rows(), grain_for(width), [&](int64_t first, int64_t last) {
+    double scratch[kStrip];
+    for (int64_t r = first; r < last; ++r) {
+      double total = 0;
+      for (int64_t j = 0; j < width; j += kStrip) {
+        const int64_t count = std::min(kStrip, width - j);
+        total += lapack::dot(count, widen(data() + r * width + j, count, scratch), b + j);
+      }
+      y[r] += total;
+    }
+  });
+}
+
+template <class T>
+void DenseFeatures<T>::adjoint(const double* a, double* s) const {
+  const int64_t width = size(), count = rows();
+  std::memset(s, 0, width * sizeof(double));
+  parallel_for((width + kStrip - 1) / kStrip, 1, [&](int64_t first, int64_t last) {
+    const int64_t begin = first * kStrip, end = std::min(width, last * kStrip);
+    for (int64_t r = 0; r < count; ++r) {
+      const T* x = data() + r * width;
+      const double w = a[r];
+      for (int64_t j = begin; j < end; ++j) s[j] += w * x[j];
+    }
+  });
+}
+
+template <class T>
+void DenseFeatures<T>::expand(int64_t p, int64_t count, double* out) const {
+  const int64_t width = count * k();
+  parallel_for(rows(), grain_for(width), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r) {
+      const T* from = data() + r * size() + p * k();
+      double* to = out + r * width;
+      for (int64_t j = 0; j < width; ++j) to[j] = from[j];
+    }
+  });
+}
+
+template <class T>
+void DenseFeatures<T>::row(int64_t r, double* out) const {
+  std::copy(data() + r * size(), data() + (r + 1) * size(), out);
+}
+
+template class DenseFeatures<float>;
+template class DenseFeatures<double>;
+
+template <class T>
+FactoredFeatures::FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
+                                   int64_t k, const T* delta, const T* h)
+    : Features(samples, outputs, m, k),
+      positions_(positions),
+      delta_(bytes_of<double>(rows(), positions, m)),
+      h_(bytes_of<double>(samples, positions, k)) {
+  std::copy(delta, delta + rows() * positions * m, static_cast<double*>(delta_.data()));
+  std::copy(h, h + samples * positions * k, static_cast<double*>(h_.data()));
+}
+
+template FactoredFeatures::FactoredFeatures(int64_t, int64_t, int64_t, int64_t, int64_t,
+                                            const float*, const float*);
+template FactoredFeatures::FactoredFeatures(int64_t, int64_t, int64_t, int64_t, int64_t,
+                                            const double*, const double*);
+
+void FactoredFeatures::apply(const double* b, double* y) const {
+  // (b h_t)·δ_t, summed over positions.
+  const int64_t n = samples(), o = outputs(), t = positions_;
+  std::vector<double> image(n * t * m());
+  blas::parallel_gemm(false, true, n * t, m(), k(), 1.0, h(), k(), b, k(), 0.0, image.data(), m());
+  parallel_for(n, grain_for(o * t * m()), [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      for (int64_t c = 0; c < o; ++c)
+        y[i * o + c] += lapack::dot(t * m(), delta() + (i * o + c) * t * m(),
+                                    image.data() + i * t * m());
+  });
+}
+
+void FactoredFeatures::adjoint(const double* a, double* s) const {
+  const int64_t n = samples(), o = outputs(), t = positions_, width = t * m();
+  std::vector<double> mixed(n * width, 0.0);  // Σ_o a δ: h is common to the outputs
+  parallel_for(n, grain_for(o * width), [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      for (int64_t c = 0; c < o; ++c) {
+        const double w = a[i * o + c];
+        const double* d = delta() + (i * o + c) * width;
+        double* to = mixed.data() + i * width;
+        for (int64_t j = 0; j < width; ++j) to[j] += w * d[j];
+      }
+  });
+  blas::parallel_gemm(true, false, m(), k(), n * t, 1.0, mixed.data(), m(), h(), k(), 0.0, s, k());
+}
+
+void FactoredFeatures::expand(int64_t p, int64_t count, double* out) const {
+  const int64_t t = positions_, o = outputs();
+  parallel_for(rows(), grain_for(t * count * k()), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r) {
+      blas::gemm(true, false, count, k(), t, 1.0, delta() + r * t * m() + p, m(),
+                 h() + r / o * t * k(), k(), 0.0, out + r * count * k(), k());
+    }
+  });
+}
+
+void FactoredFeatures::row(int64_t r, double* out) const {
+  blas::gemm(true, false, m(), k(), positions_, 1.0, delta() + r * positions_ * m(), m(),
+             h() + r / outputs() * positions_ * k(), k(), 0.0, out, k());
+}
+
+namespace {
+
+// Factors multiplied out in double and rounded once to the precision that they came in.
+template <class T>
+class ProductFeatures : public DenseFeatures<T> {
+ public:
+  ProductFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t k,
+                  const T* delta, const T* h)
+      : DenseFeatures<T>(samples, outputs, m, k) {
+    parallel_for(samples, 1, [&](int64_t first, int64_t last) {
+      std::vector<double> left(positions * m), right(positions * k), x(m * k);
+      for (int64_t i = first; i < last; ++i) {
+        std::copy(h + i * positions * k, h + (i + 1) * positions * k, right.begin());
+        for (int64_t o = 0; o < outputs; ++o) {
+          const int64_t r = i * outputs + o;
+          std::copy(delta + r * positions * m, delta + (r + 1) * positions * m, left.begin());
+          blas::gemm(true, false, m, k, positions, 1.0, left.data(), m, right.data(), k, 0.0,
+                     x.data(), k);
+          std::copy(x.begin(), x.end(), this->data() + r * m * k);
+        }
+      }
+    });
+  }
+};
+
+}  // namespace
+
+bool better_dense(int64_t positions, int64_t m, int64_t k) {
+  return positions > 1 && positions * positions * (m + k) > m * k;
+}
+
+template <class T>
+std::unique_ptr<Features> from_factors(int64_t samples, int64_t outputs, int64_t positions,
+                                       int64_t m, int64_t k, const T* delta, const T* h) {
+  if (better_dense(positions, m, k)) {
+    return std::make_unique<ProductFeatures<T>>(samples, outputs, positions, m, k, delta, h);
+  }
+  return std::make_unique<FactoredFeatures>(samples, outputs, positions, m, k, delta, h);
+}
+
+template std::unique_ptr<Features> from_factors(int64_t, int64_t, int64_t, int64_t, int64_t,
+                                                const float*, const float*);
+template std::unique_ptr<Features> from_factors(int64_t, int64_t, int64_t, int64_t, int64_t,
+                                                const double*, const double*);
+
+}  // namespace at::solve

@@ -1,0 +1,320 @@
+#include "solve/kernel_builder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/blas.h"
+#include "core/lapack.h"
+#include "core/parallel.h"
+#include "solve/stream.h"
+
+namespace at::solve {
+
+namespace {
+
+// Reading a cached entry costs about as much as this many columns of a product.
+constexpr int64_t kReadCost = 16;
+
+const FactoredFeatures* factors_of(const Features& features) {
+  return dynamic_cast<const FactoredFeatures*>(&features);
+}
+
+void clear(const Tiles& target) {
+  const Grid& grid = target.grid();
+  parallel_for(grid.count(), 1, [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; ++t) {
+      int64_t i, j;
+      grid.place(t, &i, &j);
+      const Tile tile = target.at(t, i, j);
+      for (int64_t r = 0; r < grid.size(i) * target.unit(); ++r)
+        std::fill_n(tile.data + r * tile.stride, grid.size(j) * target.unit(), 0.0);
+    }
+  });
+}
+
+void mirror(int64_t n, double* a) {
+  constexpr int64_t kSide = 64;
+  parallel_for((n + kSide - 1) / kSide, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i0 = first * kSide; i0 < std::min(n, last * kSide); i0 += kSide)
+      for (int64_t j0 = i0; j0 < n; j0 += kSide)
+        for (int64_t i = i0; i < std::min(n, i0 + kSide); ++i)
+          for (int64_t j = std::max(j0, i + 1); j < std::min(n, j0 + kSide); ++j)
+            a[i * n + j] = a[j * n + i];
+  });
+}
+
+}  // namespace
+
+KernelBuilder::KernelBuilder(FeatureSet features, std::vector<bool> frozen, size_t cache_budget)
+    : features_(std::move(features)), frozen_(std::move(frozen)), caches_(features_.size()) {
+  int64_t positions = 1;
+  for (const auto& f : features_)
+    if (const auto* factored = factors_of(*f)) positions = std::max(positions, factored->positions());
+  grid_ = Grid(features_.at(0)->samples(), features_.at(0)->outputs(), positions);
+  plan(cache_budget);
+}
+
+void KernelBuilder::allow(Cache& cache, int64_t unit, size_t* left) {
+  const size_t bytes = Tiles::bytes(grid_, unit);
+  if (bytes > *left) return;
+  *left -= bytes;
+  cached_ += bytes;
+  cache.allowed = true;
+}
+
+void KernelBuilder::plan(size_t budget) {
+  if (std::find(frozen_.begin(), frozen_.end(), true) != frozen_.end())
+    cached_ += Tiles::bytes(grid_, grid_.outputs);
+  for (size_t b = 0; b < features_.size(); ++b) {
+    if (frozen_[b]) continue;
+    const auto* factored = factors_of(*features_[b]);
+    if (!factored) {
+      // A kernel is worth keeping where it is dearer to make than to read.
+      if (features_[b]->size() > kReadCost) allow(caches_[b].kernel, grid_.outputs, &budget);
+    } else if (factored->positions() == 1) {
+      // One wide factor against many narrow ones: the widest saves most.
+      if (factored->m() > 2 * kReadCost) allow(caches_[b].delta, grid_.outputs, &budget);
+      if (factored->k() > 2 * kReadCost) allow(caches_[b].h, 1, &budget);
+    }
+  }
+}
+
+void KernelBuilder::add_block(size_t b, const Tiles& target, const Control& control) const {
+  const Features& f = *features_[b];
+  const Transform none = Transform::identity({f.m(), f.k()});
+  const auto* factored = factors_of(f);
+  if (!factored) {
+    stream_transformed(f, none, control,
+                       [&](const double* x, int64_t width) { add_products(x, width, target); });
+    return;
+  }
+  Term term;
+  term.positions = factored->positions();
+  term.delta = direct(factored->delta(), f.rows() * term.positions, f.m(), none, 0, 1);
+  term.h = direct(factored->h(), f.samples() * term.positions, f.k(), none, 1, 2);
+  parallel_for(grid_.count(), 1, [&](int64_t first, int64_t last) {
+    std::vector<double> scratch;
+    for (int64_t t = first; t < last; ++t) {
+      int64_t i, j;
+      grid_.place(t, &i, &j);
+      add_term(term, grid_, t, i, j, target.at(t, i, j), scratch);
+    }
+  });
+}
+
+const Tiles& KernelBuilder::kernel_of(size_t b, const Control& control) {
+  Cache& cache = caches_[b].kernel;
+  if (cache.tiles.empty()) {
+    Tiles tiles = Tiles::packed(grid_, grid_.outputs);
+    clear(tiles);
+    add_block(b, tiles, control);
+    cache.tiles = tiles;
+  }
+  return cache.tiles;
+}
+
+KernelBuilder::Gram KernelBuilder::direct(const double* factor, int64_t items, int64_t width,
+                                          const Transform& transform, size_t first_mode,
+                                          size_t last_mode) {
+  Gram gram;
+  gram.rows = factor;
+  gram.width = width;
+  int64_t outer = items, inner = width;
+  for (size_t d = first_mode; d < last_mode; ++d) {
+    inner /= transform.dims[d];
+    if (transform.modes[d].rank() > 0) {
+      if (gram.storage.empty()) gram.storage.assign(factor, factor + items * width);
+      transform.modes[d].apply(1, outer, inner, gram.storage.data());
+    }
+    outer *= transform.dims[d];
+  }
+  if (!gram.storage.empty()) gram.rows = gram.storage.data();
+  return gram;
+}
+
+KernelBuilder::Gram KernelBuilder::gram(const double* factor, int64_t items,
+                                        const Transform& transform, size_t first_mode,
+                                        size_t last_mode, int64_t width, Cache& cache) const {
+  const Stretch& stretch = transform.modes[first_mode];
+  const bool single = last_mode == first_mode + 1;
+  if (!cache.allowed || !single || stretch.rank() + kReadCost >= width)
+    return direct(factor, items, width, transform, first_mode, last_mode);
+  if (cache.tiles.empty()) {
+    Tiles tiles = Tiles::packed(grid_, items / grid_.samples);
+    clear(tiles);
+    add_products(factor, width, tiles);
+    cache.tiles = tiles;
+  }
+  Gram out;
+  out.base = &cache.tiles;
+  out.width = stretch.rank();
+  if (out.width == 0) return out;
+  std::vector<double> vectors = stretch.vectors;
+  for (int64_t j = 0; j < stretch.rank(); ++j) {
+    const double w = std::sqrt((stretch.z[j] - 1) * (stretch.z[j] + 1));
+    for (int64_t i = 0; i < width; ++i) vectors[j * width + i] *= w;
+  }
+  out.storage.resize(items * out.width);
+  blas::parallel_gemm(false, true, items, out.width, width, 1.0, factor, width, vectors.data(),
+                      width, 0.0, out.storage.data(), out.width);
+  out.rows = out.storage.data();
+  return out;
+}
+
+KernelBuilder::Term KernelBuilder::factored_term(size_t b, const Transform& transform) {
+  const auto& f = *factors_of(*features_[b]);
+  Term term;
+  term.positions = f.positions();
+  term.delta = gram(f.delta(), f.rows() * f.positions(), transform, 0, 1, f.m(), caches_[b].delta);
+  term.h = gram(f.h(), f.samples() * f.positions(), transform, 1, transform.modes.size(), f.k(),
+                caches_[b].h);
+  return term;
+}
+
+void KernelBuilder::fill_tile(const Gram& gram, const Grid& grid, int64_t unit, int64_t t,
+                              int64_t i, int64_t j, double* out) {
+  const int64_t rows = grid.size(i) * unit, cols = grid.size(j) * unit;
+  if (gram.base) {
+    const Tile tile = gram.base->at(t, i, j);
+    for (int64_t r = 0; r < rows; ++r)
+      std::copy(tile.data + r * tile.stride, tile.data + r * tile.stride + cols, out + r * cols);
+  }
+  if (gram.width == 0) return;
+  blas::gemm(false, true, rows, cols, gram.width, 1.0, gram.rows + grid.first(i) * unit * gram.width,
+             gram.width, gram.rows + grid.first(j) * unit * gram.width, gram.width,
+             gram.base ? 1.0 : 0.0, out, cols);
+}
+
+void KernelBuilder::add_term(const Term& term, const Grid& grid, int64_t t, int64_t i, int64_t j,
+                             Tile to, std::vector<double>& scratch) {
+  const int64_t p = term.positions, o = grid.outputs;
+  const int64_t ni = grid.size(i), nj = grid.size(j);
+  const int64_t ri = ni * o * p, rj = nj * o * p, hj = nj * p;
+  scratch.resize(ri * rj + ni * p * hj);
+  double* d = scratch.data();
+  double* h = d + ri * rj;
+  fill_tile(term.delta, grid, o * p, t, i, j, d);
+  fill_tile(term.h, grid, p, t, i, j, h);
+  for (int64_t a = 0; a < ni; ++a) {
+    for (int64_t q = 0; q < o; ++q) {
+      double* out = to.data + (a * o + q) * to.stride;
+      if (p == 1) {
+        const double* dr = d + (a * o + q) * rj;
+        const double* hr = h + a * hj;
+        if (o == 1) {
+          for (int64_t b = 0; b < nj; ++b) out[b] += dr[b] * hr[b];
+        } else {
+          for (int64_t b = 0; b < nj; ++b)
+            for (int64_t c = 0; c < o; ++c) out[b * o + c] += dr[b * o + c] * hr[b];
+        }
+        continue;
+      }
+      for (int64_t b = 0; b < nj; ++b)
+        for (int64_t c = 0; c < o; ++c) {
+          double total = 0;
+          for (int64_t x = 0; x < p; ++x)
+            total += lapack::dot(p, d + ((a * o + q) * p + x) * rj + (b * o + c) * p,
+                                 h + (a * p + x) * hj + b * p);
+          out[b * o + c] += total;
+        }
+    }
+  }
+}
+
+bool KernelBuilder::update_pays(const Features& f, const Transform& transform) const {
+  const double n = static_cast<double>(f.rows()), size = static_cast<double>(f.size());
+  const double l = static_cast<double>(transform.modes[0].rank());
+  const double q = static_cast<double>(transform.modes[1].rank());
+  const double whole = n * n * size + 2 * n * size * ((l > 0 ? f.m() : 0) + 2 * q);
+  const double update = n * n * (update_width(f, transform) + kReadCost) + 2 * n * size * (2 * l + q);
+  return update < whole;
+}
+
+void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
+                          const Control& control) {
+  std::vector<Term> terms;
+  std::vector<const Tiles*> bases;
+  struct Outer {
+    std::vector<double> y;
+    double weight;
+  };
+  std::vector<Outer> outers;
+  std::vector<size_t> whole, updates;  // blocks to stream
+
+  bool any_frozen = false;
+  for (bool f : frozen_) any_frozen = any_frozen || f;
+  if (any_frozen && frozen_kernel_.empty()) {
+    Tiles tiles = Tiles::packed(grid_, grid_.outputs);
+    clear(tiles);
+    for (size_t b = 0; b < features_.size(); ++b)
+      if (frozen_[b]) add_block(b, tiles, control);
+    frozen_kernel_ = tiles;
+  }
+  if (any_frozen) bases.push_back(&frozen_kernel_);
+
+  for (size_t b = 0; b < features_.size(); ++b) {
+    if (frozen_[b]) continue;
+    control.poll();
+    const Features& f = *features_[b];
+    const Transform& transform = transforms[b];
+    const bool factored = factors_of(f) != nullptr;
+    if (!transform.numbers.empty()) {
+      whole.push_back(b);
+    } else if (transform.modes.size() == 1) {
+      if (factored) terms.push_back(factored_term(b, Transform::identity({f.m(), f.k()})));
+      else if (caches_[b].kernel.allowed) bases.push_back(&kernel_of(b, control));
+      else whole.push_back(b);
+      for (int64_t j = 0; j < transform.modes[0].rank(); ++j) {
+        const double z = transform.modes[0].z[j];
+        Outer outer{std::vector<double>(f.rows(), 0.0), (z - 1) * (z + 1)};
+        f.apply(transform.modes[0].vectors.data() + j * f.size(), outer.y.data());
+        outers.push_back(std::move(outer));
+      }
+    } else if (factored) {
+      terms.push_back(factored_term(b, transform));
+    } else if (transform.modes.size() == 2 && caches_[b].kernel.allowed &&
+               update_pays(f, transform)) {
+      bases.push_back(&kernel_of(b, control));
+      if (!transform.is_identity()) updates.push_back(b);
+    } else {
+      whole.push_back(b);
+    }
+  }
+
+  const Tiles target = Tiles::in_matrix(grid_, k);
+  parallel_for(grid_.count(), 1, [&](int64_t first, int64_t last) {
+    std::vector<double> scratch;
+    for (int64_t t = first; t < last; ++t) {
+      control.poll();
+      int64_t i, j;
+      grid_.place(t, &i, &j);
+      const Tile tile = target.at(t, i, j);
+      const int64_t rows = grid_.size(i) * grid_.outputs, cols = grid_.size(j) * grid_.outputs;
+      const int64_t row0 = grid_.first(i) * grid_.outputs, col0 = grid_.first(j) * grid_.outputs;
+      for (int64_t r = 0; r < rows; ++r) {
+        double* out = tile.data + r * tile.stride;
+        std::fill_n(out, cols, 0.0);
+        for (const Tiles* base : bases) {
+          const Tile from = base->at(t, i, j);
+          for (int64_t c = 0; c < cols; ++c) out[c] += from.data[r * from.stride + c];
+        }
+        for (const Outer& outer : outers) {
+          const double w = outer.weight * outer.y[row0 + r];
+          for (int64_t c = 0; c < cols; ++c) out[c] += w * outer.y[col0 + c];
+        }
+      }
+      for (const Term& term : terms) add_term(term, grid_, t, i, j, tile, scratch);
+    }
+  });
+  const Sink sink = [&](const double* x, int64_t width) { add_products(x, width, target); };
+  for (size_t b : updates) stream_update(*features_[b], transforms[b], control, sink);
+  for (size_t b : whole) {
+    const Features& f = *features_[b];
+    const bool flat = transforms[b].numbers.empty() && transforms[b].modes.size() == 1;
+    stream_transformed(f, flat ? Transform::identity({f.m(), f.k()}) : transforms[b], control, sink);
+  }
+  mirror(rows(), k);
+}
+
+}  // namespace at::solve

@@ -1,0 +1,154 @@
+#include "solve/stream.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/blas.h"
+#include "core/lapack.h"
+#include "core/parallel.h"
+
+namespace at::solve {
+
+namespace {
+
+// Numbers in one chunk: 64 MB of doubles.
+constexpr int64_t kChunk = int64_t{8} << 20;
+
+int64_t per_chunk(int64_t rows, int64_t width, int64_t count) {
+  return std::clamp<int64_t>(kChunk / std::max<int64_t>(1, rows * width), 1, count);
+}
+
+// fill(r, first, count, to) writes columns for items [first, first + count), `width` each, of row r.
+template <class Fill>
+void in_chunks(const Features& features, int64_t items, int64_t width, const Control& control,
+               const Sink& sink, const Fill& fill) {
+  if (items == 0 || width == 0) return;
+  const int64_t rows = features.rows(), step = per_chunk(rows, width, items);
+  Memory buffer(static_cast<size_t>(rows * step * width) * sizeof(double));
+  double* out = static_cast<double*>(buffer.data());
+  for (int64_t first = 0; first < items; first += step) {
+    control.poll();
+    const int64_t count = std::min(step, items - first);
+    parallel_for(rows, grain_for(features.size()), [&](int64_t begin, int64_t end) {
+      std::vector<double> x(features.size());
+      for (int64_t r = begin; r < end; ++r) {
+        features.row(r, x.data());
+        fill(x.data(), first, count, out + r * count * width);
+      }
+    });
+    sink(out, count * width);
+  }
+}
+
+// Vectors of the stretch scaled by √(z² − 1): (rank, dim).
+std::vector<double> update_vectors(const Stretch& stretch) {
+  std::vector<double> scaled = stretch.vectors;
+  for (int64_t j = 0; j < stretch.rank(); ++j) {
+    const double w = std::sqrt((stretch.z[j] - 1) * (stretch.z[j] + 1));
+    for (int64_t i = 0; i < stretch.dim; ++i) scaled[j * stretch.dim + i] *= w;
+  }
+  return scaled;
+}
+
+}  // namespace
+
+void stream_transformed(const Features& features, const Transform& transform,
+                        const Control& control, const Sink& sink) {
+  const int64_t m = features.m(), k = features.k();
+  if (!transform.numbers.empty() || transform.modes.size() < 2) {
+    // No structure to use: whole arrays (the flattened block never comes here with a stretch).
+    const int64_t rows = features.rows(), step = per_chunk(rows, k, m);
+    Memory buffer(static_cast<size_t>(rows * step * k) * sizeof(double));
+    double* x = static_cast<double*>(buffer.data());
+    for (int64_t p = 0; p < m; p += step) {
+      control.poll();
+      const int64_t count = std::min(step, m - p);
+      features.expand(p, count, x);
+      if (!transform.numbers.empty()) {
+        const double* z = transform.numbers.data() + p * k;
+        parallel_for(rows, grain_for(count * k), [&](int64_t first, int64_t last) {
+          for (int64_t r = first; r < last; ++r)
+            for (int64_t j = 0; j < count * k; ++j) x[r * count * k + j] *= z[j];
+        });
+      }
+      sink(x, count * k);
+    }
+    return;
+  }
+  const std::vector<double> left = transform.modes[0].dense(1);
+  const bool plain_left = transform.modes[0].rank() == 0;
+  in_chunks(features, m, k, control, sink,
+            [&](const double* x, int64_t first, int64_t count, double* to) {
+              if (plain_left) {
+                std::copy(x + first * k, x + (first + count) * k, to);
+              } else {
+                blas::gemm(false, false, count, k, m, 1.0, left.data() + first * m, m, x, k, 0.0,
+                           to, k);
+              }
+              int64_t outer = count, inner = k;
+              for (size_t d = 1; d < transform.modes.size(); ++d) {
+                inner /= transform.dims[d];
+                transform.modes[d].apply(1, outer, inner, to);
+                outer *= transform.dims[d];
+              }
+            });
+}
+
+int64_t update_width(const Features& features, const Transform& transform) {
+  const int64_t l = transform.modes[0].rank(), r = transform.modes[1].rank();
+  return l * features.k() + features.m() * r + l * r;
+}
+
+void stream_update(const Features& features, const Transform& transform, const Control& control,
+                   const Sink& sink) {
+  // ⟨X, A X' G⟩ with A = I + Σ a u uᵀ and G = I + Σ g v vᵀ: ⟨X, X'⟩ and three sums over
+  // √a uᵀX, √g X v and √(a g) uᵀX v.
+  const int64_t m = features.m(), k = features.k();
+  const int64_t l = transform.modes[0].rank(), q = transform.modes[1].rank();
+  const std::vector<double> u = update_vectors(transform.modes[0]);
+  const std::vector<double> v = update_vectors(transform.modes[1]);
+  in_chunks(features, l, k, control, sink,
+            [&](const double* x, int64_t first, int64_t count, double* to) {
+              blas::gemm(false, false, count, k, m, 1.0, u.data() + first * m, m, x, k, 0.0, to, k);
+            });
+  in_chunks(features, q, m, control, sink,
+            [&](const double* x, int64_t first, int64_t count, double* to) {
+              blas::gemm(false, true, count, m, k, 1.0, v.data() + first * k, k, x, k, 0.0, to, m);
+            });
+  in_chunks(features, q > 0 ? l : 0, q, control, sink,
+            [&](const double* x, int64_t first, int64_t count, double* to) {
+              std::vector<double> part(count * k);
+              blas::gemm(false, false, count, k, m, 1.0, u.data() + first * m, m, x, k, 0.0,
+                         part.data(), k);
+              blas::gemm(false, true, count, q, k, 1.0, part.data(), k, v.data(), k, 0.0, to, q);
+            });
+}
+
+void add_products(const double* x, int64_t width, const Tiles& target) {
+  const Grid& grid = target.grid();
+  const int64_t unit = target.unit();
+  parallel_for(grid.count(), 1, [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; ++t) {
+      int64_t i, j;
+      grid.place(t, &i, &j);
+      const Tile tile = target.at(t, i, j);
+      const double* a = x + grid.first(i) * unit * width;
+      const double* b = x + grid.first(j) * unit * width;
+      if (i == j) {
+        lapack::rank_update(grid.size(i) * unit, width, 1, a, width, 1, tile.data, tile.stride);
+      } else {
+        blas::gemm(false, true, grid.size(i) * unit, grid.size(j) * unit, width, 1.0, a, width, b,
+                   width, 1.0, tile.data, tile.stride);
+      }
+    }
+  });
+}
+
+void add_products(const double* a, int64_t rows_a, const double* b, int64_t rows_b, int64_t width,
+                  double* out) {
+  blas::parallel_gemm(false, true, rows_a, rows_b, width, 1.0, a, width, b, width, 1.0, out,
+                      rows_b);
+}
+
+}  // namespace at::solve

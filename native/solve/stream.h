@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "core/control.h"
+#include "solve/features.h"
+#include "solve/tiles.h"
+#include "solve/transform.h"
+
+namespace at::solve {
+
+// Takes a few columns of an explicit feature matrix: x (rows, width).
+using Sink = std::function<void(const double* x, int64_t width)>;
+
+// The columns of the transformed features M(X_r), a bounded number at a time.
+void stream_transformed(const Features& features, const Transform& transform, const Control& control,
+                        const Sink& sink);
+
+// Columns whose inner products add up to those of M(X) less those of X, for a transform of left and
+// right: with M = I + low rank they are few (METHOD.md section 3).
+void stream_update(const Features& features, const Transform& transform, const Control& control,
+                   const Sink& sink);
+
+// Columns that stream_update makes.
+int64_t update_width(const Features& features, const Transform& transform);
+
+// Adds x xᵀ, x (rows, width), to the lower triangle kept in `target`.
+void add_products(const double* x, int64_t width, const Tiles& target);
+// out (rows_a, rows_b) += a bᵀ.
+void add_products(const double* a, int64_t rows_a, const double* b, int64_t rows_b, int64_t width,
+                  double* out);
+
+}  // namespace at::solve

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "solve/penalty.h"
+#include "solve/transform.h"
+
+namespace at::solve {
+
+// Which transformations a block's features may undergo (METHOD.md section 3).
+//   fixed     none
+//   matrix    M_left X M_right: Σ_j ω̃(σ_j(B))
+//   modes     a matrix per mode of an array of three or more modes, found one mode at a time
+//   diagonal  a factor per number: Σ ω̃(|B_ij|)
+//   flat      one full matrix on the flattened block: ω̃(‖B‖_F)
+enum class Structure { fixed, matrix, modes, diagonal, flat };
+
+struct BlockRule {
+  Structure structure = Structure::fixed;
+  std::vector<int64_t> dims;  // {m, k}; for modes more, with product m·k and dims[0] = m
+  std::vector<bool> sides;    // per mode: is it transformed? (matrix: left, right)
+  // matrix: one penalty of as many sides as are transformed, left first. modes: one of one side
+  // per transformed mode. diagonal and flat: one of one side.
+  std::vector<std::shared_ptr<const Penalty>> penalties;
+
+  int64_t size() const;
+  Transform identity() const;
+  bool adaptive() const;
+};
+
+// What the best transformation makes of one block's B.
+struct Shaped {
+  double penalty = 0;             // min over M of Ω(M) + ‖Θ‖²
+  Transform transform;            // the minimising M
+  std::vector<double> singular;   // matrix and fixed: σ of B; modes: of every mode's unfolding,
+                                  // the others undone; diagonal: |B|; flat: ‖B‖
+  std::vector<double> u, vt;      // matrix: (m, r) and (r, k)
+  std::vector<double> stretches;  // z of every side: (sides, r); modes: of every mode
+};
+
+// b (size) is B; `before` is M of a nearby B, where the search starts when there is no closed form.
+Shaped shape(const BlockRule& rule, const double* b, const Transform& before);
+
+}  // namespace at::solve
