@@ -24,10 +24,6 @@ constexpr int kMaxDoublings = 8;
 constexpr int64_t kMaxFlatSteps = 5;
 constexpr double kRounding = 1e-15;
 
-double square(const std::vector<double>& x) {
-  return lapack::dot(static_cast<int64_t>(x.size()), x.data(), x.data());
-}
-
 int64_t total_size(const std::vector<BlockRule>& rules) {
   int64_t total = 0;
   for (const auto& rule : rules) total = checked_add(total, rule.size());
@@ -92,12 +88,12 @@ AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
       kernel_(static_cast<size_t>(builder_.rows() * builder_.rows()) * 8) {
   rows_ = builder_.rows();
   if (static_cast<int64_t>(residual_.size()) != rows_)
-    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(rows_) +
-                                    " targets but received " + std::to_string(residual_.size()));
+    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(rows_) + " targets but received " +
+                                    std::to_string(residual_.size()));
   for (int64_t r = 0; r < rows_; ++r)
     if (!std::isfinite(residual_[r]))
-      throw Error("BAD_INPUT", "Expected finite targets but the target of row " +
-                                   std::to_string(r) + " is not");
+      throw Error("BAD_INPUT",
+                  "Expected finite targets but the target of row " + std::to_string(r) + " is not");
   if (!(options.ridge >= 0) || !std::isfinite(options.ridge))
     throw Error("BAD_ARGUMENT", "Expected a ridge that is zero or positive");
   for (const auto& rule : rules_) {
@@ -143,8 +139,8 @@ void AdaptiveFit::solve(const Control& control, std::vector<double>* b, std::vec
   builder_.build(transforms, k, control);
   for (int64_t r = 0; r < rows_; ++r)
     if (!std::isfinite(k[r * rows_ + r]))
-      throw Error("BAD_INPUT", "Expected finite features but those of row " + std::to_string(r) +
-                                   " are not");
+      throw Error("BAD_INPUT",
+                  "Expected finite features but those of row " + std::to_string(r) + " are not");
   RowSolver solver(rows_, k, options_.ridge, residual_, &kept_, control);
   if (!solver.ok()) {
     status_ = Status::singular;
@@ -183,7 +179,7 @@ double AdaptiveFit::promised(const std::vector<double>& b, const std::vector<dou
   return std::max(total, 0.0);
 }
 
-AdaptiveFit::Point AdaptiveFit::choose(Point plain, const Control& control) {
+AdaptiveFit::Point AdaptiveFit::choose(Point plain) {
   const double promise = promised(plain.b, plain.fit);
   last_.stationarity = last_.objective > 0 ? std::sqrt(promise / last_.objective) : 0;
 
@@ -200,7 +196,6 @@ AdaptiveFit::Point AdaptiveFit::choose(Point plain, const Control& control) {
       return point;
     }
   }
-  control.poll();
   evaluate(plain, shaped_);
   last_.step = Step::plain;
   if (options_.depth == 0) return plain;
@@ -226,16 +221,22 @@ const Iteration& AdaptiveFit::iterate(const Control& control) {
   if (status_ != Status::running) return last_;
   const Iteration before = last_;
   const std::vector<double> alpha = alpha_;
+  Point point;
   try {
-    Point point;
     solve(control, &point.b, &point.fit);
     if (status_ != Status::running) return last_;
+  } catch (...) {
+    last_ = before;
+    alpha_ = alpha;
+    throw;
+  }
+  try {
     if (!started_) {
       evaluate(point, shaped_);
       last_.step = Step::plain;
       last_.stationarity = 1;
     } else {
-      point = choose(std::move(point), control);
+      point = choose(std::move(point));
     }
     // Rounding may lift the objective by its last bits: then stay.
     const bool lower = !started_ || point.objective < last_.objective;
@@ -251,8 +252,10 @@ const Iteration& AdaptiveFit::iterate(const Control& control) {
     }
     ++last_.number;
   } catch (...) {
+    // As if it had not been called; only the history may have seen this step already.
     last_ = before;
     alpha_ = alpha;
+    anderson_->forget();
     throw;
   }
   settle();

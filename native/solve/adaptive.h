@@ -17,11 +17,11 @@ enum class Status { running, converged, stalled, singular };
 enum class Step { plain, anderson, extended };
 
 struct AdaptiveOptions {
-  double ridge = 0;              // 0: exact interpolation
-  double tolerance = 1e-11;      // on the relative decrease of the objective
-  double stationarity = 1e-6;    // on sqrt(decrease that a plain step promises / objective)
-  int depth = 8;                 // of the extrapolation; 0: plain alternation
-  size_t memory = SIZE_MAX;      // bytes for kernels, caches and history together
+  double ridge = 0;            // 0: exact interpolation
+  double tolerance = 1e-11;    // on the relative decrease of the objective
+  double stationarity = 1e-6;  // on sqrt(decrease that a plain step promises / objective)
+  int depth = 8;               // of the extrapolation; 0: plain alternation
+  size_t memory = SIZE_MAX;    // bytes for kernels, caches and history together
 };
 
 struct Iteration {
@@ -78,7 +78,7 @@ class AdaptiveFit {
   void evaluate(Point& point, const std::vector<Shaped>& near) const;
   void solve(const Control& control, std::vector<double>* b, std::vector<double>* fit);
   double promised(const std::vector<double>& b, const std::vector<double>& fit) const;
-  Point choose(Point plain, const Control& control);
+  Point choose(Point plain);
   void settle();
 
   FeatureSet features_;

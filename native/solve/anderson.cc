@@ -92,8 +92,9 @@ void Anderson::restore(const std::vector<double>& state) {
   for (const auto* part : {&df_, &dg_, &f_, &g_, &products_}) expected += part->size();
   if (state.size() != expected || !(state[0] >= 0 && state[0] <= depth_) ||
       !(state[1] >= 0 && state[1] < std::max(depth_, 1))) {
-    throw Error("BAD_FILE", "The checkpoint belongs to a fit of other features or another depth "
-                            "of acceleration");
+    throw Error("BAD_FILE",
+                "The checkpoint belongs to a fit of other features or another depth "
+                "of acceleration");
   }
   count_ = static_cast<int>(state[0]);
   next_ = static_cast<int>(state[1]);

@@ -26,9 +26,9 @@ class Anderson {
   int64_t size_, residual_;
   int depth_, count_ = 0, next_ = 0;
   bool started_ = false;
-  std::vector<double> df_, dg_;      // (depth, residual), (depth, size): a ring of differences
-  std::vector<double> f_, g_;        // the last ones
-  std::vector<double> products_;     // (depth, depth) inner products of df_
+  std::vector<double> df_, dg_;   // (depth, residual), (depth, size): a ring of differences
+  std::vector<double> f_, g_;     // the last ones
+  std::vector<double> products_;  // (depth, depth) inner products of df_
 };
 
 }  // namespace at::solve

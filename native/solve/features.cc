@@ -115,8 +115,8 @@ void FactoredFeatures::apply(const double* b, double* y) const {
   parallel_for(n, grain_for(o * t * m()), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
       for (int64_t c = 0; c < o; ++c)
-        y[i * o + c] += lapack::dot(t * m(), delta() + (i * o + c) * t * m(),
-                                    image.data() + i * t * m());
+        y[i * o + c] +=
+            lapack::dot(t * m(), delta() + (i * o + c) * t * m(), image.data() + i * t * m());
   });
 }
 

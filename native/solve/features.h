@@ -8,8 +8,8 @@
 
 namespace at::solve {
 
-// The tangent features of one block for `rows` = samples · outputs rows, row (i, o) = i·outputs + o:
-// row r is an m × k matrix X_r. Kept either as such or in factors (METHOD.md section 2):
+// The tangent features of one block for `rows` = samples · outputs rows, row (i, o) = i·outputs +
+// o: row r is an m × k matrix X_r. Kept either as such or in factors (METHOD.md section 2):
 //   X_(i,o) = Σ_t δ_(i,o),t ⊗ h_i,t
 class Features {
  public:

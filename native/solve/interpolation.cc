@@ -80,12 +80,11 @@ RowSolver::RowSolver(int64_t n, double* k, double ridge, const std::vector<doubl
       }
     }
     if (miss > kContradiction * scale) {
-      throw Error("NUMERICAL",
-                  "Exact interpolation (ridge 0) is impossible: the features of the " +
-                      std::to_string(n) + " rows have rank " + std::to_string(rank) +
-                      ", and the target of row " + std::to_string(worst) +
-                      " contradicts the others by " + number(miss) +
-                      "; use a ridge of at least " + number(least_ridge(n, k)));
+      throw Error("NUMERICAL", "Exact interpolation (ridge 0) is impossible: the features of the " +
+                                   std::to_string(n) + " rows have rank " + std::to_string(rank) +
+                                   ", and the target of row " + std::to_string(worst) +
+                                   " contradicts the others by " + number(miss) +
+                                   "; use a ridge of at least " + number(least_ridge(n, k)));
     }
     *kept = rows;
   }
@@ -95,8 +94,10 @@ void RowSolver::reduce(const std::vector<int64_t>& kept) {
   kept_ = kept;
   left_out_.clear();
   for (int64_t r = 0, next = 0; r < n_; ++r) {
-    if (next < static_cast<int64_t>(kept.size()) && kept[next] == r) ++next;
-    else left_out_.push_back(r);
+    if (next < static_cast<int64_t>(kept.size()) && kept[next] == r)
+      ++next;
+    else
+      left_out_.push_back(r);
   }
   const int64_t q = static_cast<int64_t>(kept.size());
   reduced_.resize(q * q);

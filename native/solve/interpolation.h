@@ -28,7 +28,7 @@ class RowSolver {
 
   int64_t n_;
   double* k_;
-  std::vector<double> reduced_;  // the kernel of the kept rows
+  std::vector<double> reduced_;   // the kernel of the kept rows
   std::vector<double> coupling_;  // (left out, kept) entries
   std::vector<int64_t> kept_, left_out_;
   std::unique_ptr<SymmetricSolver> solver_;

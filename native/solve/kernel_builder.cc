@@ -50,7 +50,8 @@ KernelBuilder::KernelBuilder(FeatureSet features, std::vector<bool> frozen, size
     : features_(std::move(features)), frozen_(std::move(frozen)), caches_(features_.size()) {
   int64_t positions = 1;
   for (const auto& f : features_)
-    if (const auto* factored = factors_of(*f)) positions = std::max(positions, factored->positions());
+    if (const auto* factored = factors_of(*f))
+      positions = std::max(positions, factored->positions());
   grid_ = Grid(features_.at(0)->samples(), features_.at(0)->outputs(), positions);
   plan(cache_budget);
 }
@@ -181,9 +182,10 @@ void KernelBuilder::fill_tile(const Gram& gram, const Grid& grid, int64_t unit, 
       std::copy(tile.data + r * tile.stride, tile.data + r * tile.stride + cols, out + r * cols);
   }
   if (gram.width == 0) return;
-  blas::gemm(false, true, rows, cols, gram.width, 1.0, gram.rows + grid.first(i) * unit * gram.width,
-             gram.width, gram.rows + grid.first(j) * unit * gram.width, gram.width,
-             gram.base ? 1.0 : 0.0, out, cols);
+  blas::gemm(false, true, rows, cols, gram.width, 1.0,
+             gram.rows + grid.first(i) * unit * gram.width, gram.width,
+             gram.rows + grid.first(j) * unit * gram.width, gram.width, gram.base ? 1.0 : 0.0, out,
+             cols);
 }
 
 void KernelBuilder::add_term(const Term& term, const Grid& grid, int64_t t, int64_t i, int64_t j,
@@ -227,7 +229,8 @@ bool KernelBuilder::update_pays(const Features& f, const Transform& transform) c
   const double l = static_cast<double>(transform.modes[0].rank());
   const double q = static_cast<double>(transform.modes[1].rank());
   const double whole = n * n * size + 2 * n * size * ((l > 0 ? f.m() : 0) + 2 * q);
-  const double update = n * n * (update_width(f, transform) + kReadCost) + 2 * n * size * (2 * l + q);
+  const double update =
+      n * n * (update_width(f, transform) + kReadCost) + 2 * n * size * (2 * l + q);
   return update < whole;
 }
 
@@ -262,9 +265,12 @@ void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
     if (!transform.numbers.empty()) {
       whole.push_back(b);
     } else if (transform.modes.size() == 1) {
-      if (factored) terms.push_back(factored_term(b, Transform::identity({f.m(), f.k()})));
-      else if (caches_[b].kernel.allowed) bases.push_back(&kernel_of(b, control));
-      else whole.push_back(b);
+      if (factored)
+        terms.push_back(factored_term(b, Transform::identity({f.m(), f.k()})));
+      else if (caches_[b].kernel.allowed)
+        bases.push_back(&kernel_of(b, control));
+      else
+        whole.push_back(b);
       for (int64_t j = 0; j < transform.modes[0].rank(); ++j) {
         const double z = transform.modes[0].z[j];
         Outer outer{std::vector<double>(f.rows(), 0.0), (z - 1) * (z + 1)};
@@ -312,7 +318,8 @@ void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
   for (size_t b : whole) {
     const Features& f = *features_[b];
     const bool flat = transforms[b].numbers.empty() && transforms[b].modes.size() == 1;
-    stream_transformed(f, flat ? Transform::identity({f.m(), f.k()}) : transforms[b], control, sink);
+    stream_transformed(f, flat ? Transform::identity({f.m(), f.k()}) : transforms[b], control,
+                       sink);
   }
   mirror(rows(), k);
 }

@@ -24,9 +24,9 @@ enum class Branch { convex, resting, falling };
 
 struct Side {
   double p;
-  double shift;      // s = z − 1
+  double shift;  // s = z − 1
   double log_z;
-  double slope;      // d log z / d log c
+  double slope;  // d log z / d log c
 };
 
 // Solves p (1+s) s^(p−1) = e^u on the rising branch.
@@ -97,8 +97,10 @@ class Minimiser {
   // Every assignment of branches, with at most one side falling.
   void choose(int s, int falling, Branch* branches) {
     if (s == count_) {
-      if (falling < 0) rising(branches);
-      else scan(branches, falling);
+      if (falling < 0)
+        rising(branches);
+      else
+        scan(branches, falling);
       return;
     }
     branches[s] = Branch::convex;
@@ -145,8 +147,10 @@ class Minimiser {
     double u = high;
     for (int i = 0; i < 200; ++i) {
       const double f = u + sum(branches, u, &slope) - target_;
-      if (f > 0) high = u;
-      else low = u;
+      if (f > 0)
+        high = u;
+      else
+        low = u;
       double next = u - f / (1 + slope);
       if (!(next > low && next < high)) next = 0.5 * (low + high);
       if (std::abs(next - u) <= 4e-16 * (1 + std::abs(u)) || f == 0) break;
@@ -221,13 +225,15 @@ class Minimiser {
 
 PowerPenalty::PowerPenalty(std::vector<double> powers) : powers_(std::move(powers)) {
   if (powers_.size() > kMaxSides) {
-    throw Error("BAD_ARGUMENT", "Expected at most three powers but received " +
-                                    std::to_string(powers_.size()));
+    throw Error("BAD_ARGUMENT",
+                "Expected at most three powers but received " + std::to_string(powers_.size()));
   }
   for (double p : powers_) {
     if (!(p > 0) || !std::isfinite(p)) {
-      throw Error("BAD_ARGUMENT", "Expected a positive number for a power of the penalty but "
-                                  "received " + std::to_string(p));
+      throw Error("BAD_ARGUMENT",
+                  "Expected a positive number for a power of the penalty but "
+                  "received " +
+                      std::to_string(p));
     }
   }
 }

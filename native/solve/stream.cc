@@ -19,7 +19,8 @@ int64_t per_chunk(int64_t rows, int64_t width, int64_t count) {
   return std::clamp<int64_t>(kChunk / std::max<int64_t>(1, rows * width), 1, count);
 }
 
-// fill(r, first, count, to) writes columns for items [first, first + count), `width` each, of row r.
+// fill(r, first, count, to) writes columns for items [first, first + count), `width` each, of row
+// r.
 template <class Fill>
 void in_chunks(const Features& features, int64_t items, int64_t width, const Control& control,
                const Sink& sink, const Fill& fill) {

@@ -14,8 +14,8 @@ namespace at::solve {
 using Sink = std::function<void(const double* x, int64_t width)>;
 
 // The columns of the transformed features M(X_r), a bounded number at a time.
-void stream_transformed(const Features& features, const Transform& transform, const Control& control,
-                        const Sink& sink);
+void stream_transformed(const Features& features, const Transform& transform,
+                        const Control& control, const Sink& sink);
 
 // Columns whose inner products add up to those of M(X) less those of X, for a transform of left and
 // right: with M = I + low rank they are few (METHOD.md section 3).

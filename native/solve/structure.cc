@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/lapack.h"
+#include "core/shape.h"
 
 namespace at::solve {
 
@@ -78,8 +79,8 @@ Shaped flat(const BlockRule& rule, const double* b) {
   rule.penalties[0]->evaluate(out.singular.data(), 1, &out.penalty, out.stretches.data());
   const double norm = out.singular[0];
   if (norm > 0) {
-    out.transform.modes[0] = stretched(n, 1, out.stretches.data(),
-                                       [&](int64_t, int64_t i) { return b[i] / norm; });
+    out.transform.modes[0] =
+        stretched(n, 1, out.stretches.data(), [&](int64_t, int64_t i) { return b[i] / norm; });
   }
   return out;
 }
@@ -162,19 +163,48 @@ Transform BlockRule::identity() const {
 
 bool BlockRule::adaptive() const {
   switch (structure) {
-    case Structure::fixed: return false;
+    case Structure::fixed:
+      return false;
     case Structure::matrix:
     case Structure::modes:
       return std::find(sides.begin(), sides.end(), true) != sides.end();
-    default: return true;
+    default:
+      return true;
+  }
+}
+
+void BlockRule::check() const {
+  const auto need = [](bool good, const char* what) {
+    if (!good) throw Error("BAD_ARGUMENT", std::string("Expected ") + what);
+  };
+  need(dims.size() >= 2, "at least two modes for a block");
+  need(element_count(dims) > 0, "modes of at least one entry each");
+  const auto sided = std::count(sides.begin(), sides.end(), true);
+  switch (structure) {
+    case Structure::fixed:
+      return;
+    case Structure::matrix:
+      need(dims.size() == 2 && sides.size() == 2, "two modes and two sides for a matrix");
+      need(penalties.size() == 1 && penalties[0]->sides() == sided,
+           "one penalty of as many sides as are transformed");
+      return;
+    case Structure::modes:
+      need(sides.size() == dims.size(), "one side per mode");
+      need(static_cast<long>(penalties.size()) == sided, "one penalty per transformed mode");
+      for (const auto& penalty : penalties)
+        need(penalty->sides() == 1, "penalties of one side for separate modes");
+      return;
+    default:
+      need(penalties.size() == 1 && penalties[0]->sides() == 1, "one penalty of one side");
   }
 }
 
 Shaped shape(const BlockRule& rule, const double* b, const Transform& before) {
   const int64_t n = rule.size();
   if (!std::isfinite(square(n, b))) {
-    throw Error("NUMERICAL", "The solution is no longer finite: the features or targets span too "
-                             "wide a range of magnitudes; scale them, or raise the ridge");
+    throw Error("NUMERICAL",
+                "The solution is no longer finite: the features or targets span too "
+                "wide a range of magnitudes; scale them, or raise the ridge");
   }
   if (!rule.adaptive()) {
     Shaped out;
@@ -183,10 +213,14 @@ Shaped shape(const BlockRule& rule, const double* b, const Transform& before) {
     return out;
   }
   switch (rule.structure) {
-    case Structure::matrix: return matrix(rule, b);
-    case Structure::modes: return by_modes(rule, b, before);
-    case Structure::diagonal: return diagonal(rule, b);
-    default: return flat(rule, b);
+    case Structure::matrix:
+      return matrix(rule, b);
+    case Structure::modes:
+      return by_modes(rule, b, before);
+    case Structure::diagonal:
+      return diagonal(rule, b);
+    default:
+      return flat(rule, b);
   }
 }
 

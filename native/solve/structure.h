@@ -28,6 +28,8 @@ struct BlockRule {
   int64_t size() const;
   Transform identity() const;
   bool adaptive() const;
+  // Throws Error("BAD_ARGUMENT") unless the parts belong together.
+  void check() const;
 };
 
 // What the best transformation makes of one block's B.

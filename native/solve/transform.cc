@@ -9,11 +9,16 @@ namespace at::solve {
 namespace {
 double weight(double z, int power) {
   switch (power) {
-    case 1: return z - 1;
-    case 2: return (z - 1) * (z + 1);
-    case -1: return (1 - z) / z;
-    case -2: return (1 - z) * (1 + z) / (z * z);
-    default: return std::pow(z, power) - 1;
+    case 1:
+      return z - 1;
+    case 2:
+      return (z - 1) * (z + 1);
+    case -1:
+      return (1 - z) / z;
+    case -2:
+      return (1 - z) * (1 + z) / (z * z);
+    default:
+      return std::pow(z, power) - 1;
   }
 }
 }  // namespace
@@ -29,8 +34,8 @@ void Stretch::apply(int power, int64_t outer, int64_t inner, double* x) const {
                         parts.data(), r);
     for (int64_t i = 0; i < outer; ++i)
       for (int64_t j = 0; j < r; ++j) parts[i * r + j] *= w[j];
-    blas::parallel_gemm(false, false, outer, dim, r, 1.0, parts.data(), r, vectors.data(), dim,
-                        1.0, x, dim);
+    blas::parallel_gemm(false, false, outer, dim, r, 1.0, parts.data(), r, vectors.data(), dim, 1.0,
+                        x, dim);
     return;
   }
   std::vector<double> parts(r * inner);

@@ -1,0 +1,251 @@
+// ω̃ of METHOD.md section 3, for powers in the core and for any function here.
+import { badArgument, TangentError } from '../errors.js'
+import { type NativePenalty, native } from '../native.js'
+
+/**
+ * ω of one side: a number p stands for ω(z) = |z − 1|^p, p > 0; a function is ω itself, for z ≥ 1,
+ * with ω(1) = 0, nowhere negative.
+ */
+export type Penalty = number | ((z: number) => number)
+
+export interface PenaltyValues {
+  /** ω̃(v), one per value. */
+  value: Float64Array
+  /** The minimising z of every side, each as long as `value`. */
+  z: Float64Array[]
+}
+
+/** Checks one side's penalty; `name` is the parameter's name in messages. */
+export function checkPenalty(penalty: Penalty, name: string): void {
+  if (typeof penalty === 'number') {
+    if (!(penalty > 0 && Number.isFinite(penalty))) {
+      throw badArgument(name, 'a positive power or a function', penalty)
+    }
+    return
+  }
+  if (typeof penalty !== 'function') {
+    throw badArgument(name, 'a positive power or a function', penalty)
+  }
+  const atOne = penalty(1)
+  if (atOne !== 0) throw badArgument(name, 'a penalty with ω(1) = 0', `ω(1) = ${atOne}`)
+  for (const log of [-9, -6, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 4]) {
+    const z = 1 + 10 ** log
+    const value = penalty(z)
+    if (!(value >= 0)) {
+      throw badArgument(name, 'a penalty that is nowhere negative', `ω(${z}) = ${value}`)
+    }
+  }
+}
+
+function asFunction(penalty: Penalty): (z: number) => number {
+  return typeof penalty === 'number' ? (z) => (z - 1) ** penalty : penalty
+}
+
+/**
+ * ω̃(v) = min_z Σ_s ω_s(z_s) + v² / Π_s z_s² and the minimising z: the penalty on a singular value
+ * when one, two or three sides may stretch it. Powers are good to about 13 digits, functions to
+ * about 10 where they are smooth.
+ * @param v values ≥ 0
+ * @param sides one ω per transformed side, at most three
+ * @throws TangentError BAD_ARGUMENT
+ */
+export function penaltyOf(v: ArrayLike<number>, sides: readonly Penalty[]): PenaltyValues {
+  if (sides.length > 3) throw badArgument('sides', 'at most three penalties', sides.length)
+  sides.forEach((side, s) => {
+    checkPenalty(side, `sides[${s}]`)
+  })
+  const values = Float64Array.from(v)
+  for (const x of values) {
+    if (!(x >= 0 && Number.isFinite(x))) throw badArgument('v', 'finite values ≥ 0', x)
+  }
+  const split = (z: Float64Array) =>
+    sides.map((_, s) => z.slice(s * values.length, (s + 1) * values.length))
+  const powers = sides.filter((side) => typeof side === 'number')
+  if (powers.length === sides.length) {
+    const { value, z } = native.penalty(powers, values)
+    return { value, z: split(z) }
+  }
+  const value = new Float64Array(values.length)
+  const z = new Float64Array(values.length * sides.length)
+  functionPenalty(sides)(values, value, z)
+  return { value, z: split(z) }
+}
+
+/** The same in the form that the core asks for. */
+export function nativePenalty(sides: readonly Penalty[]): NativePenalty {
+  const powers = sides.filter((side) => typeof side === 'number')
+  if (powers.length === sides.length) return powers
+  return { sides: sides.length, evaluate: functionPenalty(sides) }
+}
+
+/** log(z − 1) on a grid: from where z is 1 in double precision to far beyond any useful stretch. */
+const gridStart = -16
+const gridEnd = 9
+const gridPoints = 25 * 24 + 1
+const gridAt = (i: number) => gridStart + ((gridEnd - gridStart) * i) / (gridPoints - 1)
+
+/** ω along x = log10(z − 1), z = 1 beyond the left end. */
+interface Side {
+  omega: (z: number) => number
+  grid: Float64Array
+}
+
+type Evaluate = (v: Float64Array, value: Float64Array, z: Float64Array) => void
+
+function functionPenalty(sides: readonly Penalty[]): Evaluate {
+  const prepared = sides.map((side): Side => {
+    const omega = asFunction(side)
+    const grid = Float64Array.from({ length: gridPoints }, (_, i) => omega(1 + 10 ** gridAt(i)))
+    for (const w of grid) {
+      if (!(w >= 0)) {
+        throw new TangentError('BAD_ARGUMENT', `Expected a penalty ≥ 0 but it returned ${w}`)
+      }
+    }
+    return { omega, grid }
+  })
+  return (v, value, z) => {
+    for (let i = 0; i < v.length; i++) {
+      const best = minimise(prepared, v[i] as number)
+      value[i] = best.value
+      best.z.forEach((s, side) => {
+        z[side * v.length + i] = s
+      })
+    }
+  }
+}
+
+interface Minimum {
+  value: number
+  z: number[]
+}
+
+/** The global minimum, by descent from the best of several starts over one side at a time. */
+function minimise(sides: Side[], v: number): Minimum {
+  const starts = sides.map(() => 1)
+  let best = descend(sides, v, starts)
+  if (sides.length === 1) return best
+  // Coordinate descent may stop beside a corner, where several sides must move together.
+  for (let s = 0; s < sides.length; s++) {
+    const alone = bestAlong(sides[s] as Side, v)
+    const from = starts.map((_, t) => (t === s ? alone : 1))
+    const found = descend(sides, v, from)
+    if (found.value < best.value) best = found
+  }
+  for (const share of [1 / sides.length, 1 / (2 * sides.length + 1)]) {
+    const common = Math.max(1, v) ** share
+    const found = descend(
+      sides,
+      v,
+      starts.map(() => common),
+    )
+    if (found.value < best.value) best = found
+  }
+  return best
+}
+
+function descend(sides: Side[], v: number, from: number[]): Minimum {
+  const z = [...from]
+  const total = () => {
+    let product = 1
+    let sum = 0
+    sides.forEach((side, s) => {
+      const zs = z[s] as number
+      product *= zs
+      sum += zs === 1 ? 0 : side.omega(zs)
+    })
+    return sum + (v / product) ** 2
+  }
+  let value = total()
+  for (let sweep = 0; sweep < 400; sweep++) {
+    for (let s = 0; s < sides.length; s++) {
+      let others = 1
+      z.forEach((zt, t) => {
+        if (t !== s) others *= zt
+      })
+      z[s] = bestAlong(sides[s] as Side, v / others)
+    }
+    // Two sides trade a stretch without changing their product: the slow direction of the sweeps.
+    for (let s = 1; s < sides.length; s++) trade(sides, z, s - 1, s)
+    const next = total()
+    const gain = value - next
+    value = Math.min(value, next)
+    if (!(gain > 1e-15 * value)) break
+  }
+  return { value, z }
+}
+
+/** argmin_z ω(z) + w²/z²: the best of the grid's local minima, refined. */
+function bestAlong(side: Side, w: number): number {
+  const at = (x: number) => {
+    const z = 1 + 10 ** x
+    return side.omega(z) + (w / z) ** 2
+  }
+  const onGrid = (i: number) => (side.grid[i] as number) + (w / (1 + 10 ** gridAt(i))) ** 2
+  let bestZ = 1
+  let bestValue = w * w
+  let before = bestValue
+  let here = onGrid(0)
+  for (let i = 0; i < gridPoints; i++) {
+    const after = i + 1 < gridPoints ? onGrid(i + 1) : Number.POSITIVE_INFINITY
+    if (here <= before && here <= after) {
+      const low = gridAt(Math.max(i - 1, 0))
+      const high = gridAt(Math.min(i + 1, gridPoints - 1))
+      const x = goldenSection(at, low, high)
+      const value = at(x)
+      if (value < bestValue) {
+        bestValue = value
+        bestZ = 1 + 10 ** x
+      }
+    }
+    before = here
+    here = after
+  }
+  return bestZ
+}
+
+function trade(sides: Side[], z: number[], a: number, b: number): void {
+  const za = z[a] as number
+  const zb = z[b] as number
+  const room = Math.log(za * zb)
+  if (!(room > 0)) return
+  const [first, second] = [sides[a] as Side, sides[b] as Side]
+  const cost = (t: number) => {
+    const left = Math.exp(t)
+    const right = Math.exp(room - t)
+    return first.omega(Math.max(left, 1)) + second.omega(Math.max(right, 1))
+  }
+  const t0 = Math.log(za)
+  const width = Math.max(room * 0.1, 1e-12)
+  const t = goldenSection(cost, Math.max(0, t0 - width), Math.min(room, t0 + width))
+  if (cost(t) < cost(t0)) {
+    z[a] = Math.max(Math.exp(t), 1)
+    z[b] = Math.max(Math.exp(room - t), 1)
+  }
+}
+
+const golden = (Math.sqrt(5) - 1) / 2
+
+/** Minimum of a function that has one in [low, high]. */
+function goldenSection(f: (x: number) => number, low: number, high: number): number {
+  let [a, b] = [low, high]
+  let x1 = b - golden * (b - a)
+  let x2 = a + golden * (b - a)
+  let f1 = f(x1)
+  let f2 = f(x2)
+  for (let i = 0; i < 80 && b - a > 1e-11 * (1 + Math.abs(a)); i++) {
+    if (f1 <= f2) {
+      b = x2
+      x2 = x1
+      f2 = f1
+      x1 = b - golden * (b - a)
+      f1 = f(x1)
+    } else {
+      a = x1
+      x1 = x2
+      f1 = f2
+      x2 = a + golden * (b - a)
+      f2 = f(x2)
+    }
+  }
+  return f1 <= f2 ? x1 : x2
+}

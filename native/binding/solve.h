@@ -1,0 +1,37 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/control.h"
+#include "solve/features.h"
+#include "solve/structure.h"
+
+namespace at {
+
+// Everything of native/solve that JavaScript sees.
+void export_solve(Napi::Env env, Napi::Object exports);
+
+void export_solve_penalty(Napi::Env env, Napi::Object exports);
+void export_solve_features(Napi::Env env, Napi::Object exports);
+void export_solve_fit(Napi::Env env, Napi::Object exports);
+void export_solve_kernel(Napi::Env env, Napi::Object exports);
+
+// The features that an instance of SolveFeatures holds, shared.
+solve::FeatureSet features_of(const Napi::Value& value);
+
+std::shared_ptr<const solve::Penalty> to_penalty(const Napi::Value& value);
+solve::BlockRule to_rule(const Napi::Object& object);
+solve::Transform to_transform(const Napi::Object& object);
+Napi::Object from_transform(Napi::Env env, const solve::Transform& transform);
+
+std::vector<double> to_doubles(const Napi::Value& value, const char* what);
+Napi::Float64Array from_doubles(Napi::Env env, const std::vector<double>& values);
+Napi::Float64Array from_doubles(Napi::Env env, const double* values, size_t count);
+// From an optional BigInt64Array, which is pinned.
+Control to_control(const Napi::Value& value, std::vector<Napi::ObjectReference>& pins);
+
+}  // namespace at

@@ -1,0 +1,226 @@
+#include "binding/convert.h"
+#include "binding/promise.h"
+#include "binding/solve.h"
+#include "core/parallel.h"
+#include "core/shape.h"
+#include "solve/kernel_builder.h"
+
+namespace at {
+
+namespace {
+
+// Numbers in place, of either width.
+struct Numbers {
+  const float* narrow = nullptr;
+  const double* wide = nullptr;
+};
+
+Numbers numbers_of(const Napi::Value& value, int64_t count, const char* what,
+                   std::vector<Napi::ObjectReference>& pins) {
+  const auto type =
+      value.IsTypedArray() ? value.As<Napi::TypedArray>().TypedArrayType() : napi_int8_array;
+  if (type != napi_float32_array && type != napi_float64_array)
+    throw Napi::TypeError::New(value.Env(),
+                               std::string("Expected a Float32Array or Float64Array for ") + what);
+  const auto length = static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength());
+  if (length != count)
+    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) + " numbers for " + what +
+                                    " but received " + std::to_string(length));
+  pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+  if (type == napi_float32_array) return {value.As<Napi::Float32Array>().Data(), nullptr};
+  return {nullptr, value.As<Napi::Float64Array>().Data()};
+}
+
+int64_t positive(const Napi::Value& value, const char* what) {
+  const int64_t n = to_int64(value, what);
+  if (n < 1) throw Error("BAD_ARGUMENT", std::string("Expected a positive number for ") + what);
+  return n;
+}
+
+// One set of rows and their blocks of features.
+class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "SolveFeatures",
+                       {InstanceMethod<&SolveFeatures::add_dense>("addDense"),
+                        InstanceMethod<&SolveFeatures::add_factors>("addFactors"),
+                        InstanceMethod<&SolveFeatures::apply>("apply"),
+                        InstanceMethod<&SolveFeatures::adjoint>("adjoint"),
+                        InstanceMethod<&SolveFeatures::kernel>("kernel"),
+                        InstanceAccessor<&SolveFeatures::bytes>("bytes")});
+  }
+
+  explicit SolveFeatures(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SolveFeatures>(info) {
+    guarded(info.Env(), [&] {
+      samples_ = positive(info[0], "samples");
+      outputs_ = positive(info[1], "outputs");
+      checked_mul(samples_, outputs_);
+    });
+    info.This().As<Napi::Object>().TypeTag(&kTag);
+  }
+
+  static constexpr napi_type_tag kTag = {0x5f1cb54f0b5d4a07, 0x9d2f8a1be8a7c311};
+  const solve::FeatureSet& set() const { return *set_; }
+
+ private:
+  // addDense(x, m, k) → the block's index
+  Napi::Value add_dense(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t m = positive(info[1], "m"), k = positive(info[2], "k");
+      std::vector<Napi::ObjectReference> pins;
+      const Numbers x = numbers_of(info[0], checked_mul(checked_mul(samples_ * outputs_, m), k),
+                                   "features", pins);
+      return add(info, std::move(pins), [=, n = samples_, o = outputs_] {
+        return x.narrow ? std::shared_ptr<const solve::Features>(
+                              new solve::DenseFeatures<float>(n, o, m, k, x.narrow))
+                        : std::shared_ptr<const solve::Features>(
+                              new solve::DenseFeatures<double>(n, o, m, k, x.wide));
+      });
+    });
+  }
+
+  // addFactors(delta, h, positions, m, k) → the block's index
+  Napi::Value add_factors(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t t = positive(info[2], "positions"), m = positive(info[3], "m");
+      const int64_t k = positive(info[4], "k");
+      std::vector<Napi::ObjectReference> pins;
+      const Numbers d =
+          numbers_of(info[0], checked_mul(checked_mul(samples_ * outputs_, t), m), "delta", pins);
+      const Numbers h = numbers_of(info[1], checked_mul(checked_mul(samples_, t), k), "h", pins);
+      if ((d.narrow == nullptr) != (h.narrow == nullptr))
+        throw Error("BAD_ARGUMENT", "Expected delta and h in the same precision");
+      return add(info, std::move(pins), [=, n = samples_, o = outputs_] {
+        return std::shared_ptr<const solve::Features>(
+            d.narrow ? solve::from_factors(n, o, t, m, k, d.narrow, h.narrow)
+                     : solve::from_factors(n, o, t, m, k, d.wide, h.wide));
+      });
+    });
+  }
+
+  template <class Make>
+  Napi::Value add(const Napi::CallbackInfo& info, std::vector<Napi::ObjectReference> pins,
+                  Make make) {
+    pins.push_back(Napi::Persistent(info.This().As<Napi::Object>()));
+    auto made = std::make_shared<std::shared_ptr<const solve::Features>>();
+    auto set = set_;
+    const size_t index = reserved_++;
+    return run_async(
+        info.Env(), [made, make] { *made = make(); },
+        [made, set, index](Napi::Env env) -> Napi::Value {
+          if (set->size() <= index) set->resize(index + 1);
+          (*set)[index] = *made;
+          return Napi::Number::New(env, static_cast<double>(index));
+        },
+        std::move(pins));
+  }
+
+  // apply(b, threads) → Σ_blocks ⟨X_r, B⟩ for every row
+  Napi::Value apply(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      auto b = std::make_shared<std::vector<double>>(to_doubles(info[0], "b"));
+      int64_t size = 0;
+      for (const auto& f : *set_) size += f->size();
+      if (static_cast<int64_t>(b->size()) != size)
+        throw Error("BAD_ARGUMENT", "Expected " + std::to_string(size) +
+                                        " coefficients but received " + std::to_string(b->size()));
+      const int threads = static_cast<int>(to_int64(info[1], "threads"));
+      auto y = std::make_shared<std::vector<double>>(samples_ * outputs_, 0.0);
+      auto features = *set_;
+      return run_async(
+          info.Env(),
+          [=] {
+            with_threads(threads, [&] {
+              int64_t offset = 0;
+              for (const auto& f : features) {
+                f->apply(b->data() + offset, y->data());
+                offset += f->size();
+              }
+            });
+          },
+          [y](Napi::Env env) -> Napi::Value { return from_doubles(env, *y); });
+    });
+  }
+
+  // adjoint(a, threads) → Σ_r a_r X_r, block after block
+  Napi::Value adjoint(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      auto a = std::make_shared<std::vector<double>>(to_doubles(info[0], "a"));
+      if (static_cast<int64_t>(a->size()) != samples_ * outputs_)
+        throw Error("BAD_ARGUMENT", "Expected one weight per row");
+      const int threads = static_cast<int>(to_int64(info[1], "threads"));
+      int64_t size = 0;
+      for (const auto& f : *set_) size += f->size();
+      auto s = std::make_shared<std::vector<double>>(size);
+      auto features = *set_;
+      return run_async(
+          info.Env(),
+          [=] {
+            with_threads(threads, [&] {
+              int64_t offset = 0;
+              for (const auto& f : features) {
+                f->adjoint(a->data(), s->data() + offset);
+                offset += f->size();
+              }
+            });
+          },
+          [s](Napi::Env env) -> Napi::Value { return from_doubles(env, *s); });
+    });
+  }
+
+  // kernel(other, transforms, threads, control?) → (rows, other's rows)
+  Napi::Value kernel(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const solve::FeatureSet a = *set_, b = features_of(info[0]);
+      const Napi::Array list = info[1].As<Napi::Array>();
+      if (a.empty() || a.size() != b.size() || list.Length() != a.size())
+        throw Error("BAD_ARGUMENT", "Expected the same blocks on both sides of the kernel");
+      auto transforms = std::make_shared<std::vector<solve::Transform>>();
+      for (uint32_t i = 0; i < list.Length(); ++i) {
+        transforms->push_back(to_transform(list.Get(i).ToObject()));
+        if (a[i]->m() != b[i]->m() || a[i]->k() != b[i]->k() ||
+            transforms->back().size() != a[i]->size())
+          throw Error("BAD_ARGUMENT", "Expected blocks of the same shape on both sides");
+      }
+      std::vector<Napi::ObjectReference> pins;
+      const int threads = static_cast<int>(to_int64(info[2], "threads"));
+      const Control control = to_control(info[3], pins);
+      auto out = std::make_shared<std::vector<double>>(checked_mul(a[0]->rows(), b[0]->rows()));
+      return run_async(
+          info.Env(),
+          [=] {
+            with_threads(threads,
+                         [&] { solve::cross_kernel(a, b, *transforms, out->data(), control); });
+          },
+          [out](Napi::Env env) -> Napi::Value { return from_doubles(env, *out); }, std::move(pins));
+    });
+  }
+
+  Napi::Value bytes(const Napi::CallbackInfo& info) {
+    double total = 0;
+    for (const auto& f : *set_)
+      if (f) total += static_cast<double>(f->bytes());
+    return Napi::Number::New(info.Env(), total);
+  }
+
+  int64_t samples_ = 0, outputs_ = 0;
+  size_t reserved_ = 0;
+  std::shared_ptr<solve::FeatureSet> set_ = std::make_shared<solve::FeatureSet>();
+};
+
+}  // namespace
+
+solve::FeatureSet features_of(const Napi::Value& value) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&SolveFeatures::kTag))
+    throw Napi::TypeError::New(value.Env(), "Expected SolveFeatures");
+  const auto& set = Napi::ObjectWrap<SolveFeatures>::Unwrap(value.As<Napi::Object>())->set();
+  for (const auto& f : set)
+    if (!f) throw Error("BAD_ARGUMENT", "Features are used before they were added");
+  return set;
+}
+
+void export_solve_features(Napi::Env env, Napi::Object exports) {
+  exports.Set("SolveFeatures", SolveFeatures::define(env));
+}
+
+}  // namespace at

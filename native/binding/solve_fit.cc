@@ -1,0 +1,206 @@
+#include "binding/convert.h"
+#include "binding/promise.h"
+#include "binding/solve.h"
+#include "core/lapack.h"
+#include "core/parallel.h"
+#include "solve/adaptive.h"
+
+namespace at {
+
+namespace {
+
+const char* name_of(solve::Status status) {
+  switch (status) {
+    case solve::Status::running:
+      return "running";
+    case solve::Status::converged:
+      return "converged";
+    case solve::Status::stalled:
+      return "stalled";
+    default:
+      return "singular";
+  }
+}
+
+const char* name_of(solve::Step step) {
+  switch (step) {
+    case solve::Step::plain:
+      return "plain";
+    case solve::Step::anderson:
+      return "anderson";
+    default:
+      return "extended";
+  }
+}
+
+double number_or(const Napi::Object& object, const char* name, double otherwise) {
+  const Napi::Value value = object.Get(name);
+  return value.IsUndefined() ? otherwise : value.ToNumber().DoubleValue();
+}
+
+// new SolveFit(features, rules, targets, options)
+class SolveFit final : public Napi::ObjectWrap<SolveFit> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "SolveFit",
+        {InstanceMethod<&SolveFit::warm_start>("warmStart"),
+         InstanceMethod<&SolveFit::iterate>("iterate"), InstanceMethod<&SolveFit::block>("block"),
+         InstanceMethod<&SolveFit::save>("save"), InstanceMethod<&SolveFit::restore>("restore"),
+         InstanceMethod<&SolveFit::last>("last"), InstanceAccessor<&SolveFit::status>("status"),
+         InstanceAccessor<&SolveFit::redundant>("redundant"),
+         InstanceAccessor<&SolveFit::solution>("solution"), InstanceAccessor<&SolveFit::fit>("fit"),
+         InstanceAccessor<&SolveFit::dual>("dual")});
+  }
+
+  explicit SolveFit(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SolveFit>(info) {
+    guarded(info.Env(), [&] {
+      const Napi::Array list = info[1].As<Napi::Array>();
+      std::vector<solve::BlockRule> rules;
+      for (uint32_t i = 0; i < list.Length(); ++i) rules.push_back(to_rule(list.Get(i).ToObject()));
+      const Napi::Object given = info[3].ToObject();
+      solve::AdaptiveOptions options;
+      options.ridge = number_or(given, "ridge", options.ridge);
+      options.tolerance = number_or(given, "tolerance", options.tolerance);
+      options.stationarity = number_or(given, "stationarity", options.stationarity);
+      options.depth = static_cast<int>(number_or(given, "depth", options.depth));
+      options.memory = static_cast<size_t>(number_or(given, "memory", 1e15));
+      threads_ = static_cast<int>(number_or(given, "threads", 0));
+      fit_ = std::make_shared<solve::AdaptiveFit>(features_of(info[0]), std::move(rules),
+                                                  to_doubles(info[2], "targets"), options);
+    });
+  }
+
+ private:
+  // A method that computes off the JavaScript thread; one at a time.
+  template <class Work, class Finish>
+  Napi::Value start(Napi::Env env, Work work, Finish finish,
+                    std::vector<Napi::ObjectReference> pins = {}) {
+    if (*busy_) throw Error("FAILED", "The fit is already at work");
+    *busy_ = true;
+    auto busy = busy_;
+    auto fit = fit_;
+    const int threads = threads_;
+    struct Release {
+      std::shared_ptr<bool> flag;
+      ~Release() { *flag = false; }
+    };
+    auto release = std::make_shared<Release>(Release{busy});
+    busy.reset();
+    return run_async(
+        env, [=] { with_threads(threads, [&] { work(*fit); }); },
+        [finish, fit, release](Napi::Env inner) {
+          *release->flag = false;
+          return finish(inner, *fit);
+        },
+        std::move(pins));
+  }
+
+  Napi::Value warm_start(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      auto b = std::make_shared<std::vector<double>>(to_doubles(info[0], "b"));
+      return start(
+          info.Env(), [b](solve::AdaptiveFit& fit) { fit.warm_start(*b); },
+          [](Napi::Env env, solve::AdaptiveFit&) { return env.Undefined(); });
+    });
+  }
+
+  static Napi::Value report(Napi::Env env, const solve::AdaptiveFit& fit) {
+    const solve::Iteration& last = fit.last();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("iteration", static_cast<double>(last.number));
+    result.Set("objective", last.objective);
+    result.Set("penalty", last.penalty);
+    result.Set("misfit", last.misfit);
+    result.Set("decrease", last.decrease);
+    result.Set("stationarity", last.stationarity);
+    result.Set("condition", last.condition);
+    result.Set("step", name_of(last.step));
+    result.Set("status", name_of(fit.status()));
+    return result;
+  }
+
+  Napi::Value iterate(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      std::vector<Napi::ObjectReference> pins;
+      const Control control = to_control(info[0], pins);
+      return start(
+          info.Env(), [control](solve::AdaptiveFit& fit) { fit.iterate(control); },
+          [](Napi::Env env, solve::AdaptiveFit& fit) { return report(env, fit); }, std::move(pins));
+    });
+  }
+
+  // block(index) → its singular values, vectors and transformation
+  Napi::Value block(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      idle();
+      const auto index = static_cast<size_t>(to_int64(info[0], "index"));
+      if (index >= fit_->rules().size()) throw Error("BAD_ARGUMENT", "No such block");
+      const solve::BlockRule& rule = fit_->rules()[index];
+      const solve::Shaped& shaped = fit_->shaped()[index];
+      Napi::Object result = Napi::Object::New(info.Env());
+      result.Set("penalty", shaped.penalty);
+      result.Set("singular", from_doubles(info.Env(), shaped.singular));
+      result.Set("stretches", from_doubles(info.Env(), shaped.stretches));
+      result.Set("u", from_doubles(info.Env(), shaped.u));
+      result.Set("vt", from_doubles(info.Env(), shaped.vt));
+      result.Set("transform", from_transform(info.Env(), shaped.transform));
+      result.Set("b", from_doubles(info.Env(), fit_->solution().data() + fit_->offset(index),
+                                   static_cast<size_t>(rule.size())));
+      return result;
+    });
+  }
+
+  Napi::Value save(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      idle();
+      return from_doubles(info.Env(), fit_->save());
+    });
+  }
+
+  Napi::Value restore(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      idle();
+      fit_->restore(to_doubles(info[0], "state"));
+      return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value last(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      idle();
+      return report(info.Env(), *fit_);
+    });
+  }
+  Napi::Value status(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), name_of(fit_->status()));
+  }
+  Napi::Value redundant(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(fit_->redundant()));
+  }
+  Napi::Value solution(const Napi::CallbackInfo& info) { return vector(info, fit_->solution()); }
+  Napi::Value fit(const Napi::CallbackInfo& info) { return vector(info, fit_->fit()); }
+  Napi::Value dual(const Napi::CallbackInfo& info) { return vector(info, fit_->dual()); }
+
+  Napi::Value vector(const Napi::CallbackInfo& info, const std::vector<double>& x) {
+    return guarded(info.Env(), [&] {
+      idle();
+      return from_doubles(info.Env(), x);
+    });
+  }
+  void idle() const {
+    if (*busy_) throw Error("FAILED", "The fit is at work");
+  }
+
+  std::shared_ptr<solve::AdaptiveFit> fit_;
+  std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);
+  int threads_ = 0;
+};
+
+}  // namespace
+
+void export_solve_fit(Napi::Env env, Napi::Object exports) {
+  exports.Set("SolveFit", SolveFit::define(env));
+}
+
+}  // namespace at

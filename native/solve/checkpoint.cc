@@ -1,0 +1,165 @@
+#include <cmath>
+#include <string>
+
+#include "core/error.h"
+#include "solve/adaptive.h"
+
+// A fit's state as a flat array of doubles: counts, then contents.
+namespace at::solve {
+
+namespace {
+
+constexpr double kVersion = 1;
+
+class Writer {
+ public:
+  void number(double x) { out.push_back(x); }
+  void list(const std::vector<double>& x) {
+    number(static_cast<double>(x.size()));
+    out.insert(out.end(), x.begin(), x.end());
+  }
+  std::vector<double> out;
+};
+
+class Reader {
+ public:
+  explicit Reader(const std::vector<double>& state) : state_(state) {}
+  double number() {
+    if (at_ >= state_.size()) fail();
+    return state_[at_++];
+  }
+  int64_t count() {
+    const double n = number();
+    if (!(n >= 0 && n <= static_cast<double>(state_.size())) || n != std::floor(n)) fail();
+    return static_cast<int64_t>(n);
+  }
+  std::vector<double> list() {
+    const auto n = static_cast<size_t>(count());
+    if (n > state_.size() - at_) fail();
+    const auto first = state_.begin() + static_cast<std::ptrdiff_t>(at_);
+    at_ += n;
+    return {first, first + static_cast<std::ptrdiff_t>(n)};
+  }
+  std::vector<double> list(size_t expected) {
+    auto x = list();
+    if (x.size() != expected) fail();
+    return x;
+  }
+  bool finished() const { return at_ == state_.size(); }
+  [[noreturn]] static void fail() {
+    throw Error("BAD_FILE", "The checkpoint is damaged or belongs to a fit of other features");
+  }
+
+ private:
+  const std::vector<double>& state_;
+  size_t at_ = 0;
+};
+
+void write(Writer& to, const Shaped& shaped) {
+  to.number(shaped.penalty);
+  to.list(shaped.singular);
+  to.list(shaped.u);
+  to.list(shaped.vt);
+  to.list(shaped.stretches);
+  to.list(shaped.transform.numbers);
+  for (const Stretch& mode : shaped.transform.modes) {
+    to.list(mode.z);
+    to.list(mode.vectors);
+  }
+}
+
+Shaped read(Reader& from, const BlockRule& rule) {
+  Shaped shaped;
+  shaped.penalty = from.number();
+  shaped.singular = from.list();
+  shaped.u = from.list();
+  shaped.vt = from.list();
+  shaped.stretches = from.list();
+  shaped.transform = rule.identity();
+  shaped.transform.numbers = from.list();
+  if (rule.structure == Structure::diagonal) {
+    // A diagonal M has no modes, except for the identity that a fit starts from.
+    if (!shaped.transform.numbers.empty()) {
+      if (static_cast<int64_t>(shaped.transform.numbers.size()) != rule.size()) Reader::fail();
+      shaped.transform.modes.clear();
+      return shaped;
+    }
+  } else if (!shaped.transform.numbers.empty()) {
+    Reader::fail();
+  }
+  for (Stretch& mode : shaped.transform.modes) {
+    mode.z = from.list();
+    mode.vectors = from.list(mode.z.size() * static_cast<size_t>(mode.dim));
+  }
+  return shaped;
+}
+
+}  // namespace
+
+std::vector<double> AdaptiveFit::save() const {
+  Writer to;
+  to.number(kVersion);
+  to.number(static_cast<double>(rows_));
+  to.number(static_cast<double>(size_));
+  to.number(static_cast<double>(status_));
+  to.number(started_);
+  to.number(static_cast<double>(flat_steps_));
+  to.number(static_cast<double>(last_.number));
+  for (double x : {last_.objective, last_.penalty, last_.misfit, last_.decrease, last_.stationarity,
+                   last_.condition, static_cast<double>(last_.step)})
+    to.number(x);
+  to.list({kept_.begin(), kept_.end()});
+  to.list(b_);
+  to.list(fit_);
+  to.list(alpha_);
+  for (const Shaped& shaped : shaped_) write(to, shaped);
+  to.list(anderson_->save());
+  return to.out;
+}
+
+void AdaptiveFit::restore(const std::vector<double>& state) {
+  Reader from(state);
+  if (from.number() != kVersion || from.number() != static_cast<double>(rows_) ||
+      from.number() != static_cast<double>(size_))
+    Reader::fail();
+  const int64_t status = from.count();
+  if (status > static_cast<int64_t>(Status::singular)) Reader::fail();
+  const bool started = from.number() != 0;
+  const int64_t flat_steps = from.count();
+  Iteration last;
+  last.number = from.count();
+  for (double* x : {&last.objective, &last.penalty, &last.misfit, &last.decrease,
+                    &last.stationarity, &last.condition})
+    *x = from.number();
+  const int64_t step = from.count();
+  if (step > static_cast<int64_t>(Step::extended)) Reader::fail();
+  last.step = static_cast<Step>(step);
+  std::vector<int64_t> kept;
+  for (double r : from.list()) {
+    if (!(r >= 0 && r < static_cast<double>(rows_))) Reader::fail();
+    kept.push_back(static_cast<int64_t>(r));
+  }
+  auto b = from.list(), fit = from.list(), alpha = from.list();
+  const auto expect = [&](const std::vector<double>& x, int64_t n) {
+    if (static_cast<int64_t>(x.size()) != (started ? n : 0)) Reader::fail();
+  };
+  expect(b, size_);
+  expect(fit, rows_);
+  expect(alpha, rows_);
+  std::vector<Shaped> shaped;
+  for (const BlockRule& rule : rules_) shaped.push_back(read(from, rule));
+  anderson_->restore(from.list());
+  if (!from.finished()) Reader::fail();
+  status_ = static_cast<Status>(status);
+  started_ = started;
+  flat_steps_ = flat_steps;
+  last_ = last;
+  kept_ = std::move(kept);
+  redundant_ = kept_.empty() ? 0 : rows_ - static_cast<int64_t>(kept_.size());
+  b_ = std::move(b);
+  fit_ = std::move(fit);
+  alpha_ = std::move(alpha);
+  shaped_ = std::move(shaped);
+}
+
+}  // namespace at::solve
