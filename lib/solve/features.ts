@@ -1,0 +1,175 @@
+import { badArgument, TangentError } from '../errors.js'
+import { type NativeSolveFeatures, type NativeTransform, native } from '../native.js'
+import { call, callSync, type SolveOptions, threadsOf } from './native-call.js'
+
+type Floats = Float32Array | Float64Array
+
+/**
+ * The tangent features of one block (a parameter seen as a matrix, or a layer's [W b]): for every
+ * row r = i·outputs + o an m × k matrix X_r, as such or in factors.
+ */
+export type FeatureBlock = {
+  name: string
+  m: number
+  k: number
+  /** Sizes of the modes that the k columns stand for (a convolution: [in, positions]). */
+  columns?: readonly number[]
+} & (
+  | {
+      /** (N·O, m, k) */
+      x: Floats
+    }
+  | {
+      /** (N·O, T, m): X_r = Σ_t delta_{r,t} ⊗ h_{i,t} */
+      delta: Floats
+      /** (N, T, k), common to a sample's outputs */
+      h: Floats
+      /** T (default 1) */
+      positions?: number
+    }
+)
+
+/** Shape of one block of features. */
+export interface BlockShape {
+  readonly name: string
+  readonly m: number
+  readonly k: number
+  /** [m, …modes of the columns] */
+  readonly modes: readonly number[]
+}
+
+/**
+ * Tangent features of N samples and O outputs in the solver's memory: what the fits see of a
+ * network. Factors stay factors where that is cheaper.
+ */
+export class TangentFeatures {
+  readonly samples: number
+  readonly outputs: number
+  readonly blocks: readonly BlockShape[]
+  /** Not part of the public interface. */
+  readonly native: NativeSolveFeatures
+
+  private constructor(
+    samples: number,
+    outputs: number,
+    blocks: BlockShape[],
+    handle: NativeSolveFeatures,
+  ) {
+    this.samples = samples
+    this.outputs = outputs
+    this.blocks = blocks
+    this.native = handle
+  }
+
+  /**
+   * Copies the blocks into the solver's memory, off the JS thread.
+   * @param samples N
+   * @param outputs O
+   * @throws TangentError BAD_ARGUMENT for wrong sizes.
+   */
+  static async from(
+    samples: number,
+    outputs: number,
+    blocks: readonly FeatureBlock[],
+    options: SolveOptions = {},
+  ): Promise<TangentFeatures> {
+    for (const [name, value] of [
+      ['samples', samples],
+      ['outputs', outputs],
+    ] as const) {
+      if (!Number.isInteger(value) || value < 1) {
+        throw badArgument(name, 'a positive whole number', value)
+      }
+    }
+    if (blocks.length === 0) throw badArgument('blocks', 'at least one block of features', '[]')
+    const names = new Set(blocks.map((block) => block.name))
+    if (names.size < blocks.length) throw badArgument('blocks', 'names that differ', [...names])
+    const handle = callSync(() => new native.SolveFeatures(samples, outputs))
+    for (const block of blocks) {
+      const { m, k } = block
+      await call(options.signal, () =>
+        'x' in block
+          ? handle.addDense(block.x, m, k)
+          : handle.addFactors(block.delta, block.h, block.positions ?? 1, m, k),
+      )
+    }
+    const shapes = blocks.map(({ name, m, k, columns }) => {
+      const modes = columns ?? [k]
+      if (modes.reduce((product, d) => product * d, 1) !== k) {
+        throw badArgument('columns', `sizes that multiply to ${k}`, modes)
+      }
+      return { name, m, k, modes: [m, ...modes] }
+    })
+    return new TangentFeatures(samples, outputs, shapes, handle)
+  }
+
+  /** N·O. */
+  get rows(): number {
+    return this.samples * this.outputs
+  }
+
+  /** Numbers of all blocks' B together. */
+  get size(): number {
+    return this.blocks.reduce((sum, { m, k }) => sum + m * k, 0)
+  }
+
+  /** Bytes held by the solver. */
+  get bytes(): number {
+    return this.native.bytes
+  }
+
+  /** Do these hold the same blocks as `other`, for other samples? */
+  matches(blocks: readonly BlockShape[]): boolean {
+    return (
+      blocks.length === this.blocks.length &&
+      this.blocks.every(({ m, k }, b) => blocks[b]?.m === m && blocks[b]?.k === k)
+    )
+  }
+
+  /**
+   * Σ_blocks ⟨X_r, B⟩ for every row: the first-order change of the outputs.
+   * @param b all blocks' B (m, k), one after another
+   */
+  apply(b: Float64Array, options: SolveOptions = {}): Promise<Float64Array> {
+    return call(options.signal, () => this.native.apply(b, threadsOf(options)))
+  }
+
+  /** Σ_r a_r X_r, block after block: the adjoint of {@link apply}. */
+  adjoint(a: Float64Array, options: SolveOptions = {}): Promise<Float64Array> {
+    return call(options.signal, () => this.native.adjoint(a, threadsOf(options)))
+  }
+
+  /**
+   * The tangent kernel K_0 of these features with others of the same blocks.
+   * @returns (rows, rows of other), C order.
+   */
+  kernel(other: TangentFeatures = this, options: SolveOptions = {}): Promise<Float64Array> {
+    return this.adaptedKernel(
+      other,
+      this.blocks.map(({ m, k }) => identityTransform([m, k])),
+      options,
+    )
+  }
+
+  /** The same under transformations of the blocks. */
+  adaptedKernel(
+    other: TangentFeatures,
+    transforms: NativeTransform[],
+    options: SolveOptions = {},
+  ): Promise<Float64Array> {
+    if (!this.matches(other.blocks)) {
+      throw new TangentError('BAD_ARGUMENT', 'Expected features of the same blocks for the kernel')
+    }
+    return call(options.signal, (control) =>
+      this.native.kernel(other.native, transforms, threadsOf(options), control),
+    )
+  }
+}
+
+export function identityTransform(dims: readonly number[]): NativeTransform {
+  return {
+    dims: [...dims],
+    numbers: new Float64Array(0),
+    modes: dims.map(() => ({ z: new Float64Array(0), vectors: new Float64Array(0) })),
+  }
+}

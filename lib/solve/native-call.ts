@@ -1,0 +1,63 @@
+// What the calls into the solver's core share: aborts, errors, threads, budgets.
+import { availableParallelism } from 'node:os'
+import { threadCount } from '../core.js'
+import { type ErrorCode, TangentError } from '../errors.js'
+import { abortError } from '../forward/host.js'
+import { defaultBudget, parseBytes } from '../memory.js'
+
+/** Options of every computation of the solver. */
+export interface SolveOptions {
+  /** Aborts with a DOMException named AbortError. */
+  signal?: AbortSignal | undefined
+  /** Threads (default: what the machine has). */
+  threads?: number | undefined
+  /** Memory budget: bytes, or a text such as `'2GiB'` (default: half of what the process may use). */
+  memory?: number | string | undefined
+}
+
+export function threadsOf(options: SolveOptions): number {
+  return threadCount(options.threads) ?? availableParallelism()
+}
+
+export function memoryOf(options: SolveOptions): number {
+  return options.memory === undefined
+    ? defaultBudget()
+    : parseBytes(options.memory, 'options.memory')
+}
+
+/** Runs one call of the core, with its errors as this package's and with aborts passed on. */
+export async function call<T>(
+  signal: AbortSignal | undefined,
+  work: (control: BigInt64Array) => Promise<T>,
+): Promise<T> {
+  if (signal?.aborted) throw abortError(signal)
+  const control = new BigInt64Array(new SharedArrayBuffer(24))
+  const stop = () => Atomics.store(control, 0, 1n)
+  signal?.addEventListener('abort', stop, { once: true })
+  try {
+    return await work(control)
+  } catch (error) {
+    throw translated(error, signal)
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** The same for a call that answers at once. */
+export function callSync<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw translated(error, undefined)
+  }
+}
+
+function translated(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (error instanceof TangentError || error instanceof DOMException) return error
+  const { code, message } = error as { code?: string; message: string }
+  if (code === 'ABORTED') return abortError(signal)
+  if (code !== undefined && /^[A-Z_]+$/.test(code)) {
+    return new TangentError(code as ErrorCode, message, { cause: error })
+  }
+  return error
+}

@@ -1,0 +1,60 @@
+import test from 'ava'
+import { fitFeatures } from '../../lib/solve/adaptive.js'
+import { load, optionsOf, reference, settings, targets } from './synthetic.js'
+
+for (const name of settings) {
+  test(`${name}: the reference's optimum and predictions`, async (t) => {
+    const expected = reference(name)
+    const features = await load()
+    const model = await fitFeatures(features, await targets(), optionsOf(expected))
+    t.is(model.status.name, 'converged')
+    t.log(`${model.iterations.length} iterations, ${model.objective / expected.objective - 1}`)
+    t.true(
+      model.objective <= expected.objective * (1 + 1e-6),
+      `${model.objective} against ${expected.objective}`,
+    )
+    t.true(
+      model.objective >= expected.objective * (1 - 1e-6),
+      `another optimum: ${model.objective} against ${expected.objective}`,
+    )
+    const predictions = await model.predict(await load('test_'))
+    expected.predictions.forEach((value, i) => {
+      t.true(Math.abs(value - (predictions[i] as number)) < 1e-4, `${value} ${predictions[i]}`)
+    })
+    expected.fit.forEach((value, i) => {
+      t.true(Math.abs(value - (model.fit[i] as number)) < 1e-4)
+    })
+    if (expected.structure === undefined) {
+      for (const block of model.blocks) {
+        if (block.singularValues.length === 0) continue
+        expected.singular_values[block.name]?.forEach((value, j) => {
+          t.true(Math.abs(value - (block.singularValues[j] as number)) < 1e-3 * (1 + value))
+        })
+      }
+    }
+    // Never up, from the fixed model on.
+    let before = Number.POSITIVE_INFINITY
+    for (const { objective } of model.iterations) {
+      t.true(objective <= before)
+      before = objective
+    }
+    if (expected.structure === undefined) {
+      const first = model.iterations[0]?.objective as number
+      t.true(first <= expected.fixed_feature_start * (1 + 1e-12))
+    }
+  })
+}
+
+test('at least four times fewer iterations than plain alternation on the slow settings', async (t) => {
+  const features = await load()
+  const r = await targets()
+  for (const name of settings) {
+    const options = { ...optionsOf(reference(name)), maxIterations: 5000 }
+    const plain = await fitFeatures(features, r, { ...options, depth: 0 })
+    const fast = await fitFeatures(features, r, options)
+    t.log(`${name}: ${plain.iterations.length} to ${fast.iterations.length}`)
+    t.true(fast.objective <= plain.objective * (1 + 1e-8))
+    if (plain.iterations.length < 300) continue
+    t.true(plain.iterations.length >= 4 * fast.iterations.length)
+  }
+})
