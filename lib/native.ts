@@ -304,6 +304,13 @@ export interface NativeSolve {
     control?: BigInt64Array,
   ): Promise<{ alpha: Float64Array | null; condition: number }>
   createSpectrum(kernel: Float32Array | Float64Array, n: number): Promise<NativeSpectrum>
+  /** Over-parameterised gradient flow of every coordinate; see flow.h. */
+  flow(
+    lambda: Float64Array,
+    z: Float64Array,
+    options: { depth: number; start: number; time: number },
+    control?: BigInt64Array,
+  ): Promise<{ theta: Float64Array; values: Float64Array; drift: number; steps: number }>
   /** Nyström approximation u diag(values) uᵀ from y = K·omega, both (n, q). */
   nystrom(
     omega: Float64Array,

@@ -1,6 +1,7 @@
 import { badArgument, TangentError } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import { type NativeSolveFit, native } from '../native.js'
+import { checkTargets, notNegative, wholeNumber } from './checks.js'
 import type { TangentFeatures } from './features.js'
 import { AdaptiveModel, type FitStatus } from './model.js'
 import { call, callSync, memoryOf, type SolveOptions, threadsOf } from './native-call.js'
@@ -185,30 +186,4 @@ export function rulesOf(
     throw badArgument('options.perBlock', `names of blocks (${known})`, name)
   }
   return rules
-}
-
-/** Targets as doubles; throws for a wrong length or numbers that are not finite. */
-export function checkTargets(targets: ArrayLike<number>, rows: number): Float64Array {
-  if (targets.length !== rows) {
-    throw badArgument('targets', `${rows} numbers, one per row`, `${targets.length} numbers`)
-  }
-  const residual = Float64Array.from(targets)
-  const bad = residual.findIndex((value) => !Number.isFinite(value))
-  if (bad >= 0) {
-    throw new TangentError(
-      'BAD_INPUT',
-      `Expected finite targets but the target of row ${bad} is ${residual[bad]}`,
-    )
-  }
-  return residual
-}
-
-export function notNegative(name: string, value: number): void {
-  if (!(value >= 0 && Number.isFinite(value))) throw badArgument(name, 'a number ≥ 0', value)
-}
-
-function wholeNumber(name: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least) {
-    throw badArgument(name, `a whole number ≥ ${least}`, value)
-  }
 }

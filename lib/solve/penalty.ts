@@ -81,7 +81,7 @@ export function nativePenalty(sides: readonly Penalty[]): NativePenalty {
 /** log(z − 1) on a grid: from where z is 1 in double precision to far beyond any useful stretch. */
 const gridStart = -16
 const gridEnd = 9
-const gridPoints = 25 * 24 + 1
+const gridPoints = 25 * 8 + 1
 const gridAt = (i: number) => gridStart + ((gridEnd - gridStart) * i) / (gridPoints - 1)
 
 /** ω along x = log10(z − 1), z = 1 beyond the left end. */
@@ -119,31 +119,31 @@ interface Minimum {
   z: number[]
 }
 
-/** The global minimum, by descent from the best of several starts over one side at a time. */
+/** The global minimum, by descent from several starts over one side at a time. */
 function minimise(sides: Side[], v: number): Minimum {
-  const starts = sides.map(() => 1)
-  let best = descend(sides, v, starts)
-  if (sides.length === 1) return best
+  const ones = sides.map(() => 1)
+  if (sides.length === 1) return descend(sides, v, ones, fullSweeps)
   // Coordinate descent may stop beside a corner, where several sides must move together.
-  for (let s = 0; s < sides.length; s++) {
-    const alone = bestAlong(sides[s] as Side, v)
-    const from = starts.map((_, t) => (t === s ? alone : 1))
-    const found = descend(sides, v, from)
-    if (found.value < best.value) best = found
-  }
+  const starts = [ones]
+  sides.forEach((side, s) => {
+    const alone = bestAlong(side, v)
+    starts.push(ones.map((_, t) => (t === s ? alone : 1)))
+  })
   for (const share of [1 / sides.length, 1 / (2 * sides.length + 1)]) {
     const common = Math.max(1, v) ** share
-    const found = descend(
-      sides,
-      v,
-      starts.map(() => common),
-    )
-    if (found.value < best.value) best = found
+    starts.push(ones.map(() => common))
   }
-  return best
+  let best: Minimum | undefined
+  for (const start of starts) {
+    const found = descend(sides, v, start, 3)
+    if (best === undefined || found.value < best.value) best = found
+  }
+  return descend(sides, v, (best as Minimum).z, fullSweeps)
 }
 
-function descend(sides: Side[], v: number, from: number[]): Minimum {
+const fullSweeps = 400
+
+function descend(sides: Side[], v: number, from: number[], sweeps: number): Minimum {
   const z = [...from]
   const total = () => {
     let product = 1
@@ -156,7 +156,7 @@ function descend(sides: Side[], v: number, from: number[]): Minimum {
     return sum + (v / product) ** 2
   }
   let value = total()
-  for (let sweep = 0; sweep < 400; sweep++) {
+  for (let sweep = 0; sweep < sweeps; sweep++) {
     for (let s = 0; s < sides.length; s++) {
       let others = 1
       z.forEach((zt, t) => {
@@ -190,7 +190,7 @@ function bestAlong(side: Side, w: number): number {
     if (here <= before && here <= after) {
       const low = gridAt(Math.max(i - 1, 0))
       const high = gridAt(Math.min(i + 1, gridPoints - 1))
-      const x = goldenSection(at, low, high)
+      const x = lineMinimum(at, low, high)
       const value = at(x)
       if (value < bestValue) {
         bestValue = value
@@ -216,36 +216,63 @@ function trade(sides: Side[], z: number[], a: number, b: number): void {
   }
   const t0 = Math.log(za)
   const width = Math.max(room * 0.1, 1e-12)
-  const t = goldenSection(cost, Math.max(0, t0 - width), Math.min(room, t0 + width))
+  const t = lineMinimum(cost, Math.max(0, t0 - width), Math.min(room, t0 + width))
   if (cost(t) < cost(t0)) {
     z[a] = Math.max(Math.exp(t), 1)
     z[b] = Math.max(Math.exp(room - t), 1)
   }
 }
 
-const golden = (Math.sqrt(5) - 1) / 2
+const golden = (3 - Math.sqrt(5)) / 2
 
-/** Minimum of a function that has one in [low, high]. */
-function goldenSection(f: (x: number) => number, low: number, high: number): number {
+/** The minimum in [low, high] of a function that has one there (Brent 1973, chapter 5). */
+function lineMinimum(f: (x: number) => number, low: number, high: number): number {
   let [a, b] = [low, high]
-  let x1 = b - golden * (b - a)
-  let x2 = a + golden * (b - a)
-  let f1 = f(x1)
-  let f2 = f(x2)
-  for (let i = 0; i < 80 && b - a > 1e-11 * (1 + Math.abs(a)); i++) {
-    if (f1 <= f2) {
-      b = x2
-      x2 = x1
-      f2 = f1
-      x1 = b - golden * (b - a)
-      f1 = f(x1)
+  let x = a + golden * (b - a)
+  let [w, v] = [x, x]
+  let fx = f(x)
+  let [fw, fv] = [fx, fx]
+  let step = 0
+  let before = 0
+  for (let i = 0; i < 100; i++) {
+    const middle = 0.5 * (a + b)
+    const tolerance = 1e-9 * Math.abs(x) + 1e-13
+    if (Math.abs(x - middle) <= 2 * tolerance - 0.5 * (b - a)) break
+    let parabolic = false
+    if (Math.abs(before) > tolerance) {
+      // The parabola through the best three points, if its minimum lies well inside.
+      const r = (x - w) * (fx - fv)
+      let q = (x - v) * (fx - fw)
+      let p = (x - v) * q - (x - w) * r
+      q = 2 * (q - r)
+      if (q > 0) p = -p
+      q = Math.abs(q)
+      parabolic = Math.abs(p) < Math.abs(0.5 * q * before) && p > q * (a - x) && p < q * (b - x)
+      if (parabolic) {
+        before = step
+        step = p / q
+        const u = x + step
+        if (u - a < 2 * tolerance || b - u < 2 * tolerance) {
+          step = x < middle ? tolerance : -tolerance
+        }
+      }
+    }
+    if (!parabolic) {
+      before = (x < middle ? b : a) - x
+      step = golden * before
+    }
+    const u = x + (Math.abs(step) >= tolerance ? step : step > 0 ? tolerance : -tolerance)
+    const fu = f(u)
+    if (fu <= fx) {
+      if (u < x) b = x
+      else a = x
+      ;[v, fv, w, fw, x, fx] = [w, fw, x, fx, u, fu]
     } else {
-      a = x1
-      x1 = x2
-      f1 = f2
-      x2 = a + golden * (b - a)
-      f2 = f(x2)
+      if (u < x) a = u
+      else b = u
+      if (fu <= fw || w === x) [v, fv, w, fw] = [w, fw, u, fu]
+      else if (fu <= fv || v === x || v === w) [v, fv] = [u, fu]
     }
   }
-  return f1 <= f2 ? x1 : x2
+  return x
 }

@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "core/shape.h"
 #include "solve/cholesky.h"
+#include "solve/flow.h"
 #include "solve/spectral.h"
 
 namespace at {
@@ -158,6 +159,33 @@ Napi::Value nystrom(const Napi::CallbackInfo& info) {
   });
 }
 
+// flow(lambda, z, {depth, start, time}) → {theta, values, drift, steps}
+Napi::Value flow(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Doubles lambda = shared(to_doubles(info[0], "lambda")), z = shared(to_doubles(info[1], "z"));
+    expect_length(*z, static_cast<int64_t>(lambda->size()), "z");
+    const Napi::Object given = info[2].ToObject();
+    solve::FlowOptions options;
+    options.depth = to_int64(given.Get("depth"), "depth");
+    options.start = given.Get("start").ToNumber().DoubleValue();
+    options.time = given.Get("time").ToNumber().DoubleValue();
+    std::vector<Napi::ObjectReference> pins;
+    const Control control = to_control(info[3], pins);
+    auto out = std::make_shared<solve::Flow>();
+    return run_async(
+        info.Env(), [=] { *out = solve::adaptive_flow(*lambda, *z, options, control); },
+        [out](Napi::Env env) -> Napi::Value {
+          Napi::Object result = Napi::Object::New(env);
+          result.Set("theta", from_doubles(env, out->theta));
+          result.Set("values", from_doubles(env, out->values));
+          result.Set("drift", out->drift);
+          result.Set("steps", static_cast<double>(out->steps));
+          return result;
+        },
+        std::move(pins));
+  });
+}
+
 }  // namespace
 
 void export_solve_kernel(Napi::Env env, Napi::Object exports) {
@@ -165,6 +193,7 @@ void export_solve_kernel(Napi::Env env, Napi::Object exports) {
   auto constructor = std::make_shared<Napi::FunctionReference>(Napi::Persistent(spectrum));
   constructor->SuppressDestruct();  // the environment may be gone before this closure
   exports.Set("solveKernel", Napi::Function::New(env, solve_kernel));
+  exports.Set("flow", Napi::Function::New(env, flow));
   exports.Set("nystrom", Napi::Function::New(env, nystrom));
   exports.Set(
       "createSpectrum", Napi::Function::New(env, [constructor](const Napi::CallbackInfo& info) {

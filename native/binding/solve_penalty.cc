@@ -1,3 +1,4 @@
+#include <atomic>
 #include <future>
 
 #include "binding/convert.h"
@@ -19,16 +20,29 @@ std::vector<double> to_powers(const Napi::Value& value) {
 // for a few singular values at a time.
 class CallbackPenalty final : public solve::Penalty {
  public:
-  CallbackPenalty(Napi::Env env, const Napi::Function& function, int sides) : sides_(sides) {
-    function_ = Napi::ThreadSafeFunction::New(env, function, "penalty", 0, 1);
+  CallbackPenalty(Napi::Env env, const Napi::Function& function, int sides)
+      : open_(std::make_shared<std::atomic<bool>>(true)), sides_(sides) {
+    // The environment closes the function when it goes, maybe before this object.
+    auto* flag = new std::shared_ptr<std::atomic<bool>>(open_);
+    function_ = Napi::ThreadSafeFunction::New(
+        env, function, "penalty", 0, 1,
+        [](Napi::Env, std::shared_ptr<std::atomic<bool>>* open) {
+          **open = false;
+          delete open;
+        },
+        flag);
     function_.Unref(env);
   }
-  ~CallbackPenalty() override { function_.Release(); }
+  ~CallbackPenalty() override {
+    if (*open_) function_.Release();
+  }
   int sides() const override { return sides_; }
 
   void evaluate(const double* v, int64_t count, double* value, double* z) const override {
-    std::promise<std::string> answered;
-    auto ask = [&](Napi::Env env, Napi::Function function) {
+    // Held by the question alone: when it is dropped unanswered, the wait below ends.
+    auto answered = std::make_shared<std::promise<std::string>>();
+    std::future<std::string> answer = answered->get_future();
+    auto ask = [=](Napi::Env env, Napi::Function function) {
       try {
         const auto n = static_cast<size_t>(count), all = n * static_cast<size_t>(sides_);
         Napi::Float64Array in = from_doubles(env, v, n);
@@ -37,19 +51,21 @@ class CallbackPenalty final : public solve::Penalty {
         function.Call({in, values, stretches});
         std::copy(values.Data(), values.Data() + n, value);
         std::copy(stretches.Data(), stretches.Data() + all, z);
-        answered.set_value("");
+        answered->set_value("");
       } catch (const Napi::Error& error) {
-        answered.set_value(error.Message().empty() ? "unknown" : error.Message());
+        answered->set_value(error.Message().empty() ? "unknown" : error.Message());
       }
     };
-    if (function_.BlockingCall(ask) != napi_ok)
+    if (!*open_ || function_.BlockingCall(std::move(ask)) != napi_ok)
       throw Error("FAILED", "The penalty function is gone");
-    const std::string failure = answered.get_future().get();
+    answered.reset();
+    const std::string failure = answer.get();
     if (!failure.empty()) throw Error("BAD_ARGUMENT", failure);
   }
 
  private:
   Napi::ThreadSafeFunction function_;
+  std::shared_ptr<std::atomic<bool>> open_;
   int sides_;
 };
 

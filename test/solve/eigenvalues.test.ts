@@ -1,0 +1,170 @@
+import test from 'ava'
+import { fitEigenvalues, fitSequence } from '../../lib/solve/eigenvalues.js'
+import { gaussians } from '../../lib/solve/gradients.js'
+import { KernelSpectrum } from '../../lib/solve/spectrum.js'
+
+/** The flow reduced to β alone by its conserved quantities, integrated by many RK4 steps. */
+function reduced(lambda: number, z: number, depth: number, start: number, time: number): number {
+  const theta = (beta: number) =>
+    Math.sqrt(lambda + beta * beta) * Math.sqrt(start * start + depth * beta * beta) ** depth * beta
+  const slope = (beta: number) =>
+    (z - theta(beta)) *
+    Math.sqrt(lambda + beta * beta) *
+    Math.sqrt(start * start + depth * beta * beta) ** depth
+  const steps = 200_000
+  const h = time / steps
+  let beta = 0
+  for (let i = 0; i < steps; i++) {
+    const k1 = slope(beta)
+    const k2 = slope(beta + (h / 2) * k1)
+    const k3 = slope(beta + (h / 2) * k2)
+    const k4 = slope(beta + h * k3)
+    beta += (h / 6) * (k1 + 2 * k2 + 2 * k3 + k4)
+  }
+  return theta(beta)
+}
+
+/** D = 0 in closed form: θ = (λ/2) sinh 2φ with w = e^{2φ} of a Riccati equation. */
+function closedForm(lambda: number, z: number, time: number): number {
+  const root = Math.sqrt(4 * z * z + lambda * lambda)
+  const [plus, minus] = [(2 * z + root) / lambda, (2 * z - root) / lambda]
+  // (w − w₊)/(w − w₋) decays at the rate `root` from w(0) = 1.
+  const q = ((1 - plus) / (1 - minus)) * Math.exp(-root * time)
+  const w = (plus - q * minus) / (1 - q)
+  return (lambda / 4) * (w - 1 / w)
+}
+
+test('depth 0 follows its closed form; every depth the reduced equation', async (t) => {
+  const lambda = [1, 0.3, 1e-2, 1e-4]
+  const z = [0.7, -0.4, 0.9, 0.05]
+  for (const time of [0.1, 1, 5]) {
+    const flat = await fitSequence(lambda, z, 0.1, { depth: 0, time })
+    t.true(flat.drift < 1e-9)
+    lambda.forEach((value, j) => {
+      const expected = closedForm(value, z[j] as number, time)
+      t.true(Math.abs((flat.theta[j] as number) - expected) < 1e-8, `${time} ${j}`)
+    })
+    for (const depth of [1, 2, 3]) {
+      const deep = await fitSequence(lambda, z, 0.1, { depth, time, start: 0.6 })
+      t.true(deep.drift < 1e-9)
+      lambda.forEach((value, j) => {
+        const expected = reduced(value, z[j] as number, depth, 0.6, time)
+        t.true(Math.abs((deep.theta[j] as number) - expected) < 1e-8, `${depth} ${time} ${j}`)
+        // The eigenvalue grows with the fit: (a b^D)² from the conserved quantities.
+        t.true((deep.eigenvalues[j] as number) >= value * 0.6 ** (2 * depth) * (1 - 1e-9))
+      })
+    }
+  }
+})
+
+test('the fixed flow and its stopping time of least risk', async (t) => {
+  const lambda = Array.from({ length: 200 }, (_, j) => (j + 1) ** -2)
+  const noise = gaussians(200, 5)
+  const truth: number[] = lambda.map((_, j) => (j < 10 ? 1 : 0))
+  const z = truth.map((value, j) => value + 0.05 * (noise[j] as number))
+  const { theta, time } = await fitSequence(lambda, z, 0.05, { depth: 'fixed' })
+  theta.forEach((value, j) => {
+    const expected = (1 - Math.exp(-(lambda[j] as number) * time)) * (z[j] as number)
+    t.true(Math.abs(value - expected) < 1e-14)
+  })
+  const risk = (fit: ArrayLike<number>) =>
+    truth.reduce((sum, value, j) => sum + ((fit[j] as number) - value) ** 2, 0)
+  const chosen = risk(theta)
+  for (const factor of [0.05, 20]) {
+    const other = await fitSequence(lambda, z, 0.05, { depth: 'fixed', time: factor * time })
+    t.true(risk(other.theta) > chosen)
+  }
+})
+
+/**
+ * The misaligned example of Li & Lin (2024): λ_j = j^{−γ}, θ* of size ℓ^{−(p+1)/2} at j = ℓ^q and
+ * zero elsewhere. The fixed flow at its best time errs as ε^{2p/(p+q)}; with adaptive eigenvalues
+ * and the stopping rule as ε^{2p/(p+1)}, up to a share of noise ε^{2 − 2/((D+2)γ)} and logarithms.
+ */
+test('rates in the misaligned example: fixed against depths 0 and 3', async (t) => {
+  const [gamma, p, q] = [1.5, 1, 2]
+  const count = 30_000
+  const lambda = Float64Array.from({ length: count }, (_, j) => (j + 1) ** -gamma)
+  const truth = new Float64Array(count)
+  for (let l = 1; l ** q <= count; l++) truth[l ** q - 1] = l ** (-(p + 1) / 2)
+  const epsilons = [0.04, 0.02, 0.01, 0.005]
+  const slope = async (trained: (z: Float64Array, epsilon: number) => Promise<number>) => {
+    const logs: [number, number][] = []
+    for (const epsilon of epsilons) {
+      let total = 0
+      for (const seed of [1, 2]) {
+        const noise = gaussians(count, seed)
+        const z = truth.map((value, j) => value + epsilon * (noise[j] as number))
+        total += await trained(z, epsilon)
+      }
+      logs.push([Math.log(epsilon), Math.log(total / 2)])
+    }
+    const mean = (k: 0 | 1) => logs.reduce((sum, pair) => sum + pair[k], 0) / logs.length
+    const [x, y] = [mean(0), mean(1)]
+    const top = logs.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0)
+    return top / logs.reduce((sum, [a]) => sum + (a - x) ** 2, 0)
+  }
+  const error = (theta: ArrayLike<number>) =>
+    truth.reduce((sum, value, j) => sum + (value - (theta[j] as number)) ** 2, 0)
+  const fixed = await slope(async (z, epsilon) => {
+    // The best time in hindsight: the fixed flow has no rule that knows no target.
+    let best = Number.POSITIVE_INFINITY
+    for (let i = 0; i <= 24; i++) {
+      const time = 10 ** (i / 4)
+      const { theta } = await fitSequence(lambda, z, epsilon, { depth: 'fixed', time })
+      best = Math.min(best, error(theta))
+    }
+    return best
+  })
+  const shallow = await slope(async (z, e) => error((await fitSequence(lambda, z, e)).theta))
+  const deep = await slope(async (z, e) =>
+    error((await fitSequence(lambda, z, e, { depth: 3 })).theta),
+  )
+  t.log({ fixed, shallow, deep })
+  t.true(Math.abs(fixed - (2 * p) / (p + q)) < 0.1)
+  t.true(Math.abs(shallow - (2 * p) / (p + 1)) < 0.12)
+  t.true(Math.abs(deep - (2 * p) / (p + 1)) < 0.12)
+})
+
+test('on samples: predictions agree with the fit, and a late stop interpolates', async (t) => {
+  const n = 30
+  const x = gaussians(n * 60, 3)
+  const k = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      for (let c = 0; c < 60; c++) {
+        k[i * n + j] =
+          (k[i * n + j] as number) + (x[i * 60 + c] as number) * (x[j * 60 + c] as number)
+      }
+    }
+  }
+  const y = gaussians(n, 4)
+  const spectrum = await KernelSpectrum.of(k)
+  for (const depth of [0, 2, 'fixed'] as const) {
+    const { alpha, fit } = await fitEigenvalues(spectrum, y, 0.5, { depth })
+    for (let i = 0; i < n; i++) {
+      let image = 0
+      for (let j = 0; j < n; j++) image += (k[i * n + j] as number) * (alpha[j] as number)
+      t.true(Math.abs(image - (fit[i] as number)) < 1e-9)
+    }
+    const late = await fitEigenvalues(spectrum, y, 0.5, { depth, time: 1e3, start: 1 })
+    y.forEach((value, i) => {
+      t.true(Math.abs(value - (late.fit[i] as number)) < 1e-8)
+    })
+  }
+})
+
+test('bad input says what was expected', async (t) => {
+  const bad = { code: 'BAD_ARGUMENT' }
+  await t.throwsAsync(fitSequence([-1], [1], 0.1), bad)
+  await t.throwsAsync(fitSequence([1], [1, 2], 0.1), bad)
+  await t.throwsAsync(fitSequence([1], [1], 0), bad)
+  await t.throwsAsync(fitSequence([1], [1], 0.1, { depth: -1 }), bad)
+  await t.throwsAsync(fitSequence([1], [1], 0.1, { depth: 1, start: 0 }), bad)
+  await t.throwsAsync(fitSequence([1], [1], 0.1, { time: Number.NaN }), bad)
+  await t.throwsAsync(fitSequence([1], [Number.NaN], 0.1), { code: 'BAD_INPUT' })
+  const controller = new AbortController()
+  controller.abort()
+  const aborted = await fitSequence([1], [1], 0.1, { signal: controller.signal }).catch((e) => e)
+  t.is(aborted.name, 'AbortError')
+})
