@@ -19,6 +19,8 @@ class Inliner {
   readonly #functions = new Map<string, FunctionProto>()
   /** Every value name of the model and those given since. */
   readonly #names = new Set<string>()
+  /** The last number appended to a name that was taken. */
+  readonly #taken = new Map<string, number>()
   readonly #calls: string[] = []
   #count = 0
 
@@ -47,7 +49,9 @@ class Inliner {
 
   #fresh(name: string): string {
     let free = name
-    for (let k = 1; this.#names.has(free); k++) free = `${name}_${k}`
+    let k = this.#taken.get(name) ?? 0
+    while (this.#names.has(free)) free = `${name}_${++k}`
+    this.#taken.set(name, k)
     this.#names.add(free)
     return free
   }

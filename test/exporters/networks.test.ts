@@ -1,4 +1,4 @@
-// Networks written by seven exporters in many ways, against float64 references made with torch.func,
+// Networks written by five exporters in many ways, against float64 references made with torch.func,
 // jax and TensorFlow (the scripts lie beside this file).
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
