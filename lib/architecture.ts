@@ -210,7 +210,8 @@ export class Architecture {
   async #readStatics(): Promise<PlanMessage['statics']> {
     const fed = new Set(this.fed.map(({ id }) => id))
     const statics: PlanMessage['statics'] = []
-    for (const id of this.analysis.taps) {
+    const { taps, forwardTaps } = this.analysis
+    for (const id of new Set([...taps, ...forwardTaps])) {
       const tensor = this.graph.statics.get(id)
       if (!tensor || fed.has(id)) continue
       const array = await initializerData(this.model, tensor)

@@ -10,6 +10,7 @@ export {
   writeSafetensors,
   writeTensor,
 } from './arrays/index.js'
+export type { Direction } from './calls/direction.js'
 export type { FeatureArrays, ParameterFeatures } from './calls/features.js'
 export type { ParameterArrays } from './calls/jacobian.js'
 export type { KernelMethod, KernelSplit, NtkOptions, TangentKernels } from './calls/ntk.js'
@@ -20,6 +21,7 @@ export type { Progress } from './forward/host.js'
 export type { TyingOptions } from './graph/prepare.js'
 export type { Inputs } from './inputs.js'
 export { type AlignmentOptions, type KernelKind, TangentKernel } from './kernel.js'
+export { LinearizedNetwork } from './linearize.js'
 export { type LoadOptions, Network } from './network.js'
 export type { Dimension, ValueInfo } from './onnx/index.js'
 export {

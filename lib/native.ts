@@ -46,9 +46,11 @@ export interface NativeAnalysis {
   parameters: number[]
   /** Indices of the nodes that carry a derivative. */
   nodes: number[]
-  /** Values whose numbers the rules read (initializers among them). */
+  /** Values whose numbers a reverse pass reads (initializers among them). */
   taps: number[]
-  /** Values whose shapes the rules read; contains `taps`, parameters and the output. */
+  /** The same of a forward pass. */
+  forwardTaps: number[]
+  /** Values whose shapes the rules read; contains the taps, parameters and the output. */
   shapes: number[]
 }
 
@@ -66,10 +68,13 @@ export interface NativeFrame {
   release(): void
 }
 
+/** Which passes a forward run's numbers are read by. */
+export type NativePasses = 'reverse' | 'forward' | 'both'
+
 /** A computation that asks for the samples it wants next, one block after another. */
 export interface NativeJob {
   /** Samples [first, first + count) of input `side` (0: X, 1: X2), or null when all is done. */
-  next(): { side: 0 | 1; first: number; count: number } | null
+  next(): { side: 0 | 1; first: number; count: number; passes: NativePasses } | null
   /** Takes the forward run of the block that `next()` asked for; computes until it wants another. */
   feed(frame: NativeFrame): void
   /** Gives all memory back; the job cannot be used after. */
@@ -140,6 +145,23 @@ export interface NativeVjpOptions extends NativeJobOptions {
   results: number[]
 }
 
+export interface NativeJvpOptions extends NativeJobOptions {
+  /** Per parameter (columns, …shape), or null where zero. */
+  directions: (Float32Array | null)[]
+  /** Directions carried at once; absent: 1. */
+  columns?: number
+  /** One shared block, float32 (N, O, columns): J·U. */
+  result: number
+}
+
+export interface NativeNormalOptions extends NativeJobOptions {
+  /** As in NativeJvpOptions. */
+  directions: (Float32Array | null)[]
+  columns?: number
+  /** One shared block per parameter, float32 (columns, …shape): Jᵀ(J·U). */
+  results: number[]
+}
+
 export interface NativeProductOptions extends NativeJobOptions {
   /** (N, O, q). */
   vectors: Float32Array
@@ -160,13 +182,18 @@ export interface NativeEngine {
     first: { samples: number; shapes: { id: number; shape: number[] }[] },
     second?: { samples: number; shapes: { id: number; shape: number[] }[] },
   ): { node: string; why: string } | null
-  /** Requires `layout`. The typed arrays are pinned and must not be transferred until released. */
-  frame(samples: number, values: NativeValue[]): NativeFrame
+  /**
+   * Requires `layout`. The typed arrays are pinned and must not be transferred until released.
+   * `passes` tells by which passes it may be read (default: reverse).
+   */
+  frame(samples: number, values: NativeValue[], passes?: NativePasses): NativeFrame
   ntk(options: NativeNtkOptions): NativeJob
   jacobian(options: NativeJacobianOptions): NativeJob
   vjp(options: NativeVjpOptions): NativeJob
+  jvp(options: NativeJvpOptions): NativeJob
   product(options: NativeProductOptions): NativeJob
   features(options: NativeJobOptions): NativeJob
+  normal(options: NativeNormalOptions): NativeJob
 }
 
 /** What a block's features are multiplied by: z along orthonormal directions, 1 elsewhere. */

@@ -1,7 +1,10 @@
 import { Architecture, type Parameter, type Refusal, type Selector } from './architecture.js'
 import type { NdArray } from './arrays/index.js'
+import type { Direction } from './calls/direction.js'
 import { type FeatureArrays, features } from './calls/features.js'
 import { jacobian, type ParameterArrays } from './calls/jacobian.js'
+import { jvp } from './calls/jvp.js'
+import { normalProduct } from './calls/normal.js'
 import { type NtkOptions, ntk, type TangentKernels } from './calls/ntk.js'
 import { ntkProduct } from './calls/product.js'
 import { type RunOptions, run } from './calls/run.js'
@@ -11,6 +14,7 @@ import { badArgument } from './errors.js'
 import type { TyingOptions } from './graph/prepare.js'
 import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
+import { LinearizedNetwork } from './linearize.js'
 import { openModel, type ValueInfo } from './onnx/index.js'
 import { otherWeights, ownWeights, type WeightSource } from './weights.js'
 
@@ -188,6 +192,45 @@ export class Network {
   }
 
   /**
+   * Jacobian times a change of the parameters: the derivative of the output along it,
+   * Σ_θ ∂f_o(x_i)/∂θ · Δθ, by one forward pass.
+   * @param direction Δθ: by name of a parameter an array of its shape; those not named do not change.
+   * @returns (N, O).
+   * @throws TangentError `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
+   */
+  jvp(
+    x: Inputs,
+    direction: Direction,
+    options: DerivativeOptions = {},
+  ): Promise<NdArray<Float32Array>> {
+    return jvp(this.#core, x, direction, options)
+  }
+
+  /**
+   * Jᵀ(J Δθ), the Gauss–Newton product of squared loss: summed over the samples and outputs, one
+   * pass there and one back.
+   * @param direction as in {@link Network.jvp}.
+   * @returns by parameter name an array of the parameter's shape.
+   */
+  normalProduct(
+    x: Inputs,
+    direction: Direction,
+    options: DerivativeOptions = {},
+  ): Promise<ParameterArrays> {
+    return normalProduct(this.#core, x, direction, options)
+  }
+
+  /**
+   * The network as a linear function of its parameters around the present ones:
+   * f(x; θ0) + J(x)·Δ. Nothing is computed before a prediction is asked for, and the Jacobian is
+   * never formed. It lives as long as this network.
+   */
+  linearize(): LinearizedNetwork {
+    this.#core.checkAlive()
+    return new LinearizedNetwork(this.#core)
+  }
+
+  /**
    * The empirical tangent kernel of x with itself or with x2: sums over all parameters that are not
    * frozen.
    * @returns one kernel, or with `by` a Map of the parts, which add up to it.
@@ -217,7 +260,8 @@ export class Network {
   }
 
   /**
-   * K·v = J(Jᵀv) without forming K: one pass there and back for any number of samples.
+   * K·v = J(Jᵀv) without forming K: one reverse pass and one forward for any number of samples and
+   * outputs.
    * @param v (N, O), or (N, O, q) for q vectors.
    * @returns the products, of v's shape.
    */

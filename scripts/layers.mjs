@@ -17,10 +17,11 @@ const MAY_INCLUDE = {
   graph: ['core'],
   rules: ['core', 'graph'],
   reverse: ['core', 'graph', 'rules'],
-  contraction: ['core', 'graph', 'rules', 'reverse'],
+  forward: ['core', 'graph', 'rules', 'reverse'],
+  contraction: ['core', 'graph', 'rules', 'reverse', 'forward'],
   solve: ['core'],
-  cuda: ['core', 'graph', 'rules', 'reverse', 'contraction', 'solve'],
-  binding: ['core', 'graph', 'rules', 'reverse', 'contraction', 'solve', 'cuda'],
+  cuda: ['core', 'graph', 'rules', 'reverse', 'forward', 'contraction', 'solve'],
+  binding: ['core', 'graph', 'rules', 'reverse', 'forward', 'contraction', 'solve', 'cuda'],
 }
 
 /**

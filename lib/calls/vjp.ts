@@ -23,7 +23,12 @@ export async function vjp(
   const { blocks } = await compute(
     prepared,
     parameters.map(({ count }) => count),
-    (results) => ({ kind: 'vjp', cotangents: data, results: results.map(({ id }) => id) }),
+    (results) => ({
+      kind: 'vjp',
+      cotangents: data,
+      columns: 1,
+      results: results.map(({ id }) => id),
+    }),
     { what: `A product with ${total} parameters`, fits: () => 'freeze some parameters' },
   )
   return new Map(

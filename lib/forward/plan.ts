@@ -1,7 +1,14 @@
 // One differentiable part (parameters → output) in the worker: engines, probes, frames.
 import type * as ort from 'onnxruntime-node'
 import { TangentError } from '../errors.js'
-import { type NativeEngine, type NativeFrame, type NativeValue, native } from '../native.js'
+import {
+  type NativeAnalysis,
+  type NativeEngine,
+  type NativeFrame,
+  type NativePasses,
+  type NativeValue,
+  native,
+} from '../native.js'
 import { repeated } from './feeds.js'
 import { checkIndependence } from './independence.js'
 import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
@@ -111,16 +118,16 @@ export class Plan {
   async frame(
     layout: Layout,
     x: Feed,
-    first: number,
-    count: number,
+    { first, count, passes }: { first: number; count: number; passes: NativePasses },
     weights: Weights,
     threads: number,
   ): Promise<NativeFrame> {
     const { engine } = layout
+    const read = tapsOf(engine.analysis, passes)
     const values = new Map<number, NativeValue>()
     for (const id of engine.analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })
     const taps: { id: number; name: string }[] = []
-    for (const id of engine.analysis.taps) {
+    for (const id of read) {
       const fixed = weights.messages.get(id) ?? this.#static(id)
       const name = this.#nameOf(id)
       const input = x.arrays.find((array) => array.name === name)
@@ -128,7 +135,9 @@ export class Plan {
       else if (input) values.set(id, this.#value(id, name, rows(input, first, count)))
       else taps.push({ id, name })
     }
-    const session = await this.#sessions.get(`taps ${this.#message.key}`, threads, {
+    // Most networks' rules read the same forward and in reverse: one session then.
+    const key = `taps ${this.#message.key} ${taps.map(({ id }) => id).join(' ')}`
+    const session = await this.#sessions.get(key, threads, {
       values: taps.map(({ name }) => name),
       shapes: [],
     })
@@ -138,7 +147,7 @@ export class Plan {
         values.set(id, this.#value(id, name, outcome.values.get(name) as ort.Tensor))
       }
     }
-    return engine.frame(count, [...values.values()])
+    return engine.frame(count, [...values.values()], passes)
   }
 
   #nameOf(id: number): string {
@@ -173,4 +182,9 @@ function outputsPerSample(
     'UNSUPPORTED',
     `Expected the samples along the first dimension of output ${JSON.stringify(name)} but ${samples} of them give the shape (${shape.join(', ')})`,
   )
+}
+
+function tapsOf({ taps, forwardTaps }: NativeAnalysis, passes: NativePasses): readonly number[] {
+  if (passes === 'reverse') return taps
+  return passes === 'forward' ? forwardTaps : [...new Set([...taps, ...forwardTaps])]
 }

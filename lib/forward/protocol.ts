@@ -73,7 +73,9 @@ export type JobMessage =
       results: number[]
     }
   | { kind: 'jacobian'; results: number[] }
-  | { kind: 'vjp'; cotangents: Float32Array; results: number[] }
+  | { kind: 'vjp'; cotangents: Float32Array; columns: number; results: number[] }
+  | { kind: 'jvp'; directions: (Float32Array | null)[]; columns: number; result: number }
+  | { kind: 'normal'; directions: (Float32Array | null)[]; columns: number; results: number[] }
   | { kind: 'product'; vectors: Float32Array; columns: number; result: number }
   | { kind: 'features' }
 

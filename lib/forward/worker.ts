@@ -138,7 +138,7 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
     for (let want = job.next(); want; want = job.next()) {
       checkStop(request)
       const side = (want.side === 0 ? x : x2) as Feed
-      const frame = await plan.frame(layout, side, want.first, want.count, weights, threads)
+      const frame = await plan.frame(layout, side, want, weights, threads)
       try {
         job.feed(frame)
       } finally {
@@ -174,9 +174,13 @@ function startJob(
       return engine.jacobian({ ...common, ...job })
     case 'vjp':
       return engine.vjp({ ...common, ...job })
+    case 'jvp':
+      return engine.jvp({ ...common, ...job })
     case 'product':
       return engine.product({ ...common, ...job })
     case 'features':
       return engine.features(common)
+    case 'normal':
+      return engine.normal({ ...common, ...job })
   }
 }

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
-#include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
 #include "binding/job.h"
+#include "binding/settings.h"
 #include "contraction/features_job.h"
 #include "contraction/jacobian_job.h"
 #include "contraction/ntk_job.h"
-#include "contraction/product_job.h"
 
 namespace at {
 
@@ -51,64 +50,6 @@ Extent extent_of(const Tape& tape, const ShapeRun& run) {
   return extent;
 }
 
-JobSettings to_settings(const Napi::Object& options, const EngineState& state,
-                        JobObject::Holdings& holdings) {
-  if (!state.laid_out) throw Error("FAILED", "layout() must come before any job");
-  JobSettings settings;
-  settings.extent = state.extent;
-  settings.samples = to_int64(required(options, "samples"), "samples");
-  settings.outputs = to_int64s(required(options, "outputs"), "outputs");
-  settings.threads = static_cast<int>(to_int64(required(options, "threads"), "threads"));
-  settings.memory = static_cast<size_t>(to_int64(required(options, "memory"), "memory"));
-  settings.block = property_or(options, "block", 0);
-  const Napi::Value control = options.Get("control");
-  if (!control.IsUndefined()) {
-    auto cells = control.As<Napi::TypedArray>();
-    if (!control.IsTypedArray() || cells.TypedArrayType() != napi_bigint64_array ||
-        cells.ElementLength() < 3)
-      throw Napi::TypeError::New(options.Env(), "Expected a BigInt64Array for control");
-    settings.control =
-        Control(reinterpret_cast<std::atomic<int64_t>*>(control.As<Napi::BigInt64Array>().Data()));
-    holdings.pins.push_back(Napi::Persistent(control.As<Napi::Object>()));
-  }
-  if (settings.samples < 1 || settings.outputs.empty())
-    throw Error("BAD_ARGUMENT", "A job needs at least one sample and one output");
-  return settings;
-}
-
-float* result_block(int64_t id, int64_t floats, JobObject::Holdings& holdings) {
-  auto block = find_block(id);
-  if (static_cast<int64_t>(block->bytes()) < checked_mul(floats, sizeof(float)))
-    throw Error("FAILED", "A result block is too small");
-  holdings.results.push_back(block);
-  return block->floats();
-}
-
-// Elements of every parameter, from the shapes known before anything runs.
-std::vector<int64_t> parameter_sizes(const Tape& tape) {
-  std::vector<int64_t> sizes;
-  for (int id : tape.parameters) sizes.push_back(element_count(tape.values[id].static_shape));
-  return sizes;
-}
-
-std::vector<float*> parameter_results(const Napi::Object& options, const Tape& tape, int64_t times,
-                                      JobObject::Holdings& holdings) {
-  const std::vector<int64_t> ids = to_int64s(required(options, "results"), "results");
-  const std::vector<int64_t> sizes = parameter_sizes(tape);
-  if (ids.size() != sizes.size())
-    throw Error("BAD_ARGUMENT", "One result per parameter was expected");
-  std::vector<float*> results;
-  for (size_t p = 0; p < ids.size(); ++p)
-    results.push_back(result_block(ids[p], checked_mul(times, sizes[p]), holdings));
-  return results;
-}
-
-Napi::Value wrap(Napi::Env env, std::unique_ptr<Job> job, JobObject::Holdings holdings) {
-  Napi::Object object = env.GetInstanceData<Classes>()->job.New({});
-  JobObject::Unwrap(object)->hold(std::move(job), std::move(holdings));
-  return object;
-}
-
 KernelType to_kernel(const std::string& name) {
   if (name == "full") return KernelType::kFull;
   if (name == "trace") return KernelType::kTrace;
@@ -132,7 +73,9 @@ Napi::Function EngineObject::define(Napi::Env env) {
        InstanceMethod("layout", &EngineObject::layout),
        InstanceMethod("frame", &EngineObject::frame), InstanceMethod("ntk", &EngineObject::ntk),
        InstanceMethod("jacobian", &EngineObject::jacobian),
-       InstanceMethod("vjp", &EngineObject::vjp), InstanceMethod("product", &EngineObject::product),
+       InstanceMethod("vjp", &EngineObject::vjp), InstanceMethod("jvp", &EngineObject::jvp),
+       InstanceMethod("product", &EngineObject::product),
+       InstanceMethod("normal", &EngineObject::normal),
        InstanceMethod("features", &EngineObject::features)});
 }
 
@@ -169,13 +112,23 @@ Napi::Value EngineObject::layout(const Napi::CallbackInfo& info) {
   });
 }
 
+namespace {
+Passes to_passes(const Napi::Value& value) {
+  if (value.IsUndefined()) return Passes::kReverse;
+  const std::string name = to_text(value, "passes");
+  for (Passes passes : {Passes::kReverse, Passes::kForward, Passes::kBoth})
+    if (name == name_of(passes)) return passes;
+  throw Error("BAD_ARGUMENT", "Expected reverse, forward or both for passes but received " + name);
+}
+}  // namespace
+
 Napi::Value EngineObject::frame(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     if (!state_->laid_out) throw Error("FAILED", "layout() must come before frame()");
     Napi::Object object = env.GetInstanceData<Classes>()->frame.New({});
     FrameObject::Unwrap(object)->fill(*state_, to_int64(info[0], "samples"),
-                                      info[1].As<Napi::Array>());
+                                      info[1].As<Napi::Array>(), to_passes(info[2]));
     return object;
   });
 }
@@ -225,47 +178,6 @@ Napi::Value EngineObject::jacobian(const Napi::CallbackInfo& info) {
         checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size()));
     auto results = parameter_results(options, tape, rows, holdings);
     auto job = std::make_unique<JacobianJob>(tape, std::move(settings), std::move(results));
-    return wrap(info.Env(), std::move(job), std::move(holdings));
-  });
-}
-
-Napi::Value EngineObject::vjp(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object options = info[0].ToObject();
-    const Tape& tape = state_->analysis.tape;
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(options, *state_, holdings);
-    const int64_t columns = property_or(options, "columns", 1);
-    const int64_t count = checked_mul(
-        checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size())), columns);
-    const Napi::Value cotangents = required(options, "cotangents");
-    const float* vectors = float_data(cotangents, count, "cotangents");
-    holdings.pins.push_back(Napi::Persistent(cotangents.As<Napi::Object>()));
-    auto results = parameter_results(options, tape, columns, holdings);
-    auto job = std::make_unique<GradientJob>(tape, std::move(settings), columns, vectors,
-                                             std::move(results));
-    return wrap(info.Env(), std::move(job), std::move(holdings));
-  });
-}
-
-Napi::Value EngineObject::product(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object options = info[0].ToObject();
-    const Tape& tape = state_->analysis.tape;
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(options, *state_, holdings);
-    const int64_t columns = to_int64(required(options, "columns"), "columns");
-    if (columns < 1) throw Error("BAD_ARGUMENT", "A product needs at least one vector");
-    const int64_t count = checked_mul(
-        checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size())), columns);
-    const Napi::Value vectors = required(options, "vectors");
-    const float* data = float_data(vectors, count, "vectors");
-    holdings.pins.push_back(Napi::Persistent(vectors.As<Napi::Object>()));
-    float* result = result_block(to_int64(required(options, "result"), "result"), count, holdings);
-    auto job = std::make_unique<ProductJob>(tape, std::move(settings), columns, data,
-                                            parameter_sizes(tape), result);
     return wrap(info.Env(), std::move(job), std::move(holdings));
   });
 }

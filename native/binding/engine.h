@@ -29,8 +29,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value ntk(const Napi::CallbackInfo& info);
   Napi::Value jacobian(const Napi::CallbackInfo& info);
   Napi::Value vjp(const Napi::CallbackInfo& info);
+  Napi::Value jvp(const Napi::CallbackInfo& info);
   Napi::Value product(const Napi::CallbackInfo& info);
   Napi::Value features(const Napi::CallbackInfo& info);
+  Napi::Value normal(const Napi::CallbackInfo& info);
 
   std::shared_ptr<EngineState> state_;
 };

@@ -29,7 +29,8 @@ Napi::Function FrameObject::define(Napi::Env env) {
 
 FrameObject::FrameObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FrameObject>(info) {}
 
-void FrameObject::fill(const EngineState& state, int64_t samples, const Napi::Array& values) {
+void FrameObject::fill(const EngineState& state, int64_t samples, const Napi::Array& values,
+                       Passes passes) {
   const Tape& tape = state.analysis.tape;
   if (samples < 1) throw Error("BAD_INPUT", "A forward run needs at least one sample");
   frame_.samples = samples;
@@ -68,10 +69,14 @@ void FrameObject::fill(const EngineState& state, int64_t samples, const Napi::Ar
       throw Error("BAD_INPUT", "The value " + tape.values[id].name + " is not of type float");
     }
   }
-  for (int id : state.analysis.taps) {
-    if (!frame_.values[id].data && element_count(frame_.values[id].shape) > 0)
-      throw Error("BAD_ARGUMENT", "The numbers of " + tape.values[id].name + " are missing");
-  }
+  const auto check = [&](const std::vector<int>& taps) {
+    for (int id : taps) {
+      if (!frame_.values[id].data && element_count(frame_.values[id].shape) > 0)
+        throw Error("BAD_ARGUMENT", "The numbers of " + tape.values[id].name + " are missing");
+    }
+  };
+  if (passes != Passes::kForward) check(state.analysis.taps);
+  if (passes != Passes::kReverse) check(state.analysis.forward_taps);
   released_ = false;
 }
 

@@ -14,7 +14,8 @@ class FrameObject : public Napi::ObjectWrap<FrameObject> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit FrameObject(const Napi::CallbackInfo& info);
-  void fill(const EngineState& state, int64_t samples, const Napi::Array& values);
+  // `passes`: by which passes it may be read.
+  void fill(const EngineState& state, int64_t samples, const Napi::Array& values, Passes passes);
   const Frame& frame() const;
 
  private:

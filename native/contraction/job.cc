@@ -16,6 +16,17 @@ std::vector<int> parameter_uses(const Tape& tape) {
   return uses;
 }
 
+std::string name_of(Passes passes) {
+  switch (passes) {
+    case Passes::kForward:
+      return "forward";
+    case Passes::kBoth:
+      return "both";
+    default:
+      return "reverse";
+  }
+}
+
 void Job::feed(const Frame& frame) {
   const Activation& output = frame.values[tape_.output];
   const int64_t available = outputs_per_sample(output, frame.samples);

@@ -28,11 +28,16 @@ struct JobSettings {
   Control control;
 };
 
+// Which passes a forward run's numbers are read by.
+enum class Passes { kReverse, kForward, kBoth };
+std::string name_of(Passes passes);
+
 // Samples [first, first + count) of one of the two inputs.
 struct Want {
   int side = 0;
   int64_t first = 0;
   int64_t count = 0;
+  Passes passes = Passes::kReverse;
 };
 
 // How many inputs of nodes each parameter is.
@@ -53,7 +58,7 @@ class Job {
   // does not allow that many samples, next() asks for the same ones again in a smaller block.
   void feed(const Frame& frame);
   virtual std::vector<std::string> methods() const { return {}; }
-  size_t peak_bytes() const { return pool_.peak_bytes(); }
+  virtual size_t peak_bytes() const { return pool_.peak_bytes(); }
 
  protected:
   // Changes nothing but scratch and results when it throws.

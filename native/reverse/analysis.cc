@@ -48,6 +48,16 @@ std::vector<bool> reached_from_inputs(const Graph& graph) {
   return reached;
 }
 
+// The values that a node's rule reads.
+void add_needs(const Node& node, const Needs& needs, std::set<int>& taps) {
+  for (int k : needs.inputs)
+    if (k < static_cast<int>(node.inputs.size()) && node.inputs[k] >= 0)
+      taps.insert(node.inputs[k]);
+  for (int j : needs.outputs)
+    if (j < static_cast<int>(node.outputs.size()) && node.outputs[j] >= 0)
+      taps.insert(node.outputs[j]);
+}
+
 }  // namespace
 
 Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int output) {
@@ -97,7 +107,7 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     tape.parameters.push_back(id);
   }
 
-  std::set<int> taps, shapes{output};
+  std::set<int> taps, forward_taps, shapes{output};
   shapes.insert(tape.parameters.begin(), tape.parameters.end());
   for (size_t index = 0; index < nodes.size(); ++index) {
     if (!on_tape[index]) continue;
@@ -121,17 +131,14 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     }
     for (int id : node.outputs)
       if (id >= 0) shapes.insert(id);
-    const Needs needs = node.rule->needs(node, wanted);
-    for (int k : needs.inputs)
-      if (k < static_cast<int>(node.inputs.size()) && node.inputs[k] >= 0)
-        taps.insert(node.inputs[k]);
-    for (int j : needs.outputs)
-      if (j < static_cast<int>(node.outputs.size()) && node.outputs[j] >= 0)
-        taps.insert(node.outputs[j]);
+    add_needs(node, node.rule->needs(node, wanted), taps);
+    add_needs(node, node.rule->forward_needs(node, wanted), forward_taps);
     tape.nodes.push_back(node);
   }
   shapes.insert(taps.begin(), taps.end());
+  shapes.insert(forward_taps.begin(), forward_taps.end());
   result.taps.assign(taps.begin(), taps.end());
+  result.forward_taps.assign(forward_taps.begin(), forward_taps.end());
   result.shapes.assign(shapes.begin(), shapes.end());
   return result;
 }

@@ -20,11 +20,12 @@ struct Refused {
   std::string remedy;
 };
 
-// What a reverse pass from one output to the candidates takes.
+// What passes between the candidates and one output take.
 struct Analysis {
   std::vector<Refused> refusals;  // empty: the tape is good
   std::vector<int> nodes;         // indices into Graph::nodes of the tape's nodes
-  std::vector<int> taps;          // values whose numbers are read
+  std::vector<int> taps;          // values whose numbers a reverse pass reads
+  std::vector<int> forward_taps;  // and a forward one
   std::vector<int> shapes;        // values whose shapes are read
   // Values that depend on a graph input, be it only through its shape.
   std::vector<bool> depends_on_input;

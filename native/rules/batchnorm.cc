@@ -1,9 +1,14 @@
+#include <algorithm>
 #include <cmath>
 
-#include "rules/support/elementwise.h"
+#include "rules/support/partials.h"
 
 namespace at {
 namespace {
+
+auto copied(const float* d) {
+  return [d](int64_t from, int64_t n, float* to) { std::copy(d + from, d + from + n, to); };
+}
 
 // Y = scale·(X − mean)/√(variance + ε) + B per channel (axis 1), with statistics that are given.
 class BatchNormalization final : public Rule {
@@ -28,47 +33,78 @@ class BatchNormalization final : public Rule {
   }
 
   void reverse(Call& call) const override {
-    const Shape& shape = call.output(0).shape;
-    const int64_t channels = call.input(1).size(), size = call.output(0).size();
-    const int64_t count = call.count();
-    const float epsilon = static_cast<float>(call.node().attributes.number("epsilon", 1e-5));
-    Shape as(shape.size() > 1 ? shape.size() - 1 : 1, 1);
-    as[0] = channels;
-    const float* scale = call.input(1).floats();
-    const float* variance = call.input(4).floats();
-    float* slope = call.scratch(channels);
-    float* inverse = call.scratch(channels);
-    for (int64_t ch = 0; ch < channels; ++ch) {
-      inverse[ch] = 1 / std::sqrt(variance[ch] + epsilon);
-      slope[ch] = scale[ch] * inverse[ch];
-    }
+    const Channels ch(call);
+    const int64_t size = call.output(0).size(), count = call.count();
     const float* out = call.out(0);
-    if (call.wants(2)) sum_to(call, 0, 2, as, out);
-    // Cotangent of a per-channel input whose derivative is factor(channel)·(X − mean)^power.
-    const auto channel = [&](int k, bool centred, auto factor) {
-      float* own = call.scratch(channels);
-      for (int64_t ch = 0; ch < channels; ++ch) own[ch] = factor(ch);
-      const float* d = broadcast_values(call, own, as, shape);
+    for (int k : {1, 2, 3, 4}) {
+      if (!call.wants(k)) continue;
+      const float* d = ch.partial(call, k);
+      if (!d) {
+        sum_to(call, 0, k, ch.as, out);
+        continue;
+      }
       float* g = call.scratch(count * size);
-      const float* x = centred ? call.input(0).floats() : nullptr;
-      const float* mean = centred ? broadcast_values(call, call.input(3).floats(), as, shape) : x;
-      scale_elements(count, size, out, g, [&](int64_t from, int64_t n, float* to) {
-        for (int64_t e = 0; e < n; ++e)
-          to[e] = d[from + e] * (centred ? x[from + e] - mean[from + e] : 1.0f);
-      });
-      sum_to(call, 0, k, as, g);
-    };
-    if (call.wants(1)) channel(1, true, [&](int64_t ch) { return inverse[ch]; });
-    if (call.wants(3)) channel(3, false, [&](int64_t ch) { return -slope[ch]; });
-    if (call.wants(4))
-      channel(4, true, [&](int64_t ch) { return -0.5f * slope[ch] * inverse[ch] * inverse[ch]; });
+      scale_elements(count, size, out, g, copied(d));
+      sum_to(call, 0, k, ch.as, g);
+    }
     if (!call.wants(0)) return;
     require_plain(call, 0);
-    const float* d = broadcast_values(call, slope, as, shape);
-    scale_elements(count, size, out, call.in_place(0), [&](int64_t from, int64_t n, float* to) {
-      for (int64_t e = 0; e < n; ++e) to[e] = d[from + e];
-    });
+    scale_elements(count, size, out, call.in_place(0), copied(ch.partial(call, 0)));
   }
+
+  void forward(TangentCall& call) const override {
+    const Channels ch(call);
+    const Shape& shape = call.output(0).shape;
+    float* out = call.out(0);
+    bool add = false;
+    for (int k = 0; k < 5; ++k) {
+      if (!call.in(k)) continue;
+      flow_forward(call, call.in(k), k == 0 ? shape : ch.as, shape, ch.partial(call, k), 1, add,
+                   out);
+      add = true;
+    }
+  }
+
+ private:
+  // What both directions need of the channels.
+  struct Channels {
+    int64_t channels;
+    Shape as;        // of a per-channel input, broadcastable to the output
+    float* inverse;  // 1/√(variance + ε)
+    float* slope;    // scale/√(variance + ε)
+
+    explicit Channels(NodeView& view) : channels(view.input(1).size()) {
+      const size_t rank = view.output(0).shape.size();
+      const float epsilon = static_cast<float>(view.node().attributes.number("epsilon", 1e-5));
+      as.assign(rank > 1 ? rank - 1 : 1, 1);
+      as[0] = channels;
+      inverse = view.scratch(channels);
+      slope = view.scratch(channels);
+      for (int64_t c = 0; c < channels; ++c) {
+        inverse[c] = 1 / std::sqrt(view.input(4).floats()[c] + epsilon);
+        slope[c] = view.input(1).floats()[c] * inverse[c];
+      }
+    }
+
+    // ∂Y/∂input k over the output's shape; null: 1 everywhere.
+    const float* partial(NodeView& view, int k) const {
+      if (k == 2) return nullptr;
+      const Shape& shape = view.output(0).shape;
+      float* own = view.scratch(channels);
+      for (int64_t c = 0; c < channels; ++c)
+        own[c] = k == 0   ? slope[c]
+                 : k == 1 ? inverse[c]
+                 : k == 3 ? -slope[c]
+                          : -0.5f * slope[c] * inverse[c] * inverse[c];
+      const float* d = broadcast_values(view, own, as, shape);
+      if (k == 0 || k == 3) return d;
+      const float* x = view.input(0).floats();
+      const float* mean = broadcast_values(view, view.input(3).floats(), as, shape);
+      float* result = view.scratch(view.output(0).size());
+      each_element(view.output(0).size(), [&](int64_t e) { result[e] = d[e] * (x[e] - mean[e]); });
+      return result;
+    }
+  };
 };
 
 const Registration batch_normalization("BatchNormalization",

@@ -1,8 +1,8 @@
 #include <cstring>
 
 #include "core/blas.h"
-#include "rules/support/elementwise.h"
 #include "rules/support/pack.h"
+#include "rules/support/partials.h"
 #include "rules/support/windows.h"
 
 namespace at {
@@ -14,7 +14,7 @@ Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end())
 struct Geometry {
   int64_t groups, images, m, channels, k;
   Windows windows;
-  explicit Geometry(const Call& call)
+  explicit Geometry(const NodeView& call)
       : groups(call.node().attributes.integer("group", 1)),
         images(call.input(0).shape[0]),
         m(call.input(1).shape[0] / groups),
@@ -62,7 +62,59 @@ class Conv final : public Rule {
     }
   }
 
+  void forward(TangentCall& call) const override {
+    const Geometry g(call);
+    float* out = call.out(0);
+    float beta = 0;
+    if (const float* bias = call.in(2)) {
+      Shape as(call.output(0).shape.size() - 1, 1);
+      as[0] = call.output(0).shape[1];
+      flow_forward(call, bias, as, call.output(0).shape, nullptr, 1, false, out);
+      beta = 1;
+    }
+    if (const float* x = call.in(0)) {
+      correlate(g, x, call.count() * g.images, call.input(1).floats(), 1, beta, out);
+      beta = 1;
+    }
+    if (const float* w = call.in(1))
+      correlate(g, call.input(0).floats(), g.images, w, call.count(), beta, out);
+  }
+
  private:
+  // out (kernels, images, G·m, out…) = beta·out + x (images, G·c, in…) under each of the
+  // weights w (kernels, G·m, c, kernel…).
+  static void correlate(const Geometry& g, const float* x, int64_t images, const float* w,
+                        int64_t kernels, float beta, float* out) {
+    const Windows& windows = g.windows;
+    const int64_t positions = windows.out_size(), plane = g.channels * windows.in_size();
+    const bool pointwise = windows.pointwise();
+    // Rows of the output in one product, so that the patches stay in the cache.
+    const int64_t rows = std::clamp<int64_t>((1 << 17) / (g.k * windows.out[2]), 1, windows.rows());
+    parallel_for(
+        images * g.groups, grain_for(positions * g.k * kernels), [&](int64_t first, int64_t last) {
+          float* cols = lane_buffer<0>(pointwise ? 0 : g.k * rows * windows.out[2]);
+          for (int64_t item = first; item < last; ++item) {
+            const int64_t group = item % g.groups;
+            for (int64_t r = 0; r < windows.rows(); r += rows) {
+              const int64_t end = std::min(windows.rows(), r + rows);
+              const int64_t length = (end - r) * windows.out[2], start = r * windows.out[2];
+              const float* patches = x + item * plane + start;
+              int64_t ld = positions;
+              if (!pointwise) {
+                im2col(windows, g.channels, x + item * plane, r, end, cols, length);
+                patches = cols;
+                ld = length;
+              }
+              for (int64_t q = 0; q < kernels; ++q)
+                blas::gemm(false, false, g.m, length, g.k, 1,
+                           w + (q * g.groups + group) * g.m * g.k, g.k, patches, ld, beta,
+                           out + (q * images * g.groups + item) * g.m * positions + start,
+                           positions);
+            }
+          }
+        });
+  }
+
   // Patches of every image as rows (B, G, T, k), or as `places` orders them.
   static void patches(Call& call, const Geometry& g, const Places* places, float* to) {
     const int64_t positions = g.windows.out_size(), plane = g.channels * g.windows.in_size();

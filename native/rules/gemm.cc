@@ -1,6 +1,6 @@
 #include "core/blas.h"
-#include "rules/support/elementwise.h"
 #include "rules/support/pack.h"
+#include "rules/support/partials.h"
 
 namespace at {
 namespace {
@@ -45,12 +45,44 @@ class Gemm final : public Rule {
     call.reduce(0, 2, scaled);
   }
 
+  void forward(TangentCall& call) const override {
+    const Product p(call);
+    const int64_t count = call.count(), size = p.m * p.n;
+    float* out = call.out(0);
+    float beta = 0;
+    if (const float* bias = call.in(2)) {
+      flow_forward(call, bias, call.input(2).shape, call.output(0).shape, nullptr, p.beta, false,
+                   out);
+      beta = 1;
+    }
+    const int64_t lda = p.trans_a ? p.m : p.k, ldb = p.trans_b ? p.k : p.n;
+    if (const float* a = call.in(0)) {
+      const float* b = call.input(1).floats();
+      if (!p.trans_a) {
+        // One product for all tangents: rows (d, M).
+        blas::parallel_gemm(false, p.trans_b, count * p.m, p.n, p.k, p.alpha, a, lda, b, ldb, beta,
+                            out, p.n);
+      } else {
+        for (int64_t d = 0; d < count; ++d)
+          blas::parallel_gemm(true, p.trans_b, p.m, p.n, p.k, p.alpha, a + d * p.m * p.k, lda, b,
+                              ldb, beta, out + d * size, p.n);
+      }
+      beta = 1;
+    }
+    if (const float* b = call.in(1)) {
+      const float* a = call.input(0).floats();
+      for (int64_t d = 0; d < count; ++d)
+        blas::parallel_gemm(p.trans_a, p.trans_b, p.m, p.n, p.k, p.alpha, a, lda, b + d * p.k * p.n,
+                            ldb, beta, out + d * size, p.n);
+    }
+  }
+
  private:
   struct Product {
     int64_t m, n, k;
     bool trans_a, trans_b;
     float alpha, beta;
-    explicit Product(const Call& call) {
+    explicit Product(const NodeView& call) {
       const Attributes& attributes = call.node().attributes;
       trans_a = attributes.integer("transA", 0) != 0;
       trans_b = attributes.integer("transB", 0) != 0;

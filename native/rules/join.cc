@@ -4,6 +4,7 @@
 
 #include "rules/support/axis_map.h"
 #include "rules/support/batch.h"
+#include "rules/support/partials.h"
 
 namespace at {
 namespace {
@@ -40,6 +41,25 @@ class Concat final : public Rule {
       offset += length;
     }
   }
+  void forward(TangentCall& call) const override {
+    const Shape& shape = call.output(0).shape;
+    const int64_t axis = axis_of(call.node(), shape, 1);
+    const int64_t rows = call.count() * count_between(shape, 0, axis);
+    const int64_t step = count_between(shape, axis, shape.size());
+    float* out = call.out(0);
+    int64_t offset = 0;
+    for (size_t k = 0; k < call.node().inputs.size(); ++k) {
+      const Shape& part = call.input(static_cast<int>(k)).shape;
+      const int64_t length = count_between(part, axis, part.size());
+      if (const float* in = call.in(static_cast<int>(k))) {
+        copy_rows(rows, length, in, length, out + offset, step);
+      } else {
+        for (int64_t r = 0; r < rows; ++r)
+          std::memset(out + r * step + offset, 0, sizeof(float) * length);
+      }
+      offset += length;
+    }
+  }
 };
 
 class Split final : public Rule {
@@ -65,9 +85,23 @@ class Split final : public Rule {
       offset += length;
     }
   }
+  void forward(TangentCall& call) const override {
+    const Shape& shape = call.input(0).shape;
+    const int64_t axis = axis_of(call.node(), shape, 0);
+    const int64_t rows = call.count() * count_between(shape, 0, axis);
+    const int64_t step = count_between(shape, axis, shape.size());
+    int64_t offset = 0;
+    for (size_t j = 0; j < call.node().outputs.size(); ++j) {
+      const Shape& part = call.output(static_cast<int>(j)).shape;
+      const int64_t length = count_between(part, axis, part.size());
+      if (call.wants(static_cast<int>(j)))
+        copy_rows(rows, length, call.in(0) + offset, step, call.out(static_cast<int>(j)), length);
+      offset += length;
+    }
+  }
 };
 
-AxisMap identity_map(const Call& call) {
+AxisMap identity_map(const NodeView& call) {
   AxisMap map{call.input(0).shape, call.output(0).shape, {}};
   map.from.resize(map.in.size());
   return map;
@@ -80,7 +114,11 @@ class Slice final : public Rule {
   Needs needs(const Node& node, const std::vector<bool>&) const override {
     return node.opset < 10 ? Needs{} : Needs{{1, 2, 3, 4}, {}};
   }
-  void reverse(Call& call) const override {
+  void reverse(Call& call) const override { reverse_copy(call, 0, 0, map_of(call)); }
+  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
+
+ private:
+  static AxisMap map_of(const NodeView& call) {
     const Node& node = call.node();
     const bool inputs = node.opset >= 10;
     const auto list = [&](int k, const char* name) {
@@ -99,19 +137,23 @@ class Slice final : public Rule {
       map.from[a].clear();
       for (int64_t o = 0; o < map.out[a]; ++o) map.from[a].push_back(start + o * step);
     }
-    reverse_copy(call, 0, 0, map);
+    return map;
   }
 };
 
 class Tile final : public Rule {
  public:
   bool differentiable(const Node&, int k) const override { return k == 0; }
-  void reverse(Call& call) const override {
+  void reverse(Call& call) const override { reverse_copy(call, 0, 0, map_of(call)); }
+  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
+
+ private:
+  static AxisMap map_of(const NodeView& call) {
     AxisMap map = identity_map(call);
     for (size_t a = 0; a < map.in.size(); ++a)
       for (int64_t o = 0; map.out[a] != map.in[a] && o < map.out[a]; ++o)
         map.from[a].push_back(o % map.in[a]);
-    reverse_copy(call, 0, 0, map);
+    return map;
   }
 };
 
@@ -119,6 +161,10 @@ class Expand final : public Rule {
  public:
   bool differentiable(const Node&, int k) const override { return k == 0; }
   void reverse(Call& call) const override { call.reduce(0, 0, call.out(0)); }
+  void forward(TangentCall& call) const override {
+    flow_forward(call, call.in(0), call.input(0).shape, call.output(0).shape, nullptr, 1, false,
+                 call.out(0));
+  }
 };
 
 // Rows of 0 … size − 1 beyond both ends, by ONNX's modes.
@@ -148,7 +194,11 @@ class Pad final : public Rule {
     return std::make_unique<Refusal>(
         Refusal{"the value that it pads with depends on parameters", "pad with a constant"});
   }
-  void reverse(Call& call) const override {
+  void reverse(Call& call) const override { reverse_copy(call, 0, 0, map_of(call)); }
+  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
+
+ private:
+  static AxisMap map_of(const NodeView& call) {
     const Node& node = call.node();
     AxisMap map = identity_map(call);
     const int64_t rank = static_cast<int64_t>(map.in.size());
@@ -165,7 +215,7 @@ class Pad final : public Rule {
       for (int64_t o = 0; o < map.out[a]; ++o)
         map.from[a].push_back(padded_source(o - pads[i], map.in[a], mode));
     }
-    reverse_copy(call, 0, 0, map);
+    return map;
   }
 };
 

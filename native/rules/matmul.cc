@@ -68,7 +68,45 @@ class MatMul final : public Rule {
     }
   }
 
+  void forward(TangentCall& call) const override {
+    const Product p(call.input(0).shape, call.input(1).shape);
+    float* out = call.out(0);
+    bool add = false;
+    for (int k = 0; k < 2; ++k) {
+      if (!call.in(k)) continue;
+      tangent(call, p, k, add, out);
+      add = true;
+    }
+  }
+
  private:
+  // out (+)= the product with operand k replaced by its tangent.
+  static void tangent(TangentCall& call, const Product& p, int k, bool add, float* out) {
+    const int64_t count = call.count();
+    const float beta = add ? 1 : 0;
+    const float* a = k == 0 ? call.in(0) : call.input(0).floats();
+    const float* b = k == 1 ? call.in(1) : call.input(1).floats();
+    const int64_t rows = p.blocks * p.m, size = p.m * p.n;
+    if (p.own[1] == 1 && p.own[0] == p.blocks) {
+      // One matrix on the right: all blocks, and all tangents of the left, in one product.
+      const int64_t times = k == 0 ? 1 : count, height = k == 0 ? count * rows : rows;
+      for (int64_t d = 0; d < times; ++d)
+        blas::parallel_gemm(false, false, height, p.n, p.k, 1, a, p.k, b + d * p.k * p.n, p.n, beta,
+                            out + d * rows * p.n, p.n);
+      return;
+    }
+    const int64_t step_a = k == 0 ? p.own[0] * p.m * p.k : 0;
+    const int64_t step_b = k == 1 ? p.own[1] * p.k * p.n : 0;
+    parallel_for(count * p.blocks, grain_for(size * p.k / 16), [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t d = item / p.blocks, block = item % p.blocks;
+        blas::gemm(false, false, p.m, p.n, p.k, 1, a + d * step_a + p.source[0][block] * p.m * p.k,
+                   p.k, b + d * step_b + p.source[1][block] * p.k * p.n, p.n, beta,
+                   out + item * size, p.n);
+      }
+    });
+  }
+
   static void plain(Call& call, const Product& p, int k) {
     const int64_t count = call.count();
     const float* out = call.out(0);

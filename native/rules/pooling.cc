@@ -11,7 +11,7 @@ namespace {
 
 Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
 
-Windows windows_of(const Call& call, bool global) {
+Windows windows_of(const NodeView& call, bool global) {
   const Shape in = spatial(call.input(0).shape), out = spatial(call.output(0).shape);
   if (global) {
     Node node;
@@ -69,6 +69,43 @@ class Pool : public Rule {
     });
   }
 
+  // out (planes, out…), element e of any plane = weight(e)·Σ over its window of value(i)·in, i the
+  // element of the input (any plane).
+  template <class Value, class Weight>
+  static void gather(TangentCall& call, const Windows& w, const float* in, float* out,
+                     const Value& value, const Weight& weight) {
+    const int64_t planes = call.output(0).size() / std::max<int64_t>(1, w.out_size());
+    const int64_t width = w.out[2], step = w.stride[2], size = w.in_size();
+    parallel_for(call.count() * planes, grain_for(size), [&](int64_t first, int64_t last) {
+      float* scaled = lane_buffer<0>(size);
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t own = item % planes * size;
+        for (int64_t i = 0; i < size; ++i) scaled[i] = value(own + i) * in[item * size + i];
+        float* y = out + item * w.out_size();
+        std::memset(y, 0, sizeof(float) * w.out_size());
+        for (int64_t r = 0; r < w.rows(); ++r) {
+          float* to = y + r * width;
+          for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+            const int64_t z = w.at(0, r / w.out[1], kz);
+            if (z < 0 || z >= w.in[0]) continue;
+            for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
+              const int64_t row = w.at(1, r % w.out[1], ky);
+              if (row < 0 || row >= w.in[1]) continue;
+              for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+                int64_t lo, hi;
+                w.inside(kx, lo, hi);
+                const float* from = scaled + (z * w.in[1] + row) * w.in[2] + w.at(2, 0, kx);
+                for (int64_t o = lo; o < hi; ++o) to[o] += from[o * step];
+              }
+            }
+          }
+        }
+        const int64_t at = item % planes * w.out_size();
+        for (int64_t o = 0; o < w.out_size(); ++o) y[o] *= weight(at + o);
+      }
+    });
+  }
+
   bool global_;
 };
 
@@ -93,6 +130,15 @@ class AveragePool final : public Pool {
         window_shares(w, call.node().attributes.integer("count_include_pad", 0) != 0);
     const int64_t windows = w.out_size();
     spread(call, w, out, in, [&](int64_t e) { return shares[e % windows]; });
+  }
+  void forward(TangentCall& call) const override {
+    const Windows w = windows_of(call, global_);
+    const int64_t windows = w.out_size();
+    const std::vector<float> shares =
+        window_shares(w, call.node().attributes.integer("count_include_pad", 0) != 0);
+    gather(
+        call, w, call.in(0), call.out(0), [](int64_t) { return 1.0f; },
+        [&](int64_t e) { return shares[e % windows]; });
   }
 
  private:
@@ -130,15 +176,27 @@ class LpPool final : public Pool {
     const float* x = call.input(0).floats();
     const float* y = call.output(0).floats();
     float* in = call.in(0);
-    spread(call, w, call.out(0), in,
-           [&](int64_t e) { return y[e] > 0 ? std::pow(y[e], 1 - p) : 0.0f; });
+    spread(call, w, call.out(0), in, [&](int64_t e) { return outer(y[e], p); });
     scale_elements(call.count(), call.input(0).size(), in, in,
                    [&](int64_t from, int64_t n, float* d) {
-                     for (int64_t e = 0; e < n; ++e) {
-                       const float v = x[from + e];
-                       d[e] = v == 0 ? 0 : std::copysign(std::pow(std::abs(v), p - 1), v);
-                     }
+                     for (int64_t e = 0; e < n; ++e) d[e] = inner(x[from + e], p);
                    });
+  }
+  void forward(TangentCall& call) const override {
+    const Windows w = windows_of(call, global_);
+    const float p = static_cast<float>(call.node().attributes.integer("p", 2));
+    const float* x = call.input(0).floats();
+    const float* y = call.output(0).floats();
+    gather(
+        call, w, call.in(0), call.out(0), [&](int64_t i) { return inner(x[i], p); },
+        [&](int64_t e) { return outer(y[e], p); });
+  }
+
+ private:
+  // dy/dx = outer(y)·inner(x).
+  static float outer(float y, float p) { return y > 0 ? std::pow(y, 1 - p) : 0.0f; }
+  static float inner(float x, float p) {
+    return x == 0 ? 0 : std::copysign(std::pow(std::abs(x), p - 1), x);
   }
 };
 
@@ -151,12 +209,7 @@ class MaxPool final : public Pool {
     const Windows w = windows_of(call, global_);
     const int64_t windows = w.out_size(), size = w.in_size();
     const int64_t planes = call.output(0).size() / std::max<int64_t>(1, windows);
-    static_assert(sizeof(float) == sizeof(int32_t));
-    auto* chosen = reinterpret_cast<int32_t*>(call.scratch(planes * windows));
-    const float* x = call.input(0).floats();
-    parallel_for(planes, grain_for(windows * w.kernel_size()), [&](int64_t first, int64_t last) {
-      for (int64_t p = first; p < last; ++p) choose(w, x + p * size, chosen + p * windows);
-    });
+    const int32_t* chosen = choices(call, w);
     const float* out = call.out(0);
     float* in = call.in(0);
     parallel_for(call.count() * planes, grain_for(size), [&](int64_t first, int64_t last) {
@@ -170,8 +223,35 @@ class MaxPool final : public Pool {
       }
     });
   }
+  void forward(TangentCall& call) const override {
+    const Windows w = windows_of(call, global_);
+    const int64_t windows = w.out_size(), size = w.in_size();
+    const int64_t planes = call.output(0).size() / std::max<int64_t>(1, windows);
+    const int32_t* chosen = choices(call, w);
+    const float* in = call.in(0);
+    float* out = call.out(0);
+    parallel_for(call.count() * planes, grain_for(windows), [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int32_t* source = chosen + item % planes * windows;
+        for (int64_t o = 0; o < windows; ++o)
+          out[item * windows + o] = source[o] >= 0 ? in[item * size + source[o]] : 0.0f;
+      }
+    });
+  }
 
  private:
+  // The element of its plane that every window takes, (planes, out…); −1: none.
+  static const int32_t* choices(NodeView& view, const Windows& w) {
+    const int64_t windows = w.out_size(), size = w.in_size();
+    const int64_t planes = view.output(0).size() / std::max<int64_t>(1, windows);
+    static_assert(sizeof(float) == sizeof(int32_t));
+    auto* chosen = reinterpret_cast<int32_t*>(view.scratch(planes * windows));
+    const float* x = view.input(0).floats();
+    parallel_for(planes, grain_for(windows * w.kernel_size()), [&](int64_t first, int64_t last) {
+      for (int64_t p = first; p < last; ++p) choose(w, x + p * size, chosen + p * windows);
+    });
+    return chosen;
+  }
   static void choose(const Windows& w, const float* x, int32_t* chosen) {
     const int64_t width = w.out[2], step = w.stride[2];
     float* best = lane_buffer<0>(width);

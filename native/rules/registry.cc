@@ -1,9 +1,15 @@
 #include <map>
 #include <stdexcept>
 
+#include "core/error.h"
 #include "rules/rule.h"
 
 namespace at {
+
+void Rule::forward(TangentCall& call) const {
+  throw Error("UNSUPPORTED", "Node " + call.node().name + " (" + call.node().op +
+                                 ") has no forward derivative rule here");
+}
 
 namespace {
 // A function-local static: registrations of other files may run before this file's own statics.

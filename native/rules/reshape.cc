@@ -10,6 +10,7 @@ class InOrder : public Rule {
   bool keeps_order(const Node&) const override { return true; }
   View view(const Node&, size_t) const override { return View::kSame; }
   void reverse(Call& call) const override { pass_order(call, 0, 0); }
+  void forward(TangentCall& call) const override { call.pass(0, 0); }
 };
 
 // In evaluation the identity. Since opset 12 the mode is an input.
@@ -20,12 +21,20 @@ class Dropout final : public InOrder {
     return node.inputs.size() > 2 && node.inputs[2] >= 0 ? Needs{{2}, {}} : Needs{};
   }
   void reverse(Call& call) const override {
-    if (call.has_input(2) && integers_of(call.input(2)).at(0) != 0) {
-      throw Error("UNSUPPORTED", "Node " + call.node().name +
-                                     " (Dropout) runs in training mode; export the network in "
-                                     "evaluation mode");
-    }
+    check(call);
     InOrder::reverse(call);
+  }
+  void forward(TangentCall& call) const override {
+    check(call);
+    InOrder::forward(call);
+  }
+
+ private:
+  static void check(const NodeView& view) {
+    if (!view.has_input(2) || integers_of(view.input(2)).at(0) == 0) return;
+    throw Error("UNSUPPORTED", "Node " + view.node().name +
+                                   " (Dropout) runs in training mode; export the network in "
+                                   "evaluation mode");
   }
 };
 

@@ -12,14 +12,15 @@
 
 namespace at {
 
-// Notation of every rule: C cotangents are carried at once, so the cotangent of a value of shape s
-// is an array (C, s…). n is the number of samples in the batch. A value that depends on the samples
-// is "batched"; a parameter, or what is computed from parameters alone, is not, and its derivative
-// is kept apart for every sample: (C, n, s…). In a node whose every input is unbatched that simply
-// is C·n cotangents (Call::count() says so), so that a rule need not care.
+// Notation of every rule in reverse: C cotangents are carried at once, so the cotangent of a value
+// of shape s is an array (C, s…). n is the number of samples in the batch. A value that depends on
+// the samples is "batched"; a parameter, or what is computed from parameters alone, is not, and its
+// derivative is kept apart for every sample: (C, n, s…). In a node whose every input is unbatched
+// that simply is C·n cotangents (Call::count() says so), so that a rule need not care. Forward, D
+// tangents are carried at once: the tangent of a value of shape s is an array (D, s…), whether it
+// is batched or not. They enter at the parameters, the same for all samples.
 
-// What a rule reads when it runs in reverse: indices of inputs and outputs whose numbers (not only
-// shapes) are needed.
+// What a rule reads: indices of inputs and outputs whose numbers (not only shapes) are needed.
 struct Needs {
   std::vector<int> inputs;
   std::vector<int> outputs;
@@ -41,21 +42,29 @@ struct MatrixFactor {
   float* h = nullptr;      // (n, G, T, k), to be filled
 };
 
-// One node in one reverse pass, as its rule sees it.
-class Call {
+// One node, as its rule sees it in either direction.
+class NodeView {
  public:
-  virtual ~Call() = default;
+  virtual ~NodeView() = default;
 
   virtual const Node& node() const = 0;
-  // Cotangents carried for each output of this node: C, or C·n when the node is unbatched.
-  virtual int64_t count() const = 0;
-  // n; 1 in an unbatched node.
-  virtual int64_t samples() const = 0;
   // Shapes, and numbers where needs() asked for them. Absent optional inputs have no size:
   // check has_input first.
   virtual const Activation& input(int k) const = 0;
   virtual const Activation& output(int j) const = 0;
   virtual bool has_input(int k) const = 0;
+  // Uninitialised memory that lives until the call returns.
+  virtual float* scratch(int64_t count) = 0;
+  virtual const Control& control() const = 0;
+};
+
+// One node in one reverse pass.
+class Call : public NodeView {
+ public:
+  // Cotangents carried for each output of this node: C, or C·n when the node is unbatched.
+  virtual int64_t count() const = 0;
+  // n; 1 in an unbatched node.
+  virtual int64_t samples() const = 0;
 
   // Cotangent of output j, (count, shape…), or null when nothing flows back from it.
   virtual const float* out(int j) const = 0;
@@ -83,10 +92,25 @@ class Call {
   // `with_bias` ≥ 0 names an input whose features are Σ_t δ[i,0,t,c,:] (a bias with the same
   // cotangents, G = 1): it is then served as well and must not be written by in().
   virtual MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias = -1) = 0;
+};
 
-  // Uninitialised memory that lives until the call returns.
-  virtual float* scratch(int64_t count) = 0;
-  virtual const Control& control() const = 0;
+// One node in one forward pass.
+class TangentCall : public NodeView {
+ public:
+  // D.
+  virtual int64_t count() const = 0;
+  // Tangent of input k, (count, shape…), or null when it is zero. Not null for one input at least.
+  virtual const float* in(int k) const = 0;
+
+  // Is the tangent of output j wanted at all?
+  virtual bool wants(int j) const = 0;
+  // The tangent of output j, uninitialised, to be overwritten in full: (count, shape…).
+  virtual float* out(int j) = 0;
+  // Output 0's tangent, but may be the very memory of in(k) when both have one size and nobody else
+  // needs it: for rules that read element e before they write element e, and in(k) only.
+  virtual float* out_in_place(int k) = 0;
+  // Output j's tangent is input k's, number for number.
+  virtual void pass(int k, int j) = 0;
 };
 
 // An op's rule: it knows its mathematics and nothing else. Stateless and shared between threads.
@@ -110,6 +134,10 @@ class Rule {
   virtual bool constant_role(const Node& node, int k) const { return false; }
   // What reverse() reads, given which inputs want a cotangent.
   virtual Needs needs(const Node& node, const std::vector<bool>& wanted) const { return {}; }
+  // What forward() reads, given which inputs may have a tangent.
+  virtual Needs forward_needs(const Node& node, const std::vector<bool>& wanted) const {
+    return needs(node, wanted);
+  }
   // Output j lists input k's elements in the same order (Reshape and its relatives): where the
   // batch lies follows from that.
   virtual bool keeps_order(const Node& node) const { return false; }
@@ -119,6 +147,8 @@ class Rule {
   virtual View view(const Node& node, size_t rank) const { return View::kNone; }
   // Writes the cotangent of every wanted input through call.in / in_place / pass / reduce / matrix.
   virtual void reverse(Call& call) const = 0;
+  // Writes the tangent of every wanted output through call.out / out_in_place / pass.
+  virtual void forward(TangentCall& call) const;
 };
 
 // The registry: one row per operator.

@@ -180,4 +180,44 @@ void reverse_copy(Call& call, int j, int k, const AxisMap& map) {
     copiers[s].run(call.out(j), in + s * in_size, call.count(), samples * in_size);
 }
 
+void forward_copy(TangentCall& call, int k, int j, const AxisMap& map) {
+  const int64_t in_size = element_count(map.in), out_size = element_count(map.out);
+  const float* in = call.in(k);
+  float* out = call.out(j);
+  if (out_size == 0) return;
+  // Where each row of the last axis starts in the input; −1: constants.
+  const size_t rank = map.out.size();
+  const int64_t width = rank == 0 ? 1 : map.out[rank - 1];
+  const std::vector<int64_t> none;
+  const std::vector<int64_t>& last_from = rank == 0 ? none : map.from[rank - 1];
+  const Shape strides = row_major_strides(map.in);
+  const int64_t rows = out_size / width;
+  std::vector<int64_t> starts(static_cast<size_t>(rows));
+  for (int64_t r = 0; r < rows; ++r) {
+    int64_t rest = r, at = 0;
+    for (size_t a = rank; a-- > 1 && at >= 0;) {
+      const size_t axis = a - 1;
+      const int64_t o = rest % map.out[axis];
+      rest /= map.out[axis];
+      const int64_t i = map.from[axis].empty() ? o : map.from[axis][static_cast<size_t>(o)];
+      at = i < 0 ? -1 : at + i * strides[axis];
+    }
+    starts[static_cast<size_t>(r)] = at;
+  }
+  parallel_for(call.count() * rows, grain_for(width), [&](int64_t first, int64_t last) {
+    for (int64_t item = first; item < last; ++item) {
+      const int64_t start = starts[static_cast<size_t>(item % rows)];
+      const float* from = in + item / rows * in_size + start;
+      float* to = out + item * width;
+      if (start < 0) {
+        std::memset(to, 0, sizeof(float) * width);
+      } else if (last_from.empty()) {
+        std::memcpy(to, from, sizeof(float) * width);
+      } else {
+        for (int64_t o = 0; o < width; ++o) to[o] = last_from[o] < 0 ? 0.0f : from[last_from[o]];
+      }
+    }
+  });
+}
+
 }  // namespace at

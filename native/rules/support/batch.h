@@ -54,7 +54,7 @@ inline std::vector<int64_t> integers_of(const Activation& value) {
 }
 
 // Numbers of a tapped value as floats: its own memory when it holds floats.
-inline const float* floats_of(Call& call, const Activation& value) {
+inline const float* floats_of(NodeView& call, const Activation& value) {
   if (value.type == DataType::kFloat) return value.floats();
   const std::vector<int64_t> integers = integers_of(value);
   float* result = call.scratch(value.size());

@@ -94,7 +94,7 @@ std::vector<Axis> with_samples(const std::vector<Axis>& axes, int64_t batch_stri
 
 }  // namespace
 
-const float* broadcast_values(Call& call, const float* values, const Shape& from,
+const float* broadcast_values(NodeView& call, const float* values, const Shape& from,
                               const Shape& shape) {
   const int64_t size = element_count(shape);
   if (size == element_count(from)) return values;

@@ -41,7 +41,7 @@ void each_element(int64_t size, const F& f) {
 }
 
 // `from` repeated to `shape` by NumPy broadcasting; `values` themselves if that changes nothing.
-const float* broadcast_values(Call& call, const float* values, const Shape& from,
+const float* broadcast_values(NodeView& call, const float* values, const Shape& from,
                               const Shape& shape);
 
 // Sums g (count, output j's shape…) into call.in(k) as if input k had the shape `as` (as many

@@ -23,16 +23,22 @@ class Unary final : public Rule {
   bool differentiable(const Node&, int k) const override { return k == 0; }
 
   void reverse(Call& call) const override {
-    const Activation& v = reads_ == Reads::kInput ? call.input(0) : call.output(0);
-    const auto derivative = make_(call.node());
-    const float* values = v.floats();
-    scale_elements(call.count(), v.size(), call.out(0), call.in_place(0),
-                   [&](int64_t from, int64_t n, float* d) {
-                     for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[from + e]);
-                   });
+    scale(call, call.count(), call.out(0), call.in_place(0));
+  }
+  void forward(TangentCall& call) const override {
+    scale(call, call.count(), call.in(0), call.out_in_place(0));
   }
 
  private:
+  void scale(const NodeView& view, int64_t count, const float* from, float* to) const {
+    const Activation& v = reads_ == Reads::kInput ? view.input(0) : view.output(0);
+    const auto derivative = make_(view.node());
+    const float* values = v.floats();
+    scale_elements(count, v.size(), from, to, [&](int64_t start, int64_t n, float* d) {
+      for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[start + e]);
+    });
+  }
+
   Reads reads_;
   Make make_;
 };

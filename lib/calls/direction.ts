@@ -1,0 +1,46 @@
+// Changes of the parameters, as callers give them.
+import { type NdArray, toFloat32 } from '../arrays/index.js'
+import type { Core } from '../core.js'
+import { badArgument } from '../errors.js'
+import { checkNumbers } from './vjp.js'
+
+/**
+ * A change of the parameters: by name (or label) an array of the parameter's shape. Those that are
+ * not named do not change.
+ */
+export type Direction = ReadonlyMap<string, NdArray>
+
+/** The numbers of a direction in the order of the parameters; null where nothing changes. */
+export function directionArrays(
+  core: Core,
+  direction: Direction,
+  argument = 'direction',
+): (Float32Array | null)[] {
+  if (!(direction instanceof Map)) {
+    throw badArgument(argument, 'a Map from names of parameters to arrays', direction)
+  }
+  const { active, parameters } = core.architecture
+  const left = new Map<string, NdArray>(direction)
+  const arrays = active.map(({ parameter: { name, label, shape } }) => {
+    const key = left.has(name) ? name : label
+    const array = left.get(key)
+    if (!array) return null
+    left.delete(key)
+    const what = `${argument}[${JSON.stringify(key)}]`
+    const { data, shape: given } = toFloat32(array, what)
+    if (given.length !== shape.length || given.some((size, axis) => size !== shape[axis])) {
+      throw badArgument(what, `an array (${shape.join(', ')})`, `(${given.join(', ')})`)
+    }
+    checkNumbers(data, what)
+    return data
+  })
+  for (const key of left.keys()) {
+    const known = parameters.some(({ name, label }) => name === key || label === key)
+    throw badArgument(
+      argument,
+      known ? 'parameters that are not frozen' : 'names of parameters of the network',
+      key,
+    )
+  }
+  return arrays
+}

@@ -1,0 +1,25 @@
+import type { NdArray } from '../arrays/index.js'
+import type { Core, DerivativeOptions } from '../core.js'
+import type { Inputs } from '../inputs.js'
+import { compute, prepare } from './derive.js'
+import { type Direction, directionArrays } from './direction.js'
+
+export async function jvp(
+  core: Core,
+  inputs: Inputs,
+  direction: Direction,
+  options: DerivativeOptions,
+  argument = 'direction',
+): Promise<NdArray<Float32Array>> {
+  core.checkAlive()
+  const directions = directionArrays(core, direction, argument)
+  const prepared = await prepare(core, inputs, options)
+  const shape = [prepared.x.samples, prepared.outputs.length]
+  const { blocks } = await compute(
+    prepared,
+    [prepared.x.samples * prepared.outputs.length],
+    ([result]) => ({ kind: 'jvp', directions, columns: 1, result: result?.id ?? -1 }),
+    { what: `A result of ${shape.join(' × ')}`, fits: () => 'fewer samples at a time would fit' },
+  )
+  return { data: (blocks[0] as (typeof blocks)[number]).data, shape }
+}

@@ -1,0 +1,43 @@
+import { type NdArray, toFloat32 } from './arrays/index.js'
+import type { Direction } from './calls/direction.js'
+import { jvp } from './calls/jvp.js'
+import { run } from './calls/run.js'
+import type { Core, DerivativeOptions } from './core.js'
+import type { Inputs } from './inputs.js'
+
+/**
+ * A network's first-order model around its parameters θ0, f(x; θ0) + J(x)·Δ: what fixed tangent
+ * features can express (Jacot et al. 2018). Made by `Network.linearize()`.
+ */
+export class LinearizedNetwork {
+  readonly #core: Core
+
+  /** @internal */
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  /**
+   * The model's output for a change of the parameters.
+   * @param delta Δ: by name of a parameter an array of its shape; those not named do not change.
+   * @returns (N, O) of the outputs wanted.
+   */
+  async predict(
+    x: Inputs,
+    delta: Direction,
+    options: DerivativeOptions = {},
+  ): Promise<NdArray<Float32Array>> {
+    const change = await jvp(this.#core, x, delta, options, 'delta')
+    const { threads, signal } = options
+    const { data: base, shape } = toFloat32(await run(this.#core, x, { threads, signal }))
+    const [samples = 0, all = 0] = shape
+    const outputs = options.outputs ?? Array.from({ length: all }, (_, o) => o)
+    for (let i = 0; i < samples; i += 1) {
+      outputs.forEach((o, at) => {
+        const e = i * outputs.length + at
+        change.data[e] = (change.data[e] as number) + (base[i * all + o] as number)
+      })
+    }
+    return change
+  }
+}

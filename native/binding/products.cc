@@ -1,0 +1,123 @@
+// The engine's calls that multiply by the Jacobian without forming it.
+#include "binding/convert.h"
+#include "binding/engine.h"
+#include "binding/settings.h"
+#include "contraction/jacobian_job.h"
+#include "contraction/jvp_job.h"
+#include "contraction/product_job.h"
+
+namespace at {
+
+namespace {
+
+int64_t to_columns(const Napi::Object& options) {
+  const int64_t columns = property_or(options, "columns", 1);
+  if (columns < 1) throw Error("BAD_ARGUMENT", "A product needs at least one vector");
+  return columns;
+}
+
+// Numbers of (samples, outputs, columns).
+int64_t image_size(const JobSettings& settings, int64_t columns) {
+  return checked_mul(checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size())),
+                     columns);
+}
+
+// A Float32Array of the options, pinned.
+const float* pinned_floats(const Napi::Object& options, const char* name, int64_t count,
+                           JobObject::Holdings& holdings) {
+  const Napi::Value value = required(options, name);
+  const float* data = float_data(value, count, name);
+  holdings.pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+  return data;
+}
+
+// options.directions: (columns, …shape) or null per parameter.
+std::vector<const float*> to_directions(const Napi::Object& options, const Tape& tape,
+                                        int64_t columns, JobObject::Holdings& holdings) {
+  const Napi::Array arrays = required(options, "directions").As<Napi::Array>();
+  const std::vector<int64_t> sizes = parameter_sizes(tape);
+  if (arrays.Length() != sizes.size())
+    throw Error("BAD_ARGUMENT", "One direction per parameter was expected");
+  std::vector<const float*> directions;
+  for (uint32_t p = 0; p < arrays.Length(); ++p) {
+    const Napi::Value array = arrays.Get(p);
+    if (array.IsNull()) {
+      directions.push_back(nullptr);
+      continue;
+    }
+    directions.push_back(float_data(array, checked_mul(columns, sizes[p]), "directions"));
+    holdings.pins.push_back(Napi::Persistent(array.As<Napi::Object>()));
+  }
+  return directions;
+}
+
+}  // namespace
+
+Napi::Value EngineObject::vjp(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object options = info[0].ToObject();
+    const Tape& tape = state_->analysis.tape;
+    JobObject::Holdings holdings;
+    holdings.engine = state_;
+    JobSettings settings = to_settings(options, *state_, holdings);
+    const int64_t columns = to_columns(options);
+    const float* vectors =
+        pinned_floats(options, "cotangents", image_size(settings, columns), holdings);
+    auto results = parameter_results(options, tape, columns, holdings);
+    auto job = std::make_unique<GradientJob>(tape, std::move(settings), columns, vectors,
+                                             std::move(results));
+    return wrap(info.Env(), std::move(job), std::move(holdings));
+  });
+}
+
+Napi::Value EngineObject::jvp(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object options = info[0].ToObject();
+    const Tape& tape = state_->analysis.tape;
+    JobObject::Holdings holdings;
+    holdings.engine = state_;
+    JobSettings settings = to_settings(options, *state_, holdings);
+    const int64_t columns = to_columns(options);
+    auto directions = to_directions(options, tape, columns, holdings);
+    float* result = result_block(to_int64(required(options, "result"), "result"),
+                                 image_size(settings, columns), holdings);
+    auto job =
+        std::make_unique<JvpJob>(tape, std::move(settings), columns, std::move(directions), result);
+    return wrap(info.Env(), std::move(job), std::move(holdings));
+  });
+}
+
+Napi::Value EngineObject::product(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object options = info[0].ToObject();
+    const Tape& tape = state_->analysis.tape;
+    JobObject::Holdings holdings;
+    holdings.engine = state_;
+    JobSettings settings = to_settings(options, *state_, holdings);
+    const int64_t columns = to_columns(options);
+    const int64_t count = image_size(settings, columns);
+    const float* vectors = pinned_floats(options, "vectors", count, holdings);
+    float* result = result_block(to_int64(required(options, "result"), "result"), count, holdings);
+    auto job = std::make_unique<ProductJob>(tape, std::move(settings), columns, vectors,
+                                            parameter_sizes(tape), result);
+    return wrap(info.Env(), std::move(job), std::move(holdings));
+  });
+}
+
+Napi::Value EngineObject::normal(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object options = info[0].ToObject();
+    const Tape& tape = state_->analysis.tape;
+    JobObject::Holdings holdings;
+    holdings.engine = state_;
+    JobSettings settings = to_settings(options, *state_, holdings);
+    const int64_t columns = to_columns(options);
+    auto directions = to_directions(options, tape, columns, holdings);
+    auto results = parameter_results(options, tape, columns, holdings);
+    auto job = std::make_unique<NormalJob>(tape, std::move(settings), columns,
+                                           std::move(directions), std::move(results));
+    return wrap(info.Env(), std::move(job), std::move(holdings));
+  });
+}
+
+}  // namespace at

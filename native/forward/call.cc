@@ -1,0 +1,66 @@
+#include "forward/call.h"
+
+#include <stdexcept>
+
+namespace at {
+
+namespace {
+const Activation kAbsent{};
+}
+
+NodeTangents::NodeTangents(const Tape& tape, const Frame& frame, const Node& node, int64_t tangents,
+                           std::vector<std::shared_ptr<float>> in, Pool& pool,
+                           const Control& control)
+    : tape_(tape),
+      frame_(frame),
+      node_(node),
+      pool_(pool),
+      control_(control),
+      count_(tangents),
+      in_(std::move(in)),
+      produced_(node.outputs.size()) {}
+
+const Activation& NodeTangents::input(int k) const {
+  return has_input(k) ? frame_.values[node_.inputs[k]] : kAbsent;
+}
+
+const Activation& NodeTangents::output(int j) const {
+  const bool there = j < static_cast<int>(node_.outputs.size()) && node_.outputs[j] >= 0;
+  return there ? frame_.values[node_.outputs[j]] : kAbsent;
+}
+
+bool NodeTangents::has_input(int k) const {
+  return k < static_cast<int>(node_.inputs.size()) && node_.inputs[k] >= 0;
+}
+
+float* NodeTangents::scratch(int64_t count) {
+  scratch_.push_back(pool_.floats(count));
+  return scratch_.back().get();
+}
+
+const float* NodeTangents::in(int k) const {
+  return k < static_cast<int>(in_.size()) ? in_[k].get() : nullptr;
+}
+
+bool NodeTangents::wants(int j) const {
+  if (j >= static_cast<int>(node_.outputs.size()) || node_.outputs[j] < 0) return false;
+  return tape_.values[node_.outputs[j]].active;
+}
+
+float* NodeTangents::out(int j) {
+  produced_[j] = pool_.floats(checked_mul(count_, output(j).size()));
+  return produced_[j].get();
+}
+
+float* NodeTangents::out_in_place(int k) {
+  if (in_[k].use_count() != 1 || input(k).size() != output(0).size()) return out(0);
+  produced_[0] = in_[k];
+  return produced_[0].get();
+}
+
+void NodeTangents::pass(int k, int j) {
+  if (input(k).size() != output(j).size()) throw std::logic_error("pass between unequal sizes");
+  produced_[j] = in_[k];
+}
+
+}  // namespace at

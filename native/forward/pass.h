@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/control.h"
+#include "graph/tape.h"
+
+namespace at {
+
+// Carries D tangents of the parameters forward to the output: directions[p] (D, …shape of parameter
+// p), null where zero. Returns the output's tangent (D, output's shape…), or null when it is zero.
+// Uses the threads of the surrounding arena.
+std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
+                                    const std::vector<const float*>& directions, Pool& pool,
+                                    const Control& control);
+
+// result (n, outputs, D) = the tangent (D, output's shape…) at the flat indices `outputs` of every
+// sample; a null tangent is zero.
+void read_tangent(const Tape& tape, const Frame& frame, const std::vector<int64_t>& outputs,
+                  int64_t count, const float* tangent, float* result);
+
+}  // namespace at

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+
+#include "rules/support/elementwise.h"
+
+namespace at {
+
+// An element-wise operator with NumPy broadcasting, y = f(x_0, x_1, …): both of its rules follow
+// from its partial derivatives.
+class ElementWise : public Rule {
+ public:
+  void reverse(Call& call) const override;
+  void forward(TangentCall& call) const override;
+
+ protected:
+  // ∂y/∂x_k: d[e] at element e of the output, or `scale` everywhere when d is null.
+  using Emit = std::function<void(int k, const float* d, float scale)>;
+  using Wanted = std::function<bool(int k)>;
+  // Emits the partial derivative of every input that is wanted, once. d is read before emit
+  // returns.
+  virtual void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const = 0;
+};
+
+// out (count, output's shape…) (+)= d ∘ in, in (count, from…) broadcast to the output's shape; d as
+// in ElementWise::Emit. `add` tells whether out holds something already. in may be out.
+void flow_forward(TangentCall& call, const float* in, const Shape& from, const Shape& shape,
+                  const float* d, float scale, bool add, float* out);
+
+}  // namespace at
