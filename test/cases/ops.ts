@@ -1,0 +1,18 @@
+// The table of operator cases: one row per operator. Adding a rule means adding a row here.
+import { activations, functions } from './activations.js'
+import { arithmetic } from './arithmetic.js'
+import type { OpCase } from './check.js'
+import { contractions } from './contractions.js'
+import { normalization } from './normalization.js'
+import { pooling } from './pooling.js'
+import { shapes } from './shapes.js'
+
+export const opCases: readonly OpCase[] = [
+  ...activations,
+  ...functions,
+  ...arithmetic,
+  ...contractions,
+  ...shapes,
+  ...pooling,
+  ...normalization,
+]
