@@ -50,8 +50,13 @@ export class Sessions {
       const session = await ort.InferenceSession.create(bytes, {
         intraOpNumThreads: threads,
         logSeverityLevel: 4,
+        // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
+        // with ceil_mode; shapes are measured once, so that the time does not count.
+        graphOptimizationLevel: wanted.shapes.length > 0 ? 'disabled' : 'all',
         // Threads that wait must not take the cores from the addon's.
         extra: {
+          // This one drops a Transpose before a Gemm even if its result is wanted, and crashes.
+          optimization: { disable_specified_optimizers: 'GemmTransposeFusion' },
           session: {
             intra_op: { allow_spinning: '0' },
             ...(this.#init.folder === undefined

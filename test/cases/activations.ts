@@ -43,13 +43,21 @@ export const activations: readonly OpCase[] = [
     domain: { avoid: [0.5, 1] },
     attributes: () => ({ alpha: { f: 0.5 } }),
   }),
-  unary('Elu', { opsets: [9, 22], domain: { avoid: [0] }, attributes: (d) => ({ alpha: number(d, 0.3, 2) }) }),
+  unary('Elu', {
+    opsets: [9, 22],
+    domain: { avoid: [0] },
+    attributes: (d) => ({ alpha: number(d, 0.3, 2) }),
+  }),
   unary('Selu', {
     opsets: [9, 22],
     domain: { avoid: [0] },
     attributes: (d) => ({ alpha: number(d, 0.5, 2), gamma: number(d, 0.5, 2) }),
   }),
-  unary('Celu', { opsets: [12], domain: { avoid: [0] }, attributes: (d) => ({ alpha: number(d, 0.3, 2) }) }),
+  unary('Celu', {
+    opsets: [12],
+    domain: { avoid: [0] },
+    attributes: (d) => ({ alpha: number(d, 0.3, 2) }),
+  }),
   unary('Sigmoid', { opsets: [9, 13] }),
   unary('Tanh', { opsets: [9, 13] }),
   unary('HardSigmoid', {

@@ -57,10 +57,17 @@ export const arithmetic: readonly OpCase[] = [
   broadcasting('Div', () => [any, { low: 0.5, high: 2 }], { opsets: [9, 13, 14] }),
   broadcasting('Sum', several, { opsets: [9, 13] }),
   broadcasting('Mean', several, { opsets: [9, 13] }),
-  broadcasting('Mod', () => [{ low: 0.1, high: 0.9 }, { low: 1, high: 2 }], {
-    opsets: [10, 13],
-    attributes: { fmod: 1 },
-  }),
+  broadcasting(
+    'Mod',
+    () => [
+      { low: 0.1, high: 0.9 },
+      { low: 1, high: 2 },
+    ],
+    {
+      opsets: [10, 13],
+      attributes: { fmod: 1 },
+    },
+  ),
   { op: 'Max', opsets: [9, 13], draw: (d) => extremum(d, 'Max') },
   { op: 'Min', opsets: [9, 13], draw: (d) => extremum(d, 'Min') },
   {
@@ -70,13 +77,15 @@ export const arithmetic: readonly OpCase[] = [
       const shape = randomShape(d, d.random.integer(0, 3))
       const base = d.activation(shape, { low: 0.4, high: 2 })
       const kind = d.random.integer(0, 3)
-      if (kind === 0) return d.node('Pow', [base, d.initializer([], [d.random.pick([2, 3, 0.5, -1, 0])])])
+      if (kind === 0)
+        return d.node('Pow', [base, d.initializer([], [d.random.pick([2, 3, 0.5, -1, 0])])])
       if (kind === 1) {
         const last = shape.slice(-1)
         const data = Array.from({ length: count(last) }, () => d.random.normal())
         return d.node('Pow', [base, d.initializer(last, data)])
       }
-      if (kind === 2 && d.opset >= 12) return d.node('Pow', [base, d.integers([3, 2].slice(0, 1), [])])
+      if (kind === 2 && d.opset >= 12)
+        return d.node('Pow', [base, d.integers([3, 2].slice(0, 1), [])])
       // An exponent that is computed is differentiated.
       return d.node('Pow', [base, d.node('Neg', [d.activation(shape)])])
     },
@@ -108,7 +117,10 @@ export const arithmetic: readonly OpCase[] = [
         d.mode === 'unbatched' || d.random.chance()
           ? d.booleans(small, chosen(count(small)))
           : d.input(shape, chosen(d.n * count(shape)).map(Number), 'bool')
-      const operands = [d.activation(shape), d.random.chance() ? smaller(d, shape, 0) : d.activation(thinned(d, shape))]
+      const operands = [
+        d.activation(shape),
+        d.random.chance() ? smaller(d, shape, 0) : d.activation(thinned(d, shape)),
+      ]
       if (d.random.chance()) operands.reverse()
       return d.node('Where', [condition, ...operands])
     },
@@ -127,7 +139,11 @@ export const arithmetic: readonly OpCase[] = [
       }
       const bound = (value: number) =>
         d.random.chance() ? d.initializer([], [value]) : d.constant([], [value])
-      return d.node('Clip', [x, ...(low || high ? [low ? bound(-0.5) : ''] : []), ...(high ? [bound(1)] : [])])
+      return d.node('Clip', [
+        x,
+        ...(low || high ? [low ? bound(-0.5) : ''] : []),
+        ...(high ? [bound(1)] : []),
+      ])
     },
     edges: [
       {

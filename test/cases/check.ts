@@ -58,10 +58,10 @@ function bundles(row: OpCase, seed: number): [number, Draw[]][] {
   // Kernels grow with the square of the outputs, so not too many in one network.
   const together = row.together ?? 12
   return [...byOpset].flatMap(([opset, draws]) =>
-    Array.from(
-      { length: Math.ceil(draws.length / together) },
-      (_, b): [number, Draw[]] => [opset, draws.slice(b * together, (b + 1) * together)],
-    ),
+    Array.from({ length: Math.ceil(draws.length / together) }, (_, b): [number, Draw[]] => [
+      opset,
+      draws.slice(b * together, (b + 1) * together),
+    ]),
   )
 }
 
@@ -182,8 +182,7 @@ async function checkAdjoint(
         for (let e = 0; e < size; e++)
           expected[e] =
             (expected[e] ?? 0) +
-            (u[i * truth.width + o] ?? 0) *
-              (data[(i * (last - first) + o - first) * size + e] ?? 0)
+            (u[i * truth.width + o] ?? 0) * (data[(i * (last - first) + o - first) * size + e] ?? 0)
     const scale = Math.max(1, largest(expected), largest(data))
     for (let e = 0; e < size; e++) {
       const error = Math.abs((found[e] ?? 0) - (expected[e] ?? 0)) / scale

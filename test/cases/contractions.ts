@@ -1,6 +1,6 @@
+import { randomShape } from './arithmetic.js'
 import type { OpCase } from './check.js'
 import { count, type Draw } from './draw.js'
-import { randomShape } from './arithmetic.js'
 
 export const contractions: readonly OpCase[] = [
   {
@@ -24,17 +24,27 @@ export const contractions: readonly OpCase[] = [
       const operand = rows ? x : d.node('Transpose', [x], { perm: [1, 0] })
       const other = left ? transB : !transA
       const weight = d.parameter(other ? [width, k] : [k, width])
-      const shapes = left ? [[width], [1, width], [1], [], [1, 1], [d.n, 1]] : [[width, 1], [1], [], [1, 1]]
-      const bias = d.random.chance(0.8) ? [d.parameter(d.random.pick(shapes.slice(0, left ? 5 : 4)))] : []
+      const shapes = left
+        ? [[width], [1, width], [1], [], [1, 1], [d.n, 1]]
+        : [[width, 1], [1], [], [1, 1]]
+      const bias = d.random.chance(0.8)
+        ? [d.parameter(d.random.pick(shapes.slice(0, left ? 5 : 4)))]
+        : []
       const pair = left ? [operand, weight] : [weight, operand]
-      const y = d.node('Gemm', [...pair, ...(bias.length || d.opset >= 11 ? bias : [d.parameter([1])])], attributes)
+      const y = d.node(
+        'Gemm',
+        [...pair, ...(bias.length || d.opset >= 11 ? bias : [d.parameter([1])])],
+        attributes,
+      )
       return left ? y : d.node('Transpose', [y], { perm: [1, 0] })
     },
     edges: [
       {
         // The bias follows the samples.
         draw(d) {
-          return d.node('Gemm', [d.activation([3]), d.parameter([3, 2]), d.activation([2])], { beta: { f: 0.5 } })
+          return d.node('Gemm', [d.activation([3]), d.parameter([3, 2]), d.activation([2])], {
+            beta: { f: 0.5 },
+          })
         },
       },
       {
@@ -54,8 +64,14 @@ export const contractions: readonly OpCase[] = [
         // The same with the samples along the columns.
         draw(d) {
           const flat = d.node('Reshape', [d.activation([4, 3]), d.integers([-1, 3])])
-          const y = d.node('Gemm', [d.parameter([3, 2]), flat, d.parameter([2, 1])], { transA: 1, transB: 1 })
-          return d.node('Reshape', [d.node('Transpose', [y], { perm: [1, 0] }), d.integers([-1, 4, 2])])
+          const y = d.node('Gemm', [d.parameter([3, 2]), flat, d.parameter([2, 1])], {
+            transA: 1,
+            transB: 1,
+          })
+          return d.node('Reshape', [
+            d.node('Transpose', [y], { perm: [1, 0] }),
+            d.integers([-1, 4, 2]),
+          ])
         },
       },
       {
@@ -91,7 +107,8 @@ export const contractions: readonly OpCase[] = [
       },
       {
         // One pixel: a dense layer.
-        draw: (d) => d.node('Conv', [d.activation([4, 1, 1]), d.parameter([3, 4, 1, 1]), d.parameter([3])]),
+        draw: (d) =>
+          d.node('Conv', [d.activation([4, 1, 1]), d.parameter([3, 4, 1, 1]), d.parameter([3])]),
       },
       {
         // Several images of each sample.
@@ -104,15 +121,12 @@ export const contractions: readonly OpCase[] = [
       {
         // Large enough that one image is worked on in parts.
         draw: (d) =>
-          d.node(
-            'GlobalAveragePool',
-            [
-              d.node('Mul', [
-                d.node('Conv', [small(d, [1, 70, 40]), d.parameter([3, 1, 3, 3])]),
-                d.constant([1, 3, 68, 38], d.values(3 * 68 * 38)),
-              ]),
-            ],
-          ),
+          d.node('GlobalAveragePool', [
+            d.node('Mul', [
+              d.node('Conv', [small(d, [1, 70, 40]), d.parameter([3, 1, 3, 3])]),
+              d.constant([1, 3, 68, 38], d.values(3 * 68 * 38)),
+            ]),
+          ]),
         mode: 'batched',
       },
     ],
@@ -210,7 +224,9 @@ export function windowAttributes(
 function convolution(d: Draw, rank: number): string {
   const group = d.random.pick([1, 1, 2, 3])
   const [inner, outer] = [d.random.integer(1, 3), d.random.integer(1, 3)]
-  const size = Array.from({ length: rank }, () => d.random.integer(3, rank === 3 ? 3 : rank === 2 ? 4 : 6))
+  const size = Array.from({ length: rank }, () =>
+    d.random.integer(3, rank === 3 ? 3 : rank === 2 ? 4 : 6),
+  )
   const kernel = size.map((length) => d.random.integer(1, Math.min(3, length)))
   const attributes = windowAttributes(d, size, kernel)
   const x = d.activation([group * inner, ...size])

@@ -1,5 +1,12 @@
 // One random (or hand-made) use of an operator: the piece of a network around it.
-import type { AttributeValue, ModelSpec, NodeSpec, Random, Tensor, ValueSpec } from '../support/onnx.js'
+import type {
+  AttributeValue,
+  ModelSpec,
+  NodeSpec,
+  Random,
+  Tensor,
+  ValueSpec,
+} from '../support/onnx.js'
 
 /** Which numbers an operand takes. */
 export interface Domain {
@@ -103,7 +110,11 @@ export class Draw {
   }
 
   /** Samples as the caller gives them: (n, …shape). Without a derivative. */
-  input(shape: readonly number[], data: ArrayLike<number>, type: Tensor['type'] = 'float32'): string {
+  input(
+    shape: readonly number[],
+    data: ArrayLike<number>,
+    type: Tensor['type'] = 'float32',
+  ): string {
     const name = this.name('x')
     this.inputs.push({ name, type, shape: ['N', ...shape] })
     this.feeds[name] = { type, shape: [this.samples, ...shape], data }

@@ -19,8 +19,15 @@ export const normalization: readonly OpCase[] = [
         // Statistics that are computed are differentiated.
         draw(d) {
           const x = d.activation([2, 3])
-          const computed = (low: number) => d.node('Exp', [d.parameter([2], { low, high: low + 1 })])
-          return d.node('BatchNormalization', [x, d.parameter([2]), d.parameter([2]), computed(-1), computed(0)])
+          const computed = (low: number) =>
+            d.node('Exp', [d.parameter([2], { low, high: low + 1 })])
+          return d.node('BatchNormalization', [
+            x,
+            d.parameter([2]),
+            d.parameter([2]),
+            computed(-1),
+            computed(0),
+          ])
         },
       },
     ],

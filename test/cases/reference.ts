@@ -10,7 +10,11 @@ function widened(tensor: Tensor): Tensor {
 }
 
 /** The same network in float64, or as it is, with its parameters as inputs. */
-function probe(spec: ModelSpec, parameters: Record<string, Tensor>, precision: Precision): Uint8Array {
+function probe(
+  spec: ModelSpec,
+  parameters: Record<string, Tensor>,
+  precision: Precision,
+): Uint8Array {
   const wide = (tensor: Tensor) => (precision === 'float64' ? widened(tensor) : tensor)
   const attribute = (value: AttributeValue): AttributeValue =>
     typeof value === 'object' && 't' in value ? { t: wide(value.t) } : value
@@ -125,9 +129,18 @@ export async function differences(
   })
   const step = precision === 'float64' ? 2 ** -13 : 2 ** -6
   // f' = (8(f(h) − f(−h)) − (f(2h) − f(−2h))) / 12h, with an error of order h⁴.
-  const taps = precision === 'float64'
-    ? ([[1, 0.5], [-1, -0.5]] as const)
-    : ([[1, 2 / 3], [-1, -2 / 3], [2, -1 / 12], [-2, 1 / 12]] as const)
+  const taps =
+    precision === 'float64'
+      ? ([
+          [1, 0.5],
+          [-1, -0.5],
+        ] as const)
+      : ([
+          [1, 2 / 3],
+          [-1, -2 / 3],
+          [2, -1 / 12],
+          [-2, 1 / 12],
+        ] as const)
   const longest = Math.max(0, ...slots.map((list) => list.length))
   for (let index = 0; index < longest; index++) {
     const moved = slots.flatMap((list) => list[index] ?? [])
@@ -144,8 +157,7 @@ export async function differences(
         for (let i = 0; i < samples; i++)
           for (let o = first; o < last; o++) {
             const at = (i * (last - first) + o - first) * size + e
-            entry.data[at] =
-              (entry.data[at] ?? 0) + ((values[i * width + o] ?? 0) * weight) / step
+            entry.data[at] = (entry.data[at] ?? 0) + ((values[i * width + o] ?? 0) * weight) / step
           }
       }
     }

@@ -105,7 +105,9 @@ export const shapes: readonly OpCase[] = [
     draw(d) {
       const x = d.activation([1, 3, 1, 2])
       const axes = d.random.pick([[1], [3], [1, 3], ...(d.opset > 9 ? [[-2], [-4, -2]] : [])])
-      return d.opset < 13 ? d.node('Squeeze', [x], { axes }) : d.node('Squeeze', [x, d.integers(axes)])
+      return d.opset < 13
+        ? d.node('Squeeze', [x], { axes })
+        : d.node('Squeeze', [x, d.integers(axes)])
     },
     edges: [{ draw: (d) => d.node('Squeeze', [d.activation([1, 3, 1])]) }],
   },
@@ -115,7 +117,9 @@ export const shapes: readonly OpCase[] = [
     draw(d) {
       const x = d.activation([3, 2])
       const axes = d.random.pick([[1], [2], [1, 3], ...(d.opset > 9 ? [[-1], [-1, -3]] : [])])
-      return d.opset < 13 ? d.node('Unsqueeze', [x], { axes }) : d.node('Unsqueeze', [x, d.integers(axes)])
+      return d.opset < 13
+        ? d.node('Unsqueeze', [x], { axes })
+        : d.node('Unsqueeze', [x, d.integers(axes)])
     },
   },
   {
@@ -131,7 +135,9 @@ export const shapes: readonly OpCase[] = [
         return d.moved(own, place)
       })
       const at = axis + (axis < place ? 0 : 1)
-      const y = d.node('Concat', parts, { axis: d.opset > 9 && d.random.chance() ? at - shape.length - 1 : at })
+      const y = d.node('Concat', parts, {
+        axis: d.opset > 9 && d.random.chance() ? at - shape.length - 1 : at,
+      })
       return d.moveBatch(y, shape.length + 1, place, 0)
     },
     edges: [
@@ -160,7 +166,12 @@ export const shapes: readonly OpCase[] = [
       const given = d.opset < 13
       const parts = even
         ? d.node('Split', [x], { axis: at, ...(d.opset >= 18 ? { num_outputs: 3 } : {}) }, 3)
-        : d.node('Split', [x, ...(given ? [] : [d.integers(sizes)])], { axis: at, ...(given ? { split: sizes } : {}) }, 3)
+        : d.node(
+            'Split',
+            [x, ...(given ? [] : [d.integers(sizes)])],
+            { axis: at, ...(given ? { split: sizes } : {}) },
+            3,
+          )
       // One output is not used, another twice.
       const [first = '', , last = ''] = parts
       return d.node('Concat', [last, first, last], { axis })
@@ -172,15 +183,26 @@ export const shapes: readonly OpCase[] = [
     opsets: [9, 11, 13, 18, 19],
     draw(d) {
       const size = [d.random.integer(2, 4), d.random.integer(2, 4)]
-      const mode = d.random.pick(['constant', 'reflect', 'edge', ...(d.opset >= 19 ? ['wrap'] : [])])
+      const mode = d.random.pick([
+        'constant',
+        'reflect',
+        'edge',
+        ...(d.opset >= 19 ? ['wrap'] : []),
+      ])
       // onnxruntime reflects at most size − 1.
-      const pads = [0, 0].map(() => size.map((length) => d.random.integer(mode === 'constant' && length > 2 ? -1 : 0, length - 1)))
+      const pads = [0, 0].map(() =>
+        size.map((length) =>
+          d.random.integer(mode === 'constant' && length > 2 ? -1 : 0, length - 1),
+        ),
+      )
       const all = pads.flatMap((own) => [0, ...own])
       const x = d.activation(size)
       if (d.opset < 11) return d.node('Pad', [x], { pads: all, mode, value: { f: 0.5 } })
       const value = mode === 'constant' && d.random.chance() ? [d.initializer([], [0.7])] : []
       if (d.opset >= 18 && d.random.chance())
-        return d.node('Pad', [x, d.integers(pads.flat()), value[0] ?? '', d.integers([-2, 2])], { mode })
+        return d.node('Pad', [x, d.integers(pads.flat()), value[0] ?? '', d.integers([-2, 2])], {
+          mode,
+        })
       return d.node('Pad', [x, d.integers(all), ...value], { mode })
     },
   },
@@ -237,7 +259,10 @@ export const shapes: readonly OpCase[] = [
         draw(d) {
           const x = d.activation([4], { low: 0.2, high: 0.8 })
           const whole = d.node('Cast', [x], { to: 7 })
-          return d.node('Mul', [x, d.node('Add', [d.node('Cast', [whole], { to: 1 }), d.constant([], [1])])])
+          return d.node('Mul', [
+            x,
+            d.node('Add', [d.node('Cast', [whole], { to: 1 }), d.constant([], [1])]),
+          ])
         },
       },
     ],
@@ -302,4 +327,3 @@ function slice(d: Draw): string {
         ])
   return d.moveBatch(y, rank, place, 0)
 }
-
