@@ -1,10 +1,13 @@
 export type { Parameter, Refusal, Selector } from './architecture.js'
 export {
+  type DType,
   type NdArray,
   readArray,
   readNpy,
   readSafetensors,
   readTensor,
+  type Safetensors,
+  type StoredType,
   type TypedArray,
   writeNpy,
   writeSafetensors,

@@ -1,6 +1,7 @@
 // The whole typed boundary to the addon. Everything native is declared here and nowhere else.
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { TangentError } from './errors.js'
 
 /** Value of a node's attribute as the addon takes it. 64-bit integers arrive as numbers. */
 export type NativeAttribute =
@@ -378,4 +379,18 @@ const require = createRequire(import.meta.url)
 // The file lies in lib/ when run from source and in dist/lib/ when compiled.
 const here = fileURLToPath(import.meta.url)
 const root = here.replace(/(\/dist)?\/lib\/native\.[jt]s$/, '')
-export const native: NativeAddon = require(`${root}/build/Release/adaptive_tangent.node`)
+
+function load(): NativeAddon {
+  try {
+    return require(`${root}/build/Release/adaptive_tangent.node`)
+  } catch (cause) {
+    const [why] = (cause as Error).message.split('\n')
+    throw new TangentError(
+      'FAILED',
+      `The native addon cannot be loaded (${why}); build it with npm rebuild adaptive-tangent, or npm run build in a checkout`,
+      { cause },
+    )
+  }
+}
+
+export const native: NativeAddon = load()

@@ -1,0 +1,53 @@
+// `npm run docs` writes the API reference, docs/api, from the sources' TSDoc; with --check it only
+// tells whether what is committed is what would be written.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from './setup/run.mjs'
+
+/** @param {string} out */
+function generate(out) {
+  const typedoc = join(root, 'node_modules/.bin/typedoc')
+  const { status } = spawnSync(
+    process.execPath,
+    [typedoc, '--options', 'typedoc.json', '--logLevel', 'Warn', '--out', out],
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+  )
+  return status === 0
+}
+
+/**
+ * All pages below a folder, by path.
+ * @param {string} folder
+ */
+function pages(folder) {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
+  return new Map(
+    names
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => [name, readFileSync(join(folder, name), 'utf8')]),
+  )
+}
+
+const committed = join(root, 'docs/api')
+if (process.argv.includes('--check')) {
+  const fresh = mkdtempSync(join(tmpdir(), 'adaptive-tangent-docs-'))
+  try {
+    if (generate(fresh)) {
+      const [now, then] = [pages(fresh), pages(committed)]
+      const names = new Set([...now.keys(), ...then.keys()])
+      const stale = [...names].filter((name) => now.get(name) !== then.get(name))
+      if (stale.length > 0) {
+        process.stderr.write(`docs/api is stale (${stale.join(', ')}): run npm run docs\n`)
+        process.exitCode = 1
+      }
+    } else {
+      process.exitCode = 1
+    }
+  } finally {
+    rmSync(fresh, { recursive: true })
+  }
+} else if (!generate(committed)) {
+  process.exitCode = 1
+}
