@@ -1,0 +1,51 @@
+// The least time that a workload could take on this machine: the FLOPs of the passes and of the
+// cheapest known contraction at the GEMM rate, or the bytes of the result at the copy rate.
+import { cheapestWork, type MatrixLayer } from '../flops.js'
+import type { Call } from './workloads.js'
+
+/** FLOPs of a call on N samples and O outputs; the notation is ../flops.ts's. */
+export function work(
+  call: Call,
+  layers: readonly MatrixLayer[],
+  samples: number,
+  outputs: number,
+): number | null {
+  const { passes, contraction } = cheapestWork(layers, samples, outputs)
+  switch (call) {
+    case 'ntk':
+      return passes + contraction
+    case 'jacobian':
+      return (
+        passes +
+        sum(layers, ({ rows, columns, positions: t }) => 2 * samples * outputs * t * rows * columns)
+      )
+    case 'trace':
+      return (
+        passes +
+        sum(layers, ({ rows: m, columns: n, positions: t }) => {
+          const pairs = samples ** 2
+          return Math.min(
+            2 * samples * outputs * t * m * n + pairs * outputs * m * n,
+            pairs * (t ** 2 * n + outputs * t ** 2 * m),
+            2 * pairs * outputs * (t ** 2 * n + t * m * n),
+          )
+        })
+      )
+    case 'eigenvalues':
+      // The number of products depends on the spectrum.
+      return null
+  }
+}
+
+function sum(layers: readonly MatrixLayer[], cost: (layer: MatrixLayer) => number): number {
+  return layers.reduce((total, layer) => total + cost(layer), 0)
+}
+
+/** Seconds; bytes are written once. */
+export function floorSeconds(
+  flops: number | null,
+  bytes: number,
+  machine: { gemm: number; copy: number },
+): number {
+  return Math.max((flops ?? 0) / machine.gemm, bytes / machine.copy) / 1e9
+}
