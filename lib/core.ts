@@ -161,8 +161,8 @@ export async function withBlocks<T>(
   work: (blocks: Block[]) => { result: Promise<T>; settled: Promise<void> },
 ): Promise<{ blocks: Block[]; result: T }> {
   const blocks: Block[] = []
-  const release = () => {
-    for (const { id } of blocks) native.releaseBlock(id)
+  const discard = () => {
+    for (const { id } of blocks) native.discardBlock(id)
   }
   let started: { result: Promise<T>; settled: Promise<void> }
   try {
@@ -172,9 +172,17 @@ export async function withBlocks<T>(
     }
     started = work(blocks)
   } catch (error) {
-    release()
+    discard()
     throw error
   }
-  void started.settled.then(release)
-  return { blocks, result: await started.result }
+  const { result, settled } = started
+  try {
+    const value = await result
+    for (const { id } of blocks) native.releaseBlock(id)
+    return { blocks, result: value }
+  } catch (error) {
+    // The worker may still be writing when an abort has rejected the call.
+    void settled.then(discard)
+    throw error
+  }
 }

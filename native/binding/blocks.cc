@@ -62,6 +62,12 @@ void release(const Napi::CallbackInfo& info) {
   table().erase(id);
 }
 
+// For a block that nobody will read: its memory goes at once instead of with the next collection.
+void discard(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { find_block(to_int64(info[0], "id"))->drop(); });
+  release(info);
+}
+
 }  // namespace
 
 std::shared_ptr<Memory> find_block(int64_t id) {
@@ -82,6 +88,7 @@ void export_blocks(Napi::Env env, Napi::Object exports) {
   exports.Set("allocateBlock", Napi::Function::New(env, allocate));
   exports.Set("attachBlock", Napi::Function::New(env, attach));
   exports.Set("releaseBlock", Napi::Function::New(env, release));
+  exports.Set("discardBlock", Napi::Function::New(env, discard));
 }
 
 }  // namespace at

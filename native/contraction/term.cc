@@ -35,12 +35,18 @@ struct Tile {
   int64_t width() const { return cols * right.C; }
 };
 
-void add_dense(const Tile& t) {
+void add_dense(const Tile& t, const Control& control) {
   const Term &a = t.left, &b = t.right;
+  // Cut where it would run for long without a look at the caller's wish to stop.
+  const int64_t depth = std::max<int64_t>(512, 1'000'000'000 / (t.rows * a.C * t.width() + 1));
   // Rows (i, c) are evenly spaced: C fills the sample, or is 1.
   const int64_t lda = a.C == 1 ? a.x_sample : a.size, ldb = b.C == 1 ? b.x_sample : b.size;
-  blas::gemm(false, true, t.rows * a.C, t.width(), a.size, 1.0f, a.x + t.row0 * a.x_sample, lda,
-             b.x + t.col0 * b.x_sample, ldb, 1.0f, t.out, t.width());
+  for (int64_t p = 0; p < a.size; p += depth) {
+    control.poll();
+    blas::gemm(false, true, t.rows * a.C, t.width(), std::min(depth, a.size - p), 1.0f,
+               a.x + t.row0 * a.x_sample + p, lda, b.x + t.col0 * b.x_sample + p, ldb, 1.0f, t.out,
+               t.width());
+  }
 }
 
 // T = 1: (Gram of δ) ⊙ (Gram of h).
@@ -161,7 +167,7 @@ void add_term(const Term& left, int64_t row0, int64_t rows, const Term& right, i
               int64_t cols, float* tile, Pool& pool, const Control& control) {
   const Tile t{left, row0, rows, right, col0, cols, tile};
   if (left.x) {
-    add_dense(t);
+    add_dense(t, control);
   } else if (left.T == 1 && left.method == Method::kStructured) {
     add_gram_product(t, pool);
   } else {

@@ -33,6 +33,12 @@ Memory::Memory(size_t bytes) : bytes_(rounded(bytes ? bytes : 1)) {
 
 Memory::~Memory() { std::free(data_); }
 
+void Memory::drop() {
+#ifdef MADV_DONTNEED
+  if (bytes_ >= kHuge) madvise(data_, bytes_, MADV_DONTNEED);
+#endif
+}
+
 struct Pool::State {
   std::mutex mutex;
   std::multimap<size_t, std::unique_ptr<Memory>> free;

@@ -19,6 +19,8 @@ class Memory {
   void* data() const { return data_; }
   float* floats() const { return static_cast<float*>(data_); }
   size_t bytes() const { return bytes_; }
+  // Gives a large block's pages back to the system at once; what it held is lost.
+  void drop();
 
  private:
   void* data_ = nullptr;

@@ -30,6 +30,7 @@ void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_st
   parallel_for(use.samples * G, std::max<int64_t>(1, (1 << 20) / cost),
                [&](int64_t first, int64_t last) {
                  for (int64_t ig = first; ig < last; ++ig) {
+                   use.control.poll();
                    const int64_t i = ig / G, g = ig % G;
                    const float* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
                    const float* h = use.h.get() + ig * T * k;              // (T, k)

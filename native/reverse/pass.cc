@@ -85,6 +85,7 @@ class Pass {
   void take_matrix(const Node& node, size_t k, NodeCall& call) {
     auto& produced = call.produced();
     MatrixUse use = *produced[k].matrix;
+    use.control = control_;
     int bias = -1;
     for (size_t b = 0; b < produced.size(); ++b)
       if (produced[b].bias_of == static_cast<int>(k)) bias = node.inputs[b];

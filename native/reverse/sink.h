@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/control.h"
 #include "rules/rule.h"
 
 namespace at {
@@ -16,6 +17,7 @@ struct MatrixUse {
   std::shared_ptr<float> delta;  // (n, G, T, C, m)
   std::shared_ptr<float> h;      // (n, G, T, k)
   int bias = -1;                 // parameter whose features are Σ_t δ[i,0,t,c,:]
+  Control control;               // asked while the features are expanded
 };
 
 // Takes the features of every parameter out of a reverse pass. A parameter that is used several

@@ -100,6 +100,26 @@ test.serial('an abort rejects within 200 ms and the network stays usable', async
   t.true(relativeError(await network.ntk(small), expected) === 0)
 })
 
+test.serial('an aborted call gives its memory back', async (t) => {
+  const random = new Random(4)
+  const network = await load(t, mlp(random, [784, 128, 128, 10]))
+  const x = samples(random, [500, 784])
+  const small = samples(random, [4, 784])
+  await network.ntk(small)
+  const before = process.memoryUsage().rss
+  for (let attempt = 0; attempt < 6; attempt += 1) {
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(), 250)
+    const call = network.ntk(x, { method: 'jacobian', signal: controller.signal })
+    t.is(await rejection(call), 'AbortError')
+    // The next call waits for the aborted one to let go.
+    await network.run(small)
+  }
+  // One result alone takes 100 MB, the features of the work more.
+  const left = (process.memoryUsage().rss - before) / 2 ** 20
+  t.true(left < 150, `${left} MiB`)
+})
+
 test.serial('an abort takes only its own call', async (t) => {
   const random = new Random(2)
   const network = await load(t, mlp(random, [300, 200, 10]))
