@@ -1,7 +1,110 @@
 import { randomShape } from './arithmetic.js'
 import type { OpCase } from './check.js'
+import type { Draw } from './draw.js'
+
+/** A softmax along any axis, the batch anywhere; flattened before opset 13. */
+function softmax(op: string): OpCase {
+  return {
+    op,
+    opsets: [9, 11, 13],
+    draw(d) {
+      const shape = randomShape(d, d.random.integer(1, 3), 4)
+      const rank = shape.length + 1
+      if (d.opset < 13) {
+        const axis = d.random.integer(1, shape.length)
+        const given = d.opset >= 11 && d.random.chance() ? axis - rank : axis
+        return d.node(op, [d.activation(shape)], d.random.chance(0.3) ? {} : { axis: given })
+      }
+      const place = d.random.integer(0, shape.length)
+      const others = Array.from({ length: rank }, (_, a) => a).filter((a) => a !== place)
+      const axis = d.random.pick(others)
+      const implied = axis === rank - 1 && d.random.chance()
+      const given = d.random.chance() ? axis - rank : axis
+      const y = d.node(op, [d.moved(shape, place)], implied ? {} : { axis: given })
+      return d.moveBatch(y, rank, place, 0)
+    },
+    edges: [{ draw: (d) => d.node(op, [d.activation([40])]) }],
+  }
+}
+
+/** Over the last axes, the scale of any shape that is broadcast to them. */
+function layerNormalization(op: string, opsets: readonly number[], shift: boolean): OpCase {
+  return {
+    op,
+    opsets,
+    tolerance: 3e-4,
+    draw(d) {
+      const shape = randomShape(d, d.random.integer(1, 3), 4)
+      shape[shape.length - 1] = d.random.integer(3, 5)
+      const axis = d.random.integer(1, shape.length)
+      const tail = shape.slice(axis - 1)
+      const inputs = [d.activation(shape), d.parameter(tail)]
+      if (shift && d.random.chance(0.7)) inputs.push(d.parameter(tail))
+      const implied = axis === shape.length && d.random.chance()
+      return d.node(op, inputs, {
+        ...(implied ? {} : { axis: d.random.chance() ? axis : axis - shape.length - 1 }),
+        ...(d.random.chance() ? { epsilon: { f: 0.01 } } : {}),
+      })
+    },
+    edges: [
+      {
+        // A long line.
+        draw(d) {
+          const tail = [d.parameter([37]), ...(shift ? [d.parameter([37])] : [])]
+          return d.node(op, [d.activation([2, 37]), ...tail])
+        },
+      },
+      {
+        // The scale follows the samples.
+        mode: 'unbatched',
+        draw: (d) => d.node(op, [d.activation([4]), d.parameter([4])]),
+      },
+    ],
+  }
+}
+
+function perChannel(
+  d: Draw,
+  op: string,
+  size: number,
+  channels: number,
+  attributes: Record<string, number>,
+): string {
+  // Short lines have large higher derivatives, and onnxruntime has no kernel in float64.
+  const rest = randomShape(d, d.random.integer(0, 2))
+  const x = d.activation([channels, ...rest, d.random.integer(4, 6)], { low: -4, high: 4 })
+  return d.node(op, [x, d.parameter([size]), d.parameter([size])], {
+    ...attributes,
+    ...(d.random.chance() ? { epsilon: { f: 0.01 } } : {}),
+  })
+}
 
 export const normalization: readonly OpCase[] = [
+  softmax('Softmax'),
+  softmax('LogSoftmax'),
+  layerNormalization('LayerNormalization', [17], true),
+  layerNormalization('RMSNormalization', [23], false),
+  {
+    op: 'InstanceNormalization',
+    opsets: [9, 22],
+    tolerance: 5e-4,
+    draw(d) {
+      const channels = d.random.integer(1, 3)
+      return perChannel(d, 'InstanceNormalization', channels, channels, {})
+    },
+  },
+  {
+    op: 'GroupNormalization',
+    opsets: [18, 21],
+    // onnxruntime computes it in float32 inside, whatever the type.
+    only32: true,
+    tolerance: 5e-4,
+    draw(d) {
+      const [groups, own] = [d.random.integer(1, 3), d.random.integer(1, 2)]
+      const size = d.opset < 21 ? groups : groups * own
+      return perChannel(d, 'GroupNormalization', size, groups * own, { num_groups: groups })
+    },
+  },
   {
     op: 'BatchNormalization',
     opsets: [9, 14, 15],

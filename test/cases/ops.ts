@@ -3,8 +3,10 @@ import { activations, functions } from './activations.js'
 import { arithmetic } from './arithmetic.js'
 import type { OpCase } from './check.js'
 import { contractions } from './contractions.js'
+import { indexing } from './indexing.js'
 import { normalization } from './normalization.js'
 import { pooling } from './pooling.js'
+import { reductions } from './reductions.js'
 import { shapes } from './shapes.js'
 
 export const opCases: readonly OpCase[] = [
@@ -15,4 +17,6 @@ export const opCases: readonly OpCase[] = [
   ...shapes,
   ...pooling,
   ...normalization,
+  ...reductions,
+  ...indexing,
 ]

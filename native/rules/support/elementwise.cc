@@ -106,10 +106,14 @@ const float* broadcast_values(NodeView& call, const float* values, const Shape& 
 }
 
 float* sum_to(Call& call, int j, int k, const Shape& as, const float* g) {
+  return sum_to(call, j, k, call.output(j).shape, as, g);
+}
+
+float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const float* g) {
   const Activation& out = call.output(j);
   const int64_t samples = call.per_sample(k) ? call.samples() : 1;
   const int64_t size = element_count(as);
-  std::vector<Axis> axes = broadcast_axes(out.shape, as);
+  std::vector<Axis> axes = broadcast_axes(view, as);
   if (samples > 1) axes = with_samples(axes, out.batch_stride, samples, size);
   axes = merged(axes);
   const int64_t out_size = out.size(), in_size = size * samples;

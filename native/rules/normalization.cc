@@ -1,0 +1,155 @@
+// Normalizations over contiguous lines, with a scale and a shift:
+// y = scale·(x − mean)/√(variance + ε) + B. The root-mean-square ones have no mean and no B.
+#include <cmath>
+
+#include "rules/support/elementwise.h"
+#include "rules/support/lines.h"
+
+namespace at {
+namespace {
+
+// How an operator lays its lines and its scale.
+struct Plan {
+  int64_t length;       // of a line
+  Shape view;           // of x, such that
+  Shape as;             // the scale, seen so, is broadcast to it
+  bool centred = true;  // is the mean taken out?
+};
+
+class Normalization : public Rule {
+ public:
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape& tape) const override {
+    for (size_t j = 1; j < node.outputs.size(); ++j) {
+      if (node.outputs[j] < 0 || !tape.values[node.outputs[j]].active) continue;
+      return std::make_unique<Refusal>(Refusal{"a derivative flows through its statistics",
+                                               "use its first output only, or spell it out"});
+    }
+    return nullptr;
+  }
+
+  Needs needs(const Node&, const std::vector<bool>& wanted) const override {
+    const bool only_shift = !wanted[0] && !wanted[1];
+    return only_shift ? Needs{} : Needs{{0, 1}, {}};
+  }
+
+  void reverse(Call& call) const override {
+    const Plan plan = this->plan(call);
+    const float* out = call.out(0);
+    if (call.wants(2)) sum_to(call, 0, 2, plan.view, plan.as, out);
+    const bool dx = call.wants(0), dscale = call.has_input(1) && call.wants(1);
+    if (!dx && !dscale) return;
+    const int64_t size = call.output(0).size(), count = call.count();
+    const int64_t lines = plan.length > 0 ? size / plan.length : 0;
+    float* unit = call.scratch(size);  // x, normalized
+    float* slope = call.scratch(lines);
+    const float epsilon = static_cast<float>(call.node().attributes.number("epsilon", 1e-5));
+    normalize(call.input(0).floats(), lines, plan, epsilon, unit, slope);
+    if (dscale) {
+      float* g = call.scratch(count * size);
+      scale_elements(count, size, out, g, [&](int64_t from, int64_t n, float* d) {
+        std::copy(unit + from, unit + from + n, d);
+      });
+      sum_to(call, 0, 1, plan.view, plan.as, g);
+    }
+    if (!dx) return;
+    require_plain(call, 0);
+    const float* scale = nullptr;
+    if (call.has_input(1))
+      scale = broadcast_values(call, call.input(1).floats(), plan.as, plan.view);
+    flow_back(plan, lines, unit, slope, scale, count, out, call.in_place(0));
+  }
+
+ protected:
+  virtual Plan plan(const Call& call) const = 0;
+
+ private:
+  static void normalize(const float* x, int64_t lines, const Plan& plan, float epsilon, float* unit,
+                        float* slope) {
+    const int64_t n = plan.length;
+    parallel_for(lines, grain_for(n), [&](int64_t first, int64_t last) {
+      for (int64_t l = first; l < last; ++l) {
+        const float* from = x + l * n;
+        float* to = unit + l * n;
+        const auto share = 1.0f / static_cast<float>(n);
+        const float mean =
+            plan.centred ? line_sum(n, [&](int64_t e) { return from[e]; }) * share : 0;
+        const float variance =
+            line_sum(n, [&](int64_t e) { return (from[e] - mean) * (from[e] - mean); }) * share;
+        slope[l] = 1 / std::sqrt(variance + epsilon);
+        for (int64_t e = 0; e < n; ++e) to[e] = (from[e] - mean) * slope[l];
+      }
+    });
+  }
+
+  // dx = slope·(g − mean(g) − unit·mean(g·unit)), g the cotangent times the scale.
+  static void flow_back(const Plan& plan, int64_t lines, const float* unit, const float* slope,
+                        const float* scale, int64_t count, const float* out, float* in) {
+    const int64_t n = plan.length;
+    const auto share = 1.0f / static_cast<float>(n);
+    parallel_for(count * lines, grain_for(n), [&](int64_t first, int64_t last) {
+      float* g = lane_buffer<0>(n);
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t l = item % lines;
+        const float* from = out + item * n;
+        const float* own = unit + l * n;
+        const float* factor = scale ? scale + l * n : nullptr;
+        for (int64_t e = 0; e < n; ++e) g[e] = factor ? from[e] * factor[e] : from[e];
+        const float mean = plan.centred ? line_sum(n, [&](int64_t e) { return g[e]; }) * share : 0;
+        const float along = line_sum(n, [&](int64_t e) { return g[e] * own[e]; }) * share;
+        float* to = in + item * n;
+        for (int64_t e = 0; e < n; ++e) to[e] = slope[l] * (g[e] - mean - own[e] * along);
+      }
+    });
+  }
+};
+
+// Over all axes from `axis` on; the scale is broadcast from the last axes.
+class LayerNormalization final : public Normalization {
+ public:
+  explicit LayerNormalization(bool centred) : centred_(centred) {}
+
+ protected:
+  Plan plan(const Call& call) const override {
+    const Shape& shape = call.output(0).shape;
+    const int64_t axis =
+        from_end(call.node().attributes.integer("axis", -1), static_cast<int64_t>(shape.size()));
+    return {count_between(shape, axis, shape.size()), shape, call.input(1).shape, centred_};
+  }
+
+ private:
+  bool centred_;
+};
+
+// Over the spatial axes of every channel.
+class InstanceNormalization final : public Normalization {
+ protected:
+  Plan plan(const Call& call) const override {
+    const Shape& shape = call.output(0).shape;
+    const int64_t length = count_between(shape, 2, shape.size());
+    return {length, {shape[0], shape[1], length}, {shape[1], 1}};
+  }
+};
+
+// Over groups of channels. The scale has an entry per group before opset 21, per channel since.
+class GroupNormalization final : public Normalization {
+ protected:
+  Plan plan(const Call& call) const override {
+    const Shape& shape = call.output(0).shape;
+    const int64_t groups = call.node().attributes.integer("num_groups", 1);
+    const int64_t spatial = count_between(shape, 2, shape.size());
+    const int64_t own = shape[1] / groups;
+    const Shape as = call.node().opset < 21 ? Shape{groups, 1, 1} : Shape{groups, own, 1};
+    return {own * spatial, {shape[0], groups, own, spatial}, as};
+  }
+};
+
+const Registration rows[] = {
+    {"LayerNormalization", std::make_unique<LayerNormalization>(true)},
+    {"RMSNormalization", std::make_unique<LayerNormalization>(false)},
+    {"SimplifiedLayerNormalization", std::make_unique<LayerNormalization>(false)},
+    {"InstanceNormalization", std::make_unique<InstanceNormalization>()},
+    {"GroupNormalization", std::make_unique<GroupNormalization>()},
+};
+
+}  // namespace
+}  // namespace at

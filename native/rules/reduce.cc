@@ -1,0 +1,176 @@
+// Reductions over any axes: dx = g·f(x, y), g and y repeated along the axes that were reduced.
+#include <cmath>
+
+#include "rules/support/elementwise.h"
+
+namespace at {
+namespace {
+
+enum class Kind { kSum, kMean, kSumSquare, kL1, kL2, kLogSum, kLogSumExp, kProd, kMax, kMin };
+
+class Reduce final : public Rule {
+ public:
+  // The axes are an input from opset `input_since` on.
+  Reduce(Kind kind, int input_since) : kind_(kind), input_since_(input_since) {}
+
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node& node, const std::vector<bool>&) const override {
+    Needs needs;
+    if (kind_ != Kind::kSum && kind_ != Kind::kMean && kind_ != Kind::kLogSum) needs.inputs = {0};
+    if (node.opset >= input_since_) needs.inputs.push_back(1);
+    if (kind_ != Kind::kSum && kind_ != Kind::kMean && kind_ != Kind::kSumSquare &&
+        kind_ != Kind::kL1)
+      needs.outputs = {0};
+    return needs;
+  }
+
+  void reverse(Call& call) const override {
+    require_plain(call, 0);
+    const Shape& shape = call.input(0).shape;
+    const Shape kept = kept_shape(call);
+    const int64_t size = call.input(0).size(), small = call.output(0).size();
+    const int64_t count = call.count();
+    const float* out = call.out(0);
+    if (small == size && kind_ == Kind::kSum) return pass_order(call, 0, 0);
+    const float* d = derivative(call, kept);
+    float* in = call.in(0);
+    // Every cotangent is repeated to x's shape; where the reduced axes come last, line by line.
+    size_t axis = shape.size();
+    while (axis > 0 && kept[axis - 1] == 1) --axis;
+    const int64_t line = count_between(shape, axis, shape.size());
+    if (line * small == size) {
+      parallel_for(count * small, grain_for(line), [&](int64_t first, int64_t last) {
+        for (int64_t item = first; item < last; ++item) {
+          const float* own = d ? d + item % small * line : nullptr;
+          float* to = in + item * line;
+          for (int64_t e = 0; e < line; ++e) to[e] = own ? out[item] * own[e] : out[item];
+        }
+      });
+      return;
+    }
+    const int32_t* where = places(call, kept);
+    parallel_for(count * size, 1 << 15, [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t e = item % size;
+        const float g = out[item / size * small + where[e]];
+        in[item] = d ? g * d[e] : g;
+      }
+    });
+  }
+
+ private:
+  // x's shape with the reduced axes of size 1.
+  Shape kept_shape(const Call& call) const {
+    const Attributes& attributes = call.node().attributes;
+    Shape kept = call.input(0).shape;
+    std::vector<int64_t> axes = attributes.integers("axes");
+    if (call.node().opset >= input_since_ && call.has_input(1)) axes = integers_of(call.input(1));
+    if (axes.empty() && attributes.integer("noop_with_empty_axes", 0) == 0) {
+      std::fill(kept.begin(), kept.end(), 1);
+    }
+    for (int64_t axis : axes) kept[from_end(axis, static_cast<int64_t>(kept.size()))] = 1;
+    return kept;
+  }
+
+  // Which element of y each element of x goes into.
+  static const int32_t* places(Call& call, const Shape& kept) {
+    const Shape& shape = call.input(0).shape;
+    const Shape strides = row_major_strides(kept);
+    const int64_t size = element_count(shape);
+    static_assert(sizeof(float) == sizeof(int32_t));
+    auto* where = reinterpret_cast<int32_t*>(call.scratch(size));
+    Shape index(shape.size(), 0);
+    int64_t at = 0;
+    for (int64_t e = 0; e < size; ++e) {
+      where[e] = static_cast<int32_t>(at);
+      for (size_t a = shape.size(); a-- > 0;) {
+        const int64_t step = kept[a] == 1 ? 0 : strides[a];
+        at += step;
+        if (++index[a] < shape[a]) break;
+        at -= step * shape[a];
+        index[a] = 0;
+      }
+    }
+    return where;
+  }
+
+  // f(x, y) for every element of x, or null where it is 1.
+  const float* derivative(Call& call, const Shape& kept) const {
+    if (kind_ == Kind::kSum) return nullptr;
+    const int64_t size = call.input(0).size(), small = call.output(0).size();
+    float* d = call.scratch(size);
+    const float* x = call.input(0).floats();
+    if (kind_ == Kind::kMean) {
+      std::fill(d, d + size, static_cast<float>(small) / static_cast<float>(size));
+      return d;
+    }
+    if (kind_ == Kind::kSumSquare || kind_ == Kind::kL1) {
+      each_element(size, [&](int64_t e) {
+        d[e] = kind_ == Kind::kSumSquare ? 2 * x[e] : static_cast<float>((x[e] > 0) - (x[e] < 0));
+      });
+      return d;
+    }
+    const float* y = call.output(0).floats();
+    const int32_t* where = places(call, kept);
+    switch (kind_) {
+      case Kind::kL2:
+        each_element(size, [&](int64_t e) { d[e] = y[where[e]] > 0 ? x[e] / y[where[e]] : 0; });
+        break;
+      case Kind::kLogSum:
+        each_element(size, [&](int64_t e) { d[e] = std::exp(-y[where[e]]); });
+        break;
+      case Kind::kLogSumExp:
+        each_element(size, [&](int64_t e) { d[e] = std::exp(x[e] - y[where[e]]); });
+        break;
+      case Kind::kProd:
+        products(x, where, size, small, d);
+        break;
+      default: {
+        // Those that tie share evenly, as torch.amax does.
+        std::vector<int32_t> ties(static_cast<size_t>(small), 0);
+        for (int64_t e = 0; e < size; ++e) ties[where[e]] += x[e] == y[where[e]];
+        each_element(size, [&](int64_t e) {
+          d[e] = x[e] == y[where[e]] ? 1.0f / static_cast<float>(ties[where[e]]) : 0.0f;
+        });
+      }
+    }
+    return d;
+  }
+
+  // The product of all others: of those that are not zero, unless another one is.
+  static void products(const float* x, const int32_t* where, int64_t size, int64_t small,
+                       float* d) {
+    std::vector<float> product(static_cast<size_t>(small), 1);
+    std::vector<int32_t> zeros(static_cast<size_t>(small), 0);
+    for (int64_t e = 0; e < size; ++e) {
+      if (x[e] == 0) {
+        ++zeros[where[e]];
+      } else {
+        product[where[e]] *= x[e];
+      }
+    }
+    for (int64_t e = 0; e < size; ++e) {
+      const int32_t others = zeros[where[e]] - (x[e] == 0);
+      d[e] = others > 0 ? 0 : x[e] == 0 ? product[where[e]] : product[where[e]] / x[e];
+    }
+  }
+
+  Kind kind_;
+  int input_since_;
+};
+
+const Registration rows[] = {
+    {"ReduceSum", std::make_unique<Reduce>(Kind::kSum, 13)},
+    {"ReduceMean", std::make_unique<Reduce>(Kind::kMean, 18)},
+    {"ReduceSumSquare", std::make_unique<Reduce>(Kind::kSumSquare, 18)},
+    {"ReduceL1", std::make_unique<Reduce>(Kind::kL1, 18)},
+    {"ReduceL2", std::make_unique<Reduce>(Kind::kL2, 18)},
+    {"ReduceLogSum", std::make_unique<Reduce>(Kind::kLogSum, 18)},
+    {"ReduceLogSumExp", std::make_unique<Reduce>(Kind::kLogSumExp, 18)},
+    {"ReduceProd", std::make_unique<Reduce>(Kind::kProd, 18)},
+    {"ReduceMax", std::make_unique<Reduce>(Kind::kMax, 18)},
+    {"ReduceMin", std::make_unique<Reduce>(Kind::kMin, 18)},
+};
+
+}  // namespace
+}  // namespace at
