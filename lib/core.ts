@@ -37,8 +37,8 @@ export class Core {
   readonly memory: number
   #disposed = false
   #plan: Promise<PlanMessage> | undefined
-  /** Flat outputs by shape of a sample. */
-  readonly #outputs = new Map<string, number>()
+  /** What probes have found, by the shape of a sample. */
+  readonly #described = new Map<string, DescribeResult>()
 
   constructor(
     architecture: Architecture,
@@ -93,19 +93,19 @@ export class Core {
     }))
   }
 
-  /** Flat outputs per sample of this feed's shape; probes the network the first time. */
-  async outputsFor(x: Feed, threads: number, watch: Watch): Promise<number> {
+  /** What the network makes of samples of this shape; probes it the first time. */
+  async describe(x: Feed, threads: number, watch: Watch): Promise<DescribeResult> {
     const key = x.arrays.map(({ shape }) => shape.slice(1).join('x')).join(' ')
-    const known = this.#outputs.get(key)
-    if (known !== undefined) return known
+    const known = this.#described.get(key)
+    if (known) return known
     const plan = await this.plan()
     const probe: Feed = { samples: Math.min(x.samples, 2), arrays: firstRows(x, 2) }
     const { batch } = this.architecture
     const request: Asked = { type: 'describe', plan: plan.key, x: probe, threads, batch }
-    const { outputs } = await this.ask<DescribeResult>(request, { signal: watch.signal }, plan)
-      .result
-    this.#outputs.set(key, outputs)
-    return outputs
+    const { signal } = watch
+    const description = await this.ask<DescribeResult>(request, { signal }, plan).result
+    this.#described.set(key, description)
+    return description
   }
 }
 

@@ -23,6 +23,8 @@ export interface Prepared {
   allOutputs: number
   /** Those wanted. */
   outputs: number[]
+  /** 1 where samples have to be run one by one, else 0. */
+  batch: number
   /** Memory budget in bytes. */
   budget: number
   options: DerivativeOptions
@@ -44,9 +46,9 @@ export async function prepare(
   }
   const x = core.feed(inputs, 'x')
   const plan = await core.plan()
-  const allOutputs = await core.outputsFor(x, threads, options)
+  const { outputs: allOutputs, batch } = await core.describe(x, threads, options)
   const outputs = outputIndices(options.outputs, allOutputs)
-  return { core, plan, x, threads, allOutputs, outputs, budget, options }
+  return { core, plan, x, threads, allOutputs, outputs, batch, budget, options }
 }
 
 /**
@@ -69,12 +71,11 @@ export async function compute(
 
 /** Sends one job to the worker, with `memory` bytes to use. */
 export function askJob(
-  { core, plan, x, threads, outputs, options }: Prepared,
+  { core, plan, x, threads, outputs, batch, options }: Prepared,
   job: JobMessage,
   memory: number,
   { x2, discard }: { x2?: Feed | undefined; discard?: (result: ComputeResult) => void } = {},
 ) {
-  const { batch } = core.architecture
   return core.ask<ComputeResult>(
     {
       type: 'compute',
@@ -85,7 +86,7 @@ export function askJob(
       threads,
       memory,
       batch,
-      // Where the file fixes the batch the addon must not ask for more.
+      // Where one sample is run at a time the addon must not ask for more.
       block: batch || (options.block ?? 0),
       job,
     },

@@ -9,17 +9,51 @@ import type { Outcome, Sessions } from './sessions.js'
 /** Relative to the largest entry: a difference that no order of summation explains. */
 const tolerance = 1e-5
 
-/** A value in three runs: of samples (a, b), of (a, c) and of (a, b, a). */
+/** Values in the runs of batches that differ in all samples but a. */
 interface Trial {
-  before: Outcome
-  after: Outcome
+  /** (a, b) and (a, c). */
+  first: [Outcome, Outcome]
+  /** (b, a) and (c, a). */
+  last: [Outcome, Outcome]
+  /** (a, b, a). */
   triple: Outcome
 }
 
-/**
- * Runs two samples, then two with another second one: nothing of the first may change.
- * @throws TangentError UNSUPPORTED naming the first node that lets samples meet.
- */
+/** Runs the network on the batches of a trial and keeps the named values. */
+async function attempt(
+  sessions: Sessions,
+  key: string,
+  values: string[],
+  x: Feed,
+  weights: Weights,
+  threads: number,
+): Promise<Trial> {
+  const a = stack(x, [0])
+  const b = x.samples > 1 ? stack(x, [1]) : a
+  const c = disturbed(a)
+  const pair = (one: Feed, two: Feed) => stack(one, [0], two)
+  const session = await sessions.get(key, threads, { values, shapes: [] })
+  const run = (feed: Feed) => session.run(feed, 0, feed.samples, weights.tensors)
+  return {
+    first: [await run(pair(a, b)), await run(pair(a, c))],
+    last: [await run(pair(b, a)), await run(pair(c, a))],
+    triple: await run(stack(pair(a, b), [0, 1], a)),
+  }
+}
+
+/** Does an output's part of one sample change with another sample of its batch? */
+export async function samplesMeet(
+  sessions: Sessions,
+  output: string,
+  x: Feed,
+  weights: Weights,
+  threads: number,
+): Promise<boolean> {
+  const trial = await attempt(sessions, `run ${output}`, [output], x, weights, threads)
+  return changed(trial, output)
+}
+
+/** @throws TangentError UNSUPPORTED naming the first node that lets samples meet. */
 export async function checkIndependence(
   init: WorkerInit,
   sessions: Sessions,
@@ -28,29 +62,11 @@ export async function checkIndependence(
   weights: Weights,
   threads: number,
 ): Promise<void> {
-  const first = stack(x, [0])
-  const other = x.samples > 1 ? stack(x, [1]) : first
-  const feeds = {
-    before: stack(first, [0], other),
-    after: stack(first, [0], disturbed(first)),
-    triple: stack(stack(first, [0], other), [0, 1], first),
-  }
-  const attempt = async (key: string, values: string[]): Promise<Trial> => {
-    const session = await sessions.get(key, threads, { values, shapes: [] })
-    const run = (feed: Feed) => session.run(feed, 0, feed.samples, weights.tensors)
-    return {
-      before: await run(feeds.before),
-      after: await run(feeds.after),
-      triple: await run(feeds.triple),
-    }
-  }
   const nameOf = (id: number) => init.graph.values[id]?.name ?? ''
-  const output = nameOf(plan.output)
-  if (!changed(await attempt(`run ${output}`, [output]), output)) return
-
+  if (!(await samplesMeet(sessions, nameOf(plan.output), x, weights, threads))) return
   const { nodes } = init.graph
   const names = nodes.flatMap((node) => node.outputs.map(nameOf)).filter((name) => name !== '')
-  const everything = await attempt('everything', names)
+  const everything = await attempt(sessions, 'everything', names, x, weights, threads)
   const guilty = nodes.find((node) =>
     node.outputs.some((id) => id >= 0 && changed(everything, nameOf(id))),
   )
@@ -60,24 +76,33 @@ export async function checkIndependence(
   )
 }
 
-/** Did the first sample's part of a value change? */
-function changed(trial: Trial, name: string): boolean {
-  const [a, b, c] = [trial.before, trial.after, trial.triple].map(
-    ({ values }) => values.get(name) as ort.Tensor,
-  ) as [ort.Tensor, ort.Tensor, ort.Tensor]
-  if (!(a.data instanceof Float32Array) || !(b.data instanceof Float32Array)) return false
-  if (a.data.length !== b.data.length) return true
-  // The batch lies along the axis that grows with the number of samples.
-  const axis = a.dims.findIndex((size, k) => size !== c.dims[k])
-  const inner = a.dims.slice(Math.max(axis, 0)).reduce((product, size) => product * size, 1)
-  return !near(a.data, b.data, inner, axis < 0 ? inner : inner / 2)
+/** Did sample a's part of a value change? */
+function changed({ first, last, triple }: Trial, name: string): boolean {
+  const of = (outcome: Outcome) => outcome.values.get(name) as ort.Tensor
+  const third = of(triple).dims
+  return [first, last].some(([before, after], place) => {
+    const [u, v] = [of(before), of(after)]
+    if (!(u.data instanceof Float32Array) || !(v.data instanceof Float32Array)) return false
+    if (u.data.length !== v.data.length) return true
+    // The batch lies along the axis that grows with the number of samples.
+    const axis = u.dims.findIndex((size, k) => size !== third[k])
+    const inner = u.dims.slice(Math.max(axis, 0)).reduce((product, size) => product * size, 1)
+    const part = axis < 0 ? inner : inner / 2
+    return !near(u.data, v.data, inner, axis < 0 ? 0 : place * part, part)
+  })
 }
 
-/** Compares the first `part` entries of every run of `inner`. */
-function near(a: Float32Array, b: Float32Array, inner: number, part: number): boolean {
+/** Compares `part` entries from `offset` on of every run of `inner`. */
+function near(
+  a: Float32Array,
+  b: Float32Array,
+  inner: number,
+  offset: number,
+  part: number,
+): boolean {
   let largest = 0
   let difference = 0
-  for (let start = 0; start < a.length; start += inner) {
+  for (let start = offset; start < a.length; start += inner) {
     for (let e = start; e < start + part; e += 1) {
       const u = a[e] as number
       const v = b[e] as number

@@ -119,6 +119,8 @@ export interface ComputeResult {
 export interface DescribeResult {
   /** Flat outputs per sample. */
   outputs: number
+  /** 1 where samples have to be run one by one, else 0. */
+  batch: number
 }
 
 export type FromWorker =

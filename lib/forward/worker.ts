@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../errors.js'
 import type { NativeEngine, NativeJob } from '../native.js'
+import { samplesMeet } from './independence.js'
 import { Plan, type Weights } from './plan.js'
 import type {
   ComputeMessage,
@@ -23,6 +24,8 @@ if (!port) throw new Error('This file runs in a worker thread')
 const sessions = new Sessions(init)
 const plans = new Map<string, Plan>()
 const weightSets = new Map<number, Weights>()
+/** Outputs whose samples are known to depend on each other, or not to. */
+const meeting = new Map<string, boolean>()
 /** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
 const runBlock = 64
 
@@ -94,11 +97,47 @@ function planOf(key: string): Plan {
   return plan
 }
 
-async function run(request: Request & { type: 'run' }): Promise<RunResult> {
+/** Files that call the batch free may still hold nodes made for one sample. */
+async function orOneByOne<T>(
+  request: { x: Feed; batch: number },
+  work: (batch: number) => Promise<T>,
+): Promise<T> {
+  try {
+    return await work(request.batch)
+  } catch (error) {
+    if (request.batch === 1 || (error as { code?: string }).code !== 'FAILED') throw error
+    return work(1).catch(() => {
+      throw error
+    })
+  }
+}
+
+function run(request: Request & { type: 'run' }): Promise<RunResult> {
+  return orOneByOne(request, async (batch) =>
+    runBlocks(request, batch || (await blockFor(request))),
+  )
+}
+
+/** Samples of one run; all, where they meet and mean something together only. */
+async function blockFor({
+  x,
+  output,
+  threads,
+  network,
+}: Request & { type: 'run' }): Promise<number> {
+  if (x.samples <= runBlock) return x.samples
+  let meet = meeting.get(output)
+  if (meet === undefined) {
+    meet = await samplesMeet(sessions, output, x, weightsOf(network), threads)
+    meeting.set(output, meet)
+  }
+  return meet ? x.samples : runBlock
+}
+
+async function runBlocks(request: Request & { type: 'run' }, block: number): Promise<RunResult> {
   const { x, output, threads } = request
   const weights = weightsOf(request.network)
   const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
-  const block = request.batch || runBlock
   let whole: RunResult | undefined
   for (let first = 0; first < x.samples; first += block) {
     checkStop(request)
@@ -107,7 +146,7 @@ async function run(request: Request & { type: 'run' }): Promise<RunResult> {
     const tensor = values.get(output)
     const data = tensor?.data as RunResult['data']
     const size = data.length / count
-    if (!Number.isInteger(size) || (tensor?.dims[0] !== count && request.batch !== 1)) {
+    if (!Number.isInteger(size) || (tensor?.dims[0] !== count && block > 1)) {
       throw new TangentError(
         'UNSUPPORTED',
         `Expected ${count} samples along the first dimension of output ${JSON.stringify(output)} but it has the shape [${tensor?.dims.join(', ')}]`,
@@ -122,10 +161,12 @@ async function run(request: Request & { type: 'run' }): Promise<RunResult> {
   return whole as RunResult
 }
 
-async function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {
-  const { x, plan, threads, batch } = request
-  const layout = await planOf(plan).layout(x, weightsOf(request.network), threads, batch)
-  return { outputs: layout.outputs }
+function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {
+  const { x, plan, threads, network } = request
+  return orOneByOne(request, async (batch) => {
+    const { outputs } = await planOf(plan).layout(x, weightsOf(network), threads, batch)
+    return { outputs, batch }
+  })
 }
 
 async function compute(request: Request & { type: 'compute' }): Promise<ComputeResult> {

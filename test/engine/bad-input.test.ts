@@ -4,10 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
-import { ModelProtoSchema, StringStringEntryProtoSchema, TensorProto_DataLocation } from 'onnx-buf'
+import {
+  type ModelProto,
+  ModelProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation,
+} from 'onnx-buf'
 import { type Inputs, type NdArray, Network, TangentError } from '../../lib/index.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { floats, ints, model, Random } from '../support/onnx.js'
+import { floats, ints, model, type NodeSpec, Random, type Tensor } from '../support/onnx.js'
 import { fixture, relativeError } from '../support/reference.js'
 
 const random = new Random(1)
@@ -216,28 +221,90 @@ test('derivatives that are not finite', async (t) => {
   await t.throwsAsync(network.ntk(x), { code: 'NUMERICAL', message: /sample 1/ })
 })
 
-test('samples that meet are refused, naming the node', async (t) => {
-  const source = model({
+/** y = a − (something of all samples), a = x·w. */
+const meetings: Record<string, { nodes: NodeSpec[]; initializers?: Record<string, Tensor> }> = {
+  'a product over the samples': {
     nodes: [
-      { op: 'Mul', inputs: ['x', 'w'], outputs: ['a'], name: 'fine' },
+      { op: 'Transpose', inputs: ['a'], outputs: ['at'], attributes: { perm: [1, 0] } },
+      { op: 'MatMul', inputs: ['at', 'a'], outputs: ['gram'], name: 'meeting' },
+      { op: 'MatMul', inputs: ['a', 'gram'], outputs: ['b'] },
+    ],
+  },
+  'the first sample': {
+    nodes: [{ op: 'Slice', inputs: ['a', 'zero', 'one', 'zero'], outputs: ['b'], name: 'meeting' }],
+    initializers: { zero: ints([0]), one: ints([1]) },
+  },
+  'the reversed batch': {
+    nodes: [
+      {
+        op: 'Slice',
+        inputs: ['a', 'last', 'end', 'zero', 'back'],
+        outputs: ['b'],
+        name: 'meeting',
+      },
+    ],
+    initializers: { zero: ints([0]), last: ints([-1]), end: ints([-1000]), back: ints([-1]) },
+  },
+  'a mean over the samples': {
+    nodes: [
       {
         op: 'ReduceMean',
         inputs: ['a'],
-        outputs: ['m'],
+        outputs: ['b'],
         attributes: { axes: [0] },
         name: 'meeting',
       },
-      { op: 'Sub', inputs: ['a', 'm'], outputs: ['y'], name: 'after' },
     ],
-    initializers: { w: floats([3], [1, 2, 3]) },
-    inputs: [{ name: 'x', shape: ['N', 3] }],
-    outputs: [{ name: 'y', shape: ['N', 3] }],
+  },
+}
+
+test('samples that meet are run together', async (t) => {
+  const meeting = model({
+    nodes: [
+      { op: 'Mul', inputs: ['x', 'w'], outputs: ['a'] },
+      { op: 'Slice', inputs: ['a', 'zero', 'one', 'zero'], outputs: ['b'] },
+      { op: 'Sub', inputs: ['a', 'b'], outputs: ['y'] },
+    ],
+    initializers: { w: floats([2], [1, 2]), zero: ints([0]), one: ints([1]) },
+    inputs: [{ name: 'x', shape: ['N', 2] }],
+    outputs: [{ name: 'y', shape: ['N', 2] }],
   })
-  const network = await load(t, source, { unsupported: 'defer' })
-  if (network.refusals.length > 0) return t.pass('refused before')
-  const x = samples(random, [4, 3])
-  await t.throwsAsync(network.ntk(x), { code: 'UNSUPPORTED', message: /meeting/ })
+  const network = await load(t, meeting)
+  const x = samples(new Random(1), [150, 2])
+  const y = await network.run(x)
+  x.data.forEach((value, e) => {
+    const expected = (value - (x.data[e % 2] as number)) * (1 + (e % 2))
+    t.true(Math.abs(Number(y.data[e]) - expected) < 1e-5)
+  })
 })
+
+for (const [what, { nodes, initializers }] of Object.entries(meetings)) {
+  test(`samples that meet are refused, naming the node: ${what}`, async (t) => {
+    const source = model({
+      nodes: [
+        { op: 'Mul', inputs: ['x', 'w'], outputs: ['a'], name: 'fine' },
+        ...nodes,
+        { op: 'Sub', inputs: ['a', 'b'], outputs: ['y'], name: 'after' },
+      ],
+      initializers: { w: floats([3], [1, 2, 3]), ...initializers },
+      inputs: [{ name: 'x', shape: ['N', 3] }],
+      outputs: [{ name: 'y', shape: ['N', 3] }],
+    })
+    const network = await load(t, source, { unsupported: 'defer' })
+    if (network.refusals.length > 0) {
+      return t.deepEqual(
+        network.refusals.map(({ node }) => node),
+        ['meeting'],
+      )
+    }
+    for (const n of [4, 2, 1]) {
+      const x = samples(new Random(n), [n, 3])
+      const message = /"?meeting"?/
+      await t.throwsAsync(network.ntk(x), { code: 'UNSUPPORTED', message }, `${n} samples`)
+      await t.throwsAsync(network.jacobian(x), { code: 'UNSUPPORTED', message })
+    }
+  })
+}
 
 test('a batch fixed by the file', async (t) => {
   const fixed = (batch: number) =>
@@ -271,6 +338,16 @@ test('a batch fixed by the file', async (t) => {
   const x = samples(random, [5, 2, 2])
   t.true(relativeError(await one.run(x), await free.run(x)) < 1e-6)
   t.true(relativeError(await one.ntk(x), await free.ntk(x)) < 1e-6)
+  // The file calls the batch free, but a node holds a batch of one.
+  const { graph, ...rest } = fromBinary(ModelProtoSchema, fixed(1))
+  const type = graph?.input[0]?.type?.value
+  if (type?.case !== 'tensorType' || !type.value.shape?.dim[0]) return t.fail()
+  type.value.shape.dim[0].value = { case: 'dimParam', value: 'N' }
+  const baked = await load(t, toBinary(ModelProtoSchema, { graph, ...rest } as ModelProto))
+  t.true(relativeError(await baked.run(x), await free.run(x)) < 1e-6)
+  t.true(relativeError(await baked.ntk(x), await free.ntk(x)) < 1e-6)
+  const [j, truth] = [await baked.jacobian(x), await free.jacobian(x)]
+  for (const [name, value] of j) t.true(relativeError(value, truth.get(name) as NdArray) < 1e-6)
   await t.throwsAsync(Network.load(fixed(3)), { code: 'UNSUPPORTED', message: /fixed batch of 3/ })
 })
 
