@@ -27,6 +27,7 @@ export { type AlignmentOptions, type KernelKind, TangentKernel } from './kernel.
 export { LinearizedNetwork } from './linearize.js'
 export { type LoadOptions, Network } from './network.js'
 export type { Dimension, ValueInfo } from './onnx/index.js'
+export { KernelOperator } from './operator.js'
 export {
   type ProbeAlignment,
   type ProbeGroup,
@@ -42,5 +43,15 @@ export {
   probe,
   renderReport,
 } from './report/index.js'
+export {
+  type DensityEstimate,
+  type DensityOptions,
+  type Estimate,
+  estimateDensity,
+  estimateTrace,
+  type TraceEstimate,
+  type TraceOptions,
+} from './spectra/estimates.js'
+export { type LanczosOptions, type TopEigenvalues, topEigenvalues } from './spectra/lanczos.js'
 export { type TargetOptions, targetKernel } from './target.js'
 export type { WeightSource } from './weights.js'

@@ -16,6 +16,7 @@ import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
 import { LinearizedNetwork } from './linearize.js'
 import { openModel, type ValueInfo } from './onnx/index.js'
+import { KernelOperator } from './operator.js'
 import { otherWeights, ownWeights, type WeightSource } from './weights.js'
 
 /** Options of {@link Network.load}. */
@@ -271,6 +272,14 @@ export class Network {
     options: DerivativeOptions = {},
   ): Promise<NdArray<Float32Array>> {
     return ntkProduct(this.#core, x, v, options)
+  }
+
+  /**
+   * The tangent kernel of x with itself as an operator that is never formed: its products, largest
+   * eigenvalues, trace and eigenvalue density, for kernels too large to store.
+   */
+  kernelOperator(x: Inputs, options: DerivativeOptions = {}): Promise<KernelOperator> {
+    return KernelOperator.of(this.#core, x, options)
   }
 
   /**

@@ -1,0 +1,102 @@
+import { prepare } from './calls/derive.js'
+import { ntkProduct } from './calls/product.js'
+import type { Core, DerivativeOptions } from './core.js'
+import { badArgument } from './errors.js'
+import type { Inputs } from './inputs.js'
+import {
+  type DensityEstimate,
+  type DensityOptions,
+  estimateDensity,
+  estimateTrace,
+  type TraceEstimate,
+  type TraceOptions,
+} from './spectra/estimates.js'
+import { type LanczosOptions, type TopEigenvalues, topEigenvalues } from './spectra/lanczos.js'
+
+/**
+ * The tangent kernel of x with itself as an operator: known by its products K·v = J(Jᵀv) and never
+ * formed, so that N·O may be 10⁵ and more. Made by `Network.kernelOperator()`; lives as long as the
+ * network.
+ *
+ * ```ts
+ * const kernel = await network.kernelOperator(x)
+ * const { values } = await kernel.topEigenvalues({ count: 20 })
+ * const { trace } = await kernel.trace()
+ * ```
+ */
+export class KernelOperator {
+  /** Rows of the kernel's Gram matrix, N·O. */
+  readonly size: number
+  readonly samples: number
+  readonly outputs: number
+  readonly #core: Core
+  readonly #inputs: Inputs
+  readonly #options: DerivativeOptions
+
+  private constructor(
+    core: Core,
+    inputs: Inputs,
+    options: DerivativeOptions,
+    samples: number,
+    outputs: number,
+  ) {
+    this.#core = core
+    this.#inputs = inputs
+    this.#options = options
+    this.samples = samples
+    this.outputs = outputs
+    this.size = samples * outputs
+  }
+
+  /** @internal */
+  static async of(core: Core, inputs: Inputs, options: DerivativeOptions): Promise<KernelOperator> {
+    const { x, outputs } = await prepare(core, inputs, options)
+    return new KernelOperator(core, inputs, options, x.samples, outputs.length)
+  }
+
+  /**
+   * K·v in single precision.
+   * @param v (N·O, columns), in C order
+   * @returns (N·O, columns)
+   */
+  async product(
+    v: Float64Array,
+    columns = 1,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Float64Array> {
+    if (v.length !== this.size * columns) {
+      throw badArgument('v', `${this.size} × ${columns} numbers`, `${v.length} numbers`)
+    }
+    // In single precision huge and tiny vectors would overflow and vanish.
+    const scale = v.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
+    const data = Float32Array.from(v, (value) => value / scale)
+    const shape = [this.samples, this.outputs, columns]
+    const signal = options.signal ?? this.#options.signal
+    const image = await ntkProduct(
+      this.#core,
+      this.#inputs,
+      { data, shape },
+      { ...this.#options, signal, onProgress: undefined },
+    )
+    return Float64Array.from(image.data, (value) => value * scale)
+  }
+
+  /** The largest eigenvalues, by the Lanczos method; see `topEigenvalues`. */
+  topEigenvalues(options: LanczosOptions = {}): Promise<TopEigenvalues> {
+    return topEigenvalues(this.#product(options.signal), this.size, options)
+  }
+
+  /** Trace and Frobenius norm, estimated from random vectors; see `estimateTrace`. */
+  trace(options: TraceOptions = {}): Promise<TraceEstimate> {
+    return estimateTrace(this.#product(options.signal), this.size, options)
+  }
+
+  /** Density of all eigenvalues, estimated from random vectors; see `estimateDensity`. */
+  density(options: DensityOptions = {}): Promise<DensityEstimate> {
+    return estimateDensity(this.#product(options.signal), this.size, options)
+  }
+
+  #product(signal: AbortSignal | undefined) {
+    return (v: Float64Array, columns: number) => this.product(v, columns, { signal })
+  }
+}

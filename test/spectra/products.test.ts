@@ -1,0 +1,121 @@
+// Eigenvalues, traces and densities from products against matrices whose spectrum is known.
+import test from 'ava'
+import { estimateDensity, estimateTrace, topEigenvalues } from '../../lib/index.js'
+import { load, mlp, samples } from '../support/networks.js'
+import { Random } from '../support/onnx.js'
+
+/** H diag(values) H with a Householder reflection H. */
+function withSpectrum(values: readonly number[], random: Random) {
+  const n = values.length
+  const w = random.normals(n)
+  const size = Math.hypot(...w)
+  const reflect = (v: Float64Array) => {
+    const along = v.reduce((sum, value, i) => sum + (value * (w[i] as number)) / size, 0)
+    return v.map((value, i) => value - (2 * along * (w[i] as number)) / size)
+  }
+  let products = 0
+  const product = async (v: Float64Array, columns: number) => {
+    products += columns
+    const out = new Float64Array(v.length)
+    for (let c = 0; c < columns; c += 1) {
+      const own = Float64Array.from({ length: n }, (_, i) => v[i * columns + c] as number)
+      const image = reflect(reflect(own).map((value, i) => value * (values[i] as number)))
+      image.forEach((value, i) => {
+        out[i * columns + c] = value
+      })
+    }
+    return out
+  }
+  return { product, made: () => products }
+}
+
+test('the largest eigenvalues and their vectors', async (t) => {
+  const random = new Random(1)
+  const values = Array.from({ length: 300 }, (_, j) => 100 / (j + 1) ** 1.5)
+  const { product } = withSpectrum(values, random)
+  const top = await topEigenvalues(product, 300, { count: 12, tolerance: 1e-9, vectors: true })
+  t.is(top.status, 'converged')
+  top.values.forEach((value, j) => {
+    t.true(Math.abs(value - (values[j] as number)) < 1e-7)
+  })
+  for (let j = 0; j < 12; j += 1) {
+    const v = top.vectors.slice(j * 300, (j + 1) * 300)
+    const image = await product(v, 1)
+    const residual = Math.hypot(
+      ...image.map((x, i) => x - (top.values[j] as number) * (v[i] as number)),
+    )
+    t.true(residual < 1e-7)
+    t.true(Math.abs(residual - (top.residuals[j] as number)) < 1e-7)
+  }
+})
+
+test('all eigenvalues of a small matrix, multiple and zero ones among them', async (t) => {
+  const values = [5, 5, 5, 2, 1, 0, 0]
+  const { product } = withSpectrum(values, new Random(2))
+  const top = await topEigenvalues(product, 7, { count: 7, tolerance: 1e-10 })
+  top.values.forEach((value, j) => {
+    t.true(Math.abs(value - (values[j] as number)) < 1e-9)
+  })
+  const zero = await topEigenvalues(async (v) => v.fill(0), 4, { count: 2 })
+  t.deepEqual([...zero.values], [0, 0])
+})
+
+test('an iteration limit is told, and an abort rejects', async (t) => {
+  const values = Array.from({ length: 200 }, (_, j) => 1 + j / 200)
+  const { product } = withSpectrum(values, new Random(3))
+  const top = await topEigenvalues(product, 200, { count: 5, maxIterations: 8, tolerance: 1e-12 })
+  t.is(top.status, 'iteration limit')
+  t.regex(top.advice, /maxIterations/)
+  const controller = new AbortController()
+  const running = topEigenvalues(
+    async (v, columns) => {
+      controller.abort()
+      return product(v, columns)
+    },
+    200,
+    { signal: controller.signal },
+  )
+  const error = await running.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  t.is((error as DOMException).name, 'AbortError')
+})
+
+test('trace, Frobenius norm and density within their errors', async (t) => {
+  const values = Array.from({ length: 400 }, (_, j) => Math.exp(-j / 40))
+  const { product } = withSpectrum(values, new Random(4))
+  const trace = values.reduce((sum, value) => sum + value, 0)
+  const square = values.reduce((sum, value) => sum + value * value, 0)
+  const estimate = await estimateTrace(product, 400, { probes: 64 })
+  t.true(Math.abs(estimate.trace.value - trace) < 4 * estimate.trace.error)
+  t.true(Math.abs(estimate.squared.value - square) < 4 * estimate.squared.error)
+  t.true(estimate.trace.error < 0.1 * trace)
+  const density = await estimateDensity(product, 400, { probes: 16, steps: 30 })
+  const total = density.weights.reduce((sum, weight) => sum + weight, 0)
+  t.true(Math.abs(total - 400) < 1e-6)
+  const above = density.sum((value) => (value > 0.5 ? 1 : 0))
+  const truth = values.filter((value) => value > 0.5).length
+  t.true(Math.abs(above.value - truth) < 4 * above.error + 1, `${above.value} ± ${above.error}`)
+  const logs = density.sum((value) => Math.log(1e-3 + Math.max(value, 0)))
+  const exact = values.reduce((sum, value) => sum + Math.log(1e-3 + value), 0)
+  t.true(Math.abs(logs.value - exact) < 4 * logs.error + 1e-3 * Math.abs(exact))
+})
+
+test('a network’s kernel as an operator has the spectrum of the kernel', async (t) => {
+  const random = new Random(5)
+  const network = await load(t, mlp(random, [6, 20, 3]))
+  const x = samples(random, [15, 6])
+  const kernel = await network.ntk(x)
+  const truth = await kernel.eigenvalues()
+  const operator = await network.kernelOperator(x)
+  t.is(operator.size, 45)
+  const { values, status } = await operator.topEigenvalues({ count: 6 })
+  t.is(status, 'converged')
+  values.forEach((value, j) => {
+    t.true(Math.abs(value - (truth[j] as number)) < 1e-5 * (truth[0] as number))
+  })
+  const { trace } = await operator.trace({ probes: 64 })
+  t.true(Math.abs(trace.value - kernel.trace()) < 4 * trace.error)
+  await t.throwsAsync(operator.product(new Float64Array(3)), { message: /45/ })
+})
