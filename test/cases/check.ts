@@ -1,7 +1,9 @@
-// Holds an operator's rule to onnxruntime: its Jacobian, the adjoint identity, the kernel methods.
+// Holds an operator's rules to onnxruntime: its Jacobian, forward derivatives, the adjoint identity,
+// the kernel methods.
 import { type NdArray, Network } from '../../lib/index.js'
 import { model, Random } from '../support/onnx.js'
 import { Draw, joined, type Mode } from './draw.js'
+import { checkForward } from './forward.js'
 import { type Differences, differences } from './reference.js'
 
 /** A row of the table: one operator, drawn at random and by hand. */
@@ -71,7 +73,7 @@ export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
   for (const [opset, draws] of bundles(row, seed)) {
     const spec = joined(draws, opset)
     const truth = await differences(spec, draws, row.only32 ?? false)
-    const network = await Network.load(model(spec), { threads: 2 })
+    const network = await Network.load(model(spec), { threads: 2, constants: true })
     try {
       const feeds: Record<string, NdArray> = {}
       for (const draw of draws)
@@ -86,6 +88,7 @@ export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
       const tolerance = row.tolerance ?? 1e-4
       const jacobian = await network.jacobian(feeds)
       const worst = compareJacobians(jacobian, truth, where, tolerance, draws)
+      await checkForward(network, feeds, truth, where, tolerance)
       await checkAdjoint(network, feeds, truth, where, tolerance)
       await checkKernels(network, feeds, truth, where, tolerance)
       outcome.draws += draws.length
