@@ -16,19 +16,32 @@ class Gather final : public Rule {
 
   void reverse(Call& call) const override {
     const Shape& shape = call.input(0).shape;
-    const int64_t axis =
-        from_end(call.node().attributes.integer("axis", 0), static_cast<int64_t>(shape.size()));
-    std::vector<int64_t> indices = integers_of(call.input(1));
-    for (int64_t& index : indices) index = from_end(index, shape[axis]);
-    if (call.per_sample(0) && axis == 0 && shape.size() == 2) return rows(call, indices);
+    if (call.per_sample(0) && axis_of(call) == 0 && shape.size() == 2)
+      return rows(call, indices_of(call));
+    reverse_copy(call, 0, 0, map_of(call));
+  }
+  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
+
+ private:
+  static int64_t axis_of(const NodeView& view) {
+    return from_end(view.node().attributes.integer("axis", 0),
+                    static_cast<int64_t>(view.input(0).shape.size()));
+  }
+  static std::vector<int64_t> indices_of(const NodeView& view) {
+    std::vector<int64_t> indices = integers_of(view.input(1));
+    for (int64_t& index : indices) index = from_end(index, view.input(0).shape[axis_of(view)]);
+    return indices;
+  }
+  static AxisMap map_of(const NodeView& view) {
+    const Shape& shape = view.input(0).shape;
+    const int64_t axis = axis_of(view);
+    const std::vector<int64_t> indices = indices_of(view);
     const int64_t before = count_between(shape, 0, axis);
     const int64_t after = count_between(shape, axis + 1, shape.size());
     const auto picked = static_cast<int64_t>(indices.size());
-    reverse_copy(call, 0, 0,
-                 {{before, shape[axis], after}, {before, picked, after}, {{}, indices, {}}});
+    return {{before, shape[axis], after}, {before, picked, after}, {{}, indices, {}}};
   }
 
- private:
   // Rows of an embedding (V × d): factors whose h is one of V for every token.
   static void rows(Call& call, const std::vector<int64_t>& indices) {
     const Shape& shape = call.input(0).shape;

@@ -2,8 +2,8 @@
 // y = scale·(x − mean)/√(variance + ε) + B. The root-mean-square ones have no mean and no B.
 #include <cmath>
 
-#include "rules/support/elementwise.h"
 #include "rules/support/lines.h"
+#include "rules/support/partials.h"
 
 namespace at {
 namespace {
@@ -56,11 +56,37 @@ class Normalization : public Rule {
     const float* scale = nullptr;
     if (call.has_input(1))
       scale = broadcast_values(call, call.input(1).floats(), plan.as, plan.view);
-    flow_back(plan, lines, unit, slope, scale, count, out, call.in_place(0));
+    through(plan, lines, unit, slope, scale, nullptr, count, out, call.in_place(0));
+  }
+
+  void forward(TangentCall& call) const override {
+    const Plan plan = this->plan(call);
+    const int64_t size = call.output(0).size(), count = call.count();
+    const int64_t lines = plan.length > 0 ? size / plan.length : 0;
+    bool add = false;
+    float* out = call.out(0);
+    if (call.in(0) || call.in(1)) {
+      float* unit = call.scratch(size);
+      float* slope = call.scratch(lines);
+      const float epsilon = static_cast<float>(call.node().attributes.number("epsilon", 1e-5));
+      normalize(call.input(0).floats(), lines, plan, epsilon, unit, slope);
+      if (call.in(0)) {
+        const float* scale = nullptr;
+        if (call.has_input(1))
+          scale = broadcast_values(call, call.input(1).floats(), plan.as, plan.view);
+        through(plan, lines, unit, slope, nullptr, scale, count, call.in(0), out);
+        add = true;
+      }
+      if (call.in(1)) {
+        flow_forward(call, call.in(1), plan.as, plan.view, unit, 1, add, out);
+        add = true;
+      }
+    }
+    if (call.in(2)) flow_forward(call, call.in(2), plan.as, plan.view, nullptr, 1, add, out);
   }
 
  protected:
-  virtual Plan plan(const Call& call) const = 0;
+  virtual Plan plan(const NodeView& call) const = 0;
 
  private:
   static void normalize(const float* x, int64_t lines, const Plan& plan, float epsilon, float* unit,
@@ -81,23 +107,27 @@ class Normalization : public Rule {
     });
   }
 
-  // dx = slope·(g − mean(g) − unit·mean(g·unit)), g the cotangent times the scale.
-  static void flow_back(const Plan& plan, int64_t lines, const float* unit, const float* slope,
-                        const float* scale, int64_t count, const float* out, float* in) {
+  // to = after·slope·(g − mean(g) − unit·mean(g·unit)) with g = before·from: the derivative of the
+  // normalized line is symmetric, the scale stands before it in reverse and after it forward.
+  static void through(const Plan& plan, int64_t lines, const float* unit, const float* slope,
+                      const float* before, const float* after, int64_t count, const float* from,
+                      float* to) {
     const int64_t n = plan.length;
     const auto share = 1.0f / static_cast<float>(n);
     parallel_for(count * lines, grain_for(n), [&](int64_t first, int64_t last) {
       float* g = lane_buffer<0>(n);
       for (int64_t item = first; item < last; ++item) {
         const int64_t l = item % lines;
-        const float* from = out + item * n;
+        const float* source = from + item * n;
         const float* own = unit + l * n;
-        const float* factor = scale ? scale + l * n : nullptr;
-        for (int64_t e = 0; e < n; ++e) g[e] = factor ? from[e] * factor[e] : from[e];
+        const float* factor = before ? before + l * n : nullptr;
+        for (int64_t e = 0; e < n; ++e) g[e] = factor ? source[e] * factor[e] : source[e];
         const float mean = plan.centred ? line_sum(n, [&](int64_t e) { return g[e]; }) * share : 0;
         const float along = line_sum(n, [&](int64_t e) { return g[e] * own[e]; }) * share;
-        float* to = in + item * n;
-        for (int64_t e = 0; e < n; ++e) to[e] = slope[l] * (g[e] - mean - own[e] * along);
+        float* target = to + item * n;
+        for (int64_t e = 0; e < n; ++e) target[e] = slope[l] * (g[e] - mean - own[e] * along);
+        if (!after) continue;
+        for (int64_t e = 0; e < n; ++e) target[e] *= after[l * n + e];
       }
     });
   }
@@ -109,7 +139,7 @@ class LayerNormalization final : public Normalization {
   explicit LayerNormalization(bool centred) : centred_(centred) {}
 
  protected:
-  Plan plan(const Call& call) const override {
+  Plan plan(const NodeView& call) const override {
     const Shape& shape = call.output(0).shape;
     const int64_t axis =
         from_end(call.node().attributes.integer("axis", -1), static_cast<int64_t>(shape.size()));
@@ -123,7 +153,7 @@ class LayerNormalization final : public Normalization {
 // Over the spatial axes of every channel.
 class InstanceNormalization final : public Normalization {
  protected:
-  Plan plan(const Call& call) const override {
+  Plan plan(const NodeView& call) const override {
     const Shape& shape = call.output(0).shape;
     const int64_t length = count_between(shape, 2, shape.size());
     return {length, {shape[0], shape[1], length}, {shape[1], 1}};
@@ -133,7 +163,7 @@ class InstanceNormalization final : public Normalization {
 // Over groups of channels. The scale has an entry per group before opset 21, per channel since.
 class GroupNormalization final : public Normalization {
  protected:
-  Plan plan(const Call& call) const override {
+  Plan plan(const NodeView& call) const override {
     const Shape& shape = call.output(0).shape;
     const int64_t groups = call.node().attributes.integer("num_groups", 1);
     const int64_t spatial = count_between(shape, 2, shape.size());

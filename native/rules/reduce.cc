@@ -58,9 +58,29 @@ class Reduce final : public Rule {
     });
   }
 
+  // dy = Σ f(x, y)·dx over what was reduced.
+  void forward(TangentCall& call) const override {
+    const Shape kept = kept_shape(call);
+    const int64_t size = call.input(0).size(), small = call.output(0).size();
+    const float* in = call.in(0);
+    if (small == size && kind_ == Kind::kSum) return call.pass(0, 0);
+    const float* d = derivative(call, kept);
+    float* out = call.out(0);
+    const int32_t* where = places(call, kept);
+    parallel_for(call.count(), grain_for(size), [&](int64_t first, int64_t last) {
+      std::vector<double> sums(static_cast<size_t>(small));
+      for (int64_t c = first; c < last; ++c) {
+        std::fill(sums.begin(), sums.end(), 0.0);
+        const float* t = in + c * size;
+        for (int64_t e = 0; e < size; ++e) sums[where[e]] += d ? d[e] * t[e] : t[e];
+        for (int64_t o = 0; o < small; ++o) out[c * small + o] = static_cast<float>(sums[o]);
+      }
+    });
+  }
+
  private:
   // x's shape with the reduced axes of size 1.
-  Shape kept_shape(const Call& call) const {
+  Shape kept_shape(const NodeView& call) const {
     const Attributes& attributes = call.node().attributes;
     Shape kept = call.input(0).shape;
     std::vector<int64_t> axes = attributes.integers("axes");
@@ -73,7 +93,7 @@ class Reduce final : public Rule {
   }
 
   // Which element of y each element of x goes into.
-  static const int32_t* places(Call& call, const Shape& kept) {
+  static const int32_t* places(NodeView& call, const Shape& kept) {
     const Shape& shape = call.input(0).shape;
     const Shape strides = row_major_strides(kept);
     const int64_t size = element_count(shape);
@@ -95,7 +115,7 @@ class Reduce final : public Rule {
   }
 
   // f(x, y) for every element of x, or null where it is 1.
-  const float* derivative(Call& call, const Shape& kept) const {
+  const float* derivative(NodeView& call, const Shape& kept) const {
     if (kind_ == Kind::kSum) return nullptr;
     const int64_t size = call.input(0).size(), small = call.output(0).size();
     float* d = call.scratch(size);

@@ -6,7 +6,7 @@ namespace at {
 namespace {
 
 // Along one axis since opset 13; before, over all axes from `axis` on.
-Lines lines_of(const Call& call) {
+Lines lines_of(const NodeView& call) {
   const Shape& shape = call.output(0).shape;
   const int64_t rank = static_cast<int64_t>(shape.size());
   const bool flat = call.node().opset < 13;
@@ -14,19 +14,17 @@ Lines lines_of(const Call& call) {
   return Lines(shape, axis, flat ? rank - axis : 1);
 }
 
-// What is subtracted of a line, s, is Σ weight·g; `weight(v)` and the result `in(g, v, s)` are of
-// the output v.
+// to = result(g, v, s) of g (count, shape…), the output v and s = Σ weight(v)·g over the line.
 template <class Weight, class Result>
-void along_lines(Call& call, const Weight& weight, const Result& result) {
+void along_lines(const NodeView& call, int64_t count, const float* from, float* into,
+                 const Weight& weight, const Result& result) {
   const Lines lines = lines_of(call);
   const int64_t size = lines.size();
   const float* y = call.output(0).floats();
-  const float* out = call.out(0);
-  float* in = call.in_place(0);
-  each_slab(call.count(), lines, [&](int64_t c, int64_t start) {
+  each_slab(count, lines, [&](int64_t c, int64_t start) {
     const float* v = y + start;
-    const float* g = out + c * size + start;
-    float* to = in + c * size + start;
+    const float* g = from + c * size + start;
+    float* to = into + c * size + start;
     if (lines.inner == 1) {
       const float s = line_sum(lines.length, [&](int64_t e) { return weight(v[e]) * g[e]; });
       for (int64_t e = 0; e < lines.length; ++e) to[e] = result(g[e], v[e], s);
@@ -49,8 +47,18 @@ class Softmax final : public Rule {
  public:
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{}, {0}}; }
   void reverse(Call& call) const override {
+    apply(call, call.count(), call.out(0), call.in_place(0));
+  }
+  // The Jacobian is symmetric.
+  void forward(TangentCall& call) const override {
+    apply(call, call.count(), call.in(0), call.out_in_place(0));
+  }
+
+ private:
+  static void apply(const NodeView& view, int64_t count, const float* from, float* to) {
     along_lines(
-        call, [](float y) { return y; }, [](float g, float y, float s) { return y * (g - s); });
+        view, count, from, to, [](float y) { return y; },
+        [](float g, float y, float s) { return y * (g - s); });
   }
 };
 
@@ -59,8 +67,13 @@ class LogSoftmax final : public Rule {
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{}, {0}}; }
   void reverse(Call& call) const override {
     along_lines(
-        call, [](float) { return 1.0f; },
+        call, call.count(), call.out(0), call.in_place(0), [](float) { return 1.0f; },
         [](float g, float y, float s) { return g - std::exp(y) * s; });
+  }
+  void forward(TangentCall& call) const override {
+    along_lines(
+        call, call.count(), call.in(0), call.out_in_place(0), [](float y) { return std::exp(y); },
+        [](float g, float, float s) { return g - s; });
   }
 };
 
