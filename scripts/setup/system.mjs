@@ -152,13 +152,21 @@ export function remedy(missing) {
   return `${what}: install g++, make, cmake, OpenBLAS and oneTBB with their headers`
 }
 
-/** @param {Part[]} missing */
+/** @type {Part[]} */
+const BUILD = ['compiler', 'make', 'cmake', 'BLAS', 'LAPACK', 'TBB']
+
+/**
+ * One command for all that a build needs, if it needs anything: without a compiler nobody can tell
+ * whether the libraries are there.
+ * @param {Part[]} missing
+ */
 function installCommand(missing) {
   const manager = packageManager()
   const known = manager ? MANAGERS[manager] : undefined
   if (!manager || !known) return undefined
   if (missing.includes('browser') && isUbuntu()) return undefined
-  const packages = missing.flatMap((part) => known.parts[part].split(' '))
+  const parts = [...(missing.some((part) => BUILD.includes(part)) ? BUILD : []), ...missing]
+  const packages = parts.flatMap((part) => known.parts[part].split(' '))
   return { manager, words: [...known.command, ...new Set(packages)] }
 }
 
