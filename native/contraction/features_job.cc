@@ -103,10 +103,10 @@ std::shared_ptr<Memory> FeaturesJob::allocate(int64_t floats) {
   const int64_t bytes = checked_mul(floats, sizeof(float));
   allocated_ = checked_add(allocated_, bytes);
   if (static_cast<size_t>(allocated_) > settings_.memory) {
-    throw Error("MEMORY_BUDGET", "The features need more than " + std::to_string(allocated_ >> 20) +
-                                     " MiB beside the budget of " +
-                                     std::to_string(settings_.memory >> 20) +
-                                     " MiB; take fewer samples, outputs or parameters");
+    throw Error("MEMORY_BUDGET",
+                "The features need more than " + describe_bytes(static_cast<size_t>(allocated_)) +
+                    " but the memory budget is " + describe_bytes(settings_.memory) +
+                    "; take fewer samples, outputs or parameters");
   }
   return std::make_shared<Memory>(static_cast<size_t>(bytes));
 }

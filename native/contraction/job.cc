@@ -39,10 +39,17 @@ void Job::feed(const Frame& frame) {
   }
   try {
     with_threads(settings_.threads, [&] { compute(frame); });
-  } catch (const Error& error) {
-    if (error.code() != "MEMORY_BUDGET" || frame.samples <= 1) throw;
-    block_size_ = frame.samples / 2;
+  } catch (const OverBudget& error) {
     pool_.trim();
+    if (frame.samples <= 1) {
+      throw Error("MEMORY_BUDGET",
+                  "A single sample with " + std::to_string(settings_.outputs.size()) +
+                      " outputs needs at least " + describe_bytes(error.needed) +
+                      " but the memory budget leaves " + describe_bytes(settings_.memory) +
+                      " beside the result; take fewer outputs or parameters at once, or raise "
+                      "the budget");
+    }
+    block_size_ = frame.samples / 2;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <new>
@@ -39,6 +40,23 @@ void Memory::drop() {
 #endif
 }
 
+OverBudget::OverBudget(size_t needed_bytes, size_t budget)
+    : Error("MEMORY_BUDGET", "At least " + describe_bytes(needed_bytes) +
+                                 " are needed at once but the memory budget leaves " +
+                                 describe_bytes(budget)),
+      needed(needed_bytes) {}
+
+std::string describe_bytes(size_t bytes) {
+  const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  int power = 0;
+  for (; value >= 1024 && power < 4; ++power) value /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, power && value < 100 ? "%.1f %s" : "%.0f %s", value,
+                units[power]);
+  return text;
+}
+
 struct Pool::State {
   std::mutex mutex;
   std::multimap<size_t, std::unique_ptr<Memory>> free;
@@ -68,10 +86,7 @@ std::shared_ptr<float> Pool::floats(int64_t count) {
     }
     const size_t bytes = block ? block->bytes() : wanted;
     if (bytes > state->budget || state->live > state->budget - bytes) {
-      throw Error("MEMORY_BUDGET",
-                  "The memory budget of " + std::to_string(state->budget >> 20) +
-                      " MiB is too small: " + std::to_string((state->live + bytes) >> 20) +
-                      " MiB are needed at once");
+      throw OverBudget(state->live + bytes, state->budget);
     }
     if (!block) {
       while (!state->free.empty() && state->live + state->cached + bytes > state->budget) {

@@ -4,7 +4,10 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
+
+#include "core/error.h"
 
 namespace at {
 
@@ -27,13 +30,19 @@ class Memory {
   size_t bytes_ = 0;
 };
 
+// What a pool throws: `needed` bytes would have been live at once.
+struct OverBudget : Error {
+  OverBudget(size_t needed_bytes, size_t budget);
+  size_t needed;
+};
+
 // Keeps freed blocks for reuse, so that a hot loop allocates nothing new, and counts what is live.
 // Thread-safe. Blocks handed out keep the pool's state alive, so they may outlive the pool.
 class Pool {
  public:
   explicit Pool(size_t budget_bytes = SIZE_MAX);
-  // Uninitialised memory for `count` floats (at least one). Throws Error("MEMORY_BUDGET") when the
-  // live blocks would exceed the budget, Error("OUT_OF_MEMORY") when the system has none.
+  // Uninitialised memory for `count` floats (at least one). Throws OverBudget when the live
+  // blocks would exceed the budget, Error("OUT_OF_MEMORY") when the system has none.
   std::shared_ptr<float> floats(int64_t count);
   size_t live_bytes() const;
   size_t peak_bytes() const;
@@ -44,5 +53,8 @@ class Pool {
   struct State;
   std::shared_ptr<State> state_;
 };
+
+// "1.5 MiB".
+std::string describe_bytes(size_t bytes);
 
 }  // namespace at
