@@ -82,6 +82,22 @@ export const contractions: readonly OpCase[] = [
   },
   { op: 'MatMul', opsets: [9, 13], draws: 60, draw: matmul },
   {
+    op: 'ConvTranspose',
+    opsets: [9, 11, 22],
+    tolerance: 3e-4,
+    together: 6,
+    draw: convTranspose,
+    edges: [
+      {
+        draw: (d) =>
+          d.node('ConvTranspose', [d.activation([2, 3, 3]), d.parameter([2, 2, 3, 3])], {
+            strides: [2, 2],
+            output_shape: [6, 7],
+          }),
+      },
+    ],
+  },
+  {
     op: 'Conv',
     opsets: [9, 11, 17, 22],
     draws: 60,
@@ -137,6 +153,30 @@ export const contractions: readonly OpCase[] = [
 function small(d: Draw, shape: readonly number[]): string {
   const parameter = d.parameter([shape[0] ?? 1, ...shape.slice(1).map(() => 1)])
   return d.node('Mul', [d.input(shape, d.values(d.samples * count(shape))), parameter])
+}
+
+function convTranspose(d: Draw): string {
+  const rank = d.random.pick([1, 2, 2, 3])
+  const group = d.random.pick([1, 1, 2])
+  const [inner, outer] = [d.random.integer(1, 2), d.random.integer(1, 2)]
+  const size = Array.from({ length: rank }, () => d.random.integer(1, rank === 3 ? 2 : 3))
+  const kernel = size.map(() => d.random.integer(1, 3))
+  const strides = size.map(() => d.random.integer(1, 2))
+  const attributes: Record<string, number[] | number | string> = { group }
+  if (d.random.chance(0.7)) attributes.strides = strides
+  const way = d.random.integer(0, 3)
+  if (way === 0) {
+    attributes.auto_pad = d.random.pick(['SAME_UPPER', 'SAME_LOWER', 'VALID'])
+  } else {
+    if (d.random.chance(0.3)) attributes.dilations = size.map(() => d.random.integer(1, 2))
+    if (way === 1)
+      attributes.pads = [...kernel, ...kernel].map((k) => d.random.integer(0, (k - 1) >> 1))
+    if (way === 2 && attributes.strides) attributes.output_padding = strides.map((s) => s - 1)
+  }
+  const x = d.activation([group * inner, ...size])
+  const weight = d.parameter([group * inner, outer, ...kernel])
+  const bias = d.random.chance() ? [d.parameter([group * outer])] : []
+  return d.node('ConvTranspose', [x, weight, ...bias], attributes)
 }
 
 function matmul(d: Draw): string {

@@ -135,4 +135,35 @@ export const normalization: readonly OpCase[] = [
       },
     ],
   },
+  {
+    op: 'LpNormalization',
+    opsets: [9, 22],
+    tolerance: 3e-4,
+    draw(d) {
+      const shape = randomShape(d, d.random.integer(1, 3), 4)
+      const axis = d.random.integer(1, shape.length)
+      const implied = axis === shape.length && d.random.chance()
+      return d.node(
+        'LpNormalization',
+        [d.activation(shape, { low: -2, high: 2, avoid: [0, 0.1, -0.1, 0.2, -0.2] })],
+        {
+          ...(implied ? {} : { axis }),
+          ...(d.random.chance() ? { p: d.random.integer(1, 2) } : {}),
+        },
+      )
+    },
+  },
+  {
+    op: 'LRN',
+    opsets: [9, 13],
+    draw(d) {
+      const x = d.activation(randomShape(d, 3, 4))
+      return d.node('LRN', [x], {
+        size: d.random.pick([1, 3, 5]),
+        ...(d.random.chance() ? { alpha: { f: 0.9 } } : {}),
+        ...(d.random.chance() ? { beta: { f: 0.6 } } : {}),
+        ...(d.random.chance() ? { bias: { f: 1.5 } } : {}),
+      })
+    },
+  },
 ]

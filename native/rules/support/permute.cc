@@ -16,9 +16,10 @@ struct Axis {
 }  // namespace
 
 void gather_strided(int64_t count, const Shape& shape, const Shape& from_strides, const float* from,
-                    float* to) {
+                    float* to, int64_t from_step) {
   const int64_t size = element_count(shape);
   if (size == 0) return;
+  if (from_step < 0) from_step = size;
   const Shape to_strides = row_major_strides(shape);
   std::vector<Axis> axes;
   for (size_t a = 0; a < shape.size(); ++a) {
@@ -48,7 +49,7 @@ void gather_strided(int64_t count, const Shape& shape, const Shape& from_strides
   parallel_for(count * blocks, grain_for(last.size * across.size), [&](int64_t f, int64_t l) {
     for (int64_t item = f; item < l; ++item) {
       int64_t rest = item % blocks;
-      const float* source = from + item / blocks * size;
+      const float* source = from + item / blocks * from_step;
       float* target = to + item / blocks * size;
       for (size_t a = axes.size(); a-- > 0;) {
         const int64_t index = rest % axes[a].size;

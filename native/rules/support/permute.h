@@ -4,9 +4,10 @@
 
 namespace at {
 
-// to (count, shape…) = from, whose element at index (i_0, i_1, …) of `shape` lies at Σ i_a·from[a];
-// each of the `count` arrays is contiguous on both sides.
+// to (count, shape…) = from, whose element at index (i_0, i_1, …) of `shape` lies at
+// Σ i_a·from_strides[a]; the `count` sources are `from_step` apart (default: as many elements as
+// `shape` has). Strides may be 0 (repeated).
 void gather_strided(int64_t count, const Shape& shape, const Shape& from_strides, const float* from,
-                    float* to);
+                    float* to, int64_t from_step = -1);
 
 }  // namespace at

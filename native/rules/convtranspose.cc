@@ -1,0 +1,158 @@
+#include "core/blas.h"
+#include "rules/support/elementwise.h"
+#include "rules/support/pack.h"
+#include "rules/support/windows.h"
+
+namespace at {
+namespace {
+
+// The adjoint of a convolution: every input pixel x (c numbers of a group) puts Wᵀx (k = m·kernel
+// numbers) where a convolution's window would lie in the output. W is stored (G·c, m, kernel…).
+struct Geometry {
+  int64_t groups, images, channels, m, k;
+  Windows windows;  // over the output; a position is an input pixel
+  explicit Geometry(const Call& call)
+      : groups(call.node().attributes.integer("group", 1)),
+        images(call.input(0).shape[0]),
+        channels(call.input(0).shape[1] / groups),
+        m(call.input(1).shape[1]),
+        k(count_between(call.input(1).shape, 1, call.input(1).shape.size())),
+        windows(windows_of(call)) {}
+
+  int64_t positions() const { return windows.out_size(); }
+
+ private:
+  static Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
+
+  static Windows windows_of(const Call& call) {
+    const Shape in = spatial(call.input(0).shape), out = spatial(call.output(0).shape);
+    const Shape kernel = spatial(call.input(1).shape);
+    Node node;
+    node.name = call.node().name;
+    const Attributes& attributes = call.node().attributes;
+    const size_t rank = kernel.size();
+    const auto strides = attributes.integers("strides", Shape(rank, 1));
+    const auto dilations = attributes.integers("dilations", Shape(rank, 1));
+    const auto extra = attributes.integers("output_padding", Shape(rank, 0));
+    auto pads = attributes.integers("pads", Shape(2 * rank, 0));
+    const std::string automatic = attributes.text("auto_pad", "NOTSET");
+    // What padding must be for the output to have its shape, where it is not given.
+    const bool same = automatic == "SAME_UPPER" || automatic == "SAME_LOWER";
+    if (same || attributes.has("output_shape")) {
+      for (size_t a = 0; a < rank; ++a) {
+        const int64_t reach =
+            (in[a] - 1) * strides[a] + extra[a] + (kernel[a] - 1) * dilations[a] + 1;
+        const int64_t total = std::max<int64_t>(0, reach - out[a]);
+        pads[a] = automatic == "SAME_UPPER" ? total / 2 : total - total / 2;
+        pads[rank + a] = total - pads[a];
+      }
+    }
+    node.attributes.set("strides", strides);
+    node.attributes.set("dilations", dilations);
+    node.attributes.set("pads", pads);
+    return Windows(node, out, in, kernel);
+  }
+};
+
+class ConvTranspose final : public Rule {
+ public:
+  Needs needs(const Node&, const std::vector<bool>& wanted) const override {
+    Needs needs;
+    if (wanted[0]) needs.inputs.push_back(1);
+    if (wanted[1]) needs.inputs.push_back(0);
+    return needs;
+  }
+
+  void reverse(Call& call) const override {
+    const Geometry g(call);
+    if (call.has_input(2) && call.wants(2)) {
+      Shape as(call.output(0).shape.size() - 1, 1);
+      as[0] = call.output(0).shape[1];
+      sum_to(call, 0, 2, as, call.out(0));
+    }
+    if (call.wants(1)) {
+      if (call.per_sample(1)) {
+        factor(call, g);
+      } else {
+        weight(call, g);
+      }
+    }
+    if (!call.wants(0)) return;
+    require_plain(call, 0);
+    const float* out = call.out(0);
+    const float* weights = call.input(1).floats();
+    float* in = call.in(0);
+    const int64_t planes = call.count() * g.images * g.groups;
+    const int64_t rows = std::max<int64_t>(1, (1 << 17) / (g.k * g.windows.out[2]));
+    parallel_for(planes, grain_for(g.positions() * g.k), [&](int64_t first, int64_t last) {
+      float* cols = lane_buffer<0>(g.k * std::min(rows, g.windows.rows()) * g.windows.out[2]);
+      for (int64_t item = first; item < last; ++item) {
+        const float* from = out + item * g.m * g.windows.in_size();
+        const float* w = weights + item % g.groups * g.channels * g.k;
+        float* to = in + item * g.channels * g.positions();
+        for (int64_t r = 0; r < g.windows.rows(); r += rows) {
+          const int64_t end = std::min(g.windows.rows(), r + rows);
+          const int64_t n = (end - r) * g.windows.out[2];
+          im2col(g.windows, g.m, from, r, end, cols, n);
+          blas::gemm(false, false, g.channels, n, g.k, 1.0f, w, g.k, cols, n, 0.0f,
+                     to + r * g.windows.out[2], g.positions());
+        }
+      }
+    });
+  }
+
+ private:
+  // W (c × k) of a group has X[i,c] = Σ_t x_t ⊗ patch_t: the patches carry the cotangents.
+  static void factor(Call& call, const Geometry& g) {
+    const int64_t count = call.count(), samples = call.samples(), positions = g.positions();
+    const Activation& out = call.output(0);
+    const int64_t plane = g.m * g.windows.in_size(), blocks = g.images * g.groups;
+    const Places places = place_rows(
+        blocks, g.groups, samples, [&](int64_t r) { return r % g.groups; },
+        [&](int64_t r) { return sample_of(out, r * plane, samples); });
+    MatrixDims dims;
+    dims.groups = g.groups;
+    dims.positions = places.positions * positions;
+    dims.rows = g.k;
+    dims.cols = g.channels;
+    dims.transposed = true;
+    const MatrixFactor factor = call.matrix(1, dims);
+    const float* from = call.out(0);
+    parallel_for(count * blocks, grain_for(positions * g.k), [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t c = item / blocks, slot = places.slot[item % blocks];
+        im2row(g.windows, g.m, from + item * plane,
+               factor.delta + (slot * positions * count + c) * g.k, count * g.k);
+      }
+    });
+    const float* x = call.input(0).floats();
+    for (int64_t b = 0; b < blocks; ++b)
+      transpose_block(x + b * g.channels * positions, g.channels, positions, positions,
+                      factor.h + places.slot[b] * positions * g.channels, g.channels);
+  }
+
+  static void weight(Call& call, const Geometry& g) {
+    const float* out = call.out(0);
+    const float* x = call.input(0).floats();
+    float* in = call.in(1);
+    const int64_t positions = g.positions(), plane = g.m * g.windows.in_size();
+    parallel_for(call.count() * g.groups, 1, [&](int64_t first, int64_t last) {
+      std::vector<float> patches(static_cast<size_t>(positions * g.k));
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t c = item / g.groups, group = item % g.groups;
+        for (int64_t b = 0; b < g.images; ++b) {
+          im2row(g.windows, g.m, out + ((c * g.images + b) * g.groups + group) * plane,
+                 patches.data(), g.k);
+          blas::gemm(false, false, g.channels, g.k, positions, 1.0f,
+                     x + (b * g.groups + group) * g.channels * positions, positions, patches.data(),
+                     g.k, b ? 1.0f : 0.0f, in + item * g.channels * g.k, g.k);
+        }
+      }
+    });
+  }
+};
+
+const Registration conv_transpose("ConvTranspose", std::make_unique<ConvTranspose>());
+
+}  // namespace
+}  // namespace at

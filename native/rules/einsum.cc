@@ -1,0 +1,190 @@
+#include "core/blas.h"
+#include "rules/support/batch.h"
+#include "rules/support/equation.h"
+#include "rules/support/permute.h"
+
+namespace at {
+namespace {
+
+using Labels = std::vector<int>;
+
+int64_t extent(const Equation& e, const Labels& labels) {
+  int64_t product = 1;
+  for (int label : labels) product *= e.size.at(label);
+  return product;
+}
+
+// Copies `from` so that its axes lie in the order of `order`; labels that it lacks are repeated.
+void arrange(const Equation& e, int64_t count, const Labelled& source, const Labels& order,
+             const float* from, int64_t from_step, float* to) {
+  Shape shape, strides;
+  for (int label : order) {
+    shape.push_back(e.size.at(label));
+    strides.push_back(source.has(label) ? source.stride.at(label) : 0);
+  }
+  gather_strided(count, shape, strides, from, to, from_step);
+}
+
+// Row-major array of these labels.
+Labelled packed(const Equation& e, const Labels& labels) {
+  Labelled result;
+  result.labels = labels;
+  int64_t step = 1;
+  for (size_t a = labels.size(); a-- > 0;) {
+    result.stride[labels[a]] = step;
+    step *= e.size.at(labels[a]);
+  }
+  return result;
+}
+
+bool contains(const Labels& labels, int label) {
+  return std::find(labels.begin(), labels.end(), label) != labels.end();
+}
+
+// A sum of products. The cotangent of an operand is an einsum again: the output's cotangent times
+// all other operands, summed over what the operand lacks. It is done as matrix products.
+class Einsum final : public Rule {
+ public:
+  Needs needs(const Node& node, const std::vector<bool>& wanted) const override {
+    Needs needs;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      bool other = false;
+      for (size_t q = 0; q < wanted.size(); ++q) other = other || (q != k && wanted[q]);
+      if (other) needs.inputs.push_back(static_cast<int>(k));
+    }
+    return needs;
+  }
+
+  void reverse(Call& call) const override {
+    const Equation e(call);
+    for (size_t k = 0; k < e.operands.size(); ++k)
+      if (call.wants(static_cast<int>(k))) operand(call, e, static_cast<int>(k));
+  }
+
+ private:
+  static void operand(Call& call, const Equation& e, int k) {
+    // The result: the operand's labels, and the samples where they are kept apart.
+    const bool apart = call.per_sample(k) && call.samples() > 1;
+    Labels target = e.operands[k].labels;
+    if (apart) target.insert(target.begin(), e.sample);
+    Labels kept(target);  // what the product of the others must keep
+    for (int label : e.output.labels)
+      if (!contains(kept, label)) kept.push_back(label);
+    Labels q_labels;
+    const float* q = product_of_others(call, e, k, kept, q_labels);
+
+    Labels batch, rows, columns, summed;
+    for (int label : target) {
+      const bool in_p = e.output.has(label), in_q = contains(q_labels, label);
+      if (in_p && in_q) batch.push_back(label);
+      if (in_p && !in_q) rows.push_back(label);
+      if (!in_p && in_q) columns.push_back(label);
+    }
+    for (int label : e.output.labels)
+      if (!contains(target, label)) summed.push_back(label);
+    const int64_t count = call.count();
+    const int64_t blocks = extent(e, batch), m = extent(e, rows), n = extent(e, columns);
+    const int64_t inner = extent(e, summed);
+    const auto joined = [](Labels a, const Labels& b, const Labels& c) {
+      a.insert(a.end(), b.begin(), b.end());
+      a.insert(a.end(), c.begin(), c.end());
+      return a;
+    };
+    float* left = call.scratch(count * blocks * m * inner);
+    arrange(e, count, e.output, joined(batch, rows, summed), call.out(0), call.output(0).size(),
+            left);
+    float* right = call.scratch(blocks * inner * n);
+    arrange(e, 1, packed(e, q_labels), joined(batch, summed, columns), q, 0, right);
+    float* result = call.scratch(count * blocks * m * n);
+    if (blocks == 1) {
+      blas::parallel_gemm(false, false, count * m, n, inner, 1.0f, left, inner, right, n, 0.0f,
+                          result, n);
+    } else {
+      parallel_for(count * blocks, grain_for(m * n * inner / 16), [&](int64_t f, int64_t l) {
+        for (int64_t item = f; item < l; ++item)
+          blas::gemm(false, false, m, n, inner, 1.0f, left + item * m * inner, inner,
+                     right + item % blocks * inner * n, n, 0.0f, result + item * m * n, n);
+      });
+    }
+    write(call, e, k, apart, packed(e, joined(batch, rows, columns)), blocks * m * n, result);
+  }
+
+  // The product of all operands but k, summed to the labels in `kept`; row-major in `labels`.
+  static const float* product_of_others(Call& call, const Equation& e, int k, const Labels& kept,
+                                        Labels& labels) {
+    Labels all;
+    for (size_t q = 0; q < e.operands.size(); ++q) {
+      if (static_cast<int>(q) == k) continue;
+      for (int label : e.operands[q].labels)
+        if (!contains(all, label)) all.push_back(label);
+    }
+    for (int label : all)
+      if (contains(kept, label)) labels.push_back(label);
+    Labels order(labels);
+    for (int label : all)
+      if (!contains(kept, label)) order.push_back(label);
+    const int64_t size = extent(e, order), small = extent(e, labels);
+    float* product = nullptr;
+    for (size_t q = 0; q < e.operands.size(); ++q) {
+      if (static_cast<int>(q) == k) continue;
+      float* own = call.scratch(size);
+      arrange(e, 1, e.operands[q], order, call.input(static_cast<int>(q)).floats(), 0, own);
+      if (!product) {
+        product = own;
+        continue;
+      }
+      for (int64_t i = 0; i < size; ++i) product[i] *= own[i];
+    }
+    if (!product) {
+      product = call.scratch(1);
+      product[0] = 1;
+      return product;
+    }
+    if (small == size) return product;
+    float* sums = call.scratch(small);
+    const int64_t each = size / std::max<int64_t>(1, small);
+    for (int64_t i = 0; i < small; ++i) {
+      float sum = 0;
+      for (int64_t s = 0; s < each; ++s) sum += product[i * each + s];
+      sums[i] = sum;
+    }
+    return sums;
+  }
+
+  // Puts the result in the operand's own order; off its diagonals, if it has some, is 0.
+  static void write(Call& call, const Equation& e, int k, bool apart, const Labelled& source,
+                    int64_t source_size, const float* result) {
+    Labels order(e.axes[k]);
+    if (apart) order.insert(order.begin(), e.sample);
+    const int64_t count = call.count();
+    float* in = call.in(k);
+    if (order.size() == e.operands[k].labels.size() + (apart ? 1 : 0)) {
+      arrange(e, count, source, order, result, source_size, in);
+      return;
+    }
+    const int64_t size = call.input(k).size(), samples = apart ? call.samples() : 1;
+    Labels unique(e.operands[k].labels);
+    const Labelled own = e.operands[k];  // its strides are those of the diagonal
+    if (apart) unique.insert(unique.begin(), e.sample);
+    const int64_t length = extent(e, unique);
+    float* ordered = call.scratch(count * length);
+    arrange(e, count, source, unique, result, source_size, ordered);
+    fill_zero(in, count * samples * size);
+    for (int64_t c = 0; c < count; ++c) {
+      for (int64_t i = 0; i < length; ++i) {
+        int64_t rest = i, at = 0;
+        for (size_t a = unique.size(); a-- > 0;) {
+          const int64_t index = rest % e.size.at(unique[a]);
+          rest /= e.size.at(unique[a]);
+          at += index * (apart && a == 0 ? size : own.stride.at(unique[a]));
+        }
+        in[c * samples * size + at] = ordered[c * length + i];
+      }
+    }
+  }
+};
+
+const Registration einsum("Einsum", std::make_unique<Einsum>());
+
+}  // namespace
+}  // namespace at

@@ -1,0 +1,266 @@
+// Operators that move single elements or blocks of them to or from places given by indices.
+#include <cstring>
+
+#include "rules/support/batch.h"
+#include "rules/support/lines.h"
+
+namespace at {
+namespace {
+
+// Places of blocks of `length` elements in a larger array.
+struct Blocks {
+  int64_t length = 1;
+  std::vector<int64_t> at;
+};
+
+// Where GatherElements and its like (indices of x's rank) find each of their elements.
+Blocks along_axis(const Shape& shape, const Shape& picked, const std::vector<int64_t>& indices,
+                  int64_t axis) {
+  const Shape strides = row_major_strides(shape);
+  Blocks blocks;
+  blocks.at.reserve(indices.size());
+  for (size_t e = 0; e < indices.size(); ++e) {
+    int64_t rest = static_cast<int64_t>(e), at = 0;
+    for (size_t a = picked.size(); a-- > 0;) {
+      const int64_t own = rest % picked[a];
+      rest /= picked[a];
+      const bool here = static_cast<int64_t>(a) == axis;
+      at += strides[a] * (here ? from_end(indices[e], shape[a]) : own);
+    }
+    blocks.at.push_back(at);
+  }
+  return blocks;
+}
+
+// Where GatherND and ScatterND find theirs: the last axis of the indices is a tuple.
+Blocks by_tuples(const Shape& shape, const Shape& tuples, const std::vector<int64_t>& indices,
+                 int64_t batch_dims) {
+  const int64_t width = tuples.back();
+  const Shape strides = row_major_strides(shape);
+  Blocks blocks;
+  blocks.length = count_between(shape, batch_dims + width, shape.size());
+  const int64_t batches = count_between(shape, 0, batch_dims);
+  const int64_t total = width > 0 ? static_cast<int64_t>(indices.size()) / width
+                                  : count_between(tuples, 0, tuples.size() - 1);
+  const int64_t each = batches > 0 ? total / batches : 0;
+  const int64_t batch_size = count_between(shape, batch_dims, shape.size());
+  for (int64_t t = 0; t < total; ++t) {
+    int64_t at = t / std::max<int64_t>(1, each) * batch_size;
+    for (int64_t w = 0; w < width; ++w) {
+      const int64_t a = batch_dims + w;
+      at += strides[a] * from_end(indices[t * width + w], shape[a]);
+    }
+    blocks.at.push_back(at);
+  }
+  return blocks;
+}
+
+// Cotangent of what blocks are read from: each adds into its place.
+void add_back(Call& call, int j, int k, const Blocks& blocks) {
+  const int64_t samples = call.per_sample(k) ? call.samples() : 1;
+  const int64_t size = call.input(k).size(), n = blocks.length;
+  const auto total = static_cast<int64_t>(blocks.at.size());
+  const Activation& value = call.output(j);
+  const float* out = call.out(j);
+  float* in = call.in(k);
+  fill_zero(in, call.count() * samples * size);
+  parallel_for(call.count(), grain_for(total * n), [&](int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c) {
+      for (int64_t b = 0; b < total; ++b) {
+        const float* from = out + (c * total + b) * n;
+        const int64_t s = samples > 1 ? sample_of(value, b * n, samples) : 0;
+        float* to = in + (c * samples + s) * size + blocks.at[b];
+        for (int64_t e = 0; e < n; ++e) to[e] += from[e];
+      }
+    }
+  });
+}
+
+// Cotangents of what blocks are written over (0) and of what is written (2).
+void scatter_back(Call& call, const Blocks& blocks) {
+  const bool adds = call.node().attributes.text("reduction", "none") == "add";
+  const int64_t size = call.output(0).size(), n = blocks.length;
+  const auto total = static_cast<int64_t>(blocks.at.size());
+  const float* out = call.out(0);
+  const int64_t count = call.count();
+  // Of blocks written to one place the last stays.
+  std::vector<bool> stays(static_cast<size_t>(total), true);
+  if (!adds) {
+    std::vector<int64_t> owner(static_cast<size_t>(size), -1);
+    for (int64_t b = 0; b < total; ++b) {
+      const int64_t before = owner[blocks.at[b]];
+      if (before >= 0) stays[before] = false;
+      owner[blocks.at[b]] = b;
+    }
+  }
+  if (call.wants(2)) {
+    require_plain(call, 2);
+    float* in = call.in(2);
+    parallel_for(count, grain_for(total * n), [&](int64_t first, int64_t last) {
+      for (int64_t c = first; c < last; ++c) {
+        for (int64_t b = 0; b < total; ++b) {
+          float* to = in + (c * total + b) * n;
+          if (stays[b]) {
+            std::memcpy(to, out + c * size + blocks.at[b], sizeof(float) * n);
+          } else {
+            std::fill(to, to + n, 0.0f);
+          }
+        }
+      }
+    });
+  }
+  if (!call.wants(0)) return;
+  if (adds) return pass_order(call, 0, 0);
+  require_plain(call, 0);
+  float* in = call.in(0);
+  parallel_for(count, grain_for(size), [&](int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c) {
+      std::memcpy(in + c * size, out + c * size, sizeof(float) * size);
+      for (int64_t at : blocks.at) std::fill(in + c * size + at, in + c * size + at + n, 0.0f);
+    }
+  });
+}
+
+int64_t axis_of(const Call& call, int64_t otherwise) {
+  return from_end(call.node().attributes.integer("axis", otherwise),
+                  static_cast<int64_t>(call.input(0).shape.size()));
+}
+
+class GatherElements final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
+  void reverse(Call& call) const override {
+    const Activation& indices = call.input(1);
+    add_back(
+        call, 0, 0,
+        along_axis(call.input(0).shape, indices.shape, integers_of(indices), axis_of(call, 0)));
+  }
+};
+
+class GatherND final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
+  void reverse(Call& call) const override {
+    const Activation& indices = call.input(1);
+    add_back(call, 0, 0,
+             by_tuples(call.input(0).shape, indices.shape, integers_of(indices),
+                       call.node().attributes.integer("batch_dims", 0)));
+  }
+};
+
+// The largest or smallest along an axis; the second output tells which.
+class TopK final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{}, {1}}; }
+  void reverse(Call& call) const override {
+    const Activation& indices = call.output(1);
+    if (!call.out(0)) return fill_zero(call.in(0), call.count() * call.input(0).size());
+    add_back(
+        call, 0, 0,
+        along_axis(call.input(0).shape, indices.shape, integers_of(indices), axis_of(call, -1)));
+  }
+};
+
+class Scatter : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k != 1; }
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {
+    const std::string reduction = node.attributes.text("reduction", "none");
+    if (reduction == "none" || reduction == "add") return nullptr;
+    return std::make_unique<Refusal>(Refusal{"it scatters with the reduction \"" + reduction + "\"",
+                                             "only \"none\" and \"add\" have a derivative here"});
+  }
+};
+
+class ScatterElements final : public Scatter {
+ public:
+  void reverse(Call& call) const override {
+    const Activation& indices = call.input(1);
+    scatter_back(call, along_axis(call.input(0).shape, indices.shape, integers_of(indices),
+                                  axis_of(call, 0)));
+  }
+};
+
+class ScatterND final : public Scatter {
+ public:
+  void reverse(Call& call) const override {
+    const Activation& indices = call.input(1);
+    scatter_back(call, by_tuples(call.input(0).shape, indices.shape, integers_of(indices), 0));
+  }
+};
+
+// Running sums along an axis: in reverse, running sums from the other end.
+class CumSum final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
+  void reverse(Call& call) const override {
+    const Shape& shape = call.input(0).shape;
+    const Lines lines(
+        shape, from_end(integers_of(call.input(1)).at(0), static_cast<int64_t>(shape.size())));
+    const bool exclusive = call.node().attributes.integer("exclusive", 0) != 0;
+    const bool backwards = call.node().attributes.integer("reverse", 0) != 0;
+    const int64_t size = lines.size();
+    const float* out = call.out(0);
+    float* in = call.in(0);
+    require_plain(call, 0);
+    each_slab(call.count(), lines, [&](int64_t c, int64_t start) {
+      float* sum = lane_buffer<0>(lines.inner);
+      std::fill(sum, sum + lines.inner, 0.0f);
+      for (int64_t l = 0; l < lines.length; ++l) {
+        const int64_t at = backwards ? l : lines.length - 1 - l;
+        const float* g = out + c * size + start + at * lines.inner;
+        float* to = in + c * size + start + at * lines.inner;
+        for (int64_t i = 0; i < lines.inner; ++i) {
+          const float own = g[i];
+          to[i] = exclusive ? sum[i] : sum[i] + own;
+          sum[i] += own;
+        }
+      }
+    });
+  }
+};
+
+// The upper or lower triangle of the last two axes; the rest is 0.
+class Trilu final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
+  void reverse(Call& call) const override {
+    require_plain(call, 0);
+    const bool upper = call.node().attributes.integer("upper", 1) != 0;
+    const int64_t k = call.has_input(1) ? integers_of(call.input(1)).at(0) : 0;
+    const Shape& shape = call.output(0).shape;
+    const int64_t rows = shape[shape.size() - 2], columns = shape.back();
+    const int64_t total = call.count() * call.output(0).size() / std::max<int64_t>(1, columns);
+    const float* out = call.out(0);
+    float* in = call.in_place(0);
+    parallel_for(total, grain_for(columns), [&](int64_t first, int64_t last) {
+      for (int64_t r = first; r < last; ++r) {
+        const int64_t edge = r % rows + k;  // columns from here on are in the upper triangle
+        for (int64_t q = 0; q < columns; ++q) {
+          const bool kept = upper ? q >= edge : q <= edge;
+          in[r * columns + q] = kept ? out[r * columns + q] : 0.0f;
+        }
+      }
+    });
+  }
+};
+
+const Registration rows[] = {
+    {"GatherElements", std::make_unique<GatherElements>()},
+    {"GatherND", std::make_unique<GatherND>()},
+    {"TopK", std::make_unique<TopK>()},
+    {"Scatter", std::make_unique<ScatterElements>()},
+    {"ScatterElements", std::make_unique<ScatterElements>()},
+    {"ScatterND", std::make_unique<ScatterND>()},
+    {"CumSum", std::make_unique<CumSum>()},
+    {"Trilu", std::make_unique<Trilu>()},
+};
+
+}  // namespace
+}  // namespace at
