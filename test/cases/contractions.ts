@@ -80,6 +80,65 @@ export const contractions: readonly OpCase[] = [
       },
     ],
   },
+  {
+    op: 'Einsum',
+    opsets: [12],
+    draws: 60,
+    draw(d) {
+      const [i, j, k, l] = randomShape(d, 4).map((size) => size + 1) as [
+        number,
+        number,
+        number,
+        number,
+      ]
+      const a = d.activation
+      const p = d.parameter
+      const forms: readonly (() => [string, string[]])[] = [
+        () => ['bi,ij->bj', [a.call(d, [i]), p.call(d, [i, j])]],
+        () => ['bti,oi->bto', [a.call(d, [j, i]), p.call(d, [k, i])]],
+        // Attention: heads, two activations.
+        () => ['bqhd,bkhd->bhqk', [a.call(d, [i, j, k]), a.call(d, [l, j, k])]],
+        () => ['bhqk,bkhd->bqhd', [a.call(d, [i, j, k]), a.call(d, [k, i, l])]],
+        () => ['bi,bi->b', [a.call(d, [i]), a.call(d, [i])]],
+        () => ['bi,bj->bij', [a.call(d, [i]), a.call(d, [j])]],
+        () => ['bi,j->bij', [a.call(d, [i]), p.call(d, [j])]],
+        // An axis that is only summed, on either side.
+        () => ['bij,kl->bk', [a.call(d, [i, j]), p.call(d, [k, l])]],
+        () => ['bij->bji', [a.call(d, [i, j])]],
+        () => ['bij->b', [a.call(d, [i, j])]],
+        // A diagonal, a trace.
+        () => ['bii->bi', [a.call(d, [i, i])]],
+        () => ['bij,jj->bi', [a.call(d, [i, j]), p.call(d, [j, j])]],
+        // Three operands.
+        () => ['bi,ij,jk->bk', [a.call(d, [i]), p.call(d, [i, j]), p.call(d, [j, k])]],
+        // Ellipses, an output that is implied, the batch last.
+        () => ['...i,ij->...j', [a.call(d, [k, i]), p.call(d, [i, j])]],
+        () => ['b...i,...ij->b...j', [a.call(d, [k, i]), p.call(d, [k, i, j])]],
+        () => ['ai,ij', [a.call(d, [i]), p.call(d, [i, j])]],
+      ]
+      const [equation, inputs] = d.random.pick(forms)()
+      return d.node('Einsum', inputs, { equation })
+    },
+    edges: [
+      {
+        // The samples merge with another axis.
+        draw(d) {
+          const rows = d.node('Reshape', [d.activation([2, 3]), d.integers([-1, 3])])
+          const y = d.node('Einsum', [rows, d.parameter([3, 4])], { equation: 'ri,ij->rj' })
+          return d.node('Reshape', [y, d.integers([-1, 8])])
+        },
+      },
+      {
+        draw: (d) =>
+          d.moveBatch(
+            d.node('Einsum', [d.moved([3], 1), d.parameter([3, 2])], { equation: 'ib,ij->jb' }),
+            2,
+            1,
+            0,
+          ),
+      },
+    ],
+  },
   { op: 'MatMul', opsets: [9, 13], draws: 60, draw: matmul },
   {
     op: 'ConvTranspose',

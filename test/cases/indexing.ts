@@ -108,8 +108,9 @@ export const indexing: readonly OpCase[] = [
       const k = d.random.integer(1, shape[axis - 1] ?? 1)
       const x = d.activation(shape, { distinct: true })
       if (d.opset < 10) return d.node('TopK', [x], { axis, k }, 2)[0] ?? ''
-      const smallest = d.opset >= 11 && d.random.chance() ? { largest: 0 } : {}
-      return d.node('TopK', [x, d.integers([k])], { axis, ...smallest }, 2)[0] ?? ''
+      const largest = d.opset >= 11 && d.random.chance() ? 0 : 1
+      const attributes: Record<string, number> = d.opset >= 11 ? { axis, largest } : { axis }
+      return d.node('TopK', [x, d.integers([k])], attributes, 2)[0] ?? ''
     },
   },
   {

@@ -7,6 +7,7 @@ import { indexing } from './indexing.js'
 import { normalization } from './normalization.js'
 import { pooling } from './pooling.js'
 import { reductions } from './reductions.js'
+import { resizing } from './resizing.js'
 import { shapes } from './shapes.js'
 
 export const opCases: readonly OpCase[] = [
@@ -19,4 +20,5 @@ export const opCases: readonly OpCase[] = [
   ...normalization,
   ...reductions,
   ...indexing,
+  ...resizing,
 ]

@@ -1,0 +1,208 @@
+// Resize and its elder Upsample: along every axis each output element is a weighted mean of input
+// elements, so that the axes are undone one by one.
+#include <algorithm>
+#include <cmath>
+
+#include "rules/support/batch.h"
+#include "rules/support/lines.h"
+
+namespace at {
+namespace {
+
+struct Tap {
+  int64_t out, in;
+  float weight;
+};
+
+// What the node says of one axis.
+struct AxisPlan {
+  int64_t in, out;
+  float scale;
+  float start = 0, end = 1;  // region of interest
+};
+
+double clamp_index(double x, int64_t size) {
+  return std::clamp(x, 0.0, static_cast<double>(size - 1));
+}
+
+class Resize final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+
+  Needs needs(const Node& node, const std::vector<bool>&) const override {
+    if (node.op == "Upsample" || node.opset < 11) return {{1}, {}};
+    return {{1, 2}, {}};
+  }
+
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {
+    const std::string mode = node.attributes.text("mode", "nearest");
+    const char* remedy = "resize by the mode \"linear\" or \"nearest\"";
+    if (node.attributes.integer("antialias", 0) != 0)
+      return std::make_unique<Refusal>(Refusal{"it filters while it resizes (antialias)", remedy});
+    if (mode == "cubic" && node.attributes.integer("exclude_outside", 0) != 0)
+      return std::make_unique<Refusal>(Refusal{"it leaves out what lies outside", remedy});
+    if (mode == "nearest" || mode == "linear" || mode == "bilinear" || mode == "cubic")
+      return nullptr;
+    return std::make_unique<Refusal>(Refusal{"its mode is \"" + mode + "\"", remedy});
+  }
+
+  void reverse(Call& call) const override {
+    require_plain(call, 0);
+    const Shape& in_shape = call.input(0).shape;
+    const int64_t rank = static_cast<int64_t>(in_shape.size());
+    Shape shape = call.output(0).shape;
+    const float* from = call.out(0);
+    std::vector<AxisPlan> plans = axis_plans(call);
+    // The last axis to be undone writes the cotangent itself.
+    int64_t left = -1;
+    for (int64_t a = 0; a < rank; ++a)
+      if (!trivial(plans[a])) left = a;
+    if (left < 0) return pass_order(call, 0, 0);
+    for (int64_t a = 0; a <= left; ++a) {
+      if (trivial(plans[a])) continue;
+      const std::vector<Tap> taps = taps_of(call.node(), plans[a]);
+      const Lines lines(shape, a);
+      shape[a] = in_shape[a];
+      const int64_t size = call.count() * element_count(shape);
+      float* to = a == left ? call.in(0) : call.scratch(size);
+      undo(call.count() * lines.outer, lines.length, in_shape[a], lines.inner, taps, from, to);
+      from = to;
+    }
+  }
+
+ private:
+  static bool trivial(const AxisPlan& plan) {
+    return plan.in == plan.out && plan.scale == 1 && plan.start == 0 && plan.end == 1;
+  }
+
+  static void undo(int64_t outer, int64_t out, int64_t in, int64_t inner,
+                   const std::vector<Tap>& taps, const float* from, float* to) {
+    parallel_for(outer, grain_for(out * inner), [&](int64_t first, int64_t last) {
+      for (int64_t o = first; o < last; ++o) {
+        const float* g = from + o * out * inner;
+        float* x = to + o * in * inner;
+        std::fill(x, x + in * inner, 0.0f);
+        for (const Tap& tap : taps) {
+          const float* source = g + tap.out * inner;
+          float* target = x + tap.in * inner;
+          for (int64_t i = 0; i < inner; ++i) target[i] += tap.weight * source[i];
+        }
+      }
+    });
+  }
+
+  static std::vector<AxisPlan> axis_plans(const Call& call) {
+    const Node& node = call.node();
+    const Shape& in = call.input(0).shape;
+    const Shape& out = call.output(0).shape;
+    const int64_t rank = static_cast<int64_t>(in.size());
+    const bool since_11 = node.op != "Upsample" && node.opset >= 11;
+    std::vector<int64_t> axes = node.attributes.integers("axes");
+    if (axes.empty())
+      for (int64_t a = 0; a < rank; ++a) axes.push_back(a);
+    std::vector<AxisPlan> plans;
+    for (int64_t a = 0; a < rank; ++a)
+      plans.push_back({in[a], out[a], static_cast<float>(out[a]) / static_cast<float>(in[a])});
+    const int scales = since_11 ? 2 : 1;
+    if (call.has_input(scales) && call.input(scales).size() > 0) {
+      for (size_t i = 0; i < axes.size(); ++i)
+        plans[from_end(axes[i], rank)].scale = call.input(scales).floats()[i];
+    }
+    const bool crop =
+        node.attributes.text("coordinate_transformation_mode", "") == "tf_crop_and_resize";
+    if (since_11 && crop && call.has_input(1)) {
+      const float* roi = call.input(1).floats();
+      for (size_t i = 0; i < axes.size(); ++i) {
+        plans[from_end(axes[i], rank)].start = roi[i];
+        plans[from_end(axes[i], rank)].end = roi[axes.size() + i];
+      }
+    }
+    return plans;
+  }
+
+  // In float, as onnxruntime does: where it falls on the edge of two elements, rounding decides.
+  static float source(const Node& node, const AxisPlan& plan, int64_t o) {
+    const bool since_11 = node.op != "Upsample" && node.opset >= 11;
+    const std::string mode = node.attributes.text("coordinate_transformation_mode",
+                                                  since_11 ? "half_pixel" : "asymmetric");
+    const auto x = static_cast<float>(o);
+    const auto in = static_cast<float>(plan.in), out = static_cast<float>(plan.out);
+    if (mode == "asymmetric") return x / plan.scale;
+    if (mode == "align_corners") return plan.out == 1 ? 0 : x * (in - 1) / (out - 1);
+    if (mode == "pytorch_half_pixel") return plan.out > 1 ? (x + 0.5f) / plan.scale - 0.5f : 0;
+    if (mode == "tf_half_pixel_for_nn") return (x + 0.5f) / plan.scale;
+    if (mode == "half_pixel_symmetric") {
+      const float offset = in / 2 * (1 - out / (plan.scale * in));
+      return offset + (x + 0.5f) / plan.scale - 0.5f;
+    }
+    if (mode == "tf_crop_and_resize") {
+      if (plan.out == 1) return 0.5f * (plan.start + plan.end) * (in - 1);
+      return plan.start * (in - 1) + x * (plan.end - plan.start) * (in - 1) / (out - 1);
+    }
+    return (x + 0.5f) / plan.scale - 0.5f;
+  }
+
+  static std::vector<Tap> taps_of(const Node& node, const AxisPlan& plan) {
+    const Attributes& attributes = node.attributes;
+    const std::string mode = attributes.text("mode", "nearest");
+    const bool crop = attributes.text("coordinate_transformation_mode", "") == "tf_crop_and_resize";
+    std::vector<Tap> taps;
+    for (int64_t o = 0; o < plan.out; ++o) {
+      const float x = source(node, plan, o);
+      // What lies outside is a constant.
+      if (crop && (x < 0 || x > static_cast<float>(plan.in - 1))) continue;
+      if (mode == "nearest") {
+        taps.push_back({o, nearest(node, plan, x), 1});
+      } else if (mode == "cubic") {
+        cubic(node, plan, o, x, taps);
+      } else {
+        const double inside = clamp_index(x, plan.in);
+        const auto low = static_cast<int64_t>(std::floor(inside));
+        const int64_t high = std::min(low + 1, plan.in - 1);
+        const auto part = static_cast<float>(inside - static_cast<double>(low));
+        taps.push_back({o, low, 1 - part});
+        if (part > 0) taps.push_back({o, high, part});
+      }
+    }
+    return taps;
+  }
+
+  static int64_t nearest(const Node& node, const AxisPlan& plan, float x) {
+    const bool since_11 = node.op != "Upsample" && node.opset >= 11;
+    const std::string mode = node.attributes.text("nearest_mode", "round_prefer_floor");
+    float place;
+    if (!since_11) {
+      // Shrinking, the elder operators round up.
+      place = plan.scale < 1 ? std::ceil(x) : std::floor(x);
+    } else if (mode == "floor") {
+      place = std::floor(x);
+    } else if (mode == "ceil") {
+      place = std::ceil(x);
+    } else if (mode == "round_prefer_ceil") {
+      place = std::floor(x + 0.5f);
+    } else {
+      place = std::ceil(x - 0.5f);
+    }
+    return static_cast<int64_t>(clamp_index(place, plan.in));
+  }
+
+  // Keys' four weights; indices outside are moved to the border.
+  static void cubic(const Node& node, const AxisPlan& plan, int64_t o, double x,
+                    std::vector<Tap>& taps) {
+    const double a = node.attributes.number("cubic_coeff_a", -0.75);
+    const double low = std::floor(x), s = x - low;
+    const auto near = [&](double t) { return ((a + 2) * t - (a + 3)) * t * t + 1; };
+    const auto far = [&](double t) { return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a; };
+    const double weights[4] = {far(s + 1), near(s), near(1 - s), far(2 - s)};
+    for (int i = 0; i < 4; ++i) {
+      const auto in = static_cast<int64_t>(clamp_index(low - 1 + i, plan.in));
+      taps.push_back({o, in, static_cast<float>(weights[i])});
+    }
+  }
+};
+
+const Registration resize("Resize", std::make_unique<Resize>());
+const Registration upsample("Upsample", std::make_unique<Resize>());
+
+}  // namespace
+}  // namespace at
