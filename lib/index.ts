@@ -43,6 +43,7 @@ export {
   probe,
   renderReport,
 } from './report/index.js'
+export type { KernelProduct } from './solve/gradients.js'
 export {
   type DensityEstimate,
   type DensityOptions,
