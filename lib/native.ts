@@ -92,19 +92,19 @@ export interface NativeJob {
  * The tangent features of one parameter, as ids of shared float32 blocks (see `attachBlock`): dense
  * `x` (N, O, …shape), or in factors X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] with `delta`
  * (N, O, T, m) and `h` (N, T, k), the parameter being stored m × k, or k × m when `transposed`.
- * `bias`: index of the parameter whose features are Σ_t δ[i,o,t,:], or -1.
+ * `bias`: index of the parameter whose features are Σ_t δ[i,o,t,:], or -1. A dense one has rows and
+ * cols where the parameter is used as one matrix.
  */
 export type NativeFeatures =
-  | { x: number }
-  | {
-      delta: number
-      h: number
-      positions: number
-      rows: number
-      cols: number
-      transposed: boolean
-      bias: number
-    }
+  | ({ x: number } & Partial<NativeMatrixUse>)
+  | ({ delta: number; h: number; positions: number } & NativeMatrixUse)
+
+export interface NativeMatrixUse {
+  rows: number
+  cols: number
+  transposed: boolean
+  bias: number
+}
 
 /** Common to all jobs. */
 export interface NativeJobOptions {
@@ -209,15 +209,28 @@ export interface NativeTransform {
 
 /** The tangent features of one set of rows (row (i, o) = i·outputs + o), block after block. */
 export interface NativeSolveFeatures {
-  /** x (rows, m, k). Resolves to the block's index. */
-  addDense(x: Float32Array | Float64Array, m: number, k: number): Promise<number>
-  /** delta (rows, positions, m), h (samples, positions, k): X = Σ_t δ_t ⊗ h_t. */
+  /**
+   * x (rows, m, k), or (rows, k, m) when transposed; with a bias (rows, m) as one more column.
+   * Resolves to the block's index.
+   */
+  addDense(
+    x: Float32Array | Float64Array,
+    m: number,
+    k: number,
+    transposed?: boolean,
+    bias?: Float32Array | Float64Array,
+  ): Promise<number>
+  /**
+   * delta (rows, positions, m), h (samples, positions, k): X = Σ_t δ_t ⊗ h_t; with `ones` one more
+   * column, as if every h ended in 1.
+   */
   addFactors(
     delta: Float32Array | Float64Array,
     h: Float32Array | Float64Array,
     positions: number,
     m: number,
     k: number,
+    ones?: boolean,
   ): Promise<number>
   /** Σ_blocks ⟨X_r, B⟩ for every row; b: all blocks' B, one after another. */
   apply(b: Float64Array, threads: number): Promise<Float64Array>

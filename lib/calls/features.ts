@@ -13,6 +13,8 @@ export type ParameterFeatures = { shape: number[] } & (
       kind: 'dense'
       /** (N, O, …shape). */
       x: NdArray<Float32Array>
+      /** Where the parameter is used as one matrix: how it is stored, and its bias. */
+      matrix?: { m: number; k: number; transposed: boolean; bias: string | undefined }
     }
   | {
       kind: 'factors'
@@ -53,7 +55,12 @@ export async function features(
         const entry = found[p] as NativeFeatures
         if ('x' in entry) {
           const x = take(entry.x, [n, o, ...shape])
-          return [name, { kind: 'dense', shape: [...shape], x }]
+          const { rows: m, cols: k, transposed = false, bias = -1 } = entry
+          if (m === undefined || k === undefined) {
+            return [name, { kind: 'dense', shape: [...shape], x }]
+          }
+          const matrix = { m, k, transposed, bias: parameters[bias]?.name }
+          return [name, { kind: 'dense', shape: [...shape], x, matrix }]
         }
         const { positions, rows, cols, transposed } = entry
         const factors: ParameterFeatures = {

@@ -90,12 +90,14 @@ Napi::Value JobObject::features(const Napi::CallbackInfo& info) {
         entry.Set("delta", number(publish_block(one.delta)));
         entry.Set("h", number(publish_block(one.h)));
         entry.Set("positions", number(one.positions));
+      } else {
+        entry.Set("x", number(publish_block(one.x)));
+      }
+      if (one.delta || one.rows > 0) {
         entry.Set("rows", number(one.rows));
         entry.Set("cols", number(one.cols));
         entry.Set("transposed", Napi::Boolean::New(env, one.transposed));
         entry.Set("bias", number(one.bias));
-      } else {
-        entry.Set("x", number(publish_block(one.x)));
       }
       result.Set(p, entry);
     }

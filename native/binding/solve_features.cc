@@ -63,39 +63,47 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
   const solve::FeatureSet& set() const { return *set_; }
 
  private:
-  // addDense(x, m, k) → the block's index
+  // addDense(x, m, k, transposed?, bias?) → the block's index
   Napi::Value add_dense(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-      const int64_t m = positive(info[1], "m"), k = positive(info[2], "k");
+      const int64_t m = positive(info[1], "m"), k = positive(info[2], "k"), n = samples_;
+      const int64_t o = outputs_, rows = n * o;
+      const bool transposed = info[3].ToBoolean();
       std::vector<Napi::ObjectReference> pins;
-      const Numbers x = numbers_of(info[0], checked_mul(checked_mul(samples_ * outputs_, m), k),
-                                   "features", pins);
-      return add(info, std::move(pins), [=, n = samples_, o = outputs_] {
-        return x.narrow ? std::shared_ptr<const solve::Features>(
-                              new solve::DenseFeatures<float>(n, o, m, k, x.narrow))
-                        : std::shared_ptr<const solve::Features>(
-                              new solve::DenseFeatures<double>(n, o, m, k, x.wide));
+      const Numbers x = numbers_of(info[0], checked_mul(checked_mul(rows, m), k), "features", pins);
+      Numbers bias;
+      if (!info[4].IsUndefined()) bias = numbers_of(info[4], checked_mul(rows, m), "bias", pins);
+      if (bias.wide || bias.narrow) same_width(x, bias);
+      return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
+        if (x.narrow)
+          return std::make_shared<solve::DenseFeatures<float>>(n, o, m, k, x.narrow, transposed,
+                                                               bias.narrow);
+        return std::make_shared<solve::DenseFeatures<double>>(n, o, m, k, x.wide, transposed,
+                                                              bias.wide);
       });
     });
   }
 
-  // addFactors(delta, h, positions, m, k) → the block's index
+  // addFactors(delta, h, positions, m, k, ones?) → the block's index
   Napi::Value add_factors(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const int64_t t = positive(info[2], "positions"), m = positive(info[3], "m");
-      const int64_t k = positive(info[4], "k");
+      const int64_t k = positive(info[4], "k"), n = samples_, o = outputs_;
+      const bool ones = info[5].ToBoolean();
       std::vector<Napi::ObjectReference> pins;
-      const Numbers d =
-          numbers_of(info[0], checked_mul(checked_mul(samples_ * outputs_, t), m), "delta", pins);
-      const Numbers h = numbers_of(info[1], checked_mul(checked_mul(samples_, t), k), "h", pins);
-      if ((d.narrow == nullptr) != (h.narrow == nullptr))
-        throw Error("BAD_ARGUMENT", "Expected delta and h in the same precision");
-      return add(info, std::move(pins), [=, n = samples_, o = outputs_] {
-        return std::shared_ptr<const solve::Features>(
-            d.narrow ? solve::from_factors(n, o, t, m, k, d.narrow, h.narrow)
-                     : solve::from_factors(n, o, t, m, k, d.wide, h.wide));
+      const Numbers d = numbers_of(info[0], checked_mul(checked_mul(n * o, t), m), "delta", pins);
+      const Numbers h = numbers_of(info[1], checked_mul(checked_mul(n, t), k), "h", pins);
+      same_width(d, h);
+      return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
+        if (d.narrow) return solve::from_factors(n, o, t, m, k, d.narrow, h.narrow, ones);
+        return solve::from_factors(n, o, t, m, k, d.wide, h.wide, ones);
       });
     });
+  }
+
+  static void same_width(const Numbers& a, const Numbers& b) {
+    if ((a.narrow == nullptr) != (b.narrow == nullptr))
+      throw Error("BAD_ARGUMENT", "Expected all of a block's numbers in the same precision");
   }
 
   template <class Make>

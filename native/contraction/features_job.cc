@@ -25,6 +25,7 @@ class FeaturesJob::Sink final : public FeatureSink {
     const int64_t rows = use.dims.rows, cols = use.dims.cols;
     const bool small = positions * (count_ * rows + cols) < count_ * sizes_[p];
     if (groups != 1 || job_.uses_[p] != 1 || !small) {
+      if (groups == 1) remember(to, use);
       expand(p);
       if (use.bias >= 0) expand(use.bias);
       expanded_.matrix(p, std::move(use));
@@ -35,10 +36,7 @@ class FeaturesJob::Sink final : public FeatureSink {
       to.delta = job_.allocate(checked_mul(N * count_, positions * rows));
       to.h = job_.allocate(checked_mul(N, positions * cols));
       to.positions = positions;
-      to.rows = rows;
-      to.cols = cols;
-      to.transposed = use.dims.transposed;
-      to.bias = use.bias;
+      remember(to, use);
     }
     float* h = to.h->floats() + job_.at_ * positions * cols;
     std::memcpy(h, use.h.get(),
@@ -74,6 +72,21 @@ class FeaturesJob::Sink final : public FeatureSink {
   }
 
  private:
+  // How the parameter is used as a matrix, unless its uses disagree.
+  static void remember(ParameterFeatures& to, const MatrixUse& use) {
+    const MatrixDims& dims = use.dims;
+    if (to.rows == 0) {
+      to.rows = dims.rows;
+      to.cols = dims.cols;
+      to.transposed = dims.transposed;
+      to.bias = use.bias;
+    } else if (to.rows != dims.rows || to.cols != dims.cols || to.transposed != dims.transposed ||
+               to.bias != use.bias) {
+      to.rows = to.cols = -1;
+      to.bias = -1;
+    }
+  }
+
   void expand(int p) {
     ParameterFeatures& to = job_.features_[p];
     if (!to.x) to.x = job_.allocate(checked_mul(job_.settings_.samples * count_, sizes_[p]));

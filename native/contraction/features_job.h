@@ -16,7 +16,7 @@ struct ParameterFeatures {
   std::shared_ptr<Memory> delta;
   std::shared_ptr<Memory> h;
   int64_t positions = 0;  // T
-  int64_t rows = 0;       // m
+  int64_t rows = 0;       // m, of a dense one too where all its uses are one matrix's; else ≤ 0
   int64_t cols = 0;       // k
   bool transposed = false;
   int bias = -1;  // parameter with the features Σ_t δ[i,o,t,:]

@@ -42,6 +42,24 @@ DenseFeatures<T>::DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int
 }
 
 template <class T>
+DenseFeatures<T>::DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, const T* x,
+                                bool transposed, const T* bias)
+    : DenseFeatures(samples, outputs, m, bias ? k + 1 : k) {
+  const int64_t width = bias ? k + 1 : k;
+  parallel_for(rows(), grain_for(size()), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r) {
+      const T* from = x + r * m * k;
+      T* to = data() + r * size();
+      for (int64_t i = 0; i < m; ++i) {
+        for (int64_t j = 0; j < k; ++j)
+          to[i * width + j] = transposed ? from[j * m + i] : from[i * k + j];
+        if (bias) to[i * width + k] = bias[r * m + i];
+      }
+    }
+  });
+}
+
+template <class T>
 void DenseFeatures<T>::apply(const double* b, double* y) const {
   const int64_t width = size();
   parallel_for(rows(), grain_for(width), [&](int64_t first, int64_t last) {
@@ -93,19 +111,24 @@ template class DenseFeatures<double>;
 
 template <class T>
 FactoredFeatures::FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
-                                   int64_t k, const T* delta, const T* h)
-    : Features(samples, outputs, m, k),
+                                   int64_t k, const T* delta, const T* h, bool ones)
+    : Features(samples, outputs, m, ones ? k + 1 : k),
       positions_(positions),
       delta_(bytes_of<double>(rows(), positions, m)),
-      h_(bytes_of<double>(samples, positions, k)) {
+      h_(bytes_of<double>(samples, positions, ones ? k + 1 : k)) {
   std::copy(delta, delta + rows() * positions * m, static_cast<double*>(delta_.data()));
-  std::copy(h, h + samples * positions * k, static_cast<double*>(h_.data()));
+  const int64_t width = ones ? k + 1 : k;
+  for (int64_t i = 0; i < samples * positions; ++i) {
+    double* to = static_cast<double*>(h_.data()) + i * width;
+    std::copy(h + i * k, h + (i + 1) * k, to);
+    if (ones) to[k] = 1;
+  }
 }
 
 template FactoredFeatures::FactoredFeatures(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                            const float*, const float*);
+                                            const float*, const float*, bool);
 template FactoredFeatures::FactoredFeatures(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                            const double*, const double*);
+                                            const double*, const double*, bool);
 
 void FactoredFeatures::apply(const double* b, double* y) const {
   // (b h_t)·δ_t, summed over positions.
@@ -156,13 +179,17 @@ namespace {
 template <class T>
 class ProductFeatures : public DenseFeatures<T> {
  public:
-  ProductFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t k,
-                  const T* delta, const T* h)
-      : DenseFeatures<T>(samples, outputs, m, k) {
+  ProductFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t width,
+                  const T* delta, const T* h, bool ones)
+      : DenseFeatures<T>(samples, outputs, m, ones ? width + 1 : width) {
+    const int64_t k = this->k();
     parallel_for(samples, 1, [&](int64_t first, int64_t last) {
-      std::vector<double> left(positions * m), right(positions * k), x(m * k);
+      std::vector<double> left(positions * m), right(positions * k, 1.0), x(m * k);
       for (int64_t i = first; i < last; ++i) {
-        std::copy(h + i * positions * k, h + (i + 1) * positions * k, right.begin());
+        for (int64_t t = 0; t < positions; ++t) {
+          const T* from = h + (i * positions + t) * width;
+          std::copy(from, from + width, right.begin() + t * k);
+        }
         for (int64_t o = 0; o < outputs; ++o) {
           const int64_t r = i * outputs + o;
           std::copy(delta + r * positions * m, delta + (r + 1) * positions * m, left.begin());
@@ -183,16 +210,17 @@ bool better_dense(int64_t positions, int64_t m, int64_t k) {
 
 template <class T>
 std::unique_ptr<Features> from_factors(int64_t samples, int64_t outputs, int64_t positions,
-                                       int64_t m, int64_t k, const T* delta, const T* h) {
-  if (better_dense(positions, m, k)) {
-    return std::make_unique<ProductFeatures<T>>(samples, outputs, positions, m, k, delta, h);
+                                       int64_t m, int64_t k, const T* delta, const T* h,
+                                       bool ones) {
+  if (better_dense(positions, m, ones ? k + 1 : k)) {
+    return std::make_unique<ProductFeatures<T>>(samples, outputs, positions, m, k, delta, h, ones);
   }
-  return std::make_unique<FactoredFeatures>(samples, outputs, positions, m, k, delta, h);
+  return std::make_unique<FactoredFeatures>(samples, outputs, positions, m, k, delta, h, ones);
 }
 
 template std::unique_ptr<Features> from_factors(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                                const float*, const float*);
+                                                const float*, const float*, bool);
 template std::unique_ptr<Features> from_factors(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                                const double*, const double*);
+                                                const double*, const double*, bool);
 
 }  // namespace at::solve

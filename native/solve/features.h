@@ -46,6 +46,9 @@ class DenseFeatures : public Features {
  public:
   // Copies x.
   DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, const T* x);
+  // x (rows, m, k), or (rows, k, m) when transposed. With a bias (rows, m) that is one more column.
+  DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, const T* x, bool transposed,
+                const T* bias);
   size_t bytes() const override { return data_.bytes(); }
   void apply(const double* b, double* y) const override;
   void adjoint(const double* a, double* s) const override;
@@ -64,9 +67,10 @@ class DenseFeatures : public Features {
 // The factors themselves, in double: δ (rows, T, m) and h (samples, T, k).
 class FactoredFeatures : public Features {
  public:
+  // With `ones`, h (samples, T, k) gets one more column of ones: that of a bias.
   template <class T>
   FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t k,
-                   const T* delta, const T* h);
+                   const T* delta, const T* h, bool ones = false);
   int64_t positions() const { return positions_; }
   const double* delta() const { return static_cast<const double*>(delta_.data()); }
   const double* h() const { return static_cast<const double*>(h_.data()); }
@@ -89,7 +93,8 @@ bool better_dense(int64_t positions, int64_t m, int64_t k);
 // The better of the two representations of the same factors.
 template <class T>
 std::unique_ptr<Features> from_factors(int64_t samples, int64_t outputs, int64_t positions,
-                                       int64_t m, int64_t k, const T* delta, const T* h);
+                                       int64_t m, int64_t k, const T* delta, const T* h,
+                                       bool ones = false);
 
 // The features of a model: blocks over the same rows.
 using FeatureSet = std::vector<std::shared_ptr<const Features>>;
