@@ -45,6 +45,48 @@ export {
 } from './report/index.js'
 export type { KernelProduct } from './solve/gradients.js'
 export {
+  type AdaptiveOptions,
+  type FitIteration,
+  fitFeatures,
+} from './solve/adaptive.js'
+export type { BlockLayout, BlockSplit, NetworkFeatureOptions } from './solve/blocks.js'
+export { networkFeatures } from './solve/blocks.js'
+export {
+  type EigenvalueFit,
+  type EigenvalueOptions,
+  fitEigenvalues,
+  fitSequence,
+  type SequenceFit,
+} from './solve/eigenvalues.js'
+export { type BlockShape, type FeatureBlock, TangentFeatures } from './solve/features.js'
+export { type KernelSolution, type KernelSolveOptions, solveKernel } from './solve/fixed.js'
+export {
+  type KernelProduct,
+  type ProductSolution,
+  type ProductSolveOptions,
+  solveByProducts,
+} from './solve/gradients.js'
+export {
+  AdaptiveModel,
+  type BlockSolution,
+  type FitStatus,
+  type KernelDecomposition,
+  type Stretch,
+} from './solve/model.js'
+export type { SolveOptions } from './solve/native-call.js'
+export { fitAdaptive, fitFixed, type NetworkFitOptions, NetworkModel } from './solve/network.js'
+export {
+  type CandidateErrors,
+  type CrossValidation,
+  type CrossValidationOptions,
+  crossValidate,
+  fitPath,
+} from './solve/path.js'
+export { type Penalty, type PenaltyValues, penaltyOf } from './solve/penalty.js'
+export type { BlockOptions, Structure } from './solve/rules.js'
+export { KernelSpectrum, type RidgeErrors, type TrainingTime } from './solve/spectrum.js'
+export { loadModel, saveModel } from './solve/storage.js'
+export {
   type DensityEstimate,
   type DensityOptions,
   type Estimate,

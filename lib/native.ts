@@ -232,6 +232,8 @@ export interface NativeSolveFeatures {
     k: number,
     ones?: boolean,
   ): Promise<number>
+  /** Fills `target`, new and empty, with the blocks of these samples. */
+  select(target: NativeSolveFeatures, samples: number[]): Promise<void>
   /** Σ_blocks ⟨X_r, B⟩ for every row; b: all blocks' B, one after another. */
   apply(b: Float64Array, threads: number): Promise<Float64Array>
   /** Σ_r a_r X_r, block after block. */

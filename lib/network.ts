@@ -15,7 +15,7 @@ import type { TyingOptions } from './graph/prepare.js'
 import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
 import { LinearizedNetwork } from './linearize.js'
-import { openModel, type ValueInfo } from './onnx/index.js'
+import { openModel, replaceValues, type ValueInfo } from './onnx/index.js'
 import { KernelOperator } from './operator.js'
 import { otherWeights, ownWeights, type WeightSource } from './weights.js'
 
@@ -295,6 +295,21 @@ export class Network {
     const values = await otherWeights(architecture, weights, source, this.#options)
     this.#core.checkAlive()
     return new Network(new Core(architecture, values, { threads, memory }), this.#options)
+  }
+
+  /**
+   * The network as the bytes of an ONNX file: its own file with the present weights, stored inside.
+   * @throws TangentError BAD_ARGUMENT when weights have no place in the file (uses told apart by
+   *   `untied`).
+   */
+  async toOnnx(): Promise<Uint8Array> {
+    this.#core.checkAlive()
+    const { architecture, weights } = this.#core
+    const values = new Map<string, NdArray>()
+    for (const { name, shape } of architecture.fed) {
+      values.set(name, { data: weights.get(name) as Float32Array, shape: [...shape] })
+    }
+    return replaceValues(architecture.model, values)
   }
 
   /** Gives the memory back; the last network of an architecture ends its worker. */

@@ -1,5 +1,6 @@
 // The table of commands: one row each.
 import type { CommandDefinition } from './command.js'
+import { fitCommand } from './fit.js'
 import { infoCommand } from './info.js'
 import { jacobianCommand } from './jacobian.js'
 import { ntkCommand } from './ntk.js'
@@ -11,5 +12,6 @@ export const commands: readonly CommandDefinition[] = [
   runCommand,
   jacobianCommand,
   ntkCommand,
+  fitCommand,
   probeCommand,
 ]

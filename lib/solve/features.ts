@@ -11,21 +11,27 @@ type Floats = Float32Array | Float64Array
 export type FeatureBlock = {
   name: string
   m: number
+  /** Columns of B, a bias's included. */
   k: number
   /** Sizes of the modes that the k columns stand for (a convolution: [in, positions]). */
   columns?: readonly number[]
 } & (
   | {
-      /** (N·O, m, k) */
+      /** (N·O, m, k), or (N·O, k, m) when `transposed`; k less one with a bias. */
       x: Floats
+      transposed?: boolean
+      /** (N·O, m): the last column. */
+      bias?: Floats
     }
   | {
       /** (N·O, T, m): X_r = Σ_t delta_{r,t} ⊗ h_{i,t} */
       delta: Floats
-      /** (N, T, k), common to a sample's outputs */
+      /** (N, T, k), common to a sample's outputs; k less one with `ones`. */
       h: Floats
       /** T (default 1) */
       positions?: number
+      /** The last column is as if every h ended in 1: that of a bias. */
+      ones?: boolean
     }
 )
 
@@ -86,12 +92,7 @@ export class TangentFeatures {
     if (names.size < blocks.length) throw badArgument('blocks', 'names that differ', [...names])
     const handle = callSync(() => new native.SolveFeatures(samples, outputs))
     for (const block of blocks) {
-      const { m, k } = block
-      await call(options.signal, () =>
-        'x' in block
-          ? handle.addDense(block.x, m, k)
-          : handle.addFactors(block.delta, block.h, block.positions ?? 1, m, k),
-      )
+      await call(options.signal, () => add(handle, block))
     }
     const shapes = blocks.map(({ name, m, k, columns }) => {
       const modes = columns ?? [k]
@@ -101,6 +102,18 @@ export class TangentFeatures {
       return { name, m, k, modes: [m, ...modes] }
     })
     return new TangentFeatures(samples, outputs, shapes, handle)
+  }
+
+  /** The features of some samples, in the order given. */
+  async select(samples: readonly number[]): Promise<TangentFeatures> {
+    for (const i of samples) {
+      if (!Number.isInteger(i) || i < 0 || i >= this.samples) {
+        throw badArgument('samples', `indices from 0 to ${this.samples - 1}`, i)
+      }
+    }
+    const handle = callSync(() => new native.SolveFeatures(samples.length, this.outputs))
+    await call(undefined, () => this.native.select(handle, [...samples]))
+    return new TangentFeatures(samples.length, this.outputs, [...this.blocks], handle)
   }
 
   /** N·O. */
@@ -164,6 +177,16 @@ export class TangentFeatures {
       this.native.kernel(other.native, transforms, threadsOf(options), control),
     )
   }
+}
+
+function add(handle: NativeSolveFeatures, block: FeatureBlock): Promise<number> {
+  const { m, k } = block
+  if ('x' in block) {
+    const { x, transposed = false, bias } = block
+    return handle.addDense(x, m, bias ? k - 1 : k, transposed, bias)
+  }
+  const { delta, h, positions = 1, ones = false } = block
+  return handle.addFactors(delta, h, positions, m, ones ? k - 1 : k, ones)
 }
 
 export function identityTransform(dims: readonly number[]): NativeTransform {

@@ -261,9 +261,7 @@ function blockSolution(rule: BlockRule, found: NativeBlockSolution): BlockSoluti
       dim: transform.dims[d] as number,
     })),
     numbers: transform.numbers,
-    effectiveRank: effectiveRank(
-      structure === 'modes' ? found.singular.subarray(0, Math.min(m, k)) : found.singular,
-    ),
+    effectiveRank: effectiveRank(structure, found.singular, m, k),
   }
 }
 
@@ -295,11 +293,21 @@ function stretchesOf(rule: BlockRule, found: NativeBlockSolution): Float64Array[
   }
 }
 
-function effectiveRank(singular: Float64Array): number {
-  const total = singular.reduce((sum, s) => sum + s * s, 0)
+/**
+ * exp of the entropy of σ² over their sum; of `modes` the first unfolding's, with the other modes
+ * undone.
+ */
+export function effectiveRank(
+  structure: Structure,
+  singular: Float64Array,
+  m: number,
+  k: number,
+): number {
+  const values = structure === 'modes' ? singular.subarray(0, Math.min(m, k)) : singular
+  const total = values.reduce((sum, s) => sum + s * s, 0)
   if (!(total > 0)) return 0
   let entropy = 0
-  for (const s of singular) {
+  for (const s of values) {
     const p = (s * s) / total
     if (p > 0) entropy -= p * Math.log(p)
   }

@@ -46,6 +46,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
                         InstanceMethod<&SolveFeatures::add_factors>("addFactors"),
                         InstanceMethod<&SolveFeatures::apply>("apply"),
                         InstanceMethod<&SolveFeatures::adjoint>("adjoint"),
+                        InstanceMethod<&SolveFeatures::select>("select"),
                         InstanceMethod<&SolveFeatures::kernel>("kernel"),
                         InstanceAccessor<&SolveFeatures::bytes>("bytes")});
   }
@@ -173,6 +174,35 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
             });
           },
           [s](Napi::Env env) -> Napi::Value { return from_doubles(env, *s); });
+    });
+  }
+
+  // select(target, samples): fills `target`, new and empty, with the blocks of some samples
+  Napi::Value select(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      if (!info[0].IsObject() || !info[0].As<Napi::Object>().CheckTypeTag(&kTag))
+        throw Napi::TypeError::New(info.Env(), "Expected SolveFeatures");
+      SolveFeatures* target = Unwrap(info[0].As<Napi::Object>());
+      auto samples = std::make_shared<std::vector<int64_t>>(to_int64s(info[1], "samples"));
+      for (int64_t i : *samples)
+        if (i < 0 || i >= samples_) throw Error("BAD_ARGUMENT", "Expected samples that are there");
+      if (target->samples_ != static_cast<int64_t>(samples->size()) ||
+          target->outputs_ != outputs_ || target->reserved_ > 0)
+        throw Error("BAD_ARGUMENT", "Expected empty features of as many samples to select into");
+      target->reserved_ = reserved_;
+      auto from = *set_;
+      auto to = target->set_;
+      auto made = std::make_shared<solve::FeatureSet>();
+      return run_async(
+          info.Env(),
+          [=] {
+            for (const auto& f : from) made->push_back(f->select(*samples));
+          },
+          [=](Napi::Env env) -> Napi::Value {
+            *to = *made;
+            return env.Undefined();
+          },
+          {});
     });
   }
 

@@ -106,6 +106,17 @@ void DenseFeatures<T>::row(int64_t r, double* out) const {
   std::copy(data() + r * size(), data() + (r + 1) * size(), out);
 }
 
+template <class T>
+std::shared_ptr<const Features> DenseFeatures<T>::select(const std::vector<int64_t>& chosen) const {
+  const int64_t width = outputs() * size();
+  std::shared_ptr<DenseFeatures<T>> out(
+      new DenseFeatures<T>(static_cast<int64_t>(chosen.size()), outputs(), m(), k()));
+  for (size_t i = 0; i < chosen.size(); ++i)
+    std::copy(data() + chosen[i] * width, data() + (chosen[i] + 1) * width,
+              out->data() + static_cast<int64_t>(i) * width);
+  return out;
+}
+
 template class DenseFeatures<float>;
 template class DenseFeatures<double>;
 
@@ -171,6 +182,18 @@ void FactoredFeatures::expand(int64_t p, int64_t count, double* out) const {
 void FactoredFeatures::row(int64_t r, double* out) const {
   blas::gemm(true, false, m(), k(), positions_, 1.0, delta() + r * positions_ * m(), m(),
              h() + r / outputs() * positions_ * k(), k(), 0.0, out, k());
+}
+
+std::shared_ptr<const Features> FactoredFeatures::select(const std::vector<int64_t>& chosen) const {
+  const int64_t wide = outputs() * positions_ * m(), narrow = positions_ * k();
+  const auto count = static_cast<int64_t>(chosen.size());
+  std::vector<double> d(count * wide), g(count * narrow);
+  for (int64_t i = 0; i < count; ++i) {
+    std::copy_n(delta() + chosen[i] * wide, wide, d.begin() + i * wide);
+    std::copy_n(h() + chosen[i] * narrow, narrow, g.begin() + i * narrow);
+  }
+  return std::make_shared<FactoredFeatures>(count, outputs(), positions_, m(), k(), d.data(),
+                                            g.data());
 }
 
 namespace {

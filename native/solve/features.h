@@ -31,6 +31,8 @@ class Features {
   virtual void expand(int64_t p, int64_t count, double* out) const = 0;
   // X_r alone: out (m, k).
   virtual void row(int64_t r, double* out) const = 0;
+  // Those of some samples, in the order given.
+  virtual std::shared_ptr<const Features> select(const std::vector<int64_t>& samples) const = 0;
 
  protected:
   Features(int64_t samples, int64_t outputs, int64_t m, int64_t k)
@@ -54,9 +56,10 @@ class DenseFeatures : public Features {
   void adjoint(const double* a, double* s) const override;
   void expand(int64_t p, int64_t count, double* out) const override;
   void row(int64_t r, double* out) const override;
+  std::shared_ptr<const Features> select(const std::vector<int64_t>& samples) const override;
 
  protected:
-  DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k);
+  DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k);  // uninitialised
   T* data() { return static_cast<T*>(data_.data()); }
   const T* data() const { return static_cast<const T*>(data_.data()); }
 
@@ -79,6 +82,7 @@ class FactoredFeatures : public Features {
   void adjoint(const double* a, double* s) const override;
   void expand(int64_t p, int64_t count, double* out) const override;
   void row(int64_t r, double* out) const override;
+  std::shared_ptr<const Features> select(const std::vector<int64_t>& samples) const override;
 
  private:
   int64_t positions_;

@@ -1,0 +1,203 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { InvalidArgumentError, Option } from 'commander'
+import { type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
+import { TangentError } from '../errors.js'
+import type { Network } from '../network.js'
+import type { FitIteration } from '../solve/adaptive.js'
+import type { BlockSplit } from '../solve/blocks.js'
+import { fitAdaptive, type NetworkFitOptions, type NetworkModel } from '../solve/network.js'
+import type { Structure } from '../solve/rules.js'
+import { saveModel } from '../solve/storage.js'
+import {
+  type CommandDefinition,
+  collect,
+  derivativeOptions,
+  inputOption,
+  type NetworkOptions,
+  readInputs,
+  type Session,
+  watched,
+  wholeNumber,
+  withNetwork,
+} from './command.js'
+
+interface Options extends Omit<NetworkOptions, 'output'> {
+  input: string[]
+  target: string
+  output?: number
+  features: 'adaptive' | 'fixed'
+  left: number | 'none'
+  right: number | 'none'
+  ridge: number
+  blocks: BlockSplit
+  structure: Exclude<Structure, 'fixed'>
+  power: number
+  maxIterations?: number
+  predict?: string[]
+  export?: string
+  out: string
+}
+
+export const fitCommand: CommandDefinition = {
+  name: 'fit',
+  arguments: '<model>',
+  summary: 'fit a tangent-feature model, adaptive or fixed, to targets',
+  examples: [
+    'fit model.onnx --input x.npy --target y.npy --out fit/',
+    'fit model.onnx --input x.npy --target y.npy --output 3 --predict test.npy --out fit/',
+    'fit model.onnx --input x.npy --target y.npy --features fixed --ridge 0 --out fit/',
+  ],
+  options: [
+    inputOption(),
+    new Option(
+      '--target <file>',
+      'targets: (N) of one output, or (N, O) of all',
+    ).makeOptionMandatory(),
+    new Option('--output <k>', 'the output that (N) targets belong to (default: 0)').argParser(
+      wholeNumber(0),
+    ),
+    new Option('--features <kind>', 'transform the features while fitting, or leave them')
+      .choices(['adaptive', 'fixed'])
+      .default('adaptive'),
+    new Option('--left <power>', 'p of |z − 1|^p on the left, or none').argParser(side).default(2),
+    new Option('--right <power>', 'the same on the right').argParser(side).default(2),
+    new Option('--ridge <number>', '0: exact interpolation').argParser(ridge).default(1e-3),
+    new Option('--blocks <split>', 'a block per layer, [W b], or per parameter')
+      .choices(['layer', 'parameter'])
+      .default('layer'),
+    new Option('--structure <kind>', 'how features are transformed')
+      .choices(['matrix', 'modes', 'diagonal', 'flat'])
+      .default('matrix'),
+    new Option('--power <power>', 'p of modes, diagonal and flat').argParser(power).default(2),
+    new Option('--max-iterations <n>', 'kernel solves at most (default: 1000)').argParser(
+      wholeNumber(1),
+    ),
+    new Option('--predict <file>', 'samples to predict, as --input').argParser(collect),
+    new Option('--export <file>', 'write the network with the fitted weights as ONNX'),
+    new Option('--out <folder>', 'where results go').makeOptionMandatory(),
+    ...derivativeOptions().filter(({ long }) => long !== '--output' && long !== '--outputs'),
+  ],
+  async run(session, [model = ''], options: Options) {
+    const { output: _, ...rest } = options
+    await withNetwork(model, rest, {}, async (network) => {
+      const x = await readInputs(options.input, network)
+      const target = await readArray(options.target)
+      const predict = options.predict ? await readInputs(options.predict, network) : undefined
+      const fitting = fitOptions(options, target)
+      const fitted = await watched(session, rest, ({ signal, onProgress }) =>
+        fitAdaptive(network, x, target, {
+          ...fitting,
+          signal,
+          onProgress,
+          onIteration: (iteration) => say(session, iteration),
+        }),
+      )
+      const files = ['summary.json', 'model.safetensors']
+      await mkdir(options.out, { recursive: true })
+      if (predict) {
+        const { data, shape } = await fitted.predict(network, predict, { signal: session.signal })
+        const flat =
+          target.shape.length === 1 ? { data, shape: shape.slice(0, 1) } : { data, shape }
+        await writeNpy(join(options.out, 'predictions.npy'), flat, { signal: session.signal })
+        files.push('predictions.npy')
+      }
+      await saveModel(join(options.out, 'model.safetensors'), fitted, { signal: session.signal })
+      if (options.export) await fitted.exportOnnx(network, options.export, session)
+      const summary = summarise(fitted, network)
+      await writeFileAtomic(
+        join(options.out, 'summary.json'),
+        `${JSON.stringify(summary, null, 2)}\n`,
+        { signal: session.signal },
+      )
+      conclude(session, fitted, options.out)
+      session.result({ ...summary, folder: options.out, files })
+    })
+  },
+}
+
+function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
+  const { features, left, right, structure, ridge: lambda, power: p, blocks, output } = options
+  if (target.shape.length !== 1 && target.shape.length !== 2) {
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      `Expected targets of shape (N) or (N, O) for --target but received (${target.shape.join(', ')})`,
+    )
+  }
+  if (target.shape.length === 2 && output !== undefined && target.shape[1] !== 1) {
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      `Expected targets of one output, (N), with --output but received (${target.shape.join(', ')})`,
+    )
+  }
+  const one = target.shape.length === 1 || output !== undefined
+  const { threads, memory, maxIterations } = options
+  return {
+    outputs: one ? [output ?? 0] : undefined,
+    structure: features === 'fixed' ? 'fixed' : structure,
+    left,
+    right,
+    power: p,
+    ridge: lambda,
+    blocks,
+    threads,
+    memory,
+    maxIterations,
+  }
+}
+
+function summarise({ model }: NetworkModel, network: Network): object {
+  const { objective, penalty, misfit, iterations, status, ridge: lambda } = model
+  const last = iterations.at(-1)
+  return {
+    objective,
+    penalty,
+    misfit,
+    ridge: lambda,
+    iterations: iterations.length,
+    status: status.name,
+    advice: status.advice,
+    stationarity: last?.stationarity ?? null,
+    samples: model.targets.length / model.outputs,
+    outputs: model.outputs,
+    parameters: network.parameters.filter(({ frozen }) => !frozen).length,
+    singular_values: Object.fromEntries(
+      model.blocks.map(({ name, singularValues }) => [name, [...singularValues]]),
+    ),
+    effective_rank: Object.fromEntries(
+      model.blocks.map(({ name, effectiveRank }) => [name, effectiveRank]),
+    ),
+  }
+}
+
+function say(session: Session, { iteration, objective, stationarity }: FitIteration): void {
+  if (iteration % 10 !== 0) return
+  session.say(
+    `Iteration ${iteration}: objective ${objective.toPrecision(8)}, stationarity ${stationarity.toExponential(1)}`,
+  )
+}
+
+function conclude(session: Session, { model }: NetworkModel, folder: string): void {
+  const { objective, penalty, status, iterations } = model
+  session.say(
+    `${status.name} after ${iterations.length} iterations: objective ${objective.toPrecision(8)}, penalty ${penalty.toPrecision(8)}`,
+    ...(status.name === 'converged' ? [] : [status.advice]),
+    `Wrote the results to ${folder}`,
+  )
+}
+
+function side(text: string): number | 'none' {
+  return text === 'none' ? 'none' : power(text)
+}
+
+function power(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value > 0 && Number.isFinite(value)) return value
+  throw new InvalidArgumentError('Expected a positive power, or none for a side.')
+}
+
+function ridge(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= 0 && Number.isFinite(value)) return value
+  throw new InvalidArgumentError('Expected a number ≥ 0.')
+}

@@ -1,0 +1,181 @@
+// A fitted model as a .safetensors file: B, its spectrum, M and what was fitted.
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type NdArray,
+  readSafetensors,
+  type Safetensors,
+  writeSafetensors,
+} from '../arrays/index.js'
+import { TangentError } from '../errors.js'
+import type { BlockLayout, BlockSplit } from './blocks.js'
+import {
+  AdaptiveModel,
+  type BlockSolution,
+  effectiveRank,
+  type ModelParts,
+  type Stretch,
+} from './model.js'
+import { NetworkModel } from './network.js'
+
+const format = 'adaptive-tangent model 1'
+
+interface Header {
+  blocks: Pick<BlockSolution, 'name' | 'm' | 'k' | 'modes' | 'structure' | 'penalty'>[]
+  numbers: Pick<ModelParts, 'ridge' | 'objective' | 'penalty' | 'misfit' | 'outputs' | 'redundant'>
+  iterations: ModelParts['iterations']
+  status: ModelParts['status']
+  network?: { layout: BlockLayout[]; outputs: number[] | null; split: BlockSplit }
+}
+
+/** Writes a fitted model, whole or not at all. */
+export async function saveModel(
+  path: string,
+  fitted: AdaptiveModel | NetworkModel,
+  options: { signal?: AbortSignal } = {},
+): Promise<void> {
+  const { tensors, metadata } = toTensors(fitted)
+  await writeSafetensors(path, tensors, { ...options, metadata })
+}
+
+/** The same as bytes. */
+export function encodeModel(fitted: AdaptiveModel | NetworkModel): Uint8Array {
+  const { tensors, metadata } = toTensors(fitted)
+  return Buffer.concat(encodeSafetensors(tensors, metadata))
+}
+
+/**
+ * Reads a model that {@link saveModel} wrote.
+ * @returns a NetworkModel when it was one
+ * @throws TangentError BAD_FILE
+ */
+export async function loadModel(path: string): Promise<AdaptiveModel | NetworkModel> {
+  return fromTensors(await readSafetensors(path), path)
+}
+
+/** The same from bytes. */
+export function decodeModel(bytes: Uint8Array, name = 'the model'): AdaptiveModel | NetworkModel {
+  return fromTensors(decodeSafetensors(bytes, name), name)
+}
+
+function toTensors(fitted: AdaptiveModel | NetworkModel): {
+  tensors: Map<string, NdArray>
+  metadata: Record<string, string>
+} {
+  const model = fitted instanceof NetworkModel ? fitted.model : fitted
+  const tensors = new Map<string, NdArray>()
+  const put = (name: string, data: Float64Array, shape: number[] = [data.length]) => {
+    if (data.length > 0) tensors.set(name, { data, shape })
+  }
+  model.blocks.forEach((block, b) => {
+    const { m, k, singularValues, u, vt, stretches, transforms, numbers } = block
+    const at = `blocks.${b}`
+    put(`${at}.b`, block.b, [m, k])
+    put(`${at}.singular`, singularValues)
+    put(`${at}.u`, u, [m, u.length / m])
+    put(`${at}.vt`, vt, [vt.length / k, k])
+    put(`${at}.numbers`, numbers, [m, k])
+    stretches.forEach((z, s) => {
+      put(`${at}.stretch.${s}`, z)
+    })
+    transforms.forEach(({ z, vectors, dim }, d) => {
+      put(`${at}.mode.${d}.z`, z)
+      put(`${at}.mode.${d}.vectors`, vectors, [z.length, dim])
+    })
+  })
+  put('fit', model.fit)
+  put('dual', model.dual)
+  put('targets', model.targets)
+  const { ridge, objective, penalty, misfit, outputs, redundant, iterations, status } = model
+  const header: Header = {
+    blocks: model.blocks.map(({ name, m, k, modes, structure, penalty: price }) => ({
+      name,
+      m,
+      k,
+      modes,
+      structure,
+      penalty: price,
+    })),
+    numbers: { ridge, objective, penalty, misfit, outputs, redundant },
+    iterations,
+    status,
+  }
+  if (fitted instanceof NetworkModel) {
+    header.network = {
+      layout: [...fitted.layout],
+      outputs: fitted.outputs ? [...fitted.outputs] : null,
+      split: fitted.split,
+    }
+  }
+  return { tensors, metadata: { format, model: JSON.stringify(header) } }
+}
+
+function fromTensors(
+  { tensors, metadata }: Safetensors,
+  name: string,
+): AdaptiveModel | NetworkModel {
+  const bad = (why: string) =>
+    new TangentError('BAD_FILE', `${name} is not a fitted model: ${why}.`)
+  if (metadata.format !== format) throw bad(`its format is not "${format}"`)
+  let header: Header
+  try {
+    header = JSON.parse(metadata.model ?? '')
+  } catch {
+    throw bad('its description is not JSON')
+  }
+  const get = (tensor: string, count?: number): Float64Array => {
+    const array = tensors.get(tensor)
+    if (array && !(array.data instanceof Float64Array)) throw bad(`${tensor} is not float64`)
+    const data = (array?.data as Float64Array | undefined) ?? new Float64Array(0)
+    if (count !== undefined && data.length !== count) {
+      throw bad(`${tensor} holds ${data.length} numbers instead of ${count}`)
+    }
+    return data
+  }
+  if (!Array.isArray(header.blocks) || !header.numbers) throw bad('its description is incomplete')
+  const blocks = header.blocks.map((block, b): BlockSolution => {
+    const { m, k, modes, structure } = block
+    if (!Number.isInteger(m) || !Number.isInteger(k) || m < 1 || k < 1 || !Array.isArray(modes)) {
+      throw bad(`block ${b} has no valid size`)
+    }
+    const at = `blocks.${b}`
+    const singularValues = get(`${at}.singular`)
+    const sides = structure === 'modes' ? modes.length : structure === 'matrix' ? 2 : 1
+    const dims = structure === 'modes' ? modes : structure === 'flat' ? [m * k] : [m, k]
+    const numbers = get(`${at}.numbers`)
+    const transforms = dims.map((dim, d): Stretch => {
+      const z = get(`${at}.mode.${d}.z`)
+      return { z, dim, vectors: get(`${at}.mode.${d}.vectors`, z.length * dim) }
+    })
+    return {
+      ...block,
+      b: get(`${at}.b`, m * k),
+      singularValues,
+      u: get(`${at}.u`),
+      vt: get(`${at}.vt`),
+      stretches:
+        structure === 'fixed'
+          ? []
+          : Array.from({ length: sides }, (_, s) => get(`${at}.stretch.${s}`)),
+      transforms: numbers.length > 0 ? [] : transforms,
+      numbers,
+      effectiveRank: effectiveRank(structure, singularValues, m, k),
+    }
+  })
+  const fit = get('fit')
+  const model = new AdaptiveModel({
+    ...header.numbers,
+    blocks,
+    iterations: header.iterations ?? [],
+    status: header.status,
+    fit,
+    dual: get('dual', fit.length),
+    targets: get('targets', fit.length),
+  })
+  const { network } = header
+  if (!network) return model
+  if (!Array.isArray(network.layout) || network.layout.length !== blocks.length) {
+    throw bad('its blocks do not say which parameters they are')
+  }
+  return new NetworkModel(model, network.layout, network.outputs ?? undefined, network.split)
+}

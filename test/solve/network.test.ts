@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+import { Network, readTensor } from '../../lib/index.js'
+import { fitAdaptive, fitFixed } from '../../lib/solve/network.js'
+
+const folder = 'test/fixtures/adaptive/mlp_small'
+
+async function data() {
+  const x = await readTensor(`${folder}/input_0.pb`)
+  const y = await readTensor(`${folder}/target.pb`)
+  const size = x.data.length / 160
+  const part = (first: number) => ({
+    data: (x.data as Float32Array).slice(first * size, (first + 80) * size),
+    shape: [80, ...x.shape.slice(1)],
+  })
+  const train = { data: Float64Array.from(y.data.slice(0, 80) as Float32Array), shape: [80] }
+  return { x: part(0), y: train, x2: part(80) }
+}
+
+interface Reference {
+  left: number | null
+  right: number | null
+  ridge: number
+  blocks: 'layer' | 'parameter'
+  objective: number
+  predictions: number[]
+  singular_values: Record<string, number[]>
+  adapted_kernel_trace: number
+}
+
+for (const blocks of ['layer', 'parameter']) {
+  for (const setting of [
+    'left_2_right_1_ridge_0.01',
+    'left_2_right_2_ridge_0.001',
+    'left_None_right_None_ridge_0.001',
+  ]) {
+    test(`mlp_small by ${blocks}, ${setting}`, async (t) => {
+      const name = `${folder}/${blocks}_${setting}.json`
+      const expected: Reference = JSON.parse(readFileSync(name, 'utf8'))
+      const { x, y, x2 } = await data()
+      await using network = await Network.load(`${folder}/model.onnx`)
+      const fitted = await fitAdaptive(network, x, y, {
+        outputs: [0],
+        blocks: expected.blocks,
+        ridge: expected.ridge,
+        left: expected.left ?? 'none',
+        right: expected.right ?? 'none',
+      })
+      const { model } = fitted
+      t.is(model.status.name, 'converged')
+      t.log(model.iterations.length, model.objective / expected.objective - 1)
+      t.true(model.objective <= expected.objective * (1 + 1e-4))
+      t.true(model.objective >= expected.objective * (1 - 1e-4))
+      t.deepEqual(
+        new Set(model.blocks.map((block) => block.name)),
+        new Set(Object.keys(expected.singular_values)),
+      )
+      const features = await fitted.features(network, x2)
+      const change = await model.predict(features)
+      const base = (await network.run(x2)).data as Float32Array
+      const jvp = await fitted.predict(network, x2)
+      t.deepEqual(jvp.shape, [80, 1])
+      const width = base.length / 80
+      expected.predictions.forEach((value, i) => {
+        const own = (base[i * width] as number) + (change[i] as number)
+        t.true(Math.abs(own - value) < 1e-3, `${own} ${value}`)
+        t.true(Math.abs((jvp.data[i] as number) - value) < 1e-3)
+      })
+      const kernel = await fitted.kernel(network, x)
+      t.true(Math.abs(kernel.trace() / expected.adapted_kernel_trace - 1) < 1e-3)
+    })
+  }
+}
+
+test('toDelta is the first-order model: the derivative along it is the fit', async (t) => {
+  const { x, y } = await data()
+  await using network = await Network.load(`${folder}/model.onnx`)
+  for (const blocks of ['layer', 'parameter'] as const) {
+    const fitted = await fitAdaptive(network, x, y, { ridge: 1, blocks })
+    const delta = fitted.toDelta()
+    t.deepEqual(new Set(delta.keys()), new Set(network.parameters.map(({ name }) => name)))
+    for (const [name, { shape }] of delta) t.deepEqual(shape, network.weight(name).shape)
+    const change = await network.jvp(x, delta)
+    fitted.model.fit.forEach((value, i) => {
+      t.true(Math.abs(value - (change.data[i] as number)) < 1e-4)
+    })
+  }
+})
+
+test('the exported file holds the weights θ0 + Δ', async (t) => {
+  const { x, y } = await data()
+  await using network = await Network.load(`${folder}/model.onnx`)
+  const fitted = await fitFixed(network, x, y, { outputs: [0], ridge: 1, blocks: 'parameter' })
+  const path = `${t.title.length}-export.onnx`
+  const { mkdtemp, rm } = await import('node:fs/promises')
+  const { tmpdir } = await import('node:os')
+  const dir = await mkdtemp(`${tmpdir()}/at-`)
+  try {
+    await fitted.exportOnnx(network, `${dir}/${path}`)
+    await using opened = await Network.load(`${dir}/${path}`)
+    await using direct = await network.withParameters(fitted.weights(network))
+    t.deepEqual((await opened.run(x)).data, (await direct.run(x)).data)
+  } finally {
+    await rm(dir, { recursive: true })
+  }
+})
+
+test('targets of another shape are refused', async (t) => {
+  const { x, y } = await data()
+  await using network = await Network.load(`${folder}/model.onnx`)
+  const wide = { data: new Float64Array(160), shape: [80, 2] }
+  await t.throwsAsync(fitAdaptive(network, x, wide), { code: 'BAD_ARGUMENT' })
+  await t.throwsAsync(fitAdaptive(network, x, y, { outputs: [1] }), { code: 'BAD_ARGUMENT' })
+  const wrong = { data: new Float64Array(79), shape: [79] }
+  await t.throwsAsync(fitAdaptive(network, x, wrong, { outputs: [0] }), { code: 'BAD_ARGUMENT' })
+  const nan = { data: y.data.map((v, i) => (i === 5 ? Number.NaN : v)), shape: [80] }
+  const error = await t.throwsAsync(fitAdaptive(network, x, nan, { outputs: [0] }), {
+    code: 'BAD_INPUT',
+  })
+  t.regex(error?.message ?? '', /row 5/)
+})
