@@ -49,7 +49,12 @@ export {
   type FitIteration,
   fitFeatures,
 } from './solve/adaptive.js'
-export type { BlockLayout, BlockSplit, NetworkFeatureOptions } from './solve/blocks.js'
+export type {
+  BlockLayout,
+  BlockSplit,
+  NetworkFeatureOptions,
+  NetworkFeatures,
+} from './solve/blocks.js'
 export { networkFeatures } from './solve/blocks.js'
 export {
   type EigenvalueFit,
@@ -58,7 +63,12 @@ export {
   fitSequence,
   type SequenceFit,
 } from './solve/eigenvalues.js'
-export { type BlockShape, type FeatureBlock, TangentFeatures } from './solve/features.js'
+export {
+  type BlockShape,
+  type FeatureBlock,
+  type Floats,
+  TangentFeatures,
+} from './solve/features.js'
 export { type KernelSolution, type KernelSolveOptions, solveKernel } from './solve/fixed.js'
 export {
   type KernelProduct,
@@ -71,6 +81,7 @@ export {
   type BlockSolution,
   type FitStatus,
   type KernelDecomposition,
+  type ModelParts,
   type Stretch,
 } from './solve/model.js'
 export type { SolveOptions } from './solve/native-call.js'

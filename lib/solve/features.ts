@@ -2,7 +2,8 @@ import { badArgument, TangentError } from '../errors.js'
 import { type NativeSolveFeatures, type NativeTransform, native } from '../native.js'
 import { call, callSync, type SolveOptions, threadsOf } from './native-call.js'
 
-type Floats = Float32Array | Float64Array
+/** Numbers of either width. */
+export type Floats = Float32Array | Float64Array
 
 /**
  * The tangent features of one block (a parameter seen as a matrix, or a layer's [W b]): for every
@@ -52,7 +53,7 @@ export class TangentFeatures {
   readonly samples: number
   readonly outputs: number
   readonly blocks: readonly BlockShape[]
-  /** Not part of the public interface. */
+  /** @internal */
   readonly native: NativeSolveFeatures
 
   private constructor(
@@ -164,7 +165,10 @@ export class TangentFeatures {
     )
   }
 
-  /** The same under transformations of the blocks. */
+  /**
+   * The same under transformations of the blocks.
+   * @internal
+   */
   adaptedKernel(
     other: TangentFeatures,
     transforms: NativeTransform[],

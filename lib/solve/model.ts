@@ -99,7 +99,10 @@ export class AdaptiveModel implements ModelParts {
     Object.assign(this, parts)
   }
 
-  /** From the solver's state. Not part of the public interface. */
+  /**
+   * From the solver's state.
+   * @internal
+   */
   static fromFit(
     fit: NativeSolveFit,
     rules: readonly BlockRule[],
@@ -163,7 +166,10 @@ export class AdaptiveModel implements ModelParts {
     return new TangentKernel(Float32Array.from(data), shape, 'full', other === features)
   }
 
-  /** M of every block in the core's terms. */
+  /**
+   * M of every block in the core's terms.
+   * @internal
+   */
   transforms(): NativeTransform[] {
     return this.blocks.map((block) => ({
       dims: block.numbers.length > 0 ? [block.m, block.k] : block.transforms.map((t) => t.dim),
