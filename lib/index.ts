@@ -43,7 +43,6 @@ export {
   probe,
   renderReport,
 } from './report/index.js'
-export type { KernelProduct } from './solve/gradients.js'
 export {
   type AdaptiveOptions,
   type FitIteration,
