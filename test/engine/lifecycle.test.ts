@@ -149,6 +149,22 @@ test.serial('progress rises to one', async (t) => {
   })
 })
 
+test.serial('the calling thread stays free while a kernel is computed', async (t) => {
+  const random = new Random(5)
+  const network = await load(t, mlp(random, [784, 128, 128, 10]))
+  const x = samples(random, [300, 784])
+  await network.ntk(samples(random, [2, 784]))
+  let ticks = 0
+  const timer = setInterval(() => {
+    ticks += 1
+  }, 5)
+  const start = performance.now()
+  await network.ntk(x, { method: 'jacobian', outputs: [0, 1, 2] })
+  clearInterval(timer)
+  // Far fewer ticks than that would mean long stops; a busy machine loses some.
+  t.true(ticks > (performance.now() - start) / 50, `${ticks} ticks`)
+})
+
 test.serial('an idle network does not keep the process alive', async (t) => {
   const worker = new Worker(new URL('../support/thread.js', import.meta.url), {
     workerData: {

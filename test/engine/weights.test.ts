@@ -158,6 +158,28 @@ test('a checkpoint in safetensors gives its weights', async (t) => {
   await t.throwsAsync(network.withParameters(path), { code: 'BAD_FILE', message: /head\.weight/ })
 })
 
+test("a checkpoint by PyTorch's names fits weights that the exporter renamed and transposed", async (t) => {
+  const { model: file, input, output } = await reference('text')
+  const network = await load(t, file)
+  const tensors = new Map<string, NdArray>()
+  for (const { name, label } of network.parameters) {
+    const { data, shape } = network.weight(name)
+    const [rows = 0, columns = 0] = shape
+    const renamed = label !== name
+    const turned = data.map((_, e) => data[(e % rows) * columns + Math.floor(e / rows)] as number)
+    tensors.set(label, renamed ? { data: turned, shape: [columns, rows] } : { data, shape })
+  }
+  const path = join(await folder(t), 'text.safetensors')
+  await writeSafetensors(path, tensors)
+  const zeros = network.parameters.map(
+    ({ name, count }) => [name, new Float32Array(count)] as const,
+  )
+  await using blank = await network.withParameters(new Map(zeros))
+  t.true(relativeError(await blank.run(input), output) > 0.1)
+  await using other = await blank.withParameters(path)
+  t.true(relativeError(await other.run(input), output) < 1e-5)
+})
+
 test('a Map may name some parameters, each of the right shape', async (t) => {
   const random = new Random(5)
   const network = await load(t, mlp(random, [3, 4, 2]))
