@@ -1,6 +1,7 @@
 #include "core/blas.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/pack.h"
+#include "rules/support/partials.h"
 #include "rules/support/windows.h"
 
 namespace at {
@@ -11,7 +12,7 @@ namespace {
 struct Geometry {
   int64_t groups, images, channels, m, k;
   Windows windows;  // over the output; a position is an input pixel
-  explicit Geometry(const Call& call)
+  explicit Geometry(const NodeView& call)
       : groups(call.node().attributes.integer("group", 1)),
         images(call.input(0).shape[0]),
         channels(call.input(0).shape[1] / groups),
@@ -24,7 +25,7 @@ struct Geometry {
  private:
   static Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
 
-  static Windows windows_of(const Call& call) {
+  static Windows windows_of(const NodeView& call) {
     const Shape in = spatial(call.input(0).shape), out = spatial(call.output(0).shape);
     const Shape kernel = spatial(call.input(1).shape);
     Node node;
@@ -101,7 +102,41 @@ class ConvTranspose final : public Rule {
     });
   }
 
+  void forward(TangentCall& call) const override {
+    const Geometry g(call);
+    float* out = call.out(0);
+    if (const float* bias = call.in(2)) {
+      Shape as(call.output(0).shape.size() - 1, 1);
+      as[0] = call.output(0).shape[1];
+      flow_forward(call, bias, as, call.output(0).shape, nullptr, 1, false, out);
+    } else {
+      fill_zero(out, call.count() * call.output(0).size());
+    }
+    if (const float* x = call.in(0))
+      spread(g, x, call.count() * g.images, call.input(1).floats(), 1, out);
+    if (const float* w = call.in(1))
+      spread(g, call.input(0).floats(), g.images, w, call.count(), out);
+  }
+
  private:
+  // out (kernels, images, G·m, out…) += what x (images, G·c, in…) puts there by each of the weights
+  // w (kernels, G·c, m, kernel…).
+  static void spread(const Geometry& g, const float* x, int64_t images, const float* w,
+                     int64_t kernels, float* out) {
+    const int64_t positions = g.positions(), blocks = images * g.groups;
+    const int64_t plane = g.m * g.windows.in_size();
+    parallel_for(kernels * blocks, grain_for(positions * g.k), [&](int64_t first, int64_t last) {
+      float* cols = lane_buffer<0>(g.k * positions);
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t block = item % blocks, group = item % g.groups;
+        const float* weight = w + (item / blocks * g.groups + group) * g.channels * g.k;
+        blas::gemm(true, false, g.k, positions, g.channels, 1.0f, weight, g.k,
+                   x + block * g.channels * positions, positions, 0.0f, cols, positions);
+        col2im(g.windows, g.m, cols, positions, 0, g.windows.rows(), out + item * plane);
+      }
+    });
+  }
+
   // W (c × k) of a group has X[i,c] = Σ_t x_t ⊗ patch_t: the patches carry the cotangents.
   static void factor(Call& call, const Geometry& g) {
     const int64_t count = call.count(), samples = call.samples(), positions = g.positions();

@@ -1,5 +1,5 @@
 #include "core/blas.h"
-#include "rules/support/batch.h"
+#include "rules/support/elementwise.h"
 #include "rules/support/equation.h"
 #include "rules/support/permute.h"
 
@@ -56,33 +56,64 @@ class Einsum final : public Rule {
   }
 
   void reverse(Call& call) const override {
-    const Equation e(call);
-    for (size_t k = 0; k < e.operands.size(); ++k)
-      if (call.wants(static_cast<int>(k))) operand(call, e, static_cast<int>(k));
+    const Equation e(call, call.samples());
+    for (size_t q = 0; q < e.operands.size(); ++q) {
+      const int k = static_cast<int>(q);
+      if (!call.wants(k)) continue;
+      // The result: the operand's labels, and the samples where they are kept apart.
+      const bool apart = call.per_sample(k) && call.samples() > 1;
+      Labels target = e.operands[q].labels;
+      if (apart) target.insert(target.begin(), e.sample);
+      write(
+          call, e, k, apart,
+          contract(call, e, k, target, e.output, call.count(), call.out(0), call.output(0).size()));
+    }
+  }
+
+  // The tangent is the sum of the same products with one operand's tangent in its place.
+  void forward(TangentCall& call) const override {
+    const Equation e(call, 1);
+    const int64_t size = call.output(0).size(), count = call.count();
+    float* out = nullptr;
+    for (size_t q = 0; q < e.operands.size(); ++q) {
+      const int k = static_cast<int>(q);
+      if (!call.in(k)) continue;
+      const Product product = contract(call, e, k, e.output.labels, e.operands[q], count,
+                                       call.in(k), call.input(k).size());
+      float* to = out ? call.scratch(count * size) : call.out(0);
+      arrange(e, count, product.layout, e.output.labels, product.data, product.size, to);
+      if (out) {
+        each_element(count * size, [&](int64_t i) { out[i] += to[i]; });
+      } else {
+        out = to;
+      }
+    }
   }
 
  private:
-  static void operand(Call& call, const Equation& e, int k) {
-    // The result: the operand's labels, and the samples where they are kept apart.
-    const bool apart = call.per_sample(k) && call.samples() > 1;
-    Labels target = e.operands[k].labels;
-    if (apart) target.insert(target.begin(), e.sample);
+  struct Product {
+    Labelled layout;
+    int64_t size;  // for each of `count`
+    const float* data;
+  };
+
+  // p (count, …), laid as `layout`, times all operands but k, summed over all labels but `target`.
+  static Product contract(NodeView& call, const Equation& e, int k, const Labels& target,
+                          const Labelled& layout, int64_t count, const float* p, int64_t p_step) {
     Labels kept(target);  // what the product of the others must keep
-    for (int label : e.output.labels)
+    for (int label : layout.labels)
       if (!contains(kept, label)) kept.push_back(label);
     Labels q_labels;
     const float* q = product_of_others(call, e, k, kept, q_labels);
-
     Labels batch, rows, columns, summed;
     for (int label : target) {
-      const bool in_p = e.output.has(label), in_q = contains(q_labels, label);
+      const bool in_p = layout.has(label), in_q = contains(q_labels, label);
       if (in_p && in_q) batch.push_back(label);
       if (in_p && !in_q) rows.push_back(label);
       if (!in_p && in_q) columns.push_back(label);
     }
-    for (int label : e.output.labels)
+    for (int label : layout.labels)
       if (!contains(target, label)) summed.push_back(label);
-    const int64_t count = call.count();
     const int64_t blocks = extent(e, batch), m = extent(e, rows), n = extent(e, columns);
     const int64_t inner = extent(e, summed);
     const auto joined = [](Labels a, const Labels& b, const Labels& c) {
@@ -91,8 +122,7 @@ class Einsum final : public Rule {
       return a;
     };
     float* left = call.scratch(count * blocks * m * inner);
-    arrange(e, count, e.output, joined(batch, rows, summed), call.out(0), call.output(0).size(),
-            left);
+    arrange(e, count, layout, joined(batch, rows, summed), p, p_step, left);
     float* right = call.scratch(blocks * inner * n);
     arrange(e, 1, packed(e, q_labels), joined(batch, summed, columns), q, 0, right);
     float* result = call.scratch(count * blocks * m * n);
@@ -106,12 +136,12 @@ class Einsum final : public Rule {
                      right + item % blocks * inner * n, n, 0.0f, result + item * m * n, n);
       });
     }
-    write(call, e, k, apart, packed(e, joined(batch, rows, columns)), blocks * m * n, result);
+    return {packed(e, joined(batch, rows, columns)), blocks * m * n, result};
   }
 
   // The product of all operands but k, summed to the labels in `kept`; row-major in `labels`.
-  static const float* product_of_others(Call& call, const Equation& e, int k, const Labels& kept,
-                                        Labels& labels) {
+  static const float* product_of_others(NodeView& call, const Equation& e, int k,
+                                        const Labels& kept, Labels& labels) {
     Labels all;
     for (size_t q = 0; q < e.operands.size(); ++q) {
       if (static_cast<int>(q) == k) continue;
@@ -152,14 +182,13 @@ class Einsum final : public Rule {
   }
 
   // Puts the result in the operand's own order; off its diagonals, if it has some, is 0.
-  static void write(Call& call, const Equation& e, int k, bool apart, const Labelled& source,
-                    int64_t source_size, const float* result) {
+  static void write(Call& call, const Equation& e, int k, bool apart, const Product& product) {
     Labels order(e.axes[k]);
     if (apart) order.insert(order.begin(), e.sample);
     const int64_t count = call.count();
     float* in = call.in(k);
     if (order.size() == e.operands[k].labels.size() + (apart ? 1 : 0)) {
-      arrange(e, count, source, order, result, source_size, in);
+      arrange(e, count, product.layout, order, product.data, product.size, in);
       return;
     }
     const int64_t size = call.input(k).size(), samples = apart ? call.samples() : 1;
@@ -168,7 +197,7 @@ class Einsum final : public Rule {
     if (apart) unique.insert(unique.begin(), e.sample);
     const int64_t length = extent(e, unique);
     float* ordered = call.scratch(count * length);
-    arrange(e, count, source, unique, result, source_size, ordered);
+    arrange(e, count, product.layout, unique, product.data, product.size, ordered);
     fill_zero(in, count * samples * size);
     for (int64_t c = 0; c < count; ++c) {
       for (int64_t i = 0; i < length; ++i) {

@@ -1,8 +1,8 @@
 // Operators that move single elements or blocks of them to or from places given by indices.
+#include <algorithm>
 #include <cstring>
 
 #include "rules/support/batch.h"
-#include "rules/support/lines.h"
 
 namespace at {
 namespace {
@@ -121,46 +121,91 @@ void scatter_back(Call& call, const Blocks& blocks) {
   });
 }
 
-int64_t axis_of(const Call& call, int64_t otherwise) {
-  return from_end(call.node().attributes.integer("axis", otherwise),
-                  static_cast<int64_t>(call.input(0).shape.size()));
+// The tangent of what blocks are read from input 0.
+void take(TangentCall& call, const Blocks& blocks) {
+  const int64_t size = call.input(0).size(), n = blocks.length;
+  const auto total = static_cast<int64_t>(blocks.at.size());
+  const float* in = call.in(0);
+  float* out = call.out(0);
+  parallel_for(call.count(), grain_for(total * n), [&](int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c)
+      for (int64_t b = 0; b < total; ++b)
+        std::memcpy(out + (c * total + b) * n, in + c * size + blocks.at[b], sizeof(float) * n);
+  });
 }
 
-class GatherElements final : public Rule {
+// The tangent of input 0 with that of input 2 written over or added to it.
+void scatter_forward(TangentCall& call, const Blocks& blocks) {
+  const bool adds = call.node().attributes.text("reduction", "none") == "add";
+  const int64_t size = call.output(0).size(), n = blocks.length;
+  const auto total = static_cast<int64_t>(blocks.at.size());
+  const float* under = call.in(0);
+  const float* over = call.in(2);
+  float* out = call.out(0);
+  parallel_for(call.count(), grain_for(size), [&](int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c) {
+      float* to = out + c * size;
+      if (under) {
+        std::memcpy(to, under + c * size, sizeof(float) * size);
+      } else {
+        std::fill(to, to + size, 0.0f);
+      }
+      for (int64_t b = 0; b < total; ++b) {
+        for (int64_t e = 0; e < n; ++e) {
+          const float own = over ? over[(c * total + b) * n + e] : 0;
+          float& place = to[blocks.at[b] + e];
+          place = adds ? place + own : own;
+        }
+      }
+    }
+  });
+}
+
+int64_t axis_of(const NodeView& view, int64_t otherwise) {
+  return from_end(view.node().attributes.integer("axis", otherwise),
+                  static_cast<int64_t>(view.input(0).shape.size()));
+}
+
+// Copies blocks of input 0 from places that indices give.
+class Picking : public Rule {
  public:
   bool differentiable(const Node&, int k) const override { return k == 0; }
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
-  void reverse(Call& call) const override {
-    const Activation& indices = call.input(1);
-    add_back(
-        call, 0, 0,
-        along_axis(call.input(0).shape, indices.shape, integers_of(indices), axis_of(call, 0)));
+  void reverse(Call& call) const override { add_back(call, 0, 0, blocks(call)); }
+  void forward(TangentCall& call) const override { take(call, blocks(call)); }
+
+ protected:
+  virtual Blocks blocks(const NodeView& view) const = 0;
+};
+
+class GatherElements final : public Picking {
+  Blocks blocks(const NodeView& view) const override {
+    const Activation& indices = view.input(1);
+    return along_axis(view.input(0).shape, indices.shape, integers_of(indices), axis_of(view, 0));
   }
 };
 
-class GatherND final : public Rule {
- public:
-  bool differentiable(const Node&, int k) const override { return k == 0; }
-  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
-  void reverse(Call& call) const override {
-    const Activation& indices = call.input(1);
-    add_back(call, 0, 0,
-             by_tuples(call.input(0).shape, indices.shape, integers_of(indices),
-                       call.node().attributes.integer("batch_dims", 0)));
+class GatherND final : public Picking {
+  Blocks blocks(const NodeView& view) const override {
+    const Activation& indices = view.input(1);
+    return by_tuples(view.input(0).shape, indices.shape, integers_of(indices),
+                     view.node().attributes.integer("batch_dims", 0));
   }
 };
 
 // The largest or smallest along an axis; the second output tells which.
-class TopK final : public Rule {
+class TopK final : public Picking {
  public:
-  bool differentiable(const Node&, int k) const override { return k == 0; }
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{}, {1}}; }
   void reverse(Call& call) const override {
-    const Activation& indices = call.output(1);
     if (!call.out(0)) return fill_zero(call.in(0), call.count() * call.input(0).size());
-    add_back(
-        call, 0, 0,
-        along_axis(call.input(0).shape, indices.shape, integers_of(indices), axis_of(call, -1)));
+    Picking::reverse(call);
+  }
+
+ private:
+  Blocks blocks(const NodeView& view) const override {
+    const Activation& indices = view.output(1);
+    return along_axis(view.input(0).shape, indices.shape, integers_of(indices), axis_of(view, -1));
   }
 };
 
@@ -174,80 +219,24 @@ class Scatter : public Rule {
     return std::make_unique<Refusal>(Refusal{"it scatters with the reduction \"" + reduction + "\"",
                                              "only \"none\" and \"add\" have a derivative here"});
   }
+  void reverse(Call& call) const override { scatter_back(call, blocks(call)); }
+  void forward(TangentCall& call) const override { scatter_forward(call, blocks(call)); }
+
+ protected:
+  virtual Blocks blocks(const NodeView& view) const = 0;
 };
 
 class ScatterElements final : public Scatter {
- public:
-  void reverse(Call& call) const override {
-    const Activation& indices = call.input(1);
-    scatter_back(call, along_axis(call.input(0).shape, indices.shape, integers_of(indices),
-                                  axis_of(call, 0)));
+  Blocks blocks(const NodeView& view) const override {
+    const Activation& indices = view.input(1);
+    return along_axis(view.input(0).shape, indices.shape, integers_of(indices), axis_of(view, 0));
   }
 };
 
 class ScatterND final : public Scatter {
- public:
-  void reverse(Call& call) const override {
-    const Activation& indices = call.input(1);
-    scatter_back(call, by_tuples(call.input(0).shape, indices.shape, integers_of(indices), 0));
-  }
-};
-
-// Running sums along an axis: in reverse, running sums from the other end.
-class CumSum final : public Rule {
- public:
-  bool differentiable(const Node&, int k) const override { return k == 0; }
-  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
-  void reverse(Call& call) const override {
-    const Shape& shape = call.input(0).shape;
-    const Lines lines(
-        shape, from_end(integers_of(call.input(1)).at(0), static_cast<int64_t>(shape.size())));
-    const bool exclusive = call.node().attributes.integer("exclusive", 0) != 0;
-    const bool backwards = call.node().attributes.integer("reverse", 0) != 0;
-    const int64_t size = lines.size();
-    const float* out = call.out(0);
-    float* in = call.in(0);
-    require_plain(call, 0);
-    each_slab(call.count(), lines, [&](int64_t c, int64_t start) {
-      float* sum = lane_buffer<0>(lines.inner);
-      std::fill(sum, sum + lines.inner, 0.0f);
-      for (int64_t l = 0; l < lines.length; ++l) {
-        const int64_t at = backwards ? l : lines.length - 1 - l;
-        const float* g = out + c * size + start + at * lines.inner;
-        float* to = in + c * size + start + at * lines.inner;
-        for (int64_t i = 0; i < lines.inner; ++i) {
-          const float own = g[i];
-          to[i] = exclusive ? sum[i] : sum[i] + own;
-          sum[i] += own;
-        }
-      }
-    });
-  }
-};
-
-// The upper or lower triangle of the last two axes; the rest is 0.
-class Trilu final : public Rule {
- public:
-  bool differentiable(const Node&, int k) const override { return k == 0; }
-  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
-  void reverse(Call& call) const override {
-    require_plain(call, 0);
-    const bool upper = call.node().attributes.integer("upper", 1) != 0;
-    const int64_t k = call.has_input(1) ? integers_of(call.input(1)).at(0) : 0;
-    const Shape& shape = call.output(0).shape;
-    const int64_t rows = shape[shape.size() - 2], columns = shape.back();
-    const int64_t total = call.count() * call.output(0).size() / std::max<int64_t>(1, columns);
-    const float* out = call.out(0);
-    float* in = call.in_place(0);
-    parallel_for(total, grain_for(columns), [&](int64_t first, int64_t last) {
-      for (int64_t r = first; r < last; ++r) {
-        const int64_t edge = r % rows + k;  // columns from here on are in the upper triangle
-        for (int64_t q = 0; q < columns; ++q) {
-          const bool kept = upper ? q >= edge : q <= edge;
-          in[r * columns + q] = kept ? out[r * columns + q] : 0.0f;
-        }
-      }
-    });
+  Blocks blocks(const NodeView& view) const override {
+    const Activation& indices = view.input(1);
+    return by_tuples(view.input(0).shape, indices.shape, integers_of(indices), 0);
   }
 };
 
@@ -258,8 +247,6 @@ const Registration rows[] = {
     {"Scatter", std::make_unique<ScatterElements>()},
     {"ScatterElements", std::make_unique<ScatterElements>()},
     {"ScatterND", std::make_unique<ScatterND>()},
-    {"CumSum", std::make_unique<CumSum>()},
-    {"Trilu", std::make_unique<Trilu>()},
 };
 
 }  // namespace

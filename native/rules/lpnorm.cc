@@ -12,6 +12,15 @@ class LpNormalization final : public Rule {
  public:
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {0}}; }
   void reverse(Call& call) const override {
+    run(call, true, call.count(), call.out(0), call.in_place(0));
+  }
+  void forward(TangentCall& call) const override {
+    run(call, false, call.count(), call.in(0), call.out_in_place(0));
+  }
+
+ private:
+  // dy = (dx − y·⟨∂‖x‖, dx⟩)/‖x‖, and transposed in reverse.
+  static void run(const NodeView& call, bool reversed, int64_t count, const float* out, float* in) {
     const Shape& shape = call.output(0).shape;
     const Lines lines(shape, from_end(call.node().attributes.integer("axis", -1),
                                       static_cast<int64_t>(shape.size())));
@@ -19,9 +28,10 @@ class LpNormalization final : public Rule {
     const int64_t size = lines.size(), inner = lines.inner;
     const float* x = call.input(0).floats();
     const float* y = call.output(0).floats();
-    const float* out = call.out(0);
-    float* in = call.in_place(0);
-    each_slab(call.count(), lines, [&](int64_t c, int64_t start) {
+    const auto slope = [&](int64_t e) {
+      return squares ? y[e] : static_cast<float>((x[e] > 0) - (x[e] < 0));
+    };
+    each_slab(count, lines, [&](int64_t c, int64_t start) {
       float* norm = lane_buffer<0>(inner);
       float* along = lane_buffer<1>(inner);
       std::fill(norm, norm + inner, 0.0f);
@@ -29,9 +39,9 @@ class LpNormalization final : public Rule {
       const float* g = out + c * size + start;
       for (int64_t l = 0; l < lines.length; ++l) {
         for (int64_t i = 0; i < inner; ++i) {
-          const float v = x[start + l * inner + i];
-          norm[i] += squares ? v * v : std::abs(v);
-          along[i] += g[l * inner + i] * y[start + l * inner + i];
+          const int64_t e = start + l * inner + i;
+          norm[i] += squares ? x[e] * x[e] : std::abs(x[e]);
+          along[i] += g[l * inner + i] * (reversed ? y[e] : slope(e));
         }
       }
       for (int64_t i = 0; i < inner; ++i) {
@@ -42,8 +52,7 @@ class LpNormalization final : public Rule {
       for (int64_t l = 0; l < lines.length; ++l) {
         for (int64_t i = 0; i < inner; ++i) {
           const int64_t e = l * inner + i;
-          const float v = x[start + e];
-          const float direction = squares ? y[start + e] : static_cast<float>((v > 0) - (v < 0));
+          const float direction = reversed ? slope(start + e) : y[start + e];
           to[e] = (g[e] - direction * along[i]) * norm[i];
         }
       }
@@ -57,54 +66,69 @@ class LocalResponse final : public Rule {
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {0}}; }
   void reverse(Call& call) const override {
     require_plain(call, 0);
-    const Attributes& attributes = call.node().attributes;
+    run(call, true, call.count(), call.out(0), call.in(0));
+  }
+  void forward(TangentCall& call) const override {
+    run(call, false, call.count(), call.in(0), call.out(0));
+  }
+
+ private:
+  // dy_j = s_j^−β dx_j − 2αβ (y/s)_j Σ_i x_i dx_i over the window of j, and transposed in reverse.
+  static void run(NodeView& view, bool reversed, int64_t count, const float* from, float* into) {
+    const Attributes& attributes = view.node().attributes;
     const int64_t size = attributes.integer("size", 1);
     const float beta = static_cast<float>(attributes.number("beta", 0.75));
     const float bias = static_cast<float>(attributes.number("bias", 1));
     const float alpha =
         static_cast<float>(attributes.number("alpha", 1e-4) / static_cast<double>(size));
     const int64_t before = (size - 1) / 2, after = size - 1 - before;
-    const Lines lines(call.output(0).shape, 1);
-    const int64_t total = lines.size(), inner = lines.inner, channels = lines.length;
-    const float* x = call.input(0).floats();
-    const float* y = call.output(0).floats();
-    float* s = call.scratch(total);
+    const Lines lines(view.output(0).shape, 1);
+    const int64_t total = lines.size(), inner = lines.inner;
+    const float* x = view.input(0).floats();
+    const float* y = view.output(0).floats();
+    float* s = view.scratch(total);
     each_slab(1, lines, [&](int64_t, int64_t start) {
-      for (int64_t ch = 0; ch < channels; ++ch) {
+      for (int64_t ch = 0; ch < lines.length; ++ch) {
         float* to = s + start + ch * inner;
-        std::fill(to, to + inner, 0.0f);
-        const int64_t end = std::min(channels, ch + after + 1);
-        for (int64_t near = std::max<int64_t>(0, ch - before); near < end; ++near) {
-          const float* from = x + start + near * inner;
-          for (int64_t i = 0; i < inner; ++i) to[i] += from[i] * from[i];
-        }
-        for (int64_t i = 0; i < inner; ++i) to[i] = bias + alpha * to[i];
+        std::fill(to, to + inner, bias);
+        each_near(ch, before, after, lines, [&](int64_t at) {
+          const float* own = x + start + at;
+          for (int64_t i = 0; i < inner; ++i) to[i] += alpha * own[i] * own[i];
+        });
       }
     });
-    float* direct = call.scratch(total);  // s^−β
-    float* spread = call.scratch(total);  // y/s
+    float* direct = view.scratch(total);  // s^−β
+    float* spread = view.scratch(total);  // y/s
     each_element(total, [&](int64_t e) {
       direct[e] = std::pow(s[e], -beta);
       spread[e] = y[e] / s[e];
     });
-    const float* out = call.out(0);
-    float* in = call.in(0);
-    each_slab(call.count(), lines, [&](int64_t c, int64_t start) {
+    const float* inside = reversed ? spread : x;
+    const float* outside = reversed ? x : spread;
+    each_slab(count, lines, [&](int64_t c, int64_t start) {
       float* sum = lane_buffer<0>(inner);
-      const float* g = out + c * total + start;
-      for (int64_t ch = 0; ch < channels; ++ch) {
+      const float* g = from + c * total + start;
+      for (int64_t ch = 0; ch < lines.length; ++ch) {
         std::fill(sum, sum + inner, 0.0f);
-        const int64_t end = std::min(channels, ch + before + 1);
-        for (int64_t near = std::max<int64_t>(0, ch - after); near < end; ++near)
-          for (int64_t i = 0; i < inner; ++i)
-            sum[i] += g[near * inner + i] * spread[start + near * inner + i];
-        float* to = in + c * total + start + ch * inner;
+        each_near(ch, reversed ? after : before, reversed ? before : after, lines, [&](int64_t at) {
+          for (int64_t i = 0; i < inner; ++i) sum[i] += g[at + i] * inside[start + at + i];
+        });
+        float* to = into + c * total + start + ch * inner;
         for (int64_t i = 0; i < inner; ++i) {
           const int64_t e = start + ch * inner + i;
-          to[i] = g[ch * inner + i] * direct[e] - 2 * alpha * beta * x[e] * sum[i];
+          to[i] = g[ch * inner + i] * direct[e] - 2 * alpha * beta * outside[e] * sum[i];
         }
       }
     });
+  }
+
+  // body(first element) for every channel from `before` before `ch` to `after` after it.
+  template <class Body>
+  static void each_near(int64_t ch, int64_t before, int64_t after, const Lines& lines,
+                        const Body& body) {
+    const int64_t end = std::min(lines.length, ch + after + 1);
+    for (int64_t near = std::max<int64_t>(0, ch - before); near < end; ++near)
+      body(near * lines.inner);
   }
 };
 

@@ -2,6 +2,7 @@
 // elements, so that the axes are undone one by one.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "rules/support/batch.h"
 #include "rules/support/lines.h"
@@ -65,7 +66,31 @@ class Resize final : public Rule {
       shape[a] = in_shape[a];
       const int64_t size = call.count() * element_count(shape);
       float* to = a == left ? call.in(0) : call.scratch(size);
-      undo(call.count() * lines.outer, lines.length, in_shape[a], lines.inner, taps, from, to);
+      apply(call.count() * lines.outer, lines.length, in_shape[a], lines.inner, taps, from, to,
+            [](const Tap& tap) { return std::make_pair(tap.out, tap.in); });
+      from = to;
+    }
+  }
+
+  void forward(TangentCall& call) const override {
+    const Shape& out_shape = call.output(0).shape;
+    const int64_t rank = static_cast<int64_t>(out_shape.size());
+    Shape shape = call.input(0).shape;
+    const float* from = call.in(0);
+    const std::vector<AxisPlan> plans = axis_plans(call);
+    int64_t left = -1;
+    for (int64_t a = 0; a < rank; ++a)
+      if (!trivial(plans[a])) left = a;
+    if (left < 0) return call.pass(0, 0);
+    for (int64_t a = 0; a <= left; ++a) {
+      if (trivial(plans[a])) continue;
+      const std::vector<Tap> taps = taps_of(call.node(), plans[a]);
+      const Lines lines(shape, a);
+      shape[a] = out_shape[a];
+      const int64_t size = call.count() * element_count(shape);
+      float* to = a == left ? call.out(0) : call.scratch(size);
+      apply(call.count() * lines.outer, lines.length, out_shape[a], lines.inner, taps, from, to,
+            [](const Tap& tap) { return std::make_pair(tap.in, tap.out); });
       from = to;
     }
   }
@@ -75,23 +100,27 @@ class Resize final : public Rule {
     return plan.in == plan.out && plan.scale == 1 && plan.start == 0 && plan.end == 1;
   }
 
-  static void undo(int64_t outer, int64_t out, int64_t in, int64_t inner,
-                   const std::vector<Tap>& taps, const float* from, float* to) {
-    parallel_for(outer, grain_for(out * inner), [&](int64_t first, int64_t last) {
+  // to (outer, there, inner) = Σ over the taps of weight·from (outer, here, inner); ends(tap) gives
+  // the element here and the element there.
+  template <class Ends>
+  static void apply(int64_t outer, int64_t here, int64_t there, int64_t inner,
+                    const std::vector<Tap>& taps, const float* from, float* to, const Ends& ends) {
+    parallel_for(outer, grain_for(here * inner), [&](int64_t first, int64_t last) {
       for (int64_t o = first; o < last; ++o) {
-        const float* g = from + o * out * inner;
-        float* x = to + o * in * inner;
-        std::fill(x, x + in * inner, 0.0f);
+        const float* g = from + o * here * inner;
+        float* x = to + o * there * inner;
+        std::fill(x, x + there * inner, 0.0f);
         for (const Tap& tap : taps) {
-          const float* source = g + tap.out * inner;
-          float* target = x + tap.in * inner;
-          for (int64_t i = 0; i < inner; ++i) target[i] += tap.weight * source[i];
+          const auto [source, target] = ends(tap);
+          const float* g_row = g + source * inner;
+          float* x_row = x + target * inner;
+          for (int64_t i = 0; i < inner; ++i) x_row[i] += tap.weight * g_row[i];
         }
       }
     });
   }
 
-  static std::vector<AxisPlan> axis_plans(const Call& call) {
+  static std::vector<AxisPlan> axis_plans(const NodeView& call) {
     const Node& node = call.node();
     const Shape& in = call.input(0).shape;
     const Shape& out = call.output(0).shape;

@@ -86,7 +86,7 @@ Labelled labelled(const std::vector<int>& labels, const Shape& shape, const Spli
 
 }  // namespace
 
-Equation::Equation(const Call& call) {
+Equation::Equation(const NodeView& call, int64_t samples) {
   std::string text = call.node().attributes.text("equation", "");
   text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
   const size_t arrow = text.find("->");
@@ -96,12 +96,12 @@ Equation::Equation(const Call& call) {
   const Activation& out = call.output(0);
   const std::vector<int> out_labels = labels_of(result, out.shape.size());
   Split batch;
-  if (call.samples() > 1 && out.batched()) {
+  if (samples > 1 && out.batched()) {
     int64_t below = 1;
     for (size_t a = out.shape.size(); a-- > 0; below *= out.shape[a]) {
       if (out.batch_stride >= below * out.shape[a]) continue;
       batch.label = out_labels[a];
-      batch.samples = call.samples();
+      batch.samples = samples;
       batch.inner = out.batch_stride / below;
       batch.outer = out.shape[a] / (batch.inner * batch.samples);
       break;

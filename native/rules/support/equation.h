@@ -27,7 +27,7 @@ struct Equation {
   // Axes of operand k in its own order, labels repeated where they are; for writing.
   std::vector<std::vector<int>> axes;
 
-  explicit Equation(const Call& call);
+  Equation(const NodeView& call, int64_t samples);
 };
 
 }  // namespace at

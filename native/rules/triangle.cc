@@ -1,0 +1,83 @@
+// Running sums and triangles.
+#include "rules/support/lines.h"
+
+namespace at {
+namespace {
+
+// Running sums along an axis: in reverse, running sums from the other end.
+class CumSum final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
+  void reverse(Call& call) const override {
+    require_plain(call, 0);
+    run(call, true, call.count(), call.out(0), call.in(0));
+  }
+  void forward(TangentCall& call) const override {
+    run(call, false, call.count(), call.in(0), call.out(0));
+  }
+
+ private:
+  static void run(const NodeView& view, bool reversed, int64_t count, const float* from,
+                  float* into) {
+    const Shape& shape = view.output(0).shape;
+    const Lines lines(
+        shape, from_end(integers_of(view.input(1)).at(0), static_cast<int64_t>(shape.size())));
+    const Attributes& attributes = view.node().attributes;
+    const bool exclusive = attributes.integer("exclusive", 0) != 0;
+    const bool from_last = (attributes.integer("reverse", 0) != 0) != reversed;
+    const int64_t size = lines.size();
+    each_slab(count, lines, [&](int64_t c, int64_t start) {
+      float* sum = lane_buffer<0>(lines.inner);
+      std::fill(sum, sum + lines.inner, 0.0f);
+      for (int64_t l = 0; l < lines.length; ++l) {
+        const int64_t at = from_last ? lines.length - 1 - l : l;
+        const float* g = from + c * size + start + at * lines.inner;
+        float* to = into + c * size + start + at * lines.inner;
+        for (int64_t i = 0; i < lines.inner; ++i) {
+          const float own = g[i];
+          to[i] = exclusive ? sum[i] : sum[i] + own;
+          sum[i] += own;
+        }
+      }
+    });
+  }
+};
+
+// The upper or lower triangle of the last two axes; the rest is 0.
+class Trilu final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k == 0; }
+  Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
+  void reverse(Call& call) const override {
+    require_plain(call, 0);
+    mask(call, call.count(), call.out(0), call.in_place(0));
+  }
+  void forward(TangentCall& call) const override {
+    mask(call, call.count(), call.in(0), call.out_in_place(0));
+  }
+
+ private:
+  static void mask(const NodeView& view, int64_t count, const float* from, float* to) {
+    const bool upper = view.node().attributes.integer("upper", 1) != 0;
+    const int64_t k = view.has_input(1) ? integers_of(view.input(1)).at(0) : 0;
+    const Shape& shape = view.output(0).shape;
+    const int64_t rows = shape[shape.size() - 2], columns = shape.back();
+    const int64_t total = count * view.output(0).size() / std::max<int64_t>(1, columns);
+    parallel_for(total, grain_for(columns), [&](int64_t first, int64_t last) {
+      for (int64_t r = first; r < last; ++r) {
+        const int64_t edge = r % rows + k;  // columns from here on are in the upper triangle
+        for (int64_t q = 0; q < columns; ++q) {
+          const bool kept = upper ? q >= edge : q <= edge;
+          to[r * columns + q] = kept ? from[r * columns + q] : 0.0f;
+        }
+      }
+    });
+  }
+};
+
+const Registration cum_sum("CumSum", std::make_unique<CumSum>());
+const Registration trilu("Trilu", std::make_unique<Trilu>());
+
+}  // namespace
+}  // namespace at
