@@ -1,4 +1,4 @@
-// The work that a kernel needs on the cheapest way, in FLOPs (METHOD of the project: a layer's
+// The work that a kernel needs on the cheapest way, in FLOPs (docs/METHOD.md section 2: a layer’s
 // features are X = Σ_t δ_t h_tᵀ, m × n, at T positions, for N samples and O outputs).
 //
 // Passes:      forward    2·N·T·m·n            every layer
