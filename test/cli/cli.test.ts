@@ -237,6 +237,17 @@ test.serial('help shows examples', async (t) => {
   }
 })
 
+/** Waits until a process handles SIGINT: before that the signal simply ends it. */
+async function untilCaught(pid: number): Promise<void> {
+  for (let tries = 0; tries < 1200; tries += 1) {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+    const caught = BigInt(`0x${/SigCgt:\s*([0-9a-f]+)/.exec(status)?.[1] ?? '0'}`)
+    if ((caught & 2n) !== 0n) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error('the process never came to handle SIGINT')
+}
+
 test.serial('Ctrl-C exits with 130 and leaves nothing behind', async (t) => {
   const out = await folder(t)
   const random = new Random(1)
@@ -247,7 +258,8 @@ test.serial('Ctrl-C exits with 130 and leaves nothing behind', async (t) => {
   const args = ['ntk', big, '--input', x, '--method', 'jacobian', '--out', join(out, 'K.npy')]
   const child = spawn(process.execPath, [main, ...args], { stdio: 'pipe' })
   const ended = once(child, 'exit')
-  await new Promise((resolve) => setTimeout(resolve, 2500))
+  await untilCaught(child.pid as number)
+  await new Promise((resolve) => setTimeout(resolve, 500))
   child.kill('SIGINT')
   t.deepEqual(await ended, [130, null])
   t.deepEqual((await readdir(out)).sort(), ['big.onnx', 'x.npy'])
