@@ -78,6 +78,7 @@ export const activations: readonly OpCase[] = [
     domain: { low: -2, high: 2, avoid: [-0.5, 0.5, -1, 1] },
     attributes: (d) => ({ lambd: { f: 1 }, bias: number(d, -1, 1) }),
   }),
+  unary('Swish', { opsets: [24], attributes: (d) => ({ alpha: number(d, 0.5, 2) }) }),
   unary('com.microsoft::Gelu'),
   unary('com.microsoft::QuickGelu', { attributes: (d) => ({ alpha: number(d, 0.5, 2) }) }),
 ]

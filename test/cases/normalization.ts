@@ -84,6 +84,7 @@ export const normalization: readonly OpCase[] = [
   softmax('LogSoftmax'),
   layerNormalization('LayerNormalization', [17], true),
   layerNormalization('RMSNormalization', [23], false),
+  layerNormalization('SimplifiedLayerNormalization', [17], false),
   {
     op: 'InstanceNormalization',
     opsets: [9, 22],

@@ -1,0 +1,138 @@
+// Operators that let no derivative through, and those that are refused.
+import type { Draw } from './draw.js'
+
+export interface CutCase {
+  op: string
+  /** Uses a (n, 3), which depends on a parameter, through the operator; floats (n, …). */
+  use(d: Draw, a: string): string
+}
+
+const asFloat = (d: Draw, x: string): string => d.node('Cast', [x], { to: 1 })
+
+function comparison(op: string): CutCase {
+  return { op, use: (d, a) => asFloat(d, d.node(op, [a, d.constant([], [0.3])])) }
+}
+
+function logical(op: string): CutCase {
+  return {
+    op,
+    use(d, a) {
+      const positive = d.node('Greater', [a, d.constant([], [0])])
+      const inputs =
+        op === 'Not' ? [positive] : [positive, d.node('Less', [a, d.constant([], [1])])]
+      return asFloat(d, d.node(op, inputs))
+    },
+  }
+}
+
+function elementWise(op: string): CutCase {
+  return { op, use: (d, a) => asFloat(d, d.node(op, [a])) }
+}
+
+function bitwise(op: string): CutCase {
+  return {
+    op,
+    use(d, a) {
+      const bits = d.node('Cast', [d.node('Abs', [a])], { to: op === 'BitShift' ? 13 : 7 })
+      const inputs = op === 'BitwiseNot' ? [bits] : [bits, bits]
+      return asFloat(d, d.node(op, inputs, op === 'BitShift' ? { direction: 'LEFT' } : {}))
+    },
+  }
+}
+
+/** Makes an array out of constants; times a zero that depends on the samples. */
+function maker(op: string, make: (d: Draw, a: string) => string): CutCase {
+  return {
+    op,
+    use(d, a) {
+      const rows = d.node('Cast', [d.node('IsNaN', [a])], { to: 1 })
+      const sum = d.node('ReduceSum', [make(d, a)], { keepdims: 0 })
+      return d.node('Add', [rows, sum])
+    },
+  }
+}
+
+export const cutCases: readonly CutCase[] = [
+  ...['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'].map(comparison),
+  ...['Not', 'And', 'Or', 'Xor'].map(logical),
+  ...['IsNaN', 'IsInf', 'Floor', 'Ceil', 'Round', 'Sign', 'Hardmax'].map(elementWise),
+  ...['BitShift', 'BitwiseAnd', 'BitwiseNot', 'BitwiseOr', 'BitwiseXor'].map(bitwise),
+  ...['ArgMax', 'ArgMin'].map((op) => ({
+    op,
+    use: (d: Draw, a: string) => asFloat(d, d.node(op, [a], { axis: 1 })),
+  })),
+  maker('Shape', (d, a) =>
+    asFloat(d, d.node('Slice', [d.node('Shape', [a]), d.integers([1]), d.integers([2])])),
+  ),
+  maker('Size', (d, a) => {
+    const rows = d.node('Slice', [d.node('Shape', [a]), d.integers([0]), d.integers([1])])
+    return asFloat(d, d.node('Div', [d.node('Size', [a]), rows]))
+  }),
+  maker('ConstantOfShape', (d) => d.node('ConstantOfShape', [d.integers([2])])),
+  maker('Constant', (d) => d.constant([2], [1, 2])),
+  maker('EyeLike', (d) => d.node('EyeLike', [d.constant([2, 2], [0, 0, 0, 0])])),
+  maker('NonZero', (d, a) => {
+    const found = d.node('NonZero', [d.node('IsNaN', [a])])
+    return asFloat(d, found)
+  }),
+  maker('RandomNormal', (d) => zeroed(d, d.node('RandomNormal', [], { shape: [2] }))),
+  maker('RandomUniform', (d) => zeroed(d, d.node('RandomUniform', [], { shape: [2] }))),
+  maker('RandomNormalLike', (d, a) => zeroed(d, d.node('RandomNormalLike', [a]))),
+  maker('RandomUniformLike', (d, a) => zeroed(d, d.node('RandomUniformLike', [a]))),
+  ...['HannWindow', 'HammingWindow', 'BlackmanWindow'].map((op) =>
+    maker(op, (d) => d.node(op, [d.integers([4], [])])),
+  ),
+  maker('NonMaxSuppression', (d) => {
+    const boxes = d.initializer([1, 2, 4], [0, 0, 1, 1, 2, 2, 3, 3])
+    const scores = d.initializer([1, 1, 2], [0.5, 0.7])
+    return asFloat(d, d.node('NonMaxSuppression', [boxes, scores, d.integers([2])]))
+  }),
+  maker('OneHot', (d) =>
+    d.node('OneHot', [d.integers([1, 0]), d.integers([3]), d.initializer([2], [0, 1])]),
+  ),
+  maker('Range', (d) =>
+    d.node('Range', [d.initializer([], [0]), d.initializer([], [2]), d.initializer([], [0.5])]),
+  ),
+  maker('MelWeightMatrix', (d) =>
+    d.node('MelWeightMatrix', [
+      d.integers([4], []),
+      d.integers([8], []),
+      d.integers([800], []),
+      d.initializer([], [0]),
+      d.initializer([], [400]),
+    ]),
+  ),
+]
+
+function zeroed(d: Draw, x: string): string {
+  return d.node('Mul', [x, d.constant([], [0])])
+}
+
+export interface RefusedCase {
+  op: string
+  /** Part of the sentence. */
+  why: string
+}
+
+export const refusedCases: readonly RefusedCase[] = [
+  ...['If', 'Loop', 'Scan', 'SequenceMap'].map((op) => ({
+    op,
+    why: 'its body is a graph of its own',
+  })),
+  ...[
+    'QuantizeLinear',
+    'DequantizeLinear',
+    'DynamicQuantizeLinear',
+    'QLinearConv',
+    'QLinearMatMul',
+    'ConvInteger',
+    'MatMulInteger',
+    'com.microsoft::MatMulNBits',
+    'com.microsoft::QuantizeLinear',
+    'com.microsoft::DequantizeLinear',
+  ].map((op) => ({ op, why: 'quantised numbers' })),
+  ...['Bernoulli', 'Multinomial'].map((op) => ({ op, why: 'random numbers' })),
+]
+
+/** Other names of operators that have a row. */
+export const aliases: Readonly<Record<string, string>> = { Scatter: 'ScatterElements' }

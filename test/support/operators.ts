@@ -1,0 +1,59 @@
+// The table of operators in docs/operators.md, from what is registered and what is tested.
+import { readFileSync } from 'node:fs'
+import { native } from '../../lib/native.js'
+import { aliases, cutCases, refusedCases } from '../cases/cuts.js'
+import { opCases } from '../cases/ops.js'
+
+/** Every operator of ai.onnx: the opset that brought it, and the one that withdrew it. */
+export const standard: Readonly<Record<string, readonly number[]>> = JSON.parse(
+  readFileSync(new URL('../../../test/data/operators.json', import.meta.url), 'utf8'),
+)
+
+const intro = `# Operators
+
+Every operator of ai.onnx, and those of other domains that are known. Made by
+\`node scripts/operators.mjs\`; a test holds it to the code.
+
+- **yes**: has a reverse and a forward rule. Tested by random draws of shapes, broadcasting and
+  attributes in the opsets named: its Jacobian, its forward derivative, the adjoint identity and the
+  kernel by three methods against central differences of onnxruntime's own forward (in float64 where
+  onnxruntime has the kernel), with the batch at any axis and with parameters as operands.
+- **constant**: what it makes carries no derivative (shapes, indices, comparisons, steps).
+  Tested: what lies behind it only is no parameter.
+- **refused**: named when the network is opened, with what to do about it. Tested by that.
+- **no**: no rule; a network that needs its derivative is refused by name. Beside the path from the
+  parameters to the output onnxruntime runs it as it is.
+
+Where a function has no derivative the convention is PyTorch's: \`test/ops/kinks.test.ts\`.
+Parameters in a constant's role (clip bounds, exponents, running statistics, pad values, resize
+scales, quantities of \`OneHot\` and \`Range\`) are constants.
+`
+
+function row(op: string): string {
+  const [since = 1, until] = standard[op] ?? []
+  const entry = opCases.find((candidate) => candidate.op === (aliases[op] ?? op))
+  const name = `| \`${op}\` | ${op in standard ? since : ''}${until ? `, withdrawn in ${until}` : ''} `
+  if (native.operators.includes(op) && entry) {
+    const draws = (entry.draws ?? 30) + (entry.edges?.length ?? 0)
+    const opsets = (entry.opsets ?? [17]).join(', ')
+    const tested = aliases[op] ? `as \`${aliases[op]}\`` : `${draws} draws, opset ${opsets}`
+    return `${name}| yes | ${tested} |`
+  }
+  if (cutCases.some((cut) => cut.op === op)) return `${name}| constant | nothing flows back |`
+  const refused = refusedCases.find((candidate) => candidate.op === op)
+  if (refused) return `${name}| refused | ${refused.why} |`
+  return `${name}| no | |`
+}
+
+export function operatorsPage(): string {
+  const others = native.operators.filter((op) => !(op in standard))
+  const table = (ops: readonly string[]) =>
+    [
+      '| operator | since | derivative | tested |',
+      '| --- | --- | --- | --- |',
+      ...ops.map(row),
+    ].join('\n')
+  const yes = native.operators.filter((op) => opCases.some((entry) => entry.op === op)).length
+  const count = `${yes} operators are differentiated.`
+  return `${intro}\n${count}\n\n## ai.onnx\n\n${table(Object.keys(standard))}\n\n## Other domains\n\n${table(others)}\n`
+}
