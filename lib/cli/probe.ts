@@ -4,13 +4,7 @@ import { Option } from 'commander'
 import { readArray, readBytes, writeFileAtomic } from '../arrays/index.js'
 import type { KernelMethod } from '../calls/ntk.js'
 import type { Network } from '../network.js'
-import {
-  type ProbeReport,
-  type ProbeSubject,
-  probe,
-  renderReport,
-  reportTable,
-} from '../report/index.js'
+import type { ProbeReport, ProbeSubject } from '../report/index.js'
 import {
   type CommandDefinition,
   derivativeOptions,
@@ -51,6 +45,8 @@ export const probeCommand: CommandDefinition = {
     ...derivativeOptions(),
   ],
   async run(session, models, options: Options) {
+    // Here, so that the other commands do not wait for the plotting library to load.
+    const { probe, renderReport, reportTable } = await import('../report/index.js')
     const target = options.target === undefined ? undefined : await readArray(options.target)
     const classNames =
       options.classNames === undefined ? undefined : await readLines(options.classNames)
@@ -85,7 +81,7 @@ export const probeCommand: CommandDefinition = {
         }),
       )
     })
-    const files = await save(report, options.out, session.signal)
+    const files = await save(report, renderReport(report), options.out, session.signal)
     session.say(...reportTable(report), '', `Report: ${files.html}`)
     session.result({ ...summary(report), ...files })
   },
@@ -107,9 +103,8 @@ async function readLines(path: string): Promise<string[]> {
   return text.replace(/\r?\n$/, '').split(/\r?\n/)
 }
 
-async function save(report: ProbeReport, folder: string, signal: AbortSignal) {
+async function save(report: ProbeReport, page: string, folder: string, signal: AbortSignal) {
   const files = { html: join(folder, 'report.html'), json: join(folder, 'report.json') }
-  const page = renderReport(report)
   await mkdir(folder, { recursive: true })
   await writeFileAtomic(files.json, `${JSON.stringify(report)}\n`, { signal })
   await writeFileAtomic(files.html, page, { signal })

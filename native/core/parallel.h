@@ -1,18 +1,22 @@
 #pragma once
 
 #include <tbb/blocked_range.h>
+#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
 namespace at {
 
-// Runs `work` with at most `threads` threads for every parallel loop inside it (0: all cores).
+// Runs `work` with at most `threads` threads for every parallel loop inside it (0: all cores). More
+// than the machine has are of no use, and TBB would complain on stderr.
 template <class Work>
 auto with_threads(int threads, Work&& work) {
-  tbb::task_arena arena(threads > 0 ? threads : tbb::task_arena::automatic);
+  const int cores = tbb::info::default_concurrency();
+  tbb::task_arena arena(threads > 0 ? std::min(threads, cores) : cores);
   return arena.execute(std::forward<Work>(work));
 }
 
