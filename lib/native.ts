@@ -269,6 +269,8 @@ export interface NativeIteration {
   decrease: number
   stationarity: number
   condition: number
+  kernelSeconds: number
+  solveSeconds: number
   step: 'plain' | 'anderson' | 'extended'
   status: 'running' | 'converged' | 'stalled' | 'singular'
 }

@@ -27,6 +27,9 @@ export interface FitIteration {
   step: 'plain' | 'anderson' | 'extended'
   /** Wall time of the iteration. */
   seconds: number
+  /** Of that, building the adapted kernel, and factoring it with the solve. */
+  kernelSeconds: number
+  solveSeconds: number
 }
 
 /** Options of an adaptive fit. */

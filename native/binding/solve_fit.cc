@@ -115,6 +115,8 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
     result.Set("decrease", last.decrease);
     result.Set("stationarity", last.stationarity);
     result.Set("condition", last.condition);
+    result.Set("kernelSeconds", last.kernel_seconds);
+    result.Set("solveSeconds", last.solve_seconds);
     result.Set("step", name_of(last.step));
     result.Set("status", name_of(fit.status()));
     return result;

@@ -20,6 +20,8 @@ void dsyevd_(const char*, const char*, const int*, double*, const int*, double*,
              const int*, int*, const int*, int*);
 void dgesdd_(const char*, const int*, const int*, double*, const int*, double*, double*, const int*,
              double*, const int*, double*, const int*, int*, int*);
+void dgesvd_(const char*, const char*, const int*, const int*, double*, const int*, double*,
+             double*, const int*, double*, const int*, double*, const int*, int*);
 void dsymv_(const char*, const int*, const double*, const double*, const int*, const double*,
             const int*, const double*, double*, const int*);
 void dgemv_(const char*, const int*, const int*, const double*, const double*, const int*,
@@ -120,6 +122,7 @@ void eigen(bool vectors, int64_t n, double* a, double* values) {
 void svd(int64_t m, int64_t n, double* a, double* u, double* s, double* vt) {
   if (m == 0 || n == 0) return;
   const int rows = narrow(n), cols = narrow(m), r = std::min(rows, cols);
+  std::vector<double> copy(a, a + m * n);
   int info = 0, query = -1;
   double size = 0;
   std::vector<int> int_work(8 * static_cast<size_t>(r));
@@ -128,7 +131,15 @@ void svd(int64_t m, int64_t n, double* a, double* u, double* s, double* vt) {
   std::vector<double> work(work_size);
   dgesdd_("S", &rows, &cols, a, &rows, s, vt, &rows, u, &r, work.data(), &work_size,
           int_work.data(), &info);
-  check("dgesdd", info);
+  if (info <= 0) return check("dgesdd", info);
+  // Divide and conquer gives up now and then on nearly rank-deficient matrices; the QR iteration
+  // is slower but does not.
+  dgesvd_("S", "S", &rows, &cols, copy.data(), &rows, s, vt, &rows, u, &r, &size, &query, &info);
+  const int slow_size = workspace(size);
+  std::vector<double> slow(slow_size);
+  dgesvd_("S", "S", &rows, &cols, copy.data(), &rows, s, vt, &rows, u, &r, slow.data(), &slow_size,
+          &info);
+  check("dgesvd", info);
 }
 
 void symmetric_product(int64_t n, double alpha, const double* a, int64_t lda, const double* x,

@@ -1,6 +1,7 @@
 #include "solve/adaptive.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <string>
 
@@ -23,6 +24,7 @@ constexpr int kMaxDoublings = 8;
 // Iterations without any decrease before the fit is called stalled.
 constexpr int64_t kMaxFlatSteps = 5;
 constexpr double kRounding = 1e-15;
+using Clock = std::chrono::steady_clock;
 
 int64_t total_size(const std::vector<BlockRule>& rules) {
   int64_t total = 0;
@@ -136,7 +138,9 @@ void AdaptiveFit::solve(const Control& control, std::vector<double>* b, std::vec
   std::vector<Transform> transforms;
   for (const auto& s : shaped_) transforms.push_back(s.transform);
   double* k = static_cast<double*>(kernel_.data());
+  const auto start = Clock::now();
   builder_.build(transforms, k, control);
+  const auto built = Clock::now();
   for (int64_t r = 0; r < rows_; ++r)
     if (!std::isfinite(k[r * rows_ + r]))
       throw Error("BAD_INPUT",
@@ -151,6 +155,8 @@ void AdaptiveFit::solve(const Control& control, std::vector<double>* b, std::vec
   alpha_.resize(rows_);
   fit->resize(rows_);
   solver.solve(residual_.data(), alpha_.data(), fit->data());
+  last_.kernel_seconds = std::chrono::duration<double>(built - start).count();
+  last_.solve_seconds = std::chrono::duration<double>(Clock::now() - built).count();
   b->resize(size_);
   for (size_t i = 0; i < rules_.size(); ++i) {
     control.poll();

@@ -33,6 +33,8 @@ struct Iteration {
   double stationarity = 0;  // of the point that the iteration set out from
   double condition = 0;     // of the kernel that was factored, a lower estimate
   Step step = Step::plain;
+  double kernel_seconds = 0;  // building K_M
+  double solve_seconds = 0;   // factoring it and solving
 };
 
 // The adaptive model of METHOD.md section 3 for targets r (rows): the problem in B,
