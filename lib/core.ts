@@ -29,6 +29,9 @@ export type WeightValues = ReadonlyMap<string, Float32Array>
 
 let nextId = 1
 
+/** The state behind each network, for the functions of this package that take several. */
+export const cores = new WeakMap<object, Core>()
+
 export class Core {
   readonly id = nextId++
   readonly architecture: Architecture
@@ -81,10 +84,11 @@ export class Core {
   ask<T>(request: Asked, watch: Watch, plan?: PlanMessage, discard?: (result: T) => void) {
     this.checkAlive()
     const { host } = this.architecture
-    return host.ask<T>(this.id, () => this.#messages(), plan, request, watch, discard)
+    return host.ask<T>(this.id, () => this.weightMessages(), plan, request, watch, discard)
   }
 
-  #messages(): WeightMessage[] {
+  /** All numbers of the network as the worker takes them. */
+  weightMessages(): WeightMessage[] {
     return this.architecture.fed.map(({ name, id, shape }) => ({
       name,
       id,

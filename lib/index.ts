@@ -13,6 +13,12 @@ export {
   writeSafetensors,
   writeTensor,
 } from './arrays/index.js'
+export {
+  type AverageKernel,
+  type AverageOptions,
+  averageKernel,
+  type PathResidual,
+} from './average.js'
 export type { Direction } from './calls/direction.js'
 export type { FeatureArrays, ParameterFeatures } from './calls/features.js'
 export type { ParameterArrays } from './calls/jacobian.js'

@@ -72,10 +72,20 @@ export interface NativeFrame {
 /** Which passes a forward run's numbers are read by. */
 export type NativePasses = 'reverse' | 'forward' | 'both'
 
+/** Samples [first, first + count) of input `side` (0: X, 1: X2). */
+export interface NativeWant {
+  side: 0 | 1
+  first: number
+  count: number
+  passes: NativePasses
+  /** Of the path, where the job has one. */
+  node: number
+}
+
 /** A computation that asks for the samples it wants next, one block after another. */
 export interface NativeJob {
-  /** Samples [first, first + count) of input `side` (0: X, 1: X2), or null when all is done. */
-  next(): { side: 0 | 1; first: number; count: number; passes: NativePasses } | null
+  /** What to run next, or null when all is done. */
+  next(): NativeWant | null
   /** Takes the forward run of the block that `next()` asked for; computes until it wants another. */
   feed(frame: NativeFrame): void
   /** Gives all memory back; the job cannot be used after. */
@@ -130,6 +140,19 @@ export interface NativeNtkOptions extends NativeJobOptions {
   groups: number[]
   /** Ids of shared blocks, float32: (N1,O,N2,O), (N1,N2) or (N1,N2,O) each. Overwritten. */
   results: number[]
+  /** Averages the features over a path of parameters: each block is run at every node. */
+  path?: {
+    /** Of the nodes' features. */
+    weights: number[]
+    /** Of each node's J·Δ in `change`. */
+    changeWeights: number[]
+    /** Which of `directions` is each node's Δ. */
+    segments: number[]
+    /** Per segment and parameter Δ (…shape), or null where zero. */
+    directions: (Float32Array | null)[][]
+    /** One shared block, float32 (N, O): Σ_k changeWeights[k] J(θ_k)·Δ of X. */
+    change: number
+  }
 }
 
 export interface NativeJacobianOptions extends NativeJobOptions {

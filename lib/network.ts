@@ -9,7 +9,7 @@ import { type NtkOptions, ntk, type TangentKernels } from './calls/ntk.js'
 import { ntkProduct } from './calls/product.js'
 import { type RunOptions, run } from './calls/run.js'
 import { vjp } from './calls/vjp.js'
-import { Core, type DerivativeOptions } from './core.js'
+import { Core, cores, type DerivativeOptions } from './core.js'
 import { badArgument } from './errors.js'
 import type { TyingOptions } from './graph/prepare.js'
 import type { Inputs } from './inputs.js'
@@ -64,6 +64,7 @@ export class Network {
   private constructor(core: Core, options: LoadOptions) {
     this.#core = core
     this.#options = options
+    cores.set(this, core)
     registry.register(this, core, this)
   }
 

@@ -9,7 +9,13 @@ import {
 } from '../core.js'
 import { badArgument } from '../errors.js'
 import { abortError } from '../forward/host.js'
-import type { ComputeResult, Feed, JobMessage, PlanMessage } from '../forward/protocol.js'
+import type {
+  ComputeResult,
+  Feed,
+  JobMessage,
+  PathMessage,
+  PlanMessage,
+} from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
 import { parseBytes, roomBeside } from '../memory.js'
 
@@ -61,12 +67,12 @@ export async function compute(
   lengths: readonly number[],
   job: (blocks: Block[]) => JobMessage,
   words: { what: string; fits: () => string },
-  x2?: Feed,
+  more: { x2?: Feed | undefined; path?: PathMessage | undefined } = {},
 ): Promise<{ blocks: Block[]; result: ComputeResult }> {
   const bytes = 4 * lengths.reduce((sum, length) => sum + length, 0)
   const memory = roomBeside(bytes, prepared.budget, words.what, words.fits)
   prepared.core.checkAlive()
-  return withBlocks(lengths, (blocks) => askJob(prepared, job(blocks), memory, { x2 }))
+  return withBlocks(lengths, (blocks) => askJob(prepared, job(blocks), memory, more))
 }
 
 /** Sends one job to the worker, with `memory` bytes to use. */
@@ -74,7 +80,15 @@ export function askJob(
   { core, plan, x, threads, outputs, batch, options }: Prepared,
   job: JobMessage,
   memory: number,
-  { x2, discard }: { x2?: Feed | undefined; discard?: (result: ComputeResult) => void } = {},
+  {
+    x2,
+    path,
+    discard,
+  }: {
+    x2?: Feed | undefined
+    path?: PathMessage | undefined
+    discard?: (result: ComputeResult) => void
+  } = {},
 ) {
   return core.ask<ComputeResult>(
     {
@@ -82,6 +96,7 @@ export function askJob(
       plan: plan.key,
       x,
       ...(x2 ? { x2 } : {}),
+      ...(path ? { path } : {}),
       outputs,
       threads,
       memory,

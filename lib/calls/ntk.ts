@@ -1,3 +1,4 @@
+import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument, TangentError } from '../errors.js'
 import type { Feed } from '../forward/protocol.js'
@@ -5,6 +6,7 @@ import type { Inputs } from '../inputs.js'
 import { type KernelKind, TangentKernel } from '../kernel.js'
 import { formatBytes } from '../memory.js'
 import { compute, type Prepared, prepare } from './derive.js'
+import type { WeightPath } from './path.js'
 
 /** How the work is split: one kernel, one per layer, one per parameter. */
 export type KernelSplit = 'total' | 'layer' | 'parameter'
@@ -39,6 +41,17 @@ export async function ntk(
   inputs2: Inputs | undefined,
   options: NtkOptions,
 ): Promise<TangentKernels> {
+  return (await kernels(core, inputs, inputs2, options)).kernels
+}
+
+/** The same, with features averaged over a path where one is given. */
+export async function kernels(
+  core: Core,
+  inputs: Inputs,
+  inputs2: Inputs | undefined,
+  options: NtkOptions,
+  path?: WeightPath,
+): Promise<{ kernels: TangentKernels; change: NdArray<Float32Array> | undefined }> {
   const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
   const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
   const methods = ['auto', 'jacobian', 'structured', 'products'] as const
@@ -54,21 +67,23 @@ export async function ntk(
   const length = shape.reduce((product, size) => product * size, 1)
   const { blocks } = await compute(
     prepared,
-    names.map(() => length),
+    path ? [...names.map(() => length), n1 * o] : names.map(() => length),
     (results) => ({
       kind: 'ntk',
       kernel: kind,
       method,
       groups,
-      results: results.map(({ id }) => id),
+      results: results.slice(0, names.length).map(({ id }) => id),
+      ...(path ? { path: { ...path.job, change: results.at(-1)?.id ?? -1 } } : {}),
     }),
     {
       what: `${names.length > 1 ? `${names.length} kernels` : 'A kernel'} of shape (${shape.join(', ')})`,
       fits: () => fitting(prepared, kind, x2, names.length),
     },
-    x2,
+    { x2, path: path?.message },
   )
-  return new Map(
+  const change = blocks[names.length]
+  const parts = new Map(
     names.map((name, g) => {
       const { data } = blocks[g] as (typeof blocks)[number]
       checkFinite(data, kind, [n1, n2, o], x2 === undefined)
@@ -76,6 +91,7 @@ export async function ntk(
       return [name, new TangentKernel(data, shape, kind, x2 === undefined)]
     }),
   )
+  return { kernels: parts, change: change && { data: change.data, shape: [n1, o] } }
 }
 
 /**

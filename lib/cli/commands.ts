@@ -1,4 +1,5 @@
 // The table of commands: one row each.
+import { averageCommand } from './average.js'
 import type { CommandDefinition } from './command.js'
 import { fitCommand } from './fit.js'
 import { infoCommand } from './info.js'
@@ -13,5 +14,6 @@ export const commands: readonly CommandDefinition[] = [
   jacobianCommand,
   ntkCommand,
   fitCommand,
+  averageCommand,
   probeCommand,
 ]

@@ -1,5 +1,5 @@
 // What the main thread and a forward worker say to each other.
-import type { NativeData, NativeFeatures, NativeGraph } from '../native.js'
+import type { NativeData, NativeFeatures, NativeGraph, NativeNtkOptions } from '../native.js'
 
 /** Everything about an architecture that does not depend on its weights. Sent once. */
 export interface WorkerInit {
@@ -71,6 +71,7 @@ export type JobMessage =
       method: 'auto' | 'jacobian' | 'structured' | 'products'
       groups: number[]
       results: number[]
+      path?: NativeNtkOptions['path']
     }
   | { kind: 'jacobian'; results: number[] }
   | { kind: 'vjp'; cotangents: Float32Array; columns: number; results: number[] }
@@ -90,7 +91,15 @@ export interface ComputeMessage {
   batch: number
   memory: number
   block?: number
+  /** Weights to run with at each node of a job's path, in place of the network's own. */
+  path?: PathMessage
   job: JobMessage
+}
+
+/** Node k lies at (1 − t) · sets[segment] + t · sets[segment + 1]. */
+export interface PathMessage {
+  sets: WeightMessage[][]
+  nodes: { segment: number; t: number }[]
 }
 
 export type Request = { id: number; network: number; control: BigInt64Array } & (

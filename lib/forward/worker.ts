@@ -11,9 +11,11 @@ import type {
   DescribeResult,
   Feed,
   FromWorker,
+  PathMessage,
   Request,
   RunResult,
   ToWorker,
+  WeightMessage,
   WorkerInit,
 } from './protocol.js'
 import { Sessions, weightTensors } from './sessions.js'
@@ -41,10 +43,7 @@ async function handle(message: ToWorker): Promise<void> {
       plans.set(message.plan.key, new Plan(init, sessions, message.plan))
       return
     case 'weights':
-      weightSets.set(message.network, {
-        tensors: weightTensors(message.weights),
-        messages: new Map(message.weights.map((weight) => [weight.id, weight])),
-      })
+      weightSets.set(message.network, weightsFrom(message.weights))
       return
     case 'forget':
       weightSets.delete(message.network)
@@ -83,6 +82,26 @@ function respond(request: Request): Promise<RunResult | DescribeResult | Compute
 function checkStop({ control }: Request): void {
   if (Atomics.load(control, 0) !== 0n)
     throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+}
+
+function weightsFrom(messages: WeightMessage[]): Weights {
+  return {
+    tensors: weightTensors(messages),
+    messages: new Map(messages.map((weight) => [weight.id, weight])),
+  }
+}
+
+/** The weights at one node of a path. */
+function weightsAt({ sets, nodes }: PathMessage, node: number): Weights {
+  const { segment, t } = nodes[node] as PathMessage['nodes'][number]
+  const from = sets[segment] as WeightMessage[]
+  const to = sets[segment + 1] as WeightMessage[]
+  const between = from.map((weight, w) => {
+    const end = (to[w] as WeightMessage).data
+    const data = weight.data.map((value, e) => (1 - t) * value + t * (end[e] as number))
+    return { ...weight, data }
+  })
+  return weightsFrom(between)
 }
 
 function weightsOf(network: number): Weights {
@@ -179,7 +198,8 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
     for (let want = job.next(); want; want = job.next()) {
       checkStop(request)
       const side = (want.side === 0 ? x : x2) as Feed
-      const frame = await plan.frame(layout, side, want, weights, threads)
+      const present = request.path ? weightsAt(request.path, want.node) : weights
+      const frame = await plan.frame(layout, side, want, present, threads)
       try {
         job.feed(frame)
       } finally {

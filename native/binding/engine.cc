@@ -1,6 +1,7 @@
 #include "binding/engine.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "binding/convert.h"
 #include "binding/frame.h"
@@ -62,6 +63,38 @@ Method to_method(const std::string& name) {
     if (name == name_of(method)) return method;
   throw Error("BAD_ARGUMENT",
               "Expected auto, jacobian, structured or products for method but received " + name);
+}
+
+std::vector<double> to_numbers(const Napi::Value& value) {
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<double> numbers;
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    numbers.push_back(array.Get(i).ToNumber().DoubleValue());
+  return numbers;
+}
+
+std::optional<Path> to_path(const Napi::Object& options, const Tape& tape,
+                            const JobSettings& settings, JobObject::Holdings& holdings) {
+  const Napi::Value value = options.Get("path");
+  if (value.IsUndefined()) return std::nullopt;
+  const Napi::Object object = value.ToObject();
+  Path path;
+  path.weights = to_numbers(required(object, "weights"));
+  path.change_weights = to_numbers(required(object, "changeWeights"));
+  path.segments = to_ints(required(object, "segments"), "segments");
+  const Napi::Array directions = required(object, "directions").As<Napi::Array>();
+  for (uint32_t s = 0; s < directions.Length(); ++s)
+    path.directions.push_back(
+        to_directions(directions.Get(s).As<Napi::Array>(), tape, 1, holdings));
+  const size_t nodes = path.weights.size();
+  bool sound = nodes > 0 && path.change_weights.size() == nodes && path.segments.size() == nodes;
+  for (int segment : path.segments)
+    sound = sound && segment >= 0 && segment < static_cast<int>(path.directions.size());
+  if (!sound) throw Error("BAD_ARGUMENT", "A path's nodes need a weight and a segment each");
+  path.change = result_block(
+      to_int64(required(object, "change"), "change"),
+      checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size())), holdings);
+  return path;
 }
 
 }  // namespace
@@ -161,8 +194,9 @@ Napi::Value EngineObject::ntk(const Napi::CallbackInfo& info) {
       if (group < 0 || group >= static_cast<int>(results.size()))
         throw Error("BAD_ARGUMENT", "A group has no result");
     }
-    auto job =
-        std::make_unique<NtkJob>(tape, std::move(settings), std::move(task), std::move(results));
+    auto path = to_path(options, tape, settings, holdings);
+    auto job = std::make_unique<NtkJob>(tape, std::move(settings), std::move(task),
+                                        std::move(results), std::move(path));
     return wrap(info.Env(), std::move(job), std::move(holdings));
   });
 }

@@ -38,6 +38,7 @@ Napi::Value JobObject::next(const Napi::CallbackInfo& info) {
     result.Set("side", Napi::Number::New(env, want->side));
     result.Set("first", Napi::Number::New(env, static_cast<double>(want->first)));
     result.Set("count", Napi::Number::New(env, static_cast<double>(want->count)));
+    result.Set("node", Napi::Number::New(env, want->node));
     result.Set("passes", Napi::String::New(env, name_of(want->passes)));
     return result;
   });

@@ -31,26 +31,6 @@ const float* pinned_floats(const Napi::Object& options, const char* name, int64_
   return data;
 }
 
-// options.directions: (columns, …shape) or null per parameter.
-std::vector<const float*> to_directions(const Napi::Object& options, const Tape& tape,
-                                        int64_t columns, JobObject::Holdings& holdings) {
-  const Napi::Array arrays = required(options, "directions").As<Napi::Array>();
-  const std::vector<int64_t> sizes = parameter_sizes(tape);
-  if (arrays.Length() != sizes.size())
-    throw Error("BAD_ARGUMENT", "One direction per parameter was expected");
-  std::vector<const float*> directions;
-  for (uint32_t p = 0; p < arrays.Length(); ++p) {
-    const Napi::Value array = arrays.Get(p);
-    if (array.IsNull()) {
-      directions.push_back(nullptr);
-      continue;
-    }
-    directions.push_back(float_data(array, checked_mul(columns, sizes[p]), "directions"));
-    holdings.pins.push_back(Napi::Persistent(array.As<Napi::Object>()));
-  }
-  return directions;
-}
-
 }  // namespace
 
 Napi::Value EngineObject::vjp(const Napi::CallbackInfo& info) {
@@ -78,7 +58,8 @@ Napi::Value EngineObject::jvp(const Napi::CallbackInfo& info) {
     holdings.engine = state_;
     JobSettings settings = to_settings(options, *state_, holdings);
     const int64_t columns = to_columns(options);
-    auto directions = to_directions(options, tape, columns, holdings);
+    auto directions =
+        to_directions(required(options, "directions").As<Napi::Array>(), tape, columns, holdings);
     float* result = result_block(to_int64(required(options, "result"), "result"),
                                  image_size(settings, columns), holdings);
     auto job =
@@ -112,7 +93,8 @@ Napi::Value EngineObject::normal(const Napi::CallbackInfo& info) {
     holdings.engine = state_;
     JobSettings settings = to_settings(options, *state_, holdings);
     const int64_t columns = to_columns(options);
-    auto directions = to_directions(options, tape, columns, holdings);
+    auto directions =
+        to_directions(required(options, "directions").As<Napi::Array>(), tape, columns, holdings);
     auto results = parameter_results(options, tape, columns, holdings);
     auto job = std::make_unique<NormalJob>(tape, std::move(settings), columns,
                                            std::move(directions), std::move(results));

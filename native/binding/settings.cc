@@ -56,6 +56,24 @@ std::vector<float*> parameter_results(const Napi::Object& options, const Tape& t
   return results;
 }
 
+std::vector<const float*> to_directions(const Napi::Array& arrays, const Tape& tape,
+                                        int64_t columns, JobObject::Holdings& holdings) {
+  const std::vector<int64_t> sizes = parameter_sizes(tape);
+  if (arrays.Length() != sizes.size())
+    throw Error("BAD_ARGUMENT", "One direction per parameter was expected");
+  std::vector<const float*> directions;
+  for (uint32_t p = 0; p < arrays.Length(); ++p) {
+    const Napi::Value array = arrays.Get(p);
+    if (array.IsNull()) {
+      directions.push_back(nullptr);
+      continue;
+    }
+    directions.push_back(float_data(array, checked_mul(columns, sizes[p]), "directions"));
+    holdings.pins.push_back(Napi::Persistent(array.As<Napi::Object>()));
+  }
+  return directions;
+}
+
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Job> job, JobObject::Holdings holdings) {
   Napi::Object object = env.GetInstanceData<Classes>()->job.New({});
   JobObject::Unwrap(object)->hold(std::move(job), std::move(holdings));

@@ -20,6 +20,9 @@ std::vector<int64_t> parameter_sizes(const Tape& tape);
 // options.results: one shared block per parameter, `times` its elements.
 std::vector<float*> parameter_results(const Napi::Object& options, const Tape& tape, int64_t times,
                                       JobObject::Holdings& holdings);
+// options.directions, or one of a path's: (columns, …shape) or null per parameter.
+std::vector<const float*> to_directions(const Napi::Array& arrays, const Tape& tape,
+                                        int64_t columns, JobObject::Holdings& holdings);
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Job> job, JobObject::Holdings holdings);
 
 }  // namespace at

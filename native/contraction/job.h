@@ -38,6 +38,7 @@ struct Want {
   int64_t first = 0;
   int64_t count = 0;
   Passes passes = Passes::kReverse;
+  int node = 0;  // of the path, where there is one
 };
 
 // How many inputs of nodes each parameter is.

@@ -2,25 +2,44 @@
 
 #include <algorithm>
 
-#include "contraction/collect.h"
 #include "contraction/tile.h"
 #include "core/error.h"
+#include "forward/pass.h"
 #include "reverse/pass.h"
 
 namespace at {
 
-NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results)
+NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results,
+               std::optional<Path> path)
     : Job(tape, std::move(settings)),
       task_(std::move(task)),
       results_(std::move(results)),
       schedule_(task_.symmetric, task_.samples1, task_.samples2),
-      uses_(parameter_uses(tape)) {
+      uses_(parameter_uses(tape)),
+      path_(std::move(path)) {
   block_size_ = samples_per_block(task_.outputs);
+  if (path_) {
+    const auto nodes = static_cast<int64_t>(path_->weights.size());
+    for (int& uses : uses_) uses *= static_cast<int>(nodes);
+    // The factors of all nodes are kept until the block is done; patches of a window repeat each
+    // value several times.
+    const auto quarter =
+        static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 28));
+    const int64_t bytes = 4 * nodes * (settings_.extent.all + 1) * (task_.outputs + 9);
+    if (settings_.block <= 0) block_size_ = std::clamp<int64_t>(quarter / bytes, 1, block_size_);
+  }
   // Half the work is attributed to the passes, half to the pairs of samples.
   settings_.control.expect(2 * task_.pairs());
 }
 
-std::optional<Want> NtkJob::next() { return schedule_.next(block_size_); }
+std::optional<Want> NtkJob::next() {
+  auto want = schedule_.next(block_size_);
+  if (want && path_) {
+    want->node = node_;
+    if (path_->change) want->passes = Passes::kBoth;
+  }
+  return want;
+}
 
 std::vector<std::string> NtkJob::methods() const {
   std::vector<std::string> names;
@@ -29,13 +48,63 @@ std::vector<std::string> NtkJob::methods() const {
 }
 
 void NtkJob::compute(const Frame& frame) {
-  const Want want = *schedule_.next(block_size_);
+  const Want want = *next();
   if (frame.samples != want.count) throw Error("BAD_ARGUMENT", "Another block was asked for");
+  try {
+    const bool last = !path_ || node_ + 1 == static_cast<int>(path_->weights.size());
+    Block block = collect(frame, want);
+    if (!last) {
+      ++node_;
+      return;
+    }
+    node_ = 0;
+    use(std::move(block), want);
+  } catch (...) {
+    // The block begins anew, at the first node.
+    collector_.reset();
+    node_ = 0;
+    throw;
+  }
+}
+
+// The features of a block; empty until the last node of the path.
+Block NtkJob::collect(const Frame& frame, const Want& want) {
   const auto count = static_cast<int64_t>(settings_.outputs.size());
-  BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
-  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
-               settings_.control, collector);
-  Block block = collector.finish(want.first, want.count, count, methods_);
+  const auto pass = [&](FeatureSink& sink) {
+    reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
+                 settings_.control, sink);
+  };
+  if (!path_) {
+    BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
+    pass(collector);
+    return collector.finish(want.first, want.count, count, methods_);
+  }
+  if (!collector_)
+    collector_ = std::make_unique<PathCollector>(task_, parameter_sizes(frame), uses_, pool_);
+  collector_->weigh(path_->weights[static_cast<size_t>(node_)]);
+  pass(*collector_);
+  if (path_->change && want.side == 0) explain(frame, want);
+  if (node_ + 1 < static_cast<int>(path_->weights.size())) return {};
+  Block block = collector_->finish(want.first, want.count, count, methods_);
+  collector_.reset();
+  return block;
+}
+
+// Adds this node's part of F̄·Δθ.
+void NtkJob::explain(const Frame& frame, const Want& want) {
+  const auto node = static_cast<size_t>(node_);
+  const auto count = static_cast<int64_t>(settings_.outputs.size());
+  const auto& directions = path_->directions[static_cast<size_t>(path_->segments[node])];
+  auto part = pool_.floats(want.count * count);
+  const auto tangent = forward_pass(tape_, frame, 1, directions, pool_, settings_.control);
+  read_tangent(tape_, frame, settings_.outputs, 1, tangent.get(), part.get());
+  float* change = path_->change + want.first * count;
+  const auto weight = static_cast<float>(path_->change_weights[node]);
+  for (int64_t e = 0; e < want.count * count; ++e)
+    change[e] = (node == 0 ? 0 : change[e]) + weight * part.get()[e];
+}
+
+void NtkJob::use(Block block, const Want& want) {
   settings_.control.advance(task_.pairs() * want.count /
                             (task_.samples1 + (task_.symmetric ? 0 : task_.samples2)));
 

@@ -1,17 +1,23 @@
 #pragma once
 
+#include <memory>
+#include <optional>
+
 #include "contraction/block.h"
 #include "contraction/cost.h"
 #include "contraction/job.h"
+#include "contraction/path.h"
 #include "contraction/schedule.h"
 
 namespace at {
 
 // The tangent kernel between X and X2, or of X with itself. results: one array per group, see
-// contract().
+// contract(). With a path the features are averaged along it: every block is asked for at each
+// node, one after another.
 class NtkJob final : public Job {
  public:
-  NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results);
+  NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results,
+         std::optional<Path> path = std::nullopt);
   std::optional<Want> next() override;
   std::vector<std::string> methods() const override;
 
@@ -19,6 +25,9 @@ class NtkJob final : public Job {
   void compute(const Frame& frame) override;
 
  private:
+  void explain(const Frame& frame, const Want& want);
+  Block collect(const Frame& frame, const Want& want);
+  void use(Block block, const Want& want);
   KernelTask task_;
   std::vector<float*> results_;
   Schedule schedule_;
@@ -26,6 +35,9 @@ class NtkJob final : public Job {
   int64_t stored_bytes_ = 0;
   std::vector<int> uses_;
   std::vector<Method> methods_;
+  std::optional<Path> path_;
+  std::unique_ptr<PathCollector> collector_;  // of the block that is being run
+  int node_ = 0;
 };
 
 }  // namespace at

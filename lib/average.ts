@@ -1,0 +1,137 @@
+import { type NdArray, toFloat32 } from './arrays/index.js'
+import { kernels, type NtkOptions, type TangentKernels } from './calls/ntk.js'
+import { checkPath, type QuadratureRule, weightPath } from './calls/path.js'
+import { run } from './calls/run.js'
+import { type Core, cores } from './core.js'
+import { badArgument } from './errors.js'
+import type { Inputs } from './inputs.js'
+import { TangentKernel } from './kernel.js'
+import type { Network } from './network.js'
+
+/** Options of {@link averageKernel}. */
+export interface AverageOptions extends NtkOptions {
+  /** Nodes of the quadrature on each piece of the path (default 50). */
+  points?: number | undefined
+  /** Midpoints of equal parts (default), or the Gauss–Legendre nodes, for smooth networks. */
+  rule?: QuadratureRule | undefined
+}
+
+/** How well averaged features explain the change of the outputs: it judges the quadrature. */
+export interface PathResidual {
+  /** ‖f1 − f0 − F̄Δθ‖ over all samples and outputs. */
+  absolute: number
+  /** That divided by ‖f1 − f0‖ (0 where both are 0). */
+  relative: number
+  /** f1 − f0, (N, O). */
+  change: NdArray<Float32Array>
+  /** F̄Δθ, (N, O); of a path of several pieces the sum of theirs. */
+  explained: NdArray<Float32Array>
+}
+
+/** A tangent kernel of features that were averaged over a path of weights. */
+export interface AverageKernel {
+  /** K̄ = F̄F̄ᵀ. */
+  kernel: TangentKernel
+  /** Its parts by layer or parameter where `by` asks for them, which add up to it. */
+  parts: TangentKernels | undefined
+  residual: PathResidual
+  points: number
+  rule: QuadratureRule
+}
+
+/**
+ * The kernel K̄ = F̄F̄ᵀ of tangent features averaged on the straight line between two sets of weights,
+ * F̄(x) = ∫₀¹ ∂f(x; θ_t)/∂θ dt with θ_t = (1 − t)θ0 + tθ1, for which f(x; θ1) − f(x; θ0) = F̄(x)(θ1 − θ0)
+ * exactly (LeJeune & Alemohammad 2024). With more networks, over the straight pieces between
+ * neighbours, each for the same share of the time.
+ *
+ * Weights that are frozen or are no parameters (running statistics) move along the path but count
+ * for nothing in F̄Δθ: where they differ, the residual shows it.
+ * @param from network at θ0, or all networks of a path in order.
+ * @param to network at θ1, made by `from.withParameters()`; undefined after a list.
+ * @param x N samples.
+ * @throws TangentError `BAD_ARGUMENT` when the networks do not share an architecture.
+ */
+export async function averageKernel(
+  from: Network | readonly Network[],
+  to: Network | undefined,
+  x: Inputs,
+  options: AverageOptions = {},
+): Promise<AverageKernel> {
+  const networks = [...(Array.isArray(from) ? from : [from]), ...(to ? [to] : [])] as Network[]
+  const path = checkPath(
+    networks.map((network) => cores.get(network)),
+    'networks',
+  )
+  const { points = 50, rule = 'uniform' } = options
+  if (!Number.isInteger(points) || points < 1 || points > 100_000) {
+    throw badArgument('options.points', 'a whole number ≥ 1', points)
+  }
+  if (rule !== 'uniform' && rule !== 'gauss-legendre') {
+    throw badArgument('options.rule', 'uniform or gauss-legendre', rule)
+  }
+  const [first] = path as [Core]
+  const split = options.by !== undefined && options.by !== 'total'
+  const { kernels: found, change } = await kernels(
+    first,
+    x,
+    undefined,
+    options,
+    weightPath(path, rule, points),
+  )
+  const residual = await residualOf(path, x, change as NdArray<Float32Array>, options)
+  return {
+    kernel: split ? sum(found) : (found.get('total') as TangentKernel),
+    parts: split ? found : undefined,
+    residual,
+    points,
+    rule,
+  }
+}
+
+function sum(parts: TangentKernels): TangentKernel {
+  const [first, ...others] = [...parts.values()]
+  const { data, shape, kind, symmetric } = first as TangentKernel
+  const total = data.slice()
+  for (const other of others) {
+    for (let e = 0; e < total.length; e += 1) {
+      total[e] = (total[e] as number) + (other.data[e] as number)
+    }
+  }
+  return new TangentKernel(total, shape, kind, symmetric)
+}
+
+async function residualOf(
+  path: readonly Core[],
+  x: Inputs,
+  explained: NdArray<Float32Array>,
+  options: AverageOptions,
+): Promise<PathResidual> {
+  const { threads, signal } = options
+  const [start, end] = await Promise.all(
+    [path[0] as Core, path.at(-1) as Core].map(async (core) =>
+      toFloat32(await run(core, x, { threads, signal })),
+    ),
+  )
+  const [samples = 0, all = 0] = start?.shape ?? []
+  const outputs = options.outputs ?? Array.from({ length: all }, (_, o) => o)
+  const change = new Float32Array(samples * outputs.length)
+  let missing = 0
+  let size = 0
+  for (let i = 0; i < samples; i += 1) {
+    outputs.forEach((o, at) => {
+      const e = i * outputs.length + at
+      const moved = (end?.data[i * all + o] as number) - (start?.data[i * all + o] as number)
+      change[e] = moved
+      size += moved ** 2
+      missing += (moved - (explained.data[e] as number)) ** 2
+    })
+  }
+  const absolute = Math.sqrt(missing)
+  return {
+    absolute,
+    relative: absolute === 0 ? 0 : absolute / Math.sqrt(size),
+    change: { data: change, shape: [samples, outputs.length] },
+    explained,
+  }
+}

@@ -1,0 +1,88 @@
+import { Option } from 'commander'
+import { averageKernel } from '../average.js'
+import type { KernelSplit } from '../calls/ntk.js'
+import type { QuadratureRule } from '../calls/path.js'
+import type { KernelKind, TangentKernel } from '../kernel.js'
+import {
+  type CommandDefinition,
+  derivativeOptions,
+  inputOption,
+  type NetworkOptions,
+  readInputs,
+  saveArray,
+  saveFolder,
+  watched,
+  withNetwork,
+} from './command.js'
+
+interface Options extends NetworkOptions {
+  input: string[]
+  outputs?: number[]
+  points: number
+  rule: QuadratureRule
+  kernel: KernelKind
+  by: KernelSplit
+  out: string
+}
+
+export const averageCommand: CommandDefinition = {
+  name: 'average',
+  arguments: '<model0> <model1>',
+  summary: 'write the kernel of features averaged between two sets of weights',
+  examples: [
+    'average start.onnx trained.onnx --input x.npy --out average.npy',
+    'average model.onnx trained.safetensors --input x.npy --points 20 --rule gauss-legendre --out k.npy',
+  ],
+  options: [
+    inputOption(),
+    new Option('--points <n>', 'nodes of the quadrature').default(50).argParser(Number),
+    new Option('--rule <rule>', 'midpoints of equal parts, or Gauss–Legendre nodes')
+      .choices(['uniform', 'gauss-legendre'])
+      .default('uniform'),
+    new Option('--kernel <kind>', '(N, O, N, O), (N, N) or (N, N, O)')
+      .choices(['full', 'trace', 'diagonal'])
+      .default('full'),
+    new Option('--by <part>', 'one kernel, or one each in a folder')
+      .choices(['total', 'layer', 'parameter'])
+      .default('total'),
+    new Option('--out <path>', 'a .npy file; with --by a folder').makeOptionMandatory(),
+    ...derivativeOptions(),
+  ],
+  async run(session, [model0 = '', model1 = ''], options: Options) {
+    await withNetwork(model0, options, {}, async (network0) => {
+      const x = await readInputs(options.input, network0)
+      const network1 = await network0.withParameters(model1)
+      try {
+        const { kernel: kind, points, rule, by, out } = options
+        const { kernel, parts, residual } = await watched(session, options, (watch) =>
+          averageKernel(network0, network1, x, { ...watch, kernel: kind, points, rule, by }),
+        )
+        if (parts) {
+          const describe = (name: string) => {
+            const part = parts.get(name) as TangentKernel
+            return { shape: part.shape, trace: part.trace() }
+          }
+          await saveFolder(out, parts, 'kernels.json', describe, session.signal)
+        } else {
+          await saveArray(out, kernel, session.signal)
+        }
+        const { absolute, relative } = residual
+        session.say(
+          `Wrote the path-averaged ${kind} kernel of shape (${kernel.shape.join(', ')}) to ${out}\n` +
+            `Residual of f1 − f0 = F̄·Δθ with ${points} points: ${absolute.toPrecision(4)} (${(100 * relative).toPrecision(3)} % of the change)`,
+        )
+        session.result({
+          kernel: kind,
+          shape: kernel.shape,
+          trace: kernel.trace(),
+          points,
+          rule,
+          residual: { absolute, relative },
+          ...(parts ? { by, parts: parts.size, folder: out } : { file: out }),
+        })
+      } finally {
+        await network1.dispose()
+      }
+    })
+  },
+}

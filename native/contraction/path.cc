@@ -1,0 +1,49 @@
+#include "contraction/path.h"
+
+#include "core/parallel.h"
+#include "core/shape.h"
+
+namespace at {
+
+PathCollector::PathCollector(const KernelTask& task, std::vector<int64_t> sizes,
+                             std::vector<int> uses, Pool& pool)
+    : collector_(task, sizes, std::move(uses), pool),
+      sizes_(std::move(sizes)),
+      pool_(pool),
+      sums_(sizes_.size()) {}
+
+void PathCollector::matrix(int parameter, MatrixUse use) {
+  if (weight_ != 1) {
+    float* delta = use.delta.get();
+    const int64_t size =
+        use.samples * use.dims.groups * use.dims.positions * use.count * use.dims.rows;
+    parallel_for(size, 1 << 16, [&](int64_t first, int64_t last) {
+      for (int64_t e = first; e < last; ++e) delta[e] *= weight_;
+    });
+  }
+  collector_.matrix(parameter, std::move(use));
+}
+
+void PathCollector::dense(int parameter, int64_t count, int64_t samples,
+                          std::shared_ptr<float> features) {
+  const int64_t size = checked_mul(count * samples, sizes_[parameter]);
+  auto& sum = sums_[parameter];
+  // Others may still read the features: they are summed elsewhere.
+  const bool add = sum != nullptr;
+  if (!add) sum = pool_.floats(size);
+  float* to = sum.get();
+  const float* from = features.get();
+  parallel_for(size, 1 << 16, [&](int64_t first, int64_t last) {
+    for (int64_t e = first; e < last; ++e)
+      to[e] = add ? to[e] + weight_ * from[e] : weight_ * from[e];
+  });
+}
+
+Block PathCollector::finish(int64_t first, int64_t samples, int64_t count,
+                            std::vector<Method>& methods) {
+  for (size_t p = 0; p < sums_.size(); ++p)
+    if (sums_[p]) collector_.dense(static_cast<int>(p), count, samples, std::move(sums_[p]));
+  return collector_.finish(first, samples, count, methods);
+}
+
+}  // namespace at

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "contraction/collect.h"
+
+namespace at {
+
+// A path through the parameters on which features are averaged: one forward run per node.
+struct Path {
+  std::vector<double> weights;  // of the nodes' features
+  // For the change that the features explain, Σ change_weights[k]·J(θ_k)·directions[segment[k]]:
+  std::vector<double> change_weights;
+  std::vector<int> segments;
+  std::vector<std::vector<const float*>> directions;  // per segment and parameter; null: zero
+  float* change = nullptr;                            // (N, O)
+};
+
+// Adds up weighted features of several passes over the same samples, then hands the sums to a
+// collector: factors as more positions of the same matrix, dense ones number for number.
+class PathCollector final : public FeatureSink {
+ public:
+  // uses[p]: how many inputs of nodes parameter p is, nodes of the path together.
+  PathCollector(const KernelTask& task, std::vector<int64_t> sizes, std::vector<int> uses,
+                Pool& pool);
+
+  void weigh(double weight) { weight_ = static_cast<float>(weight); }
+  void matrix(int parameter, MatrixUse use) override;
+  void dense(int parameter, int64_t count, int64_t samples,
+             std::shared_ptr<float> features) override;
+  // Consumes what was collected: call it once.
+  Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
+
+ private:
+  BlockCollector collector_;
+  std::vector<int64_t> sizes_;
+  Pool& pool_;
+  float weight_ = 1;
+  std::vector<std::shared_ptr<float>> sums_;
+};
+
+}  // namespace at
