@@ -80,7 +80,7 @@ std::optional<Layout::Mixing> Layout::infer(const Analysis& analysis, const Shap
       places_[id].known = first.known[id];
       places_[id].batched = places_[id].whole = analysis.depends_on_input[id];
     }
-    return std::nullopt;
+    return constant_output(tape);
   }
   std::vector<const Node*> producer(tape.values.size(), nullptr);
   for (const Node& node : tape.nodes)
@@ -107,10 +107,12 @@ std::optional<Layout::Mixing> Layout::infer(const Analysis& analysis, const Shap
       }
     }
   }
-  if (!places_[tape.output].batched) {
-    return Mixing{tape.values[tape.output].name, "the output does not depend on the sample"};
-  }
-  return std::nullopt;
+  return constant_output(tape);
+}
+
+std::optional<Layout::Mixing> Layout::constant_output(const Tape& tape) const {
+  if (places_[tape.output].batched) return std::nullopt;
+  return Mixing{tape.values[tape.output].name, "the output does not depend on the sample"};
 }
 
 int64_t Layout::batch_stride(int id, const Shape& shape, int64_t samples) const {

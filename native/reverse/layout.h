@@ -42,6 +42,8 @@ class Layout {
   };
   std::optional<Mixing> place(const Analysis& analysis, const Node* producer, int id,
                               const ShapeRun& a, const ShapeRun& b);
+  // What to say when the network's output is the same for every sample.
+  std::optional<Mixing> constant_output(const Tape& tape) const;
   std::vector<Place> places_;
 };
 
