@@ -4,6 +4,8 @@ import { badArgument } from '../errors.js'
 import { decodeModel, type OnnxModel } from './decode.js'
 import { settleExternal } from './external.js'
 import { inlineFunctions } from './inline.js'
+import { quote } from './names.js'
+import { missingParameters } from './roles.js'
 import { widenFloats } from './widen.js'
 
 /**
@@ -27,5 +29,9 @@ export async function openModel(
     throw badArgument('model', 'a path or a Uint8Array', source)
   }
   await settleExternal(model)
-  return widenFloats(inlineFunctions(model))
+  const opened = await widenFloats(inlineFunctions(model))
+  const missing = missingParameters(opened)
+  if (missing.length === 0) return opened
+  const note = `the exporter folded, renamed or dropped parameters of the module: ${missing.slice(0, 8).map(quote).join(', ')}${missing.length > 8 ? ` and ${missing.length - 8} more` : ''}`
+  return { ...opened, notes: [...opened.notes, note] }
 }

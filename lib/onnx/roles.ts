@@ -23,6 +23,17 @@ function torchSignature(graph: GraphProto): Map<string, 'parameter' | 'buffer'> 
   return kinds
 }
 
+/**
+ * Parameters of a PyTorch module that its exporter folded into others, renamed or dropped (a bias of
+ * zeros), by the names that the file still tells. Empty for files of other exporters.
+ */
+export function missingParameters(model: OnnxModel): string[] {
+  const signature = torchSignature(model.graph) ?? new Map()
+  return [...signature]
+    .filter(([name, kind]) => kind === 'parameter' && !model.initializers.has(name))
+    .map(([name]) => name)
+}
+
 /** The nodes that read each initializer directly, with the position. */
 function readers(graph: GraphProto): Map<string, { op: string; position: number }[]> {
   const found = new Map<string, { op: string; position: number }[]>()
@@ -63,9 +74,7 @@ export function constantInitializers(model: OnnxModel): Map<string, string> {
   const constants = new Map<string, string>()
   const signature = torchSignature(graph)
   const uses = readers(graph)
-  const complete =
-    signature !== undefined &&
-    [...signature].every(([name, kind]) => kind === 'buffer' || model.initializers.has(name))
+  const complete = missingParameters(model).length === 0
   for (const [name, tensor] of model.initializers) {
     if (tensor.dataType !== 1) continue
     const used = uses.get(name) ?? []

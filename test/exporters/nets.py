@@ -135,6 +135,10 @@ def build(name):
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean.normal_(0, 0.3)
                 module.running_var.uniform_(0.5, 1.5)
+        for entry in net.parameters():
+            # The default exporter drops a bias of zeros, as some start.
+            if not entry.any():
+                entry.normal_(0, 0.2)
         for entry in [*net.parameters(), *net.buffers()]:
             if entry.is_floating_point():
                 entry.copy_(rounded(entry))

@@ -15,6 +15,7 @@ interface ExportedFile {
   opset: number
   kernel: string
   variant?: string
+  dtype?: string
   batch?: number
   inputs: string[]
   output_name?: string
@@ -87,20 +88,22 @@ async function compare(t: ExecutionContext, net: string, about: About, file: Exp
     expected.data.length,
   )
   const away = difference(output.data as Float32Array, expected.data as Float64Array)
-  t.true(away < 1e-5, `output differs by ${away}`)
+  // The weights are the same in all files, but an exporter rounds constants to a narrow type, too.
+  const narrow = file.dtype === 'float16' || file.dtype === 'bfloat16'
+  t.true(away < (narrow ? 1e-3 : 1e-5), `output differs by ${away}`)
 
   const kernel = await network.ntk(x)
   const reference = await readArray(`${folder}/${file.kernel}.npy`)
   const off = difference(kernel.data, reference.data as Float64Array)
   t.log(`NTK within ${off.toExponential(1)} of the largest entry`)
-  t.true(off < 1e-4, `NTK differs by ${off}`)
+  t.true(off < (narrow ? 1e-2 : 1e-4), `NTK differs by ${off}`)
   if (!file.variant) {
     t.deepEqual(
       network.parameters.map(({ name }) => name).sort(),
       Object.keys(file.parameters).sort(),
     )
   }
-  if (file.kernel !== 'ntk' || file.variant) return
+  if (file.kernel !== 'ntk' || file.variant || narrow) return
   const parts = await network.ntk(x, { by: 'parameter', kernel: 'trace' })
   for (const [name, held] of Object.entries(file.parameters)) {
     const whole = about.traces[held]
