@@ -25,6 +25,13 @@ std::string Attributes::text(const std::string& name, const std::string& otherwi
   return otherwise;
 }
 
+std::vector<std::string> Attributes::texts(const std::string& name) const {
+  auto found = values_.find(name);
+  if (found == values_.end()) return {};
+  if (auto* v = std::get_if<std::vector<std::string>>(&found->second)) return *v;
+  return {};
+}
+
 std::vector<int64_t> Attributes::integers(const std::string& name,
                                           const std::vector<int64_t>& otherwise) const {
   auto found = values_.find(name);

@@ -23,6 +23,7 @@ class Attributes {
   int64_t integer(const std::string& name, int64_t otherwise) const;
   double number(const std::string& name, double otherwise) const;
   std::string text(const std::string& name, const std::string& otherwise) const;
+  std::vector<std::string> texts(const std::string& name) const;
   std::vector<int64_t> integers(const std::string& name,
                                 const std::vector<int64_t>& otherwise = {}) const;
 

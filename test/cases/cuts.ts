@@ -1,4 +1,5 @@
 // Operators that let no derivative through, and those that are refused.
+import type { NodeSpec } from '../support/onnx.js'
 import type { Draw } from './draw.js'
 
 export interface CutCase {
@@ -112,6 +113,11 @@ export interface RefusedCase {
   op: string
   /** Part of the sentence. */
   why: string
+  attributes?: NodeSpec['attributes']
+  /** Default: three times a value that depends on a parameter. */
+  inputs?: readonly string[]
+  outputs?: readonly string[]
+  opset?: number
 }
 
 export const refusedCases: readonly RefusedCase[] = [
@@ -132,6 +138,45 @@ export const refusedCases: readonly RefusedCase[] = [
     'com.microsoft::DequantizeLinear',
   ].map((op) => ({ op, why: 'quantised numbers' })),
   ...['Bernoulli', 'Multinomial'].map((op) => ({ op, why: 'random numbers' })),
+]
+
+/** Forms of operators that otherwise are differentiated. `a` depends on a parameter. */
+export const refusedForms: readonly RefusedCase[] = [
+  {
+    op: 'BatchNormalization',
+    why: 'training mode',
+    inputs: ['a', 'a', 'a', 'a', 'a'],
+    attributes: { training_mode: 1 },
+  },
+  {
+    op: 'BatchNormalization',
+    why: 'training mode',
+    inputs: ['a', 'a', 'a', 'a', 'a'],
+    outputs: ['y', 'mean', 'var'],
+    opset: 9,
+  },
+  { op: 'Resize', why: 'antialias', inputs: ['a', '', 'x'], attributes: { antialias: 1 } },
+  {
+    op: 'Resize',
+    why: 'leaves out',
+    inputs: ['a', '', 'x'],
+    attributes: { mode: 'cubic', exclude_outside: 1 },
+  },
+  { op: 'ScatterND', why: 'reduction "mul"', attributes: { reduction: 'mul' } },
+  { op: 'ScatterElements', why: 'reduction "max"', attributes: { reduction: 'max' } },
+  { op: 'Pad', why: 'pads with depends on parameters', inputs: ['x', 'x', 'a'] },
+  { op: 'OneHot', why: 'depend on parameters', inputs: ['x', 'x', 'a'] },
+  { op: 'MaxPool', why: 'three spatial axes', attributes: { kernel_shape: [1, 1, 1, 1] } },
+  { op: 'LSTM', why: 'clips', attributes: { clip: { f: 1 } } },
+  { op: 'LSTM', why: 'coupled', attributes: { input_forget: 1 } },
+  {
+    op: 'LSTM',
+    why: 'activation functions',
+    attributes: { activations: ['Relu', 'Tanh', 'Tanh'] },
+  },
+  { op: 'LSTM', why: 'peepholes', inputs: ['a', 'a', 'a', '', '', '', '', 'a'] },
+  { op: 'GRU', why: 'lengths', inputs: ['a', 'a', 'a', '', 'x'] },
+  { op: 'RNN', why: 'batch first', attributes: { layout: 1 } },
 ]
 
 /** Other names of operators that have a row. */

@@ -6,6 +6,7 @@ import { contractions } from './contractions.js'
 import { indexing } from './indexing.js'
 import { normalization } from './normalization.js'
 import { pooling } from './pooling.js'
+import { recurrent } from './recurrent.js'
 import { reductions } from './reductions.js'
 import { resizing } from './resizing.js'
 import { shapes } from './shapes.js'
@@ -21,4 +22,5 @@ export const opCases: readonly OpCase[] = [
   ...reductions,
   ...indexing,
   ...resizing,
+  ...recurrent,
 ]

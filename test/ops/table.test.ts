@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { Network } from '../../lib/index.js'
 import { native } from '../../lib/native.js'
-import { aliases, cutCases, refusedCases } from '../cases/cuts.js'
+import { aliases, cutCases, refusedCases, refusedForms } from '../cases/cuts.js'
 import { Draw, joined } from '../cases/draw.js'
 import { opCases } from '../cases/ops.js'
 import { floats, model, Random } from '../support/onnx.js'
@@ -53,18 +53,28 @@ test('nothing flows through operators that are constant', async (t) => {
   }
 })
 
-for (const { op, why } of refusedCases) {
-  test(`${op} is refused with a sentence`, async (t) => {
+for (const { op, why, attributes = {}, inputs, outputs, opset } of [
+  ...refusedCases,
+  ...refusedForms,
+]) {
+  test(`${op} is refused with a sentence: ${why}${opset ? ` in opset ${opset}` : ''}`, async (t) => {
     const [domain = '', type = op] = op.includes('::') ? op.split('::') : ['', op]
     const bytes = model({
-      opset: 17,
+      opset: opset ?? 18,
       domains: domain ? { [domain]: 1 } : {},
       inputs: [{ name: 'x', shape: ['N', 3] }],
       outputs: [{ name: 'y', shape: ['N', 3] }],
       initializers: { p: floats([3], [1, 2, 3]) },
       nodes: [
         { op: 'Add', inputs: ['x', 'p'], outputs: ['a'] },
-        { op: type, domain, name: 'culprit', inputs: ['a', 'a', 'a'], outputs: ['y'] },
+        {
+          op: type,
+          domain,
+          name: 'culprit',
+          inputs: inputs ?? ['a', 'a', 'a'],
+          outputs: outputs ?? ['y'],
+          attributes,
+        },
       ],
     })
     const error = await t.throwsAsync(Network.load(bytes), { code: 'UNSUPPORTED' })

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "rules/rule.h"
+
+namespace at {
+
+// One direction of a recurrent layer over a sequence: its weights, and what its forward run left
+// behind. Steps are counted in the order of the run; B rows at once, H numbers of state each, g·H
+// numbers of gates.
+struct Run {
+  int64_t steps = 0, rows = 0, inputs = 0, hidden = 0, gates = 0;
+  const float* weight = nullptr;     // (g·H, I)
+  const float* recurrent = nullptr;  // (g·H, H)
+  const float* bias = nullptr;       // (2·g·H): of the input, of the state; may be null
+  bool backwards = false;
+  std::vector<float> state;   // h (steps + 1, B, H), the initial one first
+  std::vector<float> memory;  // c likewise, of an LSTM
+  std::vector<float> active;  // gates after their functions (steps, B, g·H)
+  std::vector<float> inner;   // what else a cell keeps (steps, B, H)
+
+  int64_t width() const { return gates * hidden; }
+  int64_t cells() const { return rows * hidden; }
+  int64_t time(int64_t step) const { return backwards ? steps - 1 - step : step; }
+  const float* h(int64_t step) const { return state.data() + step * cells(); }
+  const float* c(int64_t step) const { return memory.data() + step * cells(); }
+  const float* gate(int64_t step) const { return active.data() + step * rows * width(); }
+  const float* kept(int64_t step) const { return inner.data() + step * cells(); }
+};
+
+// Tangents of one direction's recurrent weights: (D, g·H, H) at distance `step`, null when zero.
+struct RunTangents {
+  const float* recurrent = nullptr;
+  int64_t recurrent_step = 0;
+  const float* bias = nullptr;  // of the state's bias (D, g·H) at distance `bias_step`
+  int64_t bias_step = 0;
+};
+
+// The mathematics of one step. Arrays of `count` cotangents or tangents are (count, B, …).
+class Cell {
+ public:
+  virtual ~Cell() = default;
+  virtual int64_t gates() const = 0;
+  virtual bool has_memory() const { return false; }
+  // State after `step` from `x` (B, g·H), the input's part of the gates.
+  virtual void step(Run& run, int64_t step, const float* x) const = 0;
+  // From the cotangents dh, dc of the state after a step to those before it (in place), dx (of the
+  // gates' input part) and dr (of their recurrent part), (count, B, g·H) each.
+  virtual void back(const Run& run, int64_t step, int64_t count, float* dh, float* dc, float* dx,
+                    float* dr) const = 0;
+  // From the tangents th, tc of the state before a step to those after it; tx (count, B, g·H).
+  virtual void ahead(const Run& run, const RunTangents& tangents, int64_t step, int64_t count,
+                     const float* tx, float* th, float* tc) const = 0;
+  // Rows of the gates, from here on, whose recurrent part is of `kept` instead of the state.
+  virtual int64_t kept_from(const Run& run) const { return run.width(); }
+};
+
+// The cell that a node describes, or null with `why` set.
+std::unique_ptr<Cell> cell_of(const Node& node, std::string& why);
+
+// to (count·B, rows [first, last)) at distance g·H = v (count·B, H)·R[first, last)ᵀ.
+void through_state(const Run& run, int64_t rows, const float* v, int64_t first, int64_t last,
+                   float* to);
+
+}  // namespace at

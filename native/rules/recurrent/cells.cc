@@ -1,0 +1,281 @@
+#include <cmath>
+
+#include "core/blas.h"
+#include "core/parallel.h"
+#include "rules/recurrent/cell.h"
+
+namespace at {
+
+void through_state(const Run& run, int64_t rows, const float* v, int64_t first, int64_t last,
+                   float* to) {
+  blas::parallel_gemm(false, true, rows, last - first, run.hidden, 1.0f, v, run.hidden,
+                      run.recurrent + first * run.hidden, run.hidden, 0.0f, to + first,
+                      run.width());
+}
+
+namespace {
+
+float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+
+// The recurrent part of the gates [first, last) from v (B, H), its bias included: to (B, g·H).
+void recurrent_part(const Run& run, const float* v, int64_t first, int64_t last, float* to) {
+  through_state(run, run.rows, v, first, last, to);
+  if (!run.bias) return;
+  const float* bias = run.bias + run.width();
+  for (int64_t b = 0; b < run.rows; ++b)
+    for (int64_t e = first; e < last; ++e) to[b * run.width() + e] += bias[e];
+}
+
+// Its tangents from those of v, to (count, B, g·H).
+void recurrent_tangent(const Run& run, const RunTangents& tangents, int64_t count,
+                       const float* values, const float* v, int64_t first, int64_t last,
+                       float* to) {
+  const int64_t width = run.width();
+  through_state(run, count * run.rows, v, first, last, to);
+  for (int64_t c = 0; c < count; ++c) {
+    float* own = to + c * run.rows * width;
+    if (tangents.recurrent)
+      blas::gemm(false, true, run.rows, last - first, run.hidden, 1.0f, values, run.hidden,
+                 tangents.recurrent + c * tangents.recurrent_step + first * run.hidden, run.hidden,
+                 1.0f, own + first, width);
+    if (!tangents.bias) continue;
+    const float* bias = tangents.bias + c * tangents.bias_step;
+    for (int64_t b = 0; b < run.rows; ++b)
+      for (int64_t e = first; e < last; ++e) own[b * width + e] += bias[e];
+  }
+}
+
+// dh (count, B, H) += d (count, B, rows [0, last) of g·H)·R[0, last).
+void state_cotangent(const Run& run, int64_t count, const float* d, int64_t last, float beta,
+                     float* dh) {
+  blas::parallel_gemm(false, false, count * run.rows, run.hidden, last, 1.0f, d, run.width(),
+                      run.recurrent, run.hidden, beta, dh, run.hidden);
+}
+
+// body(i, b, j): cotangent or tangent i (of `count`), row b, number j of the state; its place in
+// (count, B, H) is e, its first gate's in (count, B, g·H) is q.
+template <class Body>
+void each_cell(const Run& run, int64_t count, const Body& body) {
+  const int64_t hidden = run.hidden;
+  parallel_for(count * run.rows, grain_for(hidden * 8), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r)
+      for (int64_t j = 0; j < hidden; ++j)
+        body(r % run.rows, j, r * hidden + j, r * run.width() + j);
+  });
+}
+
+class Simple final : public Cell {
+ public:
+  explicit Simple(bool relu) : relu_(relu) {}
+  int64_t gates() const override { return 1; }
+
+  void step(Run& run, int64_t step, const float* x) const override {
+    std::vector<float> part(static_cast<size_t>(run.cells()));
+    recurrent_part(run, run.h(step), 0, run.width(), part.data());
+    float* h = run.state.data() + (step + 1) * run.cells();
+    for (int64_t e = 0; e < run.cells(); ++e) {
+      const float value = x[e] + part[e];
+      h[e] = relu_ ? std::max(value, 0.0f) : std::tanh(value);
+    }
+  }
+  void back(const Run& run, int64_t step, int64_t count, float* dh, float*, float* dx,
+            float* dr) const override {
+    const float* h = run.h(step + 1);
+    each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t) {
+      dx[e] = dr[e] = dh[e] * slope(h[b * run.hidden + j]);
+    });
+    state_cotangent(run, count, dr, run.width(), 0, dh);
+  }
+  void ahead(const Run& run, const RunTangents& tangents, int64_t step, int64_t count,
+             const float* tx, float* th, float*) const override {
+    std::vector<float> part(static_cast<size_t>(count * run.cells()));
+    recurrent_tangent(run, tangents, count, run.h(step), th, 0, run.width(), part.data());
+    const float* h = run.h(step + 1);
+    each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t) {
+      th[e] = (tx[e] + part[e]) * slope(h[b * run.hidden + j]);
+    });
+  }
+
+ private:
+  float slope(float h) const { return relu_ ? (h > 0 ? 1.0f : 0.0f) : 1 - h * h; }
+  bool relu_;
+};
+
+// Gates i, o, f, g: c' = f·c + i·g, h' = o·tanh(c').
+class Lstm final : public Cell {
+ public:
+  int64_t gates() const override { return 4; }
+  bool has_memory() const override { return true; }
+
+  void step(Run& run, int64_t step, const float* x) const override {
+    const int64_t width = run.width(), n = run.hidden;
+    float* gate = run.active.data() + step * run.rows * width;
+    recurrent_part(run, run.h(step), 0, width, gate);
+    const float* c = run.c(step);
+    float* h1 = run.state.data() + (step + 1) * run.cells();
+    float* c1 = run.memory.data() + (step + 1) * run.cells();
+    each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
+      for (int k = 0; k < 4; ++k) {
+        const float value = gate[q + k * n] + x[q + k * n];
+        gate[q + k * n] = k == 3 ? std::tanh(value) : sigmoid(value);
+      }
+      c1[e] = gate[q + 2 * n] * c[e] + gate[q] * gate[q + 3 * n];
+      h1[e] = gate[q + n] * std::tanh(c1[e]);
+    });
+  }
+  void back(const Run& run, int64_t step, int64_t count, float* dh, float* dc, float* dx,
+            float* dr) const override {
+    const int64_t n = run.hidden;
+    each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
+      const float* gate = run.gate(step) + b * run.width() + j;
+      const float i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
+      const float c0 = run.c(step)[b * n + j], t = std::tanh(run.c(step + 1)[b * n + j]);
+      const float own = dc[e] + dh[e] * o * (1 - t * t);
+      dx[q] = own * g * i * (1 - i);
+      dx[q + n] = dh[e] * t * o * (1 - o);
+      dx[q + 2 * n] = own * c0 * f * (1 - f);
+      dx[q + 3 * n] = own * i * (1 - g * g);
+      for (int k = 0; k < 4; ++k) dr[q + k * n] = dx[q + k * n];
+      dc[e] = own * f;
+    });
+    state_cotangent(run, count, dr, run.width(), 0, dh);
+  }
+  void ahead(const Run& run, const RunTangents& tangents, int64_t step, int64_t count,
+             const float* tx, float* th, float* tc) const override {
+    const int64_t n = run.hidden;
+    std::vector<float> part(static_cast<size_t>(count * run.rows * run.width()));
+    recurrent_tangent(run, tangents, count, run.h(step), th, 0, run.width(), part.data());
+    each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
+      const float* gate = run.gate(step) + b * run.width() + j;
+      const float i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
+      const float c0 = run.c(step)[b * n + j], t = std::tanh(run.c(step + 1)[b * n + j]);
+      const auto total = [&](int k) { return tx[q + k * n] + part[q + k * n]; };
+      tc[e] = total(2) * f * (1 - f) * c0 + f * tc[e] + total(0) * i * (1 - i) * g +
+              i * total(3) * (1 - g * g);
+      th[e] = total(1) * o * (1 - o) * t + o * (1 - t * t) * tc[e];
+    });
+  }
+};
+
+// Gates z, r, n: h' = (1 − z)·n + z·h. n's recurrent part is r·(R h + b), as PyTorch has it
+// (`linear` in ONNX: linear_before_reset), or R(r·h) + b.
+class Gru final : public Cell {
+ public:
+  explicit Gru(bool linear) : linear_(linear) {}
+  int64_t gates() const override { return 3; }
+  int64_t kept_from(const Run& run) const override {
+    return linear_ ? run.width() : 2 * run.hidden;
+  }
+
+  void step(Run& run, int64_t step, const float* x) const override {
+    const int64_t n = run.hidden, width = run.width();
+    float* gate = run.active.data() + step * run.rows * width;
+    float* kept = run.inner.data() + step * run.cells();
+    const float* h = run.h(step);
+    float* h1 = run.state.data() + (step + 1) * run.cells();
+    recurrent_part(run, h, 0, linear_ ? width : 2 * n, gate);
+    each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
+      for (int k = 0; k < 2; ++k) gate[q + k * n] = sigmoid(gate[q + k * n] + x[q + k * n]);
+      kept[e] = linear_ ? gate[q + 2 * n] : gate[q + n] * h[e];
+    });
+    if (!linear_) recurrent_part(run, kept, 2 * n, width, gate);
+    each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
+      const float reset = linear_ ? gate[q + n] : 1;
+      const float value = std::tanh(x[q + 2 * n] + reset * gate[q + 2 * n]);
+      gate[q + 2 * n] = value;
+      h1[e] = (1 - gate[q]) * value + gate[q] * h[e];
+    });
+  }
+  void back(const Run& run, int64_t step, int64_t count, float* dh, float*, float* dx,
+            float* dr) const override {
+    const int64_t n = run.hidden;
+    const auto place = [&](int64_t b, int64_t j) { return run.gate(step) + b * run.width() + j; };
+    each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
+      const float* gate = place(b, j);
+      const float z = gate[0], r = gate[n], value = gate[2 * n];
+      const float kept = run.kept(step)[b * n + j], h0 = run.h(step)[b * n + j];
+      dx[q] = dh[e] * (h0 - value) * z * (1 - z);
+      dx[q + 2 * n] = dh[e] * (1 - z) * (1 - value * value);
+      if (linear_) dx[q + n] = dx[q + 2 * n] * kept * r * (1 - r);
+      dh[e] *= z;
+    });
+    if (!linear_) {
+      std::vector<float> through(static_cast<size_t>(count * run.cells()));
+      blas::parallel_gemm(false, false, count * run.rows, n, n, 1.0f, dx + 2 * n, run.width(),
+                          run.recurrent + 2 * n * n, n, 0.0f, through.data(), n);
+      each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
+        const float r = place(b, j)[n], h0 = run.h(step)[b * n + j];
+        dx[q + n] = through[e] * h0 * r * (1 - r);
+        dh[e] += through[e] * r;
+      });
+    }
+    each_cell(run, count, [&](int64_t b, int64_t j, int64_t, int64_t q) {
+      dr[q] = dx[q];
+      dr[q + n] = dx[q + n];
+      dr[q + 2 * n] = linear_ ? dx[q + 2 * n] * place(b, j)[n] : dx[q + 2 * n];
+    });
+    state_cotangent(run, count, dr, linear_ ? run.width() : 2 * n, 1, dh);
+  }
+  void ahead(const Run& run, const RunTangents& tangents, int64_t step, int64_t count,
+             const float* tx, float* th, float*) const override {
+    const int64_t n = run.hidden, width = run.width();
+    std::vector<float> part(static_cast<size_t>(count * run.rows * width));
+    recurrent_tangent(run, tangents, count, run.h(step), th, 0, linear_ ? width : 2 * n,
+                      part.data());
+    const auto reset = [&](const float* gate, int64_t q) {
+      return (tx[q + n] + part[q + n]) * gate[n] * (1 - gate[n]);
+    };
+    if (!linear_) {
+      std::vector<float> kept(static_cast<size_t>(count * run.cells()));
+      each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
+        const float* gate = run.gate(step) + b * width + j;
+        kept[e] = reset(gate, q) * run.h(step)[b * n + j] + gate[n] * th[e];
+      });
+      recurrent_tangent(run, tangents, count, run.kept(step), kept.data(), 2 * n, width,
+                        part.data());
+    }
+    each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
+      const float* gate = run.gate(step) + b * width + j;
+      const float z = gate[0], r = gate[n], value = gate[2 * n];
+      const float own = part[q + 2 * n];
+      const float state = linear_ ? reset(gate, q) * run.kept(step)[b * n + j] + r * own : own;
+      const float tn = (tx[q + 2 * n] + state) * (1 - value * value);
+      const float tz = (tx[q] + part[q]) * z * (1 - z);
+      th[e] = tz * (run.h(step)[b * n + j] - value) + (1 - z) * tn + z * th[e];
+    });
+  }
+
+ private:
+  bool linear_;
+};
+
+}  // namespace
+
+std::unique_ptr<Cell> cell_of(const Node& node, std::string& why) {
+  const Attributes& attributes = node.attributes;
+  const bool both = attributes.text("direction", "forward") == "bidirectional";
+  std::vector<std::string> names = attributes.texts("activations");
+  for (std::string& name : names)
+    for (char& c : name) c = static_cast<char>(std::tolower(c));
+  const size_t each = node.op == "LSTM" ? 3 : node.op == "GRU" ? 2 : 1;
+  std::vector<std::string> usual = node.op == "LSTM"
+                                       ? std::vector<std::string>{"sigmoid", "tanh", "tanh"}
+                                   : node.op == "GRU" ? std::vector<std::string>{"sigmoid", "tanh"}
+                                                      : std::vector<std::string>{"tanh"};
+  const bool relu = node.op == "RNN" && !names.empty() && names[0] == "relu";
+  if (relu) usual[0] = "relu";
+  for (size_t i = 0; i < names.size(); ++i)
+    if (names[i] != usual[i % each]) why = "it has other activation functions than usual";
+  if (!names.empty() && names.size() != each * (both ? 2 : 1))
+    why = "it has other activation functions than usual";
+  if (attributes.has("clip")) why = "it clips its gates";
+  if (attributes.integer("input_forget", 0) != 0) why = "its input and forget gates are coupled";
+  if (attributes.integer("layout", 0) != 0) why = "its layout is batch first";
+  if (!why.empty()) return nullptr;
+  if (node.op == "LSTM") return std::make_unique<Lstm>();
+  if (node.op == "GRU")
+    return std::make_unique<Gru>(attributes.integer("linear_before_reset", 0) != 0);
+  return std::make_unique<Simple>(relu);
+}
+
+}  // namespace at

@@ -1,0 +1,318 @@
+// LSTM, GRU and RNN: X (steps, B, I), W (D, g·H, I), R (D, g·H, H), bias (D, 2·g·H), initial states
+// (D, B, H); Y (steps, D, B, H) and the last states (D, B, H). In reverse the gates are computed
+// anew, then the steps are undone from the last to the first.
+#include <cstring>
+
+#include "core/blas.h"
+#include "rules/recurrent/cell.h"
+#include "rules/support/batch.h"
+#include "rules/support/pack.h"
+
+namespace at {
+namespace {
+
+std::vector<Run> forward_runs(const NodeView& view, const Cell& cell) {
+  const Shape& x = view.input(0).shape;
+  const int64_t directions = view.input(1).shape[0];
+  const std::string direction = view.node().attributes.text("direction", "forward");
+  std::vector<Run> runs;
+  for (int64_t d = 0; d < directions; ++d) {
+    Run run;
+    run.steps = x[0];
+    run.rows = x[1];
+    run.inputs = x[2];
+    run.hidden = view.input(2).shape[2];
+    run.gates = cell.gates();
+    run.backwards = direction == "reverse" || d == 1;
+    const int64_t width = run.width();
+    run.weight = view.input(1).floats() + d * width * run.inputs;
+    run.recurrent = view.input(2).floats() + d * width * run.hidden;
+    if (view.has_input(3)) run.bias = view.input(3).floats() + d * 2 * width;
+    run.state.resize(static_cast<size_t>((run.steps + 1) * run.cells()));
+    run.active.resize(static_cast<size_t>(run.steps * run.rows * width));
+    run.inner.resize(static_cast<size_t>(run.steps * run.cells()));
+    const auto start = [&](int k, std::vector<float>& values) {
+      if (view.has_input(k))
+        std::copy_n(view.input(k).floats() + d * run.cells(), run.cells(), values.data());
+    };
+    start(5, run.state);
+    if (cell.has_memory()) {
+      run.memory.resize(run.state.size());
+      start(6, run.memory);
+    }
+    std::vector<float> part(static_cast<size_t>(run.steps * run.rows * width));
+    blas::parallel_gemm(false, true, run.steps * run.rows, width, run.inputs, 1.0f,
+                        view.input(0).floats(), run.inputs, run.weight, run.inputs, 0.0f,
+                        part.data(), width);
+    if (run.bias)
+      for (int64_t r = 0; r < run.steps * run.rows; ++r)
+        for (int64_t e = 0; e < width; ++e) part[r * width + e] += run.bias[e];
+    for (int64_t s = 0; s < run.steps; ++s)
+      cell.step(run, s, part.data() + run.time(s) * run.rows * width);
+    runs.push_back(std::move(run));
+  }
+  return runs;
+}
+
+// Cotangents of the gates of one direction, of their input part and of their recurrent part.
+struct Gates {
+  float* x;  // (steps by time, count, B, g·H)
+  float* r;
+};
+
+class Recurrent final : public Rule {
+ public:
+  bool differentiable(const Node&, int k) const override { return k != 4; }
+
+  Needs needs(const Node&, const std::vector<bool>&) const override {
+    return {{0, 1, 2, 3, 5, 6}, {}};
+  }
+
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {
+    std::string why;
+    cell_of(node, why);
+    const auto has = [&](size_t k) { return node.inputs.size() > k && node.inputs[k] >= 0; };
+    if (has(4)) why = "its sequences have lengths of their own";
+    if (has(7)) why = "it has peepholes";
+    if (why.empty()) return nullptr;
+    return std::make_unique<Refusal>(
+        Refusal{why, "export it as PyTorch's layers are exported, or unroll it"});
+  }
+
+  void reverse(Call& call) const override {
+    std::string why;
+    const std::unique_ptr<Cell> cell = cell_of(call.node(), why);
+    const std::vector<Run> runs = forward_runs(call, *cell);
+    std::vector<Gates> gates;
+    float* first[2] = {call.wants(5) ? plain(call, 5) : nullptr,
+                       call.wants(6) ? plain(call, 6) : nullptr};
+    for (size_t d = 0; d < runs.size(); ++d)
+      gates.push_back(undo(call, *cell, runs[d], static_cast<int64_t>(d), runs.size(), first));
+    if (call.wants(0)) input(call, runs, gates);
+    if (call.wants(3)) bias(call, runs, gates);
+    if (call.wants(1)) weight(call, *cell, runs, gates, 1);
+    if (call.wants(2)) weight(call, *cell, runs, gates, 2);
+  }
+
+  void forward(TangentCall& call) const override;
+
+ private:
+  static float* plain(Call& call, int k) {
+    require_plain(call, k);
+    return call.in(k);
+  }
+
+  static Gates undo(Call& call, const Cell& cell, const Run& run, int64_t d, size_t directions,
+                    float* const first[2]) {
+    const int64_t count = call.count(), cells = run.cells(), all = count * cells;
+    const int64_t width = count * run.rows * run.width();
+    Gates gates{call.scratch(run.steps * width), call.scratch(run.steps * width)};
+    float* state[2] = {call.scratch(all), call.scratch(all)};
+    const int64_t across = static_cast<int64_t>(directions) * cells;  // (D, B, H)
+    for (int s = 0; s < 2; ++s) {
+      const float* out = call.out(1 + s);
+      for (int64_t c = 0; c < count; ++c) {
+        float* own = state[s] + c * cells;
+        if (out) {
+          std::copy_n(out + c * across + d * cells, cells, own);
+        } else {
+          std::fill(own, own + cells, 0.0f);
+        }
+      }
+    }
+    for (int64_t s = run.steps; s-- > 0;) {
+      const int64_t t = run.time(s);
+      if (const float* out = call.out(0))
+        for (int64_t c = 0; c < count; ++c) {
+          const float* g = out + (c * run.steps + t) * across + d * cells;
+          float* own = state[0] + c * cells;
+          for (int64_t e = 0; e < cells; ++e) own[e] += g[e];
+        }
+      call.control().poll();
+      cell.back(run, s, count, state[0], state[1], gates.x + t * width, gates.r + t * width);
+    }
+    for (int s = 0; s < 2; ++s)
+      for (int64_t c = 0; first[s] && c < count; ++c)
+        std::copy_n(state[s] + c * cells, cells, first[s] + c * across + d * cells);
+    return gates;
+  }
+
+  // X's cotangent (count, steps, B, I), both directions together.
+  static void input(Call& call, const std::vector<Run>& runs, const std::vector<Gates>& gates) {
+    const Run& any = runs[0];
+    const int64_t count = call.count();
+    float* in = plain(call, 0);
+    parallel_for(count * any.steps, 1, [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t c = item / any.steps, t = item % any.steps;
+        for (size_t d = 0; d < runs.size(); ++d)
+          blas::gemm(false, false, any.rows, any.inputs, any.width(), 1.0f,
+                     gates[d].x + (t * count + c) * any.rows * any.width(), any.width(),
+                     runs[d].weight, any.inputs, d ? 1.0f : 0.0f, in + item * any.rows * any.inputs,
+                     any.inputs);
+      }
+    });
+  }
+
+  // The sample of every row of the batch.
+  static std::vector<int64_t> row_samples(const Call& call, const Run& run) {
+    std::vector<int64_t> samples;
+    int j = 0;
+    while (call.output(j).shape.empty() && j < 2) ++j;
+    for (int64_t b = 0; b < run.rows; ++b)
+      samples.push_back(sample_of(call.output(j), b * run.hidden, call.samples()));
+    return samples;
+  }
+
+  static void bias(Call& call, const std::vector<Run>& runs, const std::vector<Gates>& gates) {
+    const Run& any = runs[0];
+    const int64_t count = call.count(), width = any.width();
+    const int64_t samples = call.per_sample(3) ? call.samples() : 1;
+    const std::vector<int64_t> of = row_samples(call, any);
+    const int64_t size = call.input(3).size();
+    float* in = call.in(3);
+    fill_zero(in, count * samples * size);
+    for (size_t d = 0; d < runs.size(); ++d)
+      for (int64_t t = 0; t < any.steps; ++t)
+        for (int64_t c = 0; c < count; ++c)
+          for (int64_t b = 0; b < any.rows; ++b) {
+            const int64_t from = ((t * count + c) * any.rows + b) * width;
+            const int64_t s = samples > 1 ? of[b] : 0;
+            float* to = in + (c * samples + s) * size + static_cast<int64_t>(d) * 2 * width;
+            for (int64_t e = 0; e < width; ++e) {
+              to[e] += gates[d].x[from + e];
+              to[width + e] += gates[d].r[from + e];
+            }
+          }
+  }
+
+  // What stands beside the gates' cotangents in the features of W (k 1) or R (k 2) at a time.
+  static const float* partner(Call& call, const Run& run, int k, int64_t t, bool kept) {
+    if (k == 1) return call.input(0).floats() + t * run.rows * run.inputs;
+    const int64_t step = run.time(t);
+    return kept ? run.kept(step) : run.h(step);
+  }
+
+  static void weight(Call& call, const Cell& cell, const std::vector<Run>& runs,
+                     const std::vector<Gates>& gates, int k) {
+    const Run& any = runs[0];
+    const int64_t count = call.count(), width = any.width(), rows = any.rows;
+    const int64_t numbers = k == 1 ? any.inputs : any.hidden;
+    // Some gates may see another state: then every time counts twice, each with part of the gates.
+    const int64_t border = k == 1 ? width : cell.kept_from(any);
+    const int64_t rounds = border < width ? 2 : 1;
+    const auto groups = static_cast<int64_t>(runs.size());
+    const auto gate = [&](int64_t d) { return k == 1 ? gates[d].x : gates[d].r; };
+    if (!call.per_sample(k)) {
+      float* in = call.in(k);
+      parallel_for(count * groups, 1, [&](int64_t first, int64_t last) {
+        for (int64_t item = first; item < last; ++item) {
+          const int64_t c = item / groups, d = item % groups;
+          for (int64_t t = 0; t < any.steps; ++t)
+            for (int64_t round = 0; round < rounds; ++round) {
+              const int64_t from = round ? border : 0, to = round ? width : border;
+              blas::gemm(true, false, to - from, numbers, rows, 1.0f,
+                         gate(d) + (t * count + c) * rows * width + from, width,
+                         partner(call, runs[d], k, t, round != 0), numbers, t ? 1.0f : 0.0f,
+                         in + (item * width + from) * numbers, numbers);
+            }
+        }
+      });
+      return;
+    }
+    const std::vector<int64_t> of = row_samples(call, any);
+    const int64_t each = any.steps * rounds * rows;
+    const Places places = place_rows(
+        groups * each, groups, call.samples(), [&](int64_t r) { return r / each; },
+        [&](int64_t r) { return of[r % rows]; });
+    MatrixDims dims;
+    dims.groups = groups;
+    dims.positions = places.positions;
+    dims.rows = width;
+    dims.cols = numbers;
+    const MatrixFactor factor = call.matrix(k, dims);
+    for (int64_t r = 0; r < groups * each; ++r) {
+      const int64_t d = r / each, round = r % each / (any.steps * rows);
+      const int64_t t = r / rows % any.steps, b = r % rows;
+      const int64_t from = round ? border : 0, to = round ? width : border;
+      std::copy_n(partner(call, runs[d], k, t, round != 0) + b * numbers, numbers,
+                  factor.h + places.slot[r] * numbers);
+      for (int64_t c = 0; c < count; ++c) {
+        float* delta = factor.delta + (places.slot[r] * count + c) * width;
+        if (rounds > 1) std::fill(delta, delta + width, 0.0f);
+        const float* g = gate(d) + ((t * count + c) * rows + b) * width;
+        std::copy(g + from, g + to, delta + from);
+      }
+    }
+  }
+};
+
+void Recurrent::forward(TangentCall& call) const {
+  std::string why;
+  const std::unique_ptr<Cell> cell = cell_of(call.node(), why);
+  const std::vector<Run> runs = forward_runs(call, *cell);
+  const int64_t count = call.count();
+  const auto directions = static_cast<int64_t>(runs.size());
+  float* out[3];
+  for (int j = 0; j < 3; ++j) out[j] = call.wants(j) ? call.out(j) : nullptr;
+  for (int64_t d = 0; d < directions; ++d) {
+    const Run& run = runs[d];
+    const int64_t cells = run.cells(), width = run.width(), block = run.rows * width;
+    RunTangents tangents;
+    if (const float* r = call.in(2)) {
+      tangents.recurrent = r + d * width * run.hidden;
+      tangents.recurrent_step = call.input(2).size();
+    }
+    if (const float* bias = call.in(3)) {
+      tangents.bias = bias + d * 2 * width + width;
+      tangents.bias_step = call.input(3).size();
+    }
+    float* state[2] = {call.scratch(count * cells), call.scratch(count * cells)};
+    for (int s = 0; s < 2; ++s) {
+      const float* from = call.in(5 + s);
+      for (int64_t c = 0; c < count; ++c) {
+        float* own = state[s] + c * cells;
+        if (from) {
+          std::copy_n(from + (c * directions + d) * cells, cells, own);
+        } else {
+          std::fill(own, own + cells, 0.0f);
+        }
+      }
+    }
+    float* tx = call.scratch(count * block);
+    for (int64_t s = 0; s < run.steps; ++s) {
+      const int64_t t = run.time(s);
+      fill_zero(tx, count * block);
+      for (int64_t c = 0; c < count; ++c) {
+        float* own = tx + c * block;
+        const float* x = call.input(0).floats() + t * run.rows * run.inputs;
+        if (const float* in = call.in(0))
+          blas::gemm(false, true, run.rows, width, run.inputs, 1.0f,
+                     in + (c * run.steps + t) * run.rows * run.inputs, run.inputs, run.weight,
+                     run.inputs, 1.0f, own, width);
+        if (const float* w = call.in(1))
+          blas::gemm(false, true, run.rows, width, run.inputs, 1.0f, x, run.inputs,
+                     w + (c * directions + d) * width * run.inputs, run.inputs, 1.0f, own, width);
+        if (const float* bias = call.in(3))
+          for (int64_t e = 0; e < block; ++e)
+            own[e] += bias[c * call.input(3).size() + d * 2 * width + e % width];
+      }
+      cell->ahead(run, tangents, s, count, tx, state[0], state[1]);
+      for (int64_t c = 0; out[0] && c < count; ++c)
+        std::copy_n(state[0] + c * cells, cells,
+                    out[0] + ((c * run.steps + t) * directions + d) * cells);
+    }
+    for (int s = 0; s < 2; ++s)
+      for (int64_t c = 0; out[1 + s] && c < count; ++c)
+        std::copy_n(state[s] + c * cells, cells, out[1 + s] + (c * directions + d) * cells);
+  }
+}
+
+const Registration rows[] = {
+    {"LSTM", std::make_unique<Recurrent>()},
+    {"GRU", std::make_unique<Recurrent>()},
+    {"RNN", std::make_unique<Recurrent>()},
+};
+
+}  // namespace
+}  // namespace at
