@@ -47,26 +47,46 @@ function readers(graph: GraphProto): Map<string, { op: string; position: number 
   return found
 }
 
-/** All entries 1 (or 0): what exporters put for the scale (or bias) of a norm without weights. */
-function isFilled(tensor: TensorProto, value: 0 | 1): boolean {
+/** Are all entries one number (this one, where given)? */
+function isFilled(tensor: TensorProto, value?: number): boolean {
   const raw = tensor.rawData
-  if (raw.length === 0)
-    return tensor.floatData.length > 0 && tensor.floatData.every((x) => x === value)
+  if (raw.length === 0) {
+    const [first = 0] = tensor.floatData
+    return tensor.floatData.length > 0 && tensor.floatData.every((x) => x === (value ?? first))
+  }
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength)
+  const wanted = value ?? (raw.length >= 4 ? view.getFloat32(0, true) : 0)
   for (let at = 0; at + 4 <= raw.length; at += 4) {
-    if (view.getFloat32(at, true) !== value) return false
+    if (view.getFloat32(at, true) !== wanted) return false
   }
   return true
+}
+
+/**
+ * What an exporter puts where the program has no tensor: the scale (1) and bias (0) of a norm
+ * without weights, and what is written into a mask piece by piece.
+ */
+function isFiller(
+  tensor: TensorProto,
+  used: readonly { op: string; position: number }[],
+): string | undefined {
+  if (used.length === 0) return undefined
+  const norm = used.every(({ op }) => op === 'InstanceNormalization')
+  if (norm && used.every(({ position }) => isFilled(tensor, position === 1 ? 1 : 0))) {
+    return 'the filler of a norm without weights'
+  }
+  const written = used.every(({ op }) => op === 'ScatterND' || op === 'ScatterElements')
+  return written && isFilled(tensor) ? 'the filler of a mask' : undefined
 }
 
 /**
  * Float32 initializers of the main graph that are constants by all signs, with the reason in words:
  * - PyTorch's current exporter names the module's parameters and buffers in the file. Buffers are
  *   constants; so is any other initializer when every parameter is there under its name. When some
- *   were folded into new initializers, only single numbers in formulas and the fillers of a norm
- *   without weights are.
+ *   were folded into new initializers, only single numbers in formulas and fillers are.
  * - PyTorch's TorchScript exporter writes constants as Constant nodes; an initializer is one only
- *   when an optimiser moved it (its name tells).
+ *   when an optimiser moved it (its name tells). Where the current exporter's notes were lost,
+ *   single numbers that it named itself are constants.
  * - Other converters store every number as an initializer: those without dimensions are constants.
  */
 export function constantInitializers(model: OnnxModel): Map<string, string> {
@@ -85,20 +105,17 @@ export function constantInitializers(model: OnnxModel): Map<string, string> {
         proto.producerName !== 'pytorch' || /(^|[/_])Constant(_|$)|^onnx::/.test(name)
       if (tensor.dims.length === 0 && generated && !inLayer) {
         constants.set(name, 'a number without dimensions')
+      } else if (single && /^val_\d+$/.test(name) && !inLayer) {
+        constants.set(name, 'a number that the exporter stored')
       }
       continue
     }
     const kind = signature.get(name)
     if (kind === 'buffer') constants.set(name, 'a buffer of the module')
     if (kind) continue
-    const filler =
-      used.length > 0 &&
-      used.every(
-        ({ op, position }) =>
-          op === 'InstanceNormalization' && isFilled(tensor, position === 1 ? 1 : 0),
-      )
+    const filler = isFiller(tensor, used)
     if (complete || (single && !inLayer)) constants.set(name, 'a number that the exporter stored')
-    else if (filler) constants.set(name, 'the filler of a norm without weights')
+    else if (filler !== undefined) constants.set(name, filler)
   }
   return constants
 }
