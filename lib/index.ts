@@ -35,8 +35,10 @@ export { type LoadOptions, Network } from './network.js'
 export type { Dimension, ValueInfo } from './onnx/index.js'
 export { KernelOperator } from './operator.js'
 export {
+  type ProbeAdaptive,
   type ProbeAlignment,
   type ProbeGroup,
+  type ProbeHeldOut,
   type ProbeLayer,
   type ProbeNetwork,
   type ProbeOptions,

@@ -6,6 +6,7 @@ import type { Inputs } from '../inputs.js'
 import { TangentKernel } from '../kernel.js'
 import type { Network } from '../network.js'
 import type { ValueInfo } from '../onnx/index.js'
+import { compareAdaptive } from './adaptive.js'
 import { printable } from './html.js'
 import type { Labels } from './labels.js'
 import { rasterise } from './raster.js'
@@ -35,6 +36,8 @@ export interface Plan {
   cells: { whole: number; layer: number }
   /** Rows of a Gram matrix up to which its spectrum is computed. */
   spectrumLimit: number
+  /** Rows of the Gram matrix that the adaptive model is fitted to at most. */
+  adaptiveRows: number
   options: Pick<NtkOptions, 'method' | 'outputs' | 'threads' | 'memory' | 'signal'>
   onProgress?: ((fraction: number) => void) | undefined
 }
@@ -76,6 +79,7 @@ export async function measure(subject: ProbeSubject, plan: Plan): Promise<ProbeN
   const spectrum = await spectrumOf(total, outputs, plan, () =>
     network.ntk(x, { ...options, ...progress(0.5, 0.9), kernel: 'full' }),
   )
+  const adaptive = await compareAdaptive(network, outputs, plan, plan.adaptiveRows)
   plan.onProgress?.(1)
   const frozen = network.parameters.filter((one) => one.frozen)
   return {
@@ -95,6 +99,7 @@ export async function measure(subject: ProbeSubject, plan: Plan): Promise<ProbeN
     alignment: await alignment(total, plan),
     raster: rasterise(total.data, plan.order, plan.cells.whole),
     spectrum,
+    adaptive,
     method: options.method ?? 'auto',
     seconds: (performance.now() - start) / 1000,
   }

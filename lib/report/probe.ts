@@ -27,6 +27,11 @@ export interface ProbeOptions extends Omit<DerivativeOptions, 'block'> {
    * is that of the (N, N) trace kernel, and the report says so.
    */
   spectrumLimit?: number | undefined
+  /**
+   * With a target: rows (samples times outputs) that the adaptive model is fitted to at most
+   * (default: 600); 0 leaves the comparison out.
+   */
+  adaptiveRows?: number | undefined
   /** How many networks there are, where `networks` is not an array; for `onProgress`. */
   count?: number | undefined
 }
@@ -71,6 +76,7 @@ export async function probe(
     order,
     cells: { whole: cells, layer: Math.min(cells, 128) },
     spectrumLimit: positive(options.spectrumLimit ?? 4096, 'options.spectrumLimit'),
+    adaptiveRows: options.adaptiveRows ?? 600,
     options: { signal, threads, memory, outputs, method },
   }
   const count = options.count ?? (Array.isArray(networks) ? networks.length : 0)

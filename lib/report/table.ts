@@ -1,6 +1,6 @@
 import { num, percent, shape, short, unit, whole } from './format.js'
 import { ends } from './series.js'
-import type { ProbeNetwork, ProbeReport } from './types.js'
+import type { ProbeAdaptive, ProbeNetwork, ProbeReport } from './types.js'
 
 type Cell = string | undefined
 
@@ -44,6 +44,14 @@ export function reportTable(report: ProbeReport): string[] {
     `${change('effective rank', ({ spectrum }) => num(spectrum.effectiveRank))} of ${whole(first.spectrum.size)} (${first.spectrum.of === 'gram' ? 'full Gram matrix' : 'trace kernel'})`,
     ...(aligned
       ? [change('cosine, uncentred', ({ alignment }) => (alignment ? unit(alignment.cosine) : '–'))]
+      : []),
+    ...(shown.every(({ adaptive }) => adaptive !== null)
+      ? [
+          change('held-out error', ({ adaptive }) => {
+            const { fixed, adaptive: adapted } = adaptive as ProbeAdaptive
+            return `${num(fixed.error)} fixed, ${num(adapted.error)} adaptive`
+          }),
+        ]
       : []),
     ...(shown.every(({ accuracy }) => accuracy !== null)
       ? [change('classified right', ({ accuracy }) => percent(accuracy as number))]

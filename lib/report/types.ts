@@ -41,6 +41,35 @@ export interface ProbeSpectrum {
   participationRatio: number
 }
 
+/** Errors on samples that were held out, over the folds of a cross-validation. */
+export interface ProbeHeldOut {
+  ridge: number
+  /** Mean squared error. */
+  error: number
+  standardError: number
+  /** Share of samples put into another class: the largest output's, or the sign's. */
+  misclassified: number
+}
+
+/** The target fitted with the tangent features as they are, and with adaptive ones. */
+export interface ProbeAdaptive {
+  /** Samples used. */
+  samples: number
+  folds: number
+  /** Each at the ridge of least held-out error among three a factor of ten apart. */
+  fixed: ProbeHeldOut
+  adaptive: ProbeHeldOut
+  /** The fixed model's error less the adaptive one's, fold by fold. */
+  gain: { mean: number; standardError: number }
+  /** Of the adaptive fit to all samples used, and how it ended. */
+  iterations: number
+  status: string
+  /** Cosine of the full kernel and vec(Y)vec(Y)ᵀ: of the tangent kernel, and of the adapted one. */
+  alignment: { before: number; after: number }
+  /** Blocks of the adaptive fit, [W b] of a layer: B's singular values, at most 64 each. */
+  blocks: { name: string; shape: number[]; singularValues: number[]; effectiveRank: number }[]
+}
+
 export interface ProbeValue {
   name: string
   type: string
@@ -67,6 +96,8 @@ export interface ProbeNetwork {
   alignment: ProbeAlignment | null
   raster: ProbeRaster
   spectrum: ProbeSpectrum
+  /** Null without a target that belongs to the outputs, and where it was not asked for. */
+  adaptive: ProbeAdaptive | null
   /** How the kernels were computed; all ways agree within rounding. */
   method: string
   seconds: number

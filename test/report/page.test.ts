@@ -32,6 +32,11 @@ test('what is shown is what the report says', (t) => {
   t.true(text.includes('centred alignment with the labels rose from 0.20 to 0.70'))
   t.true(text.includes('the full Gram matrix, 24 samples × 3 outputs = 72 rows'))
   t.true(text.includes('30 %') && text.includes('90 %'))
+  t.true(text.includes('What adapting the features gains'))
+  t.regex(text, /held-out squared error of adaptive features is 44 % lower.*0\.05.*against 0\.09/)
+  t.regex(text, /alignment with the target from 0\.2 to 0\.6/)
+  const silent = sampleReport({ labels: false })
+  t.false(renderReport(silent).includes('What adapting the features gains'))
 })
 
 test('names from files are text, in the page and in its figures', (t) => {

@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import { type NdArray, Network, probe, readArray, renderReport } from '../../lib/index.js'
+import {
+  type NdArray,
+  Network,
+  type ProbeAdaptive,
+  probe,
+  readArray,
+  renderReport,
+} from '../../lib/index.js'
 
 const example = 'examples/fashion-mnist'
 const files = { init: `${example}/mlp_init.onnx`, trained: `${example}/mlp_trained.onnx` }
@@ -94,6 +101,36 @@ test('a report holds what its definitions say', async (t) => {
     [...(y.data as Uint8Array)].sort((a, b) => a - b),
   )
   near(measured.raster.values[n + 2]!, kernel[report.order[1]!]![report.order[2]!]!, 1e-3, 'cell')
+})
+
+test('fixed against adaptive features, on the samples and outputs that the target allows', async (t) => {
+  const { x, y } = await demo(12)
+  await using network = await Network.load(files.init)
+  const subject = { name: 'init', network }
+  const [measured] = (await probe([subject], x, y, { adaptiveRows: 300, cells: 8 })).networks
+  const found = measured?.adaptive as ProbeAdaptive
+  t.is(found.samples, 30)
+  t.true(found.fixed.ridge > 0 && found.adaptive.ridge > 0)
+  t.is(found.folds, 3)
+  t.true(found.fixed.error > 0 && found.adaptive.error > 0 && found.fixed.standardError > 0)
+  t.true(found.adaptive.misclassified <= 1)
+  const gap = found.fixed.error - found.adaptive.error
+  t.true(Math.abs(found.gain.mean - gap) < 1e-4 * found.fixed.error)
+  for (const value of Object.values(found.alignment)) t.true(Math.abs(value) < 1)
+  t.deepEqual(
+    found.blocks.map(({ name }) => name),
+    measured?.layers.map(({ name }) => name),
+  )
+  for (const { singularValues } of found.blocks) {
+    singularValues.forEach((value, j) => {
+      t.true(j === 0 || value <= (singularValues[j - 1] as number))
+    })
+  }
+  const [skipped] = (await probe([subject], x, y, { adaptiveRows: 0, cells: 8 })).networks
+  t.is(skipped?.adaptive, null)
+  const values = { data: Float64Array.from({ length: 120 }, (_, i) => Math.sin(i)), shape: [120] }
+  const [other] = (await probe([subject], x, values, { cells: 8 })).networks
+  t.is(other?.adaptive, null)
 })
 
 test('a report agrees with the float64 reference of the networks', async (t) => {

@@ -81,6 +81,29 @@ export function sampleReport({
         effectiveRank: 5 + at,
         participationRatio: 3 + at,
       },
+      adaptive: labels
+        ? {
+            samples,
+            folds: 3,
+            fixed: { ridge: 0.01, error: 0.09, standardError: 0.01, misclassified: 0.2 },
+            adaptive: {
+              ridge: 0.1,
+              error: 0.06 - 0.01 * at,
+              standardError: 0.01,
+              misclassified: 0.1,
+            },
+            gain: { mean: 0.03 + 0.01 * at, standardError: 0.005 },
+            iterations: 21,
+            status: 'converged',
+            alignment: { before: 0.1 + 0.1 * at, after: 0.6 },
+            blocks: layers.map((layer) => ({
+              name: layer,
+              shape: [4, 5],
+              singularValues: [2, 0.5, 0.01],
+              effectiveRank: 1.3,
+            })),
+          }
+        : null,
       method: 'auto',
       seconds: 0.25,
     }

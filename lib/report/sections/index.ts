@@ -1,4 +1,5 @@
 import type { Section } from '../section.js'
+import { adaptive } from './adaptive.js'
 import { alignment } from './alignment.js'
 import { kernels } from './kernels.js'
 import { layers } from './layers.js'
@@ -14,4 +15,5 @@ export const sections: readonly Section[] = [
   kernels,
   spectrum,
   layers,
+  adaptive,
 ]
