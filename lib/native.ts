@@ -402,6 +402,8 @@ export interface NativeAddon extends NativeSolve {
   releaseBlock(id: number): void
   /** Releases a block that nobody will read: what it held is lost, its memory given back now. */
   discardBlock(id: number): void
+  /** Gives memory that calls left for the next ones back to the system. */
+  releaseSpareMemory(): void
   /** A block made elsewhere as an ArrayBuffer of this thread. Attach a block in one thread only. */
   attachBlock(id: number, bytes: number): ArrayBuffer
   /** Throws a code'd error when the graph is malformed; refusals are in `analysis`. */

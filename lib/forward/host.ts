@@ -1,6 +1,7 @@
 // The main thread's side of a forward worker: one per architecture, shared by all its networks.
 import { Worker } from 'node:worker_threads'
 import { type ErrorCode, TangentError } from '../errors.js'
+import { native } from '../native.js'
 import type {
   FromWorker,
   PlanMessage,
@@ -33,6 +34,8 @@ interface Pending {
 }
 
 const progressEvery = 100
+/** Memory of a call is kept for the next one for this many milliseconds. */
+const keepMemory = 2000
 /** An aborted call rejects at the latest after this many milliseconds. */
 const abortGrace = 60
 
@@ -47,6 +50,7 @@ export class Host {
   #queue: Promise<unknown> = Promise.resolve()
   #nextId = 1
   #closed = false
+  #idle: NodeJS.Timeout | undefined
 
   /** @param entry the worker's file, where tests want another. */
   constructor(init: WorkerInit, entry = new URL('./worker.js', import.meta.url)) {
@@ -101,6 +105,7 @@ export class Host {
       this.#networks.add(network)
       post({ type: 'weights', network, weights: weights() })
     }
+    clearTimeout(this.#idle)
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject })
@@ -165,7 +170,10 @@ export class Host {
   #receive(reply: FromWorker): void {
     const pending = this.#pending.get(reply.id)
     this.#pending.delete(reply.id)
-    if (this.#pending.size === 0) this.#worker?.unref()
+    if (this.#pending.size === 0) {
+      this.#worker?.unref()
+      this.#idle = setTimeout(() => native.releaseSpareMemory(), keepMemory).unref()
+    }
     if (reply.ok) pending?.resolve(reply.result)
     else pending?.reject(errorFrom(reply))
   }
@@ -192,6 +200,8 @@ export class Host {
     await this.#queue
     this.#closed = true
     await this.#worker?.terminate()
+    clearTimeout(this.#idle)
+    native.releaseSpareMemory()
   }
 }
 

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "binding/convert.h"
+#include "core/spare.h"
 
 namespace at {
 
@@ -66,6 +67,7 @@ void release(const Napi::CallbackInfo& info) {
 void discard(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { find_block(to_int64(info[0], "id"))->drop(); });
   release(info);
+  release_spare_memory();
 }
 
 }  // namespace
@@ -89,6 +91,8 @@ void export_blocks(Napi::Env env, Napi::Object exports) {
   exports.Set("attachBlock", Napi::Function::New(env, attach));
   exports.Set("releaseBlock", Napi::Function::New(env, release));
   exports.Set("discardBlock", Napi::Function::New(env, discard));
+  exports.Set("releaseSpareMemory",
+              Napi::Function::New(env, [](const Napi::CallbackInfo&) { release_spare_memory(); }));
 }
 
 }  // namespace at

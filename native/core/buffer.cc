@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/shape.h"
+#include "core/spare.h"
 
 namespace at {
 
@@ -20,19 +21,27 @@ size_t rounded(size_t bytes) {
   const size_t unit = bytes >= kHuge ? kHuge : 64;
   return (bytes + unit - 1) / unit * unit;
 }
+
 }  // namespace
 
 Memory::Memory(size_t bytes) : bytes_(rounded(bytes ? bytes : 1)) {
-  const size_t alignment = bytes_ >= kHuge ? kHuge : 64;
-  if (posix_memalign(&data_, alignment, bytes_) != 0) {
+  if (bytes_ >= kHuge) {
+    data_ = take_block(bytes_);
+  } else if (posix_memalign(&data_, 64, bytes_) != 0) {
+    data_ = nullptr;
+  }
+  if (!data_) {
     throw Error("OUT_OF_MEMORY", "The system has no " + std::to_string(bytes_) + " bytes to give");
   }
-#ifdef MADV_HUGEPAGE
-  if (bytes_ >= kHuge) madvise(data_, bytes_, MADV_HUGEPAGE);
-#endif
 }
 
-Memory::~Memory() { std::free(data_); }
+Memory::~Memory() {
+  if (bytes_ < kHuge) {
+    std::free(data_);
+  } else {
+    give_block(data_, bytes_);
+  }
+}
 
 void Memory::drop() {
 #ifdef MADV_DONTNEED
