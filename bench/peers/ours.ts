@@ -40,6 +40,11 @@ async function main(): Promise<Figures> {
   const baseline = resetPeak()
   const x = await readNpy(at('x.npy'))
   await using network = await Network.load(at('model.onnx'), { threads })
+  const eigenvalues = async (opened: Network): Promise<NdArray> => {
+    const kernel = await opened.kernelOperator(x)
+    const { values } = await kernel.topEigenvalues({ count: spec.count, tolerance: 1e-4 })
+    return { data: values, shape: [values.length] }
+  }
   const call = (): Promise<NdArray | ParameterArrays> => {
     switch (spec.call) {
       case 'ntk':
@@ -48,6 +53,8 @@ async function main(): Promise<Figures> {
         return network.ntk(x, { kernel: 'trace' })
       case 'jacobian':
         return network.jacobian(x)
+      case 'eigenvalues':
+        return eigenvalues(network)
       default:
         throw new Error(`no call ${spec.call}`)
     }

@@ -1,4 +1,4 @@
-// `npm run bench:peers [-- WORKLOAD …] [-- --rounds R --seconds S --threads T --only PEER]`
+// `npm run bench:peers [-- WORKLOAD …] [-- --rounds R --seconds S --threads T --samples N --only PEER]`
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
@@ -24,6 +24,8 @@ const { values: options, positionals } = parseArgs({
     repeats: { type: 'string', default: '10' },
     threads: { type: 'string', default: String(availableParallelism()) },
     minutes: { type: 'string', default: '10' },
+    /** This many samples instead of each workload's own, to try both sides out. */
+    samples: { type: 'string' },
     /** Only peers whose name contains this; `none` for ours alone. */
     only: { type: 'string' },
   },
@@ -113,7 +115,7 @@ function merged(a: Figures | string | undefined, b: Figures | string): Figures |
 }
 
 async function measure(workload: PeerWorkload): Promise<Outcome> {
-  const folder = join(out, workload.name)
+  const folder = join(out, options.samples ? `${workload.name}-n${options.samples}` : workload.name)
   const network = await prepare(workload, folder)
   const outcome: Outcome = {
     workload: workload.name,
@@ -160,7 +162,9 @@ async function measure(workload: PeerWorkload): Promise<Outcome> {
   return outcome
 }
 
-const wanted = positionals.length > 0 ? positionals.map(workloadNamed) : workloads
+const wanted = (positionals.length > 0 ? positionals.map(workloadNamed) : workloads).map(
+  (workload) => (options.samples ? { ...workload, samples: Number(options.samples) } : workload),
+)
 const print = (text: string) => process.stdout.write(`${text}\n`)
 const lines = machineLines(threads)
 print(lines.join('\n'))
