@@ -64,6 +64,7 @@ export type {
   NetworkFeatures,
 } from './solve/blocks.js'
 export { networkFeatures } from './solve/blocks.js'
+export { combinedPenalty } from './solve/combine.js'
 export {
   type EigenvalueFit,
   type EigenvalueOptions,
@@ -102,6 +103,7 @@ export {
   fitPath,
 } from './solve/path.js'
 export { type Penalty, type PenaltyValues, penaltyOf } from './solve/penalty.js'
+export { fitByProducts, type ProductFitOptions } from './solve/products.js'
 export type { BlockOptions, Structure } from './solve/rules.js'
 export { KernelSpectrum, type RidgeErrors, type TrainingTime } from './solve/spectrum.js'
 export { loadModel, saveModel } from './solve/storage.js'

@@ -69,8 +69,8 @@ export async function residualOf(
   network: Network,
   x: Inputs,
   y: NdArray,
-  features: TangentFeatures,
-  options: NetworkFitOptions,
+  features: { samples: number; outputs: number },
+  options: Pick<NetworkFitOptions, 'signal' | 'threads' | 'memory' | 'outputs'>,
 ): Promise<Float64Array> {
   const { samples, outputs } = features
   const flat = y.shape.length === 1 ? [y.shape[0], 1] : y.shape

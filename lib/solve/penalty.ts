@@ -37,7 +37,7 @@ export function checkPenalty(penalty: Penalty, name: string): void {
   }
 }
 
-function asFunction(penalty: Penalty): (z: number) => number {
+export function asFunction(penalty: Penalty): (z: number) => number {
   return typeof penalty === 'number' ? (z) => (z - 1) ** penalty : penalty
 }
 
@@ -226,7 +226,7 @@ function trade(sides: Side[], z: number[], a: number, b: number): void {
 const golden = (3 - Math.sqrt(5)) / 2
 
 /** The minimum in [low, high] of a function that has one there (Brent 1973, chapter 5). */
-function lineMinimum(f: (x: number) => number, low: number, high: number): number {
+export function lineMinimum(f: (x: number) => number, low: number, high: number): number {
   let [a, b] = [low, high]
   let x = a + golden * (b - a)
   let [w, v] = [x, x]

@@ -68,13 +68,13 @@ size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& ru
   }();
   const size_t needed = held + kernel + vectors + (any_frozen ? kernel / 2 : 0);
   if (needed > options.memory)
-    throw Error("MEMORY_BUDGET",
-                "The kernel of " + std::to_string(rows) + " rows and its solver need " +
-                    std::to_string(mebibytes(needed)) + " MiB but the budget is " +
-                    std::to_string(options.memory >> 20) +
-                    " MiB: raise it, fit fewer samples or one output at a time, or fit the fixed "
-                    "model by conjugate gradients on products (method 'products'), which stores no "
-                    "kernel");
+    throw Error(
+        "MEMORY_BUDGET",
+        "The kernel of " + std::to_string(rows) + " rows and its solver need " +
+            std::to_string(mebibytes(needed)) + " MiB but the budget is " +
+            std::to_string(options.memory >> 20) +
+            " MiB: raise it, fit fewer samples or one output at a time, or fit the fixed "
+            "model by conjugate gradients on products (fitByProducts), which stores no kernel");
   return options.memory - needed;
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { Network, readTensor } from '../../lib/index.js'
 import { fitAdaptive, fitFixed } from '../../lib/solve/network.js'
+import { fitByProducts } from '../../lib/solve/products.js'
 
 const folder = 'test/fixtures/adaptive/mlp_small'
 
@@ -118,4 +119,22 @@ test('targets of another shape are refused', async (t) => {
     code: 'BAD_INPUT',
   })
   t.regex(error?.message ?? '', /row 5/)
+})
+
+test('the fixed model by products agrees with the kernel that it never forms', async (t) => {
+  const { x, y, x2 } = await data()
+  await using network = await Network.load(`${folder}/model.onnx`)
+  const direct = await fitFixed(network, x, y, { ridge: 0.1, blocks: 'parameter' })
+  const seen: number[] = []
+  const fitted = await fitByProducts(network, x, y, {
+    ridge: 0.1,
+    onIteration: ({ iteration }) => seen.push(iteration),
+  })
+  t.is(fitted.model.status.name, 'converged')
+  t.true(seen.length > 0)
+  t.true(Math.abs(fitted.model.objective / direct.model.objective - 1) < 1e-3)
+  const [a, b] = [await fitted.predict(network, x2), await direct.predict(network, x2)]
+  a.data.forEach((value, i) => {
+    t.true(Math.abs(value - (b.data[i] as number)) < 1e-3)
+  })
 })

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
+import { combinedPenalty } from '../../lib/solve/combine.js'
 import { penaltyOf } from '../../lib/solve/penalty.js'
 
 interface Row {
@@ -101,4 +102,32 @@ test('bad penalties are refused with one sentence', (t) => {
   const negative = t.throws(() => penaltyOf([1], [(z) => 1 - z]), code)
   t.regex(negative.message, /nowhere negative/)
   t.throws(() => penaltyOf([1], [(z) => (z === 1 ? 0 : Number.NaN)]), code)
+})
+
+test('ω_a ⊕ ω_b: what ω̃ chose is the best split of its own product', (t) => {
+  for (const sides of [
+    [2, 2],
+    [2, 1],
+    [1.5, 3],
+    [2, 2, 2],
+    [3, 1, 2],
+    [0.5, 2],
+  ]) {
+    for (const v of [0.3, 1, 5, 100, 1e4]) {
+      const { z, value } = penaltyOf([v], sides)
+      const product = z.reduce((whole, side) => whole * (side[0] as number), 1)
+      if (product === 1) continue
+      const alone = combinedPenalty([product], sides)
+      const expected = (value[0] as number) - (v / product) ** 2
+      t.true(Math.abs((alone.value[0] as number) / expected - 1) < 1e-7, `${sides} ${v}`)
+      const split = alone.z.reduce((whole, side) => whole * (side[0] as number), 1)
+      t.true(Math.abs(split / product - 1) < 1e-12)
+    }
+  }
+  // One side takes it all; equal squares share it; the first of two lines takes either all or none.
+  t.true(Math.abs((combinedPenalty([3], [2]).value[0] as number) - 4) < 1e-13)
+  t.true(Math.abs((combinedPenalty([4], [2, 2]).value[0] as number) - 2) < 1e-10)
+  t.is(combinedPenalty([1], [2, 1]).value[0], 0)
+  t.throws(() => combinedPenalty([0.5], [2]), { code: 'BAD_ARGUMENT' })
+  t.throws(() => combinedPenalty([2], []), { code: 'BAD_ARGUMENT' })
 })

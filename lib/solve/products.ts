@@ -1,0 +1,119 @@
+// The fixed model of a network whose kernel is too large to store.
+import type { NdArray } from '../arrays/index.js'
+import type { Inputs } from '../inputs.js'
+import type { Network } from '../network.js'
+import type { BlockLayout } from './blocks.js'
+import { checkTargets } from './checks.js'
+import { solveByProducts } from './gradients.js'
+import { AdaptiveModel, type BlockSolution } from './model.js'
+import { type NetworkFitOptions, NetworkModel, residualOf } from './network.js'
+
+/** Options of {@link fitByProducts}. */
+export interface ProductFitOptions
+  extends Pick<
+    NetworkFitOptions,
+    'ridge' | 'outputs' | 'signal' | 'threads' | 'memory' | 'maxIterations'
+  > {
+  /** ‖r − (K + λI)α‖ / ‖r‖ at which to stop (default 1e-6: products are float32). */
+  tolerance?: number | undefined
+  /** Rank of the preconditioner (see {@link solveByProducts}). */
+  rank?: number | undefined
+  /** Called after every iteration. */
+  onIteration?: ((iteration: { iteration: number; residual: number }) => void) | undefined
+}
+
+/**
+ * Tangent-kernel ridge regression by preconditioned conjugate gradients on products K·v = J(Jᵀv):
+ * neither the kernel nor features are stored, so any number of samples fits.
+ * @param y targets (N, O), or (N) for one output
+ * @returns a model with a block per parameter
+ */
+export async function fitByProducts(
+  network: Network,
+  x: Inputs,
+  y: NdArray,
+  options: ProductFitOptions = {},
+): Promise<NetworkModel> {
+  const { ridge = 1e-3, tolerance = 1e-6, signal, threads, memory, outputs } = options
+  const call = { signal, threads, memory, outputs }
+  const samples = y.shape[0] ?? 0
+  const width = y.shape[1] ?? 1
+  const residual = checkTargets(
+    await residualOf(network, x, y, { samples, outputs: width }, options),
+    samples * width,
+  )
+  const shape = (columns: number) => [samples, width, columns]
+  const solution = await solveByProducts(
+    async (v, columns) => {
+      const vectors = { data: Float32Array.from(v), shape: shape(columns) }
+      return Float64Array.from((await network.ntkProduct(x, vectors, call)).data)
+    },
+    residual,
+    {
+      ridge,
+      tolerance,
+      signal,
+      maxIterations: options.maxIterations,
+      rank: options.rank,
+      onIteration: options.onIteration,
+    },
+  )
+  const cotangents = { data: Float32Array.from(solution.alpha), shape: [samples, width] }
+  const gradient = await network.vjp(x, cotangents, call)
+  const layout: BlockLayout[] = []
+  const blocks = [...gradient].map(([name, array]): BlockSolution => {
+    const [m = 1, ...rest] = array.shape
+    const k = rest.reduce((product, size) => product * size, 1)
+    const b = Float64Array.from(array.data)
+    layout.push({
+      name,
+      m,
+      k,
+      weight: name,
+      transposed: false,
+      shape: array.shape,
+      bias: undefined,
+    })
+    return fixedBlock(name, m, k, b)
+  })
+  const penalty = blocks.reduce((sum, block) => sum + block.penalty, 0)
+  const misfit = residual.reduce((sum, r, i) => sum + (r - (solution.fit[i] as number)) ** 2, 0)
+  const model = new AdaptiveModel({
+    blocks,
+    ridge,
+    objective: ridge > 0 ? penalty + misfit / ridge : penalty,
+    penalty,
+    misfit,
+    outputs: width,
+    iterations: [],
+    status: {
+      name: solution.status,
+      advice: solution.advice,
+    },
+    fit: solution.fit,
+    dual: solution.alpha,
+    targets: residual,
+    redundant: 0,
+  })
+  return new NetworkModel(model, layout, outputs, 'parameter')
+}
+
+function fixedBlock(name: string, m: number, k: number, b: Float64Array): BlockSolution {
+  const none = () => new Float64Array(0)
+  return {
+    name,
+    m,
+    k,
+    modes: [m, k],
+    structure: 'fixed',
+    b,
+    penalty: b.reduce((sum, value) => sum + value * value, 0),
+    singularValues: none(),
+    stretches: [],
+    u: none(),
+    vt: none(),
+    transforms: [m, k].map((dim) => ({ z: none(), vectors: none(), dim })),
+    numbers: none(),
+    effectiveRank: 0,
+  }
+}
