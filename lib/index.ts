@@ -118,4 +118,14 @@ export {
 } from './spectra/estimates.js'
 export { type LanczosOptions, type TopEigenvalues, topEigenvalues } from './spectra/lanczos.js'
 export { type TargetOptions, targetKernel } from './target.js'
+export type { Loss } from './train/loss.js'
+export type { AdamOptions, OptimizerOptions, Schedule, SgdOptions } from './train/optimizer.js'
+export type { TrainingModel } from './train/protocol.js'
+export {
+  type EpochReport,
+  type LabelledSamples,
+  type Training,
+  type TrainOptions,
+  train,
+} from './train/train.js'
 export type { WeightSource } from './weights.js'

@@ -30,6 +30,12 @@ export interface Layout {
   shape(id: number, samples: number): number[]
 }
 
+/** Samples [first, first + count). */
+interface Stretch {
+  first: number
+  count: number
+}
+
 export class Plan {
   readonly #init: WorkerInit
   readonly #sessions: Sessions
@@ -118,16 +124,41 @@ export class Plan {
   async frame(
     layout: Layout,
     x: Feed,
-    { first, count, passes }: { first: number; count: number; passes: NativePasses },
+    want: Stretch & { passes: NativePasses },
     weights: Weights,
     threads: number,
   ): Promise<NativeFrame> {
+    return (await this.#run(layout, x, want, weights, threads, [])).frame as NativeFrame
+  }
+
+  /** The same with the network's output (count · O), and without a frame where no pass follows. */
+  async outputs(
+    layout: Layout,
+    x: Feed,
+    want: Stretch & { passes: NativePasses | 'none' },
+    weights: Weights,
+    threads: number,
+  ): Promise<{ frame: NativeFrame | undefined; output: Float32Array }> {
+    const { output } = this.#message
+    const { frame, values } = await this.#run(layout, x, want, weights, threads, [output])
+    const { data } = values.get(output) as NativeValue
+    return { frame, output: data as Float32Array }
+  }
+
+  async #run(
+    layout: Layout,
+    x: Feed,
+    { first, count, passes }: Stretch & { passes: NativePasses | 'none' },
+    weights: Weights,
+    threads: number,
+    beside: readonly number[],
+  ): Promise<{ frame: NativeFrame | undefined; values: Map<number, NativeValue> }> {
     const { engine } = layout
-    const read = tapsOf(engine.analysis, passes)
+    const read = passes === 'none' ? [] : tapsOf(engine.analysis, passes)
     const values = new Map<number, NativeValue>()
     for (const id of engine.analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })
     const taps: { id: number; name: string }[] = []
-    for (const id of read) {
+    for (const id of new Set([...read, ...beside])) {
       const fixed = weights.messages.get(id) ?? this.#static(id)
       const name = this.#nameOf(id)
       const input = x.arrays.find((array) => array.name === name)
@@ -147,7 +178,8 @@ export class Plan {
         values.set(id, this.#value(id, name, outcome.values.get(name) as ort.Tensor))
       }
     }
-    return engine.frame(count, [...values.values()], passes)
+    const frame = passes === 'none' ? undefined : engine.frame(count, [...values.values()], passes)
+    return { frame, values }
   }
 
   #nameOf(id: number): string {

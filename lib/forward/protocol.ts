@@ -1,5 +1,6 @@
 // What the main thread and a forward worker say to each other.
 import type { NativeData, NativeFeatures, NativeGraph, NativeNtkOptions } from '../native.js'
+import type { TrainingAction } from '../train/protocol.js'
 
 /** Everything about an architecture that does not depend on its weights. Sent once. */
 export interface WorkerInit {
@@ -106,6 +107,7 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
   | { type: 'run'; x: Feed; output: string; threads: number; batch: number }
   | { type: 'describe'; plan: string; x: Feed; threads: number; batch: number }
   | ({ type: 'compute' } & ComputeMessage)
+  | { type: 'train'; training: number; action: TrainingAction }
 )
 
 export type ToWorker =

@@ -3,6 +3,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../errors.js'
 import type { NativeEngine, NativeJob } from '../native.js'
+import type { TrainingReply, TrainingSetup } from '../train/protocol.js'
+import { TrainingRun } from '../train/run.js'
 import { samplesMeet } from './independence.js'
 import { Plan, type Weights } from './plan.js'
 import type {
@@ -26,6 +28,7 @@ if (!port) throw new Error('This file runs in a worker thread')
 const sessions = new Sessions(init)
 const plans = new Map<string, Plan>()
 const weightSets = new Map<number, Weights>()
+const trainings = new Map<number, { run: TrainingRun; setup: TrainingSetup }>()
 /** Outputs whose samples are known to depend on each other, or not to. */
 const meeting = new Map<string, boolean>()
 /** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
@@ -68,7 +71,9 @@ async function answer(request: Request): Promise<void> {
   port?.postMessage(reply, transfer)
 }
 
-function respond(request: Request): Promise<RunResult | DescribeResult | ComputeResult> {
+function respond(
+  request: Request,
+): Promise<RunResult | DescribeResult | ComputeResult | TrainingReply> {
   switch (request.type) {
     case 'run':
       return run(request)
@@ -76,6 +81,40 @@ function respond(request: Request): Promise<RunResult | DescribeResult | Compute
       return describe(request)
     case 'compute':
       return compute(request)
+    case 'train':
+      return train(request)
+  }
+}
+
+async function train(request: Request & { type: 'train' }): Promise<TrainingReply> {
+  const { training, action } = request
+  if (action.do === 'start') {
+    const own = [...weightsOf(request.network).messages.values()]
+    const plan = planOf(action.setup.plan)
+    trainings.set(training, {
+      run: await TrainingRun.start(action.setup, plan, own, weightsFrom),
+      setup: action.setup,
+    })
+    return {}
+  }
+  const { run, setup } = trainings.get(training) ?? {}
+  if (!run || !setup) throw new TangentError('FAILED', 'The training is not there')
+  switch (action.do) {
+    case 'steps':
+      return run.steps(action.order, action.size, action.rates, () => checkStop(request))
+    case 'evaluate': {
+      const data = action.data === 'train' ? setup.train : (setup.test ?? setup.train)
+      return run.evaluate(data, () => checkStop(request))
+    }
+    case 'save':
+      return { state: run.save() }
+    case 'restore':
+      run.restore(action.state)
+      return {}
+    case 'end':
+      trainings.delete(training)
+      run.end()
+      return {}
   }
 }
 

@@ -1,0 +1,77 @@
+// The state of a training as a file.
+import { type NdArray, readSafetensors } from '../arrays/index.js'
+import { TangentError } from '../errors.js'
+import type { TrainingSetup, TrainingState } from './protocol.js'
+import type { EpochReport } from './train.js'
+
+/** What must be the same for a training to go on. */
+function described({ model, loss, optimizer, batch }: TrainingSetup): string {
+  return JSON.stringify({ model, loss, optimizer, batch })
+}
+
+export function stateTensors(
+  setup: TrainingSetup,
+  history: readonly EpochReport[],
+  { names, arrays, moments, steps }: TrainingState,
+): { arrays: Map<string, NdArray>; metadata: Record<string, string> } {
+  const tensors = new Map<string, NdArray>()
+  names.forEach((name, a) => {
+    const data = arrays[a] as Float32Array
+    tensors.set(`value:${name}`, { data, shape: [data.length] })
+    moments.forEach((moment, m) => {
+      const own = moment[a] as Float32Array
+      tensors.set(`moment${m}:${name}`, { data: own, shape: [own.length] })
+    })
+  })
+  return {
+    arrays: tensors,
+    metadata: {
+      training: described(setup),
+      history: JSON.stringify(history),
+      steps: String(steps),
+    },
+  }
+}
+
+/** @throws TangentError BAD_FILE when the file is another training's. */
+export async function readState(
+  path: string,
+  setup: TrainingSetup,
+): Promise<{ state: TrainingState; history: EpochReport[] }> {
+  const { tensors, metadata } = await readSafetensors(path)
+  if (metadata.training !== described(setup)) {
+    throw new TangentError(
+      'BAD_FILE',
+      `Expected the state of a training with the same model, loss, optimizer and batch in ${path}`,
+    )
+  }
+  const names = [...tensors.keys()]
+    .filter((name) => name.startsWith('value:'))
+    .map((name) => name.slice('value:'.length))
+  const wanted =
+    setup.model === 'adaptive'
+      ? setup.parameters.flatMap(({ name, layout }) => [
+          `${name}:theta`,
+          ...layout.modes.map((_, mode) => `${name}:mode${mode}`),
+        ])
+      : setup.parameters.map(({ name }) => name)
+  if (names.length !== wanted.length || wanted.some((name) => !tensors.has(`value:${name}`))) {
+    throw new TangentError('BAD_FILE', `Expected the state of this network's training in ${path}`)
+  }
+  const array = (key: string) => {
+    const data = tensors.get(key)?.data
+    if (data instanceof Float32Array) return data
+    throw new TangentError('BAD_FILE', `Expected float32 numbers named ${key} in ${path}`)
+  }
+  const moments = setup.optimizer.kind === 'sgd' ? [0] : [0, 1]
+  return {
+    state: {
+      names: wanted,
+      arrays: wanted.map((name) => array(`value:${name}`)),
+      moments: moments.map((m) => wanted.map((name) => array(`moment${m}:${name}`))),
+      steps: Number(metadata.steps),
+      weights: [],
+    },
+    history: JSON.parse(metadata.history ?? '[]') as EpochReport[],
+  }
+}

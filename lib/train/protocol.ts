@@ -1,0 +1,52 @@
+// What the main thread and the worker say to each other about training.
+import type { Feed } from '../forward/protocol.js'
+import type { FactorLayout } from './factors.js'
+import type { Loss, LossSum, Targets } from './loss.js'
+import type { OptimizerOptions } from './optimizer.js'
+
+/** What is trained: all weights; Δ in the linearised network; its factors. */
+export type TrainingModel = 'full' | 'fixed' | 'adaptive'
+
+export interface TrainingData {
+  x: Feed
+  targets: Targets
+}
+
+export interface TrainingSetup {
+  plan: string
+  model: TrainingModel
+  loss: Loss
+  optimizer: OptimizerOptions
+  threads: number
+  memory: number
+  /** Flat outputs per sample. */
+  outputs: number
+  batch: number
+  /** The parameters in the order of the addon's results. */
+  parameters: { id: number; name: string; count: number; layout: FactorLayout }[]
+  train: TrainingData
+  test: TrainingData | undefined
+}
+
+export type TrainingAction =
+  | { do: 'start'; setup: TrainingSetup }
+  /** One step for each `size` samples of `order`, at the rates of the steps. */
+  | { do: 'steps'; order: Uint32Array; size: number; rates: Float64Array }
+  | { do: 'evaluate'; data: 'train' | 'test' }
+  | { do: 'save' }
+  | { do: 'restore'; state: TrainingState }
+  | { do: 'end' }
+
+/** Everything that a continued training needs. */
+export interface TrainingState {
+  /** Names of the arrays. */
+  names: string[]
+  arrays: Float32Array[]
+  /** [moment][array]. */
+  moments: Float32Array[][]
+  steps: number
+  /** The weights, or Δ, that the arrays stand for, by parameter. */
+  weights: Float32Array[]
+}
+
+export type TrainingReply = Partial<LossSum> & { state?: TrainingState }

@@ -1,0 +1,322 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { NdArray } from '../arrays/index.js'
+import { writeSafetensors } from '../arrays/index.js'
+import { prepare } from '../calls/derive.js'
+import { type Core, cores, type DerivativeOptions } from '../core.js'
+import { badArgument } from '../errors.js'
+import type { Inputs } from '../inputs.js'
+import type { Network } from '../network.js'
+import { readState, stateTensors } from './checkpoint.js'
+import { factorLayouts } from './layout.js'
+import type { Loss, LossSum, Targets } from './loss.js'
+import { checkOptimizer, type OptimizerOptions, rateAt, type Schedule } from './optimizer.js'
+import type {
+  TrainingAction,
+  TrainingData,
+  TrainingModel,
+  TrainingReply,
+  TrainingSetup,
+  TrainingState,
+} from './protocol.js'
+import { permutation, stream } from './random.js'
+
+/** Samples and what the network shall make of them. */
+export interface LabelledSamples {
+  x: Inputs
+  /** Classes (N,) for cross-entropy; numbers (N, O), or (N,) for one output, for squared loss. */
+  target: NdArray
+}
+
+/** Options of {@link train}. */
+export interface TrainOptions extends Omit<DerivativeOptions, 'outputs' | 'block'> {
+  /**
+   * `full`: all parameters (default). `fixed`: Δ of the linearised network f(x; θ0) + J·Δ. `adaptive`:
+   * the factors of Δ = M_1ΘM_2 per layer in the linearised network, from M = I, Θ = 0, a bias as
+   * M_2ᵀb; convolutions with three modes.
+   */
+  model?: TrainingModel | undefined
+  /** ½‖f − y‖² or cross-entropy, the mean over a batch (default: cross-entropy). */
+  loss?: Loss | undefined
+  optimizer: OptimizerOptions
+  /** Of the learning rate, over all steps (default: constant). */
+  schedule?: Schedule | undefined
+  epochs: number
+  /** Samples of a step (default 50, at most N). What does not fill one is left out of an epoch. */
+  batch?: number | undefined
+  /**
+   * Samples of an epoch, drawn anew for every epoch from all N; default: all of them. With fewer
+   * than N, every epoch sees other samples: a learning curve over it is not one over samples.
+   */
+  samplesPerEpoch?: number | undefined
+  /** Of the order of samples (default 1). */
+  seed?: number | undefined
+  /** Evaluated after every epoch. */
+  test?: LabelledSamples | undefined
+  /** Writes `weights-<epoch>.safetensors` and `state.safetensors` to a folder. */
+  checkpoints?: { folder: string; every?: number | undefined } | undefined
+  /** A `state.safetensors` to go on from: what follows is the same to the last bit. */
+  resume?: string | undefined
+  onEpoch?: ((report: EpochReport) => void) | undefined
+}
+
+/** One epoch. */
+export interface EpochReport {
+  /** From 1. */
+  epoch: number
+  /** Mean loss of the samples, each before its step. */
+  trainLoss: number
+  /** Share of wrong classes, or signs, among them. */
+  trainError: number
+  /** Of the test samples after the epoch; null without any. */
+  testLoss: number | null
+  testError: number | null
+}
+
+/** A finished training. */
+export interface Training {
+  history: EpochReport[]
+  /** The epoch of least test error, or of least training loss without a test set. */
+  best: EpochReport
+  model: TrainingModel
+  /**
+   * `full`: the weights, for `withParameters`; otherwise Δ, for `linearize().predict` (or added to
+   * the weights).
+   */
+  weights: Map<string, NdArray<Float32Array>>
+  /** Of the adaptive model: Θ (`name:theta`) and the factor of each mode (`name:mode0`, …). */
+  factors: Map<string, NdArray<Float32Array>> | undefined
+}
+
+let nextTraining = 1
+
+/**
+ * Trains a network, its linearisation, or the adaptive factors of that, by mini-batches. The
+ * network itself stays as it is.
+ * @throws TangentError `NUMERICAL` when the loss is not finite any more, `BAD_ARGUMENT`, `BAD_INPUT`;
+ *   a DOMException named AbortError.
+ */
+export async function train(
+  network: Network,
+  data: LabelledSamples,
+  options: TrainOptions,
+): Promise<Training> {
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  const { epochs, schedule = 'constant', seed = 1, signal } = options
+  wholeNumber('options.epochs', epochs, 1, Number.MAX_SAFE_INTEGER)
+  checkOptimizer(options.optimizer)
+  const setup = await setupOf(core, data, options)
+  const { samples } = setup.train.x
+  const perEpoch = options.samplesPerEpoch ?? samples
+  wholeNumber('options.samplesPerEpoch', perEpoch, setup.batch, samples)
+  const training = nextTraining++
+  const plan = await core.plan()
+  const ask = (action: TrainingAction, watched = true) =>
+    core.ask<TrainingReply>({ type: 'train', training, action }, watched ? { signal } : {}, plan)
+      .result
+  await ask({ do: 'start', setup })
+  try {
+    let history: EpochReport[] = []
+    if (options.resume !== undefined) {
+      const resumed = await readState(options.resume, setup)
+      await ask({ do: 'restore', state: resumed.state })
+      history = resumed.history
+    }
+    const stepsPerEpoch = Math.floor(perEpoch / setup.batch)
+    const started = performance.now()
+    const before = history.length
+    for (let epoch = before + 1; epoch <= epochs; epoch += 1) {
+      const order = permutation(samples, stream(seed, epoch)).slice(0, stepsPerEpoch * setup.batch)
+      const rates = Float64Array.from({ length: stepsPerEpoch }, (_, step) =>
+        rateAt(
+          schedule,
+          options.optimizer.learningRate,
+          (epoch - 1) * stepsPerEpoch + step,
+          epochs * stepsPerEpoch,
+        ),
+      )
+      const sum = await ask({ do: 'steps', order, size: setup.batch, rates })
+      const tested = setup.test ? await ask({ do: 'evaluate', data: 'test' }) : undefined
+      const report = reportOf(epoch, sum, order.length, tested, setup.test?.x.samples ?? 0)
+      history.push(report)
+      options.onEpoch?.(report)
+      const fraction = epoch / epochs
+      const seconds = (performance.now() - started) / 1000
+      const remaining = (seconds * (epochs - epoch)) / (epoch - before)
+      options.onProgress?.({ fraction, remaining })
+      const every = options.checkpoints?.every ?? 1
+      if (options.checkpoints && (epoch % every === 0 || epoch === epochs)) {
+        const { state } = await ask({ do: 'save' })
+        await checkpoint(options.checkpoints.folder, core, setup, history, state as TrainingState)
+      }
+    }
+    const { state } = await ask({ do: 'save' })
+    return resultOf(core, setup, history, state as TrainingState)
+  } finally {
+    await ask({ do: 'end' }, false).catch(() => {})
+  }
+}
+
+async function setupOf(
+  core: Core,
+  data: LabelledSamples,
+  options: TrainOptions,
+): Promise<TrainingSetup> {
+  const { model = 'full', loss = 'cross-entropy', optimizer } = options
+  if (!['full', 'fixed', 'adaptive'].includes(model)) {
+    throw badArgument('options.model', 'full, fixed or adaptive', model)
+  }
+  if (loss !== 'squared' && loss !== 'cross-entropy') {
+    throw badArgument('options.loss', 'squared or cross-entropy', loss)
+  }
+  const { threads, memory, signal } = options
+  const prepared = await prepare(core, data.x, { threads, memory, signal })
+  const { x, allOutputs } = prepared
+  if (prepared.batch === 1) {
+    throw badArgument('network', 'a network with a free batch dimension', 'one of a batch of 1')
+  }
+  const batch = options.batch ?? Math.min(50, x.samples)
+  wholeNumber('options.batch', batch, 1, x.samples)
+  const layouts = factorLayouts(core.architecture)
+  const parameters = core.architecture.active.map(({ parameter, weight }, p) => ({
+    id: weight.id,
+    name: parameter.name,
+    count: parameter.count,
+    layout: layouts[p] ?? { modes: [] },
+  }))
+  let test: TrainingData | undefined
+  if (options.test) {
+    const feed = core.feed(options.test.x, 'test.x')
+    test = {
+      x: feed,
+      targets: targetsOf(options.test.target, loss, feed.samples, allOutputs, 'test.target'),
+    }
+  }
+  return {
+    plan: prepared.plan.key,
+    model,
+    loss,
+    optimizer,
+    threads: prepared.threads,
+    memory: prepared.budget,
+    outputs: allOutputs,
+    batch,
+    parameters,
+    train: { x, targets: targetsOf(data.target, loss, x.samples, allOutputs, 'target') },
+    test,
+  }
+}
+
+function targetsOf(
+  { data, shape }: NdArray,
+  loss: Loss,
+  samples: number,
+  outputs: number,
+  argument: string,
+): Targets {
+  const numbers = Array.from(data as ArrayLike<number | bigint>, Number)
+  if (loss === 'cross-entropy') {
+    if (shape.length !== 1 || numbers.length !== samples) {
+      throw badArgument(argument, `${samples} classes`, `an array (${shape.join(', ')})`)
+    }
+    const bad = numbers.find((label) => !Number.isInteger(label) || label < 0 || label >= outputs)
+    if (bad !== undefined) throw badArgument(argument, `classes from 0 to ${outputs - 1}`, bad)
+    return Int32Array.from(numbers)
+  }
+  const fits =
+    numbers.length === samples * outputs &&
+    shape[0] === samples &&
+    (shape.length === 2 || (shape.length === 1 && outputs === 1))
+  if (!fits) {
+    throw badArgument(argument, `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
+  }
+  const bad = numbers.find((value) => !Number.isFinite(value))
+  if (bad !== undefined) throw badArgument(argument, 'finite numbers', bad)
+  return Float32Array.from(numbers)
+}
+
+function reportOf(
+  epoch: number,
+  sum: Partial<LossSum>,
+  trained: number,
+  tested: Partial<LossSum> | undefined,
+  samples: number,
+): EpochReport {
+  const mean = (value: number | undefined, count: number) => (value ?? Number.NaN) / count
+  return {
+    epoch,
+    trainLoss: mean(sum.loss, trained),
+    trainError: mean(sum.wrong, trained),
+    testLoss: tested ? mean(tested.loss, samples) : null,
+    testError: tested ? mean(tested.wrong, samples) : null,
+  }
+}
+
+function resultOf(
+  core: Core,
+  setup: TrainingSetup,
+  history: EpochReport[],
+  state: TrainingState,
+): Training {
+  const score = ({ testError, trainLoss }: EpochReport) => testError ?? trainLoss
+  const best = history.reduce((least, report) => (score(report) < score(least) ? report : least))
+  return {
+    history,
+    best,
+    model: setup.model,
+    weights: weightsOf(core, state),
+    factors:
+      setup.model === 'adaptive'
+        ? new Map(
+            state.names.map((name, a) => {
+              const array = state.arrays[a] as Float32Array
+              const side = Math.round(Math.sqrt(array.length))
+              return [
+                name,
+                { data: array, shape: name.endsWith(':theta') ? [array.length] : [side, side] },
+              ]
+            }),
+          )
+        : undefined,
+  }
+}
+
+function weightsOf(core: Core, { weights }: TrainingState): Map<string, NdArray<Float32Array>> {
+  return new Map(
+    core.architecture.active.map(({ parameter: { name, shape } }, p) => [
+      name,
+      { data: weights[p] as Float32Array, shape: [...shape] },
+    ]),
+  )
+}
+
+async function checkpoint(
+  folder: string,
+  core: Core,
+  setup: TrainingSetup,
+  history: EpochReport[],
+  state: TrainingState,
+): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const trained = weightsOf(core, state)
+  // Whole checkpoints of the network, so that withParameters takes them.
+  const tensors = new Map<string, NdArray>()
+  for (const { name, shape } of core.architecture.fed) {
+    const own = core.weights.get(name) as Float32Array
+    const change = trained.get(name)?.data
+    const moved = change && own.map((value, e) => value + (change[e] as number))
+    tensors.set(name, { data: (setup.model === 'full' ? change : moved) ?? own, shape: [...shape] })
+  }
+  const metadata = { model: setup.model, epoch: String(history.length) }
+  await writeSafetensors(join(folder, `weights-${history.length}.safetensors`), tensors, {
+    metadata,
+  })
+  const { arrays, metadata: told } = stateTensors(setup, history, state)
+  await writeSafetensors(join(folder, 'state.safetensors'), arrays, { metadata: told })
+}
+
+function wholeNumber(name: string, value: number, low: number, high: number): void {
+  if (Number.isInteger(value) && value >= low && value <= high) return
+  throw badArgument(name, `a whole number from ${low} to ${high}`, value)
+}

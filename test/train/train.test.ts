@@ -1,0 +1,242 @@
+// Training against PyTorch's numbers, closed forms, and itself.
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  type NdArray,
+  type OptimizerOptions,
+  readSafetensors,
+  type Training,
+  type TrainOptions,
+  train,
+} from '../../lib/index.js'
+import { load, mlp, samples } from '../support/networks.js'
+import { Random } from '../support/onnx.js'
+
+interface Fixture {
+  start: Record<string, number[]>
+  x: number[]
+  labels: number[]
+  numbers: number[]
+  runs: {
+    loss: 'squared' | 'cross-entropy'
+    optimizer: 'sgd' | 'adam' | 'adamw'
+    model: 'full' | 'fixed' | 'adaptive'
+    after: Record<string, Record<string, number[]>>
+  }[]
+}
+
+const optimizers: Record<string, OptimizerOptions> = {
+  sgd: { kind: 'sgd', learningRate: 0.01, momentum: 0.9, weightDecay: 0.01 },
+  adam: { kind: 'adam', learningRate: 0.02, weightDecay: 0.01 },
+  adamw: { kind: 'adamw', learningRate: 0.02, weightDecay: 0.1 },
+}
+
+test('steps of every optimiser, model and loss are PyTorch’s', async (t) => {
+  const file = new URL('../../../test/data/training.json', import.meta.url)
+  const fixture = JSON.parse(await readFile(file, 'utf8')) as Fixture
+  const plain = await load(t, mlp(new Random(1), [4, 6, 3]))
+  const start = new Map<string, NdArray>(
+    plain.parameters.map(({ name, shape }) => [
+      name,
+      { data: Float32Array.from(fixture.start[name] ?? []), shape: [...shape] },
+    ]),
+  )
+  const network = await plain.withParameters(start)
+  t.teardown(() => network.dispose())
+  const x = { data: Float32Array.from(fixture.x), shape: [8, 4] }
+  for (const { loss, optimizer, model, after } of fixture.runs) {
+    for (const [steps, truth] of Object.entries(after)) {
+      const target =
+        loss === 'squared'
+          ? { data: Float32Array.from(fixture.numbers), shape: [8, 3] }
+          : { data: Int32Array.from(fixture.labels), shape: [8] }
+      const { weights } = await train(
+        network,
+        { x, target },
+        {
+          loss,
+          model,
+          optimizer: optimizers[optimizer] as OptimizerOptions,
+          epochs: Number(steps),
+          batch: 8,
+        },
+      )
+      for (const [name, values] of Object.entries(truth)) {
+        const found = weights.get(name)?.data ?? new Float32Array()
+        values.forEach((value, e) => {
+          const error = Math.abs((found[e] as number) - value)
+          // Adam divides small gradients by their size.
+          t.true(
+            error < 1e-6 * Math.max(1, Math.abs(value)) + (optimizer === 'sgd' ? 0 : 1e-6),
+            `${loss} ${optimizer} ${model} ${steps} ${name}[${e}]: ${found[e]} ${value}`,
+          )
+        })
+      }
+    }
+  }
+})
+
+async function digits(t: { teardown(fn: () => Promise<void>): void }, seed: number) {
+  const random = new Random(seed)
+  const network = await load(t, mlp(random, [5, 12, 3]))
+  const x = samples(random, [40, 5])
+  const target = { data: Int32Array.from({ length: 40 }, () => random.integer(0, 2)), shape: [40] }
+  return { network, x, target }
+}
+
+const settings: TrainOptions = {
+  optimizer: { kind: 'sgd', learningRate: 0.05, momentum: 0.9 },
+  epochs: 6,
+  batch: 8,
+  schedule: 'cosine',
+  seed: 3,
+}
+
+const flat = ({ weights }: Training) => [...weights.values()].flatMap(({ data }) => [...data])
+
+test('a linearised network under full gradient descent follows the closed form', async (t) => {
+  const random = new Random(4)
+  const network = await load(t, mlp(random, [4, 10, 1]))
+  const x = samples(random, [6, 4])
+  const y = samples(random, [6, 1])
+  const rate = 0.02
+  const steps = 50
+  const { weights } = await train(
+    network,
+    { x, target: y },
+    {
+      model: 'fixed',
+      loss: 'squared',
+      optimizer: { kind: 'sgd', learningRate: rate },
+      epochs: steps,
+      batch: 6,
+    },
+  )
+  const predicted = await network.linearize().predict(x, weights)
+  // r ← (I − ηK/n) r.
+  const { data: kernel } = await network.ntk(x)
+  const base = await network.run(x)
+  let residual = Array.from({ length: 6 }, (_, i) => Number(base.data[i]) - (y.data[i] as number))
+  for (let step = 0; step < steps; step += 1) {
+    residual = residual.map(
+      (value, i) =>
+        value -
+        (rate / 6) * residual.reduce((sum, r, j) => sum + (kernel[i * 6 + j] as number) * r, 0),
+    )
+  }
+  residual.forEach((value, i) => {
+    const found = (predicted.data[i] as number) - (y.data[i] as number)
+    t.true(Math.abs(found - value) < 1e-4, `${found} ${value}`)
+  })
+})
+
+test('training goes down, is the same for the same seed, and tells its best epoch', async (t) => {
+  const { network, x, target } = await digits(t, 5)
+  for (const model of ['full', 'fixed', 'adaptive'] as const) {
+    const epochs: number[] = []
+    const run = () =>
+      train(
+        network,
+        { x, target },
+        {
+          ...settings,
+          model,
+          epochs: 15,
+          test: { x, target },
+          onEpoch: ({ epoch }) => epochs.push(epoch),
+        },
+      )
+    const first = await run()
+    t.is(epochs.length, 15)
+    t.true((first.history[14]?.testLoss as number) < 0.8 * (first.history[0]?.trainLoss as number))
+    const best = Math.min(...first.history.map(({ testError }) => testError as number))
+    t.is(first.best.testError, best)
+    t.deepEqual(flat(await run()), flat(first))
+    const other = await train(network, { x, target }, { ...settings, model, seed: 4 })
+    t.notDeepEqual(flat(other), flat(first))
+    t.is(first.factors !== undefined, model === 'adaptive')
+  }
+})
+
+test('a resumed training ends at the same bits', async (t) => {
+  const { network, x, target } = await digits(t, 6)
+  const folder = await mkdtemp(join(tmpdir(), 'training-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  for (const model of ['full', 'adaptive'] as const) {
+    for (const optimizer of [optimizers.sgd, optimizers.adam] as OptimizerOptions[]) {
+      const options: TrainOptions = { ...settings, model, optimizer }
+      const whole = await train(network, { x, target }, options)
+      const controller = new AbortController()
+      const stopped = train(
+        network,
+        { x, target },
+        {
+          ...options,
+          checkpoints: { folder },
+          signal: controller.signal,
+          onEpoch: ({ epoch }) => {
+            if (epoch === 4) controller.abort()
+          },
+        },
+      )
+      const error = await stopped.then(
+        () => undefined,
+        (reason: unknown) => reason,
+      )
+      t.is((error as DOMException).name, 'AbortError')
+      const resumed = await train(
+        network,
+        { x, target },
+        {
+          ...options,
+          resume: join(folder, 'state.safetensors'),
+        },
+      )
+      t.deepEqual(flat(resumed), flat(whole))
+      t.deepEqual(resumed.history, whole.history)
+    }
+  }
+  const other = { ...settings, model: 'fixed' as const, resume: join(folder, 'state.safetensors') }
+  await t.throwsAsync(train(network, { x, target }, other), { code: 'BAD_FILE' })
+})
+
+test('checkpoints are networks that withParameters takes', async (t) => {
+  const { network, x, target } = await digits(t, 7)
+  const folder = await mkdtemp(join(tmpdir(), 'training-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const checkpoints = { folder, every: 3 }
+  const { weights } = await train(network, { x, target }, { ...settings, checkpoints })
+  const last = join(folder, 'weights-6.safetensors')
+  t.true((await readSafetensors(join(folder, 'weights-3.safetensors'))).tensors.size > 0)
+  const trained = await network.withParameters(last)
+  t.teardown(() => trained.dispose())
+  for (const [name, { data }] of weights) t.deepEqual(trained.weight(name).data, data)
+})
+
+test('an epoch of fewer samples draws others every time', async (t) => {
+  const { network, x, target } = await digits(t, 8)
+  const options = { ...settings, samplesPerEpoch: 16 }
+  const { history } = await train(network, { x, target }, options)
+  t.is(history.length, 6)
+  await t.throwsAsync(train(network, { x, target }, { ...options, samplesPerEpoch: 41 }), {
+    message: /samplesPerEpoch/,
+  })
+})
+
+test('wrong calls are refused', async (t) => {
+  const { network, x, target } = await digits(t, 9)
+  const refused = async (options: Partial<TrainOptions>, labels: NdArray, message: RegExp) => {
+    await t.throwsAsync(train(network, { x, target: labels }, { ...settings, ...options }), {
+      message,
+    })
+  }
+  await refused({}, { data: Int32Array.from({ length: 40 }, () => 3), shape: [40] }, /classes/)
+  await refused({}, { data: new Int32Array(39), shape: [39] }, /40 classes/)
+  await refused({ loss: 'squared' }, { data: new Float32Array(40), shape: [40] }, /\(40, 3\)/)
+  await refused({ batch: 41 }, target, /batch/)
+  await refused({ epochs: 0 }, target, /epochs/)
+  await refused({ optimizer: { kind: 'sgd', learningRate: -1 } }, target, /learningRate/)
+  await refused({ optimizer: { kind: 'sgd', learningRate: 1e30 }, epochs: 50 }, target, /diverged/)
+})
