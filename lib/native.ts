@@ -178,10 +178,7 @@ export interface NativeJvpOptions extends NativeJobOptions {
   result: number
 }
 
-export interface NativeNormalOptions extends NativeJobOptions {
-  /** As in NativeJvpOptions. */
-  directions: (Float32Array | null)[]
-  columns?: number
+export interface NativeNormalOptions extends Omit<NativeJvpOptions, 'result'> {
   /** One shared block per parameter, float32 (columns, …shape): Jᵀ(J·U). */
   results: number[]
 }
@@ -415,21 +412,14 @@ export interface NativeAddon extends NativeSolve {
     matrix: Float32Array,
     n: number,
   ): Promise<{ values: Float64Array; vectors: Float64Array }>
-  /**
-   * c (m, n) = op(a)·op(b) + beta·c, at once: a is (m, k), or (k, m) when transposed; b likewise
-   * (k, n). The arrays hold just these.
-   */
+  /** c (m, n) = op(a)·op(b) + beta·c, at once: a is (m, k), or (k, m) when transposed. */
   gemm(
-    transA: boolean,
-    transB: boolean,
-    m: number,
-    n: number,
-    k: number,
-    a: Float32Array,
-    b: Float32Array,
-    beta: number,
-    c: Float32Array,
-    threads: number,
+    ...args: [
+      ...transposed: [a: boolean, b: boolean],
+      ...sizes: [m: number, n: number, k: number],
+      ...arrays: [a: Float32Array, b: Float32Array, beta: number, c: Float32Array],
+      threads: number,
+    ]
   ): void
   /** GFLOP/s of a float32 GEMM of size n³ on `threads` threads, and GB/s of a memory copy. */
   machine(n: number, threads: number): { gemm: number; copy: number }
