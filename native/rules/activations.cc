@@ -65,9 +65,11 @@ const Registration rows[] = {
     unary("Mish", Reads::kInput,
           [](const Node&) {
             return [](float x) {
-              const float softplus = std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x)));
-              const float t = std::tanh(softplus);
-              return t + x * sigmoid(x) * (1 - t * t);
+              // tanh(log(1 + e)) = n/(n + 2), n = e(e + 2), e = exp(x).
+              if (x > 20) return 1.0f;
+              const float e = std::exp(x), n = e * (e + 2);
+              const float t = n / (n + 2);
+              return t + x * e / (1 + e) * (1 - t * t);
             };
           }),
     unary("Swish", Reads::kInput,

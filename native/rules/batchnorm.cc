@@ -38,14 +38,7 @@ class BatchNormalization final : public Rule {
     const float* out = call.out(0);
     for (int k : {1, 2, 3, 4}) {
       if (!call.wants(k)) continue;
-      const float* d = ch.partial(call, k);
-      if (!d) {
-        sum_to(call, 0, k, ch.as, out);
-        continue;
-      }
-      float* g = call.scratch(count * size);
-      scale_elements(count, size, out, g, copied(d));
-      sum_to(call, 0, k, ch.as, g);
+      sum_to(call, 0, k, call.output(0).shape, ch.as, out, ch.partial(call, k));
     }
     if (!call.wants(0)) return;
     require_plain(call, 0);

@@ -261,32 +261,45 @@ class Conv final : public Rule {
       blas::gemm(true, false, g_.k, n, g_.m, 1.0f, weight, g_.k, g, ldg, 0.0f, to, ld);
     }
 
-    // Few output channels (depthwise): straight into x, a product has nothing to gain.
+    // Few output channels (depthwise): straight into x, a product has nothing to gain. A row of x
+    // gets all kernel columns at once from a row of g with zeros around it.
     void spread(const float* g, const float* weight, float* x) const {
       const Windows& w = g_.windows;
-      const int64_t step = w.stride[2];
+      const int64_t columns = w.kernel[2], reach = (columns - 1) * w.dilation[2];
+      const int64_t wide = w.in[2] + w.pad[2] + reach + w.stride[2] * w.out[2];
+      float* row = lane_buffer<2>(wide);
       for (int64_t j = 0; j < g_.m; ++j) {
-        const float* own = g + j * w.out_size();
-        for (int64_t k = 0; k < g_.k; ++k) {
-          const float value = weight[j * g_.k + k];
-          int64_t rest = k;
-          const int64_t kx = rest % w.kernel[2];
-          rest /= w.kernel[2];
-          const int64_t ky = rest % w.kernel[1];
-          rest /= w.kernel[1];
-          const int64_t kz = rest % w.kernel[0], q = rest / w.kernel[0];
-          int64_t lo, hi;
-          w.inside(kx, lo, hi);
-          for (int64_t r = 0; r < w.rows(); ++r) {
-            const int64_t z = w.at(0, r / w.out[1], kz), y = w.at(1, r % w.out[1], ky);
+        for (int64_t oz = 0; oz < w.out[0]; ++oz) {
+          for (int64_t oy = 0; oy < w.out[1]; ++oy) {
+            // row[reach + o·stride] = g's row: x[i] is the sum of weight[k]·row[i + pad + reach −
+            // k·dilation].
+            std::fill(row, row + wide, 0.0f);
+            const float* from = g + ((j * w.out[0] + oz) * w.out[1] + oy) * w.out[2];
+            for (int64_t o = 0; o < w.out[2]; ++o) row[reach + o * w.stride[2]] = from[o];
+            add_row(row + w.pad[2] + reach, oz, oy, weight + j * g_.k, x);
+          }
+        }
+      }
+    }
+
+    void add_row(const float* row, int64_t oz, int64_t oy, const float* weight, float* x) const {
+      const Windows& w = g_.windows;
+      const int64_t columns = w.kernel[2], step = w.dilation[2], n = w.in[2];
+      for (int64_t q = 0; q < g_.channels; ++q) {
+        for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+          const int64_t z = w.at(0, oz, kz);
+          for (int64_t ky = 0; ky < w.kernel[1]; ++ky, weight += columns) {
+            const int64_t y = w.at(1, oy, ky);
             if (z < 0 || z >= w.in[0] || y < 0 || y >= w.in[1]) continue;
-            const float* from = own + r * w.out[2];
-            float* to = x + ((q * w.in[0] + z) * w.in[1] + y) * w.in[2] + w.at(2, 0, kx);
-            if (step == 1) {
-              for (int64_t o = lo; o < hi; ++o) to[o] += value * from[o];
-            } else {
-              for (int64_t o = lo; o < hi; ++o) to[o * step] += value * from[o];
+            float* to = x + ((q * w.in[0] + z) * w.in[1] + y) * n;
+            if (columns == 3) {
+              const float a = weight[0], b = weight[1], c = weight[2];
+              const float *r1 = row - step, *r2 = row - 2 * step;
+              for (int64_t i = 0; i < n; ++i) to[i] += a * row[i] + b * r1[i] + c * r2[i];
+              continue;
             }
+            for (int64_t k = 0; k < columns; ++k)
+              for (int64_t i = 0; i < n; ++i) to[i] += weight[k] * row[i - k * step];
           }
         }
       }

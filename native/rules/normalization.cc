@@ -44,13 +44,7 @@ class Normalization : public Rule {
     float* slope = call.scratch(lines);
     const float epsilon = static_cast<float>(call.node().attributes.number("epsilon", 1e-5));
     normalize(call.input(0).floats(), lines, plan, epsilon, unit, slope);
-    if (dscale) {
-      float* g = call.scratch(count * size);
-      scale_elements(count, size, out, g, [&](int64_t from, int64_t n, float* d) {
-        std::copy(unit + from, unit + from + n, d);
-      });
-      sum_to(call, 0, 1, plan.view, plan.as, g);
-    }
+    if (dscale) sum_to(call, 0, 1, plan.view, plan.as, out, unit);
     if (!dx) return;
     require_plain(call, 0);
     const float* scale = nullptr;

@@ -33,40 +33,50 @@ class Pool : public Rule {
   }
 
  protected:
-  // in (planes, in…) = Σ over the windows that hold an element of weight·out, where window e of the
-  // output (any plane) has weight(e).
-  template <class Weight>
+  // in (planes, in…) = Σ over the windows that hold an element of weight·out; `weights` (period)
+  // are of the windows of one plane or of all.
   static void spread(Call& call, const Windows& w, const float* out, float* in,
-                     const Weight& weight) {
-    const int64_t planes = call.output(0).size() / std::max<int64_t>(1, w.out_size());
+                     const float* weights, int64_t period) {
+    const int64_t windows = w.out_size();
+    const int64_t planes = call.output(0).size() / std::max<int64_t>(1, windows);
     const int64_t width = w.out[2], step = w.stride[2];
     parallel_for(call.count() * planes, grain_for(w.in_size()), [&](int64_t first, int64_t last) {
       float* row = lane_buffer<0>(width);
+      float* wide = lane_buffer<1>(w.in[2]);
       for (int64_t item = first; item < last; ++item) {
-        const float* g = out + item * w.out_size();
-        const int64_t own = item % planes * w.out_size();
+        const float* g = out + item * windows;
+        const float* weight = weights + item % planes * windows % period;
         float* x = in + item * w.in_size();
         std::memset(x, 0, sizeof(float) * w.in_size());
-        for (int64_t r = 0; r < w.rows(); ++r) {
-          for (int64_t o = 0; o < width; ++o)
-            row[o] = g[r * width + o] * weight(own + r * width + o);
-          for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
-            const int64_t z = w.at(0, r / w.out[1], kz);
-            if (z < 0 || z >= w.in[0]) continue;
-            for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
-              const int64_t y = w.at(1, r % w.out[1], ky);
-              if (y < 0 || y >= w.in[1]) continue;
-              for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-                int64_t lo, hi;
-                w.inside(kx, lo, hi);
-                float* to = x + (z * w.in[1] + y) * w.in[2] + w.at(2, 0, kx);
-                for (int64_t o = lo; o < hi; ++o) to[o * step] += row[o];
-              }
+        for (int64_t oz = 0; oz < w.out[0]; ++oz) {
+          for (int64_t oy = 0; oy < w.out[1]; ++oy, g += width, weight += width) {
+            for (int64_t o = 0; o < width; ++o) row[o] = g[o] * weight[o];
+            // Spread along the row once, then onto every row of the window.
+            std::fill(wide, wide + w.in[2], 0.0f);
+            for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+              int64_t lo, hi;
+              w.inside(kx, lo, hi);
+              float* to = wide + w.at(2, 0, kx);
+              for (int64_t o = lo; o < hi; ++o) to[o * step] += row[o];
             }
+            add_to_rows(w, oz, oy, wide, x);
           }
         }
       }
     });
+  }
+
+  static void add_to_rows(const Windows& w, int64_t oz, int64_t oy, const float* wide, float* x) {
+    for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+      const int64_t z = w.at(0, oz, kz);
+      if (z < 0 || z >= w.in[0]) continue;
+      for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
+        const int64_t y = w.at(1, oy, ky);
+        if (y < 0 || y >= w.in[1]) continue;
+        float* to = x + (z * w.in[1] + y) * w.in[2];
+        for (int64_t i = 0; i < w.in[2]; ++i) to[i] += wide[i];
+      }
+    }
   }
 
   // out (planes, out…), element e of any plane = weight(e)·Σ over its window of value(i)·in, i the
@@ -128,8 +138,7 @@ class AveragePool final : public Pool {
     }
     const std::vector<float> shares =
         window_shares(w, call.node().attributes.integer("count_include_pad", 0) != 0);
-    const int64_t windows = w.out_size();
-    spread(call, w, out, in, [&](int64_t e) { return shares[e % windows]; });
+    spread(call, w, out, in, shares.data(), w.out_size());
   }
   void forward(TangentCall& call) const override {
     const Windows w = windows_of(call, global_);
@@ -176,7 +185,10 @@ class LpPool final : public Pool {
     const float* x = call.input(0).floats();
     const float* y = call.output(0).floats();
     float* in = call.in(0);
-    spread(call, w, call.out(0), in, [&](int64_t e) { return outer(y[e], p); });
+    const int64_t total = call.output(0).size();
+    float* weights = call.scratch(total);
+    each_element(total, [&](int64_t e) { weights[e] = outer(y[e], p); });
+    spread(call, w, call.out(0), in, weights, total);
     scale_elements(call.count(), call.input(0).size(), in, in,
                    [&](int64_t from, int64_t n, float* d) {
                      for (int64_t e = 0; e < n; ++e) d[e] = inner(x[from + e], p);
@@ -255,25 +267,28 @@ class MaxPool final : public Pool {
   static void choose(const Windows& w, const float* x, int32_t* chosen) {
     const int64_t width = w.out[2], step = w.stride[2];
     float* best = lane_buffer<0>(width);
-    for (int64_t r = 0; r < w.rows(); ++r) {
-      int32_t* own = chosen + r * width;
-      std::fill(own, own + width, -1);
-      std::fill(best, best + width, -std::numeric_limits<float>::infinity());
-      for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
-        const int64_t z = w.at(0, r / w.out[1], kz);
-        if (z < 0 || z >= w.in[0]) continue;
-        for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
-          const int64_t y = w.at(1, r % w.out[1], ky);
-          if (y < 0 || y >= w.in[1]) continue;
-          for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-            int64_t lo, hi;
-            w.inside(kx, lo, hi);
-            const auto at = static_cast<int32_t>((z * w.in[1] + y) * w.in[2] + w.at(2, 0, kx));
-            for (int64_t o = lo; o < hi; ++o) {
-              const auto index = static_cast<int32_t>(at + o * step);
-              const bool better = x[index] > best[o] || own[o] < 0;
-              best[o] = better ? x[index] : best[o];
-              own[o] = better ? index : own[o];
+    for (int64_t oz = 0; oz < w.out[0]; ++oz) {
+      for (int64_t oy = 0; oy < w.out[1]; ++oy, chosen += width) {
+        std::fill(chosen, chosen + width, -1);
+        std::fill(best, best + width, -std::numeric_limits<float>::infinity());
+        for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+          const int64_t z = w.at(0, oz, kz);
+          if (z < 0 || z >= w.in[0]) continue;
+          for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
+            const int64_t y = w.at(1, oy, ky);
+            if (y < 0 || y >= w.in[1]) continue;
+            const float* row = x + (z * w.in[1] + y) * w.in[2];
+            const auto row_at = static_cast<int32_t>((z * w.in[1] + y) * w.in[2]);
+            for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+              int64_t lo, hi;
+              w.inside(kx, lo, hi);
+              const auto at = static_cast<int32_t>(w.at(2, 0, kx));
+              for (int64_t o = lo; o < hi; ++o) {
+                const auto i = static_cast<int32_t>(at + o * step);
+                const bool better = (row[i] > best[o]) | (chosen[o] < 0);
+                best[o] = better ? row[i] : best[o];
+                chosen[o] = better ? row_at + i : chosen[o];
+              }
             }
           }
         }

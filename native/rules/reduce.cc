@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "rules/support/elementwise.h"
+#include "rules/support/lines.h"
 
 namespace at {
 namespace {
@@ -34,26 +35,27 @@ class Reduce final : public Rule {
     if (small == size && kind_ == Kind::kSum) return pass_order(call, 0, 0);
     const float* d = derivative(call, kept);
     float* in = call.in(0);
-    // Every cotangent is repeated to x's shape; where the reduced axes come last, line by line.
-    size_t axis = shape.size();
-    while (axis > 0 && kept[axis - 1] == 1) --axis;
-    const int64_t line = count_between(shape, axis, shape.size());
-    if (line * small == size) {
-      parallel_for(count * small, grain_for(line), [&](int64_t first, int64_t last) {
-        for (int64_t item = first; item < last; ++item) {
-          const float* own = d ? d + item % small * line : nullptr;
-          float* to = in + item * line;
-          for (int64_t e = 0; e < line; ++e) to[e] = own ? out[item] * own[e] : out[item];
-        }
-      });
+    const float constant = kind_ == Kind::kMean ? share(small, size) : 1;
+    size_t first_axis = 0, end_axis = shape.size();
+    while (first_axis < end_axis && kept[first_axis] == shape[first_axis]) ++first_axis;
+    while (end_axis > first_axis && kept[end_axis - 1] == shape[end_axis - 1]) --end_axis;
+    bool together = true;  // what is reduced are neighbouring axes
+    for (size_t a = first_axis; a < end_axis; ++a) together = together && kept[a] == 1;
+    if (together) {
+      const Lines lines(shape, static_cast<int64_t>(first_axis),
+                        static_cast<int64_t>(end_axis - first_axis));
+      repeat(lines, count, out, d, constant, in);
       return;
     }
     const int32_t* where = places(call, kept);
-    parallel_for(count * size, 1 << 15, [&](int64_t first, int64_t last) {
+    const int64_t piece = 4096, pieces = (size + piece - 1) / piece;
+    parallel_for(count * pieces, grain_for(piece), [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
-        const int64_t e = item % size;
-        const float g = out[item / size * small + where[e]];
-        in[item] = d ? g * d[e] : g;
+        const int64_t c = item / pieces, from = item % pieces * piece;
+        const float* g = out + c * small;
+        float* to = in + c * size;
+        for (int64_t e = from; e < std::min(size, from + piece); ++e)
+          to[e] = g[where[e]] * (d ? d[e] : constant);
       }
     });
   }
@@ -73,12 +75,41 @@ class Reduce final : public Rule {
         std::fill(sums.begin(), sums.end(), 0.0);
         const float* t = in + c * size;
         for (int64_t e = 0; e < size; ++e) sums[where[e]] += d ? d[e] * t[e] : t[e];
-        for (int64_t o = 0; o < small; ++o) out[c * small + o] = static_cast<float>(sums[o]);
+        const double constant = kind_ == Kind::kMean ? share(small, size) : 1;
+        for (int64_t o = 0; o < small; ++o)
+          out[c * small + o] = static_cast<float>(sums[o] * constant);
       }
     });
   }
 
  private:
+  static float share(int64_t small, int64_t size) {
+    return static_cast<float>(small) / static_cast<float>(size);
+  }
+
+  // in (count, outer, length, inner) = out (count, outer, inner) times d, or the constant.
+  static void repeat(const Lines& lines, int64_t count, const float* out, const float* d,
+                     float constant, float* in) {
+    const int64_t inner = lines.inner, size = lines.size();
+    each_slab(count, lines, [&](int64_t c, int64_t start) {
+      const float* g = out + (c * lines.outer + start / (lines.length * inner)) * inner;
+      float* to = in + c * size + start;
+      const float* own = d ? d + start : nullptr;
+      if (inner == 1) {
+        const float value = *g * constant;
+        for (int64_t l = 0; l < lines.length; ++l) to[l] = own ? value * own[l] : value;
+        return;
+      }
+      for (int64_t l = 0; l < lines.length; ++l, to += inner) {
+        if (own) {
+          for (int64_t i = 0; i < inner; ++i) to[i] = g[i] * own[l * inner + i];
+        } else {
+          for (int64_t i = 0; i < inner; ++i) to[i] = g[i] * constant;
+        }
+      }
+    });
+  }
+
   // x's shape with the reduced axes of size 1.
   Shape kept_shape(const NodeView& call) const {
     const Attributes& attributes = call.node().attributes;
@@ -114,16 +145,12 @@ class Reduce final : public Rule {
     return where;
   }
 
-  // f(x, y) for every element of x, or null where it is 1.
+  // f(x, y) for every element of x, or null where it is a constant.
   const float* derivative(NodeView& call, const Shape& kept) const {
-    if (kind_ == Kind::kSum) return nullptr;
+    if (kind_ == Kind::kSum || kind_ == Kind::kMean) return nullptr;
     const int64_t size = call.input(0).size(), small = call.output(0).size();
     float* d = call.scratch(size);
     const float* x = call.input(0).floats();
-    if (kind_ == Kind::kMean) {
-      std::fill(d, d + size, static_cast<float>(small) / static_cast<float>(size));
-      return d;
-    }
     if (kind_ == Kind::kSumSquare || kind_ == Kind::kL1) {
       each_element(size, [&](int64_t e) {
         d[e] = kind_ == Kind::kSumSquare ? 2 * x[e] : static_cast<float>((x[e] > 0) - (x[e] < 0));

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "rules/support/elementwise.h"
 #include "rules/support/lines.h"
 
 namespace at {
@@ -14,13 +15,12 @@ Lines lines_of(const NodeView& call) {
   return Lines(shape, axis, flat ? rank - axis : 1);
 }
 
-// to = result(g, v, s) of g (count, shape…), the output v and s = Σ weight(v)·g over the line.
+// to = result(g, v, s) of g (count, shape…), v of y and s = Σ weight(v)·g over the line.
 template <class Weight, class Result>
-void along_lines(const NodeView& call, int64_t count, const float* from, float* into,
-                 const Weight& weight, const Result& result) {
+void along_lines(const NodeView& call, int64_t count, const float* y, const float* from,
+                 float* into, const Weight& weight, const Result& result) {
   const Lines lines = lines_of(call);
   const int64_t size = lines.size();
-  const float* y = call.output(0).floats();
   each_slab(count, lines, [&](int64_t c, int64_t start) {
     const float* v = y + start;
     const float* g = from + c * size + start;
@@ -57,7 +57,7 @@ class Softmax final : public Rule {
  private:
   static void apply(const NodeView& view, int64_t count, const float* from, float* to) {
     along_lines(
-        view, count, from, to, [](float y) { return y; },
+        view, count, view.output(0).floats(), from, to, [](float y) { return y; },
         [](float g, float y, float s) { return y * (g - s); });
   }
 };
@@ -67,13 +67,22 @@ class LogSoftmax final : public Rule {
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{}, {0}}; }
   void reverse(Call& call) const override {
     along_lines(
-        call, call.count(), call.out(0), call.in_place(0), [](float) { return 1.0f; },
-        [](float g, float y, float s) { return g - std::exp(y) * s; });
+        call, call.count(), probabilities(call), call.out(0), call.in_place(0),
+        [](float) { return 1.0f; }, [](float g, float p, float s) { return g - p * s; });
   }
   void forward(TangentCall& call) const override {
     along_lines(
-        call, call.count(), call.in(0), call.out_in_place(0), [](float y) { return std::exp(y); },
-        [](float g, float, float s) { return g - s; });
+        call, call.count(), probabilities(call), call.in(0), call.out_in_place(0),
+        [](float p) { return p; }, [](float g, float, float s) { return g - s; });
+  }
+
+ private:
+  static const float* probabilities(NodeView& view) {
+    const int64_t size = view.output(0).size();
+    const float* y = view.output(0).floats();
+    float* p = view.scratch(size);
+    each_element(size, [&](int64_t e) { p[e] = std::exp(y[e]); });
+    return p;
   }
 };
 

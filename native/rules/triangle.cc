@@ -28,17 +28,22 @@ class CumSum final : public Rule {
     const bool from_last = (attributes.integer("reverse", 0) != 0) != reversed;
     const int64_t size = lines.size();
     each_slab(count, lines, [&](int64_t c, int64_t start) {
-      float* sum = lane_buffer<0>(lines.inner);
-      std::fill(sum, sum + lines.inner, 0.0f);
+      const int64_t inner = lines.inner;
+      const float* before = nullptr;  // the last line that was written
       for (int64_t l = 0; l < lines.length; ++l) {
-        const int64_t at = from_last ? lines.length - 1 - l : l;
-        const float* g = from + c * size + start + at * lines.inner;
-        float* to = into + c * size + start + at * lines.inner;
-        for (int64_t i = 0; i < lines.inner; ++i) {
-          const float own = g[i];
-          to[i] = exclusive ? sum[i] : sum[i] + own;
-          sum[i] += own;
+        const int64_t at = c * size + start + (from_last ? lines.length - 1 - l : l) * inner;
+        // What is added to the line before: this element, or when exclusive the one before it.
+        const int64_t source = !exclusive ? at : from_last ? at + inner : at - inner;
+        const float* g = from + source;
+        float* to = into + at;
+        if (exclusive && l == 0) {
+          std::fill(to, to + inner, 0.0f);
+        } else if (!before) {
+          std::copy(g, g + inner, to);
+        } else {
+          for (int64_t i = 0; i < inner; ++i) to[i] = before[i] + g[i];
         }
+        before = to;
       }
     });
   }

@@ -26,31 +26,40 @@ std::vector<Axis> merged(const std::vector<Axis>& axes) {
   return result;
 }
 
-float sum(const float* values, int64_t n) {
+// Σ values·d, d null: 1 everywhere.
+float sum(const float* values, const float* d, int64_t n) {
   constexpr int kLanes = 16;
   float lanes[kLanes] = {};
   int64_t e = 0;
-  for (; e + kLanes <= n; e += kLanes)
-    for (int l = 0; l < kLanes; ++l) lanes[l] += values[e + l];
+  if (d) {
+    for (; e + kLanes <= n; e += kLanes)
+      for (int l = 0; l < kLanes; ++l) lanes[l] += values[e + l] * d[e + l];
+  } else {
+    for (; e + kLanes <= n; e += kLanes)
+      for (int l = 0; l < kLanes; ++l) lanes[l] += values[e + l];
+  }
   double total = 0;
   for (float lane : lanes) total += lane;
-  for (; e < n; ++e) total += values[e];
+  for (; e < n; ++e) total += d ? values[e] * d[e] : values[e];
   return static_cast<float>(total);
 }
 
-void add_up(const Axis* axis, const Axis* end, const float*& from, float* to) {
+void add_up(const Axis* axis, const Axis* end, const float*& from, const float*& d, float* to) {
   if (axis + 1 < end) {
-    for (int64_t i = 0; i < axis->size; ++i) add_up(axis + 1, end, from, to + i * axis->stride);
+    for (int64_t i = 0; i < axis->size; ++i) add_up(axis + 1, end, from, d, to + i * axis->stride);
     return;
   }
   if (axis->stride == 0) {
-    *to += sum(from, axis->size);
+    *to += sum(from, d, axis->size);
+  } else if (axis->stride == 1 && d) {
+    for (int64_t i = 0; i < axis->size; ++i) to[i] += from[i] * d[i];
   } else if (axis->stride == 1) {
     for (int64_t i = 0; i < axis->size; ++i) to[i] += from[i];
   } else {
-    for (int64_t i = 0; i < axis->size; ++i) to[i * axis->stride] += from[i];
+    for (int64_t i = 0; i < axis->size; ++i) to[i * axis->stride] += d ? from[i] * d[i] : from[i];
   }
   from += axis->size;
+  if (d) d += axis->size;
 }
 
 void repeat(const Axis* axis, const Axis* end, const float* from, float*& to) {
@@ -109,7 +118,8 @@ float* sum_to(Call& call, int j, int k, const Shape& as, const float* g) {
   return sum_to(call, j, k, call.output(j).shape, as, g);
 }
 
-float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const float* g) {
+float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const float* g,
+              const float* d) {
   const Activation& out = call.output(j);
   const int64_t samples = call.per_sample(k) ? call.samples() : 1;
   const int64_t size = element_count(as);
@@ -130,7 +140,8 @@ float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, cons
                  for (int64_t item = first; item < last; ++item) {
                    const int64_t c = item / pieces, piece = item % pieces;
                    const float* from = g + c * out_size + piece * (out_size / pieces);
-                   add_up(first_axis, end, from, in + c * in_size + piece * axes[0].stride);
+                   const float* factor = d ? d + piece * (out_size / pieces) : nullptr;
+                   add_up(first_axis, end, from, factor, in + c * in_size + piece * axes[0].stride);
                  }
                });
   return in;
@@ -142,11 +153,13 @@ bool one_to_one(const Call& call, int j, int k) {
 
 void flow(Call& call, int k, const float* d, bool last) {
   const int64_t size = call.output(0).size();
-  const bool direct = one_to_one(call, 0, k);
   const float* out = call.out(0);
-  float* to = !direct ? call.scratch(call.count() * size)
-              : last && call.input(k).shape == call.output(0).shape ? call.in_place(k)
-                                                                    : call.in(k);
+  if (!one_to_one(call, 0, k)) {
+    sum_to(call, 0, k, call.output(0).shape, call.input(k).shape, out, d);
+    return;
+  }
+  const bool in_place = last && call.input(k).shape == call.output(0).shape;
+  float* to = in_place ? call.in_place(k) : call.in(k);
   parallel_for(call.count() * size, 1 << 16, [&](int64_t first, int64_t last_item) {
     for (int64_t e = first; e < last_item;) {
       const int64_t from = e % size;
@@ -155,7 +168,6 @@ void flow(Call& call, int k, const float* d, bool last) {
       e += run;
     }
   });
-  if (!direct) call.reduce(0, k, to);
 }
 
 }  // namespace at

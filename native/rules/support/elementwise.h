@@ -47,8 +47,10 @@ const float* broadcast_values(NodeView& call, const float* values, const Shape& 
 // Sums g (count, output j's shape…) into call.in(k) as if input k had the shape `as` (as many
 // elements, broadcastable to output j's shape). Serves per_sample(k). Returns call.in(k).
 float* sum_to(Call& call, int j, int k, const Shape& as, const float* g);
-// The same with output j seen in another shape that has its elements in order.
-float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const float* g);
+// The same with output j seen in another shape that has its elements in order, and every element of
+// it times d (view), unless that is null.
+float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const float* g,
+              const float* d = nullptr);
 
 // Does input k have all the elements of output j, i.e. is its cotangent not a sum?
 bool one_to_one(const Call& call, int j, int k);

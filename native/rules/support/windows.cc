@@ -65,8 +65,13 @@ void each_row(const Windows& w, int64_t channels, int64_t r0, int64_t r1, const 
           int64_t lo, hi;
           w.inside(kx, lo, hi);
           const int64_t shift = kx * w.dilation[2] - w.pad[2];
+          int64_t oz = r0 / w.out[1], oy = r0 % w.out[1];
           for (int64_t r = r0; r < r1; ++r) {
-            const int64_t z = w.at(0, r / w.out[1], kz), y = w.at(1, r % w.out[1], ky);
+            const int64_t z = w.at(0, oz, kz), y = w.at(1, oy, ky);
+            if (++oy == w.out[1]) {
+              oy = 0;
+              ++oz;
+            }
             const bool in = z >= 0 && z < w.in[0] && y >= 0 && y < w.in[1];
             const int64_t row = in ? ((q * w.in[0] + z) * w.in[1] + y) * w.in[2] + shift : 0;
             body(k, r - r0, in, row, lo, hi);
