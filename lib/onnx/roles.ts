@@ -2,6 +2,7 @@
 // what an exporter leaves behind does, mostly.
 import type { GraphProto, TensorProto } from 'onnx-buf'
 import { elementCount } from '../arrays/ndarray.js'
+import { isCopy } from './copies.js'
 import type { OnnxModel } from './decode.js'
 
 /** Operators that read a single number as a weight of a layer, not as a factor of a formula. */
@@ -80,10 +81,32 @@ function isFiller(
 }
 
 /**
+ * The matrices of layers that PyTorch's exporter stored under names of its own: a parameter
+ * transposed, or (a copy) a tied one a second time.
+ */
+function renamed(
+  model: OnnxModel,
+  signature: ReadonlyMap<string, unknown>,
+  uses: ReturnType<typeof readers>,
+): { name: string; copy: boolean }[] {
+  const named = [...signature.keys()].flatMap((name) => model.initializers.get(name) ?? [])
+  return [...model.initializers]
+    .filter(
+      ([name, { dims, dataType }]) =>
+        dataType === 1 &&
+        dims.length === 2 &&
+        !signature.has(name) &&
+        uses.get(name)?.some(({ op, position }) => layerOps.test(op) && position === 1),
+    )
+    .map(([name, tensor]) => ({ name, copy: named.some((other) => isCopy(tensor, other)) }))
+}
+
+/**
  * Float32 initializers of the main graph that are constants by all signs, with the reason in words:
  * - PyTorch's current exporter names the module's parameters and buffers in the file. Buffers are
- *   constants; so is any other initializer when every parameter is there under its name. When some
- *   were folded into new initializers, only single numbers in formulas and fillers are.
+ *   constants; so is any other initializer when every parameter is there under its name or as a
+ *   layer's matrix that was stored transposed. When some were folded into new initializers, only
+ *   single numbers in formulas and fillers are.
  * - PyTorch's TorchScript exporter writes constants as Constant nodes; an initializer is one only
  *   when an optimiser moved it (its name tells). Where the current exporter's notes were lost,
  *   single numbers that it named itself are constants.
@@ -94,7 +117,11 @@ export function constantInitializers(model: OnnxModel): Map<string, string> {
   const constants = new Map<string, string>()
   const signature = torchSignature(graph)
   const uses = readers(graph)
-  const complete = missingParameters(model).length === 0
+  const matrices = signature ? renamed(model, signature, uses) : []
+  const transposed = matrices.filter(({ copy }) => !copy).length
+  const missing = missingParameters(model).length
+  const complete = missing === 0 || missing === transposed
+  const layers = new Set(matrices.filter(({ copy }) => copy || missing > 0).map(({ name }) => name))
   for (const [name, tensor] of model.initializers) {
     if (tensor.dataType !== 1) continue
     const used = uses.get(name) ?? []
@@ -112,7 +139,7 @@ export function constantInitializers(model: OnnxModel): Map<string, string> {
     }
     const kind = signature.get(name)
     if (kind === 'buffer') constants.set(name, 'a buffer of the module')
-    if (kind) continue
+    if (kind || layers.has(name)) continue
     const filler = isFiller(tensor, used)
     if (complete || (single && !inLayer)) constants.set(name, 'a number that the exporter stored')
     else if (filler !== undefined) constants.set(name, filler)

@@ -127,8 +127,6 @@ SMALL = {
                                      mlp_dim=32, num_classes=10), images(16, 3)),
     'swin_small': (
         lambda: tv.SwinTransformer([2, 2], 8, [2, 2], [2, 4], [3, 3], num_classes=10), images(20, 3)),
-    'swin_window_small': (
-        lambda: tv.SwinTransformer([2, 2], 8, [2], [2], [3, 3], num_classes=10), images(16, 3)),
     'swin_v2_small': (
         lambda: tv.SwinTransformer([4, 4], 8, [2], [2], [3, 3], num_classes=10,
                                    block=SwinTransformerBlockV2, downsample_layer=PatchMergingV2),

@@ -8,6 +8,8 @@ export interface ZooFile {
   opset: number
   /** Which reference: `''`, or `'_folded'` where the exporter folded BatchNormalization away. */
   reference: string
+  /** Initializers that are buffers of the module, which some exporters do not tell. */
+  buffers?: string[]
   /** Initializer: the parameter whose numbers it holds. */
   holds: Record<string, string>
   operators: string[]
@@ -64,13 +66,13 @@ export async function compare(folder: string, file: ZooFile): Promise<Figures> {
   const { outputs, references } = about(folder)
   const truth = (name: string) => readArray(`${folder}/${name}.npy`)
   const names = references[file.reference]?.parameters as string[]
-  const [network, load] = await timed(Network.load(`${folder}/${file.file}`))
+  const [network, load] = await timed(
+    Network.load(`${folder}/${file.file}`, { frozen: file.buffers ?? [] }),
+  )
   try {
+    const parameters = network.parameters.filter(({ frozen }) => !frozen)
     const held = new Map(
-      network.parameters.map(({ name, source }) => [
-        name,
-        file.holds[name] ?? file.holds[source] ?? '',
-      ]),
+      parameters.map(({ name, source }) => [name, file.holds[name] ?? file.holds[source] ?? '']),
     )
     const strange = [...held]
       .filter(([, parameter]) => !names.includes(parameter))
@@ -113,7 +115,7 @@ export async function compare(folder: string, file: ZooFile): Promise<Figures> {
     )
     if (lost.length > 0) throw new Error(`these parameters are lost: ${lost.join(', ')}`)
     return {
-      parameters: network.parameters.reduce((count, parameter) => count + parameter.count, 0),
+      parameters: parameters.reduce((count, parameter) => count + parameter.count, 0),
       output: difference(output.data as Float32Array, (await truth('output')).data as Float64Array),
       kernel: difference(pair.data, (await truth(`ntk${file.reference}`)).data as Float64Array),
       trace: difference(sum([...parts.values()].map(({ data }) => data)), whole),

@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 HERE = pathlib.Path(__file__).parent
 EXPORTS = [('script', 17), ('dynamo', 20)]
 # The other exporter folds half of its position bias into numbers that no reference here knows.
-ONLY = {'swin_v2_small': 'script', 'swin_window_small': 'script'}
+ONLY = {'swin_v2_small': 'script'}
 
 
 def export(net, inputs, path, exporter, opset):
@@ -59,22 +59,31 @@ def export(net, inputs, path, exporter, opset):
     return model
 
 
+def holds(array, name, value):
+    """Are an initializer's numbers a parameter's, perhaps transposed or reshaped, or the first rows of a
+    table of positions?"""
+    views = [value, value.T] if value.size == array.size else []
+    if name.endswith('folded_bias'):
+        views.append(value[0].reshape(len(value[0]), -1).T)
+    if 'position_embeddings' in name or 'wpe' in name:
+        views = [value.ravel()[:array.size]]
+    return any(view.size == array.size and np.allclose(view.ravel(), array.ravel(), rtol=1e-4, atol=1e-6)
+               for view in views)
+
+
 def holders(model, params):
-    """{initializer: parameter} by their numbers, which may be transposed or reshaped, or the first rows
-    of a table of positions."""
+    """{initializer: parameter} by their numbers; of tied weights stored twice, what is looked up is the
+    embedding."""
+    looked_up = {n.input[0] for n in model.graph.node if n.op_type == 'Gather'}
+    arrays = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer if t.data_type == TensorProto.FLOAT}
     held = {}
-    for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT:
-            continue
-        array = numpy_helper.to_array(tensor).ravel()
-        for name, value in params.items():
-            views = [value, value.T] if value.size == array.size else []
-            if 'position' in name or 'wpe' in name:
-                views = [value.ravel()[:array.size]]
-            if any(view.size == array.size and np.allclose(view.ravel(), array, rtol=1e-4, atol=1e-6)
-                   for view in views):
-                held[tensor.name] = name
-                break
+    for initializer in sorted(arrays, key=lambda name: name not in params):
+        fitting = [name for name, value in params.items() if holds(arrays[initializer], name, value)]
+        if len(fitting) == 1 or initializer in fitting and 'model.lm_head.weight' not in fitting:
+            held[initializer] = initializer if initializer in fitting else fitting[0]
+        elif fitting:
+            head = [name for name in fitting if 'lm_head' in name]
+            held[initializer] = next(name for name in fitting if (name in head) != (initializer in looked_up))
     return held
 
 
@@ -100,6 +109,7 @@ def make(name):
     if other is not None:
         nets['_folded'] = other
         references['_folded'] = store_reference(folder, other, inputs, '_folded')
+    buffers = {k: b.numpy() for k, b in net.named_buffers() if b.is_floating_point() and 'running' not in k}
     files = []
     for exporter, opset in EXPORTS:
         if ONLY.get(name, exporter) != exporter:
@@ -115,14 +125,19 @@ def make(name):
             print(f'{name}/{path.name}: {path.stat().st_size} bytes are too many to commit')
             path.unlink()
             continue
+        names = {name for node in model.graph.node for name in node.output}
+        names |= {t.name for t in model.graph.initializer}
         found = {}
         for suffix, candidate in nets.items():
             params = {k: p.detach().numpy() for k, p in candidate.named_parameters()}
             held = holders(model, params)
             found[suffix] = held, sorted(set(params) - set(held.values()))
-        suffix = min(found, key=lambda suffix: len(found[suffix][1]))
+        # Each parameter in one initializer: that is the network which was stored.
+        suffix = min(found, key=lambda suffix: len(found[suffix][1]) + len(found[suffix][0])
+                     - len(set(found[suffix][0].values())))
         held, missing = found[suffix]
         files.append({'file': path.name, 'exporter': exporter, 'opset': opset, 'reference': suffix, 'holds': held,
+                      'buffers': sorted(names & set(buffers)),
                       'operators': sorted({n.op_type for n in model.graph.node})})
         print(f'{name}/{path.name}: {path.stat().st_size} bytes, reference {suffix}, without an initializer: '
               f'{missing}', flush=True)

@@ -4,9 +4,12 @@ import copy
 import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
-from torchvision.models.swin_transformer import ShiftedWindowAttention, ShiftedWindowAttentionV2
+from torchvision.models.swin_transformer import (
+    ShiftedWindowAttention,
+    ShiftedWindowAttentionV2,
+)
 
-from architectures import has_norms
+from architectures import Picked, has_norms
 
 FULL_OUTPUTS = [0, 7]
 
@@ -29,8 +32,14 @@ def folded(net):
     """The network as exporters rewrite it, in float64, or None where they leave it as it is.
 
     A BatchNorm is folded into the convolution before it, and the bias of an attention window, which
-    depends on no input, is a parameter of its own.
+    depends on no input, is a parameter of its own. A tied output layer is stored a second time.
     """
+    tied = net.model.get_output_embeddings() if isinstance(net, Picked) else None
+    if tied is not None and tied.weight is net.model.get_input_embeddings().weight:
+        net = copy.deepcopy(net).double()
+        output = net.model.get_output_embeddings()
+        output.weight = nn.Parameter(output.weight.detach().clone())
+        return net
     windows = any(isinstance(m, ShiftedWindowAttention) for m in net.modules())
     if not windows and not has_norms(net):
         return None
