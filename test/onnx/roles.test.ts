@@ -28,8 +28,8 @@ const spec: ModelSpec = {
 }
 
 /** The constants of the model above as if `producer` had written it, with torch.export's signature. */
-function constants(producer: string, signature?: string[]): string[] {
-  const proto = fromBinary(ModelProtoSchema, model(spec))
+function constants(producer: string, signature?: string[], from = spec): string[] {
+  const proto = fromBinary(ModelProtoSchema, model(from))
   proto.producerName = producer
   if (signature) {
     const key = 'pkg.torch.export.ExportedProgram.graph_signature'
@@ -52,6 +52,35 @@ test('by the signature of torch.export', (t) => {
   t.deepEqual(constants('pytorch', [weight]), ['scale', 'mask', 'one'])
   // A parameter is not there under its name: what else is large enough may hold it.
   t.deepEqual(constants('pytorch', [weight, "p_q: PARAMETER target='q'"]), ['scale', 'one'])
+})
+
+test('matrices that torch.export stored transposed, tied weights that it stored twice', (t) => {
+  const initializers: ModelSpec['initializers'] = {
+    weight: floats([2, 2], [1, 2, 3, 4]),
+    val_1: floats([2, 2], [5, 6, 7, 8]),
+    cos: floats([1, 2], [0.5, 1]),
+    zeros: floats([2], [0, 0]),
+  }
+  const nodes: ModelSpec['nodes'] = [
+    { op: 'MatMul', inputs: ['x', 'weight'], outputs: ['h'] },
+    { op: 'Mul', inputs: ['h', 'cos'], outputs: ['i'] },
+    { op: 'MatMul', inputs: ['i', 'val_1'], outputs: ['j'] },
+    { op: 'Shape', inputs: ['x'], outputs: ['at'] },
+    { op: 'ScatterND', inputs: ['j', 'at', 'zeros'], outputs: ['y'] },
+  ]
+  const weight = "p_weight: PARAMETER target='weight'"
+  const q = "p_q: PARAMETER target='q'"
+  const table = "p_t: PARAMETER target='table'"
+  const found = (signature: string[], more: ModelSpec['initializers'] = {}) =>
+    constants('pytorch', signature, { ...spec, nodes, initializers: { ...initializers, ...more } })
+  // val_1 is q: cos stands for no parameter. With a table missing, too, it may.
+  t.deepEqual(found([weight, q]), ['cos', 'zeros'])
+  t.deepEqual(found([weight, q, table]), ['zeros'])
+  // No parameter is missing: val_1 is a constant, unless it is the weight once more.
+  t.deepEqual(found([weight]), ['val_1', 'cos', 'zeros'])
+  const twin = { val_1: floats([2, 2], [1, 3, 2, 4]) }
+  t.deepEqual(found([weight], twin), ['cos', 'zeros'])
+  t.deepEqual(found([weight, table], twin), ['zeros'])
 })
 
 test('an optimiser that moves Constant nodes into initializers', (t) => {
