@@ -1,16 +1,11 @@
 // Decoded model → the graph that everything later works on. What is a weight is settled here, as
 // far as it can be without knowing the operators: the addon's rules know which weights are
 // parameters.
-import { create } from '@bufbuild/protobuf'
-import {
-  TensorProto_DataType as DataType,
-  type NodeProto,
-  NodeProtoSchema,
-  type TensorProto,
-} from 'onnx-buf'
+import { TensorProto_DataType as DataType, type NodeProto, type TensorProto } from 'onnx-buf'
 import { badArgument } from '../errors.js'
 import type { NativeGraph, NativeNode } from '../native.js'
 import { constantInitializers, normalDomain, type OnnxModel } from '../onnx/index.js'
+import { changed as withFields } from '../onnx/message.js'
 import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
 import { constantTensor } from './constants.js'
@@ -200,7 +195,7 @@ function separateUses(
       sources.set(`${name}#${use}`, source)
       return `${name}#${use}`
     })
-    return changed ? create(NodeProtoSchema, { ...node, input }) : node
+    return changed ? withFields(node, { input }) : node
   })
 }
 

@@ -32,6 +32,6 @@ export async function openModel(
   const opened = await widenFloats(inlineFunctions(model))
   const missing = missingParameters(opened)
   if (missing.length === 0) return opened
-  const note = `the exporter folded, renamed or dropped parameters of the module: ${missing.slice(0, 8).map(quote).join(', ')}${missing.length > 8 ? ` and ${missing.length - 8} more` : ''}`
+  const note = `the exporter folded, renamed, merged or dropped parameters of the module (equal ones are stored once; the option untied separates them): ${missing.slice(0, 8).map(quote).join(', ')}${missing.length > 8 ? ` and ${missing.length - 8} more` : ''}`
   return { ...opened, notes: [...opened.notes, note] }
 }

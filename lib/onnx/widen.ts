@@ -1,12 +1,10 @@
 // Networks in float16, bfloat16 and float64 become float32 ones, which is what is computed with.
-import { create } from '@bufbuild/protobuf'
 import {
   type AttributeProto,
   type GraphProto,
   type NodeProto,
   TensorProto_DataType as T,
   type TensorProto,
-  TensorProtoSchema,
   type TypeProto,
 } from 'onnx-buf'
 import { arrayToTensor } from '../arrays/tensor.js'
@@ -81,7 +79,7 @@ class Widener {
     const wide = data instanceof Float64Array ? toFloat32Finite(data) : (data as Float32Array)
     const { docString, metadataProps } = tensor
     const stored = arrayToTensor({ data: wide, shape }, tensor.name)
-    return create(TensorProtoSchema, { ...stored, docString, metadataProps })
+    return changed(stored, { docString, metadataProps })
   }
 
   #type(type: TypeProto): TypeProto {

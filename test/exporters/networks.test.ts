@@ -144,3 +144,38 @@ test('what was changed on the way is told', async (t) => {
   t.regex((await notes('dynamo20_bfloat16.onnx')).join(), /bfloat16 are computed in float32/)
   t.regex((await notes('script17_functions.onnx')).join(), /2 local functions are written out/)
 })
+
+test('untying what is used once changes nothing', async (t) => {
+  const folder = `${root}/mlp`
+  await using network = await Network.load(`${folder}/script17.onnx`, { untied: true })
+  const kernel = await network.ntk(await inputs(folder, ['in_0']))
+  const reference = await readArray(`${folder}/ntk.npy`)
+  t.true(difference(kernel.data, reference.data as Float64Array) < 1e-5)
+})
+
+test('a tower used twice, untied: the kernels of its uses without their cross terms', async (t) => {
+  const folder = `${root}/siamese`
+  const load = (options: LoadOptions) =>
+    Network.load(`${folder}/script17.onnx`, { output: 'score', ...options })
+  await using tied = await load({})
+  await using untied = await load({ untied: true })
+  const x = await inputs(folder, ['in_0', 'in_1'])
+  const names = (network: Network) => network.parameters.map(({ name }) => name)
+  t.deepEqual(
+    names(untied)
+      .filter((name) => name.endsWith('#2'))
+      .map((name) => name.slice(0, -2))
+      .sort(),
+    names(tied)
+      .filter((name) => name.startsWith('tower'))
+      .sort(),
+  )
+  const [one, two] = [await tied.jacobian(x), await untied.jacobian(x)]
+  for (const [name, { data }] of one) {
+    const parts = [two.get(name), two.get(`${name}#2`)].filter((part) => part !== undefined)
+    const sum = data.map((_, i) =>
+      parts.reduce((total, part) => total + (part.data[i] as number), 0),
+    )
+    t.true(difference(sum, data) < 1e-5, name)
+  }
+})

@@ -18,9 +18,12 @@ SIZES = {
 
 
 def export(net, inputs, path):
+    norms = any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
+    # swin_t calls dropout (of nothing) in training mode, which only EVAL takes out.
+    mode = torch.onnx.TrainingMode.PRESERVE if norms else torch.onnx.TrainingMode.EVAL
     torch.onnx.export(
         net, tuple(inputs), path, opset_version=16, input_names=['image'], output_names=['logits'],
-        training=torch.onnx.TrainingMode.PRESERVE, dynamic_axes={'image': {0: 'batch'}, 'logits': {0: 'batch'}})
+        training=mode, dynamic_axes={'image': {0: 'batch'}, 'logits': {0: 'batch'}})
 
 
 for name in sys.argv[2:] or SIZES:

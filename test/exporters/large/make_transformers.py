@@ -39,4 +39,4 @@ stacks = {
 for name, net in stacks.items():
     torch.manual_seed(0)
     ids = torch.randint(1, 500, (2, LENGTH))
-    store(name, Logits(net.eval()), [ids, torch.ones_like(ids)], export)
+    store(name, Logits(net).eval(), [ids, torch.ones_like(ids)], export)

@@ -31,6 +31,11 @@ def rows(net, inputs, pick):
 
 def store(name, net, inputs, export, pick=lambda y: y):
     """Exports the float32 network by `export(net, inputs, path)`, then adds the references."""
+    with torch.no_grad():
+        for p in net.parameters():
+            # PyTorch's default exporter drops a bias of zeros.
+            if not p.any():
+                p.normal_(0, 0.1)
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     export(net, inputs, folder / 'model.onnx')
