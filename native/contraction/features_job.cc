@@ -100,17 +100,9 @@ class FeaturesJob::Sink final : public FeatureSink {
 };
 
 FeaturesJob::FeaturesJob(const Tape& tape, JobSettings settings)
-    : Job(tape, std::move(settings)),
+    : SweepJob(tape, std::move(settings), 0),
       features_(tape.parameters.size()),
-      uses_(parameter_uses(tape)) {
-  block_size_ = samples_per_block(static_cast<int64_t>(settings_.outputs.size()));
-  settings_.control.expect(settings_.samples);
-}
-
-std::optional<Want> FeaturesJob::next() {
-  if (at_ >= settings_.samples) return std::nullopt;
-  return Want{0, at_, std::min(block_size_, settings_.samples - at_)};
-}
+      uses_(parameter_uses(tape)) {}
 
 std::shared_ptr<Memory> FeaturesJob::allocate(int64_t floats) {
   const int64_t bytes = checked_mul(floats, sizeof(float));
@@ -124,15 +116,13 @@ std::shared_ptr<Memory> FeaturesJob::allocate(int64_t floats) {
   return std::make_shared<Memory>(static_cast<size_t>(bytes));
 }
 
-void FeaturesJob::compute(const Frame& frame) {
+void FeaturesJob::block(const Frame& frame) {
   const auto count = static_cast<int64_t>(settings_.outputs.size());
   const std::vector<int64_t> sizes = parameter_sizes(frame);
   Sink sink(*this, sizes, count);
   reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
                settings_.control, sink);
   sink.fill_missing(frame.samples);
-  at_ += frame.samples;
-  settings_.control.advance(frame.samples);
 }
 
 }  // namespace at

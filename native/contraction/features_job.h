@@ -22,15 +22,14 @@ struct ParameterFeatures {
   int bias = -1;  // parameter with the features Σ_t δ[i,o,t,:]
 };
 
-class FeaturesJob final : public Job {
+class FeaturesJob final : public SweepJob {
  public:
   FeaturesJob(const Tape& tape, JobSettings settings);
-  std::optional<Want> next() override;
   // One per parameter, once next() has returned null.
   const std::vector<ParameterFeatures>& features() const { return features_; }
 
  protected:
-  void compute(const Frame& frame) override;
+  void block(const Frame& frame) override;
 
  private:
   class Sink;
@@ -39,7 +38,6 @@ class FeaturesJob final : public Job {
   std::vector<ParameterFeatures> features_;
   std::vector<int> uses_;
   int64_t allocated_ = 0;
-  int64_t at_ = 0;
 };
 
 }  // namespace at

@@ -72,12 +72,22 @@ void GradientSink::dense(int parameter, int64_t count, int64_t samples,
   });
 }
 
-void GradientSink::add_to(std::vector<std::vector<double>>& sums) const {
-  for (size_t p = 0; p < sums_.size(); ++p) {
-    if (!sums_[p]) continue;
-    const float* from = sums_[p].get();
-    for (size_t e = 0; e < sums[p].size(); ++e) sums[p][e] += from[e];
+void GradientSums::add(const GradientSink& block) {
+  if (sums_.empty()) {
+    for (int64_t size : block.sizes_)
+      sums_.emplace_back(static_cast<size_t>(block.count_ * size), 0.0);
   }
+  for (size_t p = 0; p < sums_.size(); ++p) {
+    if (!block.sums_[p]) continue;
+    const float* from = block.sums_[p].get();
+    for (size_t e = 0; e < sums_[p].size(); ++e) sums_[p][e] += from[e];
+  }
+}
+
+void GradientSums::write(const std::vector<float*>& results) const {
+  for (size_t p = 0; p < results.size(); ++p)
+    std::transform(sums_[p].begin(), sums_[p].end(), results[p],
+                   [](double v) { return static_cast<float>(v); });
 }
 
 }  // namespace at

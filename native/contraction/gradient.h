@@ -14,16 +14,26 @@ class GradientSink final : public FeatureSink {
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<float> features) override;
-  // sums[p] (C, …shape) += what came in.
-  void add_to(std::vector<std::vector<double>>& sums) const;
 
  private:
+  friend class GradientSums;
   float* sum_of(int parameter);
 
   std::vector<int64_t> sizes_;
   int64_t count_;
   Pool& pool_;
   std::vector<std::shared_ptr<float>> sums_;
+};
+
+// What sinks of one block after another summed, added up in double.
+class GradientSums {
+ public:
+  void add(const GradientSink& block);
+  // results[p] (C, …shape).
+  void write(const std::vector<float*>& results) const;
+
+ private:
+  std::vector<std::vector<double>> sums_;
 };
 
 }  // namespace at

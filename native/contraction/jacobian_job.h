@@ -1,40 +1,38 @@
 #pragma once
 
+#include "contraction/gradient.h"
 #include "contraction/job.h"
 
 namespace at {
 
 // Jacobians: results[p] (N, O, …shape of parameter p), O the outputs wanted.
-class JacobianJob final : public Job {
+class JacobianJob final : public SweepJob {
  public:
   JacobianJob(const Tape& tape, JobSettings settings, std::vector<float*> results);
-  std::optional<Want> next() override;
 
  protected:
-  void compute(const Frame& frame) override;
+  void block(const Frame& frame) override;
 
  private:
   std::vector<float*> results_;
-  int64_t at_ = 0;
 };
 
 // Jᵀu: results[p] (columns, …shape) = Σ_i Σ_o u[i,o,column] ∂f_o(x_i)/∂θ_p for `vectors`
 // (N, O, columns). Sums over blocks in double.
-class GradientJob final : public Job {
+class GradientJob final : public SweepJob {
  public:
   GradientJob(const Tape& tape, JobSettings settings, int64_t columns, const float* vectors,
               std::vector<float*> results);
-  std::optional<Want> next() override;
 
  protected:
-  void compute(const Frame& frame) override;
+  void block(const Frame& frame) override;
+  void finish() override;
 
  private:
   int64_t columns_;
   const float* vectors_;
   std::vector<float*> results_;
-  std::vector<std::vector<double>> sums_;
-  int64_t at_ = 0;
+  GradientSums sums_;
 };
 
 }  // namespace at

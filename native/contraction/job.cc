@@ -72,4 +72,23 @@ std::vector<int64_t> Job::parameter_sizes(const Frame& frame) const {
   return sizes;
 }
 
+SweepJob::SweepJob(const Tape& tape, JobSettings settings, int64_t count, Passes passes)
+    : Job(tape, std::move(settings)), passes_(passes) {
+  block_size_ =
+      samples_per_block(count > 0 ? count : static_cast<int64_t>(settings_.outputs.size()));
+  settings_.control.expect(settings_.samples);
+}
+
+std::optional<Want> SweepJob::next() {
+  if (at_ >= settings_.samples) return std::nullopt;
+  return Want{0, at_, std::min(block_size_, settings_.samples - at_), passes_};
+}
+
+void SweepJob::compute(const Frame& frame) {
+  block(frame);
+  at_ += frame.samples;
+  settings_.control.advance(frame.samples);
+  if (at_ >= settings_.samples) finish();
+}
+
 }  // namespace at

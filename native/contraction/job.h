@@ -75,4 +75,24 @@ class Job {
   int64_t block_size_ = 1;
 };
 
+// A job that runs every block of X once, in order.
+class SweepJob : public Job {
+ public:
+  // `count` cotangents or tangents are carried at once; 0: one for every output wanted.
+  SweepJob(const Tape& tape, JobSettings settings, int64_t count, Passes passes = Passes::kReverse);
+  std::optional<Want> next() final;
+
+ protected:
+  void compute(const Frame& frame) final;
+  // The samples [at_, at_ + frame.samples); like compute() when it throws.
+  virtual void block(const Frame& frame) = 0;
+  // After the last block.
+  virtual void finish() {}
+
+  int64_t at_ = 0;
+
+ private:
+  Passes passes_;
+};
+
 }  // namespace at
