@@ -167,12 +167,8 @@ Napi::Value EngineObject::frame(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineObject::ntk(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object options = info[0].ToObject();
-    const Tape& tape = state_->analysis.tape;
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(options, *state_, holdings);
+  return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
+    auto& [options, tape, holdings, settings] = request;
     KernelTask task;
     task.type = to_kernel(to_text(required(options, "kernel"), "kernel"));
     task.forced = to_method(to_text(required(options, "method"), "method"));
@@ -195,34 +191,24 @@ Napi::Value EngineObject::ntk(const Napi::CallbackInfo& info) {
         throw Error("BAD_ARGUMENT", "A group has no result");
     }
     auto path = to_path(options, tape, settings, holdings);
-    auto job = std::make_unique<NtkJob>(tape, std::move(settings), std::move(task),
-                                        std::move(results), std::move(path));
-    return wrap(info.Env(), std::move(job), std::move(holdings));
+    return std::make_unique<NtkJob>(tape, std::move(settings), std::move(task), std::move(results),
+                                    std::move(path));
   });
 }
 
 Napi::Value EngineObject::jacobian(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object options = info[0].ToObject();
-    const Tape& tape = state_->analysis.tape;
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(options, *state_, holdings);
+  return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
+    auto& [options, tape, holdings, settings] = request;
     const int64_t rows =
         checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size()));
     auto results = parameter_results(options, tape, rows, holdings);
-    auto job = std::make_unique<JacobianJob>(tape, std::move(settings), std::move(results));
-    return wrap(info.Env(), std::move(job), std::move(holdings));
+    return std::make_unique<JacobianJob>(tape, std::move(settings), std::move(results));
   });
 }
 
 Napi::Value EngineObject::features(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(info[0].ToObject(), *state_, holdings);
-    auto job = std::make_unique<FeaturesJob>(state_->analysis.tape, std::move(settings));
-    return wrap(info.Env(), std::move(job), std::move(holdings));
+  return start_job(info, state_, [](JobRequest& request) {
+    return std::make_unique<FeaturesJob>(request.tape, std::move(request.settings));
   });
 }
 

@@ -34,71 +34,51 @@ const float* pinned_floats(const Napi::Object& options, const char* name, int64_
 }  // namespace
 
 Napi::Value EngineObject::vjp(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object options = info[0].ToObject();
-    const Tape& tape = state_->analysis.tape;
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(options, *state_, holdings);
+  return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
+    auto& [options, tape, holdings, settings] = request;
     const int64_t columns = to_columns(options);
     const float* vectors =
         pinned_floats(options, "cotangents", image_size(settings, columns), holdings);
     auto results = parameter_results(options, tape, columns, holdings);
-    auto job = std::make_unique<GradientJob>(tape, std::move(settings), columns, vectors,
-                                             std::move(results));
-    return wrap(info.Env(), std::move(job), std::move(holdings));
+    return std::make_unique<GradientJob>(tape, std::move(settings), columns, vectors,
+                                         std::move(results));
   });
 }
 
 Napi::Value EngineObject::jvp(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object options = info[0].ToObject();
-    const Tape& tape = state_->analysis.tape;
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(options, *state_, holdings);
+  return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
+    auto& [options, tape, holdings, settings] = request;
     const int64_t columns = to_columns(options);
     auto directions =
         to_directions(required(options, "directions").As<Napi::Array>(), tape, columns, holdings);
     float* result = result_block(to_int64(required(options, "result"), "result"),
                                  image_size(settings, columns), holdings);
-    auto job =
-        std::make_unique<JvpJob>(tape, std::move(settings), columns, std::move(directions), result);
-    return wrap(info.Env(), std::move(job), std::move(holdings));
+    return std::make_unique<JvpJob>(tape, std::move(settings), columns, std::move(directions),
+                                    result);
   });
 }
 
 Napi::Value EngineObject::product(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object options = info[0].ToObject();
-    const Tape& tape = state_->analysis.tape;
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(options, *state_, holdings);
+  return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
+    auto& [options, tape, holdings, settings] = request;
     const int64_t columns = to_columns(options);
     const int64_t count = image_size(settings, columns);
     const float* vectors = pinned_floats(options, "vectors", count, holdings);
     float* result = result_block(to_int64(required(options, "result"), "result"), count, holdings);
-    auto job = std::make_unique<ProductJob>(tape, std::move(settings), columns, vectors,
-                                            parameter_sizes(tape), result);
-    return wrap(info.Env(), std::move(job), std::move(holdings));
+    return std::make_unique<ProductJob>(tape, std::move(settings), columns, vectors,
+                                        parameter_sizes(tape), result);
   });
 }
 
 Napi::Value EngineObject::normal(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object options = info[0].ToObject();
-    const Tape& tape = state_->analysis.tape;
-    JobObject::Holdings holdings;
-    holdings.engine = state_;
-    JobSettings settings = to_settings(options, *state_, holdings);
+  return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
+    auto& [options, tape, holdings, settings] = request;
     const int64_t columns = to_columns(options);
     auto directions =
         to_directions(required(options, "directions").As<Napi::Array>(), tape, columns, holdings);
     auto results = parameter_results(options, tape, columns, holdings);
-    auto job = std::make_unique<NormalJob>(tape, std::move(settings), columns,
-                                           std::move(directions), std::move(results));
-    return wrap(info.Env(), std::move(job), std::move(holdings));
+    return std::make_unique<NormalJob>(tape, std::move(settings), columns, std::move(directions),
+                                       std::move(results));
   });
 }
 

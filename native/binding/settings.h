@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "binding/convert.h"
 #include "binding/engine.h"
 #include "binding/job.h"
 
@@ -24,5 +25,29 @@ std::vector<float*> parameter_results(const Napi::Object& options, const Tape& t
 std::vector<const float*> to_directions(const Napi::Array& arrays, const Tape& tape,
                                         int64_t columns, JobObject::Holdings& holdings);
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Job> job, JobObject::Holdings holdings);
+
+// What the calls that start a job begin with.
+struct JobRequest {
+  JobRequest(const Napi::CallbackInfo& info, const std::shared_ptr<EngineState>& state)
+      : options(info[0].ToObject()), tape(state->analysis.tape) {
+    holdings.engine = state;
+    settings = to_settings(options, *state, holdings);
+  }
+  Napi::Object options;
+  const Tape& tape;
+  JobObject::Holdings holdings;
+  JobSettings settings;
+};
+
+// make(JobRequest&) → the job, with errors turned into JavaScript's.
+template <class Make>
+Napi::Value start_job(const Napi::CallbackInfo& info, const std::shared_ptr<EngineState>& state,
+                      const Make& make) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    JobRequest request(info, state);
+    std::unique_ptr<Job> job = make(request);
+    return wrap(info.Env(), std::move(job), std::move(request.holdings));
+  });
+}
 
 }  // namespace at
