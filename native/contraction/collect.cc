@@ -19,36 +19,34 @@ BlockCollector::BlockCollector(const KernelTask& task, std::vector<int64_t> size
       done_(sizes_.size(), false) {}
 
 void BlockCollector::matrix(int parameter, MatrixUse use) {
-  // Most weights are used once; their factors need not be kept until the pass ends.
-  const bool alone = use_counts_[parameter] == 1 && (use.bias < 0 || use_counts_[use.bias] == 1);
-  if (alone) return settle(parameter, use);
+  const int64_t samples = use.samples, count = use.count;
+  const int bias = use.bias;
   auto& uses = collected_[parameter].uses;
-  if (use.bias >= 0) collected_[use.bias].biases.emplace_back(parameter, uses.size());
+  if (bias >= 0) collected_[bias].biases.emplace_back(parameter, uses.size());
   uses.push_back(std::move(use));
+  // Most weights are used once; their factors need not be kept until the pass ends.
+  if (use_counts_[parameter] != 1 || (bias >= 0 && use_counts_[bias] != 1)) return;
+  settle(parameter);
+  if (bias >= 0 && !done_[bias]) {
+    add_dense(bias, samples, count);
+    done_[bias] = true;
+  }
+  collected_[parameter] = Collected();
+  if (bias >= 0) collected_[bias] = Collected();
 }
 
-void BlockCollector::settle(int parameter, const MatrixUse& use) {
-  std::vector<MatrixUse> uses{use};
-  const bool join =
-      use.bias >= 0 && use.dims.groups == 1 && task_.groups[use.bias] == task_.groups[parameter];
-  const MatrixUse all = concatenated(uses, join);
-  const Method method = cheapest(task_, all.dims);
+void BlockCollector::settle(int parameter) {
+  auto& uses = collected_[parameter].uses;
+  const bool join = joins_bias(parameter);
+  const MatrixUse use = concatenated(uses, join);
+  const Method method = cheapest(task_, use.dims);
   methods_[parameter] = method;
   done_[parameter] = true;
-  add_matrix(task_.groups[parameter], method, all);
-  if (use.bias < 0) return;
-  done_[use.bias] = true;
   if (join) {
     methods_[use.bias] = method;
-    return;
+    done_[use.bias] = true;
   }
-  const int64_t m = use.dims.rows;
-  Unit unit;
-  unit.group = task_.groups[use.bias];
-  unit.size = m;
-  unit.x = pool_.floats(use.samples * use.count * m);
-  expand_bias(use, use.count * m, m, unit.x.get());
-  units_.push_back(std::move(unit));
+  add_matrix(task_.groups[parameter], method, use);
 }
 
 void BlockCollector::add_matrix(int group, Method method, const MatrixUse& use) {
@@ -210,18 +208,9 @@ Block BlockCollector::finish(int64_t first, int64_t samples, int64_t count,
   block.count = count;
   const int parameters = static_cast<int>(collected_.size());
   for (int p = 0; p < parameters; ++p) {
-    Collected& all = collected_[p];
+    const Collected& all = collected_[p];
     if (all.uses.empty() || all.dense || !all.biases.empty() || !alike(all.uses)) continue;
-    const bool join = joins_bias(p);
-    const MatrixUse use = concatenated(all.uses, join);
-    const Method method = cheapest(task_, use.dims);
-    methods_[p] = method;
-    done_[p] = true;
-    if (join) {
-      methods_[all.uses[0].bias] = method;
-      done_[all.uses[0].bias] = true;
-    }
-    add_matrix(task_.groups[p], method, use);
+    settle(p);
   }
   for (int p = 0; p < parameters; ++p)
     if (!done_[p]) add_dense(p, samples, count);

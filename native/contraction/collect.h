@@ -32,7 +32,8 @@ class BlockCollector final : public FeatureSink {
     std::vector<std::pair<int, size_t>> biases;  // (parameter, index into its uses)
     std::shared_ptr<float> dense;                // (C, n, P)
   };
-  void settle(int parameter, const MatrixUse& use);
+  // All uses of a weight are there and alike: makes its unit, with its bias where that joins.
+  void settle(int parameter);
   bool alike(const std::vector<MatrixUse>& uses) const;
   bool joins_bias(int weight) const;
   MatrixUse concatenated(std::vector<MatrixUse>& uses, bool with_ones);
