@@ -39,10 +39,7 @@ const float* operand(NodeView& view, int k) {
 class Mul final : public ElementWise {
  public:
   Needs needs(const Node&, const std::vector<bool>& wanted) const override {
-    Needs needs;
-    if (wanted[0]) needs.inputs.push_back(1);
-    if (wanted[1]) needs.inputs.push_back(0);
-    return needs;
+    return needs_of_product(wanted);
   }
 
  protected:

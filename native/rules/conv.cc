@@ -27,10 +27,7 @@ struct Geometry {
 class Conv final : public Rule {
  public:
   Needs needs(const Node&, const std::vector<bool>& wanted) const override {
-    Needs needs;
-    if (wanted[0]) needs.inputs.push_back(1);
-    if (wanted[1]) needs.inputs.push_back(0);
-    return needs;
+    return needs_of_product(wanted);
   }
 
   std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {

@@ -80,4 +80,12 @@ inline void fill_zero(float* values, int64_t count) {
   });
 }
 
+// What the cotangents of a product's two operands read: each the other one.
+inline Needs needs_of_product(const std::vector<bool>& wanted) {
+  Needs needs;
+  if (wanted[0]) needs.inputs.push_back(1);
+  if (wanted[1]) needs.inputs.push_back(0);
+  return needs;
+}
+
 }  // namespace at
