@@ -1,5 +1,5 @@
 // What the caller gives as X → what onnxruntime takes, checked.
-import { checkArray, type DType, dtypeOf, type NdArray } from './arrays/index.js'
+import { checkArray, type DType, dtypeOf, type NdArray, zeros } from './arrays/index.js'
 import { badArgument, TangentError } from './errors.js'
 import type { Feed, FeedArray, FeedType } from './forward/protocol.js'
 import { quote, type ValueInfo } from './onnx/index.js'
@@ -126,19 +126,6 @@ const integers: readonly DType[] = [
   'uint64',
 ]
 
-const makers = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-  uint32: Uint32Array,
-  uint64: BigUint64Array,
-}
-
 /** Floats of another width and integers of another width are converted, nothing else is. */
 function converted(array: NdArray, info: ValueInfo, label: string): FeedArray {
   const from = dtypeOf(array)
@@ -168,7 +155,7 @@ function converted(array: NdArray, info: ValueInfo, label: string): FeedArray {
     return done(to, Float64Array.from(array.data as Float32Array))
   }
   if (to === 'bool' || !integers.includes(from) || !integers.includes(to)) throw wrong()
-  const data = new makers[to as keyof typeof makers](array.data.length)
+  const data = zeros(to, array.data.length)
   const big = data instanceof BigInt64Array || data instanceof BigUint64Array
   for (let e = 0; e < data.length; e += 1) {
     const value = array.data[e] as number | bigint

@@ -43,7 +43,7 @@ type TypedArrayConstructor = {
   readonly BYTES_PER_ELEMENT: number
 }
 
-const constructors: Record<DType, TypedArrayConstructor> = {
+const constructors = {
   float32: Float32Array,
   float64: Float64Array,
   int8: Int8Array,
@@ -55,6 +55,14 @@ const constructors: Record<DType, TypedArrayConstructor> = {
   uint32: Uint32Array,
   uint64: BigUint64Array,
   bool: Uint8Array,
+} satisfies Record<DType, TypedArrayConstructor>
+
+/** A typed array of zeros that holds entries of that type. */
+export function zeros<T extends DType>(
+  type: T,
+  length: number,
+): InstanceType<(typeof constructors)[T]> {
+  return new constructors[type](length) as InstanceType<(typeof constructors)[T]>
 }
 
 /** The type of an array's entries. */
@@ -159,7 +167,7 @@ export function fromBytes(
   options: { bigEndian?: boolean; copy?: boolean } = {},
 ): NdArray {
   const half = type === 'float16' || type === 'bfloat16'
-  const View = half ? Uint16Array : constructors[type]
+  const View: TypedArrayConstructor = half ? Uint16Array : constructors[type]
   const width = View.BYTES_PER_ELEMENT
   const count = bytes.byteLength / width
   let source = bytes

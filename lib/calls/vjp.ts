@@ -2,7 +2,8 @@ import { type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument } from '../errors.js'
 import type { Inputs } from '../inputs.js'
-import { compute, prepare } from './derive.js'
+import { prepare } from './derive.js'
+import { gradient } from './gradient.js'
 import type { ParameterArrays } from './jacobian.js'
 
 export async function vjp(
@@ -18,25 +19,7 @@ export async function vjp(
     throw badArgument('cotangents', `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
   }
   checkNumbers(data, 'cotangents')
-  const parameters = core.architecture.active.map(({ parameter }) => parameter)
-  const total = parameters.reduce((sum, { count }) => sum + count, 0)
-  const { blocks } = await compute(
-    prepared,
-    parameters.map(({ count }) => count),
-    (results) => ({
-      kind: 'vjp',
-      cotangents: data,
-      columns: 1,
-      results: results.map(({ id }) => id),
-    }),
-    { what: `A product with ${total} parameters`, fits: () => 'freeze some parameters' },
-  )
-  return new Map(
-    parameters.map(({ name, shape }, p) => [
-      name,
-      { data: (blocks[p] as (typeof blocks)[number]).data, shape: [...shape] },
-    ]),
-  )
+  return gradient(prepared, (results) => ({ kind: 'vjp', cotangents: data, columns: 1, results }))
 }
 
 export function checkNumbers(data: Float32Array, name: string): void {
