@@ -19,6 +19,16 @@ export {
   averageKernel,
   type PathResidual,
 } from './average.js'
+export type { DrawOptions, InitializationScheme } from './builder/draw.js'
+export { type InitializeOptions, initialize } from './builder/initialize.js'
+export {
+  type BuildOptions,
+  buildCnn,
+  buildMlp,
+  type CnnOptions,
+  type MlpOptions,
+  writeOnnx,
+} from './builder/networks.js'
 export type { Direction } from './calls/direction.js'
 export type { FeatureArrays, ParameterFeatures } from './calls/features.js'
 export type { ParameterArrays } from './calls/jacobian.js'

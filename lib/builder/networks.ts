@@ -1,0 +1,153 @@
+// The paper's networks as ONNX models, at any size.
+import { writeFileAtomic } from '../arrays/files.js'
+import { badArgument } from '../errors.js'
+import { checkDraw, type DrawOptions } from './draw.js'
+import { type LayerScale, ModelBuilder } from './graph.js'
+
+/** Common to all networks that are built. */
+export interface BuildOptions extends DrawOptions {
+  /** Layers with biases (default: true). */
+  bias?: boolean | undefined
+  /**
+   * `standard` (default): W x + b. `ntk`: σ_w/√fan-in · W x + σ_b · b with weights of variance 1, so
+   * that the tangent kernel has a limit in the width (Jacot et al. 2018); the factors are part of
+   * the graph.
+   */
+  parameterization?: 'standard' | 'ntk' | undefined
+  /** σ_w (default √2, at which ReLU layers keep their inputs' size); `ntk` only. */
+  weightScale?: number | undefined
+  /** σ_b (default 0.1); `ntk` only. */
+  biasScale?: number | undefined
+}
+
+/** Options of {@link buildMlp}. */
+export interface MlpOptions extends BuildOptions {
+  /** Numbers of a sample, or its shape: it is flattened then. */
+  inputs: number | readonly number[]
+  /** Widths of the hidden layers; empty: a linear model. */
+  hidden: readonly number[]
+  outputs: number
+}
+
+/** Options of {@link buildCnn}. */
+export interface CnnOptions extends BuildOptions {
+  /** Channels, height and width of an image. */
+  image: readonly [channels: number, height: number, width: number]
+  /** w: the convolutions have w, 2w, 4w and 8w channels. */
+  width: number
+  outputs: number
+  /** Widths of the hidden dense layers (default [8w, 8w]). */
+  dense?: readonly number[] | undefined
+}
+
+/**
+ * A ReLU network of dense layers as an ONNX file: input `x` (N, …inputs), output `y` (N, outputs),
+ * weights `dense<k>.weight` (out, in) and `dense<k>.bias`, k from 1, drawn as told.
+ * @returns the file's bytes, for {@link Network.load} or {@link writeOnnx}.
+ * @throws TangentError `BAD_ARGUMENT`; `TOO_LARGE` for a file beyond 2 GiB.
+ */
+export async function buildMlp(options: MlpOptions): Promise<Uint8Array<ArrayBuffer>> {
+  const { inputs, hidden, outputs } = options
+  const shape = typeof inputs === 'number' ? [inputs] : [...inputs]
+  sizes('options.inputs', shape)
+  sizes('options.hidden', hidden)
+  sizes('options.outputs', [outputs])
+  const { builder, draw } = begin(options)
+  const size = shape.reduce((product, each) => product * each, 1)
+  const flat = shape.length > 1 ? builder.node('Flatten', 'flat', ['x']) : 'x'
+  dense(builder, flat, [size, ...hidden, outputs])
+  return builder.build(
+    { name: 'x', shape: ['N', ...shape] },
+    { name: 'y', shape: ['N', outputs] },
+    draw,
+  )
+}
+
+/**
+ * The paper's convolutional network as an ONNX file: four times a 3×3 convolution, ReLU and 2×2
+ * average pooling, then dense layers with ReLU between them. Input `x` (N, channels, height, width),
+ * output `y` (N, outputs), weights `conv<k>.weight`, `dense<k>.weight` and their biases.
+ * @throws TangentError as {@link buildMlp}, and for images below 16 × 16.
+ */
+export async function buildCnn(options: CnnOptions): Promise<Uint8Array<ArrayBuffer>> {
+  const { image, width, outputs, dense: hidden = [8 * options.width, 8 * options.width] } = options
+  sizes('options.image', image)
+  sizes('options.width', [width])
+  sizes('options.dense', hidden)
+  sizes('options.outputs', [outputs])
+  const [channels, height, wide] = image
+  if (image.length !== 3 || height < 16 || wide < 16) {
+    throw badArgument('options.image', 'channels, height ≥ 16 and width ≥ 16', image)
+  }
+  const { builder, draw } = begin(options)
+  let value = 'x'
+  let from = channels
+  for (const [k, factor] of [1, 2, 4, 8].entries()) {
+    const to = factor * width
+    value = builder.convolution(`conv${k + 1}`, value, from, to)
+    value = builder.node('Relu', `conv${k + 1}`, [value])
+    value = builder.node('AveragePool', `conv${k + 1}`, [value], {
+      kernel_shape: { ints: [2, 2] },
+      strides: { ints: [2, 2] },
+    })
+    from = to
+  }
+  value = builder.node('Flatten', 'flat', [value])
+  const size = from * Math.floor(height / 16) * Math.floor(wide / 16)
+  dense(builder, value, [size, ...hidden, outputs])
+  return builder.build(
+    { name: 'x', shape: ['N', ...image] },
+    { name: 'y', shape: ['N', outputs] },
+    draw,
+  )
+}
+
+/** Writes a model's bytes as a file, whole or not at all. */
+export function writeOnnx(
+  path: string,
+  model: Uint8Array,
+  options: { signal?: AbortSignal } = {},
+): Promise<void> {
+  if (!(model instanceof Uint8Array)) throw badArgument('model', 'the bytes of a model', model)
+  return writeFileAtomic(path, model, options)
+}
+
+function dense(builder: ModelBuilder, x: string, widths: readonly number[]): void {
+  let value = x
+  const layers = widths.length - 1
+  for (let k = 1; k <= layers; k += 1) {
+    const layer = `dense${k}`
+    value = builder.dense(layer, value, widths[k - 1] as number, widths[k] as number)
+    if (k < layers) value = builder.node('Relu', layer, [value])
+  }
+}
+
+function begin(options: BuildOptions) {
+  const { bias = true, parameterization = 'standard' } = options
+  if (typeof bias !== 'boolean') throw badArgument('options.bias', 'a boolean', bias)
+  if (parameterization !== 'standard' && parameterization !== 'ntk') {
+    throw badArgument('options.parameterization', 'standard or ntk', parameterization)
+  }
+  const ntk = parameterization === 'ntk'
+  for (const name of ['weightScale', 'biasScale'] as const) {
+    const value = options[name]
+    if (value === undefined) continue
+    if (!ntk) throw badArgument(`options.${name}`, 'no value without ntk', value)
+    if (!(value > 0 && Number.isFinite(value))) {
+      throw badArgument(`options.${name}`, 'a number > 0', value)
+    }
+  }
+  const { weightScale = Math.SQRT2, biasScale = 0.1 } = options
+  const scale: LayerScale = ntk
+    ? { weight: weightScale, bias: biasScale, byFanIn: true }
+    : { weight: 1, bias: 1, byFanIn: false }
+  const draw = checkDraw(options, ntk ? 'ntk' : 'he')
+  return { builder: new ModelBuilder(bias, scale), draw }
+}
+
+function sizes(name: string, values: readonly number[]): void {
+  if (!Array.isArray(values)) throw badArgument(name, 'a list of sizes', values)
+  for (const value of values) {
+    if (!Number.isInteger(value) || value < 1) throw badArgument(name, 'whole numbers ≥ 1', value)
+  }
+}
