@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { TangentError } from './errors.js'
+import type { NativeTraining, NativeTrainingOptions } from './train/native.js'
 
 /** Value of a node's attribute as the addon takes it. 64-bit integers arrive as numbers. */
 export type NativeAttribute =
@@ -215,6 +216,7 @@ export interface NativeEngine {
   product(options: NativeProductOptions): NativeJob
   features(options: NativeJobOptions): NativeJob
   normal(options: NativeNormalOptions): NativeJob
+  training(options: NativeTrainingOptions): NativeTraining
 }
 
 /** What a block's features are multiplied by: z along orthonormal directions, 1 elsewhere. */

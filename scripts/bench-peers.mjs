@@ -1,5 +1,5 @@
-// `npm run bench:peers [-- WORKLOAD …]`: makes the peers' Python environments the first time, then
-// measures both sides. OpenBLAS chooses its kernel freely, as in scripts/bench.mjs.
+// `npm run bench:peers [-- WORKLOAD …]` and `npm run bench:training`: makes the peers' Python
+// environments the first time, then measures both sides. OpenBLAS chooses its kernel freely, as in scripts/bench.mjs.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,6 +15,10 @@ const run = (command, args) =>
 const made = ['torch', 'jax'].every((side) => existsSync(join(root, `out/peers/made-${side}`)))
 process.exitCode = made ? 0 : run('sh', [join(root, 'bench/peers/setup.sh')])
 if (process.exitCode === 0) {
-  const script = join(root, 'dist/bench/peers/run.js')
-  process.exitCode = run(process.execPath, [script, ...process.argv.slice(2)])
+  const [which, ...rest] = process.argv.slice(2)
+  const [script, args] =
+    which === 'training'
+      ? ['dist/bench/training.js', rest]
+      : ['dist/bench/peers/run.js', process.argv.slice(2)]
+  process.exitCode = run(process.execPath, [join(root, script), ...args])
 }

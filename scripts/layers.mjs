@@ -19,9 +19,20 @@ const MAY_INCLUDE = {
   reverse: ['core', 'graph', 'rules'],
   forward: ['core', 'graph', 'rules', 'reverse'],
   contraction: ['core', 'graph', 'rules', 'reverse', 'forward'],
+  training: ['core', 'graph', 'rules', 'reverse', 'forward', 'contraction'],
   solve: ['core'],
   cuda: ['core', 'graph', 'rules', 'reverse', 'forward', 'contraction', 'solve'],
-  binding: ['core', 'graph', 'rules', 'reverse', 'forward', 'contraction', 'solve', 'cuda'],
+  binding: [
+    'core',
+    'graph',
+    'rules',
+    'reverse',
+    'forward',
+    'contraction',
+    'training',
+    'solve',
+    'cuda',
+  ],
 }
 
 /**

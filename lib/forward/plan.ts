@@ -9,6 +9,7 @@ import {
   type NativeValue,
   native,
 } from '../native.js'
+import type { NativeGrowth } from '../train/native.js'
 import { repeated } from './feeds.js'
 import { checkIndependence } from './independence.js'
 import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
@@ -143,6 +144,18 @@ export class Plan {
     const { frame, values } = await this.#run(layout, x, want, weights, threads, [output])
     const { data } = values.get(output) as NativeValue
     return { frame, output: data as Float32Array }
+  }
+
+  /** How the values of frames for these passes grow with the samples; inputs with their numbers. */
+  growth({ engine, shape }: Layout, x: Feed, passes: NativePasses): NativeGrowth[] {
+    const read = new Set(tapsOf(engine.analysis, passes))
+    return engine.analysis.shapes.map((id) => {
+      const base = shape(id, 0)
+      const slope = shape(id, 1).map((size, axis) => size - (base[axis] as number))
+      const input = x.arrays.find(({ name }) => name === this.#nameOf(id))
+      const data = input && read.has(id) ? nativeData(rows(input, 0, x.samples)) : undefined
+      return { id, base, slope, ...(data ? { data } : {}) }
+    })
   }
 
   async #run(

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../errors.js'
 import type { NativeEngine, NativeJob } from '../native.js'
-import type { TrainingReply, TrainingSetup } from '../train/protocol.js'
+import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
 import { samplesMeet } from './independence.js'
 import { Plan, type Weights } from './plan.js'
@@ -28,7 +28,7 @@ if (!port) throw new Error('This file runs in a worker thread')
 const sessions = new Sessions(init)
 const plans = new Map<string, Plan>()
 const weightSets = new Map<number, Weights>()
-const trainings = new Map<number, { run: TrainingRun; setup: TrainingSetup }>()
+const trainings = new Map<number, TrainingRun>()
 /** Outputs whose samples are known to depend on each other, or not to. */
 const meeting = new Map<string, boolean>()
 /** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
@@ -91,21 +91,16 @@ async function train(request: Request & { type: 'train' }): Promise<TrainingRepl
   if (action.do === 'start') {
     const own = [...weightsOf(request.network).messages.values()]
     const plan = planOf(action.setup.plan)
-    trainings.set(training, {
-      run: await TrainingRun.start(action.setup, plan, own, weightsFrom),
-      setup: action.setup,
-    })
+    trainings.set(training, await TrainingRun.start(action.setup, plan, own, weightsFrom))
     return {}
   }
-  const { run, setup } = trainings.get(training) ?? {}
-  if (!run || !setup) throw new TangentError('FAILED', 'The training is not there')
+  const run = trainings.get(training)
+  if (!run) throw new TangentError('FAILED', 'The training is not there')
   switch (action.do) {
     case 'steps':
-      return run.steps(action.order, action.size, action.rates, () => checkStop(request))
-    case 'evaluate': {
-      const data = action.data === 'train' ? setup.train : (setup.test ?? setup.train)
-      return run.evaluate(data, () => checkStop(request))
-    }
+      return run.steps(action.order, action.size, action.rates, request.control)
+    case 'evaluate':
+      return run.evaluate(action.data, request.control)
     case 'save':
       return { state: run.save() }
     case 'restore':

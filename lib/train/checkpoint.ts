@@ -1,6 +1,7 @@
 // The state of a training as a file.
 import { type NdArray, readSafetensors } from '../arrays/index.js'
 import { TangentError } from '../errors.js'
+import { factorArrays } from './layout.js'
 import type { TrainingSetup, TrainingState } from './protocol.js'
 import type { EpochReport } from './train.js'
 
@@ -50,10 +51,7 @@ export async function readState(
     .map((name) => name.slice('value:'.length))
   const wanted =
     setup.model === 'adaptive'
-      ? setup.parameters.flatMap(({ name, layout }) => [
-          `${name}:theta`,
-          ...layout.modes.map((_, mode) => `${name}:mode${mode}`),
-        ])
+      ? factorArrays(setup.parameters).map(({ name }) => name)
       : setup.parameters.map(({ name }) => name)
   if (names.length !== wanted.length || wanted.some((name) => !tensors.has(`value:${name}`))) {
     throw new TangentError('BAD_FILE', `Expected the state of this network's training in ${path}`)

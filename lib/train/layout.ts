@@ -1,6 +1,27 @@
 // Which parameters are matrices, and which biases go with them.
 import type { Architecture } from '../architecture.js'
-import type { FactorLayout } from './factors.js'
+
+/** A parameter as its factors see it. */
+export interface FactorLayout {
+  /** Sizes of the modes; empty: not transformed. */
+  modes: number[]
+  /** For a bias: index of the parameter whose output mode transforms it, and which mode that is. */
+  follows?: { parameter: number; mode: number }
+}
+
+/** What an adaptive training changes: per parameter Θ, then a square matrix per mode. */
+export function factorArrays(
+  parameters: readonly { name: string; count: number; layout: FactorLayout }[],
+): { name: string; count: number; side?: number }[] {
+  return parameters.flatMap(({ name, count, layout }) => [
+    { name: `${name}:theta`, count },
+    ...layout.modes.map((side, mode) => ({
+      name: `${name}:mode${mode}`,
+      count: side * side,
+      side,
+    })),
+  ])
+}
 
 /**
  * The modes of every parameter in the addon's order: dense weights have two, convolutions three

@@ -1,5 +1,6 @@
 // Optimisers and learning rates, as PyTorch defines them.
 import { badArgument } from '../errors.js'
+import type { NativeTrainingOptions } from './native.js'
 
 /** Stochastic gradient descent: v ← μv + g, w ← w − ηv (g + decay·w in place of g). */
 export interface SgdOptions {
@@ -58,69 +59,11 @@ export function checkOptimizer(options: OptimizerOptions): void {
   within('epsilon', options.epsilon, 0, Infinity)
 }
 
-/** The state of one optimiser: for each array as many numbers per moment. */
-export class Optimizer {
-  readonly #options: OptimizerOptions
-  /** [moment][array]. */
-  readonly moments: Float32Array[][]
-  /** Steps made. */
-  steps = 0
-
-  constructor(options: OptimizerOptions, arrays: readonly Float32Array[]) {
-    this.#options = options
-    const count = options.kind === 'sgd' ? 1 : 2
-    this.moments = Array.from({ length: count }, () =>
-      arrays.map(({ length }) => new Float32Array(length)),
-    )
-  }
-
-  /** Changes the weights in place. */
-  step(
-    weights: readonly Float32Array[],
-    gradients: readonly Float32Array[],
-    learningRate: number,
-  ): void {
-    this.steps += 1
-    const options = this.#options
-    weights.forEach((w, a) => {
-      const g = gradients[a] as Float32Array
-      const first = this.moments[0]?.[a] as Float32Array
-      if (options.kind === 'sgd') {
-        const { momentum = 0, weightDecay = 0 } = options
-        for (let e = 0; e < w.length; e += 1) {
-          const v =
-            momentum * (first[e] as number) + (g[e] as number) + weightDecay * (w[e] as number)
-          first[e] = v
-          w[e] = (w[e] as number) - learningRate * v
-        }
-        return
-      }
-      this.#adam(options, w, g, first, this.moments[1]?.[a] as Float32Array, learningRate)
-    })
-  }
-
-  #adam(
-    { kind, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay }: AdamOptions,
-    w: Float32Array,
-    g: Float32Array,
-    first: Float32Array,
-    second: Float32Array,
-    learningRate: number,
-  ): void {
-    const decay = weightDecay ?? (kind === 'adamw' ? 0.01 : 0)
-    const [b1, b2] = betas
-    const rate = learningRate / (1 - b1 ** this.steps)
-    const root = Math.sqrt(1 - b2 ** this.steps)
-    const coupled = kind === 'adam' ? decay : 0
-    const shrink = kind === 'adamw' ? 1 - learningRate * decay : 1
-    for (let e = 0; e < w.length; e += 1) {
-      const own = (w[e] as number) * shrink
-      const slope = (g[e] as number) + coupled * own
-      const m = b1 * (first[e] as number) + (1 - b1) * slope
-      const v = b2 * (second[e] as number) + (1 - b2) * slope * slope
-      first[e] = m
-      second[e] = v
-      w[e] = own - (rate * m) / (Math.sqrt(v) / root + epsilon)
-    }
-  }
+/** As the addon takes it. */
+export function nativeOptimizer(options: OptimizerOptions): NativeTrainingOptions['optimizer'] {
+  const { kind, weightDecay: decay = kind === 'adamw' ? 0.01 : 0 } = options
+  const rest = { momentum: 0, beta1: 0, beta2: 0, epsilon: 0 }
+  if (options.kind === 'sgd') return { ...rest, kind, decay, momentum: options.momentum ?? 0 }
+  const { betas = [0.9, 0.999], epsilon = 1e-8 } = options
+  return { ...rest, kind, decay, beta1: betas[0], beta2: betas[1], epsilon }
 }

@@ -1,6 +1,6 @@
 // What the main thread and the worker say to each other about training.
 import type { Feed } from '../forward/protocol.js'
-import type { FactorLayout } from './factors.js'
+import type { FactorLayout } from './layout.js'
 import type { Loss, LossSum, Targets } from './loss.js'
 import type { OptimizerOptions } from './optimizer.js'
 
@@ -26,6 +26,8 @@ export interface TrainingSetup {
   parameters: { id: number; name: string; count: number; layout: FactorLayout }[]
   train: TrainingData
   test: TrainingData | undefined
+  /** Samples that the whole training will draw. */
+  draws: number
 }
 
 export type TrainingAction =

@@ -1,15 +1,22 @@
-// One training run in the worker: forward runs by onnxruntime, gradients by the addon, steps here.
+// One training run in the worker: forward runs by onnxruntime, everything else by the addon.
 import { TangentError } from '../errors.js'
 import type { Layout, Plan, Weights } from '../forward/plan.js'
 import type { Feed, FeedArray, WeightMessage } from '../forward/protocol.js'
-import { type NativeFrame, type NativeJob, native } from '../native.js'
-import { Factors } from './factors.js'
-import { type LossSum, lossOf } from './loss.js'
-import { Optimizer } from './optimizer.js'
+import { type NativePasses, native } from '../native.js'
+import { factorArrays } from './layout.js'
+import type { LossSum } from './loss.js'
+import type { NativeGrowth, NativeTraining } from './native.js'
+import { nativeOptimizer } from './optimizer.js'
 import type { TrainingData, TrainingSetup, TrainingState } from './protocol.js'
 
-/** Samples that are evaluated at once. */
-const evaluated = 256
+/** Bytes of values that one run of many samples may make, and samples that it may have. */
+const runBytes = 2 ** 26
+const runSamples = 1024
+/** Numbers of a step below which a second thread of onnxruntime costs more than it brings. */
+const smallStep = 2 ** 19
+
+const sets = ['train', 'test'] as const
+type SetName = (typeof sets)[number]
 
 interface Block {
   id: number
@@ -20,36 +27,58 @@ export class TrainingRun {
   readonly #setup: TrainingSetup
   readonly #plan: Plan
   readonly #layout: Layout
-  /** The weights that forward runs use: a copy that full training changes. */
+  /** The weights that forward runs use; full training changes them in place. */
   readonly #weights: Weights
-  readonly #factors: Factors | undefined
-  /** What the optimiser changes. */
-  readonly #arrays: Float32Array[]
   readonly #names: string[]
-  readonly #optimizer: Optimizer
-  readonly #gradients: Block[]
-  readonly #changes: Block
-  readonly #outputs: number[]
+  /** What the optimiser changes. */
+  readonly #arrays: Block[]
+  /** [moment][array]. */
+  readonly #moments: Block[][]
+  readonly #native: NativeTraining
+  readonly #growth: NativeGrowth[]
+  /** Samples of one run where there is no step. */
+  readonly #block: number
+  /** Threads of a step's forward run. */
+  readonly #runThreads: number
+  /** Whether forward runs are kept (the weights of the linear models' stay), once that is known. */
+  readonly #kept = new Map<SetName, boolean>()
+  #batch: Feed | undefined
 
-  private constructor(setup: TrainingSetup, plan: Plan, layout: Layout, weights: Weights) {
+  private constructor(
+    setup: TrainingSetup,
+    plan: Plan,
+    layout: Layout,
+    weights: Weights,
+    arrays: { name: string; block: Block }[],
+  ) {
     this.#setup = setup
     this.#plan = plan
     this.#layout = layout
     this.#weights = weights
-    const { parameters, model, threads } = setup
-    this.#factors = model === 'adaptive' ? new Factors(parameters, threads) : undefined
-    this.#names = this.#factors?.names ?? parameters.map(({ name }) => name)
-    this.#arrays =
-      this.#factors?.arrays ??
-      parameters.map(({ id, count }) =>
-        model === 'full'
-          ? (weights.messages.get(id) as WeightMessage).data
-          : new Float32Array(count),
-      )
-    this.#optimizer = new Optimizer(setup.optimizer, this.#arrays)
-    this.#outputs = Array.from({ length: setup.outputs }, (_, o) => o)
-    this.#gradients = parameters.map(({ count }) => allocate(count))
-    this.#changes = allocate(Math.max(setup.batch, evaluated) * setup.outputs)
+    this.#names = arrays.map(({ name }) => name)
+    this.#arrays = arrays.map(({ block }) => block)
+    const { parameters, optimizer, model, outputs, threads, memory, train, test } = setup
+    this.#moments = Array.from({ length: optimizer.kind === 'sgd' ? 1 : 2 }, () =>
+      this.#arrays.map(({ data }) => zeros(data.length)),
+    )
+    this.#native = layout.engine.training({
+      model,
+      optimizer: nativeOptimizer(optimizer),
+      outputs,
+      threads,
+      // The other half is for runs that are kept.
+      memory: Math.floor(model === 'full' ? memory : memory / 2),
+      layouts: parameters.map((parameter) => parameter.layout),
+      arrays: this.#arrays.map(({ id }) => id),
+      moments: this.#moments.map((blocks) => blocks.map(({ id }) => id)),
+      targets: [train, ...(test ? [test] : [])].map(({ targets }) => targets),
+    })
+    this.#growth = plan.growth(layout, train.x, 'both')
+    const size = this.#growth.reduce((sum, growth) => sum + perSample(growth), 0)
+    const bytes = Math.min(runBytes, memory / 8)
+    this.#block = Math.max(1, Math.min(runSamples, Math.floor(bytes / (4 * size + 1))))
+    const numbers = parameters.reduce((sum, { count }) => sum + count, setup.batch * size)
+    this.#runThreads = numbers < smallStep ? 1 : threads
   }
 
   static async start(
@@ -58,10 +87,17 @@ export class TrainingRun {
     own: readonly WeightMessage[],
     weightsFrom: (messages: WeightMessage[]) => Weights,
   ): Promise<TrainingRun> {
-    const copies = own.map((weight) => ({ ...weight, data: weight.data.slice() }))
-    const weights = weightsFrom(copies)
+    const arrays = arraysOf(setup, own)
+    const trained = new Map(
+      setup.model === 'full' ? setup.parameters.map(({ id }, p) => [id, arrays[p]]) : [],
+    )
+    const messages = own.map((weight) => ({
+      ...weight,
+      data: trained.get(weight.id)?.block.data ?? weight.data,
+    }))
+    const weights = weightsFrom(messages)
     const layout = await plan.layout(setup.train.x, weights, setup.threads, 0)
-    return new TrainingRun(setup, plan, layout, weights)
+    return new TrainingRun(setup, plan, layout, weights, arrays)
   }
 
   /** Steps over `order`, `size` samples each; sums of the losses before each step. */
@@ -69,67 +105,21 @@ export class TrainingRun {
     order: Uint32Array,
     size: number,
     rates: Float64Array,
-    checkStop: () => void,
+    control: BigInt64Array,
   ): Promise<LossSum> {
+    if (await this.#keeps('train', control)) {
+      return this.#native.steps(order, size, rates, control)
+    }
     const total: LossSum = { loss: 0, wrong: 0 }
+    const passes = this.#setup.model === 'full' ? 'reverse' : 'both'
     for (let step = 0; step < rates.length; step += 1) {
-      checkStop()
       const rows = order.subarray(step * size, (step + 1) * size)
-      const sum = await this.#step(rows, rates[step] as number)
-      total.loss += sum.loss
-      total.wrong += sum.wrong
-    }
-    return total
-  }
-
-  async #step(rows: Uint32Array, rate: number): Promise<LossSum> {
-    const { train, loss, model } = this.#setup
-    const feed = picked(train.x, rows)
-    const linear = model !== 'full'
-    const { frame, output } = await this.#forward(feed, 0, rows.length, linear ? 'both' : 'reverse')
-    try {
-      const f = linear ? this.#plus(output, this.#jvp(frame, rows.length)) : output
-      const cotangents = new Float32Array(f.length)
-      const sum = lossOf(loss, f, train.targets, rows, cotangents)
-      if (!Number.isFinite(sum.loss)) {
-        throw new TangentError(
-          'NUMERICAL',
-          'Expected a finite loss but training diverged; lower the learning rate',
-        )
-      }
-      this.#run(
-        this.#layout.engine.vjp({
-          ...this.#common(rows.length),
-          cotangents,
-          columns: 1,
-          results: this.#gradients.map(({ id }) => id),
-        }),
-        frame,
-      )
-      const gradients = this.#gradients.map(({ data }) => data)
-      const own = this.#factors?.gradients(gradients) ?? gradients
-      this.#optimizer.step(this.#arrays, own, rate)
-      return sum
-    } finally {
-      frame.release()
-    }
-  }
-
-  /** Sums of loss and errors over all samples. */
-  async evaluate({ x, targets }: TrainingData, checkStop: () => void): Promise<LossSum> {
-    const total: LossSum = { loss: 0, wrong: 0 }
-    const linear = this.#setup.model !== 'full'
-    const changes = linear ? this.#present() : undefined
-    for (let first = 0; first < x.samples; first += evaluated) {
-      checkStop()
-      const count = Math.min(evaluated, x.samples - first)
-      const { frame, output } = await this.#forward(x, first, count, linear ? 'forward' : 'none')
+      const feed = this.#picked(rows)
+      const want = { first: 0, count: size, passes } as const
+      const { frame, output } = await this.#forward(feed, want, this.#runThreads)
       try {
-        const f = changes && frame ? this.#plus(output, this.#jvp(frame, count, changes)) : output
-        const rows = Array.from({ length: count }, (_, i) => first + i)
-        const sum = lossOf(this.#setup.loss, f, targets, rows)
-        total.loss += sum.loss
-        total.wrong += sum.wrong
+        if (!frame) throw new TangentError('FAILED', 'A step needs the values of its run')
+        add(total, this.#native.step(frame, output, rows, rates[step] as number, control))
       } finally {
         frame?.release()
       }
@@ -137,100 +127,164 @@ export class TrainingRun {
     return total
   }
 
+  /** Sums of loss and errors over all samples. */
+  async evaluate(name: SetName, control: BigInt64Array): Promise<LossSum> {
+    this.#native.renew()
+    const set = sets.indexOf(name)
+    if (await this.#keeps(name, control)) return this.#native.evaluate(set, this.#block, control)
+    const total: LossSum = { loss: 0, wrong: 0 }
+    const passes = this.#setup.model === 'full' ? 'none' : 'forward'
+    for await (const { frame, output, first, count } of this.#runs(this.#data(name), passes)) {
+      const sum = this.#native.evaluateRun(set, frame ?? null, output, first, count, control)
+      add(total, sum)
+    }
+    return total
+  }
+
   save(): TrainingState {
+    const copies = (blocks: readonly Block[]) => blocks.map(({ data }) => data.slice())
     return {
       names: this.#names,
-      arrays: this.#arrays.map((array) => array.slice()),
-      moments: this.#optimizer.moments.map((arrays) => arrays.map((array) => array.slice())),
-      steps: this.#optimizer.steps,
-      weights: this.#present().map((array) => array.slice()),
+      arrays: copies(this.#arrays),
+      moments: this.#moments.map(copies),
+      steps: this.#native.done,
+      weights: this.#native.present(),
     }
   }
 
   restore({ arrays, moments, steps }: TrainingState): void {
-    this.#arrays.forEach((array, a) => {
-      array.set(arrays[a] as Float32Array)
-    })
-    this.#optimizer.moments.forEach((own, m) => {
-      own.forEach((array, a) => {
-        array.set(moments[m]?.[a] as Float32Array)
+    const set = (blocks: readonly Block[], from: readonly Float32Array[] | undefined) => {
+      blocks.forEach(({ data }, a) => {
+        data.set(from?.[a] as Float32Array)
       })
+    }
+    set(this.#arrays, arrays)
+    this.#moments.forEach((blocks, m) => {
+      set(blocks, moments[m])
     })
-    this.#optimizer.steps = steps
+    this.#native.done = steps
   }
 
   end(): void {
-    for (const { id } of [...this.#gradients, this.#changes]) native.releaseBlock(id)
+    this.#native.dispose()
+    for (const { id } of [...this.#arrays, ...this.#moments.flat()]) native.releaseBlock(id)
   }
 
-  /** The weights, or Δ, as they are now. */
-  #present(): Float32Array[] {
-    return this.#factors?.changes() ?? this.#arrays
+  /** Gradients of the arrays in the last step, by name. */
+  gradients(): Map<string, Float32Array> {
+    const gradients = this.#native.gradients()
+    return new Map(this.#names.map((name, a) => [name, gradients[a] as Float32Array]))
   }
 
-  #forward(
-    x: Feed,
-    first: number,
-    count: number,
-    passes: 'reverse' | 'both' | 'forward',
-  ): Promise<{ frame: NativeFrame; output: Float32Array }>
-  #forward(
-    x: Feed,
-    first: number,
-    count: number,
-    passes: 'reverse' | 'both' | 'forward' | 'none',
-  ): Promise<{ frame: NativeFrame | undefined; output: Float32Array }>
-  #forward(x: Feed, first: number, count: number, passes: 'reverse' | 'both' | 'forward' | 'none') {
-    const { threads } = this.#setup
-    return this.#plan.outputs(this.#layout, x, { first, count, passes }, this.#weights, threads)
+  #data(name: SetName): TrainingData {
+    return name === 'train' ? this.#setup.train : (this.#setup.test ?? this.#setup.train)
   }
 
-  #jvp(frame: NativeFrame, samples: number, directions = this.#present()): Float32Array {
-    const result = this.#changes.id
-    const job = { ...this.#common(samples), directions, columns: 1, result }
-    this.#run(this.#layout.engine.jvp(job), frame)
-    return this.#changes.data.subarray(0, samples * this.#setup.outputs)
+  /** Whether the runs of these samples are kept; makes them the first time. */
+  async #keeps(name: SetName, control: BigInt64Array): Promise<boolean> {
+    const known = this.#kept.get(name)
+    if (known !== undefined) return known
+    const { x } = this.#data(name)
+    const kept = this.#setup.model !== 'full' && this.#worthKeeping(name)
+    this.#kept.set(name, false)
+    if (kept) {
+      const set = sets.indexOf(name)
+      this.#native.store(set, x.samples, this.#plan.growth(this.#layout, x, 'both'))
+      for await (const { frame, output, first } of this.#runs(this.#data(name), 'both')) {
+        if (Atomics.load(control, 0) !== 0n) {
+          throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+        }
+        if (frame) this.#native.remember(set, frame, output, first)
+      }
+    }
+    this.#kept.set(name, kept)
+    return kept
   }
 
-  #plus(a: Float32Array, b: Float32Array): Float32Array {
-    return a.map((value, e) => value + (b[e] as number))
+  /** Kept runs may take half of the memory budget; a set that is hardly used is not kept. */
+  #worthKeeping(name: SetName): boolean {
+    const { memory, draws, train, test, outputs } = this.#setup
+    if (name === 'train' && draws < train.x.samples) return false
+    const size = this.#growth.reduce(
+      (sum, growth) => sum + (growth.data ? 0 : perSample(growth)),
+      outputs,
+    )
+    const bytes = (data: TrainingData | undefined) => 4 * size * (data?.x.samples ?? 0)
+    const taken = name === 'test' && this.#kept.get('train') ? bytes(train) : 0
+    return taken + bytes(name === 'train' ? train : test) < memory / 2
   }
 
-  #common(samples: number) {
-    const { threads, memory } = this.#setup
-    return { samples, outputs: this.#outputs, threads, memory, block: samples }
-  }
-
-  /** One frame holds all samples of a step. */
-  #run(job: NativeJob, frame: NativeFrame): void {
-    try {
-      job.feed(frame)
-      if (!job.next()) return
-      throw new TangentError(
-        'MEMORY_BUDGET',
-        `A batch of ${this.#setup.batch} does not fit the memory budget; take a smaller one`,
-      )
-    } finally {
-      job.dispose()
+  async *#runs({ x }: TrainingData, passes: NativePasses | 'none') {
+    for (let first = 0; first < x.samples; first += this.#block) {
+      const count = Math.min(this.#block, x.samples - first)
+      const run = await this.#forward(x, { first, count, passes }, this.#setup.threads)
+      try {
+        yield { ...run, first, count }
+      } finally {
+        run.frame?.release()
+      }
     }
   }
-}
 
-function allocate(length: number): Block {
-  const { buffer, id } = native.allocateBlock(4 * length)
-  return { id, data: new Float32Array(buffer, 0, length) }
-}
+  #forward(
+    x: Feed,
+    want: { first: number; count: number; passes: NativePasses | 'none' },
+    threads: number,
+  ) {
+    return this.#plan.outputs(this.#layout, x, want, this.#weights, threads)
+  }
 
-/** The given samples of a feed. */
-function picked(x: Feed, rows: Uint32Array): Feed {
-  const arrays = x.arrays.map((array): FeedArray => {
-    const size = array.data.length / x.samples
-    const Kind = array.data.constructor as new (length: number) => FeedArray['data']
-    const data = new Kind(rows.length * size)
-    rows.forEach((row, at) => {
-      data.set(array.data.subarray(row * size, (row + 1) * size) as never, at * size)
+  /** The given training samples, in memory that the next call takes again. */
+  #picked(rows: Uint32Array): Feed {
+    const { x } = this.#setup.train
+    if (this.#batch?.samples !== rows.length) {
+      const arrays = x.arrays.map((array): FeedArray => {
+        const Kind = array.data.constructor as new (length: number) => FeedArray['data']
+        const data = new Kind((array.data.length / x.samples) * rows.length)
+        return { ...array, data, shape: [rows.length, ...array.shape.slice(1)] }
+      })
+      this.#batch = { samples: rows.length, arrays }
+    }
+    x.arrays.forEach(({ data }, a) => {
+      const size = data.length / x.samples
+      const to = (this.#batch as Feed).arrays[a]?.data as FeedArray['data']
+      rows.forEach((row, at) => {
+        to.set(data.subarray(row * size, (row + 1) * size) as never, at * size)
+      })
     })
-    return { ...array, data, shape: [rows.length, ...array.shape.slice(1)] }
+    return this.#batch
+  }
+}
+
+function arraysOf({ model, parameters }: TrainingSetup, own: readonly WeightMessage[]) {
+  if (model === 'adaptive') {
+    return factorArrays(parameters).map(({ name, count, side = 0 }) => {
+      const block = zeros(count)
+      for (let i = 0; i < side; i += 1) block.data[i * side + i] = 1
+      return { name, block }
+    })
+  }
+  return parameters.map(({ id, name, count }) => {
+    const block = zeros(count)
+    const weight = own.find((message) => message.id === id)
+    if (model === 'full' && weight) block.data.set(weight.data)
+    return { name, block }
   })
-  return { samples: rows.length, arrays }
+}
+
+function zeros(length: number): Block {
+  const { buffer, id } = native.allocateBlock(4 * length)
+  return { id, data: new Float32Array(buffer, 0, length).fill(0) }
+}
+
+/** Numbers of a value that one more sample brings. */
+function perSample({ base, slope }: NativeGrowth): number {
+  const count = (samples: number) =>
+    base.reduce((product, size, d) => product * (size + samples * (slope[d] as number)), 1)
+  return count(1) - count(0)
+}
+
+function add(total: LossSum, { loss, wrong }: LossSum): void {
+  total.loss += loss
+  total.wrong += wrong
 }

@@ -53,6 +53,8 @@ export interface TrainOptions extends Omit<DerivativeOptions, 'outputs' | 'block
   seed?: number | undefined
   /** Evaluated after every epoch. */
   test?: LabelledSamples | undefined
+  /** Evaluates `test` after every so many epochs only, and after the last (default 1). */
+  evaluateEvery?: number | undefined
   /** Writes `weights-<epoch>.safetensors` and `state.safetensors` to a folder. */
   checkpoints?: { folder: string; every?: number | undefined } | undefined
   /** A `state.safetensors` to go on from: what follows is the same to the last bit. */
@@ -68,7 +70,7 @@ export interface EpochReport {
   trainLoss: number
   /** Share of wrong classes, or signs, among them. */
   trainError: number
-  /** Of the test samples after the epoch; null without any. */
+  /** Of the test samples after the epoch; null without any, or where it was not evaluated. */
   testLoss: number | null
   testError: number | null
 }
@@ -103,8 +105,9 @@ export async function train(
 ): Promise<Training> {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
-  const { epochs, schedule = 'constant', seed = 1, signal } = options
+  const { epochs, schedule = 'constant', seed = 1, evaluateEvery = 1, signal } = options
   wholeNumber('options.epochs', epochs, 1, Number.MAX_SAFE_INTEGER)
+  wholeNumber('options.evaluateEvery', evaluateEvery, 1, Number.MAX_SAFE_INTEGER)
   checkOptimizer(options.optimizer)
   const setup = await setupOf(core, data, options)
   const { samples } = setup.train.x
@@ -137,7 +140,8 @@ export async function train(
         ),
       )
       const sum = await ask({ do: 'steps', order, size: setup.batch, rates })
-      const tested = setup.test ? await ask({ do: 'evaluate', data: 'test' }) : undefined
+      const due = setup.test && (epoch % evaluateEvery === 0 || epoch === epochs)
+      const tested = due ? await ask({ do: 'evaluate', data: 'test' }) : undefined
       const report = reportOf(epoch, sum, order.length, tested, setup.test?.x.samples ?? 0)
       history.push(report)
       options.onEpoch?.(report)
@@ -205,6 +209,7 @@ async function setupOf(
     parameters,
     train: { x, targets: targetsOf(data.target, loss, x.samples, allOutputs, 'target') },
     test,
+    draws: options.epochs * (options.samplesPerEpoch ?? x.samples),
   }
 }
 
@@ -259,7 +264,8 @@ function resultOf(
   history: EpochReport[],
   state: TrainingState,
 ): Training {
-  const score = ({ testError, trainLoss }: EpochReport) => testError ?? trainLoss
+  const score = ({ testError, trainLoss }: EpochReport) =>
+    setup.test ? (testError ?? Number.POSITIVE_INFINITY) : trainLoss
   const best = history.reduce((least, report) => (score(report) < score(least) ? report : least))
   return {
     history,

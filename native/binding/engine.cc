@@ -7,6 +7,7 @@
 #include "binding/frame.h"
 #include "binding/job.h"
 #include "binding/settings.h"
+#include "binding/training.h"
 #include "contraction/features_job.h"
 #include "contraction/jacobian_job.h"
 #include "contraction/ntk_job.h"
@@ -109,6 +110,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
        InstanceMethod("vjp", &EngineObject::vjp), InstanceMethod("jvp", &EngineObject::jvp),
        InstanceMethod("product", &EngineObject::product),
        InstanceMethod("normal", &EngineObject::normal),
+       InstanceMethod("training", &EngineObject::training),
        InstanceMethod("features", &EngineObject::features)});
 }
 
@@ -217,6 +219,7 @@ void export_engine(Napi::Env env, Napi::Object exports) {
   classes->engine = Napi::Persistent(EngineObject::define(env));
   classes->frame = Napi::Persistent(FrameObject::define(env));
   classes->job = Napi::Persistent(JobObject::define(env));
+  classes->training = Napi::Persistent(TrainingObject::define(env));
   env.SetInstanceData(classes);
   exports.Set(
       "createEngine", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {

@@ -33,6 +33,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value product(const Napi::CallbackInfo& info);
   Napi::Value features(const Napi::CallbackInfo& info);
   Napi::Value normal(const Napi::CallbackInfo& info);
+  Napi::Value training(const Napi::CallbackInfo& info);
 
   std::shared_ptr<EngineState> state_;
 };
@@ -41,7 +42,7 @@ void export_engine(Napi::Env env, Napi::Object exports);
 
 // The constructors of this environment.
 struct Classes {
-  Napi::FunctionReference engine, frame, job;
+  Napi::FunctionReference engine, frame, job, training;
 };
 
 }  // namespace at

@@ -4,8 +4,6 @@
 
 namespace at {
 
-namespace {
-
 DataType type_of(const Napi::TypedArray& array) {
   switch (array.TypedArrayType()) {
     case napi_float32_array:
@@ -20,8 +18,6 @@ DataType type_of(const Napi::TypedArray& array) {
       return DataType::kOther;
   }
 }
-
-}  // namespace
 
 Napi::Function FrameObject::define(Napi::Env env) {
   return DefineClass(env, "Frame", {InstanceMethod("release", &FrameObject::release)});

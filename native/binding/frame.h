@@ -9,6 +9,8 @@
 
 namespace at {
 
+DataType type_of(const Napi::TypedArray& array);
+
 // One forward run; pins the typed arrays it reads until release().
 class FrameObject : public Napi::ObjectWrap<FrameObject> {
  public:

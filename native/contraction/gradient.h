@@ -11,18 +11,30 @@ namespace at {
 class GradientSink final : public FeatureSink {
  public:
   GradientSink(std::vector<int64_t> sizes, int64_t count, Pool& pool);
+  // The same into memory of the caller's: targets[p], to be overwritten.
+  GradientSink(std::vector<int64_t> sizes, int64_t count, Pool& pool,
+               const std::vector<float*>& targets);
+  // The features of use.bias alone.
+  void bias(const MatrixUse& use);
+  // Of one parameter, or null when nothing arrived for it.
+  const float* sum(int parameter) const {
+    return touched_[static_cast<size_t>(parameter)] ? sums_[static_cast<size_t>(parameter)].get()
+                                                    : nullptr;
+  }
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<float> features) override;
 
  private:
   friend class GradientSums;
-  float* sum_of(int parameter);
+  // Where to add, and by which factor what is there has to be multiplied: 0 the first time.
+  float* sum_of(int parameter, float& beta);
 
   std::vector<int64_t> sizes_;
   int64_t count_;
   Pool& pool_;
   std::vector<std::shared_ptr<float>> sums_;
+  std::vector<bool> touched_;
 };
 
 // What sinks of one block after another summed, added up in double.

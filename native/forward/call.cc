@@ -9,7 +9,7 @@ const Activation kAbsent{};
 }
 
 NodeTangents::NodeTangents(const Tape& tape, const Frame& frame, const Node& node, int64_t tangents,
-                           std::vector<std::shared_ptr<float>> in, Pool& pool,
+                           std::vector<Tangent> in, ParameterTangents& parameters, Pool& pool,
                            const Control& control)
     : tape_(tape),
       frame_(frame),
@@ -18,6 +18,7 @@ NodeTangents::NodeTangents(const Tape& tape, const Frame& frame, const Node& nod
       control_(control),
       count_(tangents),
       in_(std::move(in)),
+      parameters_(parameters),
       produced_(node.outputs.size()) {}
 
 const Activation& NodeTangents::input(int k) const {
@@ -39,7 +40,18 @@ float* NodeTangents::scratch(int64_t count) {
 }
 
 const float* NodeTangents::in(int k) const {
-  return k < static_cast<int>(in_.size()) ? in_[k].get() : nullptr;
+  return k < static_cast<int>(in_.size()) ? tangent(k).get() : nullptr;
+}
+
+const std::shared_ptr<float>& NodeTangents::tangent(int k) const {
+  const Tangent& in = in_[static_cast<size_t>(k)];
+  return in.parameter < 0 ? in.values : parameters_.of(in.parameter);
+}
+
+bool NodeTangents::apply(int k, bool transposed, int64_t rows, const float* x, float alpha,
+                         float beta, float* out) {
+  if (k >= static_cast<int>(in_.size()) || in_[k].parameter < 0 || count_ != 1) return false;
+  return parameters_.directions.apply(in_[k].parameter, transposed, rows, x, alpha, beta, out);
 }
 
 bool NodeTangents::wants(int j) const {
@@ -53,14 +65,14 @@ float* NodeTangents::out(int j) {
 }
 
 float* NodeTangents::out_in_place(int k) {
-  if (in_[k].use_count() != 1 || input(k).size() != output(0).size()) return out(0);
-  produced_[0] = in_[k];
+  if (in_[k].values.use_count() != 1 || input(k).size() != output(0).size()) return out(0);
+  produced_[0] = in_[k].values;
   return produced_[0].get();
 }
 
 void NodeTangents::pass(int k, int j) {
   if (input(k).size() != output(j).size()) throw std::logic_error("pass between unequal sizes");
-  produced_[j] = in_[k];
+  produced_[j] = tangent(k);
 }
 
 }  // namespace at

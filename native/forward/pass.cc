@@ -8,25 +8,40 @@
 
 namespace at {
 
+namespace {
+
+class GivenDirections final : public Directions {
+ public:
+  explicit GivenDirections(const std::vector<const float*>& given) : given_(given) {}
+  bool zero(int parameter) const override { return !given_[static_cast<size_t>(parameter)]; }
+  const float* dense(int parameter) override { return given_[static_cast<size_t>(parameter)]; }
+
+ private:
+  const std::vector<const float*>& given_;
+};
+
+}  // namespace
+
 std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
                                     const std::vector<const float*>& directions, Pool& pool,
                                     const Control& control) {
+  GivenDirections given(directions);
+  return forward_pass(tape, frame, count, given, pool, control);
+}
+
+std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
+                                    Directions& directions, Pool& pool, const Control& control) {
   std::vector<std::shared_ptr<float>> tangents(tape.values.size());
+  ParameterTangents parameters{directions, {}};
+  parameters.formed.resize(tape.parameters.size());
   std::vector<int> uses(tape.values.size(), 0);
   for (const Node& node : tape.nodes)
     for (int id : node.inputs)
       if (id >= 0) ++uses[id];
   ++uses[tape.output];
-  for (size_t p = 0; p < tape.parameters.size(); ++p) {
-    const int id = tape.parameters[p];
-    // Not ours: one use more than there are keeps it from being overwritten.
-    ++uses[id];
-    tangents[id] = std::shared_ptr<float>(const_cast<float*>(directions[p]), [](float*) {});
-    if (!directions[p]) tangents[id] = nullptr;
-  }
   for (const Node& node : tape.nodes) {
     control.poll();
-    std::vector<std::shared_ptr<float>> in(node.inputs.size());
+    std::vector<Tangent> in(node.inputs.size());
     bool any = false;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const int id = node.inputs[k];
@@ -34,13 +49,19 @@ std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_
       const int ki = static_cast<int>(k);
       // As in analyse(): a parameter in a constant's role is a constant there.
       const bool constant = tape.values[id].parameter >= 0 && node.rule->constant_role(node, ki);
-      if (tape.values[id].active && node.rule->differentiable(node, ki) && !constant)
-        in[k] = tangents[id];
-      any = any || in[k];
+      if (tape.values[id].active && node.rule->differentiable(node, ki) && !constant) {
+        const int parameter = tape.values[id].parameter;
+        if (parameter < 0) {
+          in[k].values = tangents[id];
+        } else if (!directions.zero(parameter)) {
+          in[k].parameter = parameter;
+        }
+        any = any || in[k].values || in[k].parameter >= 0;
+      }
       if (--uses[id] == 0) tangents[id] = nullptr;
     }
     if (!any) continue;
-    NodeTangents call(tape, frame, node, count, std::move(in), pool, control);
+    NodeTangents call(tape, frame, node, count, std::move(in), parameters, pool, control);
     node.rule->forward(call);
     auto& produced = call.produced();
     for (size_t j = 0; j < node.outputs.size(); ++j) {
@@ -52,7 +73,9 @@ std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_
       if (uses[id] > 0) tangents[id] = std::move(produced[j]);
     }
   }
-  return tangents[tape.output];
+  const int parameter = tape.values[tape.output].parameter;
+  if (parameter < 0 || directions.zero(parameter)) return tangents[tape.output];
+  return parameters.of(parameter);
 }
 
 void read_tangent(const Tape& tape, const Frame& frame, const std::vector<int64_t>& outputs,

@@ -9,12 +9,28 @@
 
 namespace at {
 
+// Tangents of the parameters that are formed when a rule asks for them.
+class Directions {
+ public:
+  virtual ~Directions() = default;
+  virtual bool zero(int parameter) const = 0;
+  // (D, …shape), valid while the pass lasts; null where zero.
+  virtual const float* dense(int parameter) = 0;
+  // See TangentCall::apply.
+  virtual bool apply(int parameter, bool transposed, int64_t rows, const float* x, float alpha,
+                     float beta, float* out) {
+    return false;
+  }
+};
+
 // Carries D tangents of the parameters forward to the output: directions[p] (D, …shape of parameter
 // p), null where zero. Returns the output's tangent (D, output's shape…), or null when it is zero.
 // Uses the threads of the surrounding arena.
 std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
                                     const std::vector<const float*>& directions, Pool& pool,
                                     const Control& control);
+std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
+                                    Directions& directions, Pool& pool, const Control& control);
 
 // result (n, outputs, D) = the tangent (D, output's shape…) at the flat indices `outputs` of every
 // sample; a null tangent is zero.

@@ -111,6 +111,13 @@ class TangentCall : public NodeView {
   virtual float* out_in_place(int k) = 0;
   // Output j's tangent is input k's, number for number.
   virtual void pass(int k, int j) = 0;
+  // out (rows, ·) = alpha·x·M + beta·out for the matrix M that is input k's tangent (as stored, or
+  // transposed), where M is known as a product that is cheaper to apply to so many rows than to
+  // form. False: nothing was done; multiply by in(k).
+  virtual bool apply(int k, bool transposed, int64_t rows, const float* x, float alpha, float beta,
+                     float* out) {
+    return false;
+  }
 };
 
 // An op's rule: it knows its mathematics and nothing else. Stateless and shared between threads.
