@@ -71,8 +71,8 @@ void check_rows(const uint32_t* rows, int64_t count, const Targets& targets) {
 }
 
 Control to_control(const Napi::Value& value) {
-  const bool fits = value.IsTypedArray() &&
-                    value.As<Napi::TypedArray>().TypedArrayType() == napi_bigint64_array;
+  const bool fits =
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_bigint64_array;
   if (!fits) throw Napi::TypeError::New(value.Env(), "Expected a BigInt64Array for control");
   return Control(reinterpret_cast<std::atomic<int64_t>*>(value.As<Napi::BigInt64Array>().Data()));
 }
@@ -93,19 +93,18 @@ Napi::Float32Array copied(Napi::Env env, const float* from, int64_t count) {
 }  // namespace
 
 Napi::Function TrainingObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "Training",
-      {InstanceMethod("step", &TrainingObject::step),
-       InstanceMethod("steps", &TrainingObject::steps),
-       InstanceMethod("evaluate", &TrainingObject::evaluate),
-       InstanceMethod("evaluateRun", &TrainingObject::evaluate_run),
-       InstanceMethod("store", &TrainingObject::store),
-       InstanceMethod("remember", &TrainingObject::remember),
-       InstanceMethod("renew", &TrainingObject::renew),
-       InstanceMethod("present", &TrainingObject::present),
-       InstanceMethod("gradients", &TrainingObject::gradients),
-       InstanceAccessor("done", &TrainingObject::done, &TrainingObject::set_done),
-       InstanceMethod("dispose", &TrainingObject::dispose)});
+  return DefineClass(env, "Training",
+                     {InstanceMethod("step", &TrainingObject::step),
+                      InstanceMethod("steps", &TrainingObject::steps),
+                      InstanceMethod("evaluate", &TrainingObject::evaluate),
+                      InstanceMethod("evaluateRun", &TrainingObject::evaluate_run),
+                      InstanceMethod("store", &TrainingObject::store),
+                      InstanceMethod("remember", &TrainingObject::remember),
+                      InstanceMethod("renew", &TrainingObject::renew),
+                      InstanceMethod("present", &TrainingObject::present),
+                      InstanceMethod("gradients", &TrainingObject::gradients),
+                      InstanceAccessor("done", &TrainingObject::done, &TrainingObject::set_done),
+                      InstanceMethod("dispose", &TrainingObject::dispose)});
 }
 
 TrainingObject::TrainingObject(const Napi::CallbackInfo& info)
@@ -155,7 +154,8 @@ void TrainingObject::begin(const std::shared_ptr<EngineState>& engine,
   };
   settings.arrays = blocks(required(options, "arrays"));
   const Napi::Array moments = required(options, "moments").As<Napi::Array>();
-  for (uint32_t m = 0; m < moments.Length(); ++m) settings.moments.push_back(blocks(moments.Get(m)));
+  for (uint32_t m = 0; m < moments.Length(); ++m)
+    settings.moments.push_back(blocks(moments.Get(m)));
   if (static_cast<int>(settings.moments.size()) != settings.optimizer.moments())
     throw Error("BAD_ARGUMENT", "The optimizer has another number of moments");
   const Napi::Array targets = required(options, "targets").As<Napi::Array>();
@@ -232,8 +232,8 @@ Napi::Value TrainingObject::evaluate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     FrameStore& store = store_of(info[0]);
     const int64_t block = std::max<int64_t>(1, to_int64(info[1], "block"));
-    return from_sum(info.Env(), trainer().evaluate(store, set_of(info[0]).targets, block,
-                                                   to_control(info[2])));
+    return from_sum(info.Env(),
+                    trainer().evaluate(store, set_of(info[0]).targets, block, to_control(info[2])));
   });
 }
 
@@ -248,8 +248,8 @@ Napi::Value TrainingObject::evaluate_run(const Napi::CallbackInfo& info) {
         (frame && frame->samples != count))
       throw Error("BAD_ARGUMENT", "A run is not among the samples");
     const float* output = float_data(info[2], count * outputs_, "output");
-    return from_sum(info.Env(), trainer().evaluate(frame, output, targets, first, count,
-                                                   to_control(info[5])));
+    return from_sum(info.Env(),
+                    trainer().evaluate(frame, output, targets, first, count, to_control(info[5])));
   });
 }
 
@@ -281,8 +281,7 @@ void TrainingObject::store(const Napi::CallbackInfo& info) {
         if (static_cast<int64_t>(array.ElementLength()) != element_count(whole))
           throw Error("BAD_ARGUMENT", "An input of a store has another number of elements");
         growth.type = type_of(array);
-        growth.given =
-            static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+        growth.given = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
         pins_.push_back(Napi::Persistent(data.As<Napi::Object>()));
       }
       all.push_back(std::move(growth));

@@ -18,8 +18,8 @@ struct ParameterTangents {
   const std::shared_ptr<float>& of(int parameter) {
     auto& tangent = formed[static_cast<size_t>(parameter)];
     if (!tangent) {
-      tangent = std::shared_ptr<float>(const_cast<float*>(directions.dense(parameter)),
-                                       [](float*) {});
+      tangent =
+          std::shared_ptr<float>(const_cast<float*>(directions.dense(parameter)), [](float*) {});
     }
     return tangent;
   }

@@ -67,8 +67,7 @@ class Gemm final : public Rule {
       beta = 1;
     }
     const float* whole = call.input(0).floats();
-    const bool applied =
-        !p.trans_a && call.apply(1, p.trans_b, p.m, whole, p.alpha, beta, out);
+    const bool applied = !p.trans_a && call.apply(1, p.trans_b, p.m, whole, p.alpha, beta, out);
     if (const float* b = applied ? nullptr : call.in(1)) {
       const float* a = call.input(0).floats();
       for (int64_t d = 0; d < count; ++d)

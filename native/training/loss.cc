@@ -47,9 +47,8 @@ LossSum loss_of(const Targets& targets, const uint32_t* rows, int64_t n, int64_t
     const float* own = f + i * outputs;
     float* to = slope ? slope + i * outputs : nullptr;
     const int64_t row = rows[i];
-    sum += targets.classes
-               ? cross_entropy(own, targets.classes[row], outputs, n, to)
-               : squared(own, targets.numbers + row * outputs, outputs, n, to);
+    sum += targets.classes ? cross_entropy(own, targets.classes[row], outputs, n, to)
+                           : squared(own, targets.numbers + row * outputs, outputs, n, to);
   }
   return sum;
 }

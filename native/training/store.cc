@@ -52,7 +52,8 @@ void FrameStore::keep(Value& value, const Activation& activation, int64_t first,
     const int64_t size = stride > 0 ? element_count(shape_of(value, samples_)) : activation.size();
     value.own = std::make_unique<Memory>(static_cast<size_t>(size) * unit);
     value.all = value.own->data();
-    if (stride == 0) std::memcpy(value.own->data(), activation.data, static_cast<size_t>(size) * unit);
+    if (stride == 0)
+      std::memcpy(value.own->data(), activation.data, static_cast<size_t>(size) * unit);
   }
   if (stride == 0) return;
   const size_t bytes = static_cast<size_t>(stride) * unit;

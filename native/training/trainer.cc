@@ -66,16 +66,14 @@ Trainer::Trainer(const Tape& tape, TrainerSettings settings)
   if (settings_.model == TrainedModel::kAdaptive)
     factors_.emplace(settings_.sizes, settings_.layouts, settings_.arrays, pool_);
   // Of the factors' formed gradients the memory comes when they are needed.
-  for (int64_t size : settings_.sizes)
-    slopes_.push_back(factors_ ? nullptr : pool_.floats(size));
+  for (int64_t size : settings_.sizes) slopes_.push_back(factors_ ? nullptr : pool_.floats(size));
 }
 
 LossSum Trainer::step(const Frame& frame, const float* output, const Targets& targets,
                       const uint32_t* rows, double rate, const Control& control) {
   return with_threads(settings_.threads, [&] {
-    return within_budget(frame.samples, pool_, [&] {
-      return stepped(frame, output, targets, rows, rate, control);
-    });
+    return within_budget(frame.samples, pool_,
+                         [&] { return stepped(frame, output, targets, rows, rate, control); });
   });
 }
 
@@ -102,8 +100,8 @@ LossSum Trainer::stepped(const Frame& frame, const float* output, const Targets&
   const bool full = settings_.model == TrainedModel::kFull;
   const auto changed = full ? nullptr : linear(frame, output, control);
   auto slope = pool_.floats(checked_mul(n, settings_.outputs));
-  const LossSum sum = loss_of(targets, rows, n, settings_.outputs, full ? output : changed.get(),
-                              slope.get());
+  const LossSum sum =
+      loss_of(targets, rows, n, settings_.outputs, full ? output : changed.get(), slope.get());
   if (!std::isfinite(sum.loss)) {
     throw Error("NUMERICAL",
                 "Expected a finite loss but training diverged; lower the learning rate");

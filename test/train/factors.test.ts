@@ -63,7 +63,10 @@ async function checkGradients(t: ExecutionContext, network: Network, size: numbe
       data[e] = before - difference
       const slope = (up - (await step()).loss) / (2 * difference)
       data[e] = before
-      t.true(Math.abs(found - slope) < 1e-3 * (1 + Math.abs(slope)), `${name}[${e}]: ${found}, ${slope}`)
+      t.true(
+        Math.abs(found - slope) < 1e-3 * (1 + Math.abs(slope)),
+        `${name}[${e}]: ${found}, ${slope}`,
+      )
       checked += 1
     }
   }
@@ -84,7 +87,13 @@ test('of products of matrices over several positions', async (t) => {
     { op: 'MatMul', inputs: ['x', 'a.weight'], outputs: ['p'], name: 'a' },
     { op: 'Add', inputs: ['p', 'a.bias'], outputs: ['q'], name: 'b' },
     { op: 'Tanh', inputs: ['q'], outputs: ['r'], name: 'c' },
-    { op: 'ReduceMean', inputs: ['r'], outputs: ['s'], attributes: { axes: [1], keepdims: 0 }, name: 'd' },
+    {
+      op: 'ReduceMean',
+      inputs: ['r'],
+      outputs: ['s'],
+      attributes: { axes: [1], keepdims: 0 },
+      name: 'd',
+    },
     { op: 'MatMul', inputs: ['s', 'e.weight'], outputs: ['y'], name: 'e' },
   ]
   const initializers: Record<string, Tensor> = {
@@ -104,10 +113,22 @@ test('of products of matrices over several positions', async (t) => {
 test('of convolutions, in three modes', async (t) => {
   const random = new Random(4)
   const nodes: NodeSpec[] = [
-    { op: 'Conv', inputs: ['x', 'a.weight', 'a.bias'], outputs: ['p'], attributes: { kernel_shape: [2, 2] }, name: 'a' },
+    {
+      op: 'Conv',
+      inputs: ['x', 'a.weight', 'a.bias'],
+      outputs: ['p'],
+      attributes: { kernel_shape: [2, 2] },
+      name: 'a',
+    },
     { op: 'Relu', inputs: ['p'], outputs: ['q'], name: 'b' },
     { op: 'Flatten', inputs: ['q'], outputs: ['r'], name: 'c' },
-    { op: 'Gemm', inputs: ['r', 'd.weight', 'd.bias'], outputs: ['y'], attributes: { transB: 1 }, name: 'd' },
+    {
+      op: 'Gemm',
+      inputs: ['r', 'd.weight', 'd.bias'],
+      outputs: ['y'],
+      attributes: { transB: 1 },
+      name: 'd',
+    },
   ]
   const initializers: Record<string, Tensor> = {
     'a.weight': floats([3, 2, 2, 2], random.normals(24)),

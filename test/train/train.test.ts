@@ -225,6 +225,54 @@ test('an epoch of fewer samples draws others every time', async (t) => {
   })
 })
 
+test('kept forward runs and new ones give the same', async (t) => {
+  const { network, x, target } = await digits(t, 10)
+  // As many draws as there are samples, or more, and the runs are kept.
+  for (const model of ['fixed', 'adaptive'] as const) {
+    const options = { ...settings, model, schedule: 'constant' as const, samplesPerEpoch: 32 }
+    const anew = await train(network, { x, target }, { ...options, epochs: 1 })
+    const kept = await train(network, { x, target }, { ...options, epochs: 2 })
+    const [first, second] = [anew.history[0]?.trainLoss, kept.history[0]?.trainLoss] as number[]
+    t.true(Math.abs((first as number) - (second as number)) < 1e-5, `${first} ${second}`)
+  }
+})
+
+test('the test set is evaluated as often as asked', async (t) => {
+  const { network, x, target } = await digits(t, 11)
+  for (const model of ['full', 'fixed', 'adaptive'] as const) {
+    const options = { ...settings, model, epochs: 5, test: { x, target } }
+    const every = await train(network, { x, target }, options)
+    const some = await train(network, { x, target }, { ...options, evaluateEvery: 2 })
+    t.deepEqual(
+      some.history.map(({ testLoss }) => testLoss),
+      every.history.map(({ epoch, testLoss }) =>
+        epoch % 2 === 0 || epoch === 5 ? testLoss : null,
+      ),
+    )
+    t.true([2, 4, 5].includes(some.best.epoch))
+    t.deepEqual(flat(some), flat(every))
+    // The model's own loss of the same samples, by what it predicts.
+    const predicted =
+      model === 'full'
+        ? await (await network.withParameters(every.weights)).run(x)
+        : await network.linearize().predict(x, every.weights)
+    const loss = Array.from(target.data).reduce((sum, label, i) => {
+      const f = Array.from({ length: 3 }, (_, o) => Number(predicted.data[3 * i + o]))
+      const total = f.reduce((all, value) => all + Math.exp(value), 0)
+      return sum + (Math.log(total) - (f[label] as number)) / 40
+    }, 0)
+    t.true(Math.abs(loss - (every.history[4]?.testLoss as number)) < 1e-5)
+  }
+})
+
+test('a batch beyond the memory budget is refused', async (t) => {
+  const { network, x, target } = await digits(t, 12)
+  for (const model of ['full', 'fixed', 'adaptive'] as const) {
+    const calls = train(network, { x, target }, { ...settings, model, memory: 700 })
+    await t.throwsAsync(calls, { code: 'MEMORY_BUDGET' })
+  }
+})
+
 test('wrong calls are refused', async (t) => {
   const { network, x, target } = await digits(t, 9)
   const refused = async (options: Partial<TrainOptions>, labels: NdArray, message: RegExp) => {
@@ -237,6 +285,7 @@ test('wrong calls are refused', async (t) => {
   await refused({ loss: 'squared' }, { data: new Float32Array(40), shape: [40] }, /\(40, 3\)/)
   await refused({ batch: 41 }, target, /batch/)
   await refused({ epochs: 0 }, target, /epochs/)
+  await refused({ evaluateEvery: 0.5 }, target, /evaluateEvery/)
   await refused({ optimizer: { kind: 'sgd', learningRate: -1 } }, target, /learningRate/)
   await refused({ optimizer: { kind: 'sgd', learningRate: 1e30 }, epochs: 50 }, target, /diverged/)
 })
