@@ -12,6 +12,7 @@ export interface Spec {
   limit: number
   block?: number
   count?: number
+  chunk?: number
 }
 
 export interface Figures {

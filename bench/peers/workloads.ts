@@ -17,6 +17,8 @@ export interface PeerWorkload {
   count?: number
   /** Peers that are tried, `side way`. */
   peers: readonly string[]
+  /** Outputs whose products a peer forms at once, where it can be told. */
+  chunk?: number
   /** Samples per block for the peers that would not fit whole: they are tried both ways. */
   block?: number
 }
@@ -94,6 +96,7 @@ export const workloads: readonly PeerWorkload[] = [
     samples: 1,
     call: 'ntk',
     network: () => resnet18(64, 1000),
+    chunk: 50,
     peers: [...contractions, 'jax structured', 'jax products', 'torch products'],
   },
   {

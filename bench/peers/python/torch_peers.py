@@ -70,7 +70,7 @@ class Peers:
                 _, column = jvp(lambda p: self.single(p, x2), (self.parameters,), back(unit))
                 return column
 
-            return vmap(column)(torch.eye(output.shape[0]))
+            return vmap(column, chunk_size=self.spec.get('chunk'))(torch.eye(output.shape[0]))
 
         def compute(x1, x2):
             other = x1 if x2 is None else x2
