@@ -26,7 +26,7 @@ export interface Figures {
   peak: number
   /** The same of the first call. */
   peakWithCompilation: number
-  /** Ours: the machine's GFLOP/s in a GEMM of 1024³ and GB/s of a copy, on as many threads. */
+  /** Ours: the machine's GFLOP/s in the better GEMM and GB/s of a copy, on as many threads. */
   machine?: { gemm: number; copy: number }
   /** Ours: bytes of the result. */
   result?: number

@@ -1,5 +1,6 @@
 // The least time that a workload could take on this machine: the FLOPs of the passes and of the
 // cheapest known contraction at the GEMM rate, or the bytes of the result at the copy rate.
+import { native } from '../../lib/native.js'
 import { cheapestWork, type MatrixLayer } from '../flops.js'
 import type { Call } from './workloads.js'
 
@@ -39,6 +40,15 @@ export function work(
 
 function sum(layers: readonly MatrixLayer[], cost: (layer: MatrixLayer) => number): number {
   return layers.reduce((total, layer) => total + cost(layer), 0)
+}
+
+/** GFLOP/s of the better of two matrix products, GB/s of a copy. */
+export function machineRates(threads: number): { gemm: number; copy: number } {
+  const rates = [1024, 2048].map((size) => native.machine(size, threads))
+  return {
+    gemm: Math.max(...rates.map(({ gemm }) => gemm)),
+    copy: Math.max(...rates.map(({ copy }) => copy)),
+  }
 }
 
 /** Seconds; bytes are written once. */

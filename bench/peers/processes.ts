@@ -18,14 +18,14 @@ const outOfMemory =
   /MemoryError|RESOURCE_EXHAUSTED|bad_alloc|not enough memory|can't allocate memory|Out of memory/i
 
 /** Runs a process to its end; its figures, or why there are none. */
-function run(command: string, args: string[], minutes: number): Figures | string {
+function run(command: string, args: string[], limit: number): Figures | string {
   const { stdout, stderr, status, signal, error } = spawnSync(command, args, {
     encoding: 'utf8',
-    timeout: minutes * 60_000,
+    timeout: limit * 1000,
     killSignal: 'SIGKILL',
   })
   if (error && 'code' in error && error.code === 'ETIMEDOUT')
-    return `not done in ${minutes} minutes`
+    return `not done in ${limit} s`
   if (error) return error.message
   if (outOfMemory.test(stderr)) return `out of memory (limit ${gibibytes} GiB)`
   if (signal) return `killed by ${signal} under a memory limit of ${gibibytes} GiB`
@@ -33,16 +33,16 @@ function run(command: string, args: string[], minutes: number): Figures | string
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
 }
 
-export function runOurs(folder: string, minutes: number): Figures | string {
+export function runOurs(folder: string, limit: number): Figures | string {
   const script = fileURLToPath(new URL('ours.js', import.meta.url))
-  return run(process.execPath, ['--expose-gc', script, folder], minutes)
+  return run(process.execPath, ['--expose-gc', script, folder], limit)
 }
 
 /** `peer`: side and way, as in `jax structured`. */
-export function runPeer(peer: string, folder: string, minutes: number): Figures | string {
+export function runPeer(peer: string, folder: string, limit: number): Figures | string {
   const [side = '', way = ''] = peer.split(' ')
   const interpreter = join(out, `venv-${side}/bin/python`)
-  return run(interpreter, [join(python, 'peer.py'), side, way, folder], minutes)
+  return run(interpreter, [join(python, 'peer.py'), side, way, folder], limit)
 }
 
 /** Largest difference over the truth's largest entry: of the outputs and of the results. */

@@ -3,10 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Network, writeNpy } from '../../lib/index.js'
-import { Random } from '../../test/support/onnx.js'
 import { best, type Figures, type Spec } from './figures.js'
 import { work } from './floor.js'
+import { prepare } from './prepare.js'
 import { compared, memoryLimit, merged, out, runOurs, runPeer } from './processes.js'
 import { store, stored, writeTable } from './store.js'
 import { machineLines, type Outcome, summary, table } from './table.js'
@@ -20,8 +19,8 @@ const { values: options, positionals } = parseArgs({
     seconds: { type: 'string', default: '5' },
     repeats: { type: 'string', default: '10' },
     threads: { type: 'string', default: String(availableParallelism()) },
-    /** What a process may take, its compilation included. */
-    minutes: { type: 'string', default: '4' },
+    /** Seconds that a process may take, its compilation included. */
+    limit: { type: 'string', default: '240' },
     /** This many samples instead of each workload's own, to try both sides out. */
     samples: { type: 'string' },
     /** Only peers whose name contains this; `none` for ours alone. */
@@ -33,32 +32,10 @@ const { values: options, positionals } = parseArgs({
   },
 })
 const threads = Number(options.threads)
-const minutes = Number(options.minutes)
+const limit = Number(options.limit)
 
 /** A peer this many times slower than ours is run in one round only. */
 const FAR = 5
-
-/** Writes the network, the inputs and the directions that a Jacobian is compared along. */
-async function prepare(workload: PeerWorkload, folder: string) {
-  mkdirSync(folder, { recursive: true })
-  const network = workload.network()
-  writeFileSync(join(folder, 'model.onnx'), network.bytes)
-  const random = new Random(2)
-  const { vocabulary, samples } = workload
-  const size = network.input.reduce((product, extent) => product * extent, samples)
-  const data = vocabulary
-    ? BigInt64Array.from({ length: size }, () => BigInt(random.integer(0, vocabulary - 1)))
-    : random.normals(size)
-  await writeNpy(join(folder, 'x.npy'), { data, shape: [samples, ...network.input] })
-  if (workload.call === 'jacobian') {
-    await using loaded = await Network.load(network.bytes)
-    for (const [k, { count }] of loaded.parameters.entries()) {
-      const direction = { data: random.normals(count), shape: [count] }
-      await writeNpy(join(folder, `direction_${k}.npy`), direction)
-    }
-  }
-  return network
-}
 
 interface Variant {
   peer: string
@@ -107,7 +84,7 @@ async function measure(workload: PeerWorkload): Promise<Outcome> {
   }
   for (let round = 0; round < Number(options.rounds); round += 1) {
     spec()
-    outcome.ours = merged(outcome.ours, runOurs(folder, minutes))
+    outcome.ours = merged(outcome.ours, runOurs(folder, limit))
     store(outcome)
     for (const { peer, label, block } of variants(workload)) {
       const before = outcome.peers.get(label)
@@ -115,7 +92,7 @@ async function measure(workload: PeerWorkload): Promise<Outcome> {
       if (round > 0 && (typeof before === 'string' || (before && far(before, outcome.ours))))
         continue
       spec(block)
-      const figures = runPeer(peer, folder, minutes)
+      const figures = runPeer(peer, folder, limit)
       outcome.peers.set(label, merged(before, figures))
       if (typeof figures !== 'string' && typeof outcome.ours !== 'string')
         outcome.errors.set(label, compared(peer, folder))

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { arch, cpus, loadavg, totalmem } from 'node:os'
 import { native } from '../../lib/native.js'
 import { best, type Figures } from './figures.js'
-import { floorSeconds } from './floor.js'
+import { floorSeconds, machineRates } from './floor.js'
 
 export interface Outcome {
   workload: string
@@ -27,12 +27,12 @@ const figure = (value: number, digits = 3) =>
 
 export function machineLines(threads: number, memoryLimit: number): string[] {
   const [cpu] = cpus()
-  const { gemm, copy } = native.machine(1024, threads)
+  const { gemm, copy } = machineRates(threads)
   const load = loadavg()[0] as number
   return [
     `${cpu?.model.trim()} (${arch()}), ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${kernel()}; load average ${load.toFixed(1)} at the start; ${new Date().toISOString()}`,
     `Node ${process.version}; ${native.blas}; ${threads} thread(s) on every side; peers may allocate ${(memoryLimit / 2 ** 30).toFixed(1)} GiB`,
-    `GEMM of 1024³: ${gemm.toFixed(0)} GFLOP/s; copy: ${copy.toFixed(1)} GB/s`,
+    `GEMM of 1024³ or 2048³: ${gemm.toFixed(0)} GFLOP/s; copy: ${copy.toFixed(1)} GB/s`,
   ]
 }
 
@@ -113,8 +113,9 @@ const columns = [
   'its time',
   'ratio',
   'peak',
-  'least peak of a peer',
+  'its peak',
   'ratio',
+  'least peak of a peer',
   'GFLOP/s',
   'times the floor',
 ]
@@ -144,8 +145,9 @@ export function summary(outcomes: readonly Outcome[]): string {
         fastest ? `${figure(best(fastest.figures.times))} s` : '',
         fastest ? figure(best(fastest.figures.times) / time) : '',
         `${figure(added(ours) / MIB)} MiB`,
+        fastest ? `${figure(added(fastest.figures) / MIB)} MiB` : '',
+        fastest ? figure(added(fastest.figures) / added(ours)) : '',
         smallest ? `${figure(added(smallest.figures) / MIB)} MiB (${smallest.name})` : '',
-        smallest ? figure(added(smallest.figures) / added(ours)) : '',
         work === null ? '' : figure(work / time / 1e9),
         work === null ? '' : figure(time / floor),
       ].join(' | ')} |`,
