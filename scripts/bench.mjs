@@ -1,4 +1,4 @@
-// `npm run bench [-- WORKLOAD …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
+// `npm run bench [-- WORKLOAD …]`, or `npm run bench:growth [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
 // would measure another kernel than the processor's own: it is unset for the benchmark alone.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -7,9 +7,12 @@ import { setup } from './setup.mjs'
 
 await setup()
 const { OPENBLAS_CORETYPE: _core, OPENBLAS_L2_SIZE: _size, ...env } = process.env
-const { status } = spawnSync(
-  process.execPath,
-  [join(root, 'dist/bench/run.js'), ...process.argv.slice(2)],
-  { cwd: root, env, stdio: 'inherit' },
-)
+const given = process.argv.slice(2)
+const growth = given[0] === '--growth'
+const script = join(root, 'dist/bench', growth ? 'growth.js' : 'run.js')
+const { status } = spawnSync(process.execPath, [script, ...given.slice(growth ? 1 : 0)], {
+  cwd: root,
+  env,
+  stdio: 'inherit',
+})
 process.exitCode = status ?? 1

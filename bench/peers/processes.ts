@@ -24,8 +24,7 @@ function run(command: string, args: string[], limit: number): Figures | string {
     timeout: limit * 1000,
     killSignal: 'SIGKILL',
   })
-  if (error && 'code' in error && error.code === 'ETIMEDOUT')
-    return `not done in ${limit} s`
+  if (error && 'code' in error && error.code === 'ETIMEDOUT') return `not done in ${limit} s`
   if (error) return error.message
   if (outOfMemory.test(stderr)) return `out of memory (limit ${gibibytes} GiB)`
   if (signal) return `killed by ${signal} under a memory limit of ${gibibytes} GiB`
