@@ -122,6 +122,9 @@ export class Architecture {
       skeleton: skeleton(model, this.graph, this.fed),
       graph,
       inputs: this.inputs.map(({ name }) => ({ name, id: this.graph.ids.get(name) as number })),
+      free: this.inputs.some(
+        ({ shape }) => !shape || shape.slice(1).some((size) => typeof size !== 'number'),
+      ),
       outputs: [...this.graph.outputs],
       ...(model.folder === undefined ? {} : { folder: model.folder }),
     })

@@ -81,6 +81,11 @@ export class Core {
     return this.#plan
   }
 
+  /** Memory budget of a call in bytes. */
+  budget({ memory }: CallOptions): number {
+    return memory === undefined ? this.memory : parseBytes(memory)
+  }
+
   ask<T>(request: Asked, watch: Watch, plan?: PlanMessage, discard?: (result: T) => void) {
     this.checkAlive()
     const { host } = this.architecture
@@ -98,14 +103,19 @@ export class Core {
   }
 
   /** What the network makes of samples of this shape; probes it the first time. */
-  async describe(x: Feed, threads: number, watch: Watch): Promise<DescribeResult> {
+  async describe(
+    x: Feed,
+    threads: number,
+    memory: number,
+    watch: Watch,
+  ): Promise<DescribeResult> {
     const key = x.arrays.map(({ shape }) => shape.slice(1).join('x')).join(' ')
     const known = this.#described.get(key)
     if (known) return known
     const plan = await this.plan()
     const probe: Feed = { samples: Math.min(x.samples, 2), arrays: firstRows(x, 2) }
     const { batch } = this.architecture
-    const request: Asked = { type: 'describe', plan: plan.key, x: probe, threads, batch }
+    const request: Asked = { type: 'describe', plan: plan.key, x: probe, threads, batch, memory }
     const { signal } = watch
     const description = await this.ask<DescribeResult>(request, { signal }, plan).result
     this.#described.set(key, description)

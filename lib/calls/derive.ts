@@ -17,7 +17,7 @@ import type {
   PlanMessage,
 } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
-import { parseBytes, roomBeside } from '../memory.js'
+import { roomBeside } from '../memory.js'
 
 /** A derivative call, ready to go. */
 export interface Prepared {
@@ -45,14 +45,14 @@ export async function prepare(
   core.architecture.checkSupported()
   if (options.signal?.aborted) throw abortError(options.signal)
   const threads = threadCount(options.threads) ?? core.threads
-  const budget = options.memory === undefined ? core.memory : parseBytes(options.memory)
+  const budget = core.budget(options)
   const { block } = options
   if (block !== undefined && (!Number.isInteger(block) || block < 0)) {
     throw badArgument('options.block', 'a whole number of samples', block)
   }
   const x = core.feed(inputs, 'x')
   const plan = await core.plan()
-  const { outputs: allOutputs, batch } = await core.describe(x, threads, options)
+  const { outputs: allOutputs, batch } = await core.describe(x, threads, budget, options)
   const outputs = outputIndices(options.outputs, allOutputs)
   return { core, plan, x, threads, allOutputs, outputs, batch, budget, options }
 }

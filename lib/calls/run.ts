@@ -26,7 +26,9 @@ export async function run(core: Core, inputs: Inputs, options: RunOptions): Prom
   const x = core.feed(inputs, 'x')
   const threads = threadCount(options.threads) ?? core.threads
   const { batch } = architecture
-  const { result } = core.ask<RunResult>({ type: 'run', x, output, threads, batch }, options)
+  const memory = core.budget(options)
+  const request = { type: 'run', x, output, threads, batch, memory } as const
+  const { result } = core.ask<RunResult>(request, options)
   const { data, shape } = await result
   return { data: data as NdArray['data'], shape }
 }

@@ -11,6 +11,8 @@ export interface WorkerInit {
   graph: NativeGraph
   /** Inputs that the caller feeds: name, id of the value. */
   inputs: { name: string; id: number }[]
+  /** Do the inputs leave sizes beside the batch to the caller? */
+  free: boolean
   /** Names of the graph's own outputs. */
   outputs: string[]
 }
@@ -104,8 +106,8 @@ export interface PathMessage {
 }
 
 export type Request = { id: number; network: number; control: BigInt64Array } & (
-  | { type: 'run'; x: Feed; output: string; threads: number; batch: number }
-  | { type: 'describe'; plan: string; x: Feed; threads: number; batch: number }
+  | { type: 'run'; x: Feed; output: string; threads: number; batch: number; memory: number }
+  | { type: 'describe'; plan: string; x: Feed; threads: number; batch: number; memory: number }
   | ({ type: 'compute' } & ComputeMessage)
   | { type: 'train'; training: number; action: TrainingAction }
 )

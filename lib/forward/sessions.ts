@@ -1,8 +1,8 @@
 // onnxruntime sessions of one architecture, one per set of values that are wanted.
 import * as ort from 'onnxruntime-node'
-import { TangentError } from '../errors.js'
 import type { NativeData } from '../native.js'
 import { appendToModel, makeNode } from '../onnx/index.js'
+import { openFailure, runFailure } from './failures.js'
 import type { Feed, FeedArray, WeightMessage, WorkerInit } from './protocol.js'
 
 /** Values that a session gives back beside the graph's own outputs. */
@@ -11,6 +11,12 @@ export interface Wanted {
   values: readonly string[]
   /** Values whose shapes are wanted: computed by Shape nodes, so that no numbers are copied. */
   shapes: readonly string[]
+}
+
+/** As onnxruntime infers it: names, or '', are sizes that it does not know. */
+export interface InferredShape {
+  type: string
+  shape: readonly (number | string)[]
 }
 
 // What fails is told by errors, not on the terminal.
@@ -38,45 +44,65 @@ export class Sessions {
     return session
   }
 
+  /** Types and shapes of values, and of the inputs, by name; nothing where it cannot tell. */
+  async inferred(names: readonly string[]): Promise<Map<string, InferredShape>> {
+    const outputs = names.filter((name) => !this.#init.outputs.includes(name))
+    try {
+      // Optimising computes what is constant, of whatever size.
+      const session = await this.#start({ nodes: [], outputs }, 1, 'disabled')
+      const { inputMetadata, outputMetadata } = session
+      await session.release()
+      return new Map(
+        [...inputMetadata, ...outputMetadata].flatMap((value) =>
+          value.isTensor ? [[value.name, value]] : [],
+        ),
+      )
+    } catch {
+      // The session that is to run tells what is wrong.
+      return new Map()
+    }
+  }
+
   async #create(threads: number, wanted: Wanted): Promise<Session> {
-    const bytes = appendToModel(this.#init.skeleton, {
+    const added = {
       nodes: wanted.shapes.map((name) => makeNode('Shape', [name], [shapePrefix + name])),
       outputs: [
         ...wanted.values.filter((name) => !this.#init.outputs.includes(name)),
         ...wanted.shapes.map((name) => shapePrefix + name),
       ],
-    })
+    }
     try {
-      const session = await ort.InferenceSession.create(bytes, {
-        intraOpNumThreads: threads,
-        logSeverityLevel: 4,
-        // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
-        // with ceil_mode; shapes are measured once, so that the time does not count.
-        graphOptimizationLevel: wanted.shapes.length > 0 ? 'disabled' : 'all',
-        // Threads that wait must not take the cores from the addon's.
-        extra: {
-          // This one drops a Transpose before a Gemm even if its result is wanted, and crashes.
-          optimization: { disable_specified_optimizers: 'GemmTransposeFusion' },
-          session: {
-            intra_op: { allow_spinning: '0' },
-            ...(this.#init.folder === undefined
-              ? {}
-              : { model_external_initializers_file_folder_path: this.#init.folder }),
-          },
-        },
-      })
-      return new Session(session, wanted)
+      // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
+      // with ceil_mode; shapes are measured once, so that the time does not count.
+      const level = wanted.shapes.length > 0 ? 'disabled' : 'all'
+      return new Session(await this.#start(added, threads, level), wanted, this.#init.free)
     } catch (cause) {
-      throw new TangentError('BAD_FILE', `onnxruntime cannot open the network: ${told(cause)}`, {
-        cause,
-      })
+      throw openFailure(cause)
     }
   }
-}
 
-/** onnxruntime's message on one line. */
-function told(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ').trim()
+  #start(
+    added: Parameters<typeof appendToModel>[1],
+    threads: number,
+    level: 'disabled' | 'all',
+  ): Promise<ort.InferenceSession> {
+    return ort.InferenceSession.create(appendToModel(this.#init.skeleton, added), {
+      intraOpNumThreads: threads,
+      logSeverityLevel: 4,
+      graphOptimizationLevel: level,
+      // Threads that wait must not take the cores from the addon's.
+      extra: {
+        // This one drops a Transpose before a Gemm even if its result is wanted, and crashes.
+        optimization: { disable_specified_optimizers: 'GemmTransposeFusion' },
+        session: {
+          intra_op: { allow_spinning: '0' },
+          ...(this.#init.folder === undefined
+            ? {}
+            : { model_external_initializers_file_folder_path: this.#init.folder }),
+        },
+      },
+    })
+  }
 }
 
 export interface Outcome {
@@ -87,10 +113,12 @@ export interface Outcome {
 export class Session {
   readonly #session: ort.InferenceSession
   readonly #wanted: Wanted
+  readonly #free: boolean
 
-  constructor(session: ort.InferenceSession, wanted: Wanted) {
+  constructor(session: ort.InferenceSession, wanted: Wanted, free: boolean) {
     this.#session = session
     this.#wanted = wanted
+    this.#free = free
   }
 
   async run(
@@ -113,9 +141,7 @@ export class Session {
     try {
       results = await this.#session.run(feeds, fetches, { logSeverityLevel: 4 })
     } catch (cause) {
-      throw new TangentError('FAILED', `onnxruntime cannot run the network: ${told(cause)}`, {
-        cause,
-      })
+      throw runFailure(cause, feed, this.#free)
     }
     const outcome: Outcome = { values: new Map(), shapes: new Map() }
     for (const name of this.#wanted.values) {

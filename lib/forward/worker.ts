@@ -6,6 +6,7 @@ import type { NativeEngine, NativeJob } from '../native.js'
 import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
 import { samplesMeet } from './independence.js'
+import { Inference } from './inference.js'
 import { Plan, type Weights } from './plan.js'
 import type {
   ComputeMessage,
@@ -26,6 +27,7 @@ const init = workerData as WorkerInit
 const port = parentPort
 if (!port) throw new Error('This file runs in a worker thread')
 const sessions = new Sessions(init)
+const inference = new Inference(init, sessions)
 const plans = new Map<string, Plan>()
 const weightSets = new Map<number, Weights>()
 const trainings = new Map<number, TrainingRun>()
@@ -61,6 +63,8 @@ async function answer(request: Request): Promise<void> {
   const transfer: ArrayBuffer[] = []
   try {
     checkStop(request)
+    // A training was described before it began.
+    if (request.type !== 'train') await inference.check(request.memory)
     const result = await respond(request)
     if ('data' in result) transfer.push(result.data.buffer as ArrayBuffer)
     reply = { id: request.id, ok: true, result }
@@ -158,7 +162,8 @@ async function orOneByOne<T>(
   try {
     return await work(request.batch)
   } catch (error) {
-    if (request.batch === 1 || (error as { code?: string }).code !== 'FAILED') throw error
+    const { code = '' } = error as { code?: string }
+    if (request.batch === 1 || !['FAILED', 'BAD_INPUT', 'BAD_FILE'].includes(code)) throw error
     return work(1).catch(() => {
       throw error
     })

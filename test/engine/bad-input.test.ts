@@ -163,7 +163,10 @@ test('several inputs, integers among them', async (t) => {
     message: /int64.*float32/,
   })
   // An index outside the table is onnxruntime's to find.
-  await t.throwsAsync(network.run({ ids: ids(4, 9), x }), { instanceOf: TangentError })
+  for (const call of [network.run({ ids: ids(4, 9), x }), network.ntk({ ids: ids(4, 9), x })]) {
+    const bounds = { instanceOf: TangentError, code: 'BAD_INPUT', message: /Gather.*idx=9/ }
+    await t.throwsAsync(call, bounds)
+  }
   t.deepEqual((await network.run({ ids: ids(4, 1), x })).shape, [2, 3])
 })
 
@@ -204,6 +207,20 @@ test('a kernel that does not fit the budget says what would', async (t) => {
   await t.throwsAsync(network.ntk(x, { memory: 20_000 }), { code: 'MEMORY_BUDGET' })
   await t.throwsAsync(network.jacobian(samples(random, [9000, 3])), { code: 'MEMORY_BUDGET' })
   t.deepEqual((await network.ntk(x, { memory: '1GiB' })).shape, [400, 2, 400, 2])
+})
+
+test('sizes that the network leaves to the caller but cannot take', async (t) => {
+  const source = model({
+    nodes: [{ op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }],
+    initializers: { w: floats([3, 2], random.normals(6)) },
+    inputs: [{ name: 'x', shape: ['N', 'width'] }],
+    outputs: [{ name: 'y', shape: ['N', 2] }],
+  })
+  const network = await load(t, source)
+  const x = samples(random, [2, 4])
+  const wrong = { code: 'BAD_INPUT', message: /shape \(N, 4\).*MatMul/ }
+  await t.throwsAsync(network.run(x), wrong)
+  await t.throwsAsync(network.jacobian(x), wrong)
 })
 
 test('derivatives that are not finite', async (t) => {

@@ -63,13 +63,14 @@ test('a worker that dies rejects what waits for it, and another takes its place'
     skeleton: new Uint8Array(),
     graph: { values: [], nodes: [] },
     inputs: [],
+      free: false,
     outputs: [],
   }
   const entry = new URL('../support/mortal.js', import.meta.url)
   const host = new Host(init, entry)
   const ask = (output: string) => {
     const x = { samples: 1, arrays: [] }
-    const request = { type: 'run', x, output, threads: 1, batch: 0 } as const
+    const request = { type: 'run', x, output, threads: 1, batch: 0, memory: 1e9 } as const
     return host.ask(1, () => [], undefined, request, {}).result
   }
   t.is(await ask('live'), 'live')

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Outcome } from './attempt.js'
+import { patience } from './patience.js'
 
 export interface Result extends Omit<Outcome, 'kind'> {
   index: number
@@ -20,7 +21,7 @@ export interface CampaignOptions {
   first: number
   count: number
   processes: number
-  /** Milliseconds that one model may take. */
+  /** Milliseconds of its own that one model may take: computing, or asleep. */
   timeout: number
   onResult?: (result: Result) => void
 }
@@ -62,16 +63,16 @@ class Runner {
     const child = await this.#ready()
     return new Promise((resolve) => {
       const done = (result: Result) => {
-        clearTimeout(timer)
+        stop()
         child.removeAllListeners('message')
         child.removeAllListeners('exit')
         resolve(result)
       }
-      const timer = setTimeout(() => {
+      const stop = patience(child.pid as number, timeout, (detail) => {
         this.#child = undefined
-        done({ index, name: '', kind: 'hang', detail: `${timeout} ms` })
+        done({ index, name: '', kind: 'hang', detail })
         child.kill('SIGKILL')
-      }, timeout)
+      })
       child.once('message', (result) => done(result as Result))
       child.once('exit', (code, signal) => {
         this.#child = undefined
@@ -96,12 +97,7 @@ export async function campaign(options: CampaignOptions): Promise<Campaign> {
     const runner = new Runner()
     while (next < end) {
       const index = next++
-      let result = await runner.try(index, options.timeout)
-      // On a machine that others load, only one that never ends is a hang; the rest are counted.
-      if (result.kind === 'hang') {
-        counts.set('slow', (counts.get('slow') ?? 0) + 1)
-        result = await runner.try(index, 4 * options.timeout)
-      }
+      const result = await runner.try(index, options.timeout)
       counts.set(result.kind, (counts.get(result.kind) ?? 0) + 1)
       if (faulty.has(result.kind)) faults.push(result)
       options.onResult?.(result)
