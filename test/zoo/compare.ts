@@ -20,6 +20,8 @@ export interface About {
   outputs: number[]
   references: Record<string, { parameters: string[]; count: number }>
   files: ZooFile[]
+  /** Files that could not be made, or not kept, and why. */
+  missing?: Record<string, string>
 }
 
 /** Differences are relative to the largest entry of the reference. */

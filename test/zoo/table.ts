@@ -56,6 +56,7 @@ async function measured(folder: string, file: ZooFile): Promise<Omit<Row, 'name'
 async function all(wanted: readonly string[]): Promise<number> {
   let failures = 0
   const tables: string[] = []
+  const missing: string[] = []
   for (const [group, parent] of Object.entries(groups)) {
     const names = existsSync(parent) ? readdirSync(parent) : []
     const rows: Row[] = []
@@ -63,6 +64,8 @@ async function all(wanted: readonly string[]): Promise<number> {
       const folder = `${parent}/${name}`
       if ((wanted.length > 0 && !wanted.includes(name)) || !existsSync(`${folder}/about.json`))
         continue
+      for (const [file, why] of Object.entries(about(folder).missing ?? {}))
+        missing.push(`- ${name}, ${file}: ${why}.`)
       for (const file of about(folder).files) {
         try {
           const row = { name, file, ...(await measured(folder, file)) }
@@ -86,7 +89,8 @@ async function all(wanted: readonly string[]): Promise<number> {
       process.stdout.write('No full-size network here: see test/zoo/make.py\n')
     } else tables.push(table(rows))
   }
-  if (failures === 0 && wanted.length === 0 && tables.length === 2) write(tables)
+  if (failures === 0 && wanted.length === 0 && tables.length === 2)
+    write(tables, missing)
   return failures > 0 ? 1 : 0
 }
 
@@ -114,12 +118,12 @@ function table(rows: readonly Row[]): string {
 }
 
 /** Replaces what follows the mark in docs/zoo.md. */
-function write([large, small]: string[]): void {
+function write([large, small]: string[], missing: readonly string[]): void {
   const path = `${root}docs/zoo.md`
   const text = readFileSync(path, 'utf8')
   const kept = text.slice(0, text.indexOf(start) + start.length)
   const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads`
-  const body = `\n\n## At full size\n\n${large}\n\n## Scaled down, in every test run\n\n${small}\n\nTimes on ${machine}.\n`
+  const body = `\n\n## At full size\n\n${large}\n\n## Scaled down, in every test run\n\n${small}\n\n## Left out\n\n${missing.join('\n')}\n\nTimes on ${machine}.\n`
   writeFileSync(`${path}.part`, kept + body)
   renameSync(`${path}.part`, path)
 }
