@@ -103,12 +103,7 @@ export class Core {
   }
 
   /** What the network makes of samples of this shape; probes it the first time. */
-  async describe(
-    x: Feed,
-    threads: number,
-    memory: number,
-    watch: Watch,
-  ): Promise<DescribeResult> {
+  async describe(x: Feed, threads: number, memory: number, watch: Watch): Promise<DescribeResult> {
     const key = x.arrays.map(({ shape }) => shape.slice(1).join('x')).join(' ')
     const known = this.#described.get(key)
     if (known) return known

@@ -7,6 +7,11 @@ import {
 } from 'onnx-buf'
 import { normalDomain } from '../onnx/index.js'
 
+/** Is a stored truth value (or number) not zero? */
+export function isTrue({ rawData, int32Data, int64Data }: TensorProto): boolean {
+  return rawData.some(Boolean) || int32Data.some(Boolean) || int64Data.some(Boolean)
+}
+
 /** What a Constant node holds; undefined for other nodes, sparse tensors and texts. */
 export function constantTensor(node: NodeProto): TensorProto | undefined {
   if (node.opType !== 'Constant' || normalDomain(node.domain) !== '') return undefined

@@ -8,7 +8,7 @@ import { constantInitializers, normalDomain, type OnnxModel } from '../onnx/inde
 import { changed as withFields } from '../onnx/message.js'
 import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
-import { constantTensor } from './constants.js'
+import { constantTensor, isTrue } from './constants.js'
 
 /** Which weights are one and which are several. `true` speaks for all, names for some. */
 export interface TyingOptions {
@@ -81,6 +81,7 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
     }
     return id
   }
+  const staticOf = (name: string) => statics.get(ids.get(name) ?? -1)
   for (const [name, tensor] of initializers) idOf(name, tensor)
   for (const [name, tensor] of sources) idOf(name, tensor)
   for (const input of graph.input) idOf(input.name)
@@ -92,7 +93,7 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
       domain,
       opset: opsets.get(domain) ?? 1,
       name: node.name || `${node.opType} of ${node.output.find((name) => name !== '') ?? '?'}`,
-      attributes: nativeAttributes(node),
+      attributes: { ...nativeAttributes(node), ...trainingMode(node, staticOf) },
       // Whatever a subgraph captures counts as an input: a derivative would flow through it.
       inputs: [...node.input, ...capturedBy(node)].map((name) => idOf(name)),
       outputs: node.output.map((name) => idOf(name, constant)),
@@ -109,6 +110,15 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
     inputs: graph.input.map((value) => value.name).filter((name) => !initializers.has(name)),
     outputs,
   }
+}
+
+/** Dropout's mode is an input since opset 12; stored in the file it is known before anything runs. */
+function trainingMode(
+  { opType, input }: NodeProto,
+  staticOf: (name: string) => TensorProto | undefined,
+): NativeNode['attributes'] {
+  const mode = opType === 'Dropout' ? staticOf(input[2] ?? '') : undefined
+  return mode && isTrue(mode) ? { training_mode: { i: 1 } } : {}
 }
 
 /** Names that the caller gives must mean something. */

@@ -13,9 +13,15 @@ class InOrder : public Rule {
   void forward(TangentCall& call) const override { call.pass(0, 0); }
 };
 
-// In evaluation the identity. Since opset 12 the mode is an input.
+// In evaluation the identity. Since opset 12 the mode is an input; a mode that is stored in the
+// file comes as an attribute, one that is computed is checked when it is known.
 class Dropout final : public InOrder {
  public:
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {
+    if (node.attributes.integer("training_mode", 0) == 0) return nullptr;
+    return std::make_unique<Refusal>(
+        Refusal{"it runs in training mode", "export the network in evaluation mode"});
+  }
   View view(const Node&, size_t) const override { return View::kNone; }  // reverse() checks
   Needs needs(const Node& node, const std::vector<bool>&) const override {
     return node.inputs.size() > 2 && node.inputs[2] >= 0 ? Needs{{2}, {}} : Needs{};

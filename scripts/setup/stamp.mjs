@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { root } from './run.mjs'
 
 /**
- * All files below a folder (or the file itself), relative to the root, sorted.
+ * All files below a folder (or the file itself), relative to the root, sorted; without the Python
+ * environments that the tests' setup.sh make.
  * @param {string} path
  * @param {(name: string) => boolean} [wanted]
  * @returns {string[]}
@@ -21,7 +22,9 @@ export function files(path, wanted = () => true) {
   }
   if (!stat.isDirectory()) return [path]
   return readdirSync(join(root, path), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() || wanted(entry.name))
+    .filter((entry) =>
+      entry.isDirectory() ? !entry.name.startsWith('environment') : wanted(entry.name),
+    )
     .flatMap((entry) => files(join(path, entry.name), wanted))
     .sort()
 }

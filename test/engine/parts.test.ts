@@ -63,7 +63,7 @@ test('a worker that dies rejects what waits for it, and another takes its place'
     skeleton: new Uint8Array(),
     graph: { values: [], nodes: [] },
     inputs: [],
-      free: false,
+    free: false,
     outputs: [],
   }
   const entry = new URL('../support/mortal.js', import.meta.url)

@@ -10,7 +10,10 @@ const tick = 10
 /** CPU milliseconds of a process so far, and whether all its threads sleep; null where /proc is not. */
 function state(pid: number): { used: number; asleep: boolean } | null {
   // The second field, a name in brackets, may hold spaces.
-  const fields = (path: string) => readFileSync(path, 'utf8').replace(/^.*\) /s, '').split(' ')
+  const fields = (path: string) =>
+    readFileSync(path, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
   try {
     const whole = fields(`/proc/${pid}/stat`)
     const threads = readdirSync(`/proc/${pid}/task`)

@@ -89,8 +89,7 @@ async function all(wanted: readonly string[]): Promise<number> {
       process.stdout.write('No full-size network here: see test/zoo/make.py\n')
     } else tables.push(table(rows))
   }
-  if (failures === 0 && wanted.length === 0 && tables.length === 2)
-    write(tables, missing)
+  if (failures === 0 && wanted.length === 0 && tables.length === 2) write(tables, missing)
   return failures > 0 ? 1 : 0
 }
 
