@@ -32,6 +32,8 @@ export function work(
           )
         })
       )
+    case 'gradient':
+      return sum(layers, ({ rows, columns, positions: t }) => 6 * samples * t * rows * columns)
     case 'eigenvalues':
       // The number of products depends on the spectrum.
       return null

@@ -30,6 +30,19 @@ async function projected(jacobian: ParameterArrays): Promise<NdArray> {
   return { data, shape: [jacobian.size, samples, outputs] }
 }
 
+/** All parameters' numbers in one row, by name. */
+function joined(gradient: ParameterArrays): NdArray {
+  const parts = [...gradient].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { data }]) => data)
+  const count = parts.reduce((sum, { length }) => sum + length, 0)
+  const data = new Float32Array(count)
+  let at = 0
+  for (const part of parts) {
+    data.set(part, at)
+    at += part.length
+  }
+  return { data, shape: [1, count] }
+}
+
 const bytesOf = (result: NdArray | ParameterArrays) =>
   result instanceof Map
     ? [...result.values()].reduce((sum, { data }) => sum + data.byteLength, 0)
@@ -44,6 +57,7 @@ async function main(): Promise<Figures> {
     const { values } = await kernel.topEigenvalues({ count: spec.count, tolerance: 1e-4 })
     return { data: values, shape: [values.length] }
   }
+  const cotangents = spec.call === 'gradient' ? await readNpy(at('cotangents.npy')) : x
   const call = (): Promise<NdArray | ParameterArrays> => {
     switch (spec.call) {
       case 'ntk':
@@ -52,6 +66,8 @@ async function main(): Promise<Figures> {
         return network.ntk(x, { kernel: 'trace' })
       case 'jacobian':
         return network.jacobian(x)
+      case 'gradient':
+        return network.vjp(x, cotangents)
       case 'eigenvalues':
         return eigenvalues(network)
       default:
@@ -98,7 +114,9 @@ async function main(): Promise<Figures> {
     result,
   }
   const compared = await call()
-  await writeNpy(at('ours.npy'), compared instanceof Map ? await projected(compared) : compared)
+  const tell = async (map: ParameterArrays) =>
+    spec.call === 'gradient' ? joined(map) : await projected(map)
+  await writeNpy(at('ours.npy'), compared instanceof Map ? await tell(compared) : compared)
   await writeNpy(at('ours.output.npy'), await network.run(x))
   return figures
 }

@@ -1,4 +1,4 @@
-// What both sides read: the network, the inputs, and the directions a Jacobian is compared along.
+// What both sides read: the network, the inputs, and what a Jacobian is multiplied by.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Network, writeNpy } from '../../lib/index.js'
@@ -27,6 +27,11 @@ export async function prepare(
       const direction = { data: random.normals(count), shape: [count] }
       await writeNpy(join(folder, `direction_${k}.npy`), direction)
     }
+  }
+  if (workload.call === 'gradient') {
+    const cotangents = random.normals(samples * network.outputs)
+    const shape = [samples, network.outputs]
+    await writeNpy(join(folder, 'cotangents.npy'), { data: cotangents, shape })
   }
   return network
 }

@@ -2,8 +2,11 @@
 import { type BenchNetwork, cnn, mlp } from '../models.js'
 import { resnet18, text, vit } from './networks.js'
 
-/** What is computed: a full kernel (N, O, N, O), a trace kernel (N, N), a Jacobian, a spectrum. */
-export type Call = 'ntk' | 'trace' | 'jacobian' | 'eigenvalues'
+/**
+ * What is computed: a full kernel (N, O, N, O), a trace kernel (N, N), a Jacobian, a spectrum, or
+ * one cotangent of all outputs times the Jacobian (a forward and one reverse pass).
+ */
+export type Call = 'ntk' | 'trace' | 'jacobian' | 'eigenvalues' | 'gradient'
 
 export interface PeerWorkload {
   name: string
@@ -115,6 +118,14 @@ export const workloads: readonly PeerWorkload[] = [
     call: 'jacobian',
     network: () => cnn(16),
     peers: ['jax jacobian', 'torch jacobian', 'torch backpack-jacobian'],
+  },
+  {
+    name: 'resnet18-gradient',
+    title: 'Forward and one reverse pass of ResNet-18 at 64×64, 10 outputs, N = 8',
+    samples: 8,
+    call: 'gradient',
+    network: () => resnet18(64, 10),
+    peers: ['torch gradient'],
   },
 ]
 

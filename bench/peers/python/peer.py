@@ -28,6 +28,8 @@ baseline = resident()
 limit_memory(spec['limit'])
 x = np.load(f'{folder}/x.npy')
 peers = Peers(f'{folder}/model.onnx', x, spec)
+if spec['call'] == 'gradient':
+    peers.cotangents = np.load(f'{folder}/cotangents.npy')
 call = peers.ways()[way]
 result, figures = measure(call, spec['seconds'], spec['repeats'], baseline)
 directions = {}

@@ -16,6 +16,7 @@ class Peers:
         self.parameters = {n: torch.from_numpy(a.copy()) for n, a in self.graph.parameters.items()}
         self.x = torch.from_numpy(x)
         self.spec = spec
+        self.cotangents = None
         # Samples per block, so that the Jacobian need not be whole.
         self.block = spec.get('block') or len(x)
 
@@ -84,6 +85,14 @@ class Peers:
     def jacobian(self):
         return self.features(self.x)
 
+    # A forward and one reverse pass, as in training.
+    def gradient(self):
+        leaves = {n: p.detach().requires_grad_() for n, p in self.parameters.items()}
+        output = self.apply(leaves, self.x).flatten(1)
+        cotangents = torch.from_numpy(self.cotangents)
+        found = torch.autograd.grad(output, list(leaves.values()), cotangents)
+        return dict(zip(leaves, found, strict=True))
+
     # BackPACK: gradients of single samples, one backward pass for every output.
     def backpack_features(self, module, x):
         from backpack import backpack
@@ -140,6 +149,7 @@ class Peers:
             'jacobian-contraction': self.jacobian_contraction,
             'products': self.products,
             'jacobian': self.jacobian,
+            'gradient': self.gradient,
             'backpack': self.backpack_contraction,
             'backpack-jacobian': self.backpack_jacobian,
         }
@@ -147,6 +157,8 @@ class Peers:
     def numpy(self, result, directions):
         if isinstance(result, torch.Tensor):
             return result.detach().numpy()
+        if self.spec['call'] == 'gradient':
+            return torch.cat([result[n].flatten() for n in sorted(result)])[None].numpy()
         # A Jacobian is compared by its product with one direction per parameter.
         return np.stack(
             [
