@@ -2,7 +2,10 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { TangentError } from './errors.js'
+import type { NativeSolve } from './solve/native.js'
 import type { NativeTraining, NativeTrainingOptions } from './train/native.js'
+
+export type * from './solve/native.js'
 
 /** Value of a node's attribute as the addon takes it. 64-bit integers arrive as numbers. */
 export type NativeAttribute =
@@ -219,174 +222,6 @@ export interface NativeEngine {
   training(options: NativeTrainingOptions): NativeTraining
 }
 
-/** What a block's features are multiplied by: z along orthonormal directions, 1 elsewhere. */
-export interface NativeTransform {
-  /** Modes of the block's array; one of m·k for the flattened block. */
-  dims: number[]
-  /** Per mode: z (r) and vectors (r, dim). */
-  modes: { z: Float64Array; vectors: Float64Array }[]
-  /** Instead of modes: a factor for every number. Empty when there are modes. */
-  numbers: Float64Array
-}
-
-/** The tangent features of one set of rows (row (i, o) = i·outputs + o), block after block. */
-export interface NativeSolveFeatures {
-  /**
-   * x (rows, m, k), or (rows, k, m) when transposed; with a bias (rows, m) as one more column.
-   * Resolves to the block's index.
-   */
-  addDense(
-    x: Float32Array | Float64Array,
-    m: number,
-    k: number,
-    transposed?: boolean,
-    bias?: Float32Array | Float64Array,
-  ): Promise<number>
-  /**
-   * delta (rows, positions, m), h (samples, positions, k): X = Σ_t δ_t ⊗ h_t; with `ones` one more
-   * column, as if every h ended in 1.
-   */
-  addFactors(
-    delta: Float32Array | Float64Array,
-    h: Float32Array | Float64Array,
-    positions: number,
-    m: number,
-    k: number,
-    ones?: boolean,
-  ): Promise<number>
-  /** Fills `target`, new and empty, with the blocks of these samples. */
-  select(target: NativeSolveFeatures, samples: number[]): Promise<void>
-  /** Σ_blocks ⟨X_r, B⟩ for every row; b: all blocks' B, one after another. */
-  apply(b: Float64Array, threads: number): Promise<Float64Array>
-  /** Σ_r a_r X_r, block after block. */
-  adjoint(a: Float64Array, threads: number): Promise<Float64Array>
-  /** Σ_blocks ⟨M(X_r), M(X'_s)⟩: (rows, rows of other). */
-  kernel(
-    other: NativeSolveFeatures,
-    transforms: NativeTransform[],
-    threads: number,
-    control?: BigInt64Array,
-  ): Promise<Float64Array>
-  readonly bytes: number
-}
-
-/** A penalty of one or more sides: powers of |z − 1|, or a function that fills value and z. */
-export type NativePenalty =
-  | number[]
-  | { sides: number; evaluate(v: Float64Array, value: Float64Array, z: Float64Array): void }
-
-export interface NativeBlockRule {
-  structure: 'fixed' | 'matrix' | 'modes' | 'diagonal' | 'flat'
-  dims: number[]
-  /** 1 where a mode is transformed. */
-  sides: number[]
-  penalties: NativePenalty[]
-}
-
-export interface NativeIteration {
-  iteration: number
-  objective: number
-  penalty: number
-  misfit: number
-  decrease: number
-  stationarity: number
-  condition: number
-  kernelSeconds: number
-  solveSeconds: number
-  step: 'plain' | 'anderson' | 'extended'
-  status: 'running' | 'converged' | 'stalled' | 'singular'
-}
-
-export interface NativeBlockSolution {
-  penalty: number
-  /** Empty for a fixed block. */
-  singular: Float64Array
-  /** (sides, r) */
-  stretches: Float64Array
-  /** (m, r) and (r, k); only of structure 'matrix'. */
-  u: Float64Array
-  vt: Float64Array
-  transform: NativeTransform
-  /** (m, k) */
-  b: Float64Array
-}
-
-/** The adaptive solver's state. Methods that compute run one at a time. */
-export interface NativeSolveFit {
-  warmStart(b: Float64Array): Promise<void>
-  iterate(control?: BigInt64Array): Promise<NativeIteration>
-  last(): NativeIteration
-  block(index: number): NativeBlockSolution
-  /** Everything a later process needs to continue with the same bits. */
-  save(): Float64Array
-  restore(state: Float64Array): void
-  readonly status: NativeIteration['status']
-  /** Rows left out because others imply them (ridge 0). */
-  readonly redundant: number
-  readonly solution: Float64Array
-  readonly fit: Float64Array
-  readonly dual: Float64Array
-}
-
-export interface NativeSpectrum {
-  /** Descending. */
-  readonly values: Float64Array
-  /** (n, n): row j belongs to values[j]. */
-  vectors(): Float64Array
-  /** V diag(weights) Vᵀ x for x (n, columns). */
-  filter(weights: Float64Array, x: Float64Array, columns: number): Promise<Float64Array>
-  errors(
-    ridges: Float64Array,
-    y: Float64Array,
-    columns: number,
-  ): Promise<{ gcv: Float64Array; loo: Float64Array }>
-}
-
-/** Penalties, kernel solves and the adaptive solver: they see factors and matrices only. */
-export interface NativeSolve {
-  /** ω̃(v) of |z − 1|^p sides and the minimising z (sides, count). */
-  penalty(powers: number[], v: Float64Array): { value: Float64Array; z: Float64Array }
-  SolveFeatures: new (samples: number, outputs: number) => NativeSolveFeatures
-  SolveFit: new (
-    features: NativeSolveFeatures,
-    rules: NativeBlockRule[],
-    targets: Float64Array,
-    options: {
-      ridge?: number
-      tolerance?: number
-      stationarity?: number
-      depth?: number
-      memory?: number
-      threads?: number
-    },
-  ) => NativeSolveFit
-  /** (K + ridge·I)⁻¹ y by Cholesky; alpha null when that matrix is not positive definite. */
-  solveKernel(
-    kernel: Float32Array | Float64Array,
-    n: number,
-    y: Float64Array,
-    columns: number,
-    ridge: number,
-    threads: number,
-    control?: BigInt64Array,
-  ): Promise<{ alpha: Float64Array | null; condition: number }>
-  createSpectrum(kernel: Float32Array | Float64Array, n: number): Promise<NativeSpectrum>
-  /** Over-parameterised gradient flow of every coordinate; see flow.h. */
-  flow(
-    lambda: Float64Array,
-    z: Float64Array,
-    options: { depth: number; start: number; time: number },
-    control?: BigInt64Array,
-  ): Promise<{ theta: Float64Array; values: Float64Array; drift: number; steps: number }>
-  /** Nyström approximation u diag(values) uᵀ from y = K·omega, both (n, q). */
-  nystrom(
-    omega: Float64Array,
-    y: Float64Array,
-    n: number,
-    q: number,
-  ): Promise<{ u: Float64Array; values: Float64Array }>
-}
-
 export interface NativeAddon extends NativeSolve {
   /** Name, version and chosen kernel of the BLAS in use. */
   readonly blas: string
@@ -425,6 +260,14 @@ export interface NativeAddon extends NativeSolve {
   ): void
   /** GFLOP/s of a float32 GEMM of size n³ on `threads` threads, and GB/s of a memory copy. */
   machine(n: number, threads: number): { gemm: number; copy: number }
+  /**
+   * On one thread each: GFLOP/s of a float64 GEMM of 1024³, seconds of LAPACK's dpotrf of size n, of
+   * its dsyevd of size n (0 above 1500), and of dgesdd for each [m, k].
+   */
+  factorisations(
+    n: number,
+    shapes: [m: number, k: number][],
+  ): { gemm: number; potrf: number; syevd: number; gesdd: number[] }
 }
 
 const require = createRequire(import.meta.url)

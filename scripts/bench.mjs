@@ -1,4 +1,5 @@
-// `npm run bench [-- WORKLOAD …]`, or `npm run bench:growth [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
+// `npm run bench [-- WORKLOAD …]`: kernels; `npm run bench -- solve [WORKLOAD …]`: fits; `npm run
+// bench:growth [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
 // would measure another kernel than the processor's own: it is unset for the benchmark alone.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -7,10 +8,14 @@ import { setup } from './setup.mjs'
 
 await setup()
 const { OPENBLAS_CORETYPE: _core, OPENBLAS_L2_SIZE: _size, ...env } = process.env
+const scripts = new Map([
+  ['--growth', 'growth.js'],
+  ['solve', 'solve/main.js'],
+])
 const given = process.argv.slice(2)
-const growth = given[0] === '--growth'
-const script = join(root, 'dist/bench', growth ? 'growth.js' : 'run.js')
-const { status } = spawnSync(process.execPath, [script, ...given.slice(growth ? 1 : 0)], {
+const other = scripts.get(given[0] ?? '')
+const script = join(root, 'dist/bench', other ?? 'run.js')
+const { status } = spawnSync(process.execPath, [script, ...given.slice(other ? 1 : 0)], {
   cwd: root,
   env,
   stdio: 'inherit',

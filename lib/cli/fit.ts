@@ -34,6 +34,7 @@ interface Options extends Omit<NetworkOptions, 'output'> {
   structure: Exclude<Structure, 'fixed'>
   power: number
   maxIterations?: number
+  solver: 'kernel' | 'products'
   predict?: string[]
   export?: string
   out: string
@@ -73,6 +74,9 @@ export const fitCommand: CommandDefinition = {
     new Option('--max-iterations <n>', 'kernel solves at most (default: 1000)').argParser(
       wholeNumber(1),
     ),
+    new Option('--solver <kind>', 'factor the kernel, or iterate without storing it')
+      .choices(['kernel', 'products'])
+      .default('kernel'),
     new Option('--predict <file>', 'samples to predict, as --input').argParser(collect),
     new Option('--export <file>', 'write the network with the fitted weights as ONNX'),
     new Option('--out <folder>', 'where results go').makeOptionMandatory(),
@@ -131,7 +135,7 @@ function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
     )
   }
   const one = target.shape.length === 1 || output !== undefined
-  const { threads, memory, maxIterations } = options
+  const { threads, memory, maxIterations, solver } = options
   return {
     outputs: one ? [output ?? 0] : undefined,
     structure: features === 'fixed' ? 'fixed' : structure,
@@ -143,6 +147,7 @@ function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
     threads,
     memory,
     maxIterations,
+    solver,
   }
 }
 

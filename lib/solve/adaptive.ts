@@ -30,6 +30,8 @@ export interface FitIteration {
   /** Of that, building the adapted kernel, and factoring it with the solve. */
   kernelSeconds: number
   solveSeconds: number
+  /** FLOPs of the symmetric products that the adapted kernel took. */
+  kernelFlops: number
 }
 
 /** Options of an adaptive fit. */
@@ -44,6 +46,12 @@ export interface AdaptiveOptions extends SolveOptions, BlockOptions {
   stationarity?: number | undefined
   /** Kernel solves at most (default 1000). */
   maxIterations?: number | undefined
+  /**
+   * How the equations of every iteration are solved: `kernel` (default) stores the (N·O)² kernel and
+   * factors it; `products` stores no kernel, by preconditioned conjugate gradients on products with
+   * the features: slower, for N·O too large for a kernel, and needs a ridge above 0.
+   */
+  solver?: 'kernel' | 'products' | undefined
   /** Depth of the Anderson extrapolation (default 8); 0: plain alternation. */
   depth?: number | undefined
   /** A model of the same blocks to start from: its transformations come first. */
@@ -84,6 +92,10 @@ export async function fitFeatures(
   wholeNumber('options.depth', depth, 0)
   const every = options.checkpointEvery ?? 10
   wholeNumber('options.checkpointEvery', every, 1)
+  const { solver = 'kernel' } = options
+  if (solver !== 'kernel' && solver !== 'products') {
+    throw badArgument('options.solver', "'kernel' or 'products'", solver)
+  }
   const residual = checkTargets(targets, features.rows)
   const rules = rulesOf(features, options)
   const fit = callSync(
@@ -93,6 +105,7 @@ export async function fitFeatures(
         tolerance,
         stationarity,
         depth,
+        products: solver === 'products',
         memory: memoryOf(options),
         threads: threadsOf(options),
       }),

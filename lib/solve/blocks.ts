@@ -47,6 +47,20 @@ export async function networkFeatures(
   x: Inputs,
   options: NetworkFeatureOptions = {},
 ): Promise<NetworkFeatures> {
+  const { samples, outputs, layout, blocks } = await networkBlocks(network, x, options)
+  const features = await TangentFeatures.from(samples, outputs, blocks, options)
+  return { features, layout }
+}
+
+/**
+ * The same as arrays, before they are in the solver's memory.
+ * @internal
+ */
+export async function networkBlocks(
+  network: Network,
+  x: Inputs,
+  options: NetworkFeatureOptions = {},
+): Promise<{ samples: number; outputs: number; layout: BlockLayout[]; blocks: FeatureBlock[] }> {
   const { blocks = 'layer', separateModes = false } = options
   if (blocks !== 'layer' && blocks !== 'parameter') {
     throw badArgument('options.blocks', "'layer' or 'parameter'", blocks)
@@ -56,8 +70,7 @@ export async function networkFeatures(
   const layout = layoutOf(network, found, blocks, separateModes)
   const arrays = layout.map((block) => toBlock(block, found))
   found.clear()
-  const features = await TangentFeatures.from(samples, outputs, arrays, options)
-  return { features, layout }
+  return { samples, outputs, layout, blocks: arrays }
 }
 
 function sizesOf(found: FeatureArrays): [number, number] {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "binding/convert.h"
 #include "core/blas.h"
 #include "core/buffer.h"
+#include "core/lapack.h"
 #include "core/parallel.h"
 #include "rules/rule.h"
 
@@ -61,6 +63,61 @@ Napi::Value machine(const Napi::CallbackInfo& info) {
   });
 }
 
+// A symmetric positive definite matrix that every run factors anew.
+double seconds_of(int64_t n, const std::function<void(double*)>& factor) {
+  std::vector<double> a(n * n), copy;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j) a[i * n + j] = std::exp(-0.1 * std::abs(double(i - j)));
+  double best = 1e300;
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    copy = a;
+    const auto start = std::chrono::steady_clock::now();
+    factor(copy.data());
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    best = std::min(best, took.count());
+  }
+  return best;
+}
+
+double svd_seconds(int64_t m, int64_t k) {
+  std::vector<double> a(m * k), copy, u(m * std::min(m, k)), s(std::min(m, k)),
+      vt(std::min(m, k) * k);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = std::sin(static_cast<double>(i * i % 10007));
+  return best_seconds([&] {
+    copy = a;
+    lapack::svd(m, k, copy.data(), u.data(), s.data(), vt.data());
+  });
+}
+
+// factorisations(n, [[m, k], …]) → one thread's rates: what a floor is counted at
+Napi::Value factorisations(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const int64_t n = to_int64(info[0], "n"), size = 1024;
+    if (n < 1 || n > 16384) throw Error("BAD_ARGUMENT", "Expected a size from 1 to 16384");
+    std::vector<double> a(size * size, 0.5), c(size * size);
+    const double gemm = best_seconds([&] {
+      blas::gemm(false, true, size, size, size, 1.0, a.data(), size, a.data(), size, 0.0, c.data(),
+                 size);
+    });
+    std::vector<double> values(n);
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("gemm", 2e-9 * static_cast<double>(size * size * size) / gemm);
+    result.Set("potrf", seconds_of(n, [&](double* x) { lapack::cholesky(n, x, n); }));
+    result.Set("syevd", n > 1500 ? 0 : seconds_of(n, [&](double* x) {
+                 lapack::eigen(true, n, x, values.data());
+               }));
+    const Napi::Array shapes = info[1].As<Napi::Array>();
+    Napi::Array seconds = Napi::Array::New(env, shapes.Length());
+    for (uint32_t i = 0; i < shapes.Length(); ++i) {
+      const std::vector<int64_t> shape = to_int64s(shapes.Get(i), "shape");
+      seconds.Set(i, svd_seconds(shape.at(0), shape.at(1)));
+    }
+    result.Set("gesdd", seconds);
+    return result;
+  });
+}
+
 }  // namespace
 
 void export_machine(Napi::Env env, Napi::Object exports) {
@@ -70,6 +127,7 @@ void export_machine(Napi::Env env, Napi::Object exports) {
   for (uint32_t i = 0; i < ops.size(); ++i) names.Set(i, ops[i]);
   exports.Set("operators", names);
   exports.Set("machine", Napi::Function::New(env, machine));
+  exports.Set("factorisations", Napi::Function::New(env, factorisations));
 }
 
 }  // namespace at

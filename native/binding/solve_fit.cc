@@ -64,6 +64,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
       options.tolerance = number_or(given, "tolerance", options.tolerance);
       options.stationarity = number_or(given, "stationarity", options.stationarity);
       options.depth = static_cast<int>(number_or(given, "depth", options.depth));
+      options.products = given.Get("products").ToBoolean();
       options.memory = static_cast<size_t>(number_or(given, "memory", 1e15));
       threads_ = static_cast<int>(number_or(given, "threads", 0));
       fit_ = std::make_shared<solve::AdaptiveFit>(features_of(info[0]), std::move(rules),
@@ -117,6 +118,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
     result.Set("condition", last.condition);
     result.Set("kernelSeconds", last.kernel_seconds);
     result.Set("solveSeconds", last.solve_seconds);
+    result.Set("kernelFlops", last.kernel_flops);
     result.Set("step", name_of(last.step));
     result.Set("status", name_of(fit.status()));
     return result;

@@ -11,6 +11,8 @@
 #include "core/shape.h"
 #include "solve/cholesky.h"
 #include "solve/interpolation.h"
+#include "solve/product_solver.h"
+#include "solve/stream.h"
 
 namespace at::solve {
 
@@ -19,6 +21,8 @@ namespace {
 // A jump must gain at least this share of what the plain step promises: so the alternation's
 // guarantee of reaching a stationary point stays.
 constexpr double kSufficient = 0.1;
+// Share of the last promise by which the bound that a plain step minimises may be loose.
+constexpr double kLooseness = 0.1;
 // How often a step may be doubled along the plain direction.
 constexpr int kMaxDoublings = 8;
 // Iterations without any decrease before the fit is called stalled.
@@ -39,6 +43,14 @@ std::vector<bool> frozen(const std::vector<BlockRule>& rules) {
 }
 
 size_t mebibytes(size_t bytes) { return (bytes + (size_t{1} << 20) - 1) >> 20; }
+
+const char* other_route(const AdaptiveOptions& options) {
+  if (options.products)
+    return ", or fit the fixed model by conjugate gradients (fitByProducts), which stores no "
+           "features either";
+  return ", or solve by conjugate gradients on products (solver: 'products'), which "
+         "stores no kernel";
+}
 
 // What is left of the budget for caches beside the kernel; throws when not even that fits.
 size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& rules,
@@ -66,16 +78,27 @@ size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& ru
       if (!rule.adaptive()) return true;
     return false;
   }();
-  const size_t needed = held + kernel + vectors + (any_frozen ? kernel / 2 : 0);
+  // Copies that live for a while: transformed factors of all blocks together, columns of one dense
+  // block, and at ridge 0 the kernel once more where rows turn out to be redundant.
+  size_t transient = options.ridge == 0 ? kernel : 0, columns = 0;
+  for (const auto& f : features) {
+    if (const auto* factored = dynamic_cast<const FactoredFeatures*>(f.get()))
+      transient += factored->bytes();
+    else
+      columns = std::max(columns, stream_bytes(*f));
+  }
+  transient += columns;
+  const size_t needed = held + vectors +
+                        (options.products ? product_bytes(rows, size)
+                                          : kernel + transient + (any_frozen ? kernel / 2 : 0));
   if (needed > options.memory)
-    throw Error(
-        "MEMORY_BUDGET",
-        "The kernel of " + std::to_string(rows) + " rows and its solver need " +
-            std::to_string(mebibytes(needed)) + " MiB but the budget is " +
-            std::to_string(options.memory >> 20) +
-            " MiB: raise it, fit fewer samples or one output at a time, or fit the fixed "
-            "model by conjugate gradients on products (fitByProducts), which stores no kernel");
-  return options.memory - needed;
+    throw Error("MEMORY_BUDGET", std::string(options.products ? "Features of " : "The kernel of ") +
+                                     std::to_string(rows) + " rows and the solver need " +
+                                     std::to_string(mebibytes(needed)) + " MiB but the budget is " +
+                                     std::to_string(options.memory >> 20) +
+                                     " MiB: raise it, fit fewer samples or one output at a time" +
+                                     other_route(options));
+  return options.products ? 0 : options.memory - needed;
 }
 
 }  // namespace
@@ -87,7 +110,7 @@ AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
       residual_(std::move(residual)),
       options_(options),
       builder_(features, frozen(rules_), cache_budget(features, rules_, options)),
-      kernel_(static_cast<size_t>(builder_.rows() * builder_.rows()) * 8) {
+      kernel_(options.products ? 8 : static_cast<size_t>(builder_.rows() * builder_.rows()) * 8) {
   rows_ = builder_.rows();
   if (static_cast<int64_t>(residual_.size()) != rows_)
     throw Error("BAD_ARGUMENT", "Expected " + std::to_string(rows_) + " targets but received " +
@@ -98,6 +121,10 @@ AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
                   "Expected finite targets but the target of row " + std::to_string(r) + " is not");
   if (!(options.ridge >= 0) || !std::isfinite(options.ridge))
     throw Error("BAD_ARGUMENT", "Expected a ridge that is zero or positive");
+  if (options.products && options.ridge == 0)
+    throw Error("BAD_ARGUMENT",
+                "Expected a ridge above 0 for a fit by products: exact interpolation needs the "
+                "kernel");
   for (const auto& rule : rules_) {
     offsets_.push_back(size_);
     size_ += rule.size();
@@ -135,34 +162,53 @@ void AdaptiveFit::evaluate(Point& point, const std::vector<Shaped>& near) const 
 }
 
 void AdaptiveFit::solve(const Control& control, std::vector<double>* b, std::vector<double>* fit) {
-  std::vector<Transform> transforms;
-  for (const auto& s : shaped_) transforms.push_back(s.transform);
+  // Directions that are hardly stretched cost as much as the others: left out, the plain step
+  // minimises an upper bound that is loose by a small share of what it promises.
+  const double promise = last_.objective * last_.stationarity * last_.stationarity;
+  used_ = without_least(shaped_, started_ ? kLooseness * promise : 0);
+  if (options_.products) {
+    const auto start = Clock::now();
+    const auto found =
+        solve_by_products(features_, used_, options_.ridge, residual_, alpha_, control);
+    last_.condition = found.condition;
+    last_.kernel_seconds = last_.kernel_flops = 0;
+    last_.solve_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  } else if (!by_kernel(control, fit)) {
+    status_ = Status::singular;
+    return;
+  }
+  b->resize(size_);
+  if (options_.products) fit->assign(rows_, 0.0);
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    control.poll();
+    double* block = b->data() + offsets_[i];
+    features_[i]->adjoint(alpha_.data(), block);
+    used_[i].apply(2, block);
+    // The fit of this very B, exactly, however well the equations were solved.
+    if (options_.products) features_[i]->apply(block, fit->data());
+  }
+}
+
+bool AdaptiveFit::by_kernel(const Control& control, std::vector<double>* fit) {
   double* k = static_cast<double*>(kernel_.data());
   const auto start = Clock::now();
-  builder_.build(transforms, k, control);
+  builder_.build(used_, k, control);
   const auto built = Clock::now();
   for (int64_t r = 0; r < rows_; ++r)
     if (!std::isfinite(k[r * rows_ + r]))
       throw Error("BAD_INPUT",
                   "Expected finite features but those of row " + std::to_string(r) + " are not");
   RowSolver solver(rows_, k, options_.ridge, residual_, &kept_, control);
-  if (!solver.ok()) {
-    status_ = Status::singular;
-    return;
-  }
+  if (!solver.ok()) return false;
   redundant_ = kept_.empty() ? 0 : rows_ - static_cast<int64_t>(kept_.size());
   last_.condition = 1 / std::max(solver.reciprocal_condition(), 1e-300);
   alpha_.resize(rows_);
   fit->resize(rows_);
   solver.solve(residual_.data(), alpha_.data(), fit->data());
+  last_.kernel_flops = builder_.flops();
   last_.kernel_seconds = std::chrono::duration<double>(built - start).count();
   last_.solve_seconds = std::chrono::duration<double>(Clock::now() - built).count();
-  b->resize(size_);
-  for (size_t i = 0; i < rules_.size(); ++i) {
-    control.poll();
-    features_[i]->adjoint(alpha_.data(), b->data() + offsets_[i]);
-    transforms[i].apply(2, b->data() + offsets_[i]);
-  }
+  return true;
 }
 
 double AdaptiveFit::promised(const std::vector<double>& b, const std::vector<double>& fit) const {
@@ -173,7 +219,7 @@ double AdaptiveFit::promised(const std::vector<double>& b, const std::vector<dou
     std::vector<double> step(n), scaled;
     for (int64_t j = 0; j < n; ++j) step[j] = b[offsets_[i] + j] - b_[offsets_[i] + j];
     scaled = step;
-    shaped_[i].transform.apply(-2, scaled.data());
+    used_[i].apply(-2, scaled.data());
     total += lapack::dot(n, step.data(), scaled.data());
   }
   if (options_.ridge > 0) {

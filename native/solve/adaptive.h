@@ -21,6 +21,7 @@ struct AdaptiveOptions {
   double tolerance = 1e-11;    // on the relative decrease of the objective
   double stationarity = 1e-6;  // on sqrt(decrease that a plain step promises / objective)
   int depth = 8;               // of the extrapolation; 0: plain alternation
+  bool products = false;       // conjugate gradients on products instead of a stored kernel
   size_t memory = SIZE_MAX;    // bytes for kernels, caches and history together
 };
 
@@ -35,6 +36,7 @@ struct Iteration {
   Step step = Step::plain;
   double kernel_seconds = 0;  // building K_M
   double solve_seconds = 0;   // factoring it and solving
+  double kernel_flops = 0;    // of its symmetric products
 };
 
 // The adaptive model of METHOD.md section 3 for targets r (rows): the problem in B,
@@ -79,6 +81,7 @@ class AdaptiveFit {
   };
   void evaluate(Point& point, const std::vector<Shaped>& near) const;
   void solve(const Control& control, std::vector<double>* b, std::vector<double>* fit);
+  bool by_kernel(const Control& control, std::vector<double>* fit);
   double promised(const std::vector<double>& b, const std::vector<double>& fit) const;
   Point choose(Point plain);
   void settle();
@@ -96,6 +99,7 @@ class AdaptiveFit {
 
   std::vector<double> b_, fit_, alpha_;
   std::vector<Shaped> shaped_;
+  std::vector<Transform> used_;  // what the last kernel was built with
   bool started_ = false;
   int64_t flat_steps_ = 0;
   Status status_ = Status::running;

@@ -9,7 +9,7 @@ namespace at::solve {
 
 namespace {
 
-constexpr double kVersion = 1;
+constexpr double kVersion = 2;
 
 class Writer {
  public:
@@ -61,6 +61,7 @@ void write(Writer& to, const Shaped& shaped) {
   to.list(shaped.u);
   to.list(shaped.vt);
   to.list(shaped.stretches);
+  to.list(shaped.savings);
   to.list(shaped.transform.numbers);
   for (const Stretch& mode : shaped.transform.modes) {
     to.list(mode.z);
@@ -75,6 +76,7 @@ Shaped read(Reader& from, const BlockRule& rule) {
   shaped.u = from.list();
   shaped.vt = from.list();
   shaped.stretches = from.list();
+  shaped.savings = from.list();
   shaped.transform = rule.identity();
   shaped.transform.numbers = from.list();
   if (rule.structure == Structure::diagonal) {

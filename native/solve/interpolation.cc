@@ -56,10 +56,11 @@ RowSolver::RowSolver(int64_t n, double* k, double ridge, const std::vector<doubl
       for (int64_t j = 0; j < i; ++j) k[i * n + j] = k[j * n + i];
     }
     solver_.reset();
-    std::vector<double> copy(k, k + n * n);
     std::vector<int> pivots(n);
-    const int64_t rank =
-        lapack::pivoted_cholesky(n, copy.data(), n, rank_tolerance(n, largest), pivots.data());
+    const int64_t rank = [&] {
+      std::vector<double> copy(k, k + n * n);
+      return lapack::pivoted_cholesky(n, copy.data(), n, rank_tolerance(n, largest), pivots.data());
+    }();
     if (rank == n) {
       solver_ = std::make_unique<SymmetricSolver>(n, k, ridge, control);
       return;

@@ -229,66 +229,67 @@ bool KernelBuilder::update_pays(const Features& f, const Transform& transform) c
   const double l = static_cast<double>(transform.modes[0].rank());
   const double q = static_cast<double>(transform.modes[1].rank());
   const double whole = n * n * size + 2 * n * size * ((l > 0 ? f.m() : 0) + 2 * q);
-  const double update =
-      n * n * (update_width(f, transform) + kReadCost) + 2 * n * size * (2 * l + q);
+  const double update = n * n * (update_width(f, transform) + kReadCost) +
+                        2 * n * (size * (l + q) + 2 * l * q * f.k());
   return update < whole;
 }
 
-void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
-                          const Control& control) {
-  std::vector<Term> terms;
-  std::vector<const Tiles*> bases;
-  struct Outer {
-    std::vector<double> y;
-    double weight;
-  };
-  std::vector<Outer> outers;
-  std::vector<size_t> whole, updates;  // blocks to stream
-
-  bool any_frozen = false;
-  for (bool f : frozen_) any_frozen = any_frozen || f;
-  if (any_frozen && frozen_kernel_.empty()) {
+const Tiles* KernelBuilder::frozen_kernel(const Control& control) {
+  if (std::find(frozen_.begin(), frozen_.end(), true) == frozen_.end()) return nullptr;
+  if (frozen_kernel_.empty()) {
     Tiles tiles = Tiles::packed(grid_, grid_.outputs);
     clear(tiles);
     for (size_t b = 0; b < features_.size(); ++b)
       if (frozen_[b]) add_block(b, tiles, control);
     frozen_kernel_ = tiles;
   }
-  if (any_frozen) bases.push_back(&frozen_kernel_);
+  return &frozen_kernel_;
+}
 
+void KernelBuilder::add_flat(size_t b, const Stretch& stretch, Parts& parts,
+                             const Control& control) {
+  const Features& f = *features_[b];
+  if (factors_of(f))
+    parts.terms.push_back(factored_term(b, Transform::identity({f.m(), f.k()})));
+  else if (caches_[b].kernel.allowed)
+    parts.bases.push_back(&kernel_of(b, control));
+  else
+    parts.whole.push_back(b);
+  for (int64_t j = 0; j < stretch.rank(); ++j) {
+    const double z = stretch.z[j];
+    Outer outer{std::vector<double>(f.rows(), 0.0), (z - 1) * (z + 1)};
+    f.apply(stretch.vectors.data() + j * f.size(), outer.y.data());
+    parts.outers.push_back(std::move(outer));
+  }
+}
+
+KernelBuilder::Parts KernelBuilder::split(const std::vector<Transform>& transforms,
+                                          const Control& control) {
+  Parts parts;
+  if (const Tiles* frozen = frozen_kernel(control)) parts.bases.push_back(frozen);
   for (size_t b = 0; b < features_.size(); ++b) {
     if (frozen_[b]) continue;
     control.poll();
     const Features& f = *features_[b];
     const Transform& transform = transforms[b];
-    const bool factored = factors_of(f) != nullptr;
     if (!transform.numbers.empty()) {
-      whole.push_back(b);
+      parts.whole.push_back(b);
     } else if (transform.modes.size() == 1) {
-      if (factored)
-        terms.push_back(factored_term(b, Transform::identity({f.m(), f.k()})));
-      else if (caches_[b].kernel.allowed)
-        bases.push_back(&kernel_of(b, control));
-      else
-        whole.push_back(b);
-      for (int64_t j = 0; j < transform.modes[0].rank(); ++j) {
-        const double z = transform.modes[0].z[j];
-        Outer outer{std::vector<double>(f.rows(), 0.0), (z - 1) * (z + 1)};
-        f.apply(transform.modes[0].vectors.data() + j * f.size(), outer.y.data());
-        outers.push_back(std::move(outer));
-      }
-    } else if (factored) {
-      terms.push_back(factored_term(b, transform));
+      add_flat(b, transform.modes[0], parts, control);
+    } else if (factors_of(f)) {
+      parts.terms.push_back(factored_term(b, transform));
     } else if (transform.modes.size() == 2 && caches_[b].kernel.allowed &&
                update_pays(f, transform)) {
-      bases.push_back(&kernel_of(b, control));
-      if (!transform.is_identity()) updates.push_back(b);
+      parts.bases.push_back(&kernel_of(b, control));
+      if (!transform.is_identity()) parts.updates.push_back(b);
     } else {
-      whole.push_back(b);
+      parts.whole.push_back(b);
     }
   }
+  return parts;
+}
 
-  const Tiles target = Tiles::in_matrix(grid_, k);
+void KernelBuilder::fill(const Parts& parts, const Tiles& target, const Control& control) const {
   parallel_for(grid_.count(), 1, [&](int64_t first, int64_t last) {
     std::vector<double> scratch;
     for (int64_t t = first; t < last; ++t) {
@@ -301,21 +302,39 @@ void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
       for (int64_t r = 0; r < rows; ++r) {
         double* out = tile.data + r * tile.stride;
         std::fill_n(out, cols, 0.0);
-        for (const Tiles* base : bases) {
+        for (const Tiles* base : parts.bases) {
           const Tile from = base->at(t, i, j);
           for (int64_t c = 0; c < cols; ++c) out[c] += from.data[r * from.stride + c];
         }
-        for (const Outer& outer : outers) {
+        for (const Outer& outer : parts.outers) {
           const double w = outer.weight * outer.y[row0 + r];
           for (int64_t c = 0; c < cols; ++c) out[c] += w * outer.y[col0 + c];
         }
       }
-      for (const Term& term : terms) add_term(term, grid_, t, i, j, tile, scratch);
+      for (const Term& term : parts.terms) add_term(term, grid_, t, i, j, tile, scratch);
     }
   });
-  const Sink sink = [&](const double* x, int64_t width) { add_products(x, width, target); };
-  for (size_t b : updates) stream_update(*features_[b], transforms[b], control, sink);
-  for (size_t b : whole) {
+}
+
+void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
+                          const Control& control) {
+  const Tiles target = Tiles::in_matrix(grid_, k);
+  const double n = static_cast<double>(rows());
+  const double pairs = static_cast<double>(grid_.samples) * static_cast<double>(grid_.samples);
+  const Parts parts = split(transforms, control);
+  fill(parts, target, control);
+  flops_ = 0;
+  for (const Term& term : parts.terms) {
+    const double t2 = static_cast<double>(term.positions) * static_cast<double>(term.positions);
+    flops_ += t2 * (n * n * static_cast<double>(term.delta.width) +
+                    pairs * static_cast<double>(term.h.width));
+  }
+  const Sink sink = [&](const double* x, int64_t width) {
+    add_products(x, width, target);
+    flops_ += n * n * static_cast<double>(width);
+  };
+  for (size_t b : parts.updates) stream_update(*features_[b], transforms[b], control, sink);
+  for (size_t b : parts.whole) {
     const Features& f = *features_[b];
     const bool flat = transforms[b].numbers.empty() && transforms[b].modes.size() == 1;
     stream_transformed(f, flat ? Transform::identity({f.m(), f.k()}) : transforms[b], control,

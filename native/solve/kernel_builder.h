@@ -22,6 +22,8 @@ class KernelBuilder {
   size_t cached_bytes() const { return cached_; }
   // k (rows × rows), both triangles.
   void build(const std::vector<Transform>& transforms, double* k, const Control& control = {});
+  // Of the last build's symmetric products.
+  double flops() const { return flops_; }
 
  private:
   // Inner products of the rows of one factor: what is cached plus those of the rows given.
@@ -35,6 +37,18 @@ class KernelBuilder {
     Gram delta, h;
     int64_t positions = 1;
   };
+  // w y yᵀ: what stretching a flattened block's direction adds.
+  struct Outer {
+    std::vector<double> y;
+    double weight;
+  };
+  // Where the kernel under given transforms comes from.
+  struct Parts {
+    std::vector<const Tiles*> bases;
+    std::vector<Term> terms;
+    std::vector<Outer> outers;
+    std::vector<size_t> whole, updates;  // blocks to stream
+  };
   // What may be kept for one block is decided once, so that a resumed fit computes the same bits.
   struct Cache {
     bool allowed = false;
@@ -47,6 +61,10 @@ class KernelBuilder {
   void allow(Cache& cache, int64_t unit, size_t* left);
   void plan(size_t budget);
   const Tiles& kernel_of(size_t b, const Control& control);
+  const Tiles* frozen_kernel(const Control& control);
+  void add_flat(size_t b, const Stretch& stretch, Parts& parts, const Control& control);
+  Parts split(const std::vector<Transform>& transforms, const Control& control);
+  void fill(const Parts& parts, const Tiles& target, const Control& control) const;
   void add_block(size_t b, const Tiles& target, const Control& control) const;
   bool update_pays(const Features& features, const Transform& transform) const;
   static Gram direct(const double* factor, int64_t items, int64_t width, const Transform& transform,
@@ -63,6 +81,7 @@ class KernelBuilder {
   std::vector<bool> frozen_;
   Grid grid_;
   size_t cached_ = 0;
+  double flops_ = 0;
   Tiles frozen_kernel_;
   std::vector<Caches> caches_;
 };

@@ -97,14 +97,13 @@ void stream_transformed(const Features& features, const Transform& transform,
 }
 
 int64_t update_width(const Features& features, const Transform& transform) {
-  const int64_t l = transform.modes[0].rank(), r = transform.modes[1].rank();
-  return l * features.k() + features.m() * r + l * r;
+  return transform.modes[0].rank() * features.k() + features.m() * transform.modes[1].rank();
 }
 
 void stream_update(const Features& features, const Transform& transform, const Control& control,
                    const Sink& sink) {
-  // ⟨X, A X' G⟩ with A = I + Σ a u uᵀ and G = I + Σ g v vᵀ: ⟨X, X'⟩ and three sums over
-  // √a uᵀX, √g X v and √(a g) uᵀX v.
+  // With A = M_left² = I + Σ a u uᵀ and G = M_right² = I + Σ g v vᵀ:
+  //   ⟨X, A X' G⟩ = ⟨X, X'⟩ + ⟨√a uᵀX M_right, …⟩ + ⟨X v √g, …⟩
   const int64_t m = features.m(), k = features.k();
   const int64_t l = transform.modes[0].rank(), q = transform.modes[1].rank();
   const std::vector<double> u = update_vectors(transform.modes[0]);
@@ -112,18 +111,18 @@ void stream_update(const Features& features, const Transform& transform, const C
   in_chunks(features, l, k, control, sink,
             [&](const double* x, int64_t first, int64_t count, double* to) {
               blas::gemm(false, false, count, k, m, 1.0, u.data() + first * m, m, x, k, 0.0, to, k);
+              transform.modes[1].apply(1, count, 1, to);
             });
   in_chunks(features, q, m, control, sink,
             [&](const double* x, int64_t first, int64_t count, double* to) {
               blas::gemm(false, true, count, m, k, 1.0, v.data() + first * k, k, x, k, 0.0, to, m);
             });
-  in_chunks(features, q > 0 ? l : 0, q, control, sink,
-            [&](const double* x, int64_t first, int64_t count, double* to) {
-              std::vector<double> part(count * k);
-              blas::gemm(false, false, count, k, m, 1.0, u.data() + first * m, m, x, k, 0.0,
-                         part.data(), k);
-              blas::gemm(false, true, count, q, k, 1.0, part.data(), k, v.data(), k, 0.0, to, q);
-            });
+}
+
+size_t stream_bytes(const Features& features) {
+  const int64_t rows = features.rows(), least = rows * std::max(features.m(), features.k());
+  return sizeof(double) *
+         static_cast<size_t>(std::min(rows * features.size(), std::max(least, kChunk)));
 }
 
 void add_products(const double* x, int64_t width, const Tiles& target) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -24,6 +25,9 @@ void stream_update(const Features& features, const Transform& transform, const C
 
 // Columns that stream_update makes.
 int64_t update_width(const Features& features, const Transform& transform);
+
+// Bytes of the columns that are there at once while such features are streamed.
+size_t stream_bytes(const Features& features);
 
 // Adds x xᵀ, x (rows, width), to the lower triangle kept in `target`.
 void add_products(const double* x, int64_t width, const Tiles& target);

@@ -44,6 +44,9 @@ Shaped matrix(const BlockRule& rule, const double* b) {
   out.stretches.resize(penalty.sides() * r);
   penalty.evaluate(out.singular.data(), r, value.data(), out.stretches.data());
   for (double v : value) out.penalty += v;
+  out.savings.resize(r);
+  for (int64_t j = 0; j < r; ++j)
+    out.savings[j] = std::max(out.singular[j] * out.singular[j] - value[j], 0.0);
   int64_t side = 0;
   if (rule.sides[0]) {
     out.transform.modes[0] = stretched(m, r, out.stretches.data() + side++ * r,
@@ -222,6 +225,32 @@ Shaped shape(const BlockRule& rule, const double* b, const Transform& before) {
     default:
       return flat(rule, b);
   }
+}
+
+std::vector<Transform> without_least(const std::vector<Shaped>& shaped, double budget) {
+  std::vector<double> all;
+  for (const Shaped& s : shaped) all.insert(all.end(), s.savings.begin(), s.savings.end());
+  std::sort(all.begin(), all.end());
+  double total = 0, least = -1;
+  for (double saving : all) {
+    total += saving;
+    if (total > budget) break;
+    least = saving;
+  }
+  std::vector<Transform> out;
+  for (const Shaped& s : shaped) {
+    out.push_back(s.transform);
+    if (s.savings.empty()) continue;
+    // Savings fall with the singular values, as the stretches do.
+    const auto kept = static_cast<size_t>(std::count_if(
+        s.savings.begin(), s.savings.end(), [&](double saving) { return saving > least; }));
+    for (Stretch& mode : out.back().modes) {
+      if (mode.z.size() <= kept) continue;
+      mode.z.resize(kept);
+      mode.vectors.resize(kept * static_cast<size_t>(mode.dim));
+    }
+  }
+  return out;
 }
 
 }  // namespace at::solve

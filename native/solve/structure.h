@@ -40,9 +40,14 @@ struct Shaped {
                                   // the others undone; diagonal: |B|; flat: ‖B‖
   std::vector<double> u, vt;      // matrix: (m, r) and (r, k)
   std::vector<double> stretches;  // z of every side: (sides, r); modes: of every mode
+  std::vector<double> savings;    // matrix: v² − ω̃(v), what stretching each direction is worth
 };
 
 // b (size) is B; `before` is M of a nearby B, where the search starts when there is no closed form.
 Shaped shape(const BlockRule& rule, const double* b, const Transform& before);
+
+// The transforms without the directions of matrix blocks whose stretching is worth least, together
+// at most `budget`: Ω(M) + ‖Θ‖² for the same B is then at most that much above its minimum.
+std::vector<Transform> without_least(const std::vector<Shaped>& shaped, double budget);
 
 }  // namespace at::solve

@@ -87,17 +87,23 @@ test('rates in the misaligned example: fixed against depths 0 and 3', async (t) 
   const lambda = Float64Array.from({ length: count }, (_, j) => (j + 1) ** -gamma)
   const truth = new Float64Array(count)
   for (let l = 1; l ** q <= count; l++) truth[l ** q - 1] = l ** (-(p + 1) / 2)
+  // Of the infinite sequence, what lies beyond `count` and no fixed flow has learned by then;
+  // without it the errors at small ε are too small and the slope comes out at 0.71 for 2/3.
+  const beyond = 1 / (Math.floor(count ** (1 / q)) + 0.5)
   const epsilons = [0.04, 0.02, 0.01, 0.005]
-  const slope = async (trained: (z: Float64Array, epsilon: number) => Promise<number>) => {
+  const slope = async (
+    seeds: readonly number[],
+    trained: (z: Float64Array, epsilon: number) => Promise<number>,
+  ) => {
     const logs: [number, number][] = []
     for (const epsilon of epsilons) {
       let total = 0
-      for (const seed of [1, 2]) {
+      for (const seed of seeds) {
         const noise = gaussians(count, seed)
         const z = truth.map((value, j) => value + epsilon * (noise[j] as number))
         total += await trained(z, epsilon)
       }
-      logs.push([Math.log(epsilon), Math.log(total / 2)])
+      logs.push([Math.log(epsilon), Math.log(total / seeds.length)])
     }
     const mean = (k: 0 | 1) => logs.reduce((sum, pair) => sum + pair[k], 0) / logs.length
     const [x, y] = [mean(0), mean(1)]
@@ -106,22 +112,24 @@ test('rates in the misaligned example: fixed against depths 0 and 3', async (t) 
   }
   const error = (theta: ArrayLike<number>) =>
     truth.reduce((sum, value, j) => sum + (value - (theta[j] as number)) ** 2, 0)
-  const fixed = await slope(async (z, epsilon) => {
+  const fixed = await slope([1, 2, 3, 4, 5, 6], async (z, epsilon) => {
     // The best time in hindsight: the fixed flow has no rule that knows no target.
     let best = Number.POSITIVE_INFINITY
-    for (let i = 0; i <= 24; i++) {
-      const time = 10 ** (i / 4)
+    for (let i = 0; i <= 40; i++) {
+      const time = 10 ** (2 + i / 10)
       const { theta } = await fitSequence(lambda, z, epsilon, { depth: 'fixed', time })
-      best = Math.min(best, error(theta))
+      best = Math.min(best, error(theta) + beyond)
     }
     return best
   })
-  const shallow = await slope(async (z, e) => error((await fitSequence(lambda, z, e)).theta))
-  const deep = await slope(async (z, e) =>
+  const shallow = await slope([1, 2], async (z, e) =>
+    error((await fitSequence(lambda, z, e)).theta),
+  )
+  const deep = await slope([1, 2], async (z, e) =>
     error((await fitSequence(lambda, z, e, { depth: 3 })).theta),
   )
   t.log({ fixed, shallow, deep })
-  t.true(Math.abs(fixed - (2 * p) / (p + q)) < 0.1)
+  t.true(Math.abs(fixed - (2 * p) / (p + q)) < 0.04)
   t.true(Math.abs(shallow - (2 * p) / (p + 1)) < 0.12)
   t.true(Math.abs(deep - (2 * p) / (p + 1)) < 0.12)
 })

@@ -120,6 +120,44 @@ test('a kernel beyond the memory budget names what it needs and which route fits
     code: 'MEMORY_BUDGET',
   })
   t.regex(error?.message ?? '', /600 rows.*MiB.*conjugate gradients/)
+  const [, needed] = error?.message.match(/need (\d+) MiB/) ?? []
+  const fits = await fitFeatures(features, gaussians(600, 11), { memory: `${needed}MiB`, ridge: 1 })
+  t.is(fits.status.name, 'converged')
+  await t.throwsAsync(
+    fitFeatures(features, gaussians(600, 11), { memory: `${Number(needed) - 1}MiB` }),
+    { code: 'MEMORY_BUDGET' },
+  )
+})
+
+test('exact interpolation counts the copy of the kernel that redundant rows take', async (t) => {
+  const features = await from(rows(600, 10), 600)
+  const needed = async (ridge: number) => {
+    const fit = fitFeatures(features, gaussians(600, 11), { memory: '1MiB', ridge })
+    const { message } = (await t.throwsAsync(fit, { code: 'MEMORY_BUDGET' })) as Error
+    return Number(message.match(/need (\d+) MiB/)?.[1])
+  }
+  // 600² doubles are 2.7 MiB.
+  const more = (await needed(0)) - (await needed(1))
+  t.true(more === 2 || more === 3, `${more} MiB`)
+})
+
+test('by products: the same optimum as with the kernel, within a budget that holds no kernel', async (t) => {
+  const samples = 700
+  const features = await from(rows(samples, 12), samples)
+  const y = gaussians(samples, 13)
+  const options = { ridge: 0.1, tolerance: 1e-10, stationarity: 1e-5 }
+  const by = await fitFeatures(features, y, options)
+  const memory = 3 * 2 ** 20
+  await t.throwsAsync(fitFeatures(features, y, { ...options, memory }), { code: 'MEMORY_BUDGET' })
+  const model = await fitFeatures(features, y, { ...options, memory, solver: 'products' })
+  t.is(model.status.name, 'converged')
+  t.true(Math.abs(model.objective - by.objective) < 1e-8 * by.objective)
+  model.fit.forEach((value, r) => {
+    t.true(Math.abs(value - (by.fit[r] as number)) < 1e-4)
+  })
+  await t.throwsAsync(fitFeatures(features, y, { ridge: 0, solver: 'products' }), {
+    code: 'BAD_ARGUMENT',
+  })
 })
 
 test('an aborted fit resumes from its checkpoint to the same bits', async (t) => {

@@ -1,0 +1,78 @@
+// The same joint problem as the paper's code solves it: Adam on the factors, in PyTorch.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { writeNpy } from '../../lib/index.js'
+import type { FeatureBlock } from '../../lib/solve/features.js'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+export interface AdamRun {
+  /** Of the best rate; Infinity where the gap was not reached. */
+  seconds: number
+  /** Spent in that run. */
+  limit: number
+  steps: number
+  /** Relative to the optimum, at the end. */
+  gap: number
+  rate: number
+  schedule: string
+}
+
+/** The Python with PyTorch: $PYTHON, or the peers' environment. */
+function python(): string {
+  const made = join(root, 'out/peers/venv-torch/bin/python')
+  return process.env.PYTHON ?? (existsSync(made) ? made : 'python3')
+}
+
+/** Runs it for `limit` seconds at most, after the rate was chosen by shorter runs. */
+export async function adam(
+  problem: {
+    samples: number
+    outputs: number
+    blocks: readonly FeatureBlock[]
+    targets: Float64Array
+    ridge: number
+    optimum: number
+  },
+  limit: number,
+  threads: number,
+): Promise<AdamRun> {
+  const folder = join(root, 'out/solve')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const { samples, outputs, blocks, targets, ridge, optimum } = problem
+  const write = async (name: string, data: Float32Array | Float64Array, shape: number[]) => {
+    await writeNpy(join(folder, name), { data, shape })
+    return name
+  }
+  const described = []
+  for (const [b, block] of blocks.entries()) {
+    const { m, k } = block
+    if ('x' in block) {
+      const width = block.bias ? k - 1 : k
+      const shape = block.transposed ? [samples * outputs, width, m] : [samples * outputs, m, width]
+      const x = await write(`x${b}.npy`, block.x, shape)
+      const bias = block.bias && (await write(`b${b}.npy`, block.bias, [samples * outputs, m]))
+      described.push({ x, bias, transposed: block.transposed ?? false })
+      continue
+    }
+    const { positions = 1, ones = false } = block
+    const width = ones ? k - 1 : k
+    const delta = await write(`d${b}.npy`, block.delta, [samples, outputs, positions, m])
+    const h = await write(`h${b}.npy`, block.h, [samples, positions, width])
+    described.push({ delta, h, ones })
+  }
+  await write('y.npy', targets, [samples * outputs])
+  const spec = { blocks: described, ridge, optimum, limit, threads, tolerance: 1e-6 }
+  writeFileSync(join(folder, 'spec.json'), JSON.stringify(spec))
+  const script = join(root, 'bench/peers/python/adam_factors.py')
+  const { stdout, stderr, status, error } = spawnSync(python(), [script, folder], {
+    encoding: 'utf8',
+    env: process.env,
+  })
+  if (error || status !== 0) throw error ?? new Error(stderr.trim().split('\n').at(-1))
+  const found = JSON.parse(stdout.trim().split('\n').at(-1) as string)
+  return { ...found, seconds: found.seconds ?? Number.POSITIVE_INFINITY }
+}

@@ -1,0 +1,109 @@
+// The adaptive solver on the issue's workloads: time to 1e-6 of the optimum, against the products
+// and factorisations that it cannot avoid and against Adam on the factors.
+// `npm run bench -- solve [WORKLOAD …] [--adam SECONDS]`: Adam gets that long, where it is given.
+import { availableParallelism, cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import type { NdArray } from '../../lib/index.js'
+import { native } from '../../lib/native.js'
+import { Network } from '../../lib/network.js'
+import { type FitIteration, fitFeatures } from '../../lib/solve/adaptive.js'
+import { networkBlocks } from '../../lib/solve/blocks.js'
+import { type FeatureBlock, TangentFeatures } from '../../lib/solve/features.js'
+import type { AdaptiveModel } from '../../lib/solve/model.js'
+import { peak, resetPeak } from '../memory.js'
+import { adam } from './adam.js'
+import { type Case, cases, data } from './cases.js'
+import { floor, rates } from './floor.js'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { adam: { type: 'string' } },
+})
+const threads = availableParallelism()
+const ridge = 1e-2
+const MIB = 2 ** 20
+const print = (line = '') => process.stdout.write(`${line}\n`)
+const seconds = (x: number) => `${x.toPrecision(3)} s`
+const since = (start: number) => (performance.now() - start) / 1000
+
+/** The middle one of some iterations' seconds, the first left out: it computes what stays. */
+function median(iterations: readonly FitIteration[], pick: (i: FitIteration) => number): number {
+  const sorted = iterations
+    .slice(1)
+    .map(pick)
+    .sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? 0
+}
+
+function describe(features: TangentFeatures, model: AdaptiveModel, near: FitIteration[]): number {
+  const took = near.reduce((sum, { seconds: s }) => sum + s, 0)
+  const r = rates(features.rows, features.blocks, threads)
+  const least = floor(near, r)
+  print(
+    `to 1e-6 of the optimum: ${seconds(took)}, ${near.length} iterations; floor ${seconds(least.total)} (products ${seconds(least.products)}, dpotrf ${seconds(least.factors)}, dgesdd ${seconds(least.singular)}): ${(took / least.total).toFixed(2)} times`,
+  )
+  const whole = median(near, (i) => i.seconds)
+  const kernel = median(near, (i) => i.kernelSeconds)
+  const solve = median(near, (i) => i.solveSeconds)
+  const potrf = r.potrf / threads
+  print(
+    `an iteration ${seconds(whole)}: kernel ${seconds(kernel)}, solve ${seconds(solve)}, rest ${seconds(whole - kernel - solve)}; ${(whole / potrf).toFixed(2)} times dpotrf over ${threads} threads (${seconds(potrf)}), ${(whole / r.potrf).toFixed(2)} times on one`,
+  )
+  print(`machine, one thread: dgemm ${r.gemm.toFixed(1)} GFLOP/s, dsyevd ${seconds(r.syevd)}`)
+  const blocks = model.blocks.map(
+    ({ name, effectiveRank }) => `${name} ${effectiveRank.toFixed(1)}`,
+  )
+  print(`effective ranks: ${blocks.join(', ')}`)
+  return took
+}
+
+async function blocksOf(
+  bytes: Uint8Array,
+  x: NdArray<Float32Array>,
+  outputs: readonly number[] | undefined,
+): Promise<FeatureBlock[]> {
+  await using network = await Network.load(bytes)
+  const { blocks } = await networkBlocks(network, x, { outputs })
+  return blocks
+}
+
+async function measure({ samples, outputs, network: make }: Case): Promise<void> {
+  const { bytes, input, outputs: all } = make()
+  const size = input.reduce((product, d) => product * d, 1)
+  const { x, y } = data(samples, size, outputs?.length ?? all)
+  let start = performance.now()
+  const blocks = await blocksOf(bytes, { data: x, shape: [samples, ...input] }, outputs)
+  const features = await TangentFeatures.from(samples, outputs?.length ?? all, blocks)
+  const before = since(start)
+  const iterations: FitIteration[] = []
+  const resident = resetPeak()
+  start = performance.now()
+  const model = await fitFeatures(features, y, {
+    left: 2,
+    right: 2,
+    ridge,
+    tolerance: 1e-9,
+    stationarity: 1e-4,
+    onIteration: (iteration) => iterations.push(iteration),
+  })
+  print(
+    `features ${seconds(before)}, ${(features.bytes / MIB).toFixed(0)} MiB; fit ${seconds(since(start))}, ${iterations.length} iterations, ${model.status.name}, objective ${model.objective.toPrecision(9)}, ${((peak() - resident) / MIB).toFixed(0)} MiB more at its worst`,
+  )
+  const last = iterations.findIndex(({ objective }) => objective <= model.objective * (1 + 1e-6))
+  const took = describe(features, model, iterations.slice(0, last + 1))
+  if (!values.adam) return
+  const problem = { samples, outputs: features.outputs, blocks, targets: y, ridge }
+  const found = await adam({ ...problem, optimum: model.objective }, Number(values.adam), threads)
+  const arrived = Number.isFinite(found.seconds)
+  const ratio = (arrived ? found.seconds : found.limit) / took
+  print(
+    `Adam on the factors (PyTorch, float32, rate ${found.rate} ${found.schedule}): ${arrived ? seconds(found.seconds) : `not within ${found.limit} s`}, ${found.steps} steps, gap ${found.gap.toExponential(1)}: ${arrived ? '' : 'more than '}${ratio.toFixed(1)} times ours`,
+  )
+}
+
+print(`${cpus()[0]?.model ?? 'unknown processor'}, ${threads} threads; BLAS: ${native.blas}`)
+for (const entry of cases) {
+  if (positionals.length > 0 && !positionals.includes(entry.name)) continue
+  print(`\n${entry.name}: ${entry.title}`)
+  await measure(entry)
+}
