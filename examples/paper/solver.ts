@@ -1,0 +1,141 @@
+// The solver's fits on the same fixed sets: squared loss on classes, ridge by cross-validation.
+import {
+  type AdaptiveOptions,
+  crossValidate,
+  fitFeatures,
+  type NdArray,
+  type Network,
+  NetworkModel,
+  networkFeatures,
+} from 'adaptive-tangent'
+import type { Context, CurveOptions } from './context.js'
+import { type CurvePlan, type CurvePoint, firstOf, fixedSet, initialNetwork } from './curves.js'
+import type { DataSet, Images } from './data.js'
+
+export const solverModels = ['solver fixed', 'solver adaptive'] as const
+
+export interface SolverSettings {
+  n: number
+  seed: number
+  /** Ridges over the kernel's mean diagonal. */
+  ridges: readonly number[]
+  folds: number
+  /** Kernel solves of an adaptive fit at most. */
+  iterations: number
+  testSamples: number
+  width: number
+}
+
+interface SolverRun {
+  model: (typeof solverModels)[number]
+  error: number
+  /** In units of the kernel's mean diagonal. */
+  ridge: number
+  iterations: number
+}
+
+/** The solver's points of the figure. */
+export async function solverPoints(
+  data: DataSet,
+  plan: CurvePlan,
+  options: CurveOptions,
+  context: Context,
+): Promise<CurvePoint[]> {
+  const { scale, seeds, store } = context
+  const most = options.solver ?? { paper: 1000, quick: 250, tiny: 40 }[scale]
+  const sizes = scale === 'tiny' ? [Math.min(most, 40)] : plan.sizes.filter((n) => n <= most)
+  const points: CurvePoint[] = []
+  for (const seed of seeds) {
+    for (const n of sizes) {
+      const settings: SolverSettings = {
+        n,
+        seed,
+        ridges: scale === 'paper' ? [1e-4, 1e-3, 1e-2, 1e-1] : [1e-3, 1e-2, 1e-1],
+        folds: scale === 'paper' ? 5 : 3,
+        iterations: { paper: 200, quick: 40, tiny: 8 }[scale],
+        testSamples: plan.settings(n).testSamples,
+        width: plan.width,
+      }
+      const found = await store.once(`solver-${data.name}-n${n}-s${seed}`, settings, () =>
+        solverRun(data, settings, context),
+      )
+      for (const { model, error, ridge } of found) {
+        let point = points.find((other) => other.n === n && other.model === model)
+        if (!point) {
+          point = { n, model, learningRate: ridge, epochs: 0, errors: [], bestEpochs: [], last: [] }
+          points.push(point)
+        }
+        point.errors.push(error)
+        point.last.push(error)
+      }
+    }
+  }
+  return points
+}
+
+async function solverRun(
+  data: DataSet,
+  settings: SolverSettings,
+  { threads, say }: Context,
+): Promise<SolverRun[]> {
+  const { n, seed, ridges, folds, iterations, testSamples, width } = settings
+  await using network = await initialNetwork(data, width, seed, threads)
+  const own = fixedSet(data, n, seed)
+  const test = firstOf(data.test, testSamples)
+  const x = { data: own.data, shape: own.shape }
+  const { features, layout } = await networkFeatures(network, x)
+  const base = Float64Array.from((await network.run(x)).data as Float32Array)
+  const outputs = base.length / n
+  // One-hot less its mean, so that no class is preferred.
+  const residual = base.map((f, r) => {
+    const label = own.labels[Math.floor(r / outputs)]
+    return (r % outputs === label ? 1 : 0) - 1 / outputs - f
+  })
+  const kernel = await features.kernel()
+  const rows = residual.length
+  let trace = 0
+  for (let r = 0; r < rows; r += 1) trace += kernel[r * rows + r] as number
+  const runs: SolverRun[] = []
+  for (const model of solverModels) {
+    const options: AdaptiveOptions = {
+      structure: model === 'solver fixed' ? 'fixed' : 'matrix',
+      maxIterations: iterations,
+      tolerance: 1e-7,
+      stationarity: 1e-3,
+      threads,
+    }
+    const candidates = Object.fromEntries(
+      ridges.map((ridge) => [String(ridge), { ...options, ridge: (ridge * trace) / rows }]),
+    )
+    const errors = await crossValidate(features, residual, candidates, { folds, seed, base })
+    const best = candidates[errors.best] as AdaptiveOptions
+    const fit = await fitFeatures(features, residual, best)
+    const whole = new NetworkModel(fit, layout, undefined, 'layer')
+    const error = await errorOf(whole, network, test)
+    say(
+      `n ${n} ${model} seed ${seed}: ${error.toFixed(4)}, ridge ${errors.best}, ${fit.iterations.length} iterations (${fit.status.name})`,
+    )
+    runs.push({ model, error, ridge: Number(errors.best), iterations: fit.iterations.length })
+  }
+  return runs
+}
+
+async function errorOf(model: NetworkModel, network: Network, test: Images): Promise<number> {
+  const count = test.labels.length
+  const size = test.data.length / count
+  let wrong = 0
+  for (let first = 0; first < count; first += 1000) {
+    const own = Math.min(1000, count - first)
+    const x: NdArray = {
+      data: test.data.subarray(first * size, (first + own) * size),
+      shape: [own, ...test.shape.slice(1)],
+    }
+    const { data, shape } = await model.predict(network, x)
+    const [, outputs = 1] = shape
+    for (let i = 0; i < own; i += 1) {
+      const f = data.subarray(i * outputs, (i + 1) * outputs)
+      if (f.indexOf(Math.max(...f)) !== test.labels[first + i]) wrong += 1
+    }
+  }
+  return wrong / count
+}

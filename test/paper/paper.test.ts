@@ -1,0 +1,120 @@
+// The paper's experiments on real digits, at a scale of seconds.
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import type { Context } from '../../examples/paper/context.js'
+import type { CurvePoint } from '../../examples/paper/curves.js'
+import { readDataSet } from '../../examples/paper/data.js'
+import { figure2 } from '../../examples/paper/figure2.js'
+import { figure4 } from '../../examples/paper/figure4.js'
+import { figures1and3, spread } from '../../examples/paper/figure13.js'
+import { Store } from '../../examples/paper/store.js'
+
+async function contextOf(
+  t: { teardown(fn: () => Promise<void>): void },
+  seeds: number[],
+): Promise<Context> {
+  const out = await mkdtemp(join(tmpdir(), 'paper-'))
+  t.teardown(() => rm(out, { recursive: true }))
+  const store = new Store(join(out, 'results'))
+  return { out, store, threads: 1, seeds, scale: 'tiny', say: () => {} }
+}
+
+const json = async (folder: string, name: string) =>
+  JSON.parse(await readFile(join(folder, name), 'utf8'))
+
+/** A picture that is whole, in a page that asks for nothing. */
+async function isFigure(folder: string, svg: string, html: string): Promise<boolean> {
+  const picture = await readFile(join(folder, svg), 'utf8')
+  const page = await readFile(join(folder, html), 'utf8')
+  const text = picture.replace(/data:[^"]*/g, '')
+  const sound = picture.startsWith('<svg xmlns=') && !/NaN|undefined|null/.test(text)
+  return sound && page.includes('</html>') && !/(src|href)="(https?:)?\/\//.test(page)
+}
+
+test('the digits are those of MNIST', (t) => {
+  const { train, test: held } = readDataSet('mnist')
+  t.deepEqual(
+    [train.shape, held.shape],
+    [
+      [60_000, 1, 28, 28],
+      [10_000, 1, 28, 28],
+    ],
+  )
+  t.deepEqual([...train.labels.subarray(0, 5)], [5, 0, 4, 1, 9])
+  // Mean and deviation of the pixels, as everybody normalises them.
+  let [sum, square] = [0, 0]
+  for (const value of train.data) {
+    sum += value
+    square += value * value
+  }
+  const mean = sum / train.data.length
+  const deviation = Math.sqrt(square / train.data.length - mean ** 2)
+  t.true(Math.abs(mean - 0.1307) < 1e-4 && Math.abs(deviation - 0.3081) < 1e-4)
+})
+
+test('figure 2: the penalties have their closed forms', async (t) => {
+  const context = await contextOf(t, [1])
+  figure2(context)
+  const { at5 } = await json(context.out, 'fig2.json')
+  for (const { value, paper } of at5) t.is(value.toFixed(4), paper)
+  t.true(await isFigure(context.out, 'fig2.svg', 'fig2.html'))
+})
+
+test('figures 1 and 3: training on the sign aligns the kernel more, most at the boundary', async (t) => {
+  const context = await contextOf(t, [1, 2])
+  await figures1and3(context)
+  const { summary, results } = await json(context.out, 'fig1-fig3.json')
+  const { smooth, sign } = summary
+  t.true(sign.similarity.mean > smooth.similarity.mean + 0.05, JSON.stringify(summary))
+  t.true(smooth.similarity.mean > smooth.initial.mean)
+  t.true(sign.nearest.mean > 1.2 * smooth.nearest.mean, JSON.stringify(summary))
+  t.true(smooth.residual.mean < 0.02 && sign.residual.mean < 0.02)
+  t.is(results.length, 4)
+  t.true(await isFigure(context.out, 'fig1.svg', 'fig1-fig3.html'))
+  t.true(await isFigure(context.out, 'fig3.svg', 'fig1-fig3.html'))
+  // What is there is not run again.
+  const names = (await readdir(context.store.folder)).filter((name) => name.endsWith('.json'))
+  const times = () =>
+    Promise.all(names.map(async (name) => (await stat(join(context.store.folder, name))).mtimeMs))
+  const before = await times()
+  await figures1and3(context)
+  t.deepEqual(await times(), before)
+})
+
+const mean = (points: CurvePoint[], model: string) =>
+  spread(points.find((point) => point.model === model)?.errors ?? []).mean
+
+test('figure 4, redrawn: the network learns fastest, then adaptive features, then fixed ones', async (t) => {
+  const context = await contextOf(t, [1, 2])
+  const options = {
+    dataset: 'mnist',
+    folder: undefined,
+    sizes: undefined,
+    solver: undefined,
+  } as const
+  await figure4(readDataSet('mnist'), { ...options, protocol: 'redrawn' }, context)
+  const { points, caption } = await json(context.out, 'fig4-redrawn-mnist.json')
+  const [full, adaptive, fixed] = ['full', 'adaptive', 'fixed'].map((model) => mean(points, model))
+  t.true(full! < adaptive! && adaptive! < fixed!, `${full} ${adaptive} ${fixed}`)
+  t.regex(caption, /drawn anew in every epoch/)
+  t.true(await isFigure(context.out, 'fig4-redrawn-mnist.svg', 'fig4-redrawn-mnist.html'))
+})
+
+test('figure 4, fixed set: gradient descent and the solver learn from 125 and 40 digits', async (t) => {
+  const context = await contextOf(t, [1])
+  const options = {
+    dataset: 'mnist',
+    folder: undefined,
+    sizes: undefined,
+    solver: undefined,
+  } as const
+  await figure4(readDataSet('mnist'), { ...options, protocol: 'fixed-set' }, context)
+  const { points, caption } = await json(context.out, 'fig4-fixed-set-mnist.json')
+  t.regex(caption, /the same n samples in every epoch/)
+  // Chance errs on nine tenths.
+  t.true(mean(points, 'full') < 0.6)
+  for (const model of ['solver fixed', 'solver adaptive']) t.true(mean(points, model) < 0.8, model)
+  t.true(await isFigure(context.out, 'fig4-fixed-set-mnist.svg', 'fig4-fixed-set-mnist.html'))
+})
