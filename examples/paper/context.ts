@@ -11,6 +11,8 @@ export interface Context {
   seeds: readonly number[]
   /** The paper's scale, one of minutes, or one of seconds for tests. */
   scale: Scale
+  /** Draws what results there are and runs nothing. */
+  stored: boolean
   say(text: string): void
 }
 

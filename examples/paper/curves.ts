@@ -181,9 +181,23 @@ export function once(
 ): Promise<CurveRun> {
   const { protocol, n, model, seed, evaluated } = settings
   const name = `${protocol}-${settings.dataset}-n${n}-${model}-${evaluated}-s${seed}`
-  return context.store.once(name, { ...settings, width: plan.width }, () =>
-    curveRun(data, plan.width, settings, context),
-  )
+  return context.store.once(name, { ...settings, width: plan.width }, () => {
+    if (context.stored) throw new NotStored(name)
+    return curveRun(data, plan.width, settings, context)
+  })
+}
+
+/** A run that is not there, where none may be made. */
+export class NotStored extends Error {}
+
+/** What `run` gives, or undefined when it needs a run that may not be made. */
+export async function ifStored<T>(run: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof NotStored) return undefined
+    throw error
+  }
 }
 
 /** A point of the figure: a model at a number of samples, over seeds. */
@@ -219,9 +233,13 @@ export async function curves(
           optimizer: data.name === 'MNIST' ? ('sgd' as const) : ('adam' as const),
           ...plan.settings(n),
         }
-        const learningRate = await chosenRate(data, plan, base, context)
-        const settings = { ...base, learningRate, seed, evaluated: 'test' as const }
-        const run = await once(data, plan, settings, context)
+        const found = await ifStored(async () => {
+          const learningRate = await chosenRate(data, plan, base, context)
+          const settings = { ...base, learningRate, seed, evaluated: 'test' as const }
+          return { learningRate, run: await once(data, plan, settings, context) }
+        })
+        if (!found) continue
+        const { learningRate, run } = found
         const key = `${model} ${n}`
         const point = points.get(key) ?? {
           n,
@@ -239,7 +257,7 @@ export async function curves(
       }
     }
   }
-  return [...points.values()]
+  return [...points.values()].sort((a, b) => a.n - b.n)
 }
 
 /** The protocols' sizes at every scale. */

@@ -29,7 +29,7 @@ function settingsOf(scale: Context['scale'], seed: number): KernelSettings {
   const full = { ...paperSettings, seed }
   if (scale === 'paper') return full
   if (scale === 'quick') return { ...full, epochs: 60, headEpochs: 200, drawn: 200, points: 20 }
-  return { ...full, samples: 600, width: 64, epochs: 60, headEpochs: 60, drawn: 60, points: 10 }
+  return { ...full, samples: 600, width: 64, epochs: 60, headEpochs: 60, drawn: 60, points: 25 }
 }
 
 interface Result {
@@ -50,7 +50,7 @@ export async function figures1and3(context: Context): Promise<void> {
   write(join(out, 'fig1.svg'), first)
   write(join(out, 'fig3.svg'), third)
   const summary = summaryOf(results)
-  write(join(out, 'fig1-fig3.json'), `${JSON.stringify({ settings, summary, results })}\n`)
+  write(join(out, 'fig1-fig3.json'), `${JSON.stringify({ settings, summary, results }, rounded)}\n`)
   const { samples, drawn, epochs, points, width } = settings
   const protocol = `Digits 2 and 3 of MNIST, ${samples} of the training set, centred and of norm 1; a 784–${width}–${width}–1 ReLU network, ${epochs} epochs of squared loss (SGD, momentum 0.9, cosine, batch ${settings.batch}); K̄ over ${points} points of the straight path between the weights before and after.`
   write(
@@ -106,6 +106,10 @@ async function runs(context: Context): Promise<Result[]> {
   }
   return results
 }
+
+/** Five digits are enough for a figure. */
+const rounded = (_: string, value: unknown) =>
+  typeof value === 'number' ? Number(value.toPrecision(5)) : value
 
 interface Spread {
   mean: number
@@ -166,6 +170,7 @@ function tableOf(summary: Summary, results: readonly Result[]) {
 
 async function figure1(shown: readonly Result[], { store, scale }: Context): Promise<string> {
   const rows: Panel[][] = []
+  const ends: string[] = []
   for (const { seed, target, run } of shown) {
     const order = [...run.y.keys()].sort((a, b) => (run.y[a] as number) - (run.y[b] as number))
     const kernels = await Promise.all(
@@ -187,6 +192,7 @@ async function figure1(shown: readonly Result[], { store, scale }: Context): Pro
       0.995,
     )
     const colors = diverging(Math.min(end, 4))
+    ends.push(Math.min(end, 4).toFixed(1))
     rows.push(
       rasters.map(({ size, values }, k) => ({
         title: titles[k] as string,
@@ -224,7 +230,7 @@ async function figure1(shown: readonly Result[], { store, scale }: Context): Pro
     'Fig. 1: kernels K₀, K̄ and K_ŷ of digits 2 and 3, sorted by the smooth target y',
     rows,
     [
-      `Similarity: with K_ŷ, ⟨K, K_ŷ⟩ ÷ (‖K‖ ‖K_ŷ‖), not centred. Red above zero, blue below; every kernel divided by the root mean square of its entries, one scale per row.${scale === 'paper' ? '' : ' Not at the paper’s scale.'}`,
+      `Similarity: with K_ŷ, ⟨K, K_ŷ⟩ ÷ (‖K‖ ‖K_ŷ‖), not centred. Red above zero, blue below; every kernel divided by the root mean square of its entries, colours from −${ends[0]} to ${ends[0]} in (a), −${ends[1]} to ${ends[1]} in (b).${scale === 'paper' ? '' : ' Not at the paper’s scale.'}`,
     ],
   )
 }
@@ -255,7 +261,7 @@ function figure3(shown: readonly Result[]): string {
           y: { label: 'f(x; θ₁); line: the target', labelArrow: 'none' },
           marks: [
             Plot.line(line, { x: 'y', y: 'wanted', stroke: '#1d4ed8', strokeWidth: 1.2 }),
-            Plot.dot(points, { x: 'y', y: 'output', ...dot }),
+            Plot.dot(points, { x: 'y', y: 'output', ...dot, r: 1.6 }),
           ],
         },
       },
@@ -274,7 +280,7 @@ function figure3(shown: readonly Result[]): string {
         title: 'K̄(x, x) against the margin',
         options: {
           ...shared,
-          x: { ...axis, label: '|sign(y) − y|' },
+          x: { ...axis, label: '|sign(y) − y|', ticks: 5 },
           y: { label: 'K̄(x, x)', labelArrow: 'none', zero: true },
           marks: [Plot.dot(points, { x: 'margin', y: 'diagonal', ...dot })],
         },

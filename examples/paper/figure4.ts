@@ -43,7 +43,8 @@ export async function figure4(
   const points = await curves(data, plan, protocol, context)
   if (protocol === 'fixed-set') points.push(...(await solverPoints(data, plan, options, context)))
   const name = `fig4-${protocol}-${dataset}`
-  const told = caption(data, options, plan, context)
+  if (points.length === 0) throw new Error('Expected stored results but there are none')
+  const told = caption(data, options, plan, context, points)
   const svg = draw(points, data, options, told)
   const { seeds, scale } = context
   write(join(context.out, `${name}.svg`), svg)
@@ -78,10 +79,15 @@ function caption(
   data: DataSet,
   { protocol }: CurveOptions,
   plan: CurvePlan,
-  { seeds, scale }: Context,
+  { scale }: Context,
+  points: readonly CurvePoint[],
 ): string {
-  const [first = 1] = plan.sizes
-  const last = plan.sizes.at(-1) as number
+  const sizes = [...new Set(points.map(({ n }) => n))].filter((n) => plan.sizes.includes(n))
+  const [first = 1] = sizes
+  const last = sizes.at(-1) as number
+  const counts = points.map(({ errors }) => errors.length)
+  const [least, most] = [Math.min(...counts), Math.max(...counts)]
+  const seeds = least === most ? `${most}` : `${least} to ${most}`
   const [a, b] = [plan.settings(first), plan.settings(last)]
   const range = (x: number, y: number) =>
     x === y ? `${x}` : `${x} (n = ${first}) to ${y} (n = ${last})`
@@ -101,7 +107,7 @@ function caption(
       ? ' Solver: squared loss on one-hot classes, ridge by cross-validation on the n samples.'
       : ''
   const other = scale === 'paper' ? '' : ' Not at the paper’s scale.'
-  return `${net}, ${data0}; cross-entropy, ${rule}, ${rate}, batch ${range(a.batch, b.batch)}, ${range(a.epochs, b.epochs)} epochs, tested every ${range(a.evaluateEvery, b.evaluateEvery)}; the best tested epoch, chosen on the ${b.testSamples} test samples as in the paper. Mean and deviation of ${seeds.length} ${seeds.length === 1 ? 'seed' : 'seeds'}.${solver}${other}`
+  return `${net}, ${data0}; cross-entropy, ${rule}, ${rate}, batch ${range(a.batch, b.batch)}, ${range(a.epochs, b.epochs)} epochs, tested every ${range(a.evaluateEvery, b.evaluateEvery)}; the best tested epoch, chosen on the ${b.testSamples} test samples as in the paper. Mean and deviation of ${seeds} ${most === 1 ? 'seed' : 'seeds'}.${solver}${other}`
 }
 
 function draw(
@@ -194,10 +200,20 @@ function table(points: readonly CurvePoint[]) {
     return `${(100 * mean).toFixed(2)} ± ${(100 * deviation).toFixed(2)}`
   }
   return {
-    head: ['n', 'model', 'rate or ridge', 'least test error, %', 'at epochs', 'of', 'last, %'],
+    head: [
+      'n',
+      'model',
+      'seeds',
+      'rate or ridge',
+      'least test error, %',
+      'at epochs',
+      'of',
+      'last, %',
+    ],
     rows: points.map(({ n, model, learningRate, errors, bestEpochs, epochs, last }) => [
       String(n),
       names[model] ?? model,
+      String(errors.length),
       String(learningRate),
       show(errors),
       bestEpochs.join(', ') || '–',

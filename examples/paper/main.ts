@@ -14,6 +14,7 @@ interface Common {
   scale?: Scale
   threads: number
   seeds: number[]
+  stored?: boolean
 }
 
 const whole = (text: string) => {
@@ -32,6 +33,7 @@ function contextOf(options: Common): Context {
     threads: options.threads,
     seeds: options.seeds,
     scale,
+    stored: options.stored ?? false,
     say(text) {
       const seconds = ((performance.now() - began) / 1000).toFixed(0)
       process.stderr.write(`[${seconds} s] ${text}\n`)
@@ -77,6 +79,7 @@ command('fig4', 'test error against samples for fixed, adaptive and full trainin
   )
   .option('--data <folder>', 'folder of the data set’s files')
   .option('--samples <list>', 'numbers of samples', list)
+  .option('--stored', 'draw what results there are, run nothing')
   .option('--solver <n>', 'the solver’s fits too, up to n samples', whole)
   .action(
     (

@@ -9,7 +9,15 @@ import {
   networkFeatures,
 } from 'adaptive-tangent'
 import type { Context, CurveOptions } from './context.js'
-import { type CurvePlan, type CurvePoint, firstOf, fixedSet, initialNetwork } from './curves.js'
+import {
+  type CurvePlan,
+  type CurvePoint,
+  firstOf,
+  fixedSet,
+  ifStored,
+  initialNetwork,
+  NotStored,
+} from './curves.js'
 import type { DataSet, Images } from './data.js'
 
 export const solverModels = ['solver fixed', 'solver adaptive'] as const
@@ -56,10 +64,14 @@ export async function solverPoints(
         testSamples: plan.settings(n).testSamples,
         width: plan.width,
       }
-      const found = await store.once(`solver-${data.name}-n${n}-s${seed}`, settings, () =>
-        solverRun(data, settings, context),
+      const name = `solver-${data.name}-n${n}-s${seed}`
+      const found = await ifStored(() =>
+        store.once(name, settings, () => {
+          if (context.stored) throw new NotStored(name)
+          return solverRun(data, settings, context)
+        }),
       )
-      for (const { model, error, ridge } of found) {
+      for (const { model, error, ridge } of found ?? []) {
         let point = points.find((other) => other.n === n && other.model === model)
         if (!point) {
           point = { n, model, learningRate: ridge, epochs: 0, errors: [], bestEpochs: [], last: [] }

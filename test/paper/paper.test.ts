@@ -18,7 +18,7 @@ async function contextOf(
   const out = await mkdtemp(join(tmpdir(), 'paper-'))
   t.teardown(() => rm(out, { recursive: true }))
   const store = new Store(join(out, 'results'))
-  return { out, store, threads: 1, seeds, scale: 'tiny', say: () => {} }
+  return { out, store, threads: 1, seeds, scale: 'tiny', stored: false, say: () => {} }
 }
 
 const json = async (folder: string, name: string) =>
@@ -100,6 +100,10 @@ test('figure 4, redrawn: the network learns fastest, then adaptive features, the
   t.true(full! < adaptive! && adaptive! < fixed!, `${full} ${adaptive} ${fixed}`)
   t.regex(caption, /drawn anew in every epoch/)
   t.true(await isFigure(context.out, 'fig4-redrawn-mnist.svg', 'fig4-redrawn-mnist.html'))
+  // Drawn from what is there, other seeds left out; nothing is run.
+  const more = { ...context, seeds: [1, 2, 3], stored: true }
+  await figure4(readDataSet('mnist'), { ...options, protocol: 'redrawn' }, more)
+  t.deepEqual((await json(context.out, 'fig4-redrawn-mnist.json')).points, points)
 })
 
 test('figure 4, fixed set: gradient descent and the solver learn from 125 and 40 digits', async (t) => {
