@@ -1,3 +1,17 @@
+export { alignmentAlong } from './alignment/along.js'
+export type { AnyCheckpoint, Checkpoints } from './alignment/checkpoints.js'
+export { type MeasureOptions, measureKernel } from './alignment/compare.js'
+export { diagonalByMargin, type MarginDiagonal, type MarginOptions } from './alignment/margin.js'
+export type { PlainMeasures } from './alignment/table.js'
+export type {
+  AlongOptions,
+  Checkpoint,
+  CheckpointAlignment,
+  KernelChange,
+  KernelMeasures,
+  KernelSplitWeights,
+  TargetAlignment,
+} from './alignment/types.js'
 export type { Parameter, Refusal, Selector } from './architecture.js'
 export {
   type DType,
@@ -48,6 +62,8 @@ export { KernelOperator } from './operator.js'
 export {
   type ProbeAdaptive,
   type ProbeAlignment,
+  type ProbeCheckpoint,
+  type ProbeFrame,
   type ProbeGroup,
   type ProbeHeldOut,
   type ProbeLayer,
@@ -58,8 +74,11 @@ export {
   type ProbeSpectrum,
   type ProbeSubject,
   type ProbeTarget,
+  type ProbeTraining,
+  type ProbeTrainingOptions,
   type ProbeValue,
   probe,
+  probeTraining,
   renderReport,
 } from './report/index.js'
 export {

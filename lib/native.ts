@@ -1,6 +1,7 @@
 // The whole typed boundary to the addon. Everything native is declared here and nowhere else.
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import type { NativeMeasures } from './alignment/native.js'
 import { TangentError } from './errors.js'
 import type { NativeSolve } from './solve/native.js'
 import type { NativeTraining, NativeTrainingOptions } from './train/native.js'
@@ -222,7 +223,7 @@ export interface NativeEngine {
   training(options: NativeTrainingOptions): NativeTraining
 }
 
-export interface NativeAddon extends NativeSolve {
+export interface NativeAddon extends NativeSolve, NativeMeasures {
   /** Name, version and chosen kernel of the BLAS in use. */
   readonly blas: string
   /** Operators that have a rule: 'Relu', 'com.microsoft::Gelu', … */

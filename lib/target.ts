@@ -45,7 +45,7 @@ export function targetKernel(target: NdArray, options: TargetOptions = {}): Tang
 }
 
 /** Y, one-hot for labels, with centred columns unless told otherwise. */
-function targetMatrix(target: NdArray, options: TargetOptions) {
+export function targetMatrix(target: NdArray, options: TargetOptions) {
   const { shape, data } = target
   const [samples = 0, given] = shape
   if (samples === 0 || shape.length > 2 || shape.length === 0) {

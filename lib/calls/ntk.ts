@@ -29,7 +29,11 @@ export interface NtkOptions extends DerivativeOptions {
 /** The kernels of a call by layer or parameter, in the network's order. */
 export type TangentKernels = Map<string, TangentKernel>
 
-function oneOf<T extends string>(value: T | undefined, choices: readonly T[], name: string): T {
+export function oneOf<T extends string>(
+  value: T | undefined,
+  choices: readonly T[],
+  name: string,
+): T {
   if (value === undefined) return choices[0] as T
   if (choices.includes(value)) return value
   throw badArgument(name, `one of ${choices.join(', ')}`, value)
@@ -136,7 +140,7 @@ function secondFeed(core: Core, inputs: Inputs, x: Feed): Feed {
 }
 
 /** The result that each parameter adds to. */
-function grouping(core: Core, by: KernelSplit): { names: string[]; groups: number[] } {
+export function grouping(core: Core, by: KernelSplit): { names: string[]; groups: number[] } {
   const keys = core.architecture.active.map(({ parameter }) =>
     by === 'total' ? 'total' : by === 'layer' ? parameter.layer : parameter.name,
   )

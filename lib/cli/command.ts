@@ -236,6 +236,13 @@ export function wholeNumber(least: number) {
   }
 }
 
+/** Whole numbers ≥ 1, such as 1,10. */
+export function numberList(text: string): number[] {
+  const values = text.split(',').map(Number)
+  if (values.every((value) => Number.isInteger(value) && value >= 1)) return values
+  throw new InvalidArgumentError('Expected whole numbers ≥ 1 such as 1,10.')
+}
+
 function indices(text: string): number[] {
   const values = text.split(',').map(Number)
   if (text.trim() !== '' && values.every((value) => Number.isInteger(value) && value >= 0))

@@ -1,4 +1,5 @@
 // The table of commands: one row each.
+import { alignCommand } from './align.js'
 import { averageCommand } from './average.js'
 import type { CommandDefinition } from './command.js'
 import { fitCommand } from './fit.js'
@@ -15,5 +16,6 @@ export const commands: readonly CommandDefinition[] = [
   ntkCommand,
   fitCommand,
   averageCommand,
+  alignCommand,
   probeCommand,
 ]

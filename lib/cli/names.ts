@@ -1,11 +1,11 @@
 /**
- * Names for model files: the file's name without `.onnx`, with as many folders before it as it
+ * Names for model files: the file's name without its ending, with as many folders before it as it
  * takes to tell the files apart.
  */
 export function subjectNames(paths: readonly string[]): string[] {
   const parts = paths.map((path) =>
     path
-      .replace(/\.onnx$/i, '')
+      .replace(/\.(onnx|safetensors)$/i, '')
       .split(/[/\\]+/)
       .filter((part) => part !== '' && part !== '.'),
   )

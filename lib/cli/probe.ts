@@ -1,17 +1,23 @@
 import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Option } from 'commander'
-import { readArray, readBytes, writeFileAtomic } from '../arrays/index.js'
+import type { AlongOptions } from '../alignment/types.js'
+import { type NdArray, readArray, readBytes, writeFileAtomic } from '../arrays/index.js'
 import type { KernelMethod } from '../calls/ntk.js'
+import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
-import type { ProbeReport, ProbeSubject } from '../report/index.js'
+import type { ProbeReport, ProbeSubject, ProbeTraining } from '../report/index.js'
+import { trajectoryOptions } from './align.js'
+import { checkpointFiles, learnedOutputs, trajectory } from './checkpoints.js'
 import {
   type CommandDefinition,
+  collect,
   derivativeOptions,
   inputOption,
   type NetworkOptions,
   openNetwork,
   readInputs,
+  type Session,
   watched,
   withNetwork,
 } from './command.js'
@@ -21,6 +27,9 @@ interface Options extends NetworkOptions {
   input: string[]
   target?: string
   classNames?: string
+  checkpoints?: string[]
+  learned?: string
+  model: boolean
   method: KernelMethod
   outputs?: number[]
   out: string
@@ -33,11 +42,17 @@ export const probeCommand: CommandDefinition = {
   examples: [
     'probe init.onnx trained.onnx --input x.npy --target labels.npy --out report/',
     'probe model.onnx --input x.npy --out report/',
+    'probe start.onnx --checkpoints training/ --input x.npy --target labels.npy --out report/',
   ],
   options: [
     inputOption(),
     new Option('--target <file>', 'labels (N,) or real values (N, k), .npy or .pb'),
     new Option('--class-names <file>', 'names of the classes, one on each line, by label'),
+    new Option(
+      '--checkpoints <path>',
+      'follow the kernel along these files, or those of a folder; again for others',
+    ).argParser(collect),
+    ...trajectoryOptions(),
     new Option('--method <way>', 'how to compute the kernels')
       .choices(['auto', 'jacobian', 'structured', 'products'])
       .default('auto'),
@@ -50,19 +65,28 @@ export const probeCommand: CommandDefinition = {
     const target = options.target === undefined ? undefined : await readArray(options.target)
     const classNames =
       options.classNames === undefined ? undefined : await readLines(options.classNames)
-    const names = subjectNames(models)
+    const along = options.checkpoints ? await checkpointFiles(options.checkpoints) : []
+    const last = along.at(-1)
+    // With checkpoints and one model: that, or the first of them, against the last.
+    const ends = options.model ? [models[0], last] : [along[0], last]
+    const single = last !== undefined && models.length === 1
+    const shown = (single ? [...new Set(ends)] : models) as string[]
+    const names = subjectNames(shown)
     const subject = (network: Network, at: number): ProbeSubject => ({
       name: names[at] as string,
       network,
-      file: models[at] as string,
+      file: shown[at] as string,
     })
     // The first network tells the inputs' names; the others are open one at a time.
     const report = await withNetwork(models[0] as string, options, {}, async (first) => {
       const x = await readInputs(options.input, first)
       const networks = async function* () {
-        yield subject(first, 0)
-        for (let at = 1; at < models.length; at++) {
-          const network = await openNetwork(models[at] as string, options)
+        for (const [at, path] of shown.entries()) {
+          if (path === models[0]) {
+            yield subject(first, at)
+            continue
+          }
+          const network = await (single ? first.withParameters(path) : openNetwork(path, options))
           try {
             yield subject(network, at)
           } finally {
@@ -70,21 +94,61 @@ export const probeCommand: CommandDefinition = {
           }
         }
       }
-      return await watched(session, options, (watch) =>
+      const found = await watched(session, options, (watch) =>
         probe(networks(), x, target, {
           ...watch,
           method: options.method,
           classNames,
           inputFiles: inputFiles(first, options.input),
           targetFile: options.target && basename(options.target),
-          count: models.length,
+          count: shown.length,
         }),
       )
+      if (along.length > 0) {
+        found.training = await training(
+          session,
+          options,
+          first,
+          models[0] as string,
+          along,
+          x,
+          target,
+        )
+      }
+      return found
     })
     const files = await save(report, renderReport(report), options.out, session.signal)
     session.say(...reportTable(report), '', `Report: ${files.html}`)
     session.result({ ...summary(report), ...files })
   },
+}
+
+/** Follows the kernel along the checkpoints. */
+async function training(
+  session: Session,
+  options: Options,
+  network: Network,
+  model: string,
+  files: readonly string[],
+  x: Inputs,
+  target: NdArray | undefined,
+): Promise<ProbeTraining> {
+  const { probeTraining } = await import('../report/index.js')
+  const { signal } = session
+  const { method, outputs } = options
+  const checkpoints = trajectory(network, model, files, options.model)
+  const { learned, name } = await learnedOutputs(options.learned, network, x, target, checkpoints, {
+    outputs,
+    signal,
+  })
+  const words = { last: 'the last checkpoint’s outputs', target: 'the target' }
+  return watched(session, options, (watch) => {
+    const settings: AlongOptions = { ...watch, learned, method }
+    return probeTraining(network, x, checkpoints, target, {
+      ...settings,
+      learnedName: name in words ? words[name as keyof typeof words] : name,
+    })
+  })
 }
 
 /** Which file holds which input. */

@@ -126,6 +126,8 @@ export interface RunResult {
 export interface ComputeResult {
   methods: string[]
   peakBytes: number
+  /** Spent in onnxruntime and the addon. */
+  seconds: number
   /** Of a features job: whoever receives them releases their blocks. */
   features?: NativeFeatures[]
 }

@@ -21,7 +21,7 @@ import type {
   WeightMessage,
   WorkerInit,
 } from './protocol.js'
-import { Sessions, weightTensors } from './sessions.js'
+import { Sessions, timeInOnnxruntime, weightTensors } from './sessions.js'
 
 const init = workerData as WorkerInit
 const port = parentPort
@@ -233,22 +233,27 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
   const weights = weightsOf(request.network)
   const layout = await plan.layout(x, weights, threads, batch)
   const job = startJob(layout.engine, request, request.control)
+  const before = timeInOnnxruntime.milliseconds
+  let computing = 0
   try {
     for (let want = job.next(); want; want = job.next()) {
       checkStop(request)
       const side = (want.side === 0 ? x : x2) as Feed
       const present = request.path ? weightsAt(request.path, want.node) : weights
       const frame = await plan.frame(layout, side, want, present, threads)
+      const start = performance.now()
       try {
         job.feed(frame)
+        computing += performance.now() - start
       } finally {
         frame.release()
       }
     }
     const { methods, peakBytes } = job
-    if (request.job.kind !== 'features') return { methods, peakBytes }
+    const seconds = (computing + timeInOnnxruntime.milliseconds - before) / 1000
+    if (request.job.kind !== 'features') return { methods, peakBytes, seconds }
     checkStop(request)
-    return { methods, peakBytes, features: job.features() }
+    return { methods, peakBytes, seconds, features: job.features() }
   } finally {
     job.dispose()
   }

@@ -3,6 +3,7 @@ import type { KernelMethod } from '../calls/ntk.js'
 import type { DerivativeOptions } from '../core.js'
 import { badArgument, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
+import { stages } from '../progress.js'
 import { targetKernel } from '../target.js'
 import { printable } from './html.js'
 import { readLabels } from './labels.js'
@@ -94,18 +95,13 @@ export async function probe(
     networks: [],
   }
   const names = new Set<string>()
-  const start = performance.now()
+  const progress = stages(count, options.onProgress)
   for await (const subject of networks) {
     signal?.throwIfAborted()
     if (names.has(subject.name)) throw badArgument('networks', 'names that differ', subject.name)
     names.add(subject.name)
     const place = report.networks.length
-    const onProgress = (part: number) => {
-      const fraction = Math.min(1, (place + part) / Math.max(count, place + 1))
-      const seconds = (performance.now() - start) / 1000
-      const remaining = fraction > 0.01 ? (seconds * (1 - fraction)) / fraction : null
-      options.onProgress?.({ fraction, remaining })
-    }
+    const onProgress = (part: number) => progress(place, part)
     report.networks.push(await measure(subject, { ...plan, onProgress }))
     if (place === 0) report.input = inputsOf(subject, x, options)
   }

@@ -103,3 +103,11 @@ export function quantile(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort()
   return sorted[Math.round(share * (sorted.length - 1))] ?? 0
 }
+
+/** One scale for all pictures: to the 99th percentile of all their values, or 1 where that is more. */
+export function commonScale(rasters: readonly ProbeRaster[]): ColorScale {
+  const values = rasters.flatMap(({ values }) => values)
+  const low = quantile(values, 0.01)
+  const high = Math.max(1, quantile(values, 0.99))
+  return low < -0.05 * high ? diverging(Math.max(-low, high)) : sequential(high)
+}

@@ -1,3 +1,5 @@
+import type { ProbeTraining } from './training-types.js'
+
 /** How well a kernel agrees with the labels; both lie in [-1, 1], 1 is perfect. */
 export interface ProbeAlignment {
   /** ⟨K, YYᵀ⟩ / (‖K‖ ‖YYᵀ‖), Frobenius, K as it is. */
@@ -133,4 +135,6 @@ export interface ProbeReport {
   targetRaster: ProbeRaster | null
   /** In the order given; the first is "before", the last is "after". */
   networks: ProbeNetwork[]
+  /** The kernel along checkpoints, where they were given; see `probeTraining`. */
+  training?: ProbeTraining | null
 }

@@ -6,11 +6,13 @@ import { layers } from './layers.js'
 import { network } from './network.js'
 import { overview } from './overview.js'
 import { spectrum } from './spectrum.js'
+import { training } from './training.js'
 
 /** The page from top to bottom. A new part is a file beside these and a row here. */
 export const sections: readonly Section[] = [
   overview,
   network,
+  training,
   alignment,
   kernels,
   spectrum,

@@ -2,7 +2,7 @@ import { kernelFact } from '../facts.js'
 import { num, shortNames } from '../format.js'
 import { colorBar, heatmap } from '../heatmap.js'
 import { html, type Markup } from '../html.js'
-import { type ColorScale, centred, diverging, quantile, scaled, sequential } from '../raster.js'
+import { type ColorScale, centred, commonScale, diverging, quantile, scaled } from '../raster.js'
 import type { Section } from '../section.js'
 import { drawnSeries, leftOut, type Series } from '../series.js'
 import type { ProbeLayer, ProbeNetwork, ProbeRaster, ProbeReport } from '../types.js'
@@ -15,14 +15,6 @@ const layerLimit = 24
 
 const relative = (raster: ProbeRaster, trace: number, samples: number) =>
   scaled(raster, trace / samples || 1)
-
-/** One scale for all pictures: to the 99th percentile of all their values, or 1 where that is more. */
-function commonScale(rasters: readonly ProbeRaster[]): ColorScale {
-  const values = rasters.flatMap(({ values }) => values)
-  const low = quantile(values, 0.01)
-  const high = Math.max(1, quantile(values, 0.99))
-  return low < -0.05 * high ? diverging(Math.max(-low, high)) : sequential(high)
-}
 
 function rawPictures(report: ProbeReport, series: Series[], scale: ColorScale): Markup {
   const { groups, samples } = report

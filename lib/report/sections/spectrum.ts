@@ -6,32 +6,11 @@ import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import type { Section } from '../section.js'
 import { seriesOf } from '../series.js'
+import { thinned } from '../thinned.js'
 import type { ProbeReport, ProbeSpectrum } from '../types.js'
 
-/**
- * Kernels are computed in float32, so the smallest eigenvalues are rounding: those below 1e-7 of
- * the largest, or below the size of the most negative one, which should not exist.
- */
-function floor({ eigenvalues }: ProbeSpectrum): number {
-  return Math.max(1e-7 * (eigenvalues[0] ?? 0), -(eigenvalues.at(-1) ?? 0), 0)
-}
-
-/** The points that a curve on log axes needs: all of the first, then evenly on the log axis. */
-function thinned(spectrum: ProbeSpectrum): { rank: number; value: number }[] {
-  const { eigenvalues } = spectrum
-  const least = floor(spectrum)
-  const kept = new Map<number, number>()
-  eigenvalues.forEach((value, at) => {
-    const slot = at < 40 ? at : 40 + Math.round(60 * Math.log(at / 40))
-    if (value > least && !kept.has(slot)) kept.set(slot, at)
-  })
-  const shown = [...kept.values()]
-  const last = eigenvalues.findLastIndex((value) => value > least)
-  if (last >= 0 && shown.at(-1) !== last) shown.push(last)
-  return shown.map((at) => ({ rank: at + 1, value: eigenvalues[at] as number }))
-}
-
-const power = (value: number) => {
+/** A power of ten on a log axis; other ticks have no text. */
+export const power = (value: number) => {
   const exponent = Math.round(Math.log10(value))
   return Math.abs(Math.log10(value) - exponent) > 1e-9
     ? ''
@@ -43,7 +22,7 @@ const power = (value: number) => {
 function spectra(report: ProbeReport): Markup {
   const series = seriesOf(report)
   const curves = series.flatMap(({ network, label, color }) =>
-    thinned(network.spectrum).map((point) => ({ ...point, label, color })),
+    thinned(network.spectrum.eigenvalues).map((point) => ({ ...point, label, color })),
   )
   if (curves.length === 0) return html`<p>No eigenvalue lies above rounding.</p>`
   const least = Math.min(...curves.map(({ value }) => value))

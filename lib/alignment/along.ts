@@ -1,0 +1,241 @@
+import { type NdArray, toFloat32 } from '../arrays/index.js'
+import { askJob, type Prepared, prepare } from '../calls/derive.js'
+import { grouping, oneOf } from '../calls/ntk.js'
+import { run } from '../calls/run.js'
+import { type Block, type Core, cores } from '../core.js'
+import { badArgument, TangentError } from '../errors.js'
+import type { Inputs } from '../inputs.js'
+import { TangentKernel } from '../kernel.js'
+import { roomBeside } from '../memory.js'
+import { native } from '../native.js'
+import type { Network } from '../network.js'
+import { stages } from '../progress.js'
+import { CheckpointReader, type Checkpoints, type Loaded } from './checkpoints.js'
+import { type MeasureSetup, measure, named, spectrumBytes } from './measures.js'
+import { KernelSets } from './sets.js'
+import { labelsFactor, learnedFactor, learnedOutputs, type Outputs } from './targets.js'
+import type { AlongOptions, CheckpointAlignment, KernelMeasures } from './types.js'
+
+/**
+ * Follows the tangent kernel along training: for each checkpoint in turn how its kernel, in total and
+ * by layer, is aligned with what was learned and with the labels, how far it came from the first
+ * and from the one before, its rank, and its split K ≈ w_0 K_0 + w_1 K_ŷ + K_rest (LeJeune &
+ * Alemohammad 2024; formulas in {@link KernelMeasures}). The first checkpoint is the initial one.
+ *
+ * Memory does not grow with the number of checkpoints: the kernels of three of them are kept, and
+ * the next one's weights are read meanwhile. Nothing is computed before the first is asked for.
+ *
+ * ```ts
+ * for await (const { name, total } of alignmentAlong(network, x, files, { target: labels })) {
+ *   console.log(name, total.labels?.centred, total.initial.distance)
+ * }
+ * ```
+ * @param network any network of the architecture; its own weights count only where it is among the
+ *   checkpoints.
+ * @param x N samples.
+ * @param checkpoints in the order of training: files, Maps of arrays, or networks, or any of these
+ *   with a name and a step.
+ * @throws TangentError `BAD_FILE` or `BAD_ARGUMENT` naming the checkpoint that does not fit the
+ *   network, `MEMORY_BUDGET`, `NUMERICAL` for weights that are not finite; a DOMException named
+ *   AbortError.
+ */
+export async function* alignmentAlong(
+  network: Network,
+  x: Inputs,
+  checkpoints: Checkpoints,
+  options: AlongOptions = {},
+): AsyncGenerator<CheckpointAlignment, void, void> {
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  const reader = new CheckpointReader(network, checkpoints)
+  const count = options.count ?? (Array.isArray(checkpoints) ? checkpoints.length : 0)
+  const progress = stages(count, options.onProgress)
+  let along: Along | undefined
+  try {
+    along = new Along(await prepare(core, x, { ...options, onProgress: undefined }), x, options)
+    for (let index = 0; ; index += 1) {
+      const loaded = await reader.next()
+      if (!loaded) break
+      try {
+        yield await along.at(index, loaded, (part) => progress(index, part))
+      } finally {
+        if (loaded.own) await loaded.network.dispose()
+      }
+    }
+  } finally {
+    along?.dispose()
+    await reader.close()
+  }
+}
+
+/** The state between checkpoints. */
+class Along {
+  readonly #x: Inputs
+  readonly #options: AlongOptions
+  readonly #names: string[]
+  readonly #groups: number[]
+  readonly #where: Outputs
+  readonly #sets: KernelSets
+  readonly #learned: Float64Array | null
+  readonly #setup: Omit<MeasureSetup, 'learned'>
+  /** Bytes beside the kernels that are kept. */
+  readonly #room: number
+  readonly #spectrum: { total: boolean; parts: boolean }
+  #learnedFactor: MeasureSetup['learned'] = null
+  /** When whoever was writing to the kernels or reading them has let go. */
+  #settled: Promise<void> = Promise.resolve()
+
+  constructor(prepared: Prepared, x: Inputs, options: AlongOptions) {
+    this.#x = x
+    this.#options = options
+    const kernel = oneOf(options.kernel, ['trace', 'full'] as const, 'options.kernel')
+    const by = oneOf(options.by, ['layer', 'parameter', 'total'] as const, 'options.by')
+    const spectra = ['parts', 'total', 'none'] as const
+    const spectrum = oneOf(options.spectrum, spectra, 'options.spectrum')
+    const top = options.top ?? [1, 5, 10, 50]
+    for (const k of top) wholeNumber(k, 'options.top')
+    const { samples } = prepared.x
+    this.#where = { samples, outputs: prepared.outputs, kernel }
+    const { names, groups } = grouping(prepared.core, by)
+    this.#names = by === 'total' ? [] : names
+    this.#groups = groups
+    this.#learned = learnedOutputs(options.learned, options.target, this.#where)
+    const labels = labelsFactor(options.target, this.#where)
+    const rows = samples * (kernel === 'full' ? prepared.outputs.length : 1)
+    const limit = options.spectrumLimit ?? 2048
+    wholeNumber(limit, 'options.spectrumLimit')
+    const wanted = rows <= limit
+    this.#spectrum = {
+      total: wanted && spectrum !== 'none',
+      parts: wanted && spectrum === 'parts',
+    }
+    const kept = this.#names.length + 1
+    const scratch = spectrum !== 'none' && wanted ? spectrumBytes(rows) : 0
+    const bytes = KernelSets.bytes(kept, rows * rows)
+    const one = 3 * kept * 4 + (scratch > 0 ? 24 : 0)
+    const fitting = Math.floor((Math.sqrt(prepared.budget / 2 / one) * samples) / rows)
+    this.#room =
+      roomBeside(
+        bytes + scratch,
+        prepared.budget,
+        `Keeping ${kept === 1 ? 'the kernel' : `${kept} kernels`} of ${rows} × ${rows} for three checkpoints${scratch > 0 ? ' and a spectrum' : ''}`,
+        () => `${fitting} samples would fit`,
+      ) + scratch
+    this.#sets = new KernelSets(kept, rows * rows)
+    const atOnce = scratch > 0 ? Math.floor(this.#room / scratch) : kept
+    this.#setup = {
+      rows,
+      labels,
+      top,
+      threads: prepared.threads,
+      atOnce: Math.max(1, Math.min(atOnce, prepared.threads)),
+    }
+  }
+
+  async at(
+    index: number,
+    { name, step, network }: Loaded,
+    onProgress: (part: number) => void,
+  ): Promise<CheckpointAlignment> {
+    const start = performance.now()
+    const { signal } = this.#options
+    const core = cores.get(network) as Core
+    const prepared = await prepare(core, this.#x, {
+      ...this.#options,
+      onProgress: ({ fraction }) => onProgress(0.9 * fraction),
+    })
+    const outputs = await this.#run(core)
+    if (!outputs.data.every(Number.isFinite)) {
+      throw new TangentError(
+        'NUMERICAL',
+        `Expected finite outputs at every checkpoint but those at ${name} are not`,
+      )
+    }
+    if (index === 0) {
+      this.#learnedFactor = learnedFactor(this.#learned, outputs.data, this.#where)
+    }
+    const blocks = this.#sets.at(index)
+    const before = index > 0 ? this.#sets.at(index - 1) : undefined
+    const ids = blocks.slice(1).map(({ id }) => id)
+    const [total] = blocks as [Block]
+    const split = this.#names.length > 0
+    const job = askJob(
+      prepared,
+      {
+        kind: 'ntk',
+        kernel: this.#where.kernel,
+        method: this.#options.method ?? 'auto',
+        groups: this.#groups,
+        results: split ? ids : [total.id],
+      },
+      this.#room,
+    )
+    this.#settled = job.settled
+    const { seconds } = await job.result
+    const measuring = performance.now()
+    const parts = blocks.slice(1).map(({ data }) => data)
+    if (split) await native.addKernels(parts, total.data, this.#setup.threads)
+    const first = this.#sets.at(0)
+    const work = measure(
+      blocks.map(({ data }, k) => ({
+        kernel: data,
+        initial: first[k]?.data,
+        previous: before?.[k]?.data,
+        spectrum: k === 0 ? this.#spectrum.total : this.#spectrum.parts,
+      })),
+      { ...this.#setup, learned: this.#learnedFactor },
+      signal,
+    )
+    this.#settled = work.settled
+    const found = await work.result.catch((error: unknown) => {
+      throw named(error, name)
+    })
+    const end = performance.now()
+    onProgress(1)
+    const [whole, ...others] = found as [KernelMeasures, ...KernelMeasures[]]
+    const kernels = blocks.map(({ data }) => this.#kernel(data))
+    return {
+      index,
+      name,
+      step,
+      outputs,
+      total: whole,
+      parts: new Map(this.#names.map((part, k) => [part, others[k] as KernelMeasures])),
+      kernels: {
+        total: kernels[0] as TangentKernel,
+        parts: new Map(this.#names.map((part, k) => [part, kernels[k + 1] as TangentKernel])),
+      },
+      seconds: { whole: (end - start) / 1000, native: seconds + (end - measuring) / 1000 },
+    }
+  }
+
+  /** The outputs wanted. */
+  async #run(core: Core): Promise<NdArray<Float32Array>> {
+    const { threads, signal } = this.#options
+    const { samples, outputs } = this.#where
+    const { data, shape } = toFloat32(await run(core, this.#x, { threads, signal }))
+    const all = shape[1] as number
+    const wanted = new Float32Array(samples * outputs.length)
+    for (let i = 0; i < samples; i += 1) {
+      outputs.forEach((o, at) => {
+        wanted[i * outputs.length + at] = data[i * all + o] as number
+      })
+    }
+    return { data: wanted, shape: [samples, outputs.length] }
+  }
+
+  #kernel(data: Float32Array): TangentKernel {
+    const { samples: n, outputs, kernel } = this.#where
+    const o = outputs.length
+    return new TangentKernel(data, kernel === 'full' ? [n, o, n, o] : [n, n], kernel, true)
+  }
+
+  dispose(): void {
+    void this.#settled.then(() => this.#sets.dispose())
+  }
+}
+
+function wholeNumber(value: number, name: string): void {
+  if (Number.isInteger(value) && value >= 1) return
+  throw badArgument(name, 'a whole number ≥ 1', value)
+}

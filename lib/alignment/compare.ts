@@ -1,0 +1,82 @@
+import { availableParallelism } from 'node:os'
+import { type CallOptions, threadCount } from '../core.js'
+import { badArgument } from '../errors.js'
+import type { TangentKernel } from '../kernel.js'
+import { parseBytes, roomBeside } from '../memory.js'
+import { measure, spectrumBytes } from './measures.js'
+import { labelsFactor, learnedFactor, learnedOutputs } from './targets.js'
+import type { AlongOptions, KernelMeasures } from './types.js'
+
+/** Options of {@link measureKernel}. */
+export interface MeasureOptions
+  extends Pick<AlongOptions, 'target' | 'top'>,
+    Pick<CallOptions, 'threads' | 'memory' | 'signal'> {
+  /** The kernel K_0 that it is compared with and split by; default: itself. */
+  initial?: TangentKernel | undefined
+  /** The kernel before it. */
+  previous?: TangentKernel | undefined
+  /** ŷ (N, O), as for {@link alignmentAlong}. */
+  learned?: AlongOptions['learned']
+  /** f_0 (N, O) of K_ŷ = (ŷ − f_0)(ŷ − f_0)ᵀ; default: zero. */
+  outputs?: ArrayLike<number> | undefined
+  /** How many outputs a trace kernel was made of (default: those of ŷ). */
+  count?: number | undefined
+  /** Eigenvalues and energies too (default: true). */
+  spectrum?: boolean | undefined
+}
+
+/**
+ * Measures one kernel, such as the path-averaged K̄ of {@link averageKernel}: alignment with K_ŷ and
+ * with the labels, distance and split against the initial kernel, rank and spectrum. What each
+ * number is says {@link KernelMeasures}.
+ * @param kernel of N samples with themselves, trace or full.
+ * @throws TangentError `BAD_ARGUMENT` for kernels or targets of other sizes, `MEMORY_BUDGET`,
+ *   `NUMERICAL` for a kernel that is not finite; a DOMException named AbortError.
+ */
+export async function measureKernel(
+  kernel: TangentKernel,
+  options: MeasureOptions = {},
+): Promise<KernelMeasures> {
+  const { kind, symmetric, shape } = kernel
+  if (!symmetric || kind === 'diagonal') {
+    throw badArgument('kernel', 'a trace or full kernel of one input with itself', kind)
+  }
+  const [samples = 0] = shape
+  const { initial, previous, learned, target, top = [1, 5, 10, 50], spectrum = true } = options
+  for (const [name, other] of [['initial', initial] as const, ['previous', previous] as const]) {
+    if (!other || other.shape.join() === shape.join()) continue
+    throw badArgument(`options.${name}`, `a kernel (${shape.join(', ')})`, other.shape.join(', '))
+  }
+  const given = learned ? learned.data.length / samples : 1
+  const outputs = kind === 'full' ? kernel.outputs : (options.count ?? given)
+  const where = { samples, outputs: Array.from({ length: outputs }, (_, o) => o), kernel: kind }
+  const values = learnedOutputs(learned, target, where)
+  const start = options.outputs ?? new Float64Array(samples * outputs)
+  if (values && start.length !== values.length) {
+    throw badArgument('options.outputs', `${values.length} numbers`, `${start.length} numbers`)
+  }
+  const rows = samples * kernel.outputs
+  if (spectrum && options.memory !== undefined) {
+    const bytes = spectrumBytes(rows)
+    roomBeside(bytes, parseBytes(options.memory), 'The spectrum', () => 'leave the spectrum out')
+  }
+  const { result } = measure(
+    [
+      {
+        kernel: kernel.data,
+        initial: (initial ?? kernel).data,
+        previous: previous?.data,
+        spectrum,
+      },
+    ],
+    {
+      ...{ rows, top, atOnce: 1 },
+      learned: learnedFactor(values, start, where),
+      labels: labelsFactor(target, where),
+      threads: threadCount(options.threads) ?? availableParallelism(),
+    },
+    options.signal,
+  )
+  const [found] = await result
+  return found as KernelMeasures
+}

@@ -1,0 +1,123 @@
+import type { NdArray } from '../arrays/index.js'
+import { badArgument } from '../errors.js'
+import type { TangentKernel } from '../kernel.js'
+
+/** Options of {@link diagonalByMargin}. */
+export interface MarginOptions {
+  /** The classes (N,) of scores with several columns (default: each sample's largest score). */
+  classes?: ArrayLike<number> | undefined
+  /** Share of the samples that count as near the boundary (default: 0.05). */
+  share?: number | undefined
+}
+
+/** The diagonal of a kernel against the distance from the decision boundary. */
+export interface MarginDiagonal {
+  /** For each sample: |y| of one score, or its class's score less the largest other one. */
+  margin: Float64Array
+  /** K(x_i, x_i), summed over outputs. */
+  diagonal: Float64Array
+  /** Mean diagonal of the `share` of samples with the least margin, over the median of all. */
+  near: number
+  /** Largest diagonal over the median of all. */
+  peak: number
+  /** Spearman's correlation of margin and diagonal; NaN where one of them is constant. */
+  correlation: number
+}
+
+/**
+ * Is the kernel large where the target is undecided? For path-averaged kernels of networks that
+ * learned sign(y) the diagonal peaks where |y| is small (LeJeune & Alemohammad 2024, figure 1).
+ * @param kernel of N samples with themselves, trace or full.
+ * @param scores (N,) or (N, 1) signed distances from the boundary, or (N, k) scores of classes.
+ */
+export function diagonalByMargin(
+  kernel: TangentKernel,
+  scores: NdArray,
+  { classes, share = 0.05 }: MarginOptions = {},
+): MarginDiagonal {
+  const [samples = 0] = kernel.shape
+  if (!kernel.symmetric || kernel.kind === 'diagonal') {
+    throw badArgument('kernel', 'a trace or full kernel of one input with itself', kernel.kind)
+  }
+  const columns = scores.data.length / samples
+  if (scores.shape[0] !== samples || !Number.isInteger(columns) || scores.shape.length > 2) {
+    throw badArgument(
+      'scores',
+      `an array (${samples}) or (${samples}, k)`,
+      `an array (${scores.shape.join(', ')})`,
+    )
+  }
+  if (!(share > 0 && share <= 1)) throw badArgument('options.share', 'a share from 0 to 1', share)
+  const values = Float64Array.from(scores.data as ArrayLike<number | bigint>, Number)
+  const margin = margins(values, samples, columns, classes)
+  const { outputs: o, data } = kernel
+  const diagonal = Float64Array.from({ length: samples }, (_, i) => {
+    let sum = 0
+    for (let p = 0; p < o; p += 1) sum += data[((i * o + p) * samples + i) * o + p] as number
+    return sum
+  })
+  const order = Array.from(margin.keys()).sort(
+    (a, b) => (margin[a] as number) - (margin[b] as number),
+  )
+  const nearest = order.slice(0, Math.max(1, Math.round(share * samples)))
+  const mean = nearest.reduce((sum, i) => sum + (diagonal[i] as number), 0) / nearest.length
+  const middle = median(diagonal)
+  return {
+    margin,
+    diagonal,
+    near: mean / middle,
+    peak: Math.max(...diagonal) / middle,
+    correlation: correlation(ranks(margin), ranks(diagonal)),
+  }
+}
+
+function margins(
+  values: Float64Array,
+  samples: number,
+  columns: number,
+  classes: ArrayLike<number> | undefined,
+): Float64Array {
+  if (columns === 1) return values.map(Math.abs)
+  return Float64Array.from({ length: samples }, (_, i) => {
+    const row = values.subarray(i * columns, (i + 1) * columns)
+    const own = classes ? (classes[i] as number) : row.indexOf(Math.max(...row))
+    if (!(own >= 0 && own < columns)) {
+      throw badArgument(`options.classes[${i}]`, `a class from 0 to ${columns - 1}`, own)
+    }
+    return (row[own] as number) - Math.max(...row.filter((_, c) => c !== own))
+  })
+}
+
+function median(values: Float64Array): number {
+  const sorted = values.slice().sort()
+  const half = sorted.length >> 1
+  const upper = sorted[half] as number
+  return sorted.length % 2 ? upper : (upper + (sorted[half - 1] as number)) / 2
+}
+
+/** Ranks from 0, equal values sharing their mean. */
+function ranks(values: Float64Array): Float64Array {
+  const order = Array.from(values.keys()).sort(
+    (a, b) => (values[a] as number) - (values[b] as number),
+  )
+  const result = new Float64Array(values.length)
+  for (let from = 0; from < order.length; ) {
+    let to = from + 1
+    while (to < order.length && values[order[to] as number] === values[order[from] as number]) to++
+    for (let k = from; k < to; k += 1) result[order[k] as number] = (from + to - 1) / 2
+    from = to
+  }
+  return result
+}
+
+function correlation(a: Float64Array, b: Float64Array): number {
+  const mean = (a.length - 1) / 2
+  let [ab, aa, bb] = [0, 0, 0]
+  a.forEach((value, i) => {
+    const [u, v] = [value - mean, (b[i] as number) - mean]
+    ab += u * v
+    aa += u * u
+    bb += v * v
+  })
+  return ab / Math.sqrt(aa * bb)
+}

@@ -1,0 +1,94 @@
+// Labels and learned outputs → the factors R of target kernels RRᵀ.
+import type { NdArray } from '../arrays/index.js'
+import { badArgument } from '../errors.js'
+import { type Labels, readLabels } from '../report/labels.js'
+import { targetMatrix } from '../target.js'
+
+/** R (rows, columns) of a target kernel RRᵀ. */
+export interface Factor {
+  y: Float64Array
+  columns: number
+}
+
+/** Which outputs of the samples the kernels are made of. */
+export interface Outputs {
+  samples: number
+  /** Flat indices of the outputs wanted. */
+  outputs: readonly number[]
+  kernel: 'trace' | 'full'
+}
+
+/**
+ * The labels' factor: Y less its column means; for full kernels as one column vec(Y).
+ * @throws TangentError BAD_ARGUMENT where a full kernel's rows have no label.
+ */
+export function labelsFactor(target: NdArray | undefined, where: Outputs): Factor | null {
+  if (!target) return null
+  const labels = readLabels(target, where.samples)
+  const { samples, outputs, kernel } = where
+  if (kernel === 'trace') {
+    const { matrix, outputs: columns } = targetMatrix(labels.array, {})
+    return { y: matrix, columns }
+  }
+  const values = numbers(target, labels, where)
+  if (!values) {
+    throw badArgument(
+      'options.target',
+      `a number for each of ${samples} × ${outputs.length} outputs, or classes that are numbers of outputs, with full kernels`,
+      `an array (${target.shape.join(', ')})`,
+    )
+  }
+  const { matrix } = targetMatrix({ data: values, shape: [samples, outputs.length] }, {})
+  return { y: matrix, columns: 1 }
+}
+
+/** ŷ (N, O) in C order; null where nothing says what it is. */
+export function learnedOutputs(
+  learned: NdArray | undefined,
+  target: NdArray | undefined,
+  where: Outputs,
+): Float64Array | null {
+  const { samples, outputs } = where
+  if (!learned) return target ? numbers(target, readLabels(target, samples), where) : null
+  const { data, shape } = learned
+  const fits = shape[0] === samples && data.length === samples * outputs.length && shape.length <= 2
+  if (!fits) {
+    throw badArgument(
+      'options.learned',
+      `an array (${samples}, ${outputs.length})`,
+      `an array (${shape.join(', ')})`,
+    )
+  }
+  const values = Float64Array.from(data as ArrayLike<number | bigint>, Number)
+  const bad = values.findIndex((value) => !Number.isFinite(value))
+  if (bad >= 0) throw badArgument(`options.learned[${bad}]`, 'a finite number', values[bad])
+  return values
+}
+
+/** The factor of K_ŷ = (ŷ − f_0)(ŷ − f_0)ᵀ. */
+export function learnedFactor(
+  learned: Float64Array | null,
+  initial: ArrayLike<number>,
+  { outputs, kernel }: Outputs,
+): Factor | null {
+  if (!learned) return null
+  const y = learned.map((value, e) => value - (initial[e] as number))
+  return { y, columns: kernel === 'full' ? 1 : outputs.length }
+}
+
+/** The target as (N, O) numbers: its own, or one-hot over the outputs. */
+function numbers(
+  target: NdArray,
+  { classes, values }: Labels,
+  { samples, outputs }: Outputs,
+): Float64Array | null {
+  if (target.data.length === samples * outputs.length) {
+    return Float64Array.from(target.data as ArrayLike<number | bigint>, Number)
+  }
+  if (!classes || !values.every((value) => outputs.includes(value))) return null
+  const matrix = new Float64Array(samples * outputs.length)
+  classes.forEach((one, i) => {
+    matrix[i * outputs.length + outputs.indexOf(values[one] as number)] = 1
+  })
+  return matrix
+}

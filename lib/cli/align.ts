@@ -1,0 +1,173 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Option } from 'commander'
+import { alignmentAlong } from '../alignment/along.js'
+import { csvTable, type PlainCheckpoint, plainCheckpoint } from '../alignment/table.js'
+import type { AlongOptions } from '../alignment/types.js'
+import { readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
+import type { KernelMethod, KernelSplit } from '../calls/ntk.js'
+import { checkpointFiles, learnedOutputs, trajectory } from './checkpoints.js'
+import {
+  type CommandDefinition,
+  derivativeOptions,
+  inputOption,
+  type NetworkOptions,
+  numberList,
+  plainText,
+  readInputs,
+  type Session,
+  watched,
+  withNetwork,
+} from './command.js'
+
+interface Options extends NetworkOptions {
+  input: string[]
+  target?: string
+  learned?: string
+  model: boolean
+  kernel: 'trace' | 'full'
+  by: KernelSplit
+  method: KernelMethod
+  top: number[]
+  spectrum: 'parts' | 'total' | 'none'
+  outputs?: number[]
+  out: string
+}
+
+/** How the commands that follow checkpoints say what was learned, and where they begin. */
+export const trajectoryOptions = () => [
+  new Option(
+    '--learned <what>',
+    "ŷ of the target kernel: 'last' checkpoint's outputs, the 'target', or a file (N, O)",
+  ),
+  new Option('--no-model', "begin with the first checkpoint, not with the model's own weights"),
+]
+
+export const alignCommand: CommandDefinition = {
+  name: 'align',
+  arguments: '<model> <checkpoints...>',
+  summary: 'follow the tangent kernel along checkpoints: alignment, distance, rank, by layer',
+  examples: [
+    'align start.onnx checkpoints/ --input x.npy --target labels.npy --out alignment/',
+    'align start.onnx step-10.onnx step-20.safetensors --input x.npy --by parameter --out alignment/',
+  ],
+  options: [
+    inputOption(),
+    new Option('--target <file>', 'labels (N,) or real values (N, k), .npy or .pb'),
+    ...trajectoryOptions(),
+    new Option(
+      '--kernel <kind>',
+      'kernels summed over outputs, (N, N), or Gram matrices (N·O, N·O)',
+    )
+      .choices(['trace', 'full'])
+      .default('trace'),
+    new Option('--by <part>', 'what is measured beside the whole kernel')
+      .choices(['layer', 'parameter', 'total'])
+      .default('layer'),
+    new Option('--top <list>', "leading eigenvectors for the targets' energy, such as 1,10")
+      .argParser(numberList)
+      .default([1, 5, 10, 50], '1,5,10,50'),
+    new Option('--spectrum <of>', 'whose eigenvalues are computed')
+      .choices(['parts', 'total', 'none'])
+      .default('parts'),
+    new Option('--method <way>', 'how to compute the kernels')
+      .choices(['auto', 'jacobian', 'structured', 'products'])
+      .default('auto'),
+    new Option(
+      '--out <folder>',
+      'gets alignment.json, alignment.csv and eigenvalues.npy',
+    ).makeOptionMandatory(),
+    ...derivativeOptions(),
+  ],
+  async run(session, [model = '', ...paths], options: Options) {
+    const { by, kernel, method, top, spectrum, outputs } = options
+    const files = await checkpointFiles(paths)
+    await withNetwork(model, options, {}, async (network) => {
+      const x = await readInputs(options.input, network)
+      const target = options.target === undefined ? undefined : await readArray(options.target)
+      const checkpoints = trajectory(network, model, files, options.model)
+      const { signal } = session
+      const { learned, name: learnedName } = await learnedOutputs(
+        options.learned,
+        network,
+        x,
+        target,
+        checkpoints,
+        { outputs, signal },
+      )
+      const settings = { target, learned, by, kernel, method, top, spectrum }
+      const found: PlainCheckpoint[] = []
+      const eigenvalues: Float64Array[] = []
+      await watched(session, options, async (watch) => {
+        const along: AlongOptions = { ...watch, ...settings }
+        for await (const item of alignmentAlong(network, x, checkpoints, along)) {
+          found.push(plainCheckpoint(item))
+          if (item.total.eigenvalues) eigenvalues.push(item.total.eigenvalues)
+        }
+      })
+      const saved = await save(
+        options.out,
+        found,
+        eigenvalues,
+        { learnedName, kernel, by, top },
+        signal,
+      )
+      tell(session, found, options.out)
+      session.result({ checkpoints: found, learned: learnedName, kernel, by, top, files: saved })
+    })
+  },
+}
+
+async function save(
+  folder: string,
+  checkpoints: readonly PlainCheckpoint[],
+  eigenvalues: readonly Float64Array[],
+  { learnedName, ...rest }: { learnedName: string; kernel: string; by: string; top: number[] },
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  await mkdir(folder, { recursive: true })
+  const json = join(folder, 'alignment.json')
+  const csv = join(folder, 'alignment.csv')
+  const spectra = join(folder, 'eigenvalues.npy')
+  await writeFileAtomic(csv, csvTable(checkpoints, rest.top), { signal })
+  const [first] = eigenvalues
+  if (first) {
+    const data = new Float64Array(first.length * eigenvalues.length)
+    eigenvalues.forEach((values, t) => {
+      data.set(values, t * first.length)
+    })
+    await writeNpy(spectra, { data, shape: [eigenvalues.length, first.length] }, { signal })
+  }
+  const report = { kind: 'adaptive-tangent/alignment', version: 1, learned: learnedName, ...rest }
+  await writeFileAtomic(json, `${JSON.stringify({ ...report, checkpoints })}\n`, { signal })
+  return { json, csv, ...(first ? { eigenvalues: spectra } : {}) }
+}
+
+/** A line for each checkpoint, the first and the last few of many. */
+function tell(session: Session, checkpoints: readonly PlainCheckpoint[], folder: string): void {
+  const number = (value: number | null | undefined) => (value == null ? '–' : value.toFixed(3))
+  const head = ['checkpoint', 'ŷ', 'ŷ centred', 'labels', 'centred', 'distance', 'turned', 'rank']
+  const rows = checkpoints.map(({ name, total: { learned, labels, initial, effectiveRank } }) => [
+    plainText(name),
+    ...[learned?.alignment, learned?.centred, labels?.alignment, labels?.centred].map(number),
+    number(initial.distance),
+    number(initial.rotation),
+    effectiveRank === null ? '–' : effectiveRank.toFixed(1),
+  ])
+  const most = 24
+  const shown =
+    rows.length <= most
+      ? rows
+      : [...rows.slice(0, most / 2), head.map(() => '…'), ...rows.slice(-most / 2)]
+  const widths = head.map((_, k) =>
+    Math.max(...[head, ...shown].map((row) => (row[k] ?? '').length)),
+  )
+  for (const row of [head, ...shown]) {
+    session.say(
+      row
+        .map((text, k) => (k === 0 ? text.padEnd(widths[k] ?? 0) : text.padStart(widths[k] ?? 0)))
+        .join('  '),
+    )
+  }
+  session.say('', `Wrote alignment.json, alignment.csv and the eigenvalues to ${folder}`)
+}

@@ -1,0 +1,97 @@
+// Checkpoints that a command line names: files, and folders of them.
+import { readdir, stat } from 'node:fs/promises'
+import { basename, extname, join } from 'node:path'
+import { stepOf } from '../alignment/checkpoints.js'
+import type { AlongOptions, Checkpoint } from '../alignment/types.js'
+import { type NdArray, readArray, toFloat32 } from '../arrays/index.js'
+import { TangentError } from '../errors.js'
+import type { Inputs } from '../inputs.js'
+import type { Network } from '../network.js'
+
+const endings = ['.safetensors', '.onnx']
+const natural = new Intl.Collator('en', { numeric: true })
+
+/**
+ * Files in the order of training: a folder's by the number in their names (those without one are
+ * left out where others have one, as a training's state is), several arguments as they were given.
+ * @throws TangentError BAD_ARGUMENT for a folder without checkpoints.
+ */
+export async function checkpointFiles(paths: readonly string[]): Promise<string[]> {
+  const lists = await Promise.all(
+    paths.map(async (path) => {
+      const found = await stat(path).catch(() => undefined)
+      return found?.isDirectory() ? inFolder(path) : [path]
+    }),
+  )
+  return lists.flat()
+}
+
+async function inFolder(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) =>
+    endings.includes(extname(name).toLowerCase()),
+  )
+  const numbered = names.filter((name) => stepOf(name) !== null)
+  const wanted = (numbered.length > 0 ? numbered : names).sort(
+    (a, b) => (stepOf(a) ?? 0) - (stepOf(b) ?? 0) || natural.compare(a, b),
+  )
+  if (wanted.length > 0) return wanted.map((name) => join(folder, name))
+  throw new TangentError(
+    'BAD_ARGUMENT',
+    `Expected checkpoints (${endings.map((ending) => `*${ending}`).join(', ')}) in ${folder} but found none`,
+  )
+}
+
+/** The model's own weights first, where they are the start of the training; then the files. */
+export function trajectory(
+  network: Network,
+  model: string,
+  files: readonly string[],
+  withModel: boolean,
+): Checkpoint[] {
+  const rest = files.map((source): Checkpoint => ({ source }))
+  if (!withModel) return rest
+  return [{ source: network, name: basename(model, extname(model)), step: 0 }, ...rest]
+}
+
+/**
+ * What `--learned` means: the last checkpoint's outputs, the target, or a file. Without it the
+ * target where it has a number for every output of every sample, else the last checkpoint's outputs.
+ */
+export async function learnedOutputs(
+  given: string | undefined,
+  network: Network,
+  x: Inputs,
+  target: NdArray | undefined,
+  checkpoints: readonly Checkpoint[],
+  { outputs, signal }: Pick<AlongOptions, 'outputs' | 'signal'>,
+): Promise<{ learned: NdArray | undefined; name: 'last' | 'target' | string }> {
+  if (given !== undefined && given !== 'last' && given !== 'target') {
+    return { learned: await readArray(given), name: basename(given) }
+  }
+  if (given === 'target') {
+    if (target) return { learned: undefined, name: 'target' }
+    throw new TangentError('BAD_ARGUMENT', 'Expected --target with --learned target')
+  }
+  const { source } = checkpoints.at(-1) as Checkpoint
+  const last =
+    typeof source === 'string' || source instanceof Map
+      ? await network.withParameters(source)
+      : (source as Network)
+  try {
+    const { data, shape } = toFloat32(await last.run(x, { signal }))
+    const [samples = 0, all = 0] = shape
+    const wanted = outputs ?? Array.from({ length: all }, (_, o) => o)
+    if (given === undefined && target?.data.length === samples * wanted.length) {
+      return { learned: undefined, name: 'target' }
+    }
+    const values = new Float64Array(samples * wanted.length)
+    for (let i = 0; i < samples; i += 1) {
+      wanted.forEach((o, at) => {
+        values[i * wanted.length + at] = data[i * all + o] as number
+      })
+    }
+    return { learned: { data: values, shape: [samples, wanted.length] }, name: 'last' }
+  } finally {
+    if (last !== source) await last.dispose()
+  }
+}

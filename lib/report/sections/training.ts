@@ -1,0 +1,295 @@
+import type { PlainMeasures } from '../../alignment/table.js'
+import { type Curve, curveFigure, evenly, rangeOf } from '../curves.js'
+import { num, percent, shortNames, unit, whole } from '../format.js'
+import { colorBar, heatmap } from '../heatmap.js'
+import { html, type Markup } from '../html.js'
+import { type ColorScale, commonScale, scaled } from '../raster.js'
+import type { Section } from '../section.js'
+import { nameOf, slider } from '../slider.js'
+import type { ProbeCheckpoint, ProbeTraining } from '../training-types.js'
+import type { ProbeReport } from '../types.js'
+
+/** Layers that get a small multiple of each measure, and kernels that are drawn side by side. */
+const layerLimit = 8
+const kernelLimit = 8
+
+type Value = (measures: PlainMeasures) => number | null | undefined
+
+interface Panel {
+  id: string
+  title: string
+  note: string
+  curves: { label: string; color: string; dash?: string; value: Value }[]
+  domain?: [number, number]
+  log?: boolean
+}
+
+const blue = 'var(--before)'
+const orange = 'var(--after)'
+
+/** What is drawn of the whole kernel: a panel for each kind of measure. */
+function panels({ top, learned, checkpoints }: ProbeTraining): Panel[] {
+  const first = (checkpoints[0] as ProbeCheckpoint).total
+  const alike: Panel['curves'] = [
+    ...(first.labels
+      ? [
+          {
+            label: 'labels',
+            color: orange,
+            dash: '5 4',
+            value: (m: PlainMeasures) => m.labels?.alignment,
+          },
+          {
+            label: 'labels, centred',
+            color: orange,
+            value: (m: PlainMeasures) => m.labels?.centred,
+          },
+        ]
+      : []),
+    ...(learned
+      ? [
+          {
+            label: 'K_ŷ',
+            color: blue,
+            dash: '5 4',
+            value: (m: PlainMeasures) => m.learned?.alignment,
+          },
+          { label: 'K_ŷ, centred', color: blue, value: (m: PlainMeasures) => m.learned?.centred },
+        ]
+      : []),
+  ] as Panel['curves']
+  const of: 'learned' | 'labels' = learned ? 'learned' : 'labels'
+  const shade = (at: number) =>
+    `color-mix(in oklab, ${blue}, ${orange} ${Math.round((100 * at) / Math.max(1, top.length - 1))}%)`
+  return [
+    {
+      id: 'along-alignment',
+      title: 'Alignment',
+      note: 'cosine with the labels’ kernel and with K_ŷ; full lines centred',
+      curves: alike,
+    },
+    {
+      id: 'along-distance',
+      title: 'Distance from the start',
+      note: '‖K − K₀‖ / ‖K₀‖',
+      curves: [{ label: 'distance', color: orange, value: (m) => m.initial.distance }],
+    },
+    {
+      id: 'along-rotation',
+      title: 'Turned from the start',
+      note: '1 − cos(K, K₀); full line centred',
+      curves: [
+        { label: 'as it is', color: blue, dash: '5 4', value: (m) => m.initial.rotation },
+        {
+          label: 'centred',
+          color: orange,
+          value: (m) => (m.initial.centred === null ? null : 1 - m.initial.centred),
+        },
+      ],
+    },
+    {
+      id: 'along-step',
+      title: 'Turned since the checkpoint before',
+      note: '1 − cos(K, K before), logarithmic',
+      log: true,
+      curves: [{ label: 'turned', color: orange, value: (m) => m.previous?.rotation }],
+    },
+    {
+      id: 'along-rank',
+      title: 'Rank',
+      note: 'effective rank (full), participation ratio',
+      curves: [
+        {
+          label: 'participation ratio',
+          color: blue,
+          dash: '5 4',
+          value: (m) => m.participationRatio,
+        },
+        { label: 'effective rank', color: orange, value: (m) => m.effectiveRank },
+      ],
+    },
+    {
+      id: 'along-energy',
+      title: `Share of ${learned ? 'ŷ − f₀' : 'the labels'} in the top eigenvectors`,
+      note: `${top.map(whole).join(', ')} of them, from blue to orange`,
+      domain: [0, 1],
+      curves: top.map((k, at) => ({
+        label: `top ${k}`,
+        color: shade(at),
+        value: (m) => m[of]?.energy[at],
+      })),
+    },
+    {
+      id: 'along-split',
+      title: 'Split of the kernel',
+      note: '‖w₀K₀‖ (blue), ‖w₁K_ŷ‖ (orange) and the rest (dashed), each over ‖K‖',
+      curves: splitCurves,
+    },
+  ]
+}
+
+/** Sizes of the parts of K ≈ w_0 K_0 + w_1 K_ŷ + rest. */
+const splitCurves: Panel['curves'] = [
+  { label: 'K₀', color: blue, value: (m) => m.split?.initialSize },
+  { label: 'K_ŷ', color: orange, value: (m) => m.split?.targetSize },
+  { label: 'rest', color: 'var(--soft)', dash: '5 4', value: (m) => m.split?.rest },
+]
+
+/** Whole-kernel curves, then those of which each layer gets a small multiple. */
+const layerPanels = ['along-alignment', 'along-distance', 'along-rank', 'along-split']
+
+function curvesOf(panel: Panel, part: number): Curve[] {
+  return panel.curves.map(({ value, ...rest }) => ({
+    ...rest,
+    value: (checkpoint) =>
+      value(part < 0 ? checkpoint.total : (checkpoint.parts[part] as PlainMeasures)),
+  }))
+}
+
+function wholeKernel(training: ProbeTraining): Markup {
+  return html`<div class="curves">${panels(training).map((panel) => {
+    const { id, title, note, domain, log } = panel
+    const drawn = curveFigure(training, curvesOf(panel, -1), {
+      ...{ id, title: `${title} of the whole kernel along training`, domain, log },
+      ...{ width: 330, height: 210 },
+    })
+    return (
+      drawn &&
+      html`<figure><figcaption>${title}</figcaption>${drawn}<p class="note">${note}</p></figure>`
+    )
+  })}</div>`
+}
+
+/** A row for each measure, a small picture for each layer, on one scale in a row. */
+function byLayer(training: ProbeTraining): Markup | null {
+  const { parts } = training
+  if (parts.length < 2) return null
+  const chosen = evenly(
+    parts.map((name, at) => ({ name, at })),
+    layerLimit,
+  )
+  const names = shortNames(parts, 16)
+  const rows = panels(training).filter(({ id }) => layerPanels.includes(id))
+  return html`<h3>Layer by layer along training</h3>
+<p>The same measures of each layer’s part of the kernel, from the input (left) to the output (right); in a row all have one scale.${
+    parts.length > layerLimit &&
+    ` Of ${parts.length} layers, ${layerLimit} are drawn, evenly over depth.`
+  }</p>
+${rows.map((panel) => {
+  const ranges = chosen.flatMap(({ at }) => rangeOf(training, curvesOf(panel, at)) ?? [])
+  if (ranges.length === 0) return null
+  const domain: [number, number] = [Math.min(...ranges), Math.max(...ranges)]
+  return html`<div class="strip"><div class="strip-name">${panel.title} <small class="note">${panel.note}</small></div><div class="small-curves">${chosen.map(
+    ({ name, at }) => {
+      const drawn = curveFigure(training, curvesOf(panel, at), {
+        ...{ id: `${panel.id}-${at}`, title: `${panel.title} of ${name} along training`, domain },
+        ...{ width: 150, height: 104, small: true },
+      })
+      return (
+        drawn &&
+        html`<figure>${drawn}<figcaption title="${name}">${names.get(name)}</figcaption></figure>`
+      )
+    },
+  )}</div></div>`
+})}`
+}
+
+function pictures(report: ProbeReport, training: ProbeTraining, scale: ColorScale): Markup {
+  const { samples, groups } = report
+  return html`<h3>The kernel at ${Math.min(kernelLimit, training.frames.length)} moments</h3>
+<p>The trace kernel, each divided by its own mean diagonal, all on the same colours.</p>
+<div class="small-pictures">${evenly(training.frames, kernelLimit).map((frame) => {
+    const checkpoint = training.checkpoints[frame.index] as ProbeCheckpoint
+    const name = nameOf(checkpoint)
+    return html`<figure>${heatmap(scaled(frame.raster, checkpoint.total.trace / samples || 1), {
+      ...{ id: `moment-${frame.index}`, title: `Trace kernel at ${name}` },
+      ...{ description: 'Small picture on the colours of the others.', scale, groups, samples },
+      ...{ side: 128, names: false },
+    })}<figcaption>${checkpoint.step === null ? checkpoint.name : `step ${checkpoint.step}`}</figcaption></figure>`
+  })}</div>`
+}
+
+/** One scale for all frames, as for the kernels before and after. */
+function scaleOf(report: ProbeReport, training: ProbeTraining): ColorScale {
+  const rasters = training.frames.map(({ index, raster }) => {
+    const { trace } = (training.checkpoints[index] as ProbeCheckpoint).total
+    return scaled(raster, trace / report.samples || 1)
+  })
+  return commonScale(rasters)
+}
+
+function facts(training: ProbeTraining): string[] {
+  const { checkpoints, learned } = training
+  const first = checkpoints[0] as ProbeCheckpoint
+  const last = checkpoints.at(-1) as ProbeCheckpoint
+  const texts: string[] = []
+  const [from, to] = [first.total.labels?.centred, last.total.labels?.centred]
+  if (from != null && to != null) {
+    texts.push(`Centred alignment with the labels went from ${unit(from)} to ${unit(to)}.`)
+  }
+  const { distance, angle } = last.total.initial
+  if (distance !== null && angle !== null) {
+    texts.push(
+      `At the end the kernel lies ${num(distance)} times its first size away from where it began, turned by ${num((180 * angle) / Math.PI)}°.`,
+    )
+  }
+  const half = halfWay(checkpoints)
+  if (half) texts.push(`Half of that turn was done at ${nameOf(half)}.`)
+  const { split } = last.total
+  if (learned && split?.rest != null && split.initialSize !== null && split.targetSize !== null) {
+    texts.push(
+      `By least squares the last kernel is ${num(split.initial)} · K₀ + ${num(split.target)} · K_ŷ + rest; their sizes are ${percent(split.initialSize)}, ${percent(split.targetSize)} and ${percent(split.rest)} of its own. ŷ is ${learned}.`,
+    )
+  }
+  return texts
+}
+
+/** The first checkpoint whose kernel turned half as far from the first as the last one's did. */
+function halfWay(checkpoints: readonly ProbeCheckpoint[]): ProbeCheckpoint | undefined {
+  const end = checkpoints.at(-1)?.total.initial.angle ?? 0
+  if (end <= 0 || checkpoints.length < 3) return undefined
+  return checkpoints.find(({ total }) => (total.initial.angle ?? 0) >= end / 2)
+}
+
+function table(training: ProbeTraining): Markup {
+  const show = (value: number | null | undefined) => (value == null ? '–' : value.toFixed(4))
+  return html`<details><summary>Numbers by checkpoint</summary><div class="scroll"><table>
+<thead><tr><th>Checkpoint</th><th class="n">Labels, centred</th><th class="n">K_ŷ</th><th class="n">K_ŷ, centred</th><th class="n">Distance</th><th class="n">1 − cos</th><th class="n">Effective rank</th><th class="n">Rest</th></tr></thead><tbody>${evenly(
+    training.checkpoints,
+    100,
+  ).map((checkpoint) => {
+    const { labels, learned, initial, effectiveRank, split } = checkpoint.total
+    const cells = [labels?.centred, learned?.alignment, learned?.centred, initial.distance]
+    const values = [
+      ...cells.map(show),
+      show(initial.rotation),
+      show(effectiveRank),
+      show(split?.rest),
+    ]
+    return html`<tr><th scope="row">${nameOf(checkpoint)}</th>${values.map((value) => html`<td class="n">${value}</td>`)}</tr>`
+  })}</tbody></table></div></details>`
+}
+
+export const training: Section = {
+  id: 'training',
+  title: 'Along training',
+  render(report) {
+    const { training: found } = report
+    if (!found || found.checkpoints.length === 0) return null
+    const scale = scaleOf(report, found)
+    const count = found.checkpoints.length
+    return html`<p>The trace kernel K at ${whole(count)} checkpoint${count === 1 ? '' : 's'}; K₀ is that of the first.${
+      found.learned &&
+      ` K_ŷ = (ŷ − f₀)(ŷ − f₀)ᵀ, ŷ being ${found.learned} and f₀ the first outputs.`
+    }</p>
+<ul class="facts">${facts(found).map((fact) => html`<li>${fact}</li>`)}</ul>
+${wholeKernel(found)}
+<h3>Walk through the checkpoints</h3>
+<p>Choose a moment below; the arrow keys go to the next.</p>
+${slider(report, found, scale)}
+${colorBar('training-colors', 'kernel ÷ its mean diagonal', scale, (value) => num(value, 2))}
+${pictures(report, found, scale)}
+${byLayer(found)}
+${table(found)}`
+  },
+}

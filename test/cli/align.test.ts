@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { type ProbeReport, readNpy, train, writeNpy } from '../../lib/index.js'
+import { load, mlp, samples } from '../support/networks.js'
+import { Random } from '../support/onnx.js'
+
+const run = promisify(execFile)
+const main = 'dist/lib/cli/main.js'
+type Teardown = { teardown(fn: () => Promise<void>): void }
+
+/** A network, samples, labels, and a folder of a training's checkpoints. */
+async function made(t: Teardown) {
+  const folder = await mkdtemp(join(tmpdir(), 'align-cli-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const random = new Random(41)
+  const bytes = mlp(random, [4, 6, 3])
+  const network = await load(t, bytes)
+  const x = samples(random, [20, 4])
+  const target = { data: Int32Array.from({ length: 20 }, (_, i) => i % 3), shape: [20] }
+  const paths = {
+    model: join(folder, 'start.onnx'),
+    x: join(folder, 'x.npy'),
+    y: join(folder, 'y.npy'),
+    steps: join(folder, 'steps'),
+    out: join(folder, 'out'),
+  }
+  await writeFile(paths.model, bytes)
+  await writeNpy(paths.x, x)
+  await writeNpy(paths.y, target)
+  await train(
+    network,
+    { x, target },
+    {
+      epochs: 12,
+      batch: 10,
+      optimizer: { kind: 'sgd', learningRate: 0.1 },
+      checkpoints: { folder: paths.steps, every: 3 },
+    },
+  )
+  return paths
+}
+
+test('align: a folder of checkpoints becomes JSON, CSV and eigenvalues', async (t) => {
+  const { model, steps, x, y, out } = await made(t)
+  const args = [main, 'align', model, steps, '--input', x, '--target', y, '--top', '1,4']
+  const { stdout, stderr } = await run(process.execPath, [...args, '--out', out])
+  t.is(stderr, '')
+  t.regex(stdout, /weights-12 /)
+  t.deepEqual((await readdir(out)).sort(), ['alignment.csv', 'alignment.json', 'eigenvalues.npy'])
+  const found = JSON.parse(await readFile(join(out, 'alignment.json'), 'utf8'))
+  t.is(found.kind, 'adaptive-tangent/alignment')
+  t.is(found.learned, 'last')
+  const seen = found.checkpoints.map(({ name, step }: { name: string; step: number }) => [
+    name,
+    step,
+  ])
+  t.deepEqual(seen, [
+    ['start', 0],
+    ['weights-3', 3],
+    ['weights-6', 6],
+    ['weights-9', 9],
+    ['weights-12', 12],
+  ])
+  t.is(found.checkpoints[0].total.initial.distance, 0)
+  t.true(found.checkpoints[4].total.initial.distance > 0)
+  t.deepEqual(Object.keys(found.checkpoints[1].parts), ['l.0', 'l.1'])
+  t.is(found.checkpoints[1].total.labels.energy.length, 2)
+  const lines = (await readFile(join(out, 'alignment.csv'), 'utf8')).trimEnd().split('\n')
+  t.is(lines.length, 1 + 5 * 3)
+  t.true(lines.every((line) => line.split(',').length === lines[0]?.split(',').length))
+  t.deepEqual((await readNpy(join(out, 'eigenvalues.npy'))).shape, [5, 20])
+
+  const { stdout: json } = await run(process.execPath, [
+    ...[main, 'align', model, join(steps, 'weights-3.safetensors'), '--no-model', '--json'],
+    ...['--input', x, '--by', 'total', '--kernel', 'full', '--spectrum', 'none', '--out', out],
+  ])
+  const { checkpoints } = JSON.parse(json)
+  t.is(checkpoints.length, 1)
+  t.is(checkpoints[0].total.labels, null)
+  t.is(checkpoints[0].total.effectiveRank, null)
+})
+
+test('what does not fit is one sentence and exit 2', async (t) => {
+  const { model, steps, x, out } = await made(t)
+  const refused = async (args: string[], message: RegExp) => {
+    const error = await t.throwsAsync<Error & { code: number; stderr: string }>(
+      run(process.execPath, [main, ...args, '--out', out]),
+    )
+    t.is(error?.code, 2)
+    t.regex(error?.stderr ?? '', message)
+    t.is(error?.stderr.trim().split('\n').length, 1)
+  }
+  const state = join(steps, 'state.safetensors')
+  await refused(['align', model, state, '--input', x], /state\.safetensors/)
+  await refused(['align', model, out, '--input', x], /out/)
+  await refused(
+    ['align', model, join(steps, '..', 'steps', '..'), '--input', x, '--learned', 'target'],
+    /target/,
+  )
+})
+
+test('probe --checkpoints: the report follows the training', async (t) => {
+  const { model, steps, x, y, out } = await made(t)
+  const args = [main, 'probe', model, '--checkpoints', steps, '--input', x, '--target', y]
+  await run(process.execPath, [...args, '--out', out])
+  const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as ProbeReport
+  t.deepEqual(
+    report.networks.map(({ name }) => name),
+    ['start', 'weights-12'],
+  )
+  t.is(report.training?.checkpoints.length, 5)
+  t.is(report.training?.learned, 'the last checkpoint’s outputs')
+  // The last checkpoint is the network after training.
+  const { trace } = report.networks[1] ?? {}
+  const last = report.training?.checkpoints.at(-1)?.total.trace as number
+  t.true(Math.abs(last / (trace as number) - 1) < 1e-4)
+  const page = await readFile(join(out, 'report.html'), 'utf8')
+  t.true(page.includes('id="training"'))
+})
