@@ -1,19 +1,35 @@
 import { type NdArray, toFloat32 } from './arrays/index.js'
+import { jacobians, type ParameterArrays } from './calls/jacobian.js'
 import { kernels, type NtkOptions, type TangentKernels } from './calls/ntk.js'
 import { checkPath, type QuadratureRule, weightPath } from './calls/path.js'
 import { run } from './calls/run.js'
-import { type Core, cores } from './core.js'
+import { type Core, cores, type DerivativeOptions } from './core.js'
 import { badArgument } from './errors.js'
 import type { Inputs } from './inputs.js'
 import { TangentKernel } from './kernel.js'
 import type { Network } from './network.js'
 
-/** Options of {@link averageKernel}. */
-export interface AverageOptions extends NtkOptions {
+/** How a path of weights is looked at. */
+export interface PathOptions {
   /** Nodes of the quadrature on each piece of the path (default 50). */
   points?: number | undefined
   /** Midpoints of equal parts (default), or the Gauss–Legendre nodes, for smooth networks. */
   rule?: QuadratureRule | undefined
+}
+
+/** Options of {@link averageKernel}. */
+export interface AverageOptions extends NtkOptions, PathOptions {}
+
+/** Options of {@link averageFeatures}. */
+export interface AverageFeatureOptions extends DerivativeOptions, PathOptions {}
+
+/** Tangent features that were averaged over a path of weights. */
+export interface AverageFeatures {
+  /** F̄ by parameter, (N, O, …shape). */
+  features: ParameterArrays
+  residual: PathResidual
+  points: number
+  rule: QuadratureRule
 }
 
 /** How well averaged features explain the change of the outputs: it judges the quadrature. */
@@ -58,18 +74,7 @@ export async function averageKernel(
   x: Inputs,
   options: AverageOptions = {},
 ): Promise<AverageKernel> {
-  const networks = [...(Array.isArray(from) ? from : [from]), ...(to ? [to] : [])] as Network[]
-  const path = checkPath(
-    networks.map((network) => cores.get(network)),
-    'networks',
-  )
-  const { points = 50, rule = 'uniform' } = options
-  if (!Number.isInteger(points) || points < 1 || points > 100_000) {
-    throw badArgument('options.points', 'a whole number ≥ 1', points)
-  }
-  if (rule !== 'uniform' && rule !== 'gauss-legendre') {
-    throw badArgument('options.rule', 'uniform or gauss-legendre', rule)
-  }
+  const { path, points, rule } = pathOf(from, to, options)
   const [first] = path as [Core]
   const split = options.by !== undefined && options.by !== 'total'
   const { kernels: found, change } = await kernels(
@@ -89,6 +94,44 @@ export async function averageKernel(
   }
 }
 
+/**
+ * The averaged features F̄(x) = ∫₀¹ ∂f(x; θ_t)/∂θ dt themselves, by parameter, with the arguments of
+ * {@link averageKernel}, whose kernel is F̄F̄ᵀ. They take the memory of a Jacobian.
+ * @throws TangentError `BAD_ARGUMENT` when the networks do not share an architecture,
+ *   `MEMORY_BUDGET`.
+ */
+export async function averageFeatures(
+  from: Network | readonly Network[],
+  to: Network | undefined,
+  x: Inputs,
+  options: AverageFeatureOptions = {},
+): Promise<AverageFeatures> {
+  const { path, points, rule } = pathOf(from, to, options)
+  const found = await jacobians(path[0] as Core, x, options, weightPath(path, rule, points))
+  const residual = await residualOf(path, x, found.change as NdArray<Float32Array>, options)
+  return { features: found.features, residual, points, rule }
+}
+
+/** The networks of a path, and how it is looked at. */
+function pathOf(
+  from: Network | readonly Network[],
+  to: Network | undefined,
+  { points = 50, rule = 'uniform' }: PathOptions,
+): { path: Core[]; points: number; rule: QuadratureRule } {
+  const networks = [...(Array.isArray(from) ? from : [from]), ...(to ? [to] : [])] as Network[]
+  const path = checkPath(
+    networks.map((network) => cores.get(network)),
+    'networks',
+  )
+  if (!Number.isInteger(points) || points < 1 || points > 100_000) {
+    throw badArgument('options.points', 'a whole number ≥ 1', points)
+  }
+  if (rule !== 'uniform' && rule !== 'gauss-legendre') {
+    throw badArgument('options.rule', 'uniform or gauss-legendre', rule)
+  }
+  return { path, points, rule }
+}
+
 function sum(parts: TangentKernels): TangentKernel {
   const [first, ...others] = [...parts.values()]
   const { data, shape, kind, symmetric } = first as TangentKernel
@@ -105,7 +148,7 @@ async function residualOf(
   path: readonly Core[],
   x: Inputs,
   explained: NdArray<Float32Array>,
-  options: AverageOptions,
+  options: DerivativeOptions,
 ): Promise<PathResidual> {
   const { threads, signal } = options
   const [start, end] = await Promise.all(

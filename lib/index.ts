@@ -28,9 +28,13 @@ export {
   writeTensor,
 } from './arrays/index.js'
 export {
+  type AverageFeatureOptions,
+  type AverageFeatures,
   type AverageKernel,
   type AverageOptions,
+  averageFeatures,
   averageKernel,
+  type PathOptions,
   type PathResidual,
 } from './average.js'
 export type { DrawOptions, InitializationScheme } from './builder/draw.js'

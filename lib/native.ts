@@ -163,6 +163,7 @@ export interface NativeNtkOptions extends NativeJobOptions {
 export interface NativeJacobianOptions extends NativeJobOptions {
   /** One shared block per parameter, float32 (N, O, …shape). */
   results: number[]
+  path?: NativeNtkOptions['path']
 }
 
 export interface NativeVjpOptions extends NativeJobOptions {

@@ -15,12 +15,10 @@ export interface MeasureOptions
   initial?: TangentKernel | undefined
   /** The kernel before it. */
   previous?: TangentKernel | undefined
-  /** ŷ (N, O), as for {@link alignmentAlong}. */
+  /** ŷ (N, O), or (N,) for one output; default: no K_ŷ. */
   learned?: AlongOptions['learned']
   /** f_0 (N, O) of K_ŷ = (ŷ − f_0)(ŷ − f_0)ᵀ; default: zero. */
   outputs?: ArrayLike<number> | undefined
-  /** How many outputs a trace kernel was made of (default: those of ŷ). */
-  count?: number | undefined
   /** Eigenvalues and energies too (default: true). */
   spectrum?: boolean | undefined
 }
@@ -48,9 +46,9 @@ export async function measureKernel(
     throw badArgument(`options.${name}`, `a kernel (${shape.join(', ')})`, other.shape.join(', '))
   }
   const given = learned ? learned.data.length / samples : 1
-  const outputs = kind === 'full' ? kernel.outputs : (options.count ?? given)
+  const outputs = kind === 'full' ? kernel.outputs : given
   const where = { samples, outputs: Array.from({ length: outputs }, (_, o) => o), kernel: kind }
-  const values = learnedOutputs(learned, target, where)
+  const values = learnedOutputs(learned, undefined, where)
   const start = options.outputs ?? new Float64Array(samples * outputs)
   if (values && start.length !== values.length) {
     throw badArgument('options.outputs', `${values.length} numbers`, `${start.length} numbers`)

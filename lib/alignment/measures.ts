@@ -2,8 +2,8 @@
 import { TangentError } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import { native } from '../native.js'
-import type { NativeKernelChange, NativeKernelMeasures } from './native.js'
 import { call } from '../solve/native-call.js'
+import type { NativeKernelChange, NativeKernelMeasures } from './native.js'
 import type { Factor } from './targets.js'
 import type { KernelChange, KernelMeasures, TargetAlignment } from './types.js'
 

@@ -2,6 +2,7 @@ import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
 import { compute, type Prepared, prepare } from './derive.js'
+import type { WeightPath } from './path.js'
 
 export type ParameterArrays = Map<string, NdArray<Float32Array>>
 
@@ -10,25 +11,43 @@ export async function jacobian(
   inputs: Inputs,
   options: DerivativeOptions,
 ): Promise<ParameterArrays> {
+  return (await jacobians(core, inputs, options)).features
+}
+
+/** The same, averaged over a path where one is given. */
+export async function jacobians(
+  core: Core,
+  inputs: Inputs,
+  options: DerivativeOptions,
+  path?: WeightPath,
+): Promise<{ features: ParameterArrays; change: NdArray<Float32Array> | undefined }> {
   const prepared = await prepare(core, inputs, options)
   const parameters = core.architecture.active.map(({ parameter }) => parameter)
   const rows = prepared.x.samples * prepared.outputs.length
   const total = parameters.reduce((sum, { count }) => sum + count, 0)
   const { blocks } = await compute(
     prepared,
-    parameters.map(({ count }) => rows * count),
-    (results) => ({ kind: 'jacobian', results: results.map(({ id }) => id) }),
+    [...parameters.map(({ count }) => rows * count), ...(path ? [rows] : [])],
+    (results) => ({
+      kind: 'jacobian',
+      results: results.slice(0, parameters.length).map(({ id }) => id),
+      ...(path ? { path: { ...path.job, change: results.at(-1)?.id ?? -1 } } : {}),
+    }),
     {
       what: `The Jacobian of ${rows} outputs by ${total} parameters`,
       fits: () => fitting(prepared, total),
     },
+    { path: path?.message },
   )
-  return new Map(
+  const change = blocks[parameters.length]
+  const features = new Map(
     parameters.map(({ name, shape }, p) => {
       const { data } = blocks[p] as (typeof blocks)[number]
       return [name, { data, shape: [prepared.x.samples, prepared.outputs.length, ...shape] }]
     }),
   )
+  const shape = [prepared.x.samples, prepared.outputs.length]
+  return { features, change: change && { data: change.data, shape } }
 }
 
 function fitting({ budget, outputs }: Prepared, parameters: number): string {

@@ -76,7 +76,7 @@ export type JobMessage =
       results: number[]
       path?: NativeNtkOptions['path']
     }
-  | { kind: 'jacobian'; results: number[] }
+  | { kind: 'jacobian'; results: number[]; path?: NativeNtkOptions['path'] }
   | { kind: 'vjp'; cotangents: Float32Array; columns: number; results: number[] }
   | { kind: 'jvp'; directions: (Float32Array | null)[]; columns: number; result: number }
   | { kind: 'normal'; directions: (Float32Array | null)[]; columns: number; results: number[] }

@@ -102,7 +102,7 @@ export function curveFigure(
     description: ends.join(' '),
     width,
     height,
-    marginLeft: small ? 34 : 46,
+    marginLeft: small ? 42 : 46,
     marginRight: small ? 6 : 12,
     marginTop: small ? 6 : 10,
     marginBottom: small ? 20 : 38,

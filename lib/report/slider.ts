@@ -9,7 +9,7 @@ import type { ProbeReport } from './types.js'
 
 /** How a checkpoint is called in texts. */
 export const nameOf = ({ name, step }: ProbeCheckpoint): string =>
-  step === null ? name : `${name}, step ${step}`
+  step === null || name.includes(String(step)) ? name : `${name}, step ${step}`
 
 /** Which frame is shown when which button is chosen: the page has no script. */
 function rules(frames: number): Markup {
@@ -116,7 +116,7 @@ export function slider(report: ProbeReport, training: ProbeTraining, scale: Colo
     high: Math.max(...values) * 1.2,
   }
   const of = (frame: ProbeFrame) => training.checkpoints[frame.index] as ProbeCheckpoint
-  return html`<div class="slider" role="radiogroup" aria-label="Checkpoint shown">${rules(frames.length)}
+  return html`<div class="slider" style="--frames:${frames.length}" role="radiogroup" aria-label="Checkpoint shown">${rules(frames.length)}
 ${frames.map(
   (frame, at) =>
     html`<input type="radio" name="checkpoint" id="at-${at}" aria-label="${nameOf(of(frame))}" title="${nameOf(of(frame))}"${new Markup(at === frames.length - 1 ? ' checked' : '')}>`,

@@ -64,12 +64,12 @@ figcaption + svg.plot + .note, .curves .note { margin: 2px 0 0; font-size: 13px;
 .small-curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 150px)); gap: 10px; }
 .small-curves figcaption { font-weight: 400; color: var(--soft); font-size: 12.5px; margin: 2px 0 0; }
 .strip-name .note { font-weight: 400; }
-.slider { display: flex; flex-wrap: wrap; background: var(--raised); border-radius: 10px; padding: 14px; margin: 6px 0 14px; }
-.slider > input { appearance: none; flex: 1 1 0; min-width: 0; height: 30px; margin: 0; cursor: pointer; border-radius: 4px; background: linear-gradient(var(--line), var(--line)) center / 100% 4px no-repeat; position: relative; }
+.slider { display: grid; grid-template-columns: repeat(var(--frames), minmax(0, 1fr)); background: var(--raised); border-radius: 10px; padding: 14px; margin: 6px 0 14px; }
+.slider > input { appearance: none; width: auto; min-width: 0; height: 30px; margin: 0; cursor: pointer; border-radius: 4px; background: linear-gradient(var(--line), var(--line)) center / 100% 4px no-repeat; position: relative; }
 .slider > input::after { content: ""; position: absolute; left: 50%; top: 50%; width: 8px; height: 8px; margin: -4px; border-radius: 50%; background: var(--soft); }
 .slider > input:checked::after { width: 18px; height: 18px; margin: -9px; background: var(--after); }
 .slider > input:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
-.frames { flex: 0 0 100%; margin-top: 8px; }
+.frames { grid-column: 1 / -1; min-width: 0; margin-top: 8px; }
 .frame { display: none; }
 .frame-name { font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
 .frame-name small { color: var(--soft); font-weight: 400; margin-left: 6px; }

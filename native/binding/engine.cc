@@ -204,6 +204,10 @@ Napi::Value EngineObject::jacobian(const Napi::CallbackInfo& info) {
     const int64_t rows =
         checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size()));
     auto results = parameter_results(options, tape, rows, holdings);
+    if (auto path = to_path(options, tape, settings, holdings)) {
+      return std::make_unique<AverageJacobianJob>(tape, std::move(settings), std::move(results),
+                                                  std::move(*path));
+    }
     return std::make_unique<JacobianJob>(tape, std::move(settings), std::move(results));
   });
 }

@@ -1,6 +1,11 @@
 #include "contraction/jacobian_job.h"
 
+#include <algorithm>
+
 #include "contraction/jacobian_sink.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/shape.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -13,6 +18,71 @@ void JacobianJob::block(const Frame& frame) {
   JacobianSink sink(results_, parameter_sizes(frame), at_, pool_);
   reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
                settings_.control, sink);
+}
+
+AverageJacobianJob::AverageJacobianJob(const Tape& tape, JobSettings settings,
+                                       std::vector<float*> results, Path path)
+    : Job(tape, std::move(settings)), results_(std::move(results)), path_(std::move(path)) {
+  block_size_ = samples_per_block(static_cast<int64_t>(settings_.outputs.size()));
+  if (settings_.block <= 0) {
+    // One node's Jacobian of a block lies beside the sums.
+    const auto quarter =
+        static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 28));
+    int64_t numbers = 1;
+    for (int id : tape_.parameters) numbers += element_count(tape_.values[id].static_shape);
+    const int64_t bytes = 4 * numbers * static_cast<int64_t>(settings_.outputs.size());
+    block_size_ = std::clamp<int64_t>(quarter / bytes, 1, block_size_);
+  }
+  settings_.control.expect(settings_.samples * static_cast<int64_t>(path_.weights.size()));
+}
+
+std::optional<Want> AverageJacobianJob::next() {
+  if (at_ >= settings_.samples) return std::nullopt;
+  return Want{0, at_, std::min(block_size_, settings_.samples - at_),
+              path_.change ? Passes::kBoth : Passes::kReverse, static_cast<int>(node_)};
+}
+
+void AverageJacobianJob::compute(const Frame& frame) {
+  if (frame.samples != next()->count) throw Error("BAD_ARGUMENT", "Another block was asked for");
+  try {
+    add(frame);
+  } catch (...) {
+    // The block begins anew, at the first node, which overwrites the sums.
+    node_ = 0;
+    throw;
+  }
+  settings_.control.advance(frame.samples);
+  if (++node_ < path_.weights.size()) return;
+  node_ = 0;
+  at_ += frame.samples;
+}
+
+void AverageJacobianJob::add(const Frame& frame) {
+  const auto count = static_cast<int64_t>(settings_.outputs.size());
+  const std::vector<int64_t> sizes = parameter_sizes(frame);
+  std::vector<std::shared_ptr<float>> held;
+  std::vector<float*> parts;
+  for (int64_t size : sizes) {
+    held.push_back(pool_.floats(checked_mul(frame.samples * count, size)));
+    parts.push_back(held.back().get());
+  }
+  JacobianSink sink(parts, sizes, 0, pool_);
+  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
+               settings_.control, sink);
+  const auto weight = static_cast<float>(path_.weights[node_]);
+  const bool fresh = node_ == 0;
+  for (size_t p = 0; p < sizes.size(); ++p) {
+    const int64_t length = frame.samples * count * sizes[p];
+    float* to = results_[p] + at_ * count * sizes[p];
+    const float* from = parts[p];
+    const bool written = sink.written(static_cast<int>(p));
+    parallel_for(length, 1 << 16, [&](int64_t first, int64_t last) {
+      for (int64_t e = first; e < last; ++e)
+        to[e] = (fresh ? 0.0f : to[e]) + (written ? weight * from[e] : 0.0f);
+    });
+  }
+  if (path_.change)
+    add_change(tape_, frame, path_, node_, at_, settings_.outputs, pool_, settings_.control);
 }
 
 GradientJob::GradientJob(const Tape& tape, JobSettings settings, int64_t columns,

@@ -2,6 +2,7 @@
 
 #include "contraction/gradient.h"
 #include "contraction/job.h"
+#include "contraction/path.h"
 
 namespace at {
 
@@ -15,6 +16,25 @@ class JacobianJob final : public SweepJob {
 
  private:
   std::vector<float*> results_;
+};
+
+// Jacobians averaged over the nodes of a path, each block of samples at all of them in turn.
+class AverageJacobianJob final : public Job {
+ public:
+  AverageJacobianJob(const Tape& tape, JobSettings settings, std::vector<float*> results,
+                     Path path);
+  std::optional<Want> next() override;
+
+ protected:
+  void compute(const Frame& frame) override;
+
+ private:
+  void add(const Frame& frame);
+
+  std::vector<float*> results_;
+  Path path_;
+  int64_t at_ = 0;
+  size_t node_ = 0;
 };
 
 // Jᵀu: results[p] (columns, …shape) = Σ_i Σ_o u[i,o,column] ∂f_o(x_i)/∂θ_p for `vectors`

@@ -4,7 +4,6 @@
 
 #include "contraction/tile.h"
 #include "core/error.h"
-#include "forward/pass.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -83,25 +82,14 @@ Block NtkJob::collect(const Frame& frame, const Want& want) {
     collector_ = std::make_unique<PathCollector>(task_, parameter_sizes(frame), uses_, pool_);
   collector_->weigh(path_->weights[static_cast<size_t>(node_)]);
   pass(*collector_);
-  if (path_->change && want.side == 0) explain(frame, want);
+  if (path_->change && want.side == 0) {
+    add_change(tape_, frame, *path_, static_cast<size_t>(node_), want.first, settings_.outputs,
+               pool_, settings_.control);
+  }
   if (node_ + 1 < static_cast<int>(path_->weights.size())) return {};
   Block block = collector_->finish(want.first, want.count, count, methods_);
   collector_.reset();
   return block;
-}
-
-// Adds this node's part of F̄·Δθ.
-void NtkJob::explain(const Frame& frame, const Want& want) {
-  const auto node = static_cast<size_t>(node_);
-  const auto count = static_cast<int64_t>(settings_.outputs.size());
-  const auto& directions = path_->directions[static_cast<size_t>(path_->segments[node])];
-  auto part = pool_.floats(want.count * count);
-  const auto tangent = forward_pass(tape_, frame, 1, directions, pool_, settings_.control);
-  read_tangent(tape_, frame, settings_.outputs, 1, tangent.get(), part.get());
-  float* change = path_->change + want.first * count;
-  const auto weight = static_cast<float>(path_->change_weights[node]);
-  for (int64_t e = 0; e < want.count * count; ++e)
-    change[e] = (node == 0 ? 0 : change[e]) + weight * part.get()[e];
 }
 
 void NtkJob::use(Block block, const Want& want) {

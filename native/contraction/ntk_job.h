@@ -25,7 +25,6 @@ class NtkJob final : public Job {
   void compute(const Frame& frame) override;
 
  private:
-  void explain(const Frame& frame, const Want& want);
   Block collect(const Frame& frame, const Want& want);
   void use(Block block, const Want& want);
   KernelTask task_;

@@ -2,8 +2,22 @@
 
 #include "core/parallel.h"
 #include "core/shape.h"
+#include "forward/pass.h"
 
 namespace at {
+
+void add_change(const Tape& tape, const Frame& frame, const Path& path, size_t node, int64_t first,
+                const std::vector<int64_t>& outputs, Pool& pool, const Control& control) {
+  const auto count = static_cast<int64_t>(outputs.size());
+  const auto& directions = path.directions[static_cast<size_t>(path.segments[node])];
+  auto part = pool.floats(frame.samples * count);
+  const auto tangent = forward_pass(tape, frame, 1, directions, pool, control);
+  read_tangent(tape, frame, outputs, 1, tangent.get(), part.get());
+  float* change = path.change + first * count;
+  const auto weight = static_cast<float>(path.change_weights[node]);
+  for (int64_t e = 0; e < frame.samples * count; ++e)
+    change[e] = (node == 0 ? 0 : change[e]) + weight * part.get()[e];
+}
 
 PathCollector::PathCollector(const KernelTask& task, std::vector<int64_t> sizes,
                              std::vector<int> uses, Pool& pool)

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "contraction/collect.h"
+#include "core/control.h"
+#include "graph/tape.h"
 
 namespace at {
 
@@ -16,6 +18,11 @@ struct Path {
   std::vector<std::vector<const float*>> directions;  // per segment and parameter; null: zero
   float* change = nullptr;                            // (N, O)
 };
+
+// Adds the node's part of F̄·Δθ for the samples [first, first + frame.samples) to path.change; the
+// first node overwrites what was there.
+void add_change(const Tape& tape, const Frame& frame, const Path& path, size_t node, int64_t first,
+                const std::vector<int64_t>& outputs, Pool& pool, const Control& control);
 
 // Adds up weighted features of several passes over the same samples, then hands the sums to a
 // collector: factors as more positions of the same matrix, dense ones number for number.

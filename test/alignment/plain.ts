@@ -40,8 +40,10 @@ export function eigen(matrix: Rows): { values: number[]; vectors: Rows } {
   let v: Rows = matrix.map((_, i) => matrix.map((_, j) => (i === j ? 1 : 0)))
   const whole = inner(matrix, matrix)
   for (let sweep = 0; sweep < 60; sweep += 1) {
-    const off = inner(a, a) - a.reduce((sum, row, i) => sum + (row[i] as number) ** 2, 0)
-    if (off <= 1e-28 * whole && sweep > 3) break
+    const off = a
+      .flatMap((row, i) => row.filter((_, j) => i !== j))
+      .reduce((sum, value) => sum + value * value, 0)
+    if (off <= 1e-30 * whole) break
     for (let p = 0; p < n; p += 1) {
       for (let q = p + 1; q < n; q += 1) {
         const off = a[p]?.[q] as number

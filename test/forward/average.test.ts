@@ -1,6 +1,6 @@
 // Kernels of features averaged along a path of weights.
 import test from 'ava'
-import { averageKernel, type NdArray, type Network } from '../../lib/index.js'
+import { averageFeatures, averageKernel, type NdArray, type Network } from '../../lib/index.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { floats, model, Random } from '../support/onnx.js'
 import { fixture, relativeError } from '../support/reference.js'
@@ -162,4 +162,91 @@ test('networks that do not belong together are refused', async (t) => {
   await t.throwsAsync(averageKernel(a, a, x, { points: 0 }), { message: /points/ })
   const { residual } = await averageKernel(a, a, x, { points: 2 })
   t.is(residual.relative, 0)
+})
+
+test('averaged features are averaged Jacobians, and their kernel is the averaged kernel', async (t) => {
+  const random = new Random(6)
+  const network0 = await load(t, mlp(random, [4, 6, 2]))
+  const network1 = await moved(t, network0, random, 0.3)
+  const network2 = await moved(t, network1, random, 0.3)
+  const x = samples(random, [7, 4])
+  for (const path of [
+    [network0, network1],
+    [network0, network1, network2],
+  ]) {
+    const points = 5
+    const sums = new Map<string, Float64Array>()
+    for (let s = 0; s + 1 < path.length; s += 1) {
+      for (let k = 0; k < points; k += 1) {
+        const [a, b] = [path[s] as Network, path[s + 1] as Network]
+        const node = await between(a, b, (k + 0.5) / points)
+        for (const [name, { data }] of await node.jacobian(x)) {
+          const sum = sums.get(name) ?? new Float64Array(data.length)
+          sums.set(name, sum)
+          data.forEach((value, e) => {
+            sum[e] = (sum[e] as number) + value / points / (path.length - 1)
+          })
+        }
+        await node.dispose()
+      }
+    }
+    const { kernel, residual } = await averageKernel(path, undefined, x, { points })
+    for (const options of [{}, { block: 2 }, { block: 1, threads: 1 }]) {
+      const found = await averageFeatures(path, undefined, x, { points, ...options })
+      for (const [name, { data, shape }] of found.features) {
+        const truth = { data: sums.get(name) as Float64Array, shape }
+        t.true(relativeError({ data, shape }, truth) < 1e-6, name)
+      }
+      t.true(Math.abs(found.residual.relative - residual.relative) < 1e-5)
+      const gram = new Float64Array(14 * 14)
+      for (const { data } of found.features.values()) {
+        const size = data.length / 14
+        for (let a = 0; a < 14; a += 1) {
+          for (let b = 0; b < 14; b += 1) {
+            for (let e = 0; e < size; e += 1) {
+              gram[a * 14 + b] =
+                (gram[a * 14 + b] as number) +
+                (data[a * size + e] as number) * (data[b * size + e] as number)
+            }
+          }
+        }
+      }
+      t.true(relativeError({ data: gram, shape: kernel.shape }, kernel) < 1e-5)
+    }
+  }
+  const picked = await averageFeatures(network0, network1, x, { points: 3, outputs: [1] })
+  t.deepEqual(picked.features.get('l.0.weight')?.shape, [7, 1, 6, 4])
+  await t.throwsAsync(averageFeatures(network0, network1, x, { points: 0 }), { message: /points/ })
+  await t.throwsAsync(averageFeatures(network0, network1, x, { memory: 2000 }), {
+    code: 'MEMORY_BUDGET',
+  })
+})
+
+test('one and two Gauss–Legendre nodes have the orders two and four', async (t) => {
+  const random = new Random(7)
+  const network0 = await load(t, smooth(random))
+  const x = samples(random, [12, 4])
+  const step = new Map(network0.parameters.map(({ name, count }) => [name, random.normals(count)]))
+  const residual = async (size: number, points: number) => {
+    const values = new Map<string, NdArray>()
+    for (const { name, shape } of network0.parameters) {
+      const own = step.get(name) as Float32Array
+      const data = network0.weight(name).data.map((w, e) => w + size * (own[e] as number))
+      values.set(name, { data, shape: [...shape] })
+    }
+    const network1 = await network0.withParameters(values)
+    const { relative } = (
+      await averageKernel(network0, network1, x, { points, rule: 'gauss-legendre' })
+    ).residual
+    await network1.dispose()
+    return relative
+  }
+  for (const [points, order] of [
+    [1, 2],
+    [2, 4],
+  ] as const) {
+    const [large, small] = [await residual(0.3, points), await residual(0.15, points)]
+    const found = Math.log2(large / small)
+    t.true(Math.abs(found - order) < 0.35 * order, `${points} nodes: ${large} ${small}`)
+  }
 })

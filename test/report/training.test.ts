@@ -121,6 +121,13 @@ test('in a browser: it fits, and the keys walk through the checkpoints', async (
         frames.flatMap((frame, at) => (frame.getBoundingClientRect().height > 0 ? [at] : [])),
       )
     t.deepEqual(await shown(), [8])
+    // The buttons lie side by side over the whole width.
+    const places = await tab.$$eval('.slider > input', (inputs) =>
+      inputs.map((input) => input.getBoundingClientRect().left),
+    )
+    for (let at = 1; at < 9; at += 1) {
+      t.true((places[at] as number) - (places[at - 1] as number) > 20, `${places}`)
+    }
     await tab.focus('#at-8')
     await tab.keyboard.press('ArrowLeft')
     t.deepEqual(await shown(), [7])
