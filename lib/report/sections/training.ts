@@ -65,7 +65,7 @@ function panels({ top, learned, checkpoints }: ProbeTraining): Panel[] {
     {
       id: 'along-alignment',
       title: 'Alignment',
-      note: 'cosine with the labels’ kernel and with K_ŷ; full lines centred',
+      note: 'cosine with the labels’ kernel (orange) and K_ŷ (blue); full lines centred',
       curves: alike,
     },
     {
