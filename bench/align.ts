@@ -1,5 +1,5 @@
 // Alignment along checkpoints of the paper's CNN: time, and how much of it is in native code.
-// `node dist/bench/align.js [CHECKPOINTS [SAMPLES]]`, with OPENBLAS_CORETYPE unset.
+// `npm run bench -- align [CHECKPOINTS [SAMPLES]]`.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
