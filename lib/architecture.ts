@@ -106,8 +106,16 @@ export class Architecture {
       active.length === this.#known.length
         ? whole
         : native.createEngine(graph, active, output).analysis
+    const refusals = [...this.analysis.refusals]
+    // Numbers that are no float32 parameters would go without a word.
+    const quantised = options.parameters === undefined ? quantisedWeights(this.graph) : []
+    if (quantised.length > 0) {
+      const known = new Set(refusals.map(({ node }) => node))
+      const hidden = native.createEngine(graph, quantised, output).analysis.refusals
+      refusals.push(...hidden.filter(({ node }) => !known.has(node)))
+    }
     const domains = new Map(graph.nodes.map(({ name, domain }) => [name, domain]))
-    this.refusals = this.analysis.refusals.map(({ node, op, why, remedy }) => {
+    this.refusals = refusals.map(({ node, op, why, remedy }) => {
       const domain = domains.get(node) ?? ''
       return { node, operator: domain === '' ? op : `${domain}::${op}`, why, remedy }
     })
@@ -239,6 +247,20 @@ function staticData(array: NdArray): NativeData | undefined {
   const type = dtypeOf(array)
   const fits = type === 'float32' || type === 'int64' || type === 'int32' || type === 'bool'
   return fits ? (array.data as NativeData) : undefined
+}
+
+const quantisedOperators =
+  /^(DequantizeLinear|QLinearConv|QLinearMatMul|ConvInteger|MatMulInteger|MatMulNBits)$/
+
+/** Ids of stored tensors that quantised operators read as weights. */
+function quantisedWeights({ native: { nodes }, statics }: PreparedGraph): number[] {
+  const readers = nodes.filter(({ op }) => quantisedOperators.test(op))
+  return readers
+    .flatMap(({ inputs }) => inputs)
+    .filter((id) => {
+      const tensor = statics.get(id)
+      return tensor && tensor.dataType !== 1 && tensor.dims.some((size) => size > 1n)
+    })
 }
 
 /** Running statistics of a BatchNormalization: no parameters, yet part of a checkpoint. */

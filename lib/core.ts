@@ -102,6 +102,19 @@ export class Core {
     }))
   }
 
+  /** Why onnxruntime cannot open the network, or null; nothing is run, no weights are sent. */
+  async obstacle(): Promise<string | null> {
+    const { host, output } = this.architecture
+    const request = { type: 'open', output, threads: 1, memory: this.memory } as const
+    try {
+      await host.ask(0, () => [], undefined, request, {}).result
+      return null
+    } catch (error) {
+      if (error instanceof TangentError) return error.message
+      throw error
+    }
+  }
+
   /** What the network makes of samples of this shape; probes it the first time. */
   async describe(x: Feed, threads: number, memory: number, watch: Watch): Promise<DescribeResult> {
     const key = x.arrays.map(({ shape }) => shape.slice(1).join('x')).join(' ')

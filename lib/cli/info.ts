@@ -1,3 +1,4 @@
+import { cores } from '../core.js'
 import type { Network } from '../network.js'
 import type { Dimension, ValueInfo } from '../onnx/index.js'
 import {
@@ -16,7 +17,8 @@ export const infoCommand: CommandDefinition = {
   options: derivativeOptions().filter(({ long }) => long !== '--outputs'),
   async run(session, [model = ''], options: NetworkOptions) {
     await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
-      const description = describe(model, network)
+      const obstacle = (await cores.get(network)?.obstacle()) ?? null
+      const description = describe(model, network, obstacle)
       session.result(description)
       session.say(...inWords(description))
     })
@@ -29,7 +31,7 @@ interface LayerInfo {
   count: number
 }
 
-function describe(model: string, network: Network) {
+function describe(model: string, network: Network, obstacle: string | null) {
   const layers = new Map<string, LayerInfo>()
   for (const { name, layer, count } of network.parameters) {
     const entry = layers.get(layer) ?? { name: layer, parameters: [], count: 0 }
@@ -65,8 +67,8 @@ function describe(model: string, network: Network) {
     constants: [...network.constants].map(([name, why]) => ({ name, why })),
     notes: network.notes,
     operators: Object.fromEntries([...network.operators].sort(([a], [b]) => (a < b ? -1 : 1))),
-    supported: network.problem === null,
-    problem: network.problem,
+    supported: network.problem === null && obstacle === null,
+    problem: network.problem ?? obstacle,
     unsupported: network.refusals,
   }
 }

@@ -79,14 +79,16 @@ function checkResize(
   shapeOf: (input: number) => InferredShape['shape'] | undefined,
 ): void {
   if (node.op !== 'Resize' && node.op !== 'Upsample') return
-  const axes = shapeOf(0)?.length ?? Infinity
+  // A value whose rank is not known has a shape without dimensions here, too.
+  const axes = shapeOf(0)?.length || Infinity
   const places = node.inputs.length > 2 ? [2, 3] : [1]
   for (const place of places) {
     const shape = shapeOf(place)
-    if (!shape || (shape.length === 1 && !((shape[0] as number) > axes))) continue
+    if (!shape || shape.length === 0) continue
+    if (shape.length === 1 && !((shape[0] as number) > axes)) continue
     throw new TangentError(
       'BAD_FILE',
-      `Expected a list of at most ${axes} scales or sizes for node ${named(node)} but they have the shape (${shape.join(', ')})`,
+      `Expected a list of one scale or size per axis for node ${named(node)} but they have the shape (${shape.join(', ')})`,
     )
   }
 }

@@ -109,6 +109,7 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
   | { type: 'run'; x: Feed; output: string; threads: number; batch: number; memory: number }
   | { type: 'describe'; plan: string; x: Feed; threads: number; batch: number; memory: number }
   | ({ type: 'compute' } & ComputeMessage)
+  | { type: 'open'; output: string; threads: number; memory: number }
   | { type: 'train'; training: number; action: TrainingAction }
 )
 

@@ -13,7 +13,10 @@ export interface Wanted {
   shapes: readonly string[]
 }
 
-/** As onnxruntime infers it: names, or '', are sizes that it does not know. */
+/**
+ * As onnxruntime infers it: names, or '', are sizes that it does not know; without dimensions where it
+ * does not know the rank.
+ */
 export interface InferredShape {
   type: string
   shape: readonly (number | string)[]

@@ -77,10 +77,12 @@ async function answer(request: Request): Promise<void> {
 
 function respond(
   request: Request,
-): Promise<RunResult | DescribeResult | ComputeResult | TrainingReply> {
+): Promise<RunResult | Opened | DescribeResult | ComputeResult | TrainingReply> {
   switch (request.type) {
     case 'run':
       return run(request)
+    case 'open':
+      return open(request)
     case 'describe':
       return describe(request)
     case 'compute':
@@ -88,6 +90,14 @@ function respond(
     case 'train':
       return train(request)
   }
+}
+
+type Opened = Record<string, never>
+
+/** Only to see whether onnxruntime takes the network. */
+async function open({ output, threads }: Request & { type: 'open' }): Promise<Opened> {
+  await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
+  return {}
 }
 
 async function train(request: Request & { type: 'train' }): Promise<TrainingReply> {

@@ -94,6 +94,11 @@ void GradientSink::dense(int parameter, int64_t count, int64_t samples,
   });
 }
 
+void GradientSink::clear_rest() {
+  for (size_t p = 0; p < sums_.size(); ++p)
+    if (!touched_[p] && sums_[p]) std::fill_n(sums_[p].get(), count_ * sizes_[p], 0.0f);
+}
+
 void GradientSums::add(const GradientSink& block) {
   if (sums_.empty()) {
     for (int64_t size : block.sizes_)
@@ -107,6 +112,7 @@ void GradientSums::add(const GradientSink& block) {
 }
 
 void GradientSums::write(const std::vector<float*>& results) const {
+  if (sums_.empty()) return;  // one block held all samples and wrote there
   for (size_t p = 0; p < results.size(); ++p)
     std::transform(sums_[p].begin(), sums_[p].end(), results[p],
                    [](double v) { return static_cast<float>(v); });

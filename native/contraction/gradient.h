@@ -24,6 +24,8 @@ class GradientSink final : public FeatureSink {
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<float> features) override;
+  // Zeros where nothing arrived, in memory of the caller's.
+  void clear_rest();
 
  private:
   friend class GradientSums;

@@ -93,11 +93,14 @@ GradientJob::GradientJob(const Tape& tape, JobSettings settings, int64_t columns
       results_(std::move(results)) {}
 
 void GradientJob::block(const Frame& frame) {
-  GradientSink sink(parameter_sizes(frame), columns_, pool_);
+  const bool whole = frame.samples == settings_.samples;
+  GradientSink sink = whole ? GradientSink(parameter_sizes(frame), columns_, pool_, results_)
+                            : GradientSink(parameter_sizes(frame), columns_, pool_);
   const auto picked = static_cast<int64_t>(settings_.outputs.size());
   auto seed = weighted_seed(tape_, frame, settings_.outputs, columns_,
                             vectors_ + at_ * picked * columns_, pool_);
   reverse_pass(tape_, frame, columns_, std::move(seed), pool_, settings_.control, sink);
+  if (whole) return sink.clear_rest();
   sums_.add(sink);
 }
 

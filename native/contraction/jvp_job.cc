@@ -35,10 +35,13 @@ void NormalJob::block(const Frame& frame) {
         forward_pass(tape_, frame, columns_, directions_, pool_, settings_.control);
     read_tangent(tape_, frame, settings_.outputs, columns_, tangent.get(), image.get());
   }
-  GradientSink sink(parameter_sizes(frame), columns_, pool_);
+  const bool whole = frame.samples == settings_.samples;
+  GradientSink sink = whole ? GradientSink(parameter_sizes(frame), columns_, pool_, results_)
+                            : GradientSink(parameter_sizes(frame), columns_, pool_);
   reverse_pass(tape_, frame, columns_,
                weighted_seed(tape_, frame, settings_.outputs, columns_, image.get(), pool_), pool_,
                settings_.control, sink);
+  if (whole) return sink.clear_rest();
   sums_.add(sink);
 }
 

@@ -26,11 +26,13 @@ Registration control_flow(const std::string& op) {
 }
 
 Registration quantised(const std::string& op, const std::string& domain = "") {
-  return Registration(op,
-                      std::make_unique<Refused>("it computes with quantised numbers, which have "
-                                                "no derivative",
-                                                "use the network as it was before quantisation"),
-                      domain);
+  return Registration(
+      op,
+      std::make_unique<Refused>("it computes with quantised numbers, which have "
+                                "no derivative",
+                                "use the network as it was before quantisation, or choose "
+                                "the float parameters that are wanted by parameters"),
+      domain);
 }
 
 Registration random(const std::string& op) {

@@ -177,6 +177,23 @@ test.serial('info tells all there is, of unsupported networks too', async (t) =>
     unsupported.map(({ operator }: { operator: string }) => operator),
     ['custom::Mystery', 'custom::Enigma'],
   )
+  // What lies before the parameters needs no derivative, yet has to run.
+  await writeFile(
+    odd,
+    model({
+      nodes: [
+        { op: 'Mystery', inputs: ['x'], outputs: ['a'], name: 'first', domain: 'custom' },
+        { op: 'Mul', inputs: ['a', 'w'], outputs: ['y'] },
+      ],
+      initializers: { w: floats([3], [1, 2, 3]) },
+      inputs: [{ name: 'x', shape: ['N', 3] }],
+      outputs: [{ name: 'y', shape: ['N', 3] }],
+      domains: { custom: 1 },
+    }),
+  )
+  const { supported, problem } = JSON.parse((await cli('info', odd, '--json')).stdout)
+  t.false(supported)
+  t.regex(problem, /onnxruntime cannot open the network.*Mystery/)
 })
 
 test.serial('a wrong call exits with 2 and one sentence', async (t) => {

@@ -65,39 +65,6 @@ test('all unsupported operators are named at once', async (t) => {
   await t.throwsAsync(network.ntk(samples(random, [2, 3])), { code: 'UNSUPPORTED' })
 })
 
-test('dropout in training mode is refused when the network is opened', async (t) => {
-  const truth = (value: number): Tensor => ({ type: 'bool', shape: [], data: [value] })
-  const source = (mode: Tensor, stored: boolean) =>
-    model({
-      nodes: [
-        { op: 'Mul', inputs: ['x', 'w'], outputs: ['a'] },
-        ...(stored
-          ? []
-          : [
-              { op: 'Constant', inputs: [], outputs: ['mode'], attributes: { value: { t: mode } } },
-            ]),
-        { op: 'Dropout', inputs: ['a', 'ratio', 'mode'], outputs: ['y'], name: 'drop' },
-      ],
-      initializers: {
-        w: floats([3], [1, 2, 3]),
-        ratio: floats([], [0.5]),
-        ...(stored ? { mode } : {}),
-      },
-      inputs: [{ name: 'x', shape: ['N', 3] }],
-      outputs: [{ name: 'y', shape: ['N', 3] }],
-      opset: 13,
-    })
-  const x = samples(random, [2, 3])
-  for (const stored of [true, false]) {
-    await t.throwsAsync(Network.load(source(truth(1), stored)), {
-      code: 'UNSUPPORTED',
-      message: /Dropout.*drop.*training mode.*evaluation mode/,
-    })
-    const network = await load(t, source(truth(0), stored))
-    t.deepEqual((await network.jacobian(x)).get('w')?.shape, [2, 3, 3])
-  }
-})
-
 test('a network without parameters', async (t) => {
   const source = model({
     nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }],

@@ -23,7 +23,7 @@ export interface CampaignOptions {
   processes: number
   /** Milliseconds of its own that one model may take: computing, or asleep. */
   timeout: number
-  onResult?: (result: Result) => void
+  onResult?: (result: Result, counts: ReadonlyMap<string, number>) => void
 }
 
 const faulty = new Set<Result['kind']>(['crash', 'hang', 'wrong', 'untyped'])
@@ -100,7 +100,7 @@ export async function campaign(options: CampaignOptions): Promise<Campaign> {
       const result = await runner.try(index, options.timeout)
       counts.set(result.kind, (counts.get(result.kind) ?? 0) + 1)
       if (faulty.has(result.kind)) faults.push(result)
-      options.onResult?.(result)
+      options.onResult?.(result, counts)
     }
     runner.stop()
   }

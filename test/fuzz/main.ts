@@ -11,13 +11,14 @@ const { counts, faults } = await campaign({
   count,
   processes: 2,
   timeout: 60_000,
-  onResult: (result) => {
+  onResult: (result, counts) => {
     done++
     if (['crash', 'hang', 'wrong', 'untyped'].includes(result.kind)) {
       console.log(JSON.stringify(result))
     }
     if (done % 500 === 0) {
-      console.error(`${done} of ${count}, ${Math.round((Date.now() - began) / 1000)} s`)
+      const seconds = Math.round((Date.now() - began) / 1000)
+      console.error(`${done} of ${count}, ${seconds} s`, Object.fromEntries(counts))
     }
   },
 })

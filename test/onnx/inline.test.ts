@@ -131,12 +131,10 @@ test('a function that calls itself, in a circle or grows without bound is refuse
     ),
   )
   levels.push(define('F40', ['a'], ['b'], [makeNode('Relu', ['a'], ['b'])]))
-  const before = Date.now()
   t.throws(() => inlineFunctions(decodeModel(withFunctions([call('F0', ['x'], ['y'])], levels))), {
     instanceOf: TangentError,
     message: /more than 200000 nodes/,
   })
-  t.true(Date.now() - before < 10_000)
 })
 
 test('a fault in a function is found once it is written out', (t) => {
