@@ -55,7 +55,7 @@ export function picture(
     wide = Math.max(wide, left - gap + 8)
     top += head + Math.max(...row.map(({ height }) => height)) + 8
   }
-  const lines = notes.flatMap((note) => wrapped(note, Math.floor((wide - 24) / 5.9)))
+  const lines = notes.flatMap((note) => wrapped(note, Math.floor((wide - 24) / 6.5)))
   lines.forEach((line, k) => {
     parts.push(
       html`<text x="14" y="${top + 14 + 16 * k}" font-size="12" fill="#4b5563">${line}</text>`.text,
