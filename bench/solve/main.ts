@@ -77,6 +77,7 @@ async function measure({ samples, outputs, network: make }: Case): Promise<void>
   const before = since(start)
   const iterations: FitIteration[] = []
   const resident = resetPeak()
+  const cpu = process.cpuUsage()
   start = performance.now()
   const model = await fitFeatures(features, y, {
     left: 2,
@@ -86,8 +87,10 @@ async function measure({ samples, outputs, network: make }: Case): Promise<void>
     stationarity: 1e-4,
     onIteration: (iteration) => iterations.push(iteration),
   })
+  const wall = since(start)
+  const { user, system } = process.cpuUsage(cpu)
   print(
-    `features ${seconds(before)}, ${(features.bytes / MIB).toFixed(0)} MiB; fit ${seconds(since(start))}, ${iterations.length} iterations, ${model.status.name}, objective ${model.objective.toPrecision(9)}, ${((peak() - resident) / MIB).toFixed(0)} MiB more at its worst`,
+    `features ${seconds(before)}, ${(features.bytes / MIB).toFixed(0)} MiB; fit ${seconds(wall)} (CPU time ${seconds((user + system) / 1e6)}), ${iterations.length} iterations, ${model.status.name}, objective ${model.objective.toPrecision(9)}, ${((peak() - resident) / MIB).toFixed(0)} MiB more at its worst`,
   )
   const last = iterations.findIndex(({ objective }) => objective <= model.objective * (1 + 1e-6))
   const took = describe(features, model, iterations.slice(0, last + 1))

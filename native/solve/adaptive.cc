@@ -165,7 +165,8 @@ void AdaptiveFit::solve(const Control& control, std::vector<double>* b, std::vec
   // Directions that are hardly stretched cost as much as the others: left out, the plain step
   // minimises an upper bound that is loose by a small share of what it promises.
   const double promise = last_.objective * last_.stationarity * last_.stationarity;
-  used_ = without_least(shaped_, started_ ? kLooseness * promise : 0);
+  loose_ = started_ ? kLooseness * promise : 0;
+  used_ = without_least(shaped_, loose_);
   if (options_.products) {
     const auto start = Clock::now();
     const auto found =
@@ -213,15 +214,20 @@ bool AdaptiveFit::by_kernel(const Control& control, std::vector<double>* fit) {
 
 double AdaptiveFit::promised(const std::vector<double>& b, const std::vector<double>& fit) const {
   // Q(B) − Q(G) of the quadratic that the plain step minimises, at its minimum G.
+  const auto blocks = static_cast<int64_t>(rules_.size());
+  std::vector<double> parts(blocks);
+  parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t n = rules_[i].size();
+      std::vector<double> step(n), scaled;
+      for (int64_t j = 0; j < n; ++j) step[j] = b[offsets_[i] + j] - b_[offsets_[i] + j];
+      scaled = step;
+      used_[i].apply(-2, scaled.data());
+      parts[i] = lapack::dot(n, step.data(), scaled.data());
+    }
+  });
   double total = 0;
-  for (size_t i = 0; i < rules_.size(); ++i) {
-    const int64_t n = rules_[i].size();
-    std::vector<double> step(n), scaled;
-    for (int64_t j = 0; j < n; ++j) step[j] = b[offsets_[i] + j] - b_[offsets_[i] + j];
-    scaled = step;
-    used_[i].apply(-2, scaled.data());
-    total += lapack::dot(n, step.data(), scaled.data());
-  }
+  for (double part : parts) total += part;
   if (options_.ridge > 0) {
     for (int64_t r = 0; r < rows_; ++r) {
       const double d = fit[r] - fit_[r];
@@ -322,7 +328,10 @@ void AdaptiveFit::settle() {
     status_ = Status::converged;
   } else if (started_) {
     flat_steps_ = last_.decrease <= kRounding ? flat_steps_ + 1 : 0;
-    if (last_.decrease <= options_.tolerance && last_.stationarity <= options_.stationarity)
+    // What was left out of the last kernel must not hide what is still to be gained.
+    const double least = options_.stationarity * options_.stationarity * last_.objective;
+    if (last_.decrease <= options_.tolerance && last_.stationarity <= options_.stationarity &&
+        loose_ <= least)
       status_ = Status::converged;
     else if (flat_steps_ >= kMaxFlatSteps)
       status_ = Status::stalled;

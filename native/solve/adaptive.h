@@ -100,6 +100,7 @@ class AdaptiveFit {
   std::vector<double> b_, fit_, alpha_;
   std::vector<Shaped> shaped_;
   std::vector<Transform> used_;  // what the last kernel was built with
+  double loose_ = 0;             // what leaving directions out of it may cost
   bool started_ = false;
   int64_t flat_steps_ = 0;
   Status status_ = Status::running;

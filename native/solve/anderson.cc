@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/lapack.h"
+#include "core/parallel.h"
 
 namespace at::solve {
 
@@ -12,6 +13,8 @@ namespace {
 // Relative to the differences' own lengths: what is left of them when they are nearly dependent.
 constexpr double kRegularisation = 1e-14;
 constexpr int64_t kHeader = 3;
+// Numbers that are worked on at once: they stay in the first-level cache.
+constexpr int64_t kStrip = 2048;
 }  // namespace
 
 Anderson::Anderson(int64_t size, int64_t residual, int depth)
@@ -34,13 +37,17 @@ bool Anderson::extrapolate(const double* x, const double* g, double* out) {
   if (started_) {
     double* df = df_.data() + next_ * residual_;
     double* dg = dg_.data() + next_ * size_;
-    for (int64_t i = 0; i < residual_; ++i) df[i] = (g[i] - x[i]) - f_[i];
-    for (int64_t i = 0; i < size_; ++i) dg[i] = g[i] - g_[i];
+    parallel_for(size_, kStrip, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < std::min(last, residual_); ++i) df[i] = (g[i] - x[i]) - f_[i];
+      for (int64_t i = first; i < last; ++i) dg[i] = g[i] - g_[i];
+    });
     count_ = std::min(count_ + 1, depth_);
-    for (int j = 0; j < count_; ++j) {
-      const double p = lapack::dot(residual_, df, df_.data() + j * residual_);
-      products_[next_ * depth_ + j] = products_[j * depth_ + next_] = p;
-    }
+    parallel_for(count_, 1, [&](int64_t first, int64_t last) {
+      for (int64_t j = first; j < last; ++j) {
+        const double p = lapack::dot(residual_, df, df_.data() + j * residual_);
+        products_[next_ * depth_ + j] = products_[j * depth_ + next_] = p;
+      }
+    });
     next_ = (next_ + 1) % depth_;
   }
   started_ = true;
@@ -59,8 +66,11 @@ bool Anderson::extrapolate(const double* x, const double* g, double* out) {
     for (int j = 0; j < count_; ++j)
       system[i * count_ + j] = products_[i * depth_ + j] * scale[i] * scale[j];
     system[i * count_ + i] += kRegularisation;
-    gamma[i] = lapack::dot(residual_, f_.data(), df_.data() + i * residual_) * scale[i];
   }
+  parallel_for(count_, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      gamma[i] = lapack::dot(residual_, f_.data(), df_.data() + i * residual_) * scale[i];
+  });
   // Nearly dependent differences can still defeat the factorisation: then more of the same.
   std::vector<double> factor;
   double shift = kRegularisation;
@@ -71,12 +81,17 @@ bool Anderson::extrapolate(const double* x, const double* g, double* out) {
   } while (lapack::cholesky(count_, factor.data(), count_) != 0 && shift < 1);
   lapack::solve_lower(false, count_, 1, factor.data(), count_, gamma.data(), 1);
   lapack::solve_lower(true, count_, 1, factor.data(), count_, gamma.data(), 1);
-  std::copy(g, g + size_, out);
-  for (int j = 0; j < count_; ++j) {
-    const double weight = gamma[j] * scale[j];
-    const double* dg = dg_.data() + j * size_;
-    for (int64_t i = 0; i < size_; ++i) out[i] -= weight * dg[i];
-  }
+  parallel_for((size_ + kStrip - 1) / kStrip, 1, [&](int64_t from, int64_t to) {
+    for (int64_t strip = from; strip < to; ++strip) {
+      const int64_t first = strip * kStrip, last = std::min(size_, first + kStrip);
+      std::copy(g + first, g + last, out + first);
+      for (int j = 0; j < count_; ++j) {
+        const double weight = gamma[j] * scale[j];
+        const double* dg = dg_.data() + j * size_;
+        for (int64_t i = first; i < last; ++i) out[i] -= weight * dg[i];
+      }
+    }
+  });
   return true;
 }
 
