@@ -1,5 +1,5 @@
-// The least time that a fit could take here: for every iteration the symmetric products of its
-// kernel at the rate of a float64 GEMM, one dpotrf of the kernel and one dgesdd of every adaptive
+// The least time that a fit could take here: for every iteration the products of its kernel
+// (of rows with rows, and of dense features with the directions that are stretched) at the rate of a float64 GEMM, one dpotrf of the kernel and one dgesdd of every adaptive
 // block, each at what it takes alone on one thread, spread over the threads without loss.
 import { native } from '../../lib/native.js'
 import type { FitIteration } from '../../lib/solve/adaptive.js'

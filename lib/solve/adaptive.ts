@@ -30,7 +30,7 @@ export interface FitIteration {
   /** Of that, building the adapted kernel, and factoring it with the solve. */
   kernelSeconds: number
   solveSeconds: number
-  /** FLOPs of the symmetric products that the adapted kernel took. */
+  /** FLOPs of the products that the adapted kernel took. */
   kernelFlops: number
 }
 

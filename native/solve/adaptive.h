@@ -36,7 +36,7 @@ struct Iteration {
   Step step = Step::plain;
   double kernel_seconds = 0;  // building K_M
   double solve_seconds = 0;   // factoring it and solving
-  double kernel_flops = 0;    // of its symmetric products
+  double kernel_flops = 0;    // of its products
 };
 
 // The adaptive model of METHOD.md section 3 for targets r (rows): the problem in B,

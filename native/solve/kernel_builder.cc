@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "core/blas.h"
 #include "core/lapack.h"
@@ -333,9 +334,23 @@ void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
     add_products(x, width, target);
     flops_ += n * n * static_cast<double>(width);
   };
-  for (size_t b : parts.updates) stream_update(*features_[b], transforms[b], control, sink);
+  const auto ranks = [&](size_t b) {
+    const auto& modes = transforms[b].modes;
+    const bool two = modes.size() == 2;
+    return std::pair<double, double>(two ? modes[0].rank() : 0, two ? modes[1].rank() : 0);
+  };
+  for (size_t b : parts.updates) {
+    const Features& f = *features_[b];
+    const auto [l, q] = ranks(b);
+    flops_ +=
+        2 * n * (static_cast<double>(f.size()) * (l + q) + 2 * l * q * static_cast<double>(f.k()));
+    stream_update(f, transforms[b], control, sink);
+  }
   for (size_t b : parts.whole) {
     const Features& f = *features_[b];
+    const auto [l, q] = ranks(b);
+    flops_ +=
+        2 * n * static_cast<double>(f.size()) * ((l > 0 ? static_cast<double>(f.m()) : 0) + 2 * q);
     const bool flat = transforms[b].numbers.empty() && transforms[b].modes.size() == 1;
     stream_transformed(f, flat ? Transform::identity({f.m(), f.k()}) : transforms[b], control,
                        sink);

@@ -22,7 +22,7 @@ class KernelBuilder {
   size_t cached_bytes() const { return cached_; }
   // k (rows × rows), both triangles.
   void build(const std::vector<Transform>& transforms, double* k, const Control& control = {});
-  // Of the last build's symmetric products.
+  // Of the last build's products: of rows with rows, and of dense features with directions.
   double flops() const { return flops_; }
 
  private:
