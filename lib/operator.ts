@@ -1,7 +1,8 @@
-import { prepare } from './calls/derive.js'
-import { ntkProduct } from './calls/product.js'
+import { type Prepared, prepare } from './calls/derive.js'
+import { productOf } from './calls/product.js'
 import type { Core, DerivativeOptions } from './core.js'
 import { badArgument } from './errors.js'
+import { sharedFeed } from './forward/shared.js'
 import type { Inputs } from './inputs.js'
 import {
   type DensityEstimate,
@@ -29,29 +30,20 @@ export class KernelOperator {
   readonly size: number
   readonly samples: number
   readonly outputs: number
-  readonly #core: Core
-  readonly #inputs: Inputs
-  readonly #options: DerivativeOptions
+  readonly #prepared: Prepared
 
-  private constructor(
-    core: Core,
-    inputs: Inputs,
-    options: DerivativeOptions,
-    samples: number,
-    outputs: number,
-  ) {
-    this.#core = core
-    this.#inputs = inputs
-    this.#options = options
-    this.samples = samples
-    this.outputs = outputs
-    this.size = samples * outputs
+  private constructor(prepared: Prepared) {
+    this.#prepared = prepared
+    this.samples = prepared.x.samples
+    this.outputs = prepared.outputs.length
+    this.size = this.samples * this.outputs
   }
 
   /** @internal */
   static async of(core: Core, inputs: Inputs, options: DerivativeOptions): Promise<KernelOperator> {
-    const { x, outputs } = await prepare(core, inputs, options)
-    return new KernelOperator(core, inputs, options, x.samples, outputs.length)
+    const prepared = await prepare(core, inputs, options)
+    // Every product needs the samples: the worker gets them once.
+    return new KernelOperator({ ...prepared, x: sharedFeed(prepared.x) })
   }
 
   /**
@@ -69,16 +61,18 @@ export class KernelOperator {
     }
     // In single precision huge and tiny vectors would overflow and vanish.
     const scale = v.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
-    const data = Float32Array.from(v, (value) => value / scale)
+    const data = new Float32Array(v.length)
+    for (let e = 0; e < v.length; e += 1) data[e] = (v[e] as number) / scale
     const shape = [this.samples, this.outputs, columns]
-    const signal = options.signal ?? this.#options.signal
-    const image = await ntkProduct(
-      this.#core,
-      this.#inputs,
+    const prepared = this.#prepared
+    const signal = options.signal ?? prepared.options.signal
+    const image = await productOf(
+      { ...prepared, options: { ...prepared.options, signal, onProgress: undefined } },
       { data, shape },
-      { ...this.#options, signal, onProgress: undefined },
     )
-    return Float64Array.from(image.data, (value) => value * scale)
+    const result = new Float64Array(image.data)
+    for (let e = 0; e < result.length; e += 1) result[e] = (result[e] as number) * scale
+    return result
   }
 
   /** The largest eigenvalues, by the Lanczos method; see `topEigenvalues`. */

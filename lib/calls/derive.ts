@@ -16,6 +16,7 @@ import type {
   PathMessage,
   PlanMessage,
 } from '../forward/protocol.js'
+import { sent } from '../forward/shared.js'
 import type { Inputs } from '../inputs.js'
 import { roomBeside } from '../memory.js'
 
@@ -94,7 +95,7 @@ export function askJob(
     {
       type: 'compute',
       plan: plan.key,
-      x,
+      x: sent(x),
       ...(x2 ? { x2 } : {}),
       ...(path ? { path } : {}),
       outputs,

@@ -2,7 +2,7 @@ import { type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument } from '../errors.js'
 import type { Inputs } from '../inputs.js'
-import { compute, prepare } from './derive.js'
+import { compute, type Prepared, prepare } from './derive.js'
 import { checkNumbers } from './vjp.js'
 
 export async function ntkProduct(
@@ -11,7 +11,14 @@ export async function ntkProduct(
   vectors: NdArray,
   options: DerivativeOptions,
 ): Promise<NdArray<Float32Array>> {
-  const prepared = await prepare(core, inputs, options)
+  return productOf(await prepare(core, inputs, options), vectors)
+}
+
+/** K·v of a call that has been prepared. */
+export async function productOf(
+  prepared: Prepared,
+  vectors: NdArray,
+): Promise<NdArray<Float32Array>> {
   const [samples, outputs] = [prepared.x.samples, prepared.outputs.length]
   const { data, shape } = toFloat32(vectors, 'v')
   const [rows, width, columns = 1] = shape

@@ -43,6 +43,8 @@ export interface FeedArray {
     | Uint16Array
     | Uint32Array
     | BigUint64Array
+  /** The shared block that holds the data, where they are not sent: see shared.ts. */
+  block?: number
 }
 
 /** Samples: the first dimension of every array is their number. */

@@ -22,6 +22,7 @@ import type {
   WorkerInit,
 } from './protocol.js'
 import { Sessions, timeInOnnxruntime, weightTensors } from './sessions.js'
+import { received } from './shared.js'
 
 const init = workerData as WorkerInit
 const port = parentPort
@@ -238,7 +239,8 @@ function describe(request: Request & { type: 'describe' }): Promise<DescribeResu
 }
 
 async function compute(request: Request & { type: 'compute' }): Promise<ComputeResult> {
-  const { x, x2, threads, batch } = request
+  const { x2, threads, batch } = request
+  const x = received(request.x)
   const plan = planOf(request.plan)
   const weights = weightsOf(request.network)
   const layout = await plan.layout(x, weights, threads, batch)

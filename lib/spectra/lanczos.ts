@@ -166,6 +166,8 @@ export class Basis {
     this.diagonal.push(dot(own, image))
     const size = norm(image)
     const rest = image.slice()
+    // In exact arithmetic that is all; what rounding leaves is small beside the rest then.
+    project(rest, this.#vectors.slice(-2))
     this.#orthogonalise(rest)
     let beta = norm(rest)
     if (beta <= 1e-10 * size || size === 0) {
@@ -182,16 +184,11 @@ export class Basis {
     this.next = rest
   }
 
-  /** Twice is enough (Giraud et al. 2005). */
+  /** Again where much was taken away; twice is enough (Giraud et al. 2005). */
   #orthogonalise(v: Float64Array): void {
-    for (let pass = 0; pass < 2; pass += 1) {
-      for (const q of this.#vectors) {
-        const along = dot(q, v)
-        for (let i = 0; i < v.length; i += 1) {
-          v[i] = (v[i] as number) - along * (q[i] as number)
-        }
-      }
-    }
+    const before = norm(v)
+    project(v, this.#vectors)
+    if (norm(v) < Math.SQRT1_2 * before) project(v, this.#vectors)
   }
 
   /** Rows of `coefficients` (count, size) as vectors (count, n). */
@@ -210,10 +207,48 @@ export class Basis {
   }
 }
 
+/** Takes away from v what lies along the orthonormal `vectors`, four of them at a time. */
+function project(v: Float64Array, vectors: readonly Float64Array[]): void {
+  const whole = vectors.length - (vectors.length % 4)
+  for (let k = 0; k < whole; k += 4) {
+    const [a, b, c, d] = vectors.slice(k, k + 4) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ]
+    let [alongA, alongB, alongC, alongD] = [0, 0, 0, 0]
+    for (let i = 0; i < v.length; i += 1) {
+      const value = v[i] as number
+      alongA += value * (a[i] as number)
+      alongB += value * (b[i] as number)
+      alongC += value * (c[i] as number)
+      alongD += value * (d[i] as number)
+    }
+    for (let i = 0; i < v.length; i += 1) {
+      const near = alongA * (a[i] as number) + alongB * (b[i] as number)
+      const far = alongC * (c[i] as number) + alongD * (d[i] as number)
+      v[i] = (v[i] as number) - (near + far)
+    }
+  }
+  for (const q of vectors.slice(whole)) {
+    const along = dot(q, v)
+    for (let i = 0; i < v.length; i += 1) v[i] = (v[i] as number) - along * (q[i] as number)
+  }
+}
+
+/** Several sums at once, which do not wait for each other. */
 export function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0
-  for (let i = 0; i < a.length; i += 1) sum += (a[i] as number) * (b[i] as number)
-  return sum
+  const whole = a.length - (a.length % 4)
+  let [p, q, r, s] = [0, 0, 0, 0]
+  for (let i = 0; i < whole; i += 4) {
+    p += (a[i] as number) * (b[i] as number)
+    q += (a[i + 1] as number) * (b[i + 1] as number)
+    r += (a[i + 2] as number) * (b[i + 2] as number)
+    s += (a[i + 3] as number) * (b[i + 3] as number)
+  }
+  for (let i = whole; i < a.length; i += 1) p += (a[i] as number) * (b[i] as number)
+  return p + q + (r + s)
 }
 
 const norm = (a: Float64Array) => Math.sqrt(dot(a, a))

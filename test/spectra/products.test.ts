@@ -119,3 +119,42 @@ test('a network’s kernel as an operator has the spectrum of the kernel', async
   t.true(Math.abs(trace.value - kernel.trace()) < 4 * trace.error)
   await t.throwsAsync(operator.product(new Float64Array(3)), { message: /45/ })
 })
+
+test('the basis stays orthonormal where eigenvalues span many orders of magnitude', async (t) => {
+  const n = 400
+  const values = Array.from({ length: n }, (_, j) => 1e6 * 0.9 ** j)
+  const { product } = withSpectrum(values, new Random(7))
+  const top = await topEigenvalues(product, n, {
+    count: 60,
+    tolerance: 1e-10,
+    maxIterations: 300,
+    vectors: true,
+  })
+  for (let i = 0; i < 60; i += 1) {
+    for (let j = 0; j <= i; j += 1) {
+      let along = 0
+      for (let e = 0; e < n; e += 1)
+        along += (top.vectors[i * n + e] as number) * (top.vectors[j * n + e] as number)
+      t.true(Math.abs(along - (i === j ? 1 : 0)) < 1e-10)
+    }
+  }
+})
+
+test('an operator keeps the samples that it was made with', async (t) => {
+  const random = new Random(6)
+  const network = await load(t, mlp(random, [6, 20, 3]))
+  const x = samples(random, [6, 6])
+  const { data } = await network.ntk(x)
+  const kernel = await network.kernelOperator(x)
+  const v = Float64Array.from({ length: kernel.size }, (_, e) => Math.cos(e))
+  const before = await kernel.product(v)
+  x.data.fill(0)
+  t.deepEqual(await kernel.product(v), before)
+  const largest = before.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  before.forEach((value, i) => {
+    let sum = 0
+    for (let j = 0; j < v.length; j += 1)
+      sum += (data[i * v.length + j] as number) * (v[j] as number)
+    t.true(Math.abs(sum - value) <= 1e-5 * largest)
+  })
+})
