@@ -107,12 +107,13 @@ export interface NativeJob {
  * The tangent features of one parameter, as ids of shared float32 blocks (see `attachBlock`): dense
  * `x` (N, O, …shape), or in factors X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] with `delta`
  * (N, O, T, m) and `h` (N, T, k), the parameter being stored m × k, or k × m when `transposed`.
+ * Where h[i,t,:] holds a single 1 there is an int32 block `columns` (N, T) in its stead.
  * `bias`: index of the parameter whose features are Σ_t δ[i,o,t,:], or -1. A dense one has rows and
  * cols where the parameter is used as one matrix.
  */
 export type NativeFeatures =
   | ({ x: number } & Partial<NativeMatrixUse>)
-  | ({ delta: number; h: number; positions: number } & NativeMatrixUse)
+  | ({ delta: number; positions: number } & ({ h: number } | { columns: number }) & NativeMatrixUse)
 
 export interface NativeMatrixUse {
   rows: number

@@ -28,6 +28,7 @@ for (const name of ['mlp_trained', 'cnn', 'resnet8_bn', 'mobilenet'])
 
 function expanded(features: ParameterFeatures): NdArray {
   if (features.kind === 'dense') return features.x
+  if (features.kind === 'rows') throw new Error('no rows are picked by number here')
   const { delta, h, transposed, shape } = features
   const [n, o, positions, m] = delta.shape as [number, number, number, number]
   const k = h.shape[2] as number

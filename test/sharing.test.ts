@@ -2,6 +2,7 @@
 // a weight behind a view keeps its features in factors.
 import test from 'ava'
 import { type NdArray, Network } from '../lib/index.js'
+import { gramOf } from './support/gram.js'
 import { floats, type ModelSpec, model, Random } from './support/onnx.js'
 import { relativeError } from './support/reference.js'
 
@@ -119,24 +120,6 @@ for (const [name, spec] of Object.entries(shared)) {
         t.true(relativeError(kernel, { data: gram, shape: kernel.shape }) < 2e-6, method)
       }
   })
-}
-
-/** J Jᵀ in double, of Jacobians (N, O, …). */
-function gramOf(jacobians: NdArray[]): Float64Array {
-  const [n, o] = (jacobians[0] as NdArray).shape as [number, number]
-  const rows = n * o
-  const gram = new Float64Array(rows * rows)
-  for (const { data } of jacobians) {
-    const width = data.length / rows
-    for (let i = 0; i < rows; i += 1)
-      for (let j = 0; j < rows; j += 1) {
-        let sum = 0
-        for (let e = 0; e < width; e += 1)
-          sum += Number(data[i * width + e]) * Number(data[j * width + e])
-        gram[i * rows + j] = (gram[i * rows + j] as number) + sum
-      }
-  }
-  return gram
 }
 
 test('a weight behind Transpose or Reshape keeps its factors and its own shape', async (t) => {

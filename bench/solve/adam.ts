@@ -58,10 +58,11 @@ export async function adam(
       described.push({ x, bias, transposed: block.transposed ?? false })
       continue
     }
-    const { positions = 1, ones = false } = block
+    const { positions = 1, ones = false, h: right } = block
+    if (right instanceof Int32Array) throw new Error('Adam knows no rows picked by number')
     const width = ones ? k - 1 : k
     const delta = await write(`d${b}.npy`, block.delta, [samples, outputs, positions, m])
-    const h = await write(`h${b}.npy`, block.h, [samples, positions, width])
+    const h = await write(`h${b}.npy`, right, [samples, positions, width])
     described.push({ delta, h, ones })
   }
   await write('y.npy', targets, [samples * outputs])

@@ -17,6 +17,17 @@ export type ParameterFeatures = { shape: number[] } & (
       matrix?: { m: number; k: number; transposed: boolean; bias: string | undefined }
     }
   | {
+      kind: 'rows'
+      /** δ, (N, O, T, m): h[i,t,:] is 1 at one column and 0 elsewhere, as for rows of an embedding. */
+      delta: NdArray<Float32Array>
+      /** That column, (N, T), from 0 to k − 1. */
+      columns: NdArray<Int32Array>
+      /** Columns of the parameter seen as a matrix. */
+      k: number
+      /** The parameter is stored k × m instead of m × k. */
+      transposed: boolean
+    }
+  | {
       kind: 'factors'
       /** δ, (N, O, T, m). */
       delta: NdArray<Float32Array>
@@ -45,9 +56,12 @@ export async function features(
   const { features: found = [] } = await result
   const parameters = core.architecture.active.map(({ parameter }) => parameter)
   const [n, o] = [prepared.x.samples, prepared.outputs.length]
-  const take = (id: number, shape: number[]): NdArray<Float32Array> => {
+  const block = (id: number, shape: number[]): [ArrayBuffer, number, number] => {
     const length = shape.reduce((product, size) => product * size, 1)
-    return { data: new Float32Array(native.attachBlock(id, 4 * length), 0, length), shape }
+    return [native.attachBlock(id, 4 * length), 0, length]
+  }
+  const take = (id: number, shape: number[]): NdArray<Float32Array> => {
+    return { data: new Float32Array(...block(id, shape)), shape }
   }
   try {
     return new Map(
@@ -63,6 +77,13 @@ export async function features(
           return [name, { kind: 'dense', shape: [...shape], x, matrix }]
         }
         const { positions, rows, cols, transposed } = entry
+        if ('columns' in entry) {
+          const delta = take(entry.delta, [n, o, positions, rows])
+          const picked = [n, positions]
+          const data = new Int32Array(...block(entry.columns, picked))
+          const columns = { data, shape: picked }
+          return [name, { kind: 'rows', shape: [...shape], delta, columns, k: cols, transposed }]
+        }
         const factors: ParameterFeatures = {
           kind: 'factors',
           shape: [...shape],
@@ -80,5 +101,6 @@ export async function features(
 }
 
 function blockIds(entry: NativeFeatures): number[] {
-  return 'x' in entry ? [entry.x] : [entry.delta, entry.h]
+  if ('x' in entry) return [entry.x]
+  return [entry.delta, 'columns' in entry ? entry.columns : entry.h]
 }

@@ -136,6 +136,9 @@ interface MatrixUse {
 function matrixOf(entry: ParameterFeatures): MatrixUse | undefined {
   if (entry.kind === 'dense') return entry.matrix
   const m = entry.delta.shape[3] as number
+  if (entry.kind === 'rows') {
+    return { m, k: entry.k, transposed: entry.transposed, bias: undefined }
+  }
   const k = entry.h.shape[2] as number
   return { m, k, transposed: entry.transposed, bias: entry.bias }
 }
@@ -153,6 +156,11 @@ function toBlock(block: BlockLayout, found: FeatureArrays): FeatureBlock {
   const isKernel = block.shape.length > 2 && bias === undefined && !block.transposed
   const size = positions.reduce((product, d) => product * d, 1)
   const columns = isKernel && inputs * size === k ? [inputs, size] : [k]
+  if (entry.kind === 'rows') {
+    const { delta, columns: picked } = entry
+    const positions = picked.shape[1] as number
+    return { name, m, k, columns, delta: delta.data, h: picked.data, positions }
+  }
   if (entry.kind === 'factors') {
     const { delta, h } = entry
     const ones = bias !== undefined

@@ -27,8 +27,11 @@ export type FeatureBlock = {
   | {
       /** (N·O, T, m): X_r = Σ_t delta_{r,t} ⊗ h_{i,t} */
       delta: Floats
-      /** (N, T, k), common to a sample's outputs; k less one with `ones`. */
-      h: Floats
+      /**
+       * (N, T, k), common to a sample's outputs; k less one with `ones`. Where every h_{i,t} holds a
+       * single 1, an Int32Array (N, T) may tell its column instead.
+       */
+      h: Floats | Int32Array
       /** T (default 1) */
       positions?: number
       /** The last column is as if every h ended in 1: that of a bias. */
@@ -189,7 +192,10 @@ function add(handle: NativeSolveFeatures, block: FeatureBlock): Promise<number> 
     const { x, transposed = false, bias } = block
     return handle.addDense(x, m, bias ? k - 1 : k, transposed, bias)
   }
-  const { delta, h, positions = 1, ones = false } = block
+  const { delta, h, positions = 1, ones = false, columns = [k] } = block
+  if (h instanceof Int32Array && columns.length > 1) {
+    throw badArgument('columns', 'one mode where h tells columns', columns)
+  }
   return handle.addFactors(delta, h, positions, m, ones ? k - 1 : k, ones)
 }
 

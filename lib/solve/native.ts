@@ -25,11 +25,12 @@ export interface NativeSolveFeatures {
   ): Promise<number>
   /**
    * delta (rows, positions, m), h (samples, positions, k): X = Σ_t δ_t ⊗ h_t; with `ones` one more
-   * column, as if every h ended in 1.
+   * column, as if every h ended in 1. An Int32Array h (samples, positions) tells where the single 1
+   * of every h_t is.
    */
   addFactors(
     delta: Float32Array | Float64Array,
-    h: Float32Array | Float64Array,
+    h: Float32Array | Float64Array | Int32Array,
     positions: number,
     m: number,
     k: number,

@@ -89,7 +89,8 @@ Napi::Value JobObject::features(const Napi::CallbackInfo& info) {
       Napi::Object entry = Napi::Object::New(env);
       if (one.delta) {
         entry.Set("delta", number(publish_block(one.delta)));
-        entry.Set("h", number(publish_block(one.h)));
+        if (one.h) entry.Set("h", number(publish_block(one.h)));
+        if (one.columns) entry.Set("columns", number(publish_block(one.columns)));
         entry.Set("positions", number(one.positions));
       } else {
         entry.Set("x", number(publish_block(one.x)));

@@ -31,6 +31,26 @@ Numbers numbers_of(const Napi::Value& value, int64_t count, const char* what,
   return {nullptr, value.As<Napi::Float64Array>().Data()};
 }
 
+bool is_columns(const Napi::Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array;
+}
+
+// In place, each from 0 to k − 1.
+const int32_t* columns_of(const Napi::Value& value, int64_t count, int64_t k,
+                          std::vector<Napi::ObjectReference>& pins) {
+  const auto array = value.As<Napi::Int32Array>();
+  if (static_cast<int64_t>(array.ElementLength()) != count)
+    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) +
+                                    " columns for h but received " +
+                                    std::to_string(array.ElementLength()));
+  for (int64_t i = 0; i < count; ++i)
+    if (array.Data()[i] < 0 || array.Data()[i] >= k)
+      throw Error("BAD_ARGUMENT", "Expected columns from 0 to " + std::to_string(k - 1) +
+                                      " for h but received " + std::to_string(array.Data()[i]));
+  pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+  return array.Data();
+}
+
 int64_t positive(const Napi::Value& value, const char* what) {
   const int64_t n = to_int64(value, what);
   if (n < 1) throw Error("BAD_ARGUMENT", std::string("Expected a positive number for ") + what);
@@ -85,7 +105,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
     });
   }
 
-  // addFactors(delta, h, positions, m, k, ones?) → the block's index
+  // addFactors(delta, h or its columns, positions, m, k, ones?) → the block's index
   Napi::Value add_factors(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const int64_t t = positive(info[2], "positions"), m = positive(info[3], "m");
@@ -93,6 +113,14 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
       const bool ones = info[5].ToBoolean();
       std::vector<Napi::ObjectReference> pins;
       const Numbers d = numbers_of(info[0], checked_mul(checked_mul(n * o, t), m), "delta", pins);
+      if (is_columns(info[1])) {
+        const int32_t* columns = columns_of(info[1], checked_mul(n, t), k, pins);
+        if (ones) throw Error("BAD_ARGUMENT", "Expected no bias beside columns");
+        return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
+          if (d.narrow) return solve::from_picks(n, o, t, m, k, d.narrow, columns);
+          return solve::from_picks(n, o, t, m, k, d.wide, columns);
+        });
+      }
       const Numbers h = numbers_of(info[1], checked_mul(checked_mul(n, t), k), "h", pins);
       same_width(d, h);
       return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {

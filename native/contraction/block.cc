@@ -20,6 +20,10 @@ int64_t Block::bytes() const {
   int64_t floats = 0;
   for (const Unit& unit : units) {
     if (unit.x) floats += samples * count * unit.size;
+    if (unit.picks) {
+      const auto entries = static_cast<int64_t>(unit.picks->columns.size());
+      floats += entries * (count * unit.picks->rows + 2);
+    }
     if (unit.delta) floats += samples * unit.positions * (count * unit.rows + unit.cols);
   }
   return floats * static_cast<int64_t>(sizeof(float));

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
+#include "contraction/picks.h"
 #include "core/parallel.h"
 #include "reverse/expand.h"
 
@@ -38,38 +40,62 @@ void BlockCollector::matrix(int parameter, MatrixUse use) {
 void BlockCollector::settle(int parameter) {
   auto& uses = collected_[parameter].uses;
   const bool join = joins_bias(parameter);
-  const MatrixUse use = concatenated(uses, join);
-  const Method method = cheapest(task_, use.dims);
+  std::vector<MatrixUse> factored, picked;
+  for (const MatrixUse& use : uses) (use.dims.picks ? picked : factored).push_back(use);
+  std::optional<MatrixUse> matrix;
+  if (!factored.empty()) matrix = concatenated(factored, join);
+  std::optional<MatrixDims> picks;
+  for (const MatrixUse& use : picked) {
+    const int64_t before = picks ? picks->positions : 0;
+    picks = use.dims;
+    picks->positions += before;
+  }
+  const Method method =
+      cheapest(task_, matrix ? &matrix->dims : nullptr, picks ? &*picks : nullptr);
   methods_[parameter] = method;
   done_[parameter] = true;
   if (join) {
-    methods_[use.bias] = method;
-    done_[use.bias] = true;
+    methods_[matrix->bias] = method;
+    done_[matrix->bias] = true;
   }
-  add_matrix(task_.groups[parameter], method, use);
-}
-
-void BlockCollector::add_matrix(int group, Method method, const MatrixUse& use) {
-  if (method == Method::kJacobian) {
-    add_expanded(group, use);
+  const int group = task_.groups[parameter];
+  if (method == Method::kJacobian && picks) {
+    add_dense(parameter, uses[0].samples, uses[0].count);
+  } else if (method == Method::kJacobian) {
+    add_expanded(group, *matrix);
+  } else if (matrix) {
+    add_factored(group, method, *matrix);
   } else {
-    add_factored(group, method, use);
+    units_.emplace_back();
+    units_.back().group = group;
+    units_.back().method = method;
   }
+  if (method == Method::kJacobian || !picks) return;
+  units_.back().picks = merge_picks(picked, pool_);
+  units_.back().crosswise = matrix && matrix->dims.transposed != picks->transposed;
 }
 
 void BlockCollector::dense(int parameter, int64_t, int64_t, std::shared_ptr<float> features) {
   collected_[parameter].dense = std::move(features);
 }
 
-// Uses of one weight in the same roles are one use with all their positions.
+// Uses of one weight in the same roles are one use with all their positions; those that pick rows
+// are a second one, of the same matrix or its transpose.
 bool BlockCollector::alike(const std::vector<MatrixUse>& uses) const {
+  const MatrixDims* seen[2] = {nullptr, nullptr};
   for (const MatrixUse& use : uses) {
-    const MatrixDims &a = use.dims, &b = uses[0].dims;
+    const MatrixDims& a = use.dims;
+    if (!seen[a.picks]) seen[a.picks] = &a;
+    const MatrixDims& b = *seen[a.picks];
     if (a.groups != b.groups || a.rows != b.rows || a.cols != b.cols ||
         a.transposed != b.transposed)
       return false;
   }
-  return true;
+  if (!seen[0] || !seen[1]) return true;
+  const MatrixDims &a = *seen[0], &b = *seen[1];
+  const bool turned = a.transposed != b.transposed;
+  return a.groups == 1 && a.rows == (turned ? b.cols : b.rows) &&
+         a.cols == (turned ? b.rows : b.cols);
 }
 
 // [X_W x_b] has the factors δ and [h 1]: then the bias costs one more column.
@@ -185,6 +211,10 @@ void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
     return piece.get();
   };
   for (const MatrixUse& use : all.uses) {
+    if (use.dims.picks && !first) {
+      add_picks(use, C * P, P, x);
+      continue;
+    }
     float* to = first ? x : scratch();
     expand_matrix(use, C * P, P, to);
     if (to != x) add(to, C * P, P);

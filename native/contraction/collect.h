@@ -37,7 +37,6 @@ class BlockCollector final : public FeatureSink {
   bool alike(const std::vector<MatrixUse>& uses) const;
   bool joins_bias(int weight) const;
   MatrixUse concatenated(std::vector<MatrixUse>& uses, bool with_ones);
-  void add_matrix(int group, Method method, const MatrixUse& use);
   void add_factored(int group, Method method, const MatrixUse& use);
   void add_expanded(int group, MatrixUse use);
   void add_dense(int parameter, int64_t samples, int64_t count);

@@ -15,6 +15,15 @@ double gemm(double m, double n, double k, double times) {
   return times * 2 * m * n * k / (kFlops * shape);
 }
 
+// Between the picked rows of one sample and another's factors, both ways.
+double cost_of_cross(const KernelTask& task, const MatrixDims& matrix, const MatrixDims& picks) {
+  const double O = static_cast<double>(task.outputs), pairs = static_cast<double>(task.pairs());
+  const double T = static_cast<double>(matrix.positions), m = static_cast<double>(picks.rows);
+  const double rows = static_cast<double>(std::min(picks.positions, picks.cols));
+  const double C = task.type == KernelType::kFull ? O : 1;
+  return 2 * pairs * rows * (gemm(O * 8, m, T, 1. / 8) + gemm(C, C * 8, m * O / C, 1. / 8));
+}
+
 }  // namespace
 
 double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
@@ -23,8 +32,9 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
   const double pairs = static_cast<double>(task.pairs());
   const double n = static_cast<double>(task.samples1 + (task.symmetric ? 0 : task.samples2));
   double m = static_cast<double>(dims.rows), k = static_cast<double>(dims.cols);
-  const double expand = T == 1 ? n * O * m * k * G * 8 / kBytes
-                               : gemm(O * m, k, T, n * G) + n * O * m * k * G * 8 / kBytes;
+  const double expand = T == 1 || dims.picks
+                            ? n * O * m * k * G * 8 / kBytes
+                            : gemm(O * m, k, T, n * G) + n * O * m * k * G * 8 / kBytes;
   // The trace kernel stacks the outputs into the rows; the diagonal one takes each output alone.
   double C = O, times = 1;
   if (task.type == KernelType::kTrace) {
@@ -36,6 +46,10 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
   }
   const double tile = 256;                // products over whole tiles are this large
   const double cell = 8 / kBytes * 0.25;  // an element-wise pass over a cached tile
+  if (dims.picks && method != Method::kJacobian) {
+    // Every position of one sample meets one of the other at most.
+    return times * pairs * std::min(T, k) * (gemm(C * 8, C * 8, m, 1. / 64) + C * C * cell);
+  }
   switch (method) {
     case Method::kStructured:
       if (T == 1) {
@@ -53,11 +67,19 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
   }
 }
 
-Method cheapest(const KernelTask& task, const MatrixDims& dims) {
+Method cheapest(const KernelTask& task, const MatrixDims* matrix, const MatrixDims* picks) {
   if (task.forced != Method::kAuto) return task.forced;
+  const auto cost = [&](Method method) {
+    if (!picks) return cost_of(method, task, *matrix);
+    if (!matrix) return cost_of(method, task, *picks);
+    // Expanded into one array, or apart and with cross terms.
+    if (method == Method::kJacobian) return cost_of(method, task, *matrix);
+    return cost_of(method, task, *matrix) + cost_of(method, task, *picks) +
+           cost_of_cross(task, *matrix, *picks);
+  };
   Method best = Method::kJacobian;
   for (Method method : {Method::kStructured, Method::kProducts})
-    if (cost_of(method, task, dims) < cost_of(best, task, dims)) best = method;
+    if (cost(method) < cost(best)) best = method;
   return best;
 }
 

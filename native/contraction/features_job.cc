@@ -23,7 +23,9 @@ class FeaturesJob::Sink final : public FeatureSink {
     ParameterFeatures& to = job_.features_[p];
     const int64_t groups = use.dims.groups, positions = use.dims.positions;
     const int64_t rows = use.dims.rows, cols = use.dims.cols;
-    const bool small = positions * (count_ * rows + cols) < count_ * sizes_[p];
+    const bool picks = use.dims.picks;
+    const bool small = positions * (count_ * rows + (picks ? 1 : cols)) < count_ * sizes_[p] &&
+                       (!picks || cols <= INT32_MAX);
     if (groups != 1 || job_.uses_[p] != 1 || !small) {
       if (groups == 1) remember(to, use);
       expand(p);
@@ -34,13 +36,17 @@ class FeaturesJob::Sink final : public FeatureSink {
     const int64_t N = job_.settings_.samples;
     if (!to.delta) {
       to.delta = job_.allocate(checked_mul(N * count_, positions * rows));
-      to.h = job_.allocate(checked_mul(N, positions * cols));
+      (picks ? to.columns : to.h) = job_.allocate(checked_mul(N, positions * (picks ? 1 : cols)));
       to.positions = positions;
       remember(to, use);
     }
-    float* h = to.h->floats() + job_.at_ * positions * cols;
-    std::memcpy(h, use.h.get(),
-                static_cast<size_t>(use.samples * positions * cols) * sizeof(float));
+    if (picks) {
+      auto* columns = static_cast<int32_t*>(to.columns->data()) + job_.at_ * positions;
+      for (int64_t column : *use.columns) *columns++ = static_cast<int32_t>(column);
+    } else {
+      std::memcpy(to.h->floats() + job_.at_ * positions * cols, use.h.get(),
+                  static_cast<size_t>(use.samples * positions * cols) * sizeof(float));
+    }
     float* delta = to.delta->floats() + job_.at_ * count_ * positions * rows;
     const int64_t T = positions, C = count_, m = rows;
     parallel_for(use.samples, grain_for(T * C * m), [&](int64_t first, int64_t last) {

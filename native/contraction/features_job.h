@@ -15,6 +15,8 @@ struct ParameterFeatures {
   std::shared_ptr<Memory> x;
   std::shared_ptr<Memory> delta;
   std::shared_ptr<Memory> h;
+  // In place of h where h[i,t,:] holds a single 1: where, int32 (N, T).
+  std::shared_ptr<Memory> columns;
   int64_t positions = 0;  // T
   int64_t rows = 0;       // m, of a dense one too where all its uses are one matrix's; else ≤ 0
   int64_t cols = 0;       // k

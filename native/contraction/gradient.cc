@@ -5,6 +5,7 @@
 #include "core/blas.h"
 #include "core/parallel.h"
 #include "core/shape.h"
+#include "reverse/expand.h"
 
 namespace at {
 
@@ -35,7 +36,14 @@ void GradientSink::matrix(int parameter, MatrixUse use) {
   const int64_t m = use.dims.rows, k = use.dims.cols, P = sizes_[parameter];
   float beta = 0;
   float* sum = sum_of(parameter, beta);
-  if (G == 1 && !use.dims.transposed) {
+  if (use.dims.picks) {
+    if (beta == 0) std::fill(sum, sum + C * P, 0.0f);
+    // Every sample adds to the same numbers: one after another.
+    MatrixUse one = use;
+    one.samples = 1;
+    one.dims.positions = n * T;
+    add_picks(one, 0, P, sum);
+  } else if (G == 1 && !use.dims.transposed) {
     // δ is (n·T × C·m) and h (n·T × k): one product for all samples and cotangents.
     blas::parallel_gemm(true, false, C * m, k, n * T, 1.0f, use.delta.get(), C * m, use.h.get(), k,
                         beta, sum, k);

@@ -35,6 +35,9 @@ void JacobianSink::write(int p, const MatrixUse& use, const Expand& expand) {
 }
 
 void JacobianSink::matrix(int p, MatrixUse use) {
+  if (use.dims.picks && written_[p])
+    return add_picks(use, use.count * sizes_[p], sizes_[p],
+                     results_[p] + first_ * use.count * sizes_[p]);
   write(p, use, [&](int64_t sample_stride, int64_t count_stride, float* to) {
     expand_matrix(use, sample_stride, count_stride, to);
   });

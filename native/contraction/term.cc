@@ -2,19 +2,22 @@
 
 #include <algorithm>
 
+#include "contraction/picks.h"
 #include "core/blas.h"
 
 namespace at {
 
 Term::Term(KernelType type, const Unit& unit, int64_t count, int64_t component)
     : method(unit.method), C(type == KernelType::kFull ? count : 1) {
-  const int64_t stacked = type == KernelType::kTrace ? count : 1;
+  stacked = type == KernelType::kTrace ? count : 1;
   const int64_t skipped = type == KernelType::kDiagonal ? component : 0;
   if (unit.x) {
     x = unit.x.get() + skipped * unit.size;
     x_sample = count * unit.size;
     size = stacked * unit.size;
-  } else {
+    return;
+  }
+  if (unit.delta) {
     delta = unit.delta.get() + skipped * unit.rows;
     delta_place = count * unit.rows;
     h = unit.h.get();
@@ -22,37 +25,35 @@ Term::Term(KernelType type, const Unit& unit, int64_t count, int64_t component)
     m = stacked * unit.rows;
     k = unit.cols;
   }
+  if (unit.picks) {
+    picks = unit.picks.get();
+    picked = picks->delta.get() + skipped * picks->rows;
+    picked_place = count * picks->rows;
+    width = stacked * picks->rows;
+    crosswise = unit.crosswise;
+  }
 }
 
 namespace {
 
-struct Tile {
-  const Term& left;
-  int64_t row0, rows;
-  const Term& right;
-  int64_t col0, cols;
-  float* out;
-  int64_t width() const { return cols * right.C; }
-};
-
 void add_dense(const Tile& t, const Control& control) {
   const Term &a = t.left, &b = t.right;
   // Cut where it would run for long without a look at the caller's wish to stop.
-  const int64_t depth = std::max<int64_t>(512, 1'000'000'000 / (t.rows * a.C * t.width() + 1));
+  const int64_t depth = std::max<int64_t>(512, 1'000'000'000 / (t.rows * a.C * t.columns() + 1));
   // Rows (i, c) are evenly spaced: C fills the sample, or is 1.
   const int64_t lda = a.C == 1 ? a.x_sample : a.size, ldb = b.C == 1 ? b.x_sample : b.size;
   for (int64_t p = 0; p < a.size; p += depth) {
     control.poll();
-    blas::gemm(false, true, t.rows * a.C, t.width(), std::min(depth, a.size - p), 1.0f,
+    blas::gemm(false, true, t.rows * a.C, t.columns(), std::min(depth, a.size - p), 1.0f,
                a.x + t.row0 * a.x_sample + p, lda, b.x + t.col0 * b.x_sample + p, ldb, 1.0f, t.out,
-               t.width());
+               t.columns());
   }
 }
 
 // T = 1: (Gram of δ) ⊙ (Gram of h).
 void add_gram_product(const Tile& t, Pool& pool) {
   const Term &a = t.left, &b = t.right;
-  const int64_t width = t.width();
+  const int64_t width = t.columns();
   auto gram = pool.floats(t.rows * a.C * width);
   auto inner = pool.floats(t.rows * t.cols + width);
   float* line = inner.get() + t.rows * t.cols;
@@ -149,7 +150,7 @@ class Positions {
       const int64_t i = (r0 + r) / a_.T;
       blas::gemm(false, true, a_.C, nj * b_.C, a_.m, 1.0f,
                  a_.delta + (t_.row0 * a_.T + r0 + r) * a_.delta_place, a_.m, z_.get() + r * ldz,
-                 b_.m, 1.0f, t_.out + i * a_.C * t_.width() + j0 * b_.C, t_.width());
+                 b_.m, 1.0f, t_.out + i * a_.C * t_.columns() + j0 * b_.C, t_.columns());
     }
   }
 
@@ -163,16 +164,17 @@ class Positions {
 
 }  // namespace
 
-void add_term(const Term& left, int64_t row0, int64_t rows, const Term& right, int64_t col0,
-              int64_t cols, float* tile, Pool& pool, const Control& control) {
-  const Tile t{left, row0, rows, right, col0, cols, tile};
-  if (left.x) {
-    add_dense(t, control);
-  } else if (left.T == 1 && left.method == Method::kStructured) {
-    add_gram_product(t, pool);
-  } else {
-    Positions(t, pool, control).run();
+void add_term(const Tile& tile, Pool& pool, const Control& control) {
+  const Term& left = tile.left;
+  if (left.x) return add_dense(tile, control);
+  if (left.delta) {
+    if (left.T == 1 && left.method == Method::kStructured) {
+      add_gram_product(tile, pool);
+    } else {
+      Positions(tile, pool, control).run();
+    }
   }
+  if (left.picks) add_picked(tile, pool, control);
 }
 
 }  // namespace at

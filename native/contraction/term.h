@@ -22,11 +22,28 @@ struct Term {
   int64_t delta_place = 0;
   const float* h = nullptr;
   int64_t T = 1, m = 1, k = 1;
+  // Picked rows: those of a sample at an entry, (C, width), at picked + entry·picked_place. They
+  // may come with factors, of the same matrix or, crosswise, of its transpose, whose δ has
+  // `stacked` outputs in it.
+  const Picks* picks = nullptr;
+  const float* picked = nullptr;
+  int64_t picked_place = 0, width = 0;
+  bool crosswise = false;
+  int64_t stacked = 1;
 };
 
-// tile (rows·C × cols·C) += the term's kernel between samples [row0, row0 + rows) of `left` and
-// [col0, col0 + cols) of `right`. One thread.
-void add_term(const Term& left, int64_t row0, int64_t rows, const Term& right, int64_t col0,
-              int64_t cols, float* tile, Pool& pool, const Control& control);
+// A term's kernel between samples [row0, row0 + rows) of `left` and [col0, col0 + cols) of `right`
+// is added to out (rows·C × cols·C).
+struct Tile {
+  const Term& left;
+  int64_t row0, rows;
+  const Term& right;
+  int64_t col0, cols;
+  float* out;
+  int64_t columns() const { return cols * right.C; }
+};
+
+// One thread.
+void add_term(const Tile& tile, Pool& pool, const Control& control);
 
 }  // namespace at

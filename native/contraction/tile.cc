@@ -91,7 +91,7 @@ void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
             if (a.units[u].group != static_cast<int>(group)) continue;
             const Term left(task.type, a.units[u], a.count, component);
             const Term right(task.type, b.units[u], b.count, component);
-            add_term(left, row.first, row.size, right, col.first, col.size, tile.get(), pool,
+            add_term({left, row.first, row.size, right, col.first, col.size, tile.get()}, pool,
                      control);
           }
           if (on_diagonal) {

@@ -101,6 +101,21 @@ MatrixFactor NodeCall::matrix(int k, const MatrixDims& dims, int with_bias) {
   return {dims, use->delta.get(), use->h.get()};
 }
 
+float* NodeCall::picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) {
+  if (input(k).batched()) throw std::logic_error("matrix features of a batched input");
+  auto use = std::make_shared<MatrixUse>();
+  use->dims = dims;
+  use->samples = pass_samples();
+  use->count = batched_ ? count_ : count_ / use->samples;
+  const int64_t places = checked_mul(use->samples, dims.positions);
+  if (static_cast<int64_t>(columns.size()) != places)
+    throw std::logic_error("as many columns as positions are needed");
+  use->delta = pool_.floats(checked_mul(places, checked_mul(use->count, dims.rows)));
+  use->columns = std::make_shared<const std::vector<int64_t>>(std::move(columns));
+  produced_[k].matrix = use;
+  return use->delta.get();
+}
+
 float* NodeCall::scratch(int64_t count) {
   scratch_.push_back(pool_.floats(count));
   return scratch_.back().get();

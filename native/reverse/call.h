@@ -36,6 +36,8 @@ class NodeCall final : public Call {
   void pass(int j, int k) override;
   void reduce(int j, int k, const float* g) override;
   MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias) override;
+  int64_t pass_samples() const override { return frame_.samples; }
+  float* picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) override;
   float* scratch(int64_t count) override;
   const Control& control() const override { return control_; }
 

@@ -20,8 +20,34 @@ void outer(const float* delta, const float* h, int64_t rows, int64_t cols, float
 
 }  // namespace
 
+void add_picks(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, float* result) {
+  const int64_t T = use.dims.positions, m = use.dims.rows, k = use.dims.cols, C = use.count;
+  const int64_t row_step = use.dims.transposed ? 1 : k, column_step = use.dims.transposed ? m : 1;
+  parallel_for(use.samples * C, grain_for(T * m), [&](int64_t first, int64_t last) {
+    for (int64_t ic = first; ic < last; ++ic) {
+      const int64_t i = ic / C, c = ic % C;
+      float* to = result + i * sample_stride + c * count_stride;
+      for (int64_t t = 0; t < T; ++t) {
+        const float* delta = use.delta.get() + ((i * T + t) * C + c) * m;
+        float* at = to + (*use.columns)[i * T + t] * column_step;
+        for (int64_t r = 0; r < m; ++r) at[r * row_step] += delta[r];
+      }
+    }
+  });
+}
+
 void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_stride,
                    float* result) {
+  if (use.dims.picks) {
+    const int64_t size = use.dims.rows * use.dims.cols, C = use.count;
+    parallel_for(use.samples * C, grain_for(size), [&](int64_t first, int64_t last) {
+      for (int64_t ic = first; ic < last; ++ic) {
+        float* to = result + ic / C * sample_stride + ic % C * count_stride;
+        std::fill(to, to + size, 0.0f);
+      }
+    });
+    return add_picks(use, sample_stride, count_stride, result);
+  }
   const int64_t G = use.dims.groups, T = use.dims.positions;
   const int64_t m = use.dims.rows, k = use.dims.cols;
   const bool transposed = use.dims.transposed;

@@ -9,6 +9,9 @@ namespace at {
 // parameter is stored in: (G, m, k), or (G, k, m) when transposed.
 void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_stride,
                    float* result);
+// Adds a use that picks to what is there, which need not be all of it: only those elements that it
+// has anything for are touched.
+void add_picks(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, float* result);
 // The same for its bias, Σ_t δ[i,0,t,c,:] (m).
 void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, float* result);
 

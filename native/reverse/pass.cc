@@ -118,11 +118,13 @@ class Pass {
   // is turned to how that one is stored. The operand itself where there is none.
   int through_views(int operand, MatrixDims& dims) const {
     MatrixDims seen = dims;
-    for (int id = operand; total_uses_[id] == 1;) {
+    for (int id = operand;;) {
       if (tape_.values[id].parameter >= 0) {
         dims = seen;
         return id;
       }
+      // Each use of the parameter is to arrive once.
+      if (total_uses_[id] != 1) break;
       const Node* producer = producers_[id];
       if (!producer || frame_.values[id].batched()) break;
       const int from = producer->inputs[0];

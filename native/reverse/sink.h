@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "core/control.h"
 #include "rules/rule.h"
@@ -15,9 +16,11 @@ struct MatrixUse {
   int64_t samples = 0;           // n
   int64_t count = 0;             // C
   std::shared_ptr<float> delta;  // (n, G, T, C, m)
-  std::shared_ptr<float> h;      // (n, G, T, k)
-  int bias = -1;                 // parameter whose features are Σ_t δ[i,0,t,c,:]
-  Control control;               // asked while the features are expanded
+  std::shared_ptr<float> h;      // (n, G, T, k); null where dims.picks
+  // Where dims.picks: h[i,t,:] is 1 at columns[i,t] and 0 elsewhere, (n, T).
+  std::shared_ptr<const std::vector<int64_t>> columns;
+  int bias = -1;    // parameter whose features are Σ_t δ[i,0,t,c,:]
+  Control control;  // asked while the features are expanded
 };
 
 // Takes the features of every parameter out of a reverse pass. A parameter that is used several

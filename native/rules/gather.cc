@@ -15,10 +15,9 @@ class Gather final : public Rule {
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
 
   void reverse(Call& call) const override {
-    const Shape& shape = call.input(0).shape;
-    if (call.per_sample(0) && axis_of(call) == 0 && shape.size() == 2)
-      return rows(call, indices_of(call));
-    reverse_copy(call, 0, 0, map_of(call));
+    const AxisMap map = map_of(call);
+    if (!call.input(0).batched() && call.output(0).size() > 0) return pick(call, map);
+    reverse_copy(call, 0, 0, map);
   }
   void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
 
@@ -42,24 +41,36 @@ class Gather final : public Rule {
     return {{before, shape[axis], after}, {before, picked, after}, {{}, indices, {}}};
   }
 
-  // Rows of an embedding (V × d): factors whose h is one of V for every token.
-  static void rows(Call& call, const std::vector<int64_t>& indices) {
-    const Shape& shape = call.input(0).shape;
-    const auto tokens = static_cast<int64_t>(indices.size());
+  // Rows of an embedding: factors whose h has one 1 for every token, and the tokens tell where. The
+  // operand (before, V, after) is seen as a matrix with one column for each number that may be
+  // picked.
+  static void pick(Call& call, const AxisMap& map) {
+    const int64_t before = map.in[0], V = map.in[1], after = map.in[2], picked = map.out[1];
+    const bool turned = after == 1 && before > 1;  // columns of before × V
+    const int64_t width = turned ? before : after, rows = turned ? picked : before * picked;
     const Activation& out = call.output(0);
-    const int64_t samples = call.samples();
-    const Places places = place_rows(
-        tokens, 1, samples, [](int64_t) { return int64_t{0}; },
-        [&](int64_t r) { return sample_of(out, r * shape[1], samples); });
+    const int64_t samples = call.pass_samples();
+    const auto first = [](int64_t) { return int64_t{0}; };
+    // In an unbatched node every sample picks the same, from a block of its own.
+    const int64_t blocks = out.batched() ? 1 : samples;
+    const Places places =
+        out.batched()
+            ? place_rows(rows, 1, samples, first,
+                         [&](int64_t r) { return sample_of(out, turned ? r : r * after, samples); })
+            : place_rows(rows * samples, 1, samples, first, [&](int64_t r) { return r / rows; });
     MatrixDims dims;
     dims.positions = places.positions;
-    dims.rows = shape[1];
-    dims.cols = shape[0];
-    dims.transposed = true;
-    const MatrixFactor factor = call.matrix(0, dims);
-    pack_blocks(call.out(0), call.count(), 1, tokens, shape[1], false, places, factor.delta);
-    fill_zero(factor.h, tokens * shape[0]);
-    for (int64_t r = 0; r < tokens; ++r) factor.h[places.slot[r] * shape[0] + indices[r]] = 1;
+    dims.rows = width;
+    dims.cols = turned ? V : before * V;
+    dims.transposed = !turned;
+    dims.picks = true;
+    std::vector<int64_t> columns(places.slot.size());
+    for (size_t r = 0; r < columns.size(); ++r) {
+      const int64_t row = static_cast<int64_t>(r) % rows;
+      columns[places.slot[r]] = row / picked * V + map.from[1][row % picked];
+    }
+    float* delta = call.picks(0, dims, std::move(columns));
+    pack_blocks(call.out(0), call.count() / blocks, blocks, rows, width, turned, places, delta);
   }
 };
 

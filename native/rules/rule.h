@@ -35,6 +35,8 @@ struct MatrixDims {
   int64_t rows = 1;       // m
   int64_t cols = 1;       // k
   bool transposed = false;
+  // h[i,t,:] holds a single 1, G = 1 (rows of an embedding): where, is told in its stead.
+  bool picks = false;
 };
 struct MatrixFactor {
   MatrixDims dims;
@@ -92,6 +94,11 @@ class Call : public NodeView {
   // `with_bias` ≥ 0 names an input whose features are Σ_t δ[i,0,t,c,:] (a bias with the same
   // cotangents, G = 1): it is then served as well and must not be written by in().
   virtual MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias = -1) = 0;
+  // n of the pass, in an unbatched node too.
+  virtual int64_t pass_samples() const = 0;
+  // For an unbatched input of any node, in place of matrix() where dims.picks: columns (n, T) says
+  // where h[i,t,:] is 1. Returns δ (n, T, C, m), to be filled, C and n being those of the pass.
+  virtual float* picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) = 0;
 };
 
 // One node in one forward pass.

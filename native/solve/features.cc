@@ -141,11 +141,31 @@ template FactoredFeatures::FactoredFeatures(int64_t, int64_t, int64_t, int64_t, 
 template FactoredFeatures::FactoredFeatures(int64_t, int64_t, int64_t, int64_t, int64_t,
                                             const double*, const double*, bool);
 
+template <class T>
+FactoredFeatures::FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
+                                   int64_t k, const T* delta, const int32_t* columns)
+    : Features(samples, outputs, m, k),
+      positions_(positions),
+      delta_(bytes_of<double>(rows(), positions, m)),
+      h_(0),
+      columns_(columns, columns + samples * positions) {
+  std::copy(delta, delta + rows() * positions * m, static_cast<double*>(delta_.data()));
+}
+
+void FactoredFeatures::project(const double* vectors, int64_t rank, double* out) const {
+  const int64_t items = samples() * positions_;
+  if (columns_.empty())
+    return blas::parallel_gemm(false, true, items, rank, k(), 1.0, h(), k(), vectors, k(), 0.0, out,
+                               rank);
+  for (int64_t i = 0; i < items; ++i)
+    for (int64_t j = 0; j < rank; ++j) out[i * rank + j] = vectors[j * k() + columns_[i]];
+}
+
 void FactoredFeatures::apply(const double* b, double* y) const {
   // (b h_t)·δ_t, summed over positions.
   const int64_t n = samples(), o = outputs(), t = positions_;
   std::vector<double> image(n * t * m());
-  blas::parallel_gemm(false, true, n * t, m(), k(), 1.0, h(), k(), b, k(), 0.0, image.data(), m());
+  project(b, m(), image.data());
   parallel_for(n, grain_for(o * t * m()), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
       for (int64_t c = 0; c < o; ++c)
@@ -166,30 +186,53 @@ void FactoredFeatures::adjoint(const double* a, double* s) const {
         for (int64_t j = 0; j < width; ++j) to[j] += w * d[j];
       }
   });
+  if (!columns_.empty()) {
+    std::fill(s, s + size(), 0.0);
+    for (int64_t i = 0; i < n * t; ++i)
+      for (int64_t j = 0; j < m(); ++j) s[j * k() + columns_[i]] += mixed[i * m() + j];
+    return;
+  }
   blas::parallel_gemm(true, false, m(), k(), n * t, 1.0, mixed.data(), m(), h(), k(), 0.0, s, k());
 }
 
 void FactoredFeatures::expand(int64_t p, int64_t count, double* out) const {
-  const int64_t t = positions_, o = outputs();
-  parallel_for(rows(), grain_for(t * count * k()), [&](int64_t first, int64_t last) {
-    for (int64_t r = first; r < last; ++r) {
-      blas::gemm(true, false, count, k(), t, 1.0, delta() + r * t * m() + p, m(),
-                 h() + r / o * t * k(), k(), 0.0, out + r * count * k(), k());
-    }
+  parallel_for(rows(), grain_for(positions_ * count * k()), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r) multiply(r, p, count, out + r * count * k());
   });
 }
 
-void FactoredFeatures::row(int64_t r, double* out) const {
-  blas::gemm(true, false, m(), k(), positions_, 1.0, delta() + r * positions_ * m(), m(),
-             h() + r / outputs() * positions_ * k(), k(), 0.0, out, k());
+void FactoredFeatures::row(int64_t r, double* out) const { multiply(r, 0, m(), out); }
+
+// Rows [p, p + count) of X_r: out (count, k).
+void FactoredFeatures::multiply(int64_t r, int64_t p, int64_t count, double* out) const {
+  const double* d = delta() + r * positions_ * m() + p;
+  const int64_t place = r / outputs() * positions_;
+  if (columns_.empty()) {
+    blas::gemm(true, false, count, k(), positions_, 1.0, d, m(), h() + place * k(), k(), 0.0, out,
+               k());
+    return;
+  }
+  std::fill(out, out + count * k(), 0.0);
+  for (int64_t t = 0; t < positions_; ++t)
+    for (int64_t j = 0; j < count; ++j) out[j * k() + columns_[place + t]] += d[t * m() + j];
 }
 
 std::shared_ptr<const Features> FactoredFeatures::select(const std::vector<int64_t>& chosen) const {
   const int64_t wide = outputs() * positions_ * m(), narrow = positions_ * k();
   const auto count = static_cast<int64_t>(chosen.size());
-  std::vector<double> d(count * wide), g(count * narrow);
-  for (int64_t i = 0; i < count; ++i) {
+  std::vector<double> d(count * wide);
+  for (int64_t i = 0; i < count; ++i)
     std::copy_n(delta() + chosen[i] * wide, wide, d.begin() + i * wide);
+  if (!columns_.empty()) {
+    std::vector<int32_t> columns;
+    for (int64_t i : chosen)
+      columns.insert(columns.end(), columns_.begin() + i * positions_,
+                     columns_.begin() + (i + 1) * positions_);
+    return std::make_shared<FactoredFeatures>(count, outputs(), positions_, m(), k(), d.data(),
+                                              columns.data());
+  }
+  std::vector<double> g(count * narrow);
+  for (int64_t i = 0; i < count; ++i) {
     std::copy_n(h() + chosen[i] * narrow, narrow, g.begin() + i * narrow);
   }
   return std::make_shared<FactoredFeatures>(count, outputs(), positions_, m(), k(), d.data(),
@@ -245,5 +288,29 @@ template std::unique_ptr<Features> from_factors(int64_t, int64_t, int64_t, int64
                                                 const float*, const float*, bool);
 template std::unique_ptr<Features> from_factors(int64_t, int64_t, int64_t, int64_t, int64_t,
                                                 const double*, const double*, bool);
+
+template <class T>
+std::unique_ptr<Features> from_picks(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
+                                     int64_t k, const T* delta, const int32_t* columns) {
+  auto factors =
+      std::make_unique<FactoredFeatures>(samples, outputs, positions, m, k, delta, columns);
+  // Comparing two columns costs no more than reading a number.
+  if (!better_dense(positions, m, k) || positions * positions < k) return factors;
+  Memory x(bytes_of<T>(samples * outputs, m, k));
+  T* to = static_cast<T*>(x.data());
+  parallel_for(factors->rows(), 1, [&](int64_t first, int64_t last) {
+    std::vector<double> row(m * k);
+    for (int64_t r = first; r < last; ++r) {
+      factors->row(r, row.data());
+      std::copy(row.begin(), row.end(), to + r * m * k);
+    }
+  });
+  return std::make_unique<DenseFeatures<T>>(samples, outputs, m, k, to);
+}
+
+template std::unique_ptr<Features> from_picks(int64_t, int64_t, int64_t, int64_t, int64_t,
+                                              const float*, const int32_t*);
+template std::unique_ptr<Features> from_picks(int64_t, int64_t, int64_t, int64_t, int64_t,
+                                              const double*, const int32_t*);
 
 }  // namespace at::solve

@@ -67,17 +67,28 @@ class DenseFeatures : public Features {
   Memory data_;
 };
 
-// The factors themselves, in double: δ (rows, T, m) and h (samples, T, k).
+// The factors themselves, in double: δ (rows, T, m) and h (samples, T, k). Where every h_t holds a
+// single 1 (rows of an embedding) only its column is kept.
 class FactoredFeatures : public Features {
  public:
   // With `ones`, h (samples, T, k) gets one more column of ones: that of a bias.
   template <class T>
   FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t k,
                    const T* delta, const T* h, bool ones = false);
+  // columns (samples, T), from 0 to k − 1.
+  template <class T>
+  FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t k,
+                   const T* delta, const int32_t* columns);
   int64_t positions() const { return positions_; }
   const double* delta() const { return static_cast<const double*>(delta_.data()); }
+  // Empty where h is kept.
+  const std::vector<int32_t>& columns() const { return columns_; }
   const double* h() const { return static_cast<const double*>(h_.data()); }
-  size_t bytes() const override { return delta_.bytes() + h_.bytes(); }
+  // out (samples·T, rank) = h·vectorsᵀ for vectors (rank, k).
+  void project(const double* vectors, int64_t rank, double* out) const;
+  size_t bytes() const override {
+    return delta_.bytes() + h_.bytes() + columns_.size() * sizeof(int32_t);
+  }
   void apply(const double* b, double* y) const override;
   void adjoint(const double* a, double* s) const override;
   void expand(int64_t p, int64_t count, double* out) const override;
@@ -85,9 +96,12 @@ class FactoredFeatures : public Features {
   std::shared_ptr<const Features> select(const std::vector<int64_t>& samples) const override;
 
  private:
+  void multiply(int64_t r, int64_t p, int64_t count, double* out) const;
+
   int64_t positions_;
   Memory delta_;
   Memory h_;
+  std::vector<int32_t> columns_;
 };
 
 // Does it pay to multiply factors of T positions out once and for all? (FLOPs of one entry of the
@@ -99,6 +113,9 @@ template <class T>
 std::unique_ptr<Features> from_factors(int64_t samples, int64_t outputs, int64_t positions,
                                        int64_t m, int64_t k, const T* delta, const T* h,
                                        bool ones = false);
+template <class T>
+std::unique_ptr<Features> from_picks(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
+                                     int64_t k, const T* delta, const int32_t* columns);
 
 // The features of a model: blocks over the same rows.
 using FeatureSet = std::vector<std::shared_ptr<const Features>>;

@@ -77,7 +77,8 @@ void KernelBuilder::plan(size_t budget) {
     } else if (factored->positions() == 1) {
       // One wide factor against many narrow ones: the widest saves most.
       if (factored->m() > 2 * kReadCost) allow(caches_[b].delta, grid_.outputs, &budget);
-      if (factored->k() > 2 * kReadCost) allow(caches_[b].h, 1, &budget);
+      if (factored->columns().empty() && factored->k() > 2 * kReadCost)
+        allow(caches_[b].h, 1, &budget);
     }
   }
 }
@@ -94,7 +95,9 @@ void KernelBuilder::add_block(size_t b, const Tiles& target, const Control& cont
   Term term;
   term.positions = factored->positions();
   term.delta = direct(factored->delta(), f.rows() * term.positions, f.m(), none, 0, 1);
-  term.h = direct(factored->h(), f.samples() * term.positions, f.k(), none, 1, 2);
+  term.h = factored->columns().empty()
+               ? direct(factored->h(), f.samples() * term.positions, f.k(), none, 1, 2)
+               : of_columns(*factored, none.modes[1]);
   parallel_for(grid_.count(), 1, [&](int64_t first, int64_t last) {
     std::vector<double> scratch;
     for (int64_t t = first; t < last; ++t) {
@@ -152,11 +155,7 @@ KernelBuilder::Gram KernelBuilder::gram(const double* factor, int64_t items,
   out.base = &cache.tiles;
   out.width = stretch.rank();
   if (out.width == 0) return out;
-  std::vector<double> vectors = stretch.vectors;
-  for (int64_t j = 0; j < stretch.rank(); ++j) {
-    const double w = std::sqrt((stretch.z[j] - 1) * (stretch.z[j] + 1));
-    for (int64_t i = 0; i < width; ++i) vectors[j * width + i] *= w;
-  }
+  const std::vector<double> vectors = stretch.update_vectors();
   out.storage.resize(items * out.width);
   blas::parallel_gemm(false, true, items, out.width, width, 1.0, factor, width, vectors.data(),
                       width, 0.0, out.storage.data(), out.width);
@@ -164,13 +163,29 @@ KernelBuilder::Gram KernelBuilder::gram(const double* factor, int64_t items,
   return out;
 }
 
+KernelBuilder::Gram KernelBuilder::of_columns(const FactoredFeatures& f, const Stretch& stretch) {
+  Gram out;
+  out.columns = f.columns().data();
+  out.width = stretch.rank();
+  out.storage.resize(f.columns().size() * static_cast<size_t>(out.width));
+  f.project(stretch.update_vectors().data(), out.width, out.storage.data());
+  out.rows = out.storage.data();
+  return out;
+}
+
+KernelBuilder::Gram KernelBuilder::right_gram(const FactoredFeatures& f, const Transform& transform,
+                                              Cache& cache) const {
+  if (!f.columns().empty()) return of_columns(f, transform.modes[1]);
+  return gram(f.h(), f.samples() * f.positions(), transform, 1, transform.modes.size(), f.k(),
+              cache);
+}
+
 KernelBuilder::Term KernelBuilder::factored_term(size_t b, const Transform& transform) {
   const auto& f = *factors_of(*features_[b]);
   Term term;
   term.positions = f.positions();
   term.delta = gram(f.delta(), f.rows() * f.positions(), transform, 0, 1, f.m(), caches_[b].delta);
-  term.h = gram(f.h(), f.samples() * f.positions(), transform, 1, transform.modes.size(), f.k(),
-                caches_[b].h);
+  term.h = right_gram(f, transform, caches_[b].h);
   return term;
 }
 
@@ -182,11 +197,17 @@ void KernelBuilder::fill_tile(const Gram& gram, const Grid& grid, int64_t unit, 
     for (int64_t r = 0; r < rows; ++r)
       std::copy(tile.data + r * tile.stride, tile.data + r * tile.stride + cols, out + r * cols);
   }
+  if (gram.columns) {
+    const int32_t *a = gram.columns + grid.first(i) * unit,
+                  *b = gram.columns + grid.first(j) * unit;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < cols; ++c) out[r * cols + c] = a[r] == b[c] ? 1 : 0;
+  }
   if (gram.width == 0) return;
   blas::gemm(false, true, rows, cols, gram.width, 1.0,
              gram.rows + grid.first(i) * unit * gram.width, gram.width,
-             gram.rows + grid.first(j) * unit * gram.width, gram.width, gram.base ? 1.0 : 0.0, out,
-             cols);
+             gram.rows + grid.first(j) * unit * gram.width, gram.width,
+             gram.base || gram.columns ? 1.0 : 0.0, out, cols);
 }
 
 void KernelBuilder::add_term(const Term& term, const Grid& grid, int64_t t, int64_t i, int64_t j,

@@ -26,9 +26,11 @@ class KernelBuilder {
   double flops() const { return flops_; }
 
  private:
-  // Inner products of the rows of one factor: what is cached plus those of the rows given.
+  // Inner products of the rows of one factor: what is cached, or 1 where the columns are equal,
+  // plus those of the rows given.
   struct Gram {
     const Tiles* base = nullptr;
+    const int32_t* columns = nullptr;
     const double* rows = nullptr;
     int64_t width = 0;
     std::vector<double> storage;
@@ -71,6 +73,8 @@ class KernelBuilder {
                      size_t first_mode, size_t last_mode);
   Gram gram(const double* factor, int64_t items, const Transform& transform, size_t first_mode,
             size_t last_mode, int64_t width, Cache& cache) const;
+  static Gram of_columns(const FactoredFeatures& features, const Stretch& stretch);
+  Gram right_gram(const FactoredFeatures& features, const Transform& transform, Cache& cache) const;
   Term factored_term(size_t b, const Transform& transform);
   static void fill_tile(const Gram& gram, const Grid& grid, int64_t unit, int64_t t, int64_t i,
                         int64_t j, double* out);

@@ -42,16 +42,6 @@ void in_chunks(const Features& features, int64_t items, int64_t width, const Con
   }
 }
 
-// Vectors of the stretch scaled by √(z² − 1): (rank, dim).
-std::vector<double> update_vectors(const Stretch& stretch) {
-  std::vector<double> scaled = stretch.vectors;
-  for (int64_t j = 0; j < stretch.rank(); ++j) {
-    const double w = std::sqrt((stretch.z[j] - 1) * (stretch.z[j] + 1));
-    for (int64_t i = 0; i < stretch.dim; ++i) scaled[j * stretch.dim + i] *= w;
-  }
-  return scaled;
-}
-
 }  // namespace
 
 void stream_transformed(const Features& features, const Transform& transform,
@@ -106,8 +96,8 @@ void stream_update(const Features& features, const Transform& transform, const C
   //   ⟨X, A X' G⟩ = ⟨X, X'⟩ + ⟨√a uᵀX M_right, …⟩ + ⟨X v √g, …⟩
   const int64_t m = features.m(), k = features.k();
   const int64_t l = transform.modes[0].rank(), q = transform.modes[1].rank();
-  const std::vector<double> u = update_vectors(transform.modes[0]);
-  const std::vector<double> v = update_vectors(transform.modes[1]);
+  const std::vector<double> u = transform.modes[0].update_vectors();
+  const std::vector<double> v = transform.modes[1].update_vectors();
   in_chunks(features, l, k, control, sink,
             [&](const double* x, int64_t first, int64_t count, double* to) {
               blas::gemm(false, false, count, k, m, 1.0, u.data() + first * m, m, x, k, 0.0, to, k);

@@ -50,6 +50,15 @@ void Stretch::apply(int power, int64_t outer, int64_t inner, double* x) const {
   }
 }
 
+std::vector<double> Stretch::update_vectors() const {
+  std::vector<double> scaled = vectors;
+  for (int64_t j = 0; j < rank(); ++j) {
+    const double w = std::sqrt(weight(z[j], 2));
+    for (int64_t i = 0; i < dim; ++i) scaled[j * dim + i] *= w;
+  }
+  return scaled;
+}
+
 std::vector<double> Stretch::dense(int power) const {
   std::vector<double> matrix(dim * dim, 0.0);
   for (int64_t i = 0; i < dim; ++i) matrix[i * dim + i] = 1;

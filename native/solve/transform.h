@@ -14,6 +14,8 @@ struct Stretch {
 
   // x (outer, dim, inner) ← its power along the middle axis: (I + Σ (z_j^power − 1) u_j u_jᵀ) x.
   void apply(int power, int64_t outer, int64_t inner, double* x) const;
+  // Vectors scaled by √(z² − 1), (rank, dim): their outer products are what the square adds to I.
+  std::vector<double> update_vectors() const;
   // The matrix itself to a power, (dim, dim).
   std::vector<double> dense(int power) const;
 };

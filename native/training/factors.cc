@@ -161,7 +161,8 @@ float* Factors::slope_of(size_t array, float& beta) {
 bool Factors::add(int parameter, const MatrixUse& use) {
   const Piece& piece = pieces_[static_cast<size_t>(parameter)];
   const int64_t rows = use.samples * use.dims.positions;
-  if (use.dims.groups != 1 || use.count != 1 || !unformed(piece, rows)) return false;
+  if (use.dims.picks || use.dims.groups != 1 || use.count != 1 || !unformed(piece, rows))
+    return false;
   const int64_t r = piece.layout.modes[0], c = piece.layout.modes[1];
   const bool turned = use.dims.transposed;
   const float* left = turned ? use.h.get() : use.delta.get();

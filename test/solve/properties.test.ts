@@ -112,17 +112,29 @@ test('permuting samples, scaling features, rotating blocks change the answer as 
 })
 
 test('factors, products of factors and dense features give one answer; several outputs too', async (t) => {
-  for (const [samples, outputs, positions, m, k] of [
-    [40, 1, 1, 6, 9],
-    [15, 3, 1, 40, 60],
-    [12, 2, 2, 30, 40],
-    [20, 1, 7, 3, 4],
-    [140, 1, 1, 50, 70],
-    [150, 1, 2, 12, 60],
+  for (const [samples, outputs, positions, m, k, picked] of [
+    [40, 1, 1, 6, 9, false],
+    [15, 3, 1, 40, 60, false],
+    [12, 2, 2, 30, 40, false],
+    [20, 1, 7, 3, 4, false],
+    [140, 1, 1, 50, 70, false],
+    [150, 1, 2, 12, 60, false],
+    [40, 1, 1, 6, 9, true],
+    [12, 2, 3, 5, 40, true],
+    [20, 1, 7, 3, 4, true],
+    [150, 1, 2, 12, 60, true],
   ] as const) {
     const rows = samples * outputs
     const delta = gaussians(rows * positions * m, 50)
-    const h = gaussians(samples * positions * k, 51)
+    // Rows picked by number have one-hot h.
+    const numbers = Int32Array.from(gaussians(samples * positions, 53), (value) =>
+      Math.floor(Math.abs(1e3 * value) % k),
+    )
+    const h = picked
+      ? Float64Array.from({ length: numbers.length * k }, (_, e) =>
+          numbers[Math.floor(e / k)] === e % k ? 1 : 0,
+        )
+      : gaussians(samples * positions * k, 51)
     const x = new Float64Array(rows * m * k)
     for (let row = 0; row < rows; row++) {
       const i = Math.floor(row / outputs)
@@ -138,12 +150,11 @@ test('factors, products of factors and dense features give one answer; several o
       }
     }
     const name = 'block'
+    const columns = k % 2 === 0 && !picked ? [k / 2, 2] : [k]
     const factored = await TangentFeatures.from(samples, outputs, [
-      { name, m, k, delta, h, positions, columns: k % 2 === 0 ? [k / 2, 2] : [k] },
+      { name, m, k, delta, h: picked ? numbers : h, positions, columns },
     ])
-    const dense = await TangentFeatures.from(samples, outputs, [
-      { name, m, k, x, columns: k % 2 === 0 ? [k / 2, 2] : [k] },
-    ])
+    const dense = await TangentFeatures.from(samples, outputs, [{ name, m, k, x, columns }])
     const y = gaussians(rows, 52)
     t.true(distance(await factored.kernel(), await dense.kernel()) < 1e-8)
     for (const options of [
@@ -156,7 +167,7 @@ test('factors, products of factors and dense features give one answer; several o
       const few = { ...options, maxIterations: 4 }
       const a = await fitFeatures(factored, y, few)
       const b = await fitFeatures(dense, y, few)
-      const label = `${rows} ${positions} ${m}×${k} ${JSON.stringify(options)}`
+      const label = `${rows} ${positions} ${m}×${k} ${picked} ${JSON.stringify(options)}`
       t.true(Math.abs(a.objective / b.objective - 1) < 1e-9, label)
       t.true(distance(a.coefficients(), b.coefficients()) < 1e-6, label)
       // K_M of the model itself, three ways: factored, dense, mixed.
@@ -166,6 +177,15 @@ test('factors, products of factors and dense features give one answer; several o
       t.true(distance(ka.data, (await a.kernel(factored, dense)).data) < 1e-4 * top, label)
     }
   }
+})
+
+test('columns out of range, or of several modes, are refused', async (t) => {
+  const block = { name: 'b', m: 2, k: 4, delta: gaussians(6, 1), h: Int32Array.of(0, 3, 4) }
+  const error = await t.throwsAsync(TangentFeatures.from(3, 1, [block]))
+  t.regex(error?.message ?? '', /columns from 0 to 3 for h but received 4/)
+  const modes = { ...block, h: Int32Array.of(0, 3, 1), columns: [2, 2] }
+  const refused = await t.throwsAsync(TangentFeatures.from(3, 1, [modes]))
+  t.regex(refused?.message ?? '', /one mode where h tells columns/)
 })
 
 test('the kernel of the last step explains the fit: K_M α = fit for M of the converged B', async (t) => {
