@@ -166,51 +166,52 @@ int64_t axis_of(const NodeView& view, int64_t otherwise) {
                   static_cast<int64_t>(view.input(0).shape.size()));
 }
 
+// What a node's indices say.
+using Find = Blocks (*)(const NodeView& view);
+
+Blocks elements_of(const NodeView& view) {
+  const Activation& indices = view.input(1);
+  return along_axis(view.input(0).shape, indices.shape, integers_of(indices), axis_of(view, 0));
+}
+
+Blocks tuples_of(const NodeView& view) {
+  const Activation& indices = view.input(1);
+  return by_tuples(view.input(0).shape, indices.shape, integers_of(indices),
+                   view.node().attributes.integer("batch_dims", 0));
+}
+
+Blocks largest_of(const NodeView& view) {
+  const Activation& indices = view.output(1);
+  return along_axis(view.input(0).shape, indices.shape, integers_of(indices), axis_of(view, -1));
+}
+
 // Copies blocks of input 0 from places that indices give.
 class Picking : public Rule {
  public:
+  explicit Picking(Find find) : find_(find) {}
   bool differentiable(const Node&, int k) const override { return k == 0; }
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
-  void reverse(Call& call) const override { add_back(call, 0, 0, blocks(call)); }
-  void forward(TangentCall& call) const override { take(call, blocks(call)); }
+  void reverse(Call& call) const override { add_back(call, 0, 0, find_(call)); }
+  void forward(TangentCall& call) const override { take(call, find_(call)); }
 
- protected:
-  virtual Blocks blocks(const NodeView& view) const = 0;
-};
-
-class GatherElements final : public Picking {
-  Blocks blocks(const NodeView& view) const override {
-    const Activation& indices = view.input(1);
-    return along_axis(view.input(0).shape, indices.shape, integers_of(indices), axis_of(view, 0));
-  }
-};
-
-class GatherND final : public Picking {
-  Blocks blocks(const NodeView& view) const override {
-    const Activation& indices = view.input(1);
-    return by_tuples(view.input(0).shape, indices.shape, integers_of(indices),
-                     view.node().attributes.integer("batch_dims", 0));
-  }
+ private:
+  Find find_;
 };
 
 // The largest or smallest along an axis; the second output tells which.
 class TopK final : public Picking {
  public:
+  TopK() : Picking(largest_of) {}
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{}, {1}}; }
   void reverse(Call& call) const override {
     if (!call.out(0)) return fill_zero(call.in(0), call.count() * call.input(0).size());
     Picking::reverse(call);
   }
-
- private:
-  Blocks blocks(const NodeView& view) const override {
-    const Activation& indices = view.output(1);
-    return along_axis(view.input(0).shape, indices.shape, integers_of(indices), axis_of(view, -1));
-  }
 };
 
-class Scatter : public Rule {
+class Scatter final : public Rule {
  public:
+  explicit Scatter(Find find) : find_(find) {}
   bool differentiable(const Node&, int k) const override { return k != 1; }
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{1}, {}}; }
   std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {
@@ -219,34 +220,20 @@ class Scatter : public Rule {
     return std::make_unique<Refusal>(Refusal{"it scatters with the reduction \"" + reduction + "\"",
                                              "only \"none\" and \"add\" have a derivative here"});
   }
-  void reverse(Call& call) const override { scatter_back(call, blocks(call)); }
-  void forward(TangentCall& call) const override { scatter_forward(call, blocks(call)); }
+  void reverse(Call& call) const override { scatter_back(call, find_(call)); }
+  void forward(TangentCall& call) const override { scatter_forward(call, find_(call)); }
 
- protected:
-  virtual Blocks blocks(const NodeView& view) const = 0;
-};
-
-class ScatterElements final : public Scatter {
-  Blocks blocks(const NodeView& view) const override {
-    const Activation& indices = view.input(1);
-    return along_axis(view.input(0).shape, indices.shape, integers_of(indices), axis_of(view, 0));
-  }
-};
-
-class ScatterND final : public Scatter {
-  Blocks blocks(const NodeView& view) const override {
-    const Activation& indices = view.input(1);
-    return by_tuples(view.input(0).shape, indices.shape, integers_of(indices), 0);
-  }
+ private:
+  Find find_;
 };
 
 const Registration rows[] = {
-    {"GatherElements", std::make_unique<GatherElements>()},
-    {"GatherND", std::make_unique<GatherND>()},
+    {"GatherElements", std::make_unique<Picking>(elements_of)},
+    {"GatherND", std::make_unique<Picking>(tuples_of)},
     {"TopK", std::make_unique<TopK>()},
-    {"Scatter", std::make_unique<ScatterElements>()},
-    {"ScatterElements", std::make_unique<ScatterElements>()},
-    {"ScatterND", std::make_unique<ScatterND>()},
+    {"Scatter", std::make_unique<Scatter>(elements_of)},
+    {"ScatterElements", std::make_unique<Scatter>(elements_of)},
+    {"ScatterND", std::make_unique<Scatter>(tuples_of)},
 };
 
 }  // namespace

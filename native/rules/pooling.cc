@@ -218,54 +218,69 @@ class MaxPool final : public Pool {
   using Pool::Pool;
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {}}; }
   void reverse(Call& call) const override {
-    const Windows w = windows_of(call, global_);
-    const int64_t windows = w.out_size(), size = w.in_size();
-    const int64_t planes = call.output(0).size() / std::max<int64_t>(1, windows);
-    const int32_t* chosen = choices(call, w);
+    const Choices choices = choose(call);
+    const int64_t windows = choices.windows, size = choices.size;
     const float* out = call.out(0);
     float* in = call.in(0);
-    parallel_for(call.count() * planes, grain_for(size), [&](int64_t first, int64_t last) {
-      for (int64_t item = first; item < last; ++item) {
-        const float* g = out + item * windows;
-        const int32_t* source = chosen + item % planes * windows;
-        float* to = in + item * size;
-        std::memset(to, 0, sizeof(float) * size);
-        for (int64_t o = 0; o < windows; ++o)
-          if (source[o] >= 0) to[source[o]] += g[o];
-      }
+    choices.each(call.count(), [&](int64_t item, const int32_t* source) {
+      const float* g = out + item * windows;
+      float* to = in + item * size;
+      std::memset(to, 0, sizeof(float) * size);
+      for (int64_t o = 0; o < windows; ++o)
+        if (source[o] >= 0) to[source[o]] += g[o];
     });
   }
   void forward(TangentCall& call) const override {
-    const Windows w = windows_of(call, global_);
-    const int64_t windows = w.out_size(), size = w.in_size();
-    const int64_t planes = call.output(0).size() / std::max<int64_t>(1, windows);
-    const int32_t* chosen = choices(call, w);
+    const Choices choices = choose(call);
+    const int64_t windows = choices.windows, size = choices.size;
     const float* in = call.in(0);
     float* out = call.out(0);
-    parallel_for(call.count() * planes, grain_for(windows), [&](int64_t first, int64_t last) {
-      for (int64_t item = first; item < last; ++item) {
-        const int32_t* source = chosen + item % planes * windows;
-        for (int64_t o = 0; o < windows; ++o)
-          out[item * windows + o] = source[o] >= 0 ? in[item * size + source[o]] : 0.0f;
-      }
+    choices.each(call.count(), [&](int64_t item, const int32_t* source) {
+      for (int64_t o = 0; o < windows; ++o)
+        out[item * windows + o] = source[o] >= 0 ? in[item * size + source[o]] : 0.0f;
     });
   }
 
  private:
-  // The element of its plane that every window takes, (planes, out…); −1: none.
-  static const int32_t* choices(NodeView& view, const Windows& w) {
+  // The element of its plane that every window takes, (planes, windows); −1: none.
+  struct Choices {
+    const int32_t* chosen;
+    int64_t planes, windows, size;  // size: elements of an input plane
+    // body(item, choices of its plane) for `count` times all planes.
+    template <class Body>
+    void each(int64_t count, const Body& body) const {
+      parallel_for(count * planes, grain_for(size), [&](int64_t first, int64_t last) {
+        for (int64_t item = first; item < last; ++item)
+          body(item, chosen + item % planes * windows);
+      });
+    }
+  };
+  Choices choose(NodeView& view) const {
+    const Windows w = windows_of(view, global_);
     const int64_t windows = w.out_size(), size = w.in_size();
     const int64_t planes = view.output(0).size() / std::max<int64_t>(1, windows);
     static_assert(sizeof(float) == sizeof(int32_t));
     auto* chosen = reinterpret_cast<int32_t*>(view.scratch(planes * windows));
     const float* x = view.input(0).floats();
     parallel_for(planes, grain_for(windows * w.kernel_size()), [&](int64_t first, int64_t last) {
-      for (int64_t p = first; p < last; ++p) choose(w, x + p * size, chosen + p * windows);
+      for (int64_t p = first; p < last; ++p) choose_plane(w, x + p * size, chosen + p * windows);
     });
-    return chosen;
+    return {chosen, planes, windows, size};
   }
-  static void choose(const Windows& w, const float* x, int32_t* chosen) {
-    const int64_t width = w.out[2], step = w.stride[2];
+  static void choose_plane(const Windows& w, const float* x, int32_t* chosen) {
+    const int64_t width = w.out[2], step = w.stride[2], rows = w.in[0] * w.in[1];
+    // Rows split into what lies `step` apart, so that neighbouring windows read neighbours.
+    const int64_t part = (w.in[2] + step - 1) / step, line = part * step;
+    if (step > 1) {
+      float* split = lane_buffer<1>(rows * line);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t q = 0; q < step; ++q) {
+          const float* from = x + r * w.in[2] + q;
+          const int64_t count = (w.in[2] - q + step - 1) / step;
+          for (int64_t i = 0; i < count; ++i) split[r * line + q * part + i] = from[i * step];
+        }
+      x = split;
+    }
     float* best = lane_buffer<0>(width);
     for (int64_t oz = 0; oz < w.out[0]; ++oz) {
       for (int64_t oy = 0; oy < w.out[1]; ++oy, chosen += width) {
@@ -277,22 +292,30 @@ class MaxPool final : public Pool {
           for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
             const int64_t y = w.at(1, oy, ky);
             if (y < 0 || y >= w.in[1]) continue;
-            const float* row = x + (z * w.in[1] + y) * w.in[2];
-            const auto row_at = static_cast<int32_t>((z * w.in[1] + y) * w.in[2]);
+            const int64_t row = z * w.in[1] + y;
             for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
               int64_t lo, hi;
               w.inside(kx, lo, hi);
-              const auto at = static_cast<int32_t>(w.at(2, 0, kx));
-              for (int64_t o = lo; o < hi; ++o) {
-                const auto i = static_cast<int32_t>(at + o * step);
-                const bool better = (row[i] > best[o]) | (chosen[o] < 0);
-                best[o] = better ? row[i] : best[o];
-                chosen[o] = better ? row_at + i : chosen[o];
-              }
+              if (lo >= hi) continue;
+              // Column of window lo; those of the others follow at a distance of `step`.
+              const int64_t at = w.at(2, lo, kx);
+              take_better(x + row * line + at % step * part + at / step,
+                          static_cast<int32_t>(row * w.in[2] + at), static_cast<int32_t>(step),
+                          hi - lo, best + lo, chosen + lo);
             }
           }
         }
       }
+    }
+  }
+  // Window o takes values[o], which is element first + o·step of the plane, where that is more than
+  // what it has.
+  static void take_better(const float* values, int32_t first, int32_t step, int64_t count,
+                          float* best, int32_t* chosen) {
+    for (int64_t o = 0; o < count; ++o) {
+      const bool better = (values[o] > best[o]) | (chosen[o] < 0);
+      best[o] = better ? values[o] : best[o];
+      chosen[o] = better ? first + static_cast<int32_t>(o) * step : chosen[o];
     }
   }
 };
