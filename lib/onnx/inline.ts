@@ -1,7 +1,9 @@
-// Local functions of a model, written out: what follows knows operators only.
+// Local functions of a model, written out, and operators that are made of simpler ones: what follows
+// knows simple operators only.
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from 'onnx-buf'
 import { TangentError } from '../errors.js'
 import { checkGraph } from './check.js'
+import { Composites, compositeOperators, isComposite } from './composite.js'
 import { normalDomain, type OnnxModel } from './decode.js'
 import { makeNode } from './encode.js'
 import { changed } from './message.js'
@@ -22,6 +24,7 @@ class Inliner {
   /** The last number appended to a name that was taken. */
   readonly #taken = new Map<string, number>()
   readonly #calls: string[] = []
+  readonly composites: Composites
   #count = 0
 
   constructor(model: OnnxModel) {
@@ -35,6 +38,7 @@ class Inliner {
       if (fits) this.#functions.set(keyOf(entry.domain, entry.name, entry.overload), entry)
     }
     this.#collect(model.graph)
+    this.composites = new Composites(model.graph, (name) => this.#fresh(name))
   }
 
   #collect(graph: GraphProto): void {
@@ -66,6 +70,8 @@ class Inliner {
           `${this.#model.name} has functions that expand to more than ${NODE_LIMIT} nodes.`,
         )
       }
+      const written = isComposite(node) && this.composites.expand(node)
+      if (written) return written
       return [changed(node, { attribute: node.attribute.map((item) => this.#inside(item)) })]
     })
   }
@@ -161,13 +167,15 @@ class Inliner {
 
 /**
  * The same model with every call of a local function replaced by the function's nodes, named
- * `⟨call⟩/⟨inner⟩`. A model without functions is returned as it is.
+ * `⟨call⟩/⟨inner⟩`, and likewise operators that stand for several. A model without either is returned
+ * as it is.
  * @throws TangentError BAD_FILE when a function calls itself or grows too large.
  */
 export function inlineFunctions(model: OnnxModel): OnnxModel {
   const { proto, graph } = model
-  if (proto.functions.length === 0) return model
-  const node = new Inliner(model).nodes(graph.node)
+  if (proto.functions.length === 0 && !holdsComposite(graph)) return model
+  const inliner = new Inliner(model)
+  const node = inliner.nodes(graph.node)
   const inlined = changed(graph, { node })
   checkGraph(inlined, model.name)
   const opsets = new Map(model.opsets)
@@ -182,12 +190,27 @@ export function inlineFunctions(model: OnnxModel): OnnxModel {
   const functions = proto.functions.filter(({ domain, name }) =>
     used.has(`${normalDomain(domain)}::${name}`),
   )
-  const note = `${proto.functions.length} local functions are written out`
+  const notes: string[] = []
+  if (proto.functions.length > 0) {
+    notes.push(`${proto.functions.length} local functions are written out`)
+  }
+  const { count } = inliner.composites
+  if (count > 0) {
+    notes.push(`${count} nodes (${compositeOperators.join(', ')}) are written out as simpler ones`)
+  }
   return {
     ...model,
     graph: inlined,
     proto: changed(proto, { graph: inlined, opsetImport, functions }),
     opsets,
-    notes: [...model.notes, note],
+    notes: [...model.notes, ...notes],
   }
+}
+
+function holdsComposite({ node }: GraphProto): boolean {
+  return node.some(
+    (entry) =>
+      isComposite(entry) ||
+      entry.attribute.some(({ g, graphs }) => (g ? [g, ...graphs] : graphs).some(holdsComposite)),
+  )
 }

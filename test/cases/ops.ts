@@ -1,6 +1,7 @@
 // The table of operator cases: one row per operator. Adding a rule means adding a row here.
 import { activations, functions } from './activations.js'
 import { arithmetic } from './arithmetic.js'
+import { attentions } from './attention.js'
 import type { OpCase } from './check.js'
 import { contractions } from './contractions.js'
 import { indexing } from './indexing.js'
@@ -23,4 +24,5 @@ export const opCases: readonly OpCase[] = [
   ...indexing,
   ...resizing,
   ...recurrent,
+  ...attentions,
 ]

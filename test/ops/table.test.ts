@@ -2,12 +2,11 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { Network } from '../../lib/index.js'
-import { native } from '../../lib/native.js'
 import { aliases, cutCases, refusedCases, refusedForms } from '../cases/cuts.js'
 import { Draw, joined } from '../cases/draw.js'
 import { opCases } from '../cases/ops.js'
 import { floats, model, Random } from '../support/onnx.js'
-import { operatorsPage } from '../support/operators.js'
+import { differentiated, operatorsPage } from '../support/operators.js'
 
 test('every registered operator is tested in exactly one way, and nothing else is', (t) => {
   const tested = [
@@ -16,7 +15,7 @@ test('every registered operator is tested in exactly one way, and nothing else i
     ...refusedCases.map(({ op }) => op),
     ...Object.keys(aliases),
   ]
-  t.deepEqual([...tested].sort(), [...native.operators].sort())
+  t.deepEqual([...tested].sort(), [...differentiated].sort())
 })
 
 test('docs/operators.md is what the code says', (t) => {

@@ -1,6 +1,7 @@
 // The table of operators in docs/operators.md, from what is registered and what is tested.
 import { readFileSync } from 'node:fs'
 import { native } from '../../lib/native.js'
+import { compositeOperators } from '../../lib/onnx/composite.js'
 import { aliases, cutCases, refusedCases } from '../cases/cuts.js'
 import { opCases } from '../cases/ops.js'
 
@@ -14,7 +15,7 @@ const intro = `# Operators
 Every operator of ai.onnx, and those of other domains that are known. Made by
 \`node scripts/operators.mjs\`; a test holds it to the code.
 
-- **yes**: has a reverse and a forward rule. Tested by random draws of shapes, broadcasting and
+- **yes**: has a reverse and a forward rule, or is written out as operators that have. Tested by random draws of shapes, broadcasting and
   attributes in the opsets named: its Jacobian, its forward derivative, the adjoint identity and the
   kernel by three methods against central differences of onnxruntime's own forward (in float64 where
   onnxruntime has the kernel), with the batch at any axis and with parameters as operands.
@@ -29,11 +30,14 @@ Parameters in a constant's role (clip bounds, exponents, running statistics, pad
 scales, quantities of \`OneHot\` and \`Range\`) are constants.
 `
 
+/** Operators that have a rule, or are written out as others that have. */
+export const differentiated: readonly string[] = [...native.operators, ...compositeOperators]
+
 function row(op: string): string {
   const [since = 1, until] = standard[op] ?? []
   const entry = opCases.find((candidate) => candidate.op === (aliases[op] ?? op))
   const name = `| \`${op}\` | ${op in standard ? since : ''}${until ? `, withdrawn in ${until}` : ''} `
-  if (native.operators.includes(op) && entry) {
+  if (differentiated.includes(op) && entry) {
     const draws = (entry.draws ?? 30) + (entry.edges?.length ?? 0)
     const opsets = (entry.opsets ?? [17]).join(', ')
     const tested = aliases[op] ? `as \`${aliases[op]}\`` : `${draws} draws, opset ${opsets}`
@@ -53,7 +57,7 @@ export function operatorsPage(): string {
       '| --- | --- | --- | --- |',
       ...ops.map(row),
     ].join('\n')
-  const yes = native.operators.filter((op) => opCases.some((entry) => entry.op === op)).length
+  const yes = differentiated.filter((op) => opCases.some((entry) => entry.op === op)).length
   const count = `${yes} operators are differentiated.`
   return `${intro}\n${count}\n\n## ai.onnx\n\n${table(Object.keys(standard))}\n\n## Other domains\n\n${table(others)}\n`
 }

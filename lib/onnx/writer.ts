@@ -1,0 +1,89 @@
+// New nodes for a graph.
+import { create } from '@bufbuild/protobuf'
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  type NodeProto,
+  NodeProtoSchema,
+} from 'onnx-buf'
+import type { NdArray } from '../arrays/ndarray.js'
+import { arrayToTensor } from '../arrays/tensor.js'
+
+export type Attribute = { f: number } | { i: number } | { ints: readonly number[] } | { t: NdArray }
+
+/** A name like this one that is free. */
+export type Fresh = (name: string) => string
+
+/** Writes nodes down whose names begin with a scope. */
+export class Writer {
+  readonly nodes: NodeProto[] = []
+  readonly #scope: string
+  readonly #fresh: Fresh
+
+  constructor(scope: string, fresh: Fresh) {
+    this.#scope = scope
+    this.#fresh = fresh
+  }
+
+  /** A node and the names of its outputs. */
+  several(op: string, input: string[], count: number, attributes: Record<string, Attribute> = {}) {
+    const output = Array.from({ length: count }, () => this.#fresh(`${this.#scope}/${op}`))
+    this.#push(op, input, output, attributes)
+    return output
+  }
+
+  one(op: string, input: string[], attributes: Record<string, Attribute> = {}): string {
+    return this.several(op, input, 1, attributes)[0] as string
+  }
+
+  /** The last node, which makes `output`. */
+  last(output: string, op: string, input: string[], attributes: Record<string, Attribute> = {}) {
+    this.#push(op, input, [output], attributes)
+  }
+
+  ints(...values: number[]): string {
+    return this.#constant({ data: BigInt64Array.from(values, BigInt), shape: [values.length] })
+  }
+
+  /** A whole number of rank 0. */
+  int(value: number): string {
+    return this.#constant({ data: BigInt64Array.of(BigInt(value)), shape: [] })
+  }
+
+  /** A number in the element type of `like`. */
+  number(value: number, like: string): string {
+    const number = this.#constant({ data: Float32Array.of(value), shape: [] })
+    return this.one('CastLike', [number, like])
+  }
+
+  /** Sizes [start, end) of a value. */
+  sizes(value: string, start: number, end?: number): string {
+    return this.one('Shape', [value], { start: { i: start }, ...(end ? { end: { i: end } } : {}) })
+  }
+
+  #constant(value: NdArray): string {
+    return this.one('Constant', [], { value: { t: value } })
+  }
+
+  #push(op: string, input: string[], output: string[], attributes: Record<string, Attribute>) {
+    const name = `${this.#scope}/${op}_${this.nodes.length}`
+    const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value))
+    this.nodes.push(create(NodeProtoSchema, { name, opType: op, input, output, attribute }))
+  }
+}
+
+function attributeOf(name: string, value: Attribute): AttributeProto {
+  if ('f' in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.f })
+  }
+  if ('i' in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value.i) })
+  }
+  if ('t' in value) {
+    const t = arrayToTensor(value.t)
+    return create(AttributeProtoSchema, { name, type: AttributeType.TENSOR, t })
+  }
+  const ints = value.ints.map(BigInt)
+  return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints })
+}
