@@ -74,7 +74,7 @@ export class Architecture {
   /** Why the network cannot be run on samples at all; undefined where it can. */
   readonly problem: string | undefined
   readonly host: Host
-  /** Samples that one run takes: 1 where the file fixes that, 0 where it is free. */
+  /** Samples that the file fixes the batch at: 1, or several that are made free; 0 where it is free. */
   readonly batch: number
   /** Weights that are fed: all parameters, and running statistics, which belong to a checkpoint. */
   readonly fed: readonly Weight[]
@@ -93,7 +93,7 @@ export class Architecture {
     this.outputs = model.graph.output.map(valueInfo)
     this.output = this.#chooseOutput(options.output)
     this.problem = batchProblem(this.inputs)
-    this.batch = this.inputs.some(({ shape }) => shape?.[0] === 1) ? 1 : 0
+    this.batch = this.inputs.some(({ shape }) => shape?.[0] === 1) ? 1 : (model.freedBatch ?? 0)
     const { weights, native: graph } = this.graph
     const output = this.graph.ids.get(this.output) as number
     const candidates = weights.map(({ id }) => id)

@@ -103,7 +103,7 @@ export function askJob(
       memory,
       batch,
       // Where one sample is run at a time the addon must not ask for more.
-      block: batch || (options.block ?? 0),
+      block: batch === 1 ? 1 : (options.block ?? 0),
       job,
     },
     options,

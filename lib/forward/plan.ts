@@ -25,7 +25,7 @@ export interface Layout {
   engine: NativeEngine
   /** Flat outputs per sample. */
   outputs: number
-  /** Largest batch that the network takes: 1 where the file fixes it, else Infinity. */
+  /** Samples that the file fixes the batch at, 0 where it is free. */
   batch: number
   /** Shape of each value that the addon asked for, for a number of samples. */
   shape(id: number, samples: number): number[]

@@ -92,7 +92,7 @@ export interface ComputeMessage {
   x2?: Feed
   outputs: number[]
   threads: number
-  /** 1 where the network's file fixes the batch at one sample, else 0. */
+  /** Samples that the network's file fixes the batch at (made free where several), else 0. */
   batch: number
   memory: number
   block?: number

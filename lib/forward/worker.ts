@@ -165,16 +165,26 @@ function planOf(key: string): Plan {
   return plan
 }
 
-/** Files that call the batch free may still hold nodes made for one sample. */
+/**
+ * Files that call the batch free may still hold nodes made for one sample; not so one whose batch
+ * was several.
+ */
 async function orOneByOne<T>(
   request: { x: Feed; batch: number },
   work: (batch: number) => Promise<T>,
 ): Promise<T> {
+  const { batch } = request
   try {
-    return await work(request.batch)
+    return await work(batch)
   } catch (error) {
     const { code = '' } = error as { code?: string }
-    if (request.batch === 1 || !['FAILED', 'BAD_INPUT', 'BAD_FILE'].includes(code)) throw error
+    if (batch === 1 || !['FAILED', 'BAD_INPUT', 'BAD_FILE'].includes(code)) throw error
+    if (batch > 1) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected a network with a free batch dimension but the file fixes a batch of ${batch}, and not only in its inputs; export the network with a dynamic batch dimension (${(error as Error).message})`,
+      )
+    }
     return work(1).catch(() => {
       throw error
     })
@@ -182,25 +192,31 @@ async function orOneByOne<T>(
 }
 
 function run(request: Request & { type: 'run' }): Promise<RunResult> {
-  return orOneByOne(request, async (batch) =>
-    runBlocks(request, batch || (await blockFor(request))),
-  )
+  return orOneByOne(request, async (batch) => {
+    if (batch > 1 && (await doMeet(request))) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected a network that treats each sample by itself but samples meet in a batch, which the file fixes at ${batch}; export the network with a dynamic batch dimension`,
+      )
+    }
+    return runBlocks(request, batch === 1 ? 1 : await blockFor(request))
+  })
 }
 
 /** Samples of one run; all, where they meet and mean something together only. */
-async function blockFor({
-  x,
-  output,
-  threads,
-  network,
-}: Request & { type: 'run' }): Promise<number> {
-  if (x.samples <= runBlock) return x.samples
+async function blockFor(request: Request & { type: 'run' }): Promise<number> {
+  const { samples } = request.x
+  return samples <= runBlock || (await doMeet(request)) ? samples : runBlock
+}
+
+async function doMeet(request: Request & { type: 'run' }): Promise<boolean> {
+  const { x, output, threads, network } = request
   let meet = meeting.get(output)
   if (meet === undefined) {
     meet = await samplesMeet(sessions, output, x, weightsOf(network), threads)
     meeting.set(output, meet)
   }
-  return meet ? x.samples : runBlock
+  return meet
 }
 
 async function runBlocks(request: Request & { type: 'run' }, block: number): Promise<RunResult> {

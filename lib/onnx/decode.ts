@@ -29,6 +29,8 @@ export interface OnnxModel {
   readonly initializers: ReadonlyMap<string, TensorProto>
   /** What `openModel` changed on the way, in words. */
   readonly notes: readonly string[]
+  /** Samples of the batch that the file fixes and that was made free. */
+  readonly freedBatch?: number
 }
 
 /** '' for the two ways to write ONNX's own domain. */

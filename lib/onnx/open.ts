@@ -3,6 +3,7 @@ import { readBytes } from '../arrays/files.js'
 import { badArgument } from '../errors.js'
 import { decodeModel, type OnnxModel } from './decode.js'
 import { settleExternal } from './external.js'
+import { freeBatch } from './free-batch.js'
 import { inlineFunctions } from './inline.js'
 import { quote } from './names.js'
 import { missingParameters } from './roles.js'
@@ -29,7 +30,7 @@ export async function openModel(
     throw badArgument('model', 'a path or a Uint8Array', source)
   }
   await settleExternal(model)
-  const opened = await widenFloats(inlineFunctions(model))
+  const opened = await widenFloats(freeBatch(inlineFunctions(model)))
   const missing = missingParameters(opened)
   if (missing.length === 0) return opened
   const note = `the exporter folded, renamed, merged or dropped parameters of the module (equal ones are stored once; the option untied separates them): ${missing.slice(0, 8).map(quote).join(', ')}${missing.length > 8 ? ` and ${missing.length - 8} more` : ''}`

@@ -4,16 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
-import {
-  type ModelProto,
-  ModelProtoSchema,
-  StringStringEntryProtoSchema,
-  TensorProto_DataLocation,
-} from 'onnx-buf'
+import { ModelProtoSchema, StringStringEntryProtoSchema, TensorProto_DataLocation } from 'onnx-buf'
 import { type Inputs, type NdArray, Network, TangentError } from '../../lib/index.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { floats, ints, model, type NodeSpec, Random, type Tensor } from '../support/onnx.js'
-import { fixture, relativeError } from '../support/reference.js'
+import { fixture } from '../support/reference.js'
 
 const random = new Random(1)
 const bytes = mlp(random, [3, 4, 2])
@@ -322,51 +317,6 @@ for (const [what, { nodes, initializers }] of Object.entries(meetings)) {
     }
   })
 }
-
-test('a batch fixed by the file', async (t) => {
-  const fixed = (batch: number) =>
-    model({
-      nodes: [
-        { op: 'Reshape', inputs: ['x', 'shape'], outputs: ['flat'] },
-        { op: 'Gemm', inputs: ['flat', 'w'], outputs: ['h'] },
-        { op: 'Relu', inputs: ['h'], outputs: ['y'] },
-      ],
-      initializers: {
-        w: floats([4, 3], new Random(9).normals(12)),
-        shape: ints([batch, 4]),
-      },
-      inputs: [{ name: 'x', shape: [batch, 2, 2] }],
-      outputs: [{ name: 'y', shape: [batch, 3] }],
-    })
-  const one = await load(t, fixed(1))
-  const free = await load(
-    t,
-    model({
-      nodes: [
-        { op: 'Reshape', inputs: ['x', 'shape'], outputs: ['flat'] },
-        { op: 'Gemm', inputs: ['flat', 'w'], outputs: ['h'] },
-        { op: 'Relu', inputs: ['h'], outputs: ['y'] },
-      ],
-      initializers: { w: floats([4, 3], new Random(9).normals(12)), shape: ints([-1, 4]) },
-      inputs: [{ name: 'x', shape: ['N', 2, 2] }],
-      outputs: [{ name: 'y', shape: ['N', 3] }],
-    }),
-  )
-  const x = samples(random, [5, 2, 2])
-  t.true(relativeError(await one.run(x), await free.run(x)) < 1e-6)
-  t.true(relativeError(await one.ntk(x), await free.ntk(x)) < 1e-6)
-  // The file calls the batch free, but a node holds a batch of one.
-  const { graph, ...rest } = fromBinary(ModelProtoSchema, fixed(1))
-  const type = graph?.input[0]?.type?.value
-  if (type?.case !== 'tensorType' || !type.value.shape?.dim[0]) return t.fail()
-  type.value.shape.dim[0].value = { case: 'dimParam', value: 'N' }
-  const baked = await load(t, toBinary(ModelProtoSchema, { graph, ...rest } as ModelProto))
-  t.true(relativeError(await baked.run(x), await free.run(x)) < 1e-6)
-  t.true(relativeError(await baked.ntk(x), await free.ntk(x)) < 1e-6)
-  const [j, truth] = [await baked.jacobian(x), await free.jacobian(x)]
-  for (const [name, value] of j) t.true(relativeError(value, truth.get(name) as NdArray) < 1e-6)
-  await t.throwsAsync(Network.load(fixed(3)), { code: 'UNSUPPORTED', message: /fixed batch of 3/ })
-})
 
 test('external weights stay within the folder of the model', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'adaptive-tangent-'))

@@ -1,0 +1,124 @@
+// Networks exported with a fixed batch of several samples, made to take any number.
+import { create } from '@bufbuild/protobuf'
+import {
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  TensorShapeProto_DimensionSchema,
+  type ValueInfoProto,
+} from 'onnx-buf'
+import { isExternal, tensorToArray } from '../arrays/tensor.js'
+import { checkGraph } from './check.js'
+import type { OnnxModel } from './decode.js'
+import { changed } from './message.js'
+import { valueInfo } from './values.js'
+import { Writer } from './writer.js'
+
+/** Operators whose constant shape may begin with the batch, and its place among their inputs. */
+const shaped: Readonly<Record<string, number>> = { Reshape: 1, Expand: 1, ConstantOfShape: 0 }
+
+/**
+ * The same model for any number of samples, where all its inputs have one fixed batch of several:
+ * the first dimension of inputs and outputs is free, and constant shapes that begin with the batch
+ * begin with the input's own. Whether the samples may be told apart like that is found out where the
+ * network first runs. Other models are returned as they are.
+ */
+export function freeBatch(model: OnnxModel): OnnxModel {
+  const { graph } = model
+  const inputs = graph.input.filter(({ name }) => !model.initializers.has(name))
+  const [batch, ...others] = new Set(inputs.map((info) => valueInfo(info).shape?.[0]))
+  const [first] = inputs
+  if (others.length > 0 || typeof batch !== 'number' || batch < 2 || !first) return model
+
+  const names = namesOf(graph)
+  const fresh = (name: string) => {
+    let free = name
+    for (let k = 1; names.has(free); k += 1) free = `${name}_${k}`
+    names.add(free)
+    return free
+  }
+  const writer = new Writer('batch', fresh)
+  const size = writer.one('Gather', [writer.one('Shape', [first.name]), writer.ints(0)])
+  const constants = constantsOf(graph)
+  const followed = new Map<string, string>()
+  const following = (name: string): string => {
+    const known = followed.get(name)
+    if (known !== undefined) return known
+    const numbers = wholeNumbers(constants.get(name))
+    const follows = numbers[0] === batch
+    const shape = follows
+      ? writer.one('Concat', [size, writer.ints(...numbers.slice(1))], { axis: { i: 0 } })
+      : name
+    followed.set(name, shape)
+    return shape
+  }
+  const node = graph.node.map((entry) => {
+    const place = shaped[entry.opType]
+    const name = place === undefined ? '' : (entry.input[place] ?? '')
+    const shape = following(name)
+    return shape === name
+      ? entry
+      : changed(entry, { input: entry.input.map((own, k) => (k === place ? shape : own)) })
+  })
+  const count = [...followed].filter(([name, shape]) => name !== shape).length
+  const dimension = fresh('batch')
+  const freed = changed(graph, {
+    node: count > 0 ? [...writer.nodes, ...node] : node,
+    input: graph.input.map((info) => (inputs.includes(info) ? freeFirst(info, dimension) : info)),
+    output: graph.output.map((info) => freeFirst(info, dimension)),
+    // They name the batch that was.
+    valueInfo: [],
+  })
+  checkGraph(freed, model.name)
+  const shapes = count > 0 ? `, and in ${count} constant shapes` : ''
+  return {
+    ...model,
+    graph: freed,
+    proto: changed(model.proto, { graph: freed }),
+    freedBatch: batch,
+    notes: [...model.notes, `the fixed batch of ${batch} is made free in the inputs${shapes}`],
+  }
+}
+
+function namesOf(graph: GraphProto): Set<string> {
+  const dimensions = [...graph.input, ...graph.output].flatMap(
+    (info) => valueInfo(info).shape?.filter((size) => typeof size === 'string') ?? [],
+  )
+  return new Set([
+    ...(dimensions as string[]),
+    ...graph.input.map(({ name }) => name),
+    ...graph.initializer.map(({ name }) => name),
+    ...graph.node.flatMap(({ output }) => output),
+  ])
+}
+
+function constantsOf(graph: GraphProto): Map<string, TensorProto> {
+  const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
+  const add = ({ opType, output, attribute }: NodeProto) => {
+    const tensor = attribute.find(({ name }) => name === 'value')?.t
+    if (opType === 'Constant' && tensor) constants.set(output[0] ?? '', tensor)
+  }
+  graph.node.forEach(add)
+  return constants
+}
+
+/** The numbers of a constant shape; none where it is no such thing. */
+function wholeNumbers(tensor: TensorProto | undefined): number[] {
+  if (tensor?.dims.length !== 1 || isExternal(tensor)) return []
+  return Array.from(tensorToArray(tensor, 'a shape').data, Number)
+}
+
+function freeFirst(info: ValueInfoProto, dimension: string): ValueInfoProto {
+  const type = info.type?.value
+  if (!info.type || type?.case !== 'tensorType' || !type.value.shape) return info
+  const [first, ...rest] = type.value.shape.dim
+  if (!first) return info
+  const free = create(TensorShapeProto_DimensionSchema, {
+    value: { case: 'dimParam', value: dimension },
+  })
+  const shape = changed(type.value.shape, { dim: [free, ...rest] })
+  const tensorType = changed(type.value, { shape })
+  return changed(info, {
+    type: changed(info.type, { value: { case: 'tensorType', value: tensorType } }),
+  })
+}
