@@ -28,7 +28,7 @@ struct Picks {
 struct Unit {
   int group = 0;  // the result that it adds to
   Method method = Method::kJacobian;
-  // kJacobian: x (n, C, size).
+  // kJacobian: x (n, C, size), or factors from which x is expanded a slice at a time.
   std::shared_ptr<float> x;
   int64_t size = 0;
   // Otherwise X[i,c] (m × k) = Σ_t δ[i,t,c,:] ⊗ h[i,t,:].

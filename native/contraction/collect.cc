@@ -11,11 +11,12 @@
 namespace at {
 
 BlockCollector::BlockCollector(const KernelTask& task, std::vector<int64_t> sizes,
-                               std::vector<int> uses, Pool& pool)
+                               std::vector<int> uses, Pool& pool, std::function<void(Unit)> take)
     : task_(task),
       sizes_(std::move(sizes)),
       use_counts_(std::move(uses)),
       pool_(pool),
+      take_(std::move(take)),
       collected_(sizes_.size()),
       methods_(sizes_.size(), Method::kJacobian),
       done_(sizes_.size(), false) {}
@@ -58,21 +59,39 @@ void BlockCollector::settle(int parameter) {
     methods_[matrix->bias] = method;
     done_[matrix->bias] = true;
   }
-  const int group = task_.groups[parameter];
+  Unit unit;
+  unit.group = task_.groups[parameter];
+  unit.method = method;
   if (method == Method::kJacobian && picks) {
     add_dense(parameter, uses[0].samples, uses[0].count);
-  } else if (method == Method::kJacobian) {
-    add_expanded(group, *matrix);
-  } else if (matrix) {
-    add_factored(group, method, *matrix);
-  } else {
-    units_.emplace_back();
-    units_.back().group = group;
-    units_.back().method = method;
+    return;
   }
-  if (method == Method::kJacobian || !picks) return;
-  units_.back().picks = merge_picks(picked, pool_);
-  units_.back().crosswise = matrix && matrix->dims.transposed != picks->transposed;
+  if (method == Method::kJacobian && !lazy(*matrix)) {
+    add_expanded(unit, *matrix);
+    return;
+  }
+  if (picks) {
+    unit.picks = merge_picks(picked, pool_);
+    unit.crosswise = matrix && matrix->dims.transposed != picks->transposed;
+  }
+  if (matrix) {
+    add_factored(unit, *matrix);
+  } else {
+    add(std::move(unit));
+  }
+}
+
+void BlockCollector::add(Unit unit) {
+  if (take_) return take_(std::move(unit));
+  units_.push_back(std::move(unit));
+}
+
+// Factors that are used at once, or are much smaller than what they expand to, are expanded while
+// they are multiplied; see contraction/slices.h.
+bool BlockCollector::lazy(const MatrixUse& use) const {
+  const MatrixDims& dims = use.dims;
+  return dims.groups == 1 && (take_ || 2 * dims.positions * (use.count * dims.rows + dims.cols) <=
+                                           use.count * dims.rows * dims.cols);
 }
 
 void BlockCollector::dense(int parameter, int64_t, int64_t, std::shared_ptr<float> features) {
@@ -143,13 +162,11 @@ MatrixUse BlockCollector::concatenated(std::vector<MatrixUse>& uses, bool with_o
 }
 
 // One unit per group, so that contraction knows nothing of groups.
-void BlockCollector::add_factored(int group, Method method, const MatrixUse& use) {
+void BlockCollector::add_factored(const Unit& kind, const MatrixUse& use) {
   const int64_t G = use.dims.groups, T = use.dims.positions, n = use.samples;
   const int64_t row = T * use.count * use.dims.rows, width = T * use.dims.cols;
   for (int64_t g = 0; g < G; ++g) {
-    Unit unit;
-    unit.group = group;
-    unit.method = method;
+    Unit unit = kind;
     unit.positions = T;
     unit.rows = use.dims.rows;
     unit.cols = use.dims.cols;
@@ -166,19 +183,17 @@ void BlockCollector::add_factored(int group, Method method, const MatrixUse& use
                     static_cast<size_t>(width) * sizeof(float));
       }
     }
-    units_.push_back(std::move(unit));
+    add(std::move(unit));
   }
 }
 
-void BlockCollector::add_expanded(int group, MatrixUse use) {
+void BlockCollector::add_expanded(Unit unit, MatrixUse use) {
   // Inner products do not care for the order that the parameter is stored in.
   use.dims.transposed = false;
-  Unit unit;
-  unit.group = group;
   unit.size = use.dims.groups * use.dims.rows * use.dims.cols;
   unit.x = pool_.floats(checked_mul(use.samples * use.count, unit.size));
   expand_matrix(use, use.count * unit.size, unit.size, unit.x.get());
-  units_.push_back(std::move(unit));
+  add(std::move(unit));
 }
 
 void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
@@ -191,7 +206,7 @@ void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
   float* x = unit.x.get();
   std::shared_ptr<float> piece;
   bool first = true;
-  const auto add = [&](const float* from, int64_t sample_stride, int64_t count_stride) {
+  const auto add_from = [&](const float* from, int64_t sample_stride, int64_t count_stride) {
     parallel_for(n * C, grain_for(P), [&](int64_t begin, int64_t end) {
       for (int64_t ic = begin; ic < end; ++ic) {
         const float* f = from + ic / C * sample_stride + ic % C * count_stride;
@@ -205,7 +220,7 @@ void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
     });
     first = false;
   };
-  if (all.dense) add(all.dense.get(), P, n * P);
+  if (all.dense) add_from(all.dense.get(), P, n * P);
   const auto scratch = [&] {
     if (!piece) piece = pool_.floats(C * n * P);
     return piece.get();
@@ -217,17 +232,17 @@ void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
     }
     float* to = first ? x : scratch();
     expand_matrix(use, C * P, P, to);
-    if (to != x) add(to, C * P, P);
+    if (to != x) add_from(to, C * P, P);
     first = false;
   }
   for (const auto& [weight, index] : all.biases) {
     float* to = first ? x : scratch();
     expand_bias(collected_[weight].uses[index], C * P, P, to);
-    if (to != x) add(to, C * P, P);
+    if (to != x) add_from(to, C * P, P);
     first = false;
   }
   if (first) std::memset(x, 0, static_cast<size_t>(C * n * P) * sizeof(float));
-  units_.push_back(std::move(unit));
+  add(std::move(unit));
 }
 
 Block BlockCollector::finish(int64_t first, int64_t samples, int64_t count,

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <map>
+#include <functional>
 #include <vector>
 
 #include "contraction/block.h"
@@ -16,8 +16,9 @@ namespace at {
 class BlockCollector final : public FeatureSink {
  public:
   // sizes[p] is parameter p's number of elements, uses[p] how many inputs of nodes it is.
+  // With `take` it is given every unit as soon as that is known, and the block stays empty.
   BlockCollector(const KernelTask& task, std::vector<int64_t> sizes, std::vector<int> uses,
-                 Pool& pool);
+                 Pool& pool, std::function<void(Unit)> take = {});
 
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
@@ -37,14 +38,18 @@ class BlockCollector final : public FeatureSink {
   bool alike(const std::vector<MatrixUse>& uses) const;
   bool joins_bias(int weight) const;
   MatrixUse concatenated(std::vector<MatrixUse>& uses, bool with_ones);
-  void add_factored(int group, Method method, const MatrixUse& use);
-  void add_expanded(int group, MatrixUse use);
+  bool lazy(const MatrixUse& use) const;
+  void add(Unit unit);
+  // The unit is complete but for what the use gives.
+  void add_factored(const Unit& kind, const MatrixUse& use);
+  void add_expanded(Unit unit, MatrixUse use);
   void add_dense(int parameter, int64_t samples, int64_t count);
 
   const KernelTask& task_;
   std::vector<int64_t> sizes_;
   std::vector<int> use_counts_;
   Pool& pool_;
+  std::function<void(Unit)> take_;
   std::vector<Collected> collected_;
   std::vector<Unit> units_;
   std::vector<Method> methods_;

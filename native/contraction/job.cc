@@ -60,7 +60,7 @@ int64_t Job::samples_per_block(int64_t count) const {
            2 * settings_.extent.all) +
       1;
   const auto quarter =
-      static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 28));
+      static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 30));
   const int64_t by_memory = quarter / bytes_per_sample;
   const int64_t by_rows = 4096 / count;
   return std::max<int64_t>(1, std::min(by_memory, by_rows));

@@ -4,6 +4,7 @@
 
 #include "contraction/tile.h"
 #include "core/error.h"
+#include "core/parallel.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -49,6 +50,13 @@ std::vector<std::string> NtkJob::methods() const {
 void NtkJob::compute(const Frame& frame) {
   const Want want = *next();
   if (frame.samples != want.count) throw Error("BAD_ARGUMENT", "Another block was asked for");
+  if (task_.symmetric && task_.type != KernelType::kDiagonal && !path_ &&
+      want.count == task_.samples1) {
+    compute_whole(frame);
+    settings_.control.advance(2 * task_.pairs());
+    schedule_.done(want.count, true);
+    return;
+  }
   try {
     const bool last = !path_ || node_ + 1 == static_cast<int>(path_->weights.size());
     Block block = collect(frame, want);
@@ -64,6 +72,27 @@ void NtkJob::compute(const Frame& frame) {
     node_ = 0;
     throw;
   }
+}
+
+// One block holds all samples: every feature is used as soon as it is known.
+void NtkJob::compute_whole(const Frame& frame) {
+  const auto count = static_cast<int64_t>(settings_.outputs.size());
+  const int64_t size = frame.samples * (task_.type == KernelType::kFull ? count : 1);
+  for (float* result : results_) {
+    parallel_for(size * size, 1 << 16, [&](int64_t first, int64_t last) {
+      std::fill(result + first, result + last, 0.0f);
+    });
+  }
+  Block part{0, frame.samples, count, {}};
+  BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_, [&](Unit unit) {
+    part.units.assign(1, std::move(unit));
+    accumulate(task_, part, results_, pool_, settings_.control);
+    part.units.clear();
+  });
+  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
+               settings_.control, collector);
+  collector.finish(0, frame.samples, count, methods_);
+  mirror(task_, results_);
 }
 
 // The features of a block; empty until the last node of the path.

@@ -25,6 +25,7 @@ class NtkJob final : public Job {
   void compute(const Frame& frame) override;
 
  private:
+  void compute_whole(const Frame& frame);
   Block collect(const Frame& frame, const Want& want);
   void use(Block block, const Want& want);
   KernelTask task_;

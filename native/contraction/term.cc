@@ -44,9 +44,14 @@ void add_dense(const Tile& t, const Control& control) {
   const int64_t lda = a.C == 1 ? a.x_sample : a.size, ldb = b.C == 1 ? b.x_sample : b.size;
   for (int64_t p = 0; p < a.size; p += depth) {
     control.poll();
-    blas::gemm(false, true, t.rows * a.C, t.columns(), std::min(depth, a.size - p), 1.0f,
-               a.x + t.row0 * a.x_sample + p, lda, b.x + t.col0 * b.x_sample + p, ldb, 1.0f, t.out,
-               t.columns());
+    const int64_t inner = std::min(depth, a.size - p);
+    const float* left = a.x + t.row0 * a.x_sample + p;
+    if (t.lower) {
+      blas::gram(t.columns(), inner, 1.0f, left, lda, 1.0f, t.out, t.columns());
+    } else {
+      blas::gemm(false, true, t.rows * a.C, t.columns(), inner, 1.0f, left, lda,
+                 b.x + t.col0 * b.x_sample + p, ldb, 1.0f, t.out, t.columns());
+    }
   }
 }
 
@@ -57,22 +62,30 @@ void add_gram_product(const Tile& t, Pool& pool) {
   auto gram = pool.floats(t.rows * a.C * width);
   auto inner = pool.floats(t.rows * t.cols + width);
   float* line = inner.get() + t.rows * t.cols;
-  blas::gemm(false, true, t.rows, t.cols, a.k, 1.0f, a.h + t.row0 * a.k, a.k, b.h + t.col0 * b.k,
-             b.k, 0.0f, inner.get(), t.cols);
   const int64_t lda = a.C == 1 ? a.delta_place : a.m, ldb = b.C == 1 ? b.delta_place : b.m;
-  blas::gemm(false, true, t.rows * a.C, width, a.m, 1.0f, a.delta + t.row0 * a.delta_place, lda,
-             b.delta + t.col0 * b.delta_place, ldb, 0.0f, gram.get(), width);
+  const float *h = a.h + t.row0 * a.k, *delta = a.delta + t.row0 * a.delta_place;
+  if (t.lower) {
+    blas::gram(t.rows, a.k, 1.0f, h, a.k, 0.0f, inner.get(), t.cols);
+    blas::gram(width, a.m, 1.0f, delta, lda, 0.0f, gram.get(), width);
+  } else {
+    blas::gemm(false, true, t.rows, t.cols, a.k, 1.0f, h, a.k, b.h + t.col0 * b.k, b.k, 0.0f,
+               inner.get(), t.cols);
+    blas::gemm(false, true, t.rows * a.C, width, a.m, 1.0f, delta, lda,
+               b.delta + t.col0 * b.delta_place, ldb, 0.0f, gram.get(), width);
+  }
   for (int64_t i = 0; i < t.rows; ++i) {
     const float* hh = inner.get() + i * t.cols;
     if (b.C == 1) {
       line = const_cast<float*>(hh);
     } else {
-      for (int64_t j = 0; j < t.cols; ++j) std::fill(line + j * b.C, line + (j + 1) * b.C, hh[j]);
+      const int64_t known = t.lower ? i + 1 : t.cols;
+      for (int64_t j = 0; j < known; ++j) std::fill(line + j * b.C, line + (j + 1) * b.C, hh[j]);
     }
     for (int64_t c = 0; c < a.C; ++c) {
+      const int64_t known = t.lower ? i * a.C + c + 1 : width;
       const float* from = gram.get() + (i * a.C + c) * width;
       float* to = t.out + (i * a.C + c) * width;
-      for (int64_t j = 0; j < width; ++j) to[j] += from[j] * line[j];
+      for (int64_t j = 0; j < known; ++j) to[j] += from[j] * line[j];
     }
   }
 }

@@ -33,12 +33,14 @@ struct Term {
 };
 
 // A term's kernel between samples [row0, row0 + rows) of `left` and [col0, col0 + cols) of `right`
-// is added to out (rows·C × cols·C).
+// is added to out (rows·C × cols·C). With `lower` both sides are the same, and what stands above
+// the diagonal is of no account.
 struct Tile {
   const Term& left;
   int64_t row0, rows;
   const Term& right;
   int64_t col0, cols;
+  bool lower;
   float* out;
   int64_t columns() const { return cols * right.C; }
 };

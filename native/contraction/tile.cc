@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "contraction/slices.h"
 #include "contraction/term.h"
 #include "core/parallel.h"
 
@@ -62,53 +63,124 @@ class Placer {
   float* result_;
 };
 
+// Both sides of a kernel cut into tiles; small kernels are cut finer, so that every thread has
+// work.
+struct Tiles {
+  Tiles(const Block& a, const Block& b, int64_t C, bool same) {
+    const int64_t aim = std::clamp<int64_t>(std::min(a.samples, b.samples) * C / 4, 32, 320);
+    rows = split(a.samples, C, aim);
+    cols = split(b.samples, C, aim);
+    for (size_t r = 0; r < rows.size(); ++r)
+      for (size_t c = 0; c < (same ? r + 1 : cols.size()); ++c) pairs.emplace_back(r, c);
+  }
+  // body(range of rows, range of columns, whether on the diagonal of a block with itself).
+  template <class Body>
+  void each(bool same, const Body& body) const {
+    parallel_for(static_cast<int64_t>(pairs.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t index = begin; index < end; ++index) {
+        const auto [r, c] = pairs[static_cast<size_t>(index)];
+        body(rows[r], cols[c], same && r == c);
+      }
+    });
+  }
+  std::vector<Range> rows, cols;
+  std::vector<std::pair<size_t, size_t>> pairs;
+};
+
+int64_t components_of(const KernelTask& task) {
+  return task.type == KernelType::kDiagonal ? task.outputs : 1;
+}
+
 }  // namespace
 
 void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
               const std::vector<float*>& results, Pool& pool, const Control& control) {
   const int64_t C = task.type == KernelType::kFull ? task.outputs : 1;
-  // Small kernels are cut finer, so that every thread has work.
   const int64_t rows = a.samples * C, cols = b.samples * C;
-  const int64_t aim = std::clamp<int64_t>(std::min(rows, cols) / 4, 32, 320);
-  const std::vector<Range> row_ranges = split(a.samples, C, aim);
-  const std::vector<Range> col_ranges = split(b.samples, C, aim);
-  std::vector<std::pair<size_t, size_t>> tiles;
-  for (size_t r = 0; r < row_ranges.size(); ++r)
-    for (size_t c = 0; c < (same ? r + 1 : col_ranges.size()); ++c) tiles.emplace_back(r, c);
-  const int64_t components = task.type == KernelType::kDiagonal ? task.outputs : 1;
+  const Tiles tiles(a, b, C, same);
+  for (int group = 0; group < static_cast<int>(results.size()); ++group) {
+    const bool lazy = std::any_of(a.units.begin(), a.units.end(), [&](const Unit& unit) {
+      return unit.group == group && is_lazy(unit);
+    });
+    std::shared_ptr<float> sum;
+    if (lazy) sum = pool.floats(rows * cols);
+    for (int64_t component = 0; component < components_of(task); ++component) {
+      if (lazy) {
+        std::fill(sum.get(), sum.get() + rows * cols, 0.0f);
+        contract_slices(task, group, component, a, b, same, sum.get(), pool, control);
+      }
+      const Placer placer(task, component, results[static_cast<size_t>(group)]);
+      tiles.each(same, [&](Range row, Range col, bool on_diagonal) {
+        const int64_t height = row.size * C, width = col.size * C;
+        auto tile = pool.floats(height * width);
+        control.poll();
+        if (lazy) {
+          const float* from = sum.get() + row.first * C * cols + col.first * C;
+          for (int64_t r = 0; r < height; ++r)
+            std::copy(from + r * cols, from + r * cols + width, tile.get() + r * width);
+        } else {
+          std::fill(tile.get(), tile.get() + height * width, 0.0f);
+        }
+        for (size_t u = 0; u < a.units.size(); ++u) {
+          if (a.units[u].group != group || is_lazy(a.units[u])) continue;
+          const Term left(task.type, a.units[u], a.count, component);
+          const Term right(task.type, b.units[u], b.count, component);
+          add_term({left, row.first, row.size, right, col.first, col.size, on_diagonal, tile.get()},
+                   pool, control);
+        }
+        if (on_diagonal) {
+          for (int64_t r = 0; r < height; ++r)
+            for (int64_t c = r + 1; c < width; ++c)
+              tile.get()[r * width + c] = tile.get()[c * width + r];
+        }
+        placer.place(tile.get(), a.first + row.first, row.size, b.first + col.first, col.size,
+                     false);
+        if (task.symmetric && !on_diagonal)
+          placer.place(tile.get(), a.first + row.first, row.size, b.first + col.first, col.size,
+                       true);
+      });
+    }
+  }
+}
 
-  parallel_for(static_cast<int64_t>(tiles.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t index = begin; index < end; ++index) {
-      const Range row = row_ranges[tiles[index].first], col = col_ranges[tiles[index].second];
-      const bool on_diagonal = same && tiles[index].first == tiles[index].second;
+void accumulate(const KernelTask& task, const Block& part, const std::vector<float*>& results,
+                Pool& pool, const Control& control) {
+  const int64_t C = task.type == KernelType::kFull ? task.outputs : 1;
+  const int64_t size = part.samples * C;
+  const Tiles tiles(part, part, C, true);
+  for (const Unit& unit : part.units) {
+    float* result = results[static_cast<size_t>(unit.group)];
+    if (is_lazy(unit)) {
+      contract_slices(task, unit.group, 0, part, part, true, result, pool, control);
+      continue;
+    }
+    const Term term(task.type, unit, part.count, 0);
+    tiles.each(true, [&](Range row, Range col, bool on_diagonal) {
       const int64_t height = row.size * C, width = col.size * C;
       auto tile = pool.floats(height * width);
-      for (size_t group = 0; group < results.size(); ++group) {
-        for (int64_t component = 0; component < components; ++component) {
-          control.poll();
-          std::fill(tile.get(), tile.get() + height * width, 0.0f);
-          for (size_t u = 0; u < a.units.size(); ++u) {
-            if (a.units[u].group != static_cast<int>(group)) continue;
-            const Term left(task.type, a.units[u], a.count, component);
-            const Term right(task.type, b.units[u], b.count, component);
-            add_term({left, row.first, row.size, right, col.first, col.size, tile.get()}, pool,
-                     control);
-          }
-          if (on_diagonal) {
-            for (int64_t r = 0; r < height; ++r)
-              for (int64_t c = r + 1; c < width; ++c)
-                tile.get()[r * width + c] = tile.get()[c * width + r];
-          }
-          const Placer placer(task, component, results[group]);
-          placer.place(tile.get(), a.first + row.first, row.size, b.first + col.first, col.size,
-                       false);
-          if (task.symmetric && !on_diagonal)
-            placer.place(tile.get(), a.first + row.first, row.size, b.first + col.first, col.size,
-                         true);
-        }
+      control.poll();
+      std::fill(tile.get(), tile.get() + height * width, 0.0f);
+      add_term({term, row.first, row.size, term, col.first, col.size, on_diagonal, tile.get()},
+               pool, control);
+      for (int64_t r = 0; r < height; ++r) {
+        float* to = result + (row.first * C + r) * size + col.first * C;
+        for (int64_t c = 0; c < width; ++c) to[c] += tile.get()[r * width + c];
       }
-    }
-  });
+    });
+  }
+}
+
+void mirror(const KernelTask& task, const std::vector<float*>& results) {
+  const int64_t size = task.samples1 * (task.type == KernelType::kFull ? task.outputs : 1);
+  constexpr int64_t kStrip = 32;  // whole cache lines of both sides
+  for (float* result : results) {
+    parallel_for((size + kStrip - 1) / kStrip, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t c0 = begin * kStrip; c0 < std::min(size, end * kStrip); c0 += kStrip)
+        for (int64_t r = c0; r < size; ++r)
+          for (int64_t c = c0; c < std::min(r, c0 + kStrip); ++c)
+            result[c * size + r] = result[r * size + c];
+    });
+  }
 }
 
 }  // namespace at

@@ -16,4 +16,11 @@ namespace at {
 void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
               const std::vector<float*>& results, Pool& pool, const Control& control);
 
+// Adds the kernel of a block that holds all samples of a symmetric full or trace kernel to the
+// lower triangle of the results. Called for every part of the block as soon as its features are
+// known, so that none need be kept; mirror() then completes the results.
+void accumulate(const KernelTask& task, const Block& part, const std::vector<float*>& results,
+                Pool& pool, const Control& control);
+void mirror(const KernelTask& task, const std::vector<float*>& results);
+
 }  // namespace at

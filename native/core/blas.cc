@@ -12,6 +12,8 @@ void sgemm_(const char*, const char*, const int*, const int*, const int*, const 
 void dgemm_(const char*, const char*, const int*, const int*, const int*, const double*,
             const double*, const int*, const double*, const int*, const double*, double*,
             const int*);
+void ssyrk_(const char*, const char*, const int*, const int*, const float*, const float*,
+            const int*, const float*, float*, const int*);
 }
 
 namespace at::blas {
@@ -106,6 +108,16 @@ void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double al
           const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
           int64_t ldc) {
   row_major_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void gram(int64_t m, int64_t k, float alpha, const float* a, int64_t lda, float beta, float* c,
+          int64_t ldc) {
+  if (m == 0) return;
+  const int mi = static_cast<int>(m), ki = static_cast<int>(k);
+  const int la = static_cast<int>(std::max<int64_t>(lda, 1));
+  const int lc = static_cast<int>(std::max<int64_t>(ldc, 1));
+  // The lower triangle by rows is the upper one by columns.
+  ssyrk_("U", "T", &mi, &ki, &alpha, a, &la, &beta, c, &lc);
 }
 
 void parallel_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha,

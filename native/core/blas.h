@@ -19,8 +19,12 @@ void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double al
           const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
           int64_t ldc);
 
-// The same, split over the threads of the surrounding arena. Each element of C is summed in the
-// same order whatever the split, up to the BLAS kernel's own blocking.
+// The lower triangle of C (m × m) = alpha·A·Aᵀ + beta·C, A m × k. One thread.
+void gram(int64_t m, int64_t k, float alpha, const float* a, int64_t lda, float beta, float* c,
+          int64_t ldc);
+
+// The same as gemm, split over the threads of the surrounding arena. Each element of C is summed in
+// the same order whatever the split, up to the BLAS kernel's own blocking.
 void parallel_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha,
                    const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* c,
                    int64_t ldc);

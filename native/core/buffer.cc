@@ -121,6 +121,7 @@ std::shared_ptr<float> Pool::floats(int64_t count) {
     std::unique_ptr<Memory> back(raw);
     std::lock_guard<std::mutex> lock(state->mutex);
     state->live -= back->bytes();
+    if (back->bytes() >= kHuge) return;
     state->cached += back->bytes();
     state->free.emplace(back->bytes(), std::move(back));
   });

@@ -36,8 +36,9 @@ struct OverBudget : Error {
   size_t needed;
 };
 
-// Keeps freed blocks for reuse, so that a hot loop allocates nothing new, and counts what is live.
-// Thread-safe. Blocks handed out keep the pool's state alive, so they may outlive the pool.
+// Keeps small freed blocks for reuse, so that a hot loop allocates nothing new (large ones go back
+// to the spare memory that all share), and counts what is live. Thread-safe. Blocks handed out keep
+// the pool's state alive, so they may outlive the pool.
 class Pool {
  public:
   explicit Pool(size_t budget_bytes = SIZE_MAX);

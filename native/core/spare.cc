@@ -2,74 +2,29 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <mutex>
+#include <vector>
 
 namespace at {
 
 namespace {
 
 constexpr size_t kHuge = size_t{2} << 20;
+constexpr size_t kRegion = size_t{1} << 30;  // of address space; only what is touched is memory
+constexpr size_t kLimit = size_t{2} << 30;   // of spare memory
 
-class Spare {
- public:
-  void* take(size_t bytes) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = blocks_.find(bytes);
-    if (found != blocks_.end()) return remove(found);
-    // Smaller ones first: larger ones are harder to come by.
-    for (size_t freed = 0; freed < bytes && !blocks_.empty();) {
-      const auto first = blocks_.begin();
-      freed += first->first;
-      const size_t size = first->first;
-      munmap(remove(first), size);
-    }
-    return nullptr;
-  }
-
-  bool keep(void* data, size_t bytes) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (bytes > kLimit || total_ > kLimit - bytes) return false;
-    blocks_.emplace(bytes, data);
-    total_ += bytes;
-    return true;
-  }
-
-  void release() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    for (const auto& [bytes, data] : blocks_) munmap(data, bytes);
-    blocks_.clear();
-    total_ = 0;
-  }
-
- private:
-  using Blocks = std::multimap<size_t, void*>;
-  static constexpr size_t kLimit = size_t{2} << 30;
-
-  void* remove(Blocks::iterator at) {
-    void* data = at->second;
-    total_ -= at->first;
-    blocks_.erase(at);
-    return data;
-  }
-
-  std::mutex mutex_;
-  Blocks blocks_;
-  size_t total_ = 0;
-};
-
-// Never destroyed: blocks may be given up while the process ends.
-Spare& spare() {
-  static Spare* instance = new Spare();
-  return *instance;
-}
-
-// 2 MiB aligned; null when there is none.
-void* map(size_t bytes) {
+// Address space, 2 MiB aligned, asking for huge pages; null when there is none.
+char* map(size_t bytes) {
   if (bytes > SIZE_MAX - kHuge) return nullptr;
-  void* all =
-      mmap(nullptr, bytes + kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#ifdef MAP_NORESERVE
+  flags |= MAP_NORESERVE;
+#endif
+  void* all = mmap(nullptr, bytes + kHuge, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (all == MAP_FAILED) return nullptr;
   char* start = static_cast<char*>(all);
   const size_t before = (kHuge - reinterpret_cast<uintptr_t>(start) % kHuge) % kHuge;
@@ -81,16 +36,110 @@ void* map(size_t bytes) {
   return start + before;
 }
 
+// Address-ordered first fit with coalescing: what was touched is used again, lowest first, before
+// anything is touched anew.
+class Spare {
+ public:
+  void* take(size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto range = spare_.begin(); range != spare_.end(); ++range)
+      if (range->second >= bytes) return cut(range, bytes);
+    for (Fresh& fresh : fresh_)
+      if (void* data = extend(fresh, bytes)) return data;
+    const size_t size = std::max(bytes, kRegion);
+    if (char* start = map(size)) {
+      fresh_.push_back({start + bytes, start + size});
+      return start;
+    }
+    return map(bytes);
+  }
+
+  void give(char* data, size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto next = spare_.lower_bound(data);
+    total_ += bytes;
+    if (next != spare_.end() && data + bytes == next->first) {
+      bytes += next->second;
+      next = spare_.erase(next);
+    }
+    if (next != spare_.begin()) {
+      const auto before = std::prev(next);
+      if (before->first + before->second == data) {
+        data = before->first;
+        bytes += before->second;
+        spare_.erase(before);
+      }
+    }
+    if (total_ > kLimit) {
+      munmap(data, bytes);
+      total_ -= bytes;
+    } else {
+      spare_.emplace(data, bytes);
+    }
+  }
+
+  void release() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& [data, bytes] : spare_) munmap(data, bytes);
+    for (const Fresh& fresh : fresh_)
+      if (fresh.first != fresh.last) munmap(fresh.first, size_of(fresh));
+    spare_.clear();
+    fresh_.clear();
+    total_ = 0;
+  }
+
+ private:
+  using Ranges = std::map<char*, size_t>;
+  struct Fresh {
+    char *first, *last;  // never touched
+  };
+
+  static size_t size_of(const Fresh& fresh) {
+    return static_cast<size_t>(fresh.last - fresh.first);
+  }
+
+  void* cut(Ranges::iterator range, size_t bytes) {
+    const auto [data, size] = *range;
+    spare_.erase(range);
+    if (size > bytes) spare_.emplace(data + bytes, size - bytes);
+    total_ -= bytes;
+    return data;
+  }
+
+  // A spare range that ends where the fresh one begins is used first.
+  void* extend(Fresh& fresh, size_t bytes) {
+    char* start = fresh.first;
+    const auto after = spare_.lower_bound(start);
+    const auto before = after == spare_.begin() ? spare_.end() : std::prev(after);
+    const size_t spare =
+        before != spare_.end() && before->first + before->second == start ? before->second : 0;
+    if (size_of(fresh) < bytes - spare) return nullptr;
+    if (spare > 0) {
+      start = before->first;
+      total_ -= spare;
+      spare_.erase(before);
+    }
+    fresh.first = start + bytes;
+    return start;
+  }
+
+  std::mutex mutex_;
+  Ranges spare_;
+  std::vector<Fresh> fresh_;
+  size_t total_ = 0;  // of spare_
+};
+
+// Never destroyed: blocks may be given up while the process ends.
+Spare& spare() {
+  static Spare* instance = new Spare();
+  return *instance;
+}
+
 }  // namespace
 
-void* take_block(size_t bytes) {
-  void* data = spare().take(bytes);
-  return data ? data : map(bytes);
-}
+void* take_block(size_t bytes) { return spare().take(bytes); }
 
-void give_block(void* data, size_t bytes) {
-  if (!spare().keep(data, bytes)) munmap(data, bytes);
-}
+void give_block(void* data, size_t bytes) { spare().give(static_cast<char*>(data), bytes); }
 
 void release_spare_memory() { spare().release(); }
 
