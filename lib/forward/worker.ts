@@ -7,6 +7,7 @@ import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
 import { samplesMeet } from './independence.js'
 import { Inference } from './inference.js'
+import { PathWeights, weightsFrom } from './path.js'
 import { Plan, type Weights } from './plan.js'
 import type {
   ComputeMessage,
@@ -14,14 +15,12 @@ import type {
   DescribeResult,
   Feed,
   FromWorker,
-  PathMessage,
   Request,
   RunResult,
   ToWorker,
-  WeightMessage,
   WorkerInit,
 } from './protocol.js'
-import { Sessions, timeInOnnxruntime, weightTensors } from './sessions.js'
+import { Sessions, timeInOnnxruntime } from './sessions.js'
 import { received } from './shared.js'
 
 const init = workerData as WorkerInit
@@ -133,26 +132,6 @@ function checkStop({ control }: Request): void {
     throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
 }
 
-function weightsFrom(messages: WeightMessage[]): Weights {
-  return {
-    tensors: weightTensors(messages),
-    messages: new Map(messages.map((weight) => [weight.id, weight])),
-  }
-}
-
-/** The weights at one node of a path. */
-function weightsAt({ sets, nodes }: PathMessage, node: number): Weights {
-  const { segment, t } = nodes[node] as PathMessage['nodes'][number]
-  const from = sets[segment] as WeightMessage[]
-  const to = sets[segment + 1] as WeightMessage[]
-  const between = from.map((weight, w) => {
-    const end = (to[w] as WeightMessage).data
-    const data = weight.data.map((value, e) => (1 - t) * value + t * (end[e] as number))
-    return { ...weight, data }
-  })
-  return weightsFrom(between)
-}
-
 function weightsOf(network: number): Weights {
   const weights = weightSets.get(network)
   if (!weights) throw new TangentError('FAILED', 'The weights of the network are not there')
@@ -260,6 +239,7 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
   const plan = planOf(request.plan)
   const weights = weightsOf(request.network)
   const layout = await plan.layout(x, weights, threads, batch)
+  const along = request.path && new PathWeights(request.path)
   const job = startJob(layout.engine, request, request.control)
   const before = timeInOnnxruntime.milliseconds
   let computing = 0
@@ -267,7 +247,7 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
     for (let want = job.next(); want; want = job.next()) {
       checkStop(request)
       const side = (want.side === 0 ? x : x2) as Feed
-      const present = request.path ? weightsAt(request.path, want.node) : weights
+      const present = along?.at(want.node) ?? weights
       const frame = await plan.frame(layout, side, want, present, threads)
       const start = performance.now()
       try {
