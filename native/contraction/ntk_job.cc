@@ -74,7 +74,7 @@ void NtkJob::compute(const Frame& frame) {
   }
 }
 
-// One block holds all samples: every feature is used as soon as it is known.
+// One block holds all samples: features are used as they become known.
 void NtkJob::compute_whole(const Frame& frame) {
   const auto count = static_cast<int64_t>(settings_.outputs.size());
   const int64_t size = frame.samples * (task_.type == KernelType::kFull ? count : 1);
@@ -83,15 +83,22 @@ void NtkJob::compute_whole(const Frame& frame) {
       std::fill(result + first, result + last, 0.0f);
     });
   }
+  // Several at a time, so that every thread has work.
+  const int64_t enough =
+      static_cast<int64_t>(std::min<size_t>(settings_.memory / 16, size_t{1} << 26));
   Block part{0, frame.samples, count, {}};
-  BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_, [&](Unit unit) {
-    part.units.assign(1, std::move(unit));
+  const auto flush = [&] {
     accumulate(task_, part, results_, pool_, settings_.control);
     part.units.clear();
+  };
+  BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_, [&](Unit unit) {
+    part.units.push_back(std::move(unit));
+    if (part.bytes() > enough) flush();
   });
   reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
                settings_.control, collector);
   collector.finish(0, frame.samples, count, methods_);
+  flush();
   mirror(task_, results_);
 }
 

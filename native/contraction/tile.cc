@@ -148,20 +148,29 @@ void accumulate(const KernelTask& task, const Block& part, const std::vector<flo
   const int64_t C = task.type == KernelType::kFull ? task.outputs : 1;
   const int64_t size = part.samples * C;
   const Tiles tiles(part, part, C, true);
-  for (const Unit& unit : part.units) {
-    float* result = results[static_cast<size_t>(unit.group)];
-    if (is_lazy(unit)) {
-      contract_slices(task, unit.group, 0, part, part, true, result, pool, control);
-      continue;
+  for (int group = 0; group < static_cast<int>(results.size()); ++group) {
+    float* result = results[static_cast<size_t>(group)];
+    std::vector<Term> terms;
+    bool lazy = false;
+    for (const Unit& unit : part.units) {
+      if (unit.group != group) continue;
+      if (is_lazy(unit)) {
+        lazy = true;
+      } else {
+        terms.emplace_back(task.type, unit, part.count, 0);
+      }
     }
-    const Term term(task.type, unit, part.count, 0);
+    if (lazy) contract_slices(task, group, 0, part, part, true, result, pool, control);
+    if (terms.empty()) continue;
     tiles.each(true, [&](Range row, Range col, bool on_diagonal) {
       const int64_t height = row.size * C, width = col.size * C;
       auto tile = pool.floats(height * width);
-      control.poll();
       std::fill(tile.get(), tile.get() + height * width, 0.0f);
-      add_term({term, row.first, row.size, term, col.first, col.size, on_diagonal, tile.get()},
-               pool, control);
+      for (const Term& term : terms) {
+        control.poll();
+        add_term({term, row.first, row.size, term, col.first, col.size, on_diagonal, tile.get()},
+                 pool, control);
+      }
       for (int64_t r = 0; r < height; ++r) {
         float* to = result + (row.first * C + r) * size + col.first * C;
         for (int64_t c = 0; c < width; ++c) to[c] += tile.get()[r * width + c];
