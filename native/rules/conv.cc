@@ -3,6 +3,7 @@
 #include "core/blas.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
+#include "rules/support/taps.h"
 #include "rules/support/windows.h"
 
 namespace at {
@@ -290,9 +291,7 @@ class Conv final : public Rule {
             if (z < 0 || z >= w.in[0] || y < 0 || y >= w.in[1]) continue;
             float* to = x + ((q * w.in[0] + z) * w.in[1] + y) * n;
             if (columns == 3) {
-              const float a = weight[0], b = weight[1], c = weight[2];
-              const float *r1 = row - step, *r2 = row - 2 * step;
-              for (int64_t i = 0; i < n; ++i) to[i] += a * row[i] + b * r1[i] + c * r2[i];
+              add_three_taps(row, step, weight, n, to);
               continue;
             }
             for (int64_t k = 0; k < columns; ++k)
