@@ -20,7 +20,7 @@ double cost_of_cross(const KernelTask& task, const MatrixDims& matrix, const Mat
   const double O = static_cast<double>(task.outputs), pairs = static_cast<double>(task.pairs());
   const double T = static_cast<double>(matrix.positions), m = static_cast<double>(picks.rows);
   const double rows = static_cast<double>(std::min(picks.positions, picks.cols));
-  const double C = task.type == KernelType::kFull ? O : 1;
+  const double C = static_cast<double>(task.components());
   return 2 * pairs * rows * (gemm(O * 8, m, T, 1. / 8) + gemm(C, C * 8, m * O / C, 1. / 8));
 }
 

@@ -13,6 +13,8 @@ struct KernelTask {
   int64_t samples2 = 0;     // N2, equal to N1 when symmetric
   int64_t outputs = 0;      // O
   std::vector<int> groups;  // result index of every parameter
+  // Rows of the kernel per sample (C).
+  int64_t components() const { return type == KernelType::kFull ? outputs : 1; }
   int64_t pairs() const {
     return symmetric ? (samples1 * (samples1 + 1) + 1) / 2 : samples1 * samples2;
   }

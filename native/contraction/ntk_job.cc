@@ -77,7 +77,7 @@ void NtkJob::compute(const Frame& frame) {
 // One block holds all samples: features are used as they become known.
 void NtkJob::compute_whole(const Frame& frame) {
   const auto count = static_cast<int64_t>(settings_.outputs.size());
-  const int64_t size = frame.samples * (task_.type == KernelType::kFull ? count : 1);
+  const int64_t size = frame.samples * task_.components();
   for (float* result : results_) {
     parallel_for(size * size, 1 << 16, [&](int64_t first, int64_t last) {
       std::fill(result + first, result + last, 0.0f);

@@ -25,7 +25,7 @@ class Slices {
   Slices(const KernelTask& task, const Block& a, const Block& b, bool same, Pool& pool,
          const Control& control)
       : task_(task), a_(a), b_(b), same_(same), pool_(pool), control_(control) {
-    const int64_t C = task.type == KernelType::kFull ? task.outputs : 1;
+    const int64_t C = task.components();
     rows_ = a.samples * C;
     cols_ = b.samples * C;
   }

@@ -35,7 +35,7 @@ class Placer {
   void place(const float* tile, int64_t row0, int64_t rows, int64_t col0, int64_t cols,
              bool transposed) const {
     const int64_t O = task_.outputs;
-    const int64_t C = task_.type == KernelType::kFull ? O : 1;
+    const int64_t C = task_.components();
     const int64_t columns = task_.samples2 * C;
     const int64_t step = task_.type == KernelType::kDiagonal ? O : 1;
     const int64_t height = rows * C, width = cols * C;
@@ -87,25 +87,54 @@ struct Tiles {
   std::vector<std::pair<size_t, size_t>> pairs;
 };
 
-int64_t components_of(const KernelTask& task) {
-  return task.type == KernelType::kDiagonal ? task.outputs : 1;
-}
+// The units of one group in two blocks.
+class Group {
+ public:
+  Group(const KernelTask& task, int index, const Block& a, const Block& b)
+      : task_(task), a_(a), b_(b) {
+    for (size_t u = 0; u < a.units.size(); ++u) {
+      if (a.units[u].group != index) continue;
+      if (is_lazy(a.units[u])) {
+        lazy_ = true;
+      } else {
+        others_.push_back(u);
+      }
+    }
+  }
+  bool lazy() const { return lazy_; }
+  bool only_lazy() const { return others_.empty(); }
+  // Adds those that are not lazy to a tile.
+  void add(int64_t component, Range row, Range col, bool lower, float* tile, Pool& pool,
+           const Control& control) const {
+    for (size_t u : others_) {
+      control.poll();
+      const Term left(task_.type, a_.units[u], a_.count, component);
+      const Term right(task_.type, b_.units[u], b_.count, component);
+      add_term({left, row.first, row.size, right, col.first, col.size, lower, tile}, pool, control);
+    }
+  }
+
+ private:
+  const KernelTask& task_;
+  const Block &a_, &b_;
+  bool lazy_ = false;
+  std::vector<size_t> others_;
+};
 
 }  // namespace
 
 void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
               const std::vector<float*>& results, Pool& pool, const Control& control) {
-  const int64_t C = task.type == KernelType::kFull ? task.outputs : 1;
+  const int64_t C = task.components();
   const int64_t rows = a.samples * C, cols = b.samples * C;
+  const int64_t kernels = task.type == KernelType::kDiagonal ? task.outputs : 1;
   const Tiles tiles(a, b, C, same);
   for (int group = 0; group < static_cast<int>(results.size()); ++group) {
-    const bool lazy = std::any_of(a.units.begin(), a.units.end(), [&](const Unit& unit) {
-      return unit.group == group && is_lazy(unit);
-    });
+    const Group units(task, group, a, b);
     std::shared_ptr<float> sum;
-    if (lazy) sum = pool.floats(rows * cols);
-    for (int64_t component = 0; component < components_of(task); ++component) {
-      if (lazy) {
+    if (units.lazy()) sum = pool.floats(rows * cols);
+    for (int64_t component = 0; component < kernels; ++component) {
+      if (sum) {
         std::fill(sum.get(), sum.get() + rows * cols, 0.0f);
         contract_slices(task, group, component, a, b, same, sum.get(), pool, control);
       }
@@ -114,20 +143,14 @@ void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
         const int64_t height = row.size * C, width = col.size * C;
         auto tile = pool.floats(height * width);
         control.poll();
-        if (lazy) {
+        if (sum) {
           const float* from = sum.get() + row.first * C * cols + col.first * C;
           for (int64_t r = 0; r < height; ++r)
             std::copy(from + r * cols, from + r * cols + width, tile.get() + r * width);
         } else {
           std::fill(tile.get(), tile.get() + height * width, 0.0f);
         }
-        for (size_t u = 0; u < a.units.size(); ++u) {
-          if (a.units[u].group != group || is_lazy(a.units[u])) continue;
-          const Term left(task.type, a.units[u], a.count, component);
-          const Term right(task.type, b.units[u], b.count, component);
-          add_term({left, row.first, row.size, right, col.first, col.size, on_diagonal, tile.get()},
-                   pool, control);
-        }
+        units.add(component, row, col, on_diagonal, tile.get(), pool, control);
         if (on_diagonal) {
           for (int64_t r = 0; r < height; ++r)
             for (int64_t c = r + 1; c < width; ++c)
@@ -145,32 +168,19 @@ void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
 
 void accumulate(const KernelTask& task, const Block& part, const std::vector<float*>& results,
                 Pool& pool, const Control& control) {
-  const int64_t C = task.type == KernelType::kFull ? task.outputs : 1;
+  const int64_t C = task.components();
   const int64_t size = part.samples * C;
   const Tiles tiles(part, part, C, true);
   for (int group = 0; group < static_cast<int>(results.size()); ++group) {
     float* result = results[static_cast<size_t>(group)];
-    std::vector<Term> terms;
-    bool lazy = false;
-    for (const Unit& unit : part.units) {
-      if (unit.group != group) continue;
-      if (is_lazy(unit)) {
-        lazy = true;
-      } else {
-        terms.emplace_back(task.type, unit, part.count, 0);
-      }
-    }
-    if (lazy) contract_slices(task, group, 0, part, part, true, result, pool, control);
-    if (terms.empty()) continue;
+    const Group units(task, group, part, part);
+    if (units.lazy()) contract_slices(task, group, 0, part, part, true, result, pool, control);
+    if (units.only_lazy()) continue;
     tiles.each(true, [&](Range row, Range col, bool on_diagonal) {
       const int64_t height = row.size * C, width = col.size * C;
       auto tile = pool.floats(height * width);
       std::fill(tile.get(), tile.get() + height * width, 0.0f);
-      for (const Term& term : terms) {
-        control.poll();
-        add_term({term, row.first, row.size, term, col.first, col.size, on_diagonal, tile.get()},
-                 pool, control);
-      }
+      units.add(0, row, col, on_diagonal, tile.get(), pool, control);
       for (int64_t r = 0; r < height; ++r) {
         float* to = result + (row.first * C + r) * size + col.first * C;
         for (int64_t c = 0; c < width; ++c) to[c] += tile.get()[r * width + c];
@@ -180,7 +190,7 @@ void accumulate(const KernelTask& task, const Block& part, const std::vector<flo
 }
 
 void mirror(const KernelTask& task, const std::vector<float*>& results) {
-  const int64_t size = task.samples1 * (task.type == KernelType::kFull ? task.outputs : 1);
+  const int64_t size = task.samples1 * task.components();
   constexpr int64_t kStrip = 32;  // whole cache lines of both sides
   for (float* result : results) {
     parallel_for((size + kStrip - 1) / kStrip, 1, [&](int64_t begin, int64_t end) {

@@ -67,16 +67,10 @@ class Pool : public Rule {
   }
 
   static void add_to_rows(const Windows& w, int64_t oz, int64_t oy, const float* wide, float* x) {
-    for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
-      const int64_t z = w.at(0, oz, kz);
-      if (z < 0 || z >= w.in[0]) continue;
-      for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
-        const int64_t y = w.at(1, oy, ky);
-        if (y < 0 || y >= w.in[1]) continue;
-        float* to = x + (z * w.in[1] + y) * w.in[2];
-        for (int64_t i = 0; i < w.in[2]; ++i) to[i] += wide[i];
-      }
-    }
+    w.each_row(oz, oy, [&](int64_t row) {
+      float* to = x + row * w.in[2];
+      for (int64_t i = 0; i < w.in[2]; ++i) to[i] += wide[i];
+    });
   }
 
   // out (planes, out…), element e of any plane = weight(e)·Σ over its window of value(i)·in, i the
@@ -95,20 +89,14 @@ class Pool : public Rule {
         std::memset(y, 0, sizeof(float) * w.out_size());
         for (int64_t r = 0; r < w.rows(); ++r) {
           float* to = y + r * width;
-          for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
-            const int64_t z = w.at(0, r / w.out[1], kz);
-            if (z < 0 || z >= w.in[0]) continue;
-            for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
-              const int64_t row = w.at(1, r % w.out[1], ky);
-              if (row < 0 || row >= w.in[1]) continue;
-              for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-                int64_t lo, hi;
-                w.inside(kx, lo, hi);
-                const float* from = scaled + (z * w.in[1] + row) * w.in[2] + w.at(2, 0, kx);
-                for (int64_t o = lo; o < hi; ++o) to[o] += from[o * step];
-              }
+          w.each_row(r / w.out[1], r % w.out[1], [&](int64_t row) {
+            for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+              int64_t lo, hi;
+              w.inside(kx, lo, hi);
+              const float* from = scaled + row * w.in[2] + w.at(2, 0, kx);
+              for (int64_t o = lo; o < hi; ++o) to[o] += from[o * step];
             }
-          }
+          });
         }
         const int64_t at = item % planes * w.out_size();
         for (int64_t o = 0; o < w.out_size(); ++o) y[o] *= weight(at + o);
@@ -286,25 +274,18 @@ class MaxPool final : public Pool {
       for (int64_t oy = 0; oy < w.out[1]; ++oy, chosen += width) {
         std::fill(chosen, chosen + width, -1);
         std::fill(best, best + width, -std::numeric_limits<float>::infinity());
-        for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
-          const int64_t z = w.at(0, oz, kz);
-          if (z < 0 || z >= w.in[0]) continue;
-          for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
-            const int64_t y = w.at(1, oy, ky);
-            if (y < 0 || y >= w.in[1]) continue;
-            const int64_t row = z * w.in[1] + y;
-            for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-              int64_t lo, hi;
-              w.inside(kx, lo, hi);
-              if (lo >= hi) continue;
-              // Column of window lo; those of the others follow at a distance of `step`.
-              const int64_t at = w.at(2, lo, kx);
-              take_better(x + row * line + at % step * part + at / step,
-                          static_cast<int32_t>(row * w.in[2] + at), static_cast<int32_t>(step),
-                          hi - lo, best + lo, chosen + lo);
-            }
+        w.each_row(oz, oy, [&](int64_t row) {
+          for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+            int64_t lo, hi;
+            w.inside(kx, lo, hi);
+            if (lo >= hi) continue;
+            // Column of window lo; those of the others follow at a distance of `step`.
+            const int64_t at = w.at(2, lo, kx);
+            take_better(x + row * line + at % step * part + at / step,
+                        static_cast<int32_t>(row * w.in[2] + at), static_cast<int32_t>(step),
+                        hi - lo, best + lo, chosen + lo);
           }
-        }
+        });
       }
     }
   }

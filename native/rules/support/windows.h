@@ -33,6 +33,19 @@ struct Windows {
   int64_t at(int axis, int64_t o, int64_t k) const {
     return o * stride[axis] + k * dilation[axis] - pad[axis];
   }
+  // body(row) for the input's rows z·in[1] + y on which the windows (oz, oy, ·) have a row of the
+  // kernel, in its order.
+  template <class Body>
+  void each_row(int64_t oz, int64_t oy, const Body& body) const {
+    for (int64_t kz = 0; kz < kernel[0]; ++kz) {
+      const int64_t z = at(0, oz, kz);
+      if (z < 0 || z >= in[0]) continue;
+      for (int64_t ky = 0; ky < kernel[1]; ++ky) {
+        const int64_t y = at(1, oy, ky);
+        if (y >= 0 && y < in[1]) body(z * in[1] + y);
+      }
+    }
+  }
   // Windows [lo, hi) of the last axis in which kernel element k lies inside the input.
   void inside(int64_t k, int64_t& lo, int64_t& hi) const;
 };
