@@ -1,7 +1,7 @@
 // Figures as files of their own, and the page that shows them.
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
-import { html, Markup } from '../../lib/report/html.js'
+import { html, htmlHead, Markup } from '../../lib/report/html.js'
 import { style } from '../../lib/report/style.js'
 
 const { document } = parseHTML('<!doctype html><html><body></body></html>')
@@ -80,6 +80,12 @@ function wrapped(text: string, limit: number): string[] {
   return lines
 }
 
+const layout = `
+figure > svg { width: 100%; height: auto; border-radius: 8px; }
+figure + figure { margin-top: 30px; }
+figcaption.long { font-weight: 400; margin-top: 8px; max-width: 78ch; }
+`
+
 /** A self-contained page. */
 export function page(
   title: string,
@@ -88,20 +94,7 @@ export function page(
   table: { head: readonly string[]; rows: readonly (readonly string[])[] },
   command: string,
 ): string {
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<style>${new Markup(style)}
-figure > svg { width: 100%; height: auto; border-radius: 8px; }
-figure + figure { margin-top: 30px; }
-figcaption.long { font-weight: 400; margin-top: 8px; max-width: 78ch; }
-</style>
-</head>
+  return html`${htmlHead(title, style + layout)}
 <body>
 <header>
 <p class="kicker">Adaptive tangent · the paper’s figures</p>

@@ -11,6 +11,7 @@ import {
   type CommandDefinition,
   derivativeOptions,
   inputOption,
+  methodOption,
   type NetworkOptions,
   numberList,
   plainText,
@@ -70,9 +71,7 @@ export const alignCommand: CommandDefinition = {
     new Option('--spectrum <of>', 'whose eigenvalues are computed')
       .choices(['parts', 'total', 'none'])
       .default('parts'),
-    new Option('--method <way>', 'how to compute the kernels')
-      .choices(['auto', 'jacobian', 'structured', 'products'])
-      .default('auto'),
+    methodOption('the kernels'),
     new Option(
       '--out <folder>',
       'gets alignment.json, alignment.csv and eigenvalues.npy',

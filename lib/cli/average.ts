@@ -7,6 +7,7 @@ import {
   type CommandDefinition,
   derivativeOptions,
   inputOption,
+  kernelOptions,
   type NetworkOptions,
   readInputs,
   saveArray,
@@ -39,12 +40,7 @@ export const averageCommand: CommandDefinition = {
     new Option('--rule <rule>', 'midpoints of equal parts, or Gauss–Legendre nodes')
       .choices(['uniform', 'gauss-legendre'])
       .default('uniform'),
-    new Option('--kernel <kind>', '(N, O, N, O), (N, N) or (N, N, O)')
-      .choices(['full', 'trace', 'diagonal'])
-      .default('full'),
-    new Option('--by <part>', 'one kernel, or one each in a folder')
-      .choices(['total', 'layer', 'parameter'])
-      .default('total'),
+    ...kernelOptions('(N, O, N, O), (N, N) or (N, N, O)'),
     new Option('--out <path>', 'a .npy file; with --by a folder').makeOptionMandatory(),
     ...derivativeOptions(),
   ],

@@ -78,6 +78,19 @@ export const inputOption = () =>
     .argParser(collect)
     .makeOptionMandatory()
 
+/** Options of commands that write kernels: which, and in how many files. */
+export const kernelOptions = (shapes: string) => [
+  new Option('--kernel <kind>', shapes).choices(['full', 'trace', 'diagonal']).default('full'),
+  new Option('--by <part>', 'one kernel, or one each in a folder')
+    .choices(['total', 'layer', 'parameter'])
+    .default('total'),
+]
+
+export const methodOption = (what: string) =>
+  new Option('--method <way>', `how to compute ${what}`)
+    .choices(['auto', 'jacobian', 'structured', 'products'])
+    .default('auto')
+
 /** Options of commands that differentiate. */
 export const derivativeOptions = () => [
   new Option('--output <name>', 'output of the network to differentiate'),

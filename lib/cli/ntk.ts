@@ -6,6 +6,8 @@ import {
   collect,
   derivativeOptions,
   inputOption,
+  kernelOptions,
+  methodOption,
   type NetworkOptions,
   readInputs,
   saveArray,
@@ -38,15 +40,8 @@ export const ntkCommand: CommandDefinition = {
     new Option('--input2 <file>', 'second samples, as --input (default: the same)').argParser(
       collect,
     ),
-    new Option('--kernel <kind>', '(N1, O, N2, O), (N1, N2) or (N1, N2, O)')
-      .choices(['full', 'trace', 'diagonal'])
-      .default('full'),
-    new Option('--by <part>', 'one kernel, or one each in a folder')
-      .choices(['total', 'layer', 'parameter'])
-      .default('total'),
-    new Option('--method <way>', 'how to compute it')
-      .choices(['auto', 'jacobian', 'structured', 'products'])
-      .default('auto'),
+    ...kernelOptions('(N1, O, N2, O), (N1, N2) or (N1, N2, O)'),
+    methodOption('it'),
     new Option('--out <path>', 'a .npy file; with --by a folder').makeOptionMandatory(),
     ...derivativeOptions(),
   ],

@@ -14,6 +14,7 @@ import {
   collect,
   derivativeOptions,
   inputOption,
+  methodOption,
   type NetworkOptions,
   openNetwork,
   readInputs,
@@ -53,9 +54,7 @@ export const probeCommand: CommandDefinition = {
       'follow the kernel along these files, or those of a folder; again for others',
     ).argParser(collect),
     ...trajectoryOptions(),
-    new Option('--method <way>', 'how to compute the kernels')
-      .choices(['auto', 'jacobian', 'structured', 'products'])
-      .default('auto'),
+    methodOption('the kernels'),
     new Option('--out <folder>', 'gets report.html and report.json').makeOptionMandatory(),
     ...derivativeOptions(),
   ],

@@ -32,6 +32,20 @@ function show(value: Value): string {
   return printable(String(value)).replace(/[&<>"']/g, (char) => entities[char] as string)
 }
 
+/** The start of a page that runs no script and asks nothing of anywhere. */
+export function htmlHead(title: string | Markup, css: string, more: Value = ''): Markup {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">${more}
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>${new Markup(css)}</style>
+</head>`
+}
+
 /** HTML in which every value is text, unless it is Markup itself. */
 export function html(strings: TemplateStringsArray, ...values: Value[]): Markup {
   return new Markup(strings.map((part, i) => part + show(values[i])).join(''))

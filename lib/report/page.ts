@@ -1,5 +1,5 @@
 import { whole } from './format.js'
-import { html, Markup } from './html.js'
+import { html, htmlHead, type Markup } from './html.js'
 import { sections } from './sections/index.js'
 import { ends } from './series.js'
 import { style } from './style.js'
@@ -32,17 +32,8 @@ export function renderReport(report: ProbeReport): string {
     return body ? [{ id, title, body }] : []
   })
   const seconds = report.networks.reduce((sum, network) => sum + network.seconds, 0)
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="generator" content="${report.software}">
-<title>${heading(report)}</title>
-<link rel="icon" href="data:,">
-<style>${new Markup(style)}</style>
-</head>
+  const generator = html`\n<meta name="generator" content="${report.software}">`
+  return html`${htmlHead(heading(report), style, generator)}
 <body>
 <header>
 <p class="kicker">Adaptive tangent · probe</p>

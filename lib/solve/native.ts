@@ -1,4 +1,5 @@
 // The solver's part of the boundary to the addon.
+import type { FitIteration } from './adaptive.js'
 
 /** What a block's features are multiplied by: z along orthonormal directions, 1 elsewhere. */
 export interface NativeTransform {
@@ -65,18 +66,7 @@ export interface NativeBlockRule {
   penalties: NativePenalty[]
 }
 
-export interface NativeIteration {
-  iteration: number
-  objective: number
-  penalty: number
-  misfit: number
-  decrease: number
-  stationarity: number
-  condition: number
-  kernelSeconds: number
-  solveSeconds: number
-  kernelFlops: number
-  step: 'plain' | 'anderson' | 'extended'
+export interface NativeIteration extends Omit<FitIteration, 'seconds'> {
   status: 'running' | 'converged' | 'stalled' | 'singular'
 }
 

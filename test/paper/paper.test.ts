@@ -86,14 +86,15 @@ test('figures 1 and 3: training on the sign aligns the kernel more, most at the 
 const mean = (points: CurvePoint[], model: string) =>
   spread(points.find((point) => point.model === model)?.errors ?? []).mean
 
+const options = {
+  dataset: 'mnist',
+  folder: undefined,
+  sizes: undefined,
+  solver: undefined,
+} as const
+
 test('figure 4, redrawn: the network learns fastest, then adaptive features, then fixed ones', async (t) => {
   const context = await contextOf(t, [1, 2])
-  const options = {
-    dataset: 'mnist',
-    folder: undefined,
-    sizes: undefined,
-    solver: undefined,
-  } as const
   await figure4(readDataSet('mnist'), { ...options, protocol: 'redrawn' }, context)
   const { points, caption } = await json(context.out, 'fig4-redrawn-mnist.json')
   const [full, adaptive, fixed] = ['full', 'adaptive', 'fixed'].map((model) => mean(points, model))
@@ -108,12 +109,6 @@ test('figure 4, redrawn: the network learns fastest, then adaptive features, the
 
 test('figure 4, fixed set: gradient descent and the solver learn from 125 and 40 digits', async (t) => {
   const context = await contextOf(t, [1])
-  const options = {
-    dataset: 'mnist',
-    folder: undefined,
-    sizes: undefined,
-    solver: undefined,
-  } as const
   await figure4(readDataSet('mnist'), { ...options, protocol: 'fixed-set' }, context)
   const { points, caption } = await json(context.out, 'fig4-fixed-set-mnist.json')
   t.regex(caption, /the same n samples in every epoch/)
