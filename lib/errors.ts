@@ -41,3 +41,11 @@ export function badArgument(name: string, expected: string, received: unknown): 
     `Expected ${expected} for ${name} but received ${shown} of type ${type}`,
   )
 }
+
+/** The same where what came is told in words, such as its shape. */
+export function mismatch(name: string, expected: string, received: string): TangentError {
+  return new TangentError(
+    'BAD_ARGUMENT',
+    `Expected ${expected} for ${name} but received ${received}`,
+  )
+}

@@ -1,5 +1,5 @@
 import { type NdArray, writeNpy } from './arrays/index.js'
-import { badArgument, TangentError } from './errors.js'
+import { badArgument, mismatch, TangentError } from './errors.js'
 import { inner, type Matrix, squaredNorm } from './matrix.js'
 import { native } from './native.js'
 
@@ -123,7 +123,7 @@ export class TangentKernel implements NdArray<Float32Array> {
     const a = this.#matrix()
     const b = other instanceof TangentKernel ? other.#matrix() : matrixOf(other)
     if (a.rows !== b.rows || a.columns !== b.columns) {
-      throw badArgument('other', `a kernel of ${a.rows} × ${a.columns}`, `${b.rows} × ${b.columns}`)
+      throw mismatch('other', `a kernel of ${a.rows} × ${a.columns}`, `${b.rows} × ${b.columns}`)
     }
     const centred = options.centred ?? false
     const [both, first, second] = [
@@ -157,7 +157,7 @@ function matrixOf(array: NdArray): Matrix {
   const [rows = 0, columns = 0] = array.shape
   const { data } = array
   if (array.shape.length !== 2 || !(data instanceof Float32Array || data instanceof Float64Array)) {
-    throw badArgument(
+    throw mismatch(
       'other',
       'a kernel or a matrix of floats',
       `an array (${array.shape.join(', ')})`,

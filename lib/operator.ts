@@ -1,7 +1,7 @@
 import { type Prepared, prepare } from './calls/derive.js'
 import { productOf } from './calls/product.js'
 import type { Core, DerivativeOptions } from './core.js'
-import { badArgument } from './errors.js'
+import { mismatch } from './errors.js'
 import { sharedFeed } from './forward/shared.js'
 import type { Inputs } from './inputs.js'
 import {
@@ -57,7 +57,7 @@ export class KernelOperator {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<Float64Array> {
     if (v.length !== this.size * columns) {
-      throw badArgument('v', `${this.size} × ${columns} numbers`, `${v.length} numbers`)
+      throw mismatch('v', `${this.size} × ${columns} numbers`, `${v.length} numbers`)
     }
     // In single precision huge and tiny vectors would overflow and vanish.
     const scale = v.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1

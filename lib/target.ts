@@ -1,5 +1,5 @@
 import type { NdArray } from './arrays/index.js'
-import { badArgument } from './errors.js'
+import { badArgument, mismatch } from './errors.js'
 import { TangentKernel } from './kernel.js'
 
 /** Options of {@link targetKernel}. */
@@ -49,7 +49,7 @@ export function targetMatrix(target: NdArray, options: TargetOptions) {
   const { shape, data } = target
   const [samples = 0, given] = shape
   if (samples === 0 || shape.length > 2 || shape.length === 0) {
-    throw badArgument('target', 'labels (N,) or a matrix (N, O)', `an array (${shape.join(', ')})`)
+    throw mismatch('target', 'labels (N,) or a matrix (N, O)', `an array (${shape.join(', ')})`)
   }
   const values = Float64Array.from(data as ArrayLike<number | bigint>, Number)
   const bad = values.findIndex((value) => !Number.isFinite(value))

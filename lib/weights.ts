@@ -3,7 +3,7 @@
 import type { Architecture } from './architecture.js'
 import { isFloat, type NdArray, readSafetensors, toFloat32 } from './arrays/index.js'
 import type { WeightValues } from './core.js'
-import { badArgument, TangentError } from './errors.js'
+import { badArgument, mismatch, TangentError } from './errors.js'
 import { readableName } from './graph/names.js'
 import { prepareGraph, type TyingOptions, type Weight } from './graph/prepare.js'
 import { sameStructure } from './graph/structure.js'
@@ -83,7 +83,7 @@ function fitted(array: NdArray, weight: Weight, label: string): Float32Array {
   const { shape } = weight
   const count = shape.reduce((product, size) => product * size, 1)
   if (!isFloat(array) || array.shape.join() !== shape.join() || array.data.length !== count) {
-    throw badArgument(
+    throw mismatch(
       label,
       `floats of shape (${shape.join(', ')})`,
       `an array (${array.shape.join(', ')}) of ${array.data.length} numbers`,

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { type CallOptions, threadCount } from '../core.js'
-import { badArgument } from '../errors.js'
+import { badArgument, mismatch } from '../errors.js'
 import type { TangentKernel } from '../kernel.js'
 import { parseBytes, roomBeside } from '../memory.js'
 import { measure, spectrumBytes } from './measures.js'
@@ -43,7 +43,11 @@ export async function measureKernel(
   const { initial, previous, learned, target, top = [1, 5, 10, 50], spectrum = true } = options
   for (const [name, other] of [['initial', initial] as const, ['previous', previous] as const]) {
     if (!other || other.shape.join() === shape.join()) continue
-    throw badArgument(`options.${name}`, `a kernel (${shape.join(', ')})`, other.shape.join(', '))
+    throw mismatch(
+      `options.${name}`,
+      `a kernel (${shape.join(', ')})`,
+      `(${other.shape.join(', ')})`,
+    )
   }
   const given = learned ? learned.data.length / samples : 1
   const outputs = kind === 'full' ? kernel.outputs : given
@@ -51,7 +55,7 @@ export async function measureKernel(
   const values = learnedOutputs(learned, undefined, where)
   const start = options.outputs ?? new Float64Array(samples * outputs)
   if (values && start.length !== values.length) {
-    throw badArgument('options.outputs', `${values.length} numbers`, `${start.length} numbers`)
+    throw mismatch('options.outputs', `${values.length} numbers`, `${start.length} numbers`)
   }
   const rows = samples * kernel.outputs
   if (spectrum && options.memory !== undefined) {

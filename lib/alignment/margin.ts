@@ -1,5 +1,5 @@
 import type { NdArray } from '../arrays/index.js'
-import { badArgument } from '../errors.js'
+import { badArgument, mismatch } from '../errors.js'
 import type { TangentKernel } from '../kernel.js'
 
 /** Options of {@link diagonalByMargin}. */
@@ -41,7 +41,7 @@ export function diagonalByMargin(
   }
   const columns = scores.data.length / samples
   if (scores.shape[0] !== samples || !Number.isInteger(columns) || scores.shape.length > 2) {
-    throw badArgument(
+    throw mismatch(
       'scores',
       `an array (${samples}) or (${samples}, k)`,
       `an array (${scores.shape.join(', ')})`,

@@ -1,6 +1,6 @@
 // Labels and learned outputs → the factors R of target kernels RRᵀ.
 import type { NdArray } from '../arrays/index.js'
-import { badArgument } from '../errors.js'
+import { badArgument, mismatch } from '../errors.js'
 import { type Labels, readLabels } from '../report/labels.js'
 import { targetMatrix } from '../target.js'
 
@@ -32,7 +32,7 @@ export function labelsFactor(target: NdArray | undefined, where: Outputs): Facto
   }
   const values = numbers(target, labels, where)
   if (!values) {
-    throw badArgument(
+    throw mismatch(
       'options.target',
       `a number for each of ${samples} × ${outputs.length} outputs, or classes that are numbers of outputs, with full kernels`,
       `an array (${target.shape.join(', ')})`,
@@ -53,7 +53,7 @@ export function learnedOutputs(
   const { data, shape } = learned
   const fits = shape[0] === samples && data.length === samples * outputs.length && shape.length <= 2
   if (!fits) {
-    throw badArgument(
+    throw mismatch(
       'options.learned',
       `an array (${samples}, ${outputs.length})`,
       `an array (${shape.join(', ')})`,

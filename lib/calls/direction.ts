@@ -1,7 +1,7 @@
 // Changes of the parameters, as callers give them.
 import { type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core } from '../core.js'
-import { badArgument } from '../errors.js'
+import { badArgument, mismatch } from '../errors.js'
 import { checkNumbers } from './vjp.js'
 
 /**
@@ -29,7 +29,7 @@ export function directionArrays(
     const what = `${argument}[${JSON.stringify(key)}]`
     const { data, shape: given } = toFloat32(array, what)
     if (given.length !== shape.length || given.some((size, axis) => size !== shape[axis])) {
-      throw badArgument(what, `an array (${shape.join(', ')})`, `(${given.join(', ')})`)
+      throw mismatch(what, `an array (${shape.join(', ')})`, `(${given.join(', ')})`)
     }
     checkNumbers(data, what)
     return data

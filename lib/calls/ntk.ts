@@ -1,6 +1,6 @@
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError } from '../errors.js'
 import type { Feed } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
 import { type KernelKind, TangentKernel } from '../kernel.js'
@@ -130,11 +130,7 @@ function secondFeed(core: Core, inputs: Inputs, x: Feed): Feed {
   x2.arrays.forEach((array, k) => {
     const like = x.arrays[k]?.shape.slice(1).join(', ')
     if (array.shape.slice(1).join(', ') === like) return
-    throw badArgument(
-      'x2',
-      `samples of x's shape (${like})`,
-      `(${array.shape.slice(1).join(', ')})`,
-    )
+    throw mismatch('x2', `samples of x's shape (${like})`, `(${array.shape.slice(1).join(', ')})`)
   })
   return x2
 }

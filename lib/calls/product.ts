@@ -1,6 +1,6 @@
 import { type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
-import { badArgument } from '../errors.js'
+import { mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { compute, type Prepared, prepare } from './derive.js'
 import { checkNumbers } from './vjp.js'
@@ -24,7 +24,7 @@ export async function productOf(
   const [rows, width, columns = 1] = shape
   const rank = shape.length === 2 || shape.length === 3
   if (!rank || rows !== samples || width !== outputs || columns < 1) {
-    throw badArgument(
+    throw mismatch(
       'v',
       `an array (${samples}, ${outputs}) or (${samples}, ${outputs}, q)`,
       `(${shape.join(', ')})`,

@@ -1,6 +1,6 @@
 import { type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
-import { badArgument } from '../errors.js'
+import { badArgument, mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { prepare } from './derive.js'
 import { gradient } from './gradient.js'
@@ -16,7 +16,7 @@ export async function vjp(
   const [samples, outputs] = [prepared.x.samples, prepared.outputs.length]
   const { data, shape } = toFloat32(cotangents, 'cotangents')
   if (shape.length !== 2 || shape[0] !== samples || shape[1] !== outputs) {
-    throw badArgument('cotangents', `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
+    throw mismatch('cotangents', `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
   }
   checkNumbers(data, 'cotangents')
   return gradient(prepared, (results) => ({ kind: 'vjp', cotangents: data, columns: 1, results }))

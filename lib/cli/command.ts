@@ -8,6 +8,7 @@ import { TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { parseBytes } from '../memory.js'
 import { type LoadOptions, Network } from '../network.js'
+import { checkFile, checkFolder } from './places.js'
 import { progressBar } from './progress.js'
 
 /** Options that every command takes. */
@@ -193,6 +194,7 @@ export async function readInputs(files: readonly string[], network: Network): Pr
 
 /** Writes one array; its folder is made when it is not there. */
 export async function saveArray(path: string, array: NdArray, signal: AbortSignal): Promise<void> {
+  await checkFile(path, '--out')
   await mkdir(dirname(path), { recursive: true })
   await writeNpy(path, array, { signal })
 }
@@ -205,6 +207,7 @@ export async function saveFolder(
   describe: (name: string) => object,
   signal: AbortSignal,
 ): Promise<void> {
+  await checkFolder(folder, '--out')
   await mkdir(folder, { recursive: true })
   const files = fileNames([...arrays.keys()])
   const entries: object[] = []

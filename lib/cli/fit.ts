@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import { type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
 import { TangentError } from '../errors.js'
@@ -21,6 +21,7 @@ import {
   wholeNumber,
   withNetwork,
 } from './command.js'
+import { checkFile, checkFolder } from './places.js'
 
 interface Options extends Omit<NetworkOptions, 'output'> {
   input: string[]
@@ -37,6 +38,7 @@ interface Options extends Omit<NetworkOptions, 'output'> {
   solver: 'kernel' | 'products'
   predict?: string[]
   export?: string
+  checkpoint?: string
   out: string
 }
 
@@ -78,6 +80,10 @@ export const fitCommand: CommandDefinition = {
       .choices(['kernel', 'products'])
       .default('kernel'),
     new Option('--predict <file>', 'samples to predict, as --input').argParser(collect),
+    new Option(
+      '--checkpoint <file>',
+      'keep the state of an unfinished fit here (.npy), and go on from it',
+    ),
     new Option('--export <file>', 'write the network with the fitted weights as ONNX'),
     new Option('--out <folder>', 'where results go').makeOptionMandatory(),
     ...derivativeOptions().filter(({ long }) => long !== '--output' && long !== '--outputs'),
@@ -89,12 +95,22 @@ export const fitCommand: CommandDefinition = {
       const target = await readArray(options.target)
       const predict = options.predict ? await readInputs(options.predict, network) : undefined
       const fitting = fitOptions(options, target)
+      // What would fail after the fit should fail before it.
+      await checkFolder(options.out, '--out')
+      for (const name of ['export', 'checkpoint'] as const) {
+        await checkFile(options[name], `--${name}`)
+      }
+      if (predict) await network.run(predict, { signal: session.signal, ...resources(options) })
+      const { checkpoint } = options
+      const resume = checkpoint === undefined ? undefined : await readState(checkpoint)
       const fitted = await watched(session, rest, ({ signal, onProgress }) =>
         fitAdaptive(network, x, target, {
           ...fitting,
           signal,
           onProgress,
+          resume,
           onIteration: (iteration) => say(session, iteration),
+          onCheckpoint: checkpoint === undefined ? undefined : (state) => keep(checkpoint, state),
         }),
       )
       const files = ['summary.json', 'model.safetensors']
@@ -107,17 +123,40 @@ export const fitCommand: CommandDefinition = {
         files.push('predictions.npy')
       }
       await saveModel(join(options.out, 'model.safetensors'), fitted, { signal: session.signal })
-      if (options.export) await fitted.exportOnnx(network, options.export, session)
+      if (options.export) {
+        await mkdir(dirname(options.export), { recursive: true })
+        await fitted.exportOnnx(network, options.export, session)
+      }
       const summary = summarise(fitted, network)
       await writeFileAtomic(
         join(options.out, 'summary.json'),
         `${JSON.stringify(summary, null, 2)}\n`,
         { signal: session.signal },
       )
+      // With the limit raised, the same command goes on from there.
+      const unfinished = fitted.model.status.name === 'iteration limit'
+      if (checkpoint !== undefined && !unfinished) await rm(checkpoint, { force: true })
       conclude(session, fitted, options.out)
       session.result({ ...summary, folder: options.out, files })
     })
   },
+}
+
+const resources = ({ threads, memory }: Options) => ({ threads, memory })
+
+/** The state that an earlier run of the same fit left. */
+async function readState(path: string): Promise<Float64Array | undefined> {
+  const there = await stat(path).catch(() => undefined)
+  if (!there) return undefined
+  const { data } = await readArray(path)
+  if (data instanceof Float64Array) return data
+  throw new TangentError('BAD_FILE', `${path} is not the checkpoint of a fit.`)
+}
+
+/** Without the signal: it is written because of that. */
+async function keep(path: string, state: Float64Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await writeNpy(path, { data: state, shape: [state.length] })
 }
 
 function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
@@ -159,7 +198,7 @@ function summarise({ model }: NetworkModel, network: Network): object {
     penalty,
     misfit,
     ridge: lambda,
-    iterations: iterations.length,
+    iterations: last?.iteration ?? 0,
     status: status.name,
     advice: status.advice,
     stationarity: last?.stationarity ?? null,
@@ -182,11 +221,20 @@ function say(session: Session, { iteration, objective, stationarity }: FitIterat
   )
 }
 
+/** What to try, in this command's words. */
+const advice = {
+  'iteration limit':
+    'Raise --max-iterations; with --checkpoint the same command goes on from where it ended.',
+  stalled: 'Rounding hides further progress: a larger --ridge conditions the kernel better.',
+  singular:
+    'The kernel plus ridge is not positive definite in double precision: a larger --ridge helps, or leaving out duplicated samples.',
+}
+
 function conclude(session: Session, { model }: NetworkModel, folder: string): void {
   const { objective, penalty, status, iterations } = model
   session.say(
-    `${status.name} after ${iterations.length} iterations: objective ${objective.toPrecision(8)}, penalty ${penalty.toPrecision(8)}`,
-    ...(status.name === 'converged' ? [] : [status.advice]),
+    `${status.name} after ${iterations.at(-1)?.iteration ?? 0} iterations: objective ${objective.toPrecision(8)}, penalty ${penalty.toPrecision(8)}`,
+    ...(status.name === 'converged' ? [] : [advice[status.name]]),
     `Wrote the results to ${folder}`,
   )
 }

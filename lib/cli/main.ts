@@ -22,7 +22,7 @@ const callerErrors = new Set([
 async function main(args: string[]): Promise<number> {
   const interrupt = new AbortController()
   // A second Ctrl-C ends the process at once.
-  process.once('SIGINT', () => interrupt.abort())
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort())
   let options: CommonOptions = {}
   const start = (given: CommonOptions): Session => {
     options = given

@@ -23,6 +23,7 @@ import {
   withNetwork,
 } from './command.js'
 import { subjectNames } from './names.js'
+import { checkFolder } from './places.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -60,6 +61,7 @@ export const probeCommand: CommandDefinition = {
   ],
   async run(session, models, options: Options) {
     // Here, so that the other commands do not wait for the plotting library to load.
+    await checkFolder(options.out, '--out')
     const { probe, renderReport, reportTable } = await import('../report/index.js')
     const target = options.target === undefined ? undefined : await readArray(options.target)
     const classNames =

@@ -1,7 +1,7 @@
 import type { NdArray } from '../arrays/index.js'
 import type { KernelMethod } from '../calls/ntk.js'
 import type { DerivativeOptions } from '../core.js'
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { stages } from '../progress.js'
 import { targetKernel } from '../target.js'
@@ -105,7 +105,7 @@ export async function probe(
     report.networks.push(await measure(subject, { ...plan, onProgress }))
     if (place === 0) report.input = inputsOf(subject, x, options)
   }
-  if (report.networks.length === 0) throw badArgument('networks', 'at least one network', 'none')
+  if (report.networks.length === 0) throw mismatch('networks', 'at least one network', 'none')
   return report
 }
 

@@ -5,7 +5,7 @@ import { checkTargets, notNegative, wholeNumber } from './checks.js'
 import type { TangentFeatures } from './features.js'
 import { AdaptiveModel, type FitStatus } from './model.js'
 import { call, callSync, memoryOf, type SolveOptions, threadsOf } from './native-call.js'
-import { type BlockOptions, type BlockRule, blockRule, nativeRule } from './rules.js'
+import { type BlockOptions, type BlockRule, blockRule, checkRule, nativeRule } from './rules.js'
 
 /** What one iteration of the alternation did. */
 export interface FitIteration {
@@ -56,11 +56,17 @@ export interface AdaptiveOptions extends SolveOptions, BlockOptions {
   depth?: number | undefined
   /** A model of the same blocks to start from: its transformations come first. */
   start?: AdaptiveModel | undefined
-  /** Continue from a checkpoint of the same features, targets and options. */
+  /**
+   * Continue from a checkpoint of the same features, targets, ridge and penalties (others are
+   * refused): a fit that was cut off ends at the same bits as one that was not.
+   */
   resume?: Float64Array | undefined
   /** Called after every iteration. */
   onIteration?: ((iteration: FitIteration) => void) | undefined
-  /** Receives the state every `checkpointEvery` iterations, and when the fit is aborted. */
+  /**
+   * Receives the state every `checkpointEvery` iterations, and when the fit is aborted or
+   * `maxIterations` is reached.
+   */
   onCheckpoint?: ((state: Float64Array) => void | Promise<void>) | undefined
   /** Default 10. */
   checkpointEvery?: number | undefined
@@ -83,19 +89,9 @@ export async function fitFeatures(
   targets: ArrayLike<number>,
   options: AdaptiveOptions = {},
 ): Promise<AdaptiveModel> {
-  const { ridge = 1e-3, tolerance = 1e-11, stationarity = 1e-6, maxIterations = 1000 } = options
-  const { depth = 8, signal } = options
-  notNegative('options.ridge', ridge)
-  notNegative('options.tolerance', tolerance)
-  notNegative('options.stationarity', stationarity)
-  wholeNumber('options.maxIterations', maxIterations, 1)
-  wholeNumber('options.depth', depth, 0)
-  const every = options.checkpointEvery ?? 10
-  wholeNumber('options.checkpointEvery', every, 1)
-  const { solver = 'kernel' } = options
-  if (solver !== 'kernel' && solver !== 'products') {
-    throw badArgument('options.solver', "'kernel' or 'products'", solver)
-  }
+  const checked = checkOptions(options)
+  const { ridge, tolerance, stationarity, maxIterations, depth, solver } = checked
+  const { signal } = options
   const residual = checkTargets(targets, features.rows)
   const rules = rulesOf(features, options)
   const fit = callSync(
@@ -111,16 +107,36 @@ export async function fitFeatures(
       }),
   )
   const { resume, start } = options
-  if (resume) callSync(() => fit.restore(resume))
+  if (resume) await call(signal, () => fit.restore(resume))
   else if (start) await warmStart(fit, features, start)
 
-  const iterations = await iterate(fit, { ...options, maxIterations, checkpointEvery: every })
-  if (signal?.aborted) throw abortError(signal)
+  const iterations = await iterate(fit, { ...options, ...checked })
   const status = statusOf(fit, maxIterations)
   if (iterations.length === 0 && fit.last().iteration === 0) {
     throw new TangentError('NUMERICAL', status.advice)
   }
   return AdaptiveModel.fromFit(fit, rules, residual, features.outputs, ridge, iterations, status)
+}
+
+/**
+ * The options that need no features to be checked, with their defaults.
+ * @internal
+ */
+export function checkOptions(options: AdaptiveOptions) {
+  const { ridge = 1e-3, tolerance = 1e-11, stationarity = 1e-6, maxIterations = 1000 } = options
+  const { depth = 8, checkpointEvery = 10, solver = 'kernel' } = options
+  notNegative('options.ridge', ridge)
+  notNegative('options.tolerance', tolerance)
+  notNegative('options.stationarity', stationarity)
+  wholeNumber('options.maxIterations', maxIterations, 1)
+  wholeNumber('options.depth', depth, 0)
+  wholeNumber('options.checkpointEvery', checkpointEvery, 1)
+  if (solver !== 'kernel' && solver !== 'products') {
+    throw badArgument('options.solver', "'kernel' or 'products'", solver)
+  }
+  checkRule(options)
+  for (const own of Object.values(options.perBlock ?? {})) checkRule(own)
+  return { ridge, tolerance, stationarity, maxIterations, depth, checkpointEvery, solver }
 }
 
 async function iterate(
@@ -137,8 +153,13 @@ async function iterate(
       const iteration = { ...numbers, seconds: (performance.now() - began) / 1000 }
       iterations.push(iteration)
       onIteration?.(iteration)
-      if (numbers.iteration % checkpointEvery === 0) await onCheckpoint?.(fit.save())
+      const due = numbers.iteration % checkpointEvery === 0 || numbers.iteration === maxIterations
+      if (due) await onCheckpoint?.(fit.save())
     }
+    // A checkpoint of a fit that had come to its end.
+    const { status: _, ...last } = fit.last()
+    if (iterations.length === 0 && last.iteration > 0) iterations.push({ ...last, seconds: 0 })
+    if (signal?.aborted) throw abortError(signal)
   } catch (error) {
     if (signal?.aborted) await onCheckpoint?.(fit.save())
     throw error

@@ -1,9 +1,9 @@
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError } from '../errors.js'
 
 /** Targets as doubles; throws for a wrong length or numbers that are not finite. */
 export function checkTargets(targets: ArrayLike<number>, rows: number): Float64Array {
   if (targets.length !== rows) {
-    throw badArgument('targets', `${rows} numbers, one per row`, `${targets.length} numbers`)
+    throw mismatch('targets', `${rows} numbers, one per row`, `${targets.length} numbers`)
   }
   const residual = Float64Array.from(targets)
   const bad = residual.findIndex((value) => !Number.isFinite(value))

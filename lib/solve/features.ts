@@ -1,4 +1,4 @@
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError } from '../errors.js'
 import { type NativeSolveFeatures, type NativeTransform, native } from '../native.js'
 import { call, callSync, type SolveOptions, threadsOf } from './native-call.js'
 
@@ -91,7 +91,7 @@ export class TangentFeatures {
         throw badArgument(name, 'a positive whole number', value)
       }
     }
-    if (blocks.length === 0) throw badArgument('blocks', 'at least one block of features', '[]')
+    if (blocks.length === 0) throw mismatch('blocks', 'at least one block of features', 'none')
     const names = new Set(blocks.map((block) => block.name))
     if (names.size < blocks.length) throw badArgument('blocks', 'names that differ', [...names])
     const handle = callSync(() => new native.SolveFeatures(samples, outputs))

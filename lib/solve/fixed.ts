@@ -1,4 +1,4 @@
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError } from '../errors.js'
 import { native } from '../native.js'
 import { checkTargets, notNegative } from './checks.js'
 import { call, type SolveOptions, threadsOf } from './native-call.js'
@@ -47,10 +47,10 @@ export async function solveKernel(
 ): Promise<KernelSolution> {
   const n = Math.round(Math.sqrt(kernel.length))
   if (n < 1 || n * n !== kernel.length) {
-    throw badArgument('kernel', 'a square matrix', `${kernel.length} numbers`)
+    throw mismatch('kernel', 'a square matrix', `${kernel.length} numbers`)
   }
   if (y.length === 0 || y.length % n !== 0) {
-    throw badArgument('y', `a multiple of ${n} numbers`, `${y.length} numbers`)
+    throw mismatch('y', `a multiple of ${n} numbers`, `${y.length} numbers`)
   }
   const targets = checkTargets(y, y.length)
   const columns = y.length / n

@@ -1,4 +1,4 @@
-import { badArgument, TangentError } from '../errors.js'
+import { mismatch, TangentError } from '../errors.js'
 import { TangentKernel } from '../kernel.js'
 import type { NativeBlockSolution, NativeSolveFit, NativeTransform } from '../native.js'
 import type { FitIteration } from './adaptive.js'
@@ -191,7 +191,7 @@ export class AdaptiveModel implements ModelParts {
   ): Promise<KernelDecomposition> {
     this.#check(features)
     if (target.length !== features.rows) {
-      throw badArgument('target', `${features.rows} numbers`, `${target.length} numbers`)
+      throw mismatch('target', `${features.rows} numbers`, `${target.length} numbers`)
     }
     const before = await features.kernel(features, options)
     const after = await features.adaptedKernel(features, this.transforms(), options)

@@ -92,7 +92,7 @@ export interface NativeSolveFit {
   block(index: number): NativeBlockSolution
   /** Everything a later process needs to continue with the same bits. */
   save(): Float64Array
-  restore(state: Float64Array): void
+  restore(state: Float64Array): Promise<void>
   readonly status: NativeIteration['status']
   /** Rows left out because others imply them (ridge 0). */
   readonly redundant: number

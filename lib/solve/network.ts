@@ -1,11 +1,11 @@
 import { writeFileAtomic } from '../arrays/files.js'
-import type { NdArray } from '../arrays/index.js'
-import type { CallOptions } from '../core.js'
-import { badArgument, TangentError } from '../errors.js'
+import { checkArray, type NdArray } from '../arrays/index.js'
+import { type CallOptions, outputIndices } from '../core.js'
+import { mismatch, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { TangentKernel } from '../kernel.js'
 import type { Network } from '../network.js'
-import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
+import { type AdaptiveOptions, checkOptions, fitFeatures } from './adaptive.js'
 import {
   type BlockLayout,
   type BlockSplit,
@@ -13,6 +13,7 @@ import {
   networkFeatures,
   toParameters,
 } from './blocks.js'
+import { checkTargets } from './checks.js'
 import type { TangentFeatures } from './features.js'
 import type { AdaptiveModel, KernelDecomposition } from './model.js'
 
@@ -39,8 +40,9 @@ export async function fitAdaptive(
   y: NdArray,
   options: NetworkFitOptions = {},
 ): Promise<NetworkModel> {
+  checkOptions(options)
+  const { residual } = await residualOf(network, x, y, options)
   const { features, layout } = await networkFeatures(network, x, featureOptions(options))
-  const residual = await residualOf(network, x, y, features, options)
   const model = await fitFeatures(features, residual, options)
   return new NetworkModel(model, layout, options.outputs, options.blocks ?? 'layer')
 }
@@ -64,42 +66,50 @@ export function featureOptions(options: NetworkFitOptions): NetworkFeatureOption
   return { blocks, outputs, signal, threads, memory, onProgress, separateModes }
 }
 
-/** r = y − f(x; θ0), row (i, o) = i·O + o. */
+/** r = y − f(x; θ0) of (N) samples and (O) outputs, row (i, o) = i·O + o. */
 export async function residualOf(
   network: Network,
   x: Inputs,
   y: NdArray,
-  features: { samples: number; outputs: number },
   options: Pick<NetworkFitOptions, 'signal' | 'threads' | 'memory' | 'outputs'>,
-): Promise<Float64Array> {
-  const { samples, outputs } = features
-  const flat = y.shape.length === 1 ? [y.shape[0], 1] : y.shape
-  if (flat.length !== 2 || flat[0] !== samples || flat[1] !== outputs) {
-    throw badArgument('y', `targets (${samples}, ${outputs})`, `an array (${y.shape.join(', ')})`)
+): Promise<{ residual: Float64Array; samples: number; outputs: number }> {
+  checkArray(y, 'y')
+  const { f, samples, outputs } = await outputsOf(network, x, options)
+  const [rows, columns = 1, ...rest] = y.shape
+  if (rest.length > 0 || rows !== samples || columns !== outputs) {
+    const wanted = outputs === 1 ? `(${samples}) or (${samples}, 1)` : `(${samples}, ${outputs})`
+    throw mismatch('y', `targets ${wanted}`, `an array (${y.shape.join(', ')})`)
   }
-  if (y.data instanceof BigInt64Array || y.data instanceof BigUint64Array) {
-    throw badArgument('y', 'targets as floats or small integers', 'an array of 64-bit integers')
-  }
-  const f = await outputsOf(network, x, options)
-  return Float64Array.from(f, (value, r) => Number(y.data[r]) - value)
+  // Before the difference, so that the message blames the right array.
+  const targets = checkTargets(Float64Array.from(y.data as ArrayLike<number>, Number), f.length)
+  const residual = targets.map((value, r) => value - (f[r] as number))
+  return { residual, samples, outputs }
 }
 
-/** f(x; θ0) of the outputs that are fitted, (N·O). */
+/** f(x; θ0) of the outputs that are fitted, (N·O), all finite. */
 async function outputsOf(
   network: Network,
   x: Inputs,
   options: CallOptions & { outputs?: readonly number[] | undefined },
-): Promise<Float64Array> {
+): Promise<{ f: Float64Array; samples: number; outputs: number }> {
   const { signal, threads, memory, outputs } = options
   const { data, shape } = await network.run(x, { signal, threads, memory })
   const width = shape.slice(1).reduce((product, size) => product * size, 1)
-  const all = Float64Array.from(data as ArrayLike<number>, Number)
-  if (outputs === undefined) return all
-  const rows = all.length / width
-  return Float64Array.from({ length: rows * outputs.length }, (_, r) => {
-    const i = Math.floor(r / outputs.length)
-    return all[i * width + (outputs[r % outputs.length] as number)] as number
+  const samples = data.length / width
+  const chosen = outputIndices(outputs, width)
+  const f = Float64Array.from({ length: samples * chosen.length }, (_, r) => {
+    const i = Math.floor(r / chosen.length)
+    return Number(data[i * width + (chosen[r % chosen.length] as number)])
   })
+  const bad = f.findIndex((value) => !Number.isFinite(value))
+  if (bad >= 0) {
+    const [i, o] = [Math.floor(bad / chosen.length), chosen[bad % chosen.length]]
+    throw new TangentError(
+      'NUMERICAL',
+      `The network's own output ${o} of sample ${i} is ${f[bad]}: no model can be fitted around it`,
+    )
+  }
+  return { f, samples, outputs: chosen.length }
 }
 
 /** A fitted model of a network: {@link AdaptiveModel} and which parameters its blocks are. */
@@ -132,12 +142,12 @@ export class NetworkModel {
     x: Inputs,
     options: CallOptions = {},
   ): Promise<NdArray<Float64Array>> {
-    const base = await outputsOf(network, x, { ...options, outputs: this.outputs })
+    const { f } = await outputsOf(network, x, { ...options, outputs: this.outputs })
     const change = await network.jvp(x, this.#direction(network), {
       ...options,
       outputs: this.outputs,
     })
-    const data = base.map((value, r) => value + (change.data[r] as number))
+    const data = f.map((value, r) => value + (change.data[r] as number))
     return { data, shape: [...change.shape] }
   }
 

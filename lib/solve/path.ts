@@ -1,5 +1,5 @@
 // Several fits of the same features: along a path of settings, and compared by cross-validation.
-import { badArgument } from '../errors.js'
+import { badArgument, mismatch } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
 import { checkTargets, wholeNumber } from './checks.js'
@@ -20,7 +20,7 @@ export async function fitPath(
   settings: readonly AdaptiveOptions[],
   common: AdaptiveOptions = {},
 ): Promise<AdaptiveModel[]> {
-  if (settings.length === 0) throw badArgument('settings', 'at least one setting', '[]')
+  if (settings.length === 0) throw mismatch('settings', 'at least one setting', 'none')
   const models: AdaptiveModel[] = []
   let start = common.start
   for (const setting of settings) {
@@ -91,7 +91,7 @@ export async function crossValidate(
   wholeNumber('options.folds', folds, 2)
   if (folds > samples) throw badArgument('options.folds', `at most the ${samples} samples`, folds)
   const names = Object.keys(candidates)
-  if (names.length === 0) throw badArgument('candidates', 'at least one candidate', '{}')
+  if (names.length === 0) throw mismatch('candidates', 'at least one candidate', 'none')
   const order = shuffled(samples, seed)
   const errors = new Map(names.map((name) => [name, [] as number[]]))
   const missed = new Map(names.map((name) => [name, 0]))

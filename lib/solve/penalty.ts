@@ -1,5 +1,5 @@
 // ω̃ of METHOD.md section 3, for powers in the core and for any function here.
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError } from '../errors.js'
 import { type NativePenalty, native } from '../native.js'
 
 /**
@@ -27,12 +27,12 @@ export function checkPenalty(penalty: Penalty, name: string): void {
     throw badArgument(name, 'a positive power or a function', penalty)
   }
   const atOne = penalty(1)
-  if (atOne !== 0) throw badArgument(name, 'a penalty with ω(1) = 0', `ω(1) = ${atOne}`)
+  if (atOne !== 0) throw mismatch(name, 'a penalty with ω(1) = 0', `ω(1) = ${atOne}`)
   for (const log of [-9, -6, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 4]) {
     const z = 1 + 10 ** log
     const value = penalty(z)
     if (!(value >= 0)) {
-      throw badArgument(name, 'a penalty that is nowhere negative', `ω(${z}) = ${value}`)
+      throw mismatch(name, 'a penalty that is nowhere negative', `ω(${z}) = ${value}`)
     }
   }
 }

@@ -3,7 +3,6 @@ import type { NdArray } from '../arrays/index.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import type { BlockLayout } from './blocks.js'
-import { checkTargets } from './checks.js'
 import { solveByProducts } from './gradients.js'
 import { AdaptiveModel, type BlockSolution } from './model.js'
 import { type NetworkFitOptions, NetworkModel, residualOf } from './network.js'
@@ -36,12 +35,8 @@ export async function fitByProducts(
 ): Promise<NetworkModel> {
   const { ridge = 1e-3, tolerance = 1e-6, signal, threads, memory, outputs } = options
   const call = { signal, threads, memory, outputs }
-  const samples = y.shape[0] ?? 0
-  const width = y.shape[1] ?? 1
-  const residual = checkTargets(
-    await residualOf(network, x, y, { samples, outputs: width }, options),
-    samples * width,
-  )
+  const found = await residualOf(network, x, y, options)
+  const { residual, samples, outputs: width } = found
   const shape = (columns: number) => [samples, width, columns]
   const solution = await solveByProducts(
     async (v, columns) => {

@@ -38,6 +38,11 @@ const structures: readonly Structure[] = ['matrix', 'modes', 'diagonal', 'flat',
 
 /** Fills in the defaults and checks them. */
 export function blockRule(block: BlockShape, options: BlockOptions): BlockRule {
+  return { ...block, ...checkRule(options) }
+}
+
+/** What a block's options say, whatever the block. */
+export function checkRule(options: BlockOptions) {
   const { structure = 'matrix', left = 2, right = 2, power = 2 } = options
   if (!structures.includes(structure)) {
     throw badArgument('structure', `one of ${structures.join(', ')}`, structure)
@@ -45,7 +50,7 @@ export function blockRule(block: BlockShape, options: BlockOptions): BlockRule {
   if (left !== 'none') checkPenalty(left, 'left')
   if (right !== 'none') checkPenalty(right, 'right')
   checkPenalty(power, 'power')
-  return { ...block, structure, left, right, power }
+  return { structure, left, right, power }
 }
 
 /** Is anything of this block transformed? */

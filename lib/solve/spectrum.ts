@@ -1,4 +1,4 @@
-import { badArgument } from '../errors.js'
+import { badArgument, mismatch } from '../errors.js'
 import { type NativeSpectrum, native } from '../native.js'
 import { notNegative } from './checks.js'
 import { call, type SolveOptions } from './native-call.js'
@@ -55,7 +55,7 @@ export class KernelSpectrum {
   ): Promise<KernelSpectrum> {
     const n = Math.round(Math.sqrt(kernel.length))
     if (n < 1 || n * n !== kernel.length) {
-      throw badArgument('kernel', 'a square matrix', `${kernel.length} numbers`)
+      throw mismatch('kernel', 'a square matrix', `${kernel.length} numbers`)
     }
     const spectrum = await call(options.signal, () => native.createSpectrum(kernel, n))
     return new KernelSpectrum(n, spectrum)
@@ -155,7 +155,7 @@ export class KernelSpectrum {
   #columns(x: ArrayLike<number>): number {
     const columns = x.length / this.n
     if (!Number.isInteger(columns) || columns < 1) {
-      throw badArgument('targets', `a multiple of ${this.n} numbers`, `${x.length} numbers`)
+      throw mismatch('targets', `a multiple of ${this.n} numbers`, `${x.length} numbers`)
     }
     return columns
   }

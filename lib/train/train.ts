@@ -4,7 +4,7 @@ import type { NdArray } from '../arrays/index.js'
 import { writeSafetensors } from '../arrays/index.js'
 import { prepare } from '../calls/derive.js'
 import { type Core, cores, type DerivativeOptions } from '../core.js'
-import { badArgument } from '../errors.js'
+import { badArgument, mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import { readState, stateTensors } from './checkpoint.js'
@@ -223,7 +223,7 @@ function targetsOf(
   const numbers = Array.from(data as ArrayLike<number | bigint>, Number)
   if (loss === 'cross-entropy') {
     if (shape.length !== 1 || numbers.length !== samples) {
-      throw badArgument(argument, `${samples} classes`, `an array (${shape.join(', ')})`)
+      throw mismatch(argument, `${samples} classes`, `an array (${shape.join(', ')})`)
     }
     const bad = numbers.find((label) => !Number.isInteger(label) || label < 0 || label >= outputs)
     if (bad !== undefined) throw badArgument(argument, `classes from 0 to ${outputs - 1}`, bad)
@@ -234,7 +234,7 @@ function targetsOf(
     shape[0] === samples &&
     (shape.length === 2 || (shape.length === 1 && outputs === 1))
   if (!fits) {
-    throw badArgument(argument, `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
+    throw mismatch(argument, `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
   }
   const bad = numbers.find((value) => !Number.isFinite(value))
   if (bad !== undefined) throw badArgument(argument, 'finite numbers', bad)

@@ -164,9 +164,10 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
 
   Napi::Value restore(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
-      idle();
-      fit_->restore(to_doubles(info[0], "state"));
-      return info.Env().Undefined();
+      auto state = std::make_shared<std::vector<double>>(to_doubles(info[0], "state"));
+      return start(
+          info.Env(), [state](solve::AdaptiveFit& fit) { fit.restore(*state); },
+          [](Napi::Env env, solve::AdaptiveFit&) { return env.Undefined(); });
     });
   }
 

@@ -42,14 +42,60 @@ std::vector<bool> frozen(const std::vector<BlockRule>& rules) {
   return out;
 }
 
-size_t mebibytes(size_t bytes) { return (bytes + (size_t{1} << 20) - 1) >> 20; }
+std::string mebibytes(size_t bytes) {
+  return std::to_string((bytes + (size_t{1} << 20) - 1) >> 20) + " MiB";
+}
 
-const char* other_route(const AdaptiveOptions& options) {
+// Bytes that a fit takes at least, by either solver.
+struct Needs {
+  size_t kernel = 0, products = 0;
+};
+
+Needs needs(const FeatureSet& features, const std::vector<BlockRule>& rules,
+            const AdaptiveOptions& options) {
+  const int64_t rows = features[0]->rows();
+  size_t held = 0;
+  for (const auto& f : features) held += f->bytes();
+  const int64_t size = total_size(rules);
+  const size_t kernel = static_cast<size_t>(checked_mul(checked_mul(rows, rows), 8));
+  const size_t vectors = static_cast<size_t>(checked_mul(2 * size + rows, 8 * options.depth + 64));
+  const bool any_frozen = std::any_of(rules.begin(), rules.end(),
+                                      [](const BlockRule& rule) { return !rule.adaptive(); });
+  // Copies that live for a while: transformed factors of all blocks together, columns of one dense
+  // block, and at ridge 0 the kernel once more where rows turn out to be redundant.
+  size_t transient = options.ridge == 0 ? kernel : 0, columns = 0;
+  for (const auto& f : features) {
+    if (const auto* factored = dynamic_cast<const FactoredFeatures*>(f.get()))
+      transient += factored->bytes();
+    else
+      columns = std::max(columns, stream_bytes(*f));
+  }
+  transient += columns;
+  return {held + vectors + kernel + transient + (any_frozen ? kernel / 2 : 0),
+          held + vectors + product_bytes(rows, size)};
+}
+
+[[noreturn]] void too_large(const Needs& needed, int64_t rows, const AdaptiveOptions& options) {
+  const std::string budget = " but the budget is " + mebibytes(options.memory);
+  const std::string fixed =
+      "the fixed model by conjugate gradients (fitByProducts) stores neither kernel nor features";
   if (options.products)
-    return ", or fit the fixed model by conjugate gradients (fitByProducts), which stores no "
-           "features either";
-  return ", or solve by conjugate gradients on products (solver: 'products'), which "
-         "stores no kernel";
+    throw Error("MEMORY_BUDGET", "Features of " + std::to_string(rows) +
+                                     " rows and the solver need " + mebibytes(needed.products) +
+                                     budget + ": raise it, fit fewer samples or one output at a " +
+                                     "time; " + fixed);
+  std::string route;
+  if (needed.products < needed.kernel && options.ridge > 0) {
+    route = "; conjugate gradients on products (solver: 'products'), which store no kernel, need " +
+            mebibytes(needed.products);
+    route += needed.products <= options.memory ? " and fit" : ", too much as well, but " + fixed;
+  } else {
+    route = "; " + fixed;
+  }
+  throw Error("MEMORY_BUDGET", "The kernel of " + std::to_string(rows) +
+                                   " rows and the solver need " + mebibytes(needed.kernel) +
+                                   budget + ": raise it, fit fewer samples or one output at a " +
+                                   "time" + route);
 }
 
 // What is left of the budget for caches beside the kernel; throws when not even that fits.
@@ -68,37 +114,10 @@ size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& ru
                                       " to multiply to its " + std::to_string(features[b]->m()) +
                                       " × " + std::to_string(features[b]->k()) + " numbers");
   }
-  size_t held = 0;
-  for (const auto& f : features) held += f->bytes();
-  const int64_t size = total_size(rules);
-  const size_t kernel = static_cast<size_t>(checked_mul(checked_mul(rows, rows), 8));
-  const size_t vectors = static_cast<size_t>(checked_mul(2 * size + rows, 8 * options.depth + 64));
-  const bool any_frozen = [&] {
-    for (const auto& rule : rules)
-      if (!rule.adaptive()) return true;
-    return false;
-  }();
-  // Copies that live for a while: transformed factors of all blocks together, columns of one dense
-  // block, and at ridge 0 the kernel once more where rows turn out to be redundant.
-  size_t transient = options.ridge == 0 ? kernel : 0, columns = 0;
-  for (const auto& f : features) {
-    if (const auto* factored = dynamic_cast<const FactoredFeatures*>(f.get()))
-      transient += factored->bytes();
-    else
-      columns = std::max(columns, stream_bytes(*f));
-  }
-  transient += columns;
-  const size_t needed = held + vectors +
-                        (options.products ? product_bytes(rows, size)
-                                          : kernel + transient + (any_frozen ? kernel / 2 : 0));
-  if (needed > options.memory)
-    throw Error("MEMORY_BUDGET", std::string(options.products ? "Features of " : "The kernel of ") +
-                                     std::to_string(rows) + " rows and the solver need " +
-                                     std::to_string(mebibytes(needed)) + " MiB but the budget is " +
-                                     std::to_string(options.memory >> 20) +
-                                     " MiB: raise it, fit fewer samples or one output at a time" +
-                                     other_route(options));
-  return options.products ? 0 : options.memory - needed;
+  const Needs needed = needs(features, rules, options);
+  const size_t bytes = options.products ? needed.products : needed.kernel;
+  if (bytes > options.memory) too_large(needed, rows, options);
+  return options.products ? 0 : options.memory - bytes;
 }
 
 }  // namespace

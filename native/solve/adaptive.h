@@ -71,6 +71,7 @@ class AdaptiveFit {
 
   // Everything a later process needs to continue with the same bits.
   std::vector<double> save() const;
+  // Throws Error("BAD_FILE") for a state of other features, targets, ridge or rules.
   void restore(const std::vector<double>& state);
 
  private:
@@ -85,6 +86,8 @@ class AdaptiveFit {
   double promised(const std::vector<double>& b, const std::vector<double>& fit) const;
   Point choose(Point plain);
   void settle();
+  void check_agreement(const std::vector<double>& b, const std::vector<double>& fit,
+                       const std::vector<Shaped>& shaped) const;
 
   FeatureSet features_;
   std::vector<BlockRule> rules_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -9,7 +10,9 @@ namespace at::solve {
 
 namespace {
 
-constexpr double kVersion = 2;
+constexpr double kVersion = 3;
+// Between a state's numbers and what the features and rules at hand make of its B.
+constexpr double kAgreement = 1e-3;
 
 class Writer {
  public:
@@ -103,6 +106,8 @@ std::vector<double> AdaptiveFit::save() const {
   to.number(kVersion);
   to.number(static_cast<double>(rows_));
   to.number(static_cast<double>(size_));
+  to.number(options_.ridge);
+  to.list(residual_);
   to.number(static_cast<double>(status_));
   to.number(started_);
   to.number(static_cast<double>(flat_steps_));
@@ -124,6 +129,10 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
   if (from.number() != kVersion || from.number() != static_cast<double>(rows_) ||
       from.number() != static_cast<double>(size_))
     Reader::fail();
+  if (from.number() != options_.ridge)
+    throw Error("BAD_FILE", "The checkpoint belongs to a fit with another ridge");
+  if (from.list(static_cast<size_t>(rows_)) != residual_)
+    throw Error("BAD_FILE", "The checkpoint belongs to a fit of other targets");
   const int64_t status = from.count();
   if (status > static_cast<int64_t>(Status::singular)) Reader::fail();
   const bool started = from.number() != 0;
@@ -150,8 +159,10 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
   expect(alpha, rows_);
   std::vector<Shaped> shaped;
   for (const BlockRule& rule : rules_) shaped.push_back(read(from, rule));
-  anderson_->restore(from.list());
+  const std::vector<double> history = from.list();
   if (!from.finished()) Reader::fail();
+  if (started) check_agreement(b, fit, shaped);
+  anderson_->restore(history);
   status_ = static_cast<Status>(status);
   started_ = started;
   flat_steps_ = flat_steps;
@@ -162,6 +173,28 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
   fit_ = std::move(fit);
   alpha_ = std::move(alpha);
   shaped_ = std::move(shaped);
+}
+
+// Throws where a state's B does not mean here what it meant where it was saved.
+void AdaptiveFit::check_agreement(const std::vector<double>& b, const std::vector<double>& fit,
+                                  const std::vector<Shaped>& shaped) const {
+  std::vector<double> own(rows_);
+  for (size_t i = 0; i < rules_.size(); ++i)
+    features_[i]->apply(b.data() + offsets_[i], own.data());
+  double scale = 0, miss = 0;
+  for (int64_t r = 0; r < rows_; ++r) {
+    scale = std::max({scale, std::abs(fit[r]), std::abs(residual_[r])});
+    miss = std::max(miss, std::abs(fit[r] - own[r]));
+  }
+  if (!(miss <= kAgreement * scale))
+    throw Error("BAD_FILE", "The checkpoint belongs to a fit of other features");
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    // Mode by mode the minimum is not one of B alone.
+    if (rules_[i].structure == Structure::modes) continue;
+    const double penalty = shape(rules_[i], b.data() + offsets_[i], shaped[i].transform).penalty;
+    if (!(std::abs(penalty - shaped[i].penalty) <= kAgreement * shaped[i].penalty))
+      throw Error("BAD_FILE", "The checkpoint belongs to a fit with other penalties or structures");
+  }
 }
 
 }  // namespace at::solve

@@ -22,12 +22,30 @@ double rank_tolerance(int64_t n, double largest) {
   return std::max<double>(100, static_cast<double>(n)) * DBL_EPSILON * largest;
 }
 
-// A ridge at which rounding no longer hides that K + ridge·I is positive, for K and kernels
-// stretched a thousandfold.
-double least_ridge(int64_t n, const double* k) {
+// Least ridge, in steps of ten, at which the fixed model solves its equations and its contradiction
+// costs no more than this many times its own penalty: below, the objective is mostly what no model
+// can fit, and rounding of that hides the rest.
+constexpr double kContradictionShare = 1e3;
+
+double least_ridge(int64_t n, const double* k, const std::vector<double>& targets) {
   double trace = 0;
   for (int64_t i = 0; i < n; ++i) trace += k[i * n + i];
-  return 1e3 * DBL_EPSILON * trace;
+  // Adapted kernels are larger than K: room for a thousandfold and two digits of their own.
+  double ridge = std::pow(10, std::ceil(std::log10(1e5 * DBL_EPSILON * trace)));
+  std::vector<double> copy, alpha(n);
+  for (; ridge < trace; ridge *= 10) {
+    copy.assign(k, k + n * n);
+    const SymmetricSolver solver(n, copy.data(), ridge, Control());
+    if (solver.status() != 0) continue;
+    solver.solve(1, targets.data(), alpha.data());
+    double misfit = 0, penalty = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      misfit += ridge * ridge * alpha[i] * alpha[i];
+      penalty += alpha[i] * (targets[i] - ridge * alpha[i]);
+    }
+    if (misfit <= kContradictionShare * ridge * penalty) break;
+  }
+  return ridge;
 }
 
 std::string number(double x) {
@@ -85,7 +103,8 @@ RowSolver::RowSolver(int64_t n, double* k, double ridge, const std::vector<doubl
                                    std::to_string(n) + " rows have rank " + std::to_string(rank) +
                                    ", and the target of row " + std::to_string(worst) +
                                    " contradicts the others by " + number(miss) +
-                                   "; use a ridge of at least " + number(least_ridge(n, k)));
+                                   "; use a ridge of at least " +
+                                   number(least_ridge(n, k, targets)));
     }
     *kept = rows;
   }

@@ -1,11 +1,12 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { loadModel, Network, readNpy, readTensor, writeNpy } from '../../lib/index.js'
+import { loadModel, type NdArray, Network, readNpy, readTensor, writeNpy } from '../../lib/index.js'
 import { NetworkModel } from '../../lib/solve/network.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
@@ -89,20 +90,111 @@ test.serial('every structure and split runs; --json prints the summary', async (
   }
 })
 
-test.serial('wrong calls end with 2 and one sentence', async (t) => {
+test.serial('targets of every type that numpy writes for labels are one target', async (t) => {
   const { at } = await data(t)
+  const signs = (await readNpy(at('y.npy'))).data
+  const label = Array.from(signs as Float32Array, (value) => (value > 0 ? 1 : 0))
+  const kinds: NdArray[] = [
+    { data: Float64Array.from(label), shape: [80, 1] },
+    { data: BigInt64Array.from(label, BigInt), shape: [80] },
+    { data: Int32Array.from(label), shape: [80] },
+    { data: Uint8Array.from(label), shape: [80], boolean: true },
+  ]
+  const objectives: number[] = []
+  for (const array of kinds) {
+    await writeNpy(at('label.npy'), array)
+    const args = [`${small}model.onnx`, '--input', at('x.npy'), '--target', at('label.npy')]
+    const done = await runFit(...args, '--max-iterations', '2', '--json', '--out', at('out'))
+    t.is(done.code, 0, done.stderr)
+    objectives.push(JSON.parse(done.stdout).objective)
+  }
+  t.is(new Set(objectives).size, 1)
+})
+
+test.serial('wrong calls end with 2 and one sentence, and nothing is written', async (t) => {
+  const { at } = await data(t)
+  const write = async (name: string, array: NdArray) => {
+    await writeNpy(at(name), array)
+    return at(name)
+  }
+  const y = (await readNpy(at('y.npy'))).data as Float32Array
+  const pixels = (await readNpy(at('x.npy'))).data as Float32Array
+  const short = await write('short.npy', { data: y.slice(1), shape: [79] })
+  const wide = await write('wide.npy', { data: new Float32Array(160), shape: [80, 2] })
+  const cube = await write('cube.npy', { data: y, shape: [20, 2, 2] })
+  const holed = await write('holed.npy', {
+    data: y.map((v, i) => (i === 7 ? NaN : v)),
+    shape: [80],
+  })
+  const narrow = await write('narrow.npy', { data: pixels.slice(0, 400), shape: [80, 5] })
+  await writeFile(at('text.npy'), 'hello')
+  await writeFile(at('cut.npy'), (await readFile(at('y.npy'))).subarray(0, 300))
   const common = [`${small}model.onnx`, '--input', at('x.npy'), '--target', at('y.npy')]
-  for (const more of [
-    ['--left', 'three'],
-    ['--ridge', '-1'],
-    ['--power', '0'],
-    ['--output', '7'],
-    ['--structure', 'round'],
-    ['--target', at('x.npy')],
-  ]) {
+  for (const [more, message] of [
+    [['--left', 'three'], /positive power, or none/],
+    [['--ridge', '-1'], /number ≥ 0/],
+    [['--power', '0'], /positive power/],
+    [['--output', '7'], /indices from 0 to 0.*received 7/],
+    [['--structure', 'round'], /Allowed choices are matrix/],
+    [['--target', at('x.npy')], /shape \(N\) or \(N, O\) for --target/],
+    [['--target', short], /targets \(80\) or \(80, 1\) for y but received an array \(79\)$/m],
+    [['--target', wide], /received an array \(80, 2\)$/m],
+    [['--target', wide, '--output', '0'], /one output, \(N\), with --output/],
+    [['--target', cube], /received \(20, 2, 2\)/],
+    [['--target', holed], /target of row 7 is NaN/],
+    [['--target', at('text.npy')], /not a valid .npy file/],
+    [['--target', at('cut.npy')], /bytes of data/],
+    [['--target', at('none.npy')], /no such file/],
+    [['--predict', narrow], /shape \(N, 1, 28, 28\) for x/],
+    [['--solver', 'products', '--ridge', '0'], /ridge above 0/],
+    [['--memory', '1MiB'], /80 rows .*MiB/],
+    [['--export', at('.')], /file for --export but .* is a folder/],
+    [['--checkpoint', at('y.npy')], /checkpoint/],
+    [['--lef', '2'], /unknown option/],
+  ] as [string[], RegExp][]) {
     const done = await runFit(...common, ...more, '--out', at('bad'))
     t.is(done.code, 2, `${more.join(' ')}: ${done.stderr}`)
-    t.true(done.stderr.length > 0)
+    t.regex(done.stderr, message)
+    t.is(done.stdout, '')
   }
   t.false(existsSync(at('bad')))
+  const blocked = await runFit(...common, '--out', at('text.npy'))
+  t.is(blocked.code, 2)
+  t.regex(blocked.stderr, /folder for --out but .* is a file/)
 })
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
+  test.serial(
+    `${signal}: the same command goes on from --checkpoint to the same bits`,
+    async (t) => {
+      const { at } = await data(t)
+      const samples = ['--input', at('x.npy'), '--target', at('y.npy')]
+      const args = [`${small}model.onnx`, ...samples, '--right', '1', '--ridge', '1e-4']
+      const whole = await runFit(...args, '--out', at('whole'))
+      t.is(whole.code, 0, whole.stderr)
+      const kept = [...args, '--checkpoint', at('states/fit.npy'), '--out', at('fit')]
+      const child = spawn(process.execPath, [main, 'fit', ...kept])
+      const ended = once(child, 'exit')
+      child.stdout.on('data', (text) => {
+        if (/Iteration 20/.test(String(text))) child.kill(signal)
+      })
+      t.deepEqual(await ended, signal === 'SIGKILL' ? [null, signal] : [130, null])
+      t.true(existsSync(at('states/fit.npy')))
+      t.false(existsSync(at('fit/summary.json')))
+      const done = await runFit(...kept)
+      t.is(done.code, 0, done.stderr)
+      const read = async (name: string) =>
+        (await loadModel(at(`${name}/model.safetensors`))) as NetworkModel
+      const [a, b] = [(await read('fit')).model, (await read('whole')).model]
+      t.deepEqual(a.coefficients(), b.coefficients())
+      t.is(a.objective, b.objective)
+      t.true((a.iterations[0]?.iteration as number) > 10)
+      const [first, second] = ['fit', 'whole'].map((name) =>
+        JSON.parse(readFileSync(at(`${name}/summary.json`), 'utf8')),
+      )
+      t.deepEqual(first, second)
+      // Done: nothing is left to go on from.
+      t.false(existsSync(at('states/fit.npy')))
+    },
+  )
+}
