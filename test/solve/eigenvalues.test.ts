@@ -2,6 +2,7 @@ import test from 'ava'
 import { fitEigenvalues, fitSequence } from '../../lib/solve/eigenvalues.js'
 import { gaussians } from '../../lib/solve/gradients.js'
 import { KernelSpectrum } from '../../lib/solve/spectrum.js'
+import { load, targets } from './synthetic.js'
 
 /** The flow reduced to β alone by its conserved quantities, integrated by many RK4 steps. */
 function reduced(lambda: number, z: number, depth: number, start: number, time: number): number {
@@ -159,6 +160,43 @@ test('on samples: predictions agree with the fit, and a late stop interpolates',
     y.forEach((value, i) => {
       t.true(Math.abs(value - (late.fit[i] as number)) < 1e-8)
     })
+  }
+})
+
+test('at new points: the fixed flow is the linearised network’s training', async (t) => {
+  const [features, others] = [await load(), await load('test_')]
+  const r = await targets()
+  const n = features.rows
+  const spectrum = await KernelSpectrum.of(await features.kernel())
+  const cross = await others.kernel(features)
+  const predict = (alpha: Float64Array) =>
+    Float64Array.from({ length: others.rows }, (_, i) =>
+      alpha.reduce((sum, a, j) => sum + a * (cross[i * n + j] as number), 0),
+    )
+  const far = (a: Float64Array, b: Float64Array) =>
+    Math.max(...a.map((value, i) => Math.abs(value - (b[i] as number))))
+  for (const time of [0.01, 0.3, 5]) {
+    const { alpha } = await fitEigenvalues(spectrum, r, 0.5, { depth: 'fixed', time })
+    // The mean loss: the eigenvalues of K/n.
+    const trained = await spectrum.trained(r, { time, loss: 'mean' })
+    t.true(far(predict(alpha), predict(trained)) < 1e-9)
+  }
+  // Adaptive: in the eigenbasis the prediction is Σ θ_j φ_j(x), φ_j(x) = √n K(x, X) v_j / Λ_j.
+  const vectors = spectrum.vectors()
+  for (const depth of [0, 1, 3]) {
+    const { alpha, theta, time, start } = await fitEigenvalues(spectrum, r, 0.5, { depth })
+    const epsilon = 0.5 / Math.sqrt(n)
+    t.true(Math.abs(time * epsilon * start ** depth - 1) < 1e-12)
+    if (depth > 0) t.true(Math.abs(start / epsilon ** (1 / (depth + 2)) - 1) < 1e-12)
+    const byFunctions = new Float64Array(others.rows)
+    theta.forEach((value, j) => {
+      const image = predict(vectors.slice(j * n, (j + 1) * n))
+      image.forEach((v, i) => {
+        byFunctions[i] =
+          (byFunctions[i] as number) + (value * Math.sqrt(n) * v) / (spectrum.values[j] as number)
+      })
+    })
+    t.true(far(predict(alpha), byFunctions) < 1e-9)
   }
 })
 

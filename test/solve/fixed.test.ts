@@ -165,6 +165,70 @@ test('training dynamics follow gradient descent and the gradient flow', async (t
   t.true(distance(under, new Float64Array(n)) < 10)
 })
 
+test('dynamics at new points: gradient descent on the linearised network’s own weights', async (t) => {
+  const [features, others] = [await load(), await load('test_')]
+  const r = await targets()
+  const kernel = await features.kernel()
+  const cross = await others.kernel(features)
+  const n = features.rows
+  const spectrum = await KernelSpectrum.of(kernel)
+  const rate = 0.9 * spectrum.largestLearningRate()
+  // b ← b + η Xᵀ(r − X b): weights, not kernels.
+  let b = new Float64Array(features.size)
+  for (let step = 0; step < 60; step++) {
+    const fit = await features.apply(b)
+    const slope = await features.adjoint(r.map((value, i) => value - (fit[i] as number)))
+    b = b.map((value, i) => value + rate * (slope[i] as number))
+    if (![0, 7, 59].includes(step)) continue
+    const alpha = await spectrum.trained(r, { steps: step + 1, learningRate: rate })
+    const predicted = await others.apply(b)
+    const byKernel = predicted.map((_, i) =>
+      alpha.reduce((sum, a, j) => sum + a * (cross[i * n + j] as number), 0),
+    )
+    t.true(distance(byKernel, predicted) < 1e-9)
+  }
+  // With a ridge, predictions with K(x, X) are those of the weights.
+  const { alpha } = await solveKernel(kernel, r, { ridge: 0.3 })
+  const model = await fitFeatures(features, r, { structure: 'fixed', ridge: 0.3 })
+  const direct = await model.predict(others)
+  const byKernel = direct.map((_, i) =>
+    alpha.reduce((sum, a, j) => sum + a * (cross[i * n + j] as number), 0),
+  )
+  t.true(distance(byKernel, direct) < 1e-10)
+})
+
+test('classification by squared loss: a column per class, the largest wins', async (t) => {
+  const [n, classes, p] = [90, 3, 8]
+  const noise = gaussians(n * p, 21)
+  // Points around three corners.
+  const x = noise.map((value, e) => 0.4 * value + (e % p === Math.floor(e / p) % classes ? 1 : 0))
+  const k = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      for (let c = 0; c < p; c++) {
+        k[i * n + j] =
+          (k[i * n + j] as number) + (x[i * p + c] as number) * (x[j * p + c] as number)
+      }
+    }
+  }
+  const train = Array.from({ length: 60 }, (_, i) => i)
+  const test30 = Array.from({ length: 30 }, (_, i) => 60 + i)
+  const sub = Float64Array.from(train.flatMap((i) => train.map((j) => k[i * n + j] as number)))
+  const oneHot = Float64Array.from(
+    train.flatMap((i) => [0, 1, 2].map((c) => (i % classes === c ? 1 : 0) - 1 / classes)),
+  )
+  const { alpha, ridge, method } = await solveKernel(sub, oneHot, { ridge: 'loo' })
+  t.is(method, 'eigen')
+  t.true(ridge > 0)
+  const right = test30.filter((i) => {
+    const scores = [0, 1, 2].map((c) =>
+      train.reduce((s, j) => s + (k[i * n + j] as number) * (alpha[j * classes + c] as number), 0),
+    )
+    return scores.indexOf(Math.max(...scores)) === i % classes
+  })
+  t.true(right.length >= 24, `${right.length} of 30`)
+})
+
 test('conjugate gradients on products agree with Cholesky; the preconditioner saves products', async (t) => {
   const n = 300
   const { k } = gram(n, 50, 12)

@@ -263,6 +263,24 @@ test('a path of ridges starts warm and takes fewer iterations', async (t) => {
   await t.throwsAsync(fitPath(features, r, []), { code: 'BAD_ARGUMENT' })
 })
 
+test('a path of penalties starts warm and takes fewer iterations', async (t) => {
+  const features = await load()
+  const r = await targets()
+  const powers = [3, 2.75, 2.5, 2.25, 2].map((p) => ({ left: p, right: p }))
+  const path = await fitPath(features, r, powers, { ridge: 0.1 })
+  let [warm, cold] = [0, 0]
+  for (const [i, setting] of powers.entries()) {
+    const alone = await fitFeatures(features, r, { ...setting, ridge: 0.1 })
+    t.is(path[i]?.status.name, 'converged')
+    t.true((path[i] as AdaptiveModel).objective <= alone.objective * (1 + 1e-6))
+    if (i === 0) continue
+    warm += (path[i] as AdaptiveModel).iterations.length
+    cold += alone.iterations.length
+  }
+  t.log({ warm, cold })
+  t.true(warm < cold)
+})
+
 test('cross-validation prefers adaptive features for a low-rank target, with standard errors', async (t) => {
   const [n, m, k] = [60, 8, 8]
   const x = gaussians(n * m * k, 16)

@@ -1,0 +1,107 @@
+// The adaptive model by products against the same by its kernel: two routes, one answer.
+import test from 'ava'
+import { Network, readTensor } from '../../lib/index.js'
+import { type AdaptiveOptions, fitFeatures } from '../../lib/solve/adaptive.js'
+import { TangentFeatures } from '../../lib/solve/features.js'
+import { gaussians } from '../../lib/solve/gradients.js'
+import { fitAdaptive } from '../../lib/solve/network.js'
+
+const samples = 60
+const outputs = 3
+const rows = samples * outputs
+
+/** A dense layer, a convolution in factors, one multiplied out, rows picked by number. */
+function features(): Promise<TangentFeatures> {
+  const picked = Int32Array.from({ length: samples * 2 }, (_, i) => (i * 5) % 13)
+  return TangentFeatures.from(samples, outputs, [
+    {
+      name: 'dense',
+      m: 12,
+      k: 18,
+      delta: gaussians(rows * 12, 70),
+      h: gaussians(samples * 17, 71),
+      ones: true,
+    },
+    {
+      name: 'factored',
+      m: 20,
+      k: 24,
+      delta: gaussians(rows * 2 * 20, 72),
+      h: gaussians(samples * 2 * 24, 73),
+      positions: 2,
+      columns: [6, 4],
+    },
+    { name: 'multiplied', m: 4, k: 6, columns: [3, 2], x: gaussians(rows * 24, 74) },
+    { name: 'picked', m: 6, k: 13, delta: gaussians(rows * 2 * 6, 75), h: picked, positions: 2 },
+  ])
+}
+
+const cases: [string, AdaptiveOptions][] = [
+  ['both sides', { left: 2, right: 2 }],
+  ['left 2, right 1', { left: 2, right: 1 }],
+  ['right only', { left: 'none', right: 1.5 }],
+  ['flat', { structure: 'flat' }],
+  ['diagonal', { structure: 'diagonal' }],
+  ['modes', { structure: 'modes' }],
+  ['fixed', { structure: 'fixed' }],
+  [
+    'a structure for every block',
+    {
+      perBlock: {
+        dense: { left: 1, right: 'none' },
+        factored: { structure: 'modes' },
+        multiplied: { structure: 'diagonal', power: 1 },
+        picked: { structure: 'fixed' },
+      },
+    },
+  ],
+]
+
+for (const [name, options] of cases) {
+  test(`by products as by the kernel: ${name}`, async (t) => {
+    const x = await features()
+    // Large, so that many directions are stretched.
+    const y = gaussians(rows, 76).map((value) => 6 * value)
+    for (const ridge of [1, 30]) {
+      const common: AdaptiveOptions = { ...options, ridge, stationarity: 1e-7 }
+      const kernel = await fitFeatures(x, y, common)
+      const products = await fitFeatures(x, y, { ...common, solver: 'products' })
+      const label = `ridge ${ridge}: ${kernel.status.name}, ${products.status.name}`
+      t.true(Math.abs(products.objective / kernel.objective - 1) < 1e-10, label)
+      t.true(Math.abs(products.penalty / kernel.penalty - 1) < 1e-6, label)
+      const top = Math.max(...kernel.coefficients().map(Math.abs))
+      const [a, b] = [kernel.coefficients(), products.coefficients()]
+      const gap = Math.max(...a.map((value, i) => Math.abs(value - (b[i] as number))))
+      t.true(gap < 1e-5 * top, `${label}: B ${gap / top}`)
+      const miss = Math.max(
+        ...kernel.fit.map((value, r) => Math.abs(value - (products.fit[r] as number))),
+      )
+      t.true(miss < 1e-5, `${label}: fit ${miss}`)
+      // The dual variables are the misfit over the ridge, by either route.
+      products.dual.forEach((alpha, r) => {
+        const own = ((y[r] as number) - (products.fit[r] as number)) / ridge
+        t.true(Math.abs(alpha - own) < 1e-5)
+      })
+    }
+  })
+}
+
+test('by products as by the kernel, through a network', async (t) => {
+  const folder = 'test/fixtures/adaptive/mlp_small'
+  const x = await readTensor(`${folder}/input_0.pb`)
+  const y = await readTensor(`${folder}/target.pb`)
+  await using network = await Network.load(`${folder}/model.onnx`)
+  for (const options of [
+    { ridge: 0.01, left: 2, right: 1 },
+    { ridge: 0.01, structure: 'flat' },
+    { ridge: 0.01, blocks: 'parameter' },
+  ] as const) {
+    const { model: kernel } = await fitAdaptive(network, x, y, options)
+    const by = await fitAdaptive(network, x, y, { ...options, solver: 'products' })
+    t.is(by.model.status.name, 'converged')
+    t.true(Math.abs(by.model.objective / kernel.objective - 1) < 1e-8)
+    by.model.fit.forEach((value, r) => {
+      t.true(Math.abs(value - (kernel.fit[r] as number)) < 1e-4)
+    })
+  }
+})
