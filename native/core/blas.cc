@@ -54,7 +54,8 @@ void row_major_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
 template <class T>
 void split_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
                 int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
-  // Pieces of C large enough that packing the operands again costs little.
+  // Pieces of C large enough that packing the operands again costs little, and four for every
+  // thread.
   constexpr int64_t kWork = int64_t{1} << 22;
   if (m * n * std::max<int64_t>(k, 1) < 2 * kWork) {
     row_major_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -63,7 +64,8 @@ void split_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T a
   const bool by_rows = m >= n;
   const int64_t length = by_rows ? m : n;
   const int64_t other = by_rows ? n : m;
-  int64_t piece = std::max<int64_t>(kWork / std::max<int64_t>(1, other * k), 64);
+  const int64_t share = std::min<int64_t>(length / (4 * concurrency()), 512);
+  int64_t piece = std::max<int64_t>({kWork / std::max<int64_t>(1, other * k), share, 64});
   piece = std::min<int64_t>((piece + 15) / 16 * 16, 1024);
   const int64_t pieces = (length + piece - 1) / piece;
   parallel_for(pieces, 1, [&](int64_t first, int64_t last) {

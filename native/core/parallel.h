@@ -20,6 +20,9 @@ auto with_threads(int threads, Work&& work) {
   return arena.execute(std::forward<Work>(work));
 }
 
+// Threads that a parallel loop here may use.
+inline int64_t concurrency() { return tbb::this_task_arena::max_concurrency(); }
+
 // body(first, last) over pieces of [0, count) of about `grain` items; the first exception of a
 // piece is rethrown here after the others have stopped.
 template <class Body>
