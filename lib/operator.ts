@@ -14,9 +14,12 @@ import {
 } from './spectra/estimates.js'
 import { type LanczosOptions, type TopEigenvalues, topEigenvalues } from './spectra/lanczos.js'
 
+let nextId = 1
+
 /**
  * The tangent kernel of x with itself as an operator: known by its products K·v = J(Jᵀv) and never
- * formed, so that N·O may be 10⁵ and more. Made by `Network.kernelOperator()`; lives as long as the
+ * formed, so that N·O may be 10⁵ and more. A quarter of the memory budget keeps forward runs for the
+ * next product, while no other call comes between. Made by `Network.kernelOperator()`; lives as long as the
  * network.
  *
  * ```ts
@@ -31,6 +34,7 @@ export class KernelOperator {
   readonly samples: number
   readonly outputs: number
   readonly #prepared: Prepared
+  readonly #id = nextId++
 
   private constructor(prepared: Prepared) {
     this.#prepared = prepared
@@ -69,6 +73,7 @@ export class KernelOperator {
     const image = await productOf(
       { ...prepared, options: { ...prepared.options, signal, onProgress: undefined } },
       { data, shape },
+      this.#id,
     )
     const result = new Float64Array(image.data)
     for (let e = 0; e < result.length; e += 1) result[e] = (result[e] as number) * scale

@@ -58,6 +58,14 @@ export async function prepare(
   return { core, plan, x, threads, allOutputs, outputs, batch, budget, options }
 }
 
+/** What a job may have beside its inputs. */
+interface More {
+  x2?: Feed | undefined
+  path?: PathMessage | undefined
+  /** See ComputeMessage. */
+  keep?: number | undefined
+}
+
 /**
  * Runs one job whose results are arrays of the given lengths.
  * @param what the results in words, for the message when the budget is too small.
@@ -68,7 +76,7 @@ export async function compute(
   lengths: readonly number[],
   job: (blocks: Block[]) => JobMessage,
   words: { what: string; fits: () => string },
-  more: { x2?: Feed | undefined; path?: PathMessage | undefined } = {},
+  more: More = {},
 ): Promise<{ blocks: Block[]; result: ComputeResult }> {
   const bytes = 4 * lengths.reduce((sum, length) => sum + length, 0)
   const memory = roomBeside(bytes, prepared.budget, words.what, words.fits)
@@ -81,15 +89,7 @@ export function askJob(
   { core, plan, x, threads, outputs, batch, options }: Prepared,
   job: JobMessage,
   memory: number,
-  {
-    x2,
-    path,
-    discard,
-  }: {
-    x2?: Feed | undefined
-    path?: PathMessage | undefined
-    discard?: (result: ComputeResult) => void
-  } = {},
+  { x2, path, keep, discard }: More & { discard?: (result: ComputeResult) => void } = {},
 ) {
   return core.ask<ComputeResult>(
     {
@@ -98,6 +98,7 @@ export function askJob(
       x: sent(x),
       ...(x2 ? { x2 } : {}),
       ...(path ? { path } : {}),
+      ...(keep === undefined ? {} : { keep }),
       outputs,
       threads,
       memory,

@@ -14,10 +14,14 @@ export async function ntkProduct(
   return productOf(await prepare(core, inputs, options), vectors)
 }
 
-/** K·v of a call that has been prepared. */
+/**
+ * K·v of a call that has been prepared.
+ * @param keep a number under which forward runs are kept for the next product of these samples.
+ */
 export async function productOf(
   prepared: Prepared,
   vectors: NdArray,
+  keep?: number,
 ): Promise<NdArray<Float32Array>> {
   const [samples, outputs] = [prepared.x.samples, prepared.outputs.length]
   const { data, shape } = toFloat32(vectors, 'v')
@@ -36,6 +40,7 @@ export async function productOf(
     [data.length],
     ([result]) => ({ kind: 'product', vectors: data, columns, result: result?.id ?? -1 }),
     { what: `A product of ${columns} columns`, fits: () => 'fewer columns at a time would fit' },
+    { keep },
   )
   return { data: (blocks[0] as (typeof blocks)[number]).data, shape: [...shape] }
 }

@@ -172,10 +172,15 @@ export class Host {
     this.#pending.delete(reply.id)
     if (this.#pending.size === 0) {
       this.#worker?.unref()
-      this.#idle = setTimeout(() => native.releaseSpareMemory(), keepMemory).unref()
+      this.#idle = setTimeout(() => this.#rest(), keepMemory).unref()
     }
     if (reply.ok) pending?.resolve(reply.result)
     else pending?.reject(errorFrom(reply))
+  }
+
+  #rest(): void {
+    this.#worker?.postMessage({ type: 'rest' } satisfies ToWorker)
+    native.releaseSpareMemory()
   }
 
   /** The worker is gone: whoever waits hears of it, and the next request starts another. */

@@ -3,6 +3,7 @@ import type * as ort from 'onnxruntime-node'
 import { TangentError } from '../errors.js'
 import {
   type NativeAnalysis,
+  type NativeData,
   type NativeEngine,
   type NativeFrame,
   type NativePasses,
@@ -23,12 +24,21 @@ export interface Weights {
 /** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
 export interface Layout {
   engine: NativeEngine
+  /** The engine's, which makes it anew for everybody who asks. */
+  analysis: NativeAnalysis
   /** Flat outputs per sample. */
   outputs: number
   /** Samples that the file fixes the batch at, 0 where it is free. */
   batch: number
   /** Shape of each value that the addon asked for, for a number of samples. */
   shape(id: number, samples: number): number[]
+}
+
+/** What a forward run left behind. */
+export interface Run {
+  frame: NativeFrame
+  /** Of the values that onnxruntime computed for it. */
+  bytes: number
 }
 
 /** Samples [first, first + count). */
@@ -57,10 +67,11 @@ export class Plan {
     if (known) return known
     const { candidates, output } = this.#message
     const engine = native.createEngine(this.#init.graph, candidates, output)
+    const { analysis } = engine
     const counts = batch === 1 ? [1] : [2, 3]
     const runs = []
     for (const samples of counts) {
-      runs.push({ samples, shapes: await this.#shapes(engine, x, samples, weights, threads) })
+      runs.push({ samples, shapes: await this.#shapes(analysis, x, samples, weights, threads) })
     }
     const [first, second] = runs as [(typeof runs)[0], (typeof runs)[0] | undefined]
     const mixing = second ? engine.layout(first, second) : engine.layout(first)
@@ -89,13 +100,13 @@ export class Plan {
       )
     }
     const outputs = outputsPerSample(this.#nameOf(output), table.get(output)?.shape ?? [], first)
-    const layout: Layout = { engine, outputs, batch, shape }
+    const layout: Layout = { engine, analysis, outputs, batch, shape }
     this.#layouts.set(key, layout)
     return layout
   }
 
   async #shapes(
-    engine: NativeEngine,
+    analysis: NativeAnalysis,
     x: Feed,
     samples: number,
     weights: Weights,
@@ -104,7 +115,7 @@ export class Plan {
     const wanted: { id: number; name: string }[] = []
     const shapes: { id: number; shape: number[] }[] = []
     const fed = repeated(x, samples)
-    for (const id of engine.analysis.shapes) {
+    for (const id of analysis.shapes) {
       const value = this.#init.graph.values[id]
       const input = fed.arrays.find((array) => array.name === value?.name)
       if (value?.shape) shapes.push({ id, shape: value.shape })
@@ -128,8 +139,9 @@ export class Plan {
     want: Stretch & { passes: NativePasses },
     weights: Weights,
     threads: number,
-  ): Promise<NativeFrame> {
-    return (await this.#run(layout, x, want, weights, threads, [])).frame as NativeFrame
+  ): Promise<Run> {
+    const { frame, bytes } = await this.#run(layout, x, want, weights, threads, [])
+    return { frame: frame as NativeFrame, bytes }
   }
 
   /** The same with the network's output (count · O), and without a frame where no pass follows. */
@@ -147,9 +159,9 @@ export class Plan {
   }
 
   /** How the values of frames for these passes grow with the samples; inputs with their numbers. */
-  growth({ engine, shape }: Layout, x: Feed, passes: NativePasses): NativeGrowth[] {
-    const read = new Set(tapsOf(engine.analysis, passes))
-    return engine.analysis.shapes.map((id) => {
+  growth({ analysis, shape }: Layout, x: Feed, passes: NativePasses): NativeGrowth[] {
+    const read = new Set(tapsOf(analysis, passes))
+    return analysis.shapes.map((id) => {
       const base = shape(id, 0)
       const slope = shape(id, 1).map((size, axis) => size - (base[axis] as number))
       const input = x.arrays.find(({ name }) => name === this.#nameOf(id))
@@ -165,11 +177,15 @@ export class Plan {
     weights: Weights,
     threads: number,
     beside: readonly number[],
-  ): Promise<{ frame: NativeFrame | undefined; values: Map<number, NativeValue> }> {
-    const { engine } = layout
-    const read = passes === 'none' ? [] : tapsOf(engine.analysis, passes)
+  ): Promise<{
+    frame: NativeFrame | undefined
+    values: Map<number, NativeValue>
+    bytes: number
+  }> {
+    const { engine, analysis } = layout
+    const read = passes === 'none' ? [] : tapsOf(analysis, passes)
     const values = new Map<number, NativeValue>()
-    for (const id of engine.analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })
+    for (const id of analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })
     const taps: { id: number; name: string }[] = []
     for (const id of new Set([...read, ...beside])) {
       const fixed = weights.messages.get(id) ?? this.#static(id)
@@ -185,14 +201,17 @@ export class Plan {
       values: taps.map(({ name }) => name),
       shapes: [],
     })
+    let bytes = 0
     if (taps.length > 0) {
       const outcome = await session.run(x, first, count, weights.tensors)
       for (const { id, name } of taps) {
-        values.set(id, this.#value(id, name, outcome.values.get(name) as ort.Tensor))
+        const value = this.#value(id, name, outcome.values.get(name) as ort.Tensor)
+        bytes += value.data.byteLength
+        values.set(id, value)
       }
     }
     const frame = passes === 'none' ? undefined : engine.frame(count, [...values.values()], passes)
-    return { frame, values }
+    return { frame, values, bytes }
   }
 
   #nameOf(id: number): string {
@@ -203,7 +222,7 @@ export class Plan {
     return this.#message.statics.find((value) => value.id === id)
   }
 
-  #value(id: number, name: string, tensor: ort.Tensor): NativeValue {
+  #value(id: number, name: string, tensor: ort.Tensor): NativeValue & { data: NativeData } {
     const data = nativeData(tensor)
     if (!data) {
       throw new TangentError(

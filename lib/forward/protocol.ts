@@ -96,6 +96,11 @@ export interface ComputeMessage {
   batch: number
   memory: number
   block?: number
+  /**
+   * Of a product: forward runs are kept for the next request with the same number, until another one
+   * comes or the worker rests.
+   */
+  keep?: number
   /** Weights to run with at each node of a job's path, in place of the network's own. */
   path?: PathMessage
   job: JobMessage
@@ -119,6 +124,8 @@ export type ToWorker =
   | { type: 'plan'; plan: PlanMessage }
   | { type: 'weights'; network: number; weights: WeightMessage[] }
   | { type: 'forget'; network: number }
+  /** Nothing was asked for a while: what was kept for more calls goes. */
+  | { type: 'rest' }
   | Request
 
 export interface RunResult {

@@ -7,6 +7,7 @@ import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
 import { samplesMeet } from './independence.js'
 import { Inference } from './inference.js'
+import { KeptFrames } from './kept.js'
 import { PathWeights, weightsFrom } from './path.js'
 import { Plan, type Weights } from './plan.js'
 import type {
@@ -31,6 +32,8 @@ const inference = new Inference(init, sessions)
 const plans = new Map<string, Plan>()
 const weightSets = new Map<number, Weights>()
 const trainings = new Map<number, TrainingRun>()
+/** Of the last product. */
+let kept: KeptFrames | undefined
 /** Outputs whose samples are known to depend on each other, or not to. */
 const meeting = new Map<string, boolean>()
 /** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
@@ -52,15 +55,26 @@ async function handle(message: ToWorker): Promise<void> {
       return
     case 'forget':
       weightSets.delete(message.network)
+      forgetFrames()
+      return
+    case 'rest':
+      forgetFrames()
       return
     default:
       return answer(message)
   }
 }
 
+function forgetFrames(): void {
+  kept?.release()
+  kept = undefined
+}
+
 async function answer(request: Request): Promise<void> {
   let reply: FromWorker
   const transfer: ArrayBuffer[] = []
+  if (request.type !== 'compute' || request.keep === undefined || request.keep !== kept?.owner)
+    forgetFrames()
   try {
     checkStop(request)
     // A training was described before it began.
@@ -234,13 +248,19 @@ function describe(request: Request & { type: 'describe' }): Promise<DescribeResu
 }
 
 async function compute(request: Request & { type: 'compute' }): Promise<ComputeResult> {
-  const { x2, threads, batch } = request
+  const { x2, threads, batch, keep } = request
   const x = received(request.x)
   const plan = planOf(request.plan)
   const weights = weightsOf(request.network)
   const layout = await plan.layout(x, weights, threads, batch)
   const along = request.path && new PathWeights(request.path)
-  const job = startJob(layout.engine, request, request.control)
+  let { memory } = request
+  if (request.job.kind === 'product') {
+    const share = Math.floor(memory / 4)
+    memory -= share
+    kept ??= new KeptFrames(keep, share)
+  }
+  const job = startJob(layout.engine, { ...request, memory }, request.control)
   const before = timeInOnnxruntime.milliseconds
   let computing = 0
   try {
@@ -248,13 +268,14 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
       checkStop(request)
       const side = (want.side === 0 ? x : x2) as Feed
       const present = along?.at(want.node) ?? weights
-      const frame = await plan.frame(layout, side, want, present, threads)
+      const known = kept?.find(want)
+      const run = known ?? (await plan.frame(layout, side, want, present, threads))
       const start = performance.now()
       try {
-        job.feed(frame)
+        job.feed(run.frame)
         computing += performance.now() - start
       } finally {
-        frame.release()
+        if (!known && !kept?.take(want, run)) run.frame.release()
       }
     }
     const { methods, peakBytes } = job
@@ -264,6 +285,7 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
     return { methods, peakBytes, seconds, features: job.features() }
   } finally {
     job.dispose()
+    if (keep === undefined) forgetFrames()
   }
 }
 

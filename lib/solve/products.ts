@@ -37,22 +37,15 @@ export async function fitByProducts(
   const call = { signal, threads, memory, outputs }
   const found = await residualOf(network, x, y, options)
   const { residual, samples, outputs: width } = found
-  const shape = (columns: number) => [samples, width, columns]
-  const solution = await solveByProducts(
-    async (v, columns) => {
-      const vectors = { data: Float32Array.from(v), shape: shape(columns) }
-      return Float64Array.from((await network.ntkProduct(x, vectors, call)).data)
-    },
-    residual,
-    {
-      ridge,
-      tolerance,
-      signal,
-      maxIterations: options.maxIterations,
-      rank: options.rank,
-      onIteration: options.onIteration,
-    },
-  )
+  const kernel = await network.kernelOperator(x, call)
+  const solution = await solveByProducts((v, columns) => kernel.product(v, columns), residual, {
+    ridge,
+    tolerance,
+    signal,
+    maxIterations: options.maxIterations,
+    rank: options.rank,
+    onIteration: options.onIteration,
+  })
   const cotangents = { data: Float32Array.from(solution.alpha), shape: [samples, width] }
   const gradient = await network.vjp(x, cotangents, call)
   const layout: BlockLayout[] = []

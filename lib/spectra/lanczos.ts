@@ -73,8 +73,8 @@ export async function topEigenvalues(
     const fraction = m / limit
     const seconds = (performance.now() - started) / 1000
     onProgress?.({ fraction, remaining: (seconds * (1 - fraction)) / fraction })
-    // The small problem costs m³: it is looked at when the basis has grown by a tenth.
-    const due = m >= count && (m === limit || m % Math.max(1, Math.floor(m / 10)) === 0)
+    // The small problem costs m³: it is looked at when the basis has grown by a twentieth.
+    const due = m >= count && (m === limit || m % Math.max(1, Math.floor(m / 20)) === 0)
     if (!due) continue
     ritz = await ritzPairs(basis)
     const bound = tolerance * Math.abs(ritz.values[0] as number)

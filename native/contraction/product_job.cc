@@ -20,7 +20,12 @@ ProductJob::ProductJob(const Tape& tape, JobSettings settings, int64_t columns,
   forward_ = std::make_unique<JvpJob>(tape, rest, columns, std::move(fixed), result);
 }
 
-std::optional<Want> ProductJob::next() { return gradient_ ? gradient_->next() : forward_->next(); }
+// Both passes ask for the same blocks: one forward run serves both where the caller keeps it.
+std::optional<Want> ProductJob::next() {
+  auto want = gradient_ ? gradient_->next() : forward_->next();
+  if (want) want->passes = Passes::kBoth;
+  return want;
+}
 
 void ProductJob::compute(const Frame& frame) {
   if (!gradient_) return forward_->feed(frame);

@@ -158,3 +158,42 @@ test('an operator keeps the samples that it was made with', async (t) => {
     t.true(Math.abs(sum - value) <= 1e-5 * largest)
   })
 })
+
+test('an operator’s products do not depend on which forward runs are kept', async (t) => {
+  const random = new Random(8)
+  const bytes = mlp(random, [6, 40, 40, 3])
+  const network = await load(t, bytes)
+  const x = samples(random, [50, 6])
+  const v = Float64Array.from({ length: 150 }, (_, e) => Math.sin(e))
+  const truth = await (await network.kernelOperator(x)).product(v)
+  const near = (image: Float64Array) => {
+    const largest = truth.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    t.true(image.every((value, i) => Math.abs(value - (truth[i] as number)) <= 1e-5 * largest))
+  }
+  // Some blocks fit, others are run again.
+  for (const memory of ['64KiB', '256KiB', '1GiB']) {
+    const kernel = await network.kernelOperator(x, { memory, block: 10 })
+    for (let k = 0; k < 3; k += 1) near(await kernel.product(v))
+  }
+  // Other samples, other weights and other calls in between.
+  const moved = await network.withParameters(
+    new Map(
+      network.parameters.map(({ name }) => [name, network.weight(name).data.map((w) => 2 * w)]),
+    ),
+  )
+  const kernel = await network.kernelOperator(x, { block: 20 })
+  const others = [
+    await network.kernelOperator(samples(random, [50, 6]), { block: 20 }),
+    await moved.kernelOperator(x, { block: 20 }),
+  ]
+  for (const other of others) {
+    const before = await other.product(v)
+    near(await kernel.product(v))
+    t.deepEqual(await other.product(v), before)
+    near(await kernel.product(v))
+    await network.run(x)
+    near(await kernel.product(v))
+  }
+  await moved.dispose()
+  near(await kernel.product(v))
+})
