@@ -13,7 +13,7 @@ import type { AdaptiveModel } from '../../lib/solve/model.js'
 import { peak, resetPeak } from '../memory.js'
 import { adam } from './adam.js'
 import { type Case, cases, data } from './cases.js'
-import { floor, rates } from './floor.js'
+import { type Adjoint, floor, rates } from './floor.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,12 +35,25 @@ function median(iterations: readonly FitIteration[], pick: (i: FitIteration) => 
   return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
 
-function describe(features: TangentFeatures, model: AdaptiveModel, near: FitIteration[]): number {
+/** Of features that the solver keeps as they come, or (several positions) multiplies out. */
+function adjointOf(features: TangentFeatures, blocks: readonly FeatureBlock[]): Adjoint {
+  const whole = blocks.some((block) => 'x' in block || (block.positions ?? 1) > 1)
+  if (whole) return { flops: 0, bytes: features.bytes }
+  const size = features.blocks.reduce((sum, { m, k }) => sum + m * k, 0)
+  return { flops: (2 * size * features.rows) / features.outputs, bytes: 0 }
+}
+
+function describe(
+  features: TangentFeatures,
+  adjoint: Adjoint,
+  model: AdaptiveModel,
+  near: FitIteration[],
+): number {
   const took = near.reduce((sum, { seconds: s }) => sum + s, 0)
   const r = rates(features.rows, features.blocks, threads)
-  const least = floor(near, r)
+  const least = floor(near, adjoint, r)
   print(
-    `to 1e-6 of the optimum: ${seconds(took)}, ${near.length} iterations; floor ${seconds(least.total)} (products ${seconds(least.products)}, dpotrf ${seconds(least.factors)}, dgesdd ${seconds(least.singular)}): ${(took / least.total).toFixed(2)} times`,
+    `to 1e-6 of the optimum: ${seconds(took)}, ${near.length} iterations; floor ${seconds(least.total)} (products ${seconds(least.products)}, Σ α X ${seconds(least.adjoints)}, dpotrf ${seconds(least.factors)}, dgesdd ${seconds(least.singular)}): ${(took / least.total).toFixed(2)} times`,
   )
   const whole = median(near, (i) => i.seconds)
   const kernel = median(near, (i) => i.kernelSeconds)
@@ -93,7 +106,7 @@ async function measure({ samples, outputs, network: make }: Case): Promise<void>
     `features ${seconds(before)}, ${(features.bytes / MIB).toFixed(0)} MiB; fit ${seconds(wall)} (CPU time ${seconds((user + system) / 1e6)}), ${iterations.length} iterations, ${model.status.name}, objective ${model.objective.toPrecision(9)}, ${((peak() - resident) / MIB).toFixed(0)} MiB more at its worst`,
   )
   const last = iterations.findIndex(({ objective }) => objective <= model.objective * (1 + 1e-6))
-  const took = describe(features, model, iterations.slice(0, last + 1))
+  const took = describe(features, adjointOf(features, blocks), model, iterations.slice(0, last + 1))
   if (!values.adam) return
   const problem = { samples, outputs: features.outputs, blocks, targets: y, ridge }
   const found = await adam({ ...problem, optimum: model.objective }, Number(values.adam), threads)

@@ -103,7 +103,7 @@ export class AdaptiveModel implements ModelParts {
    * From the solver's state.
    * @internal
    */
-  static fromFit(
+  static async fromFit(
     fit: NativeSolveFit,
     rules: readonly BlockRule[],
     targets: Float64Array,
@@ -111,10 +111,12 @@ export class AdaptiveModel implements ModelParts {
     ridge: number,
     iterations: FitIteration[],
     status: FitStatus,
-  ): AdaptiveModel {
+  ): Promise<AdaptiveModel> {
     const { objective, penalty, misfit } = fit.last()
+    const blocks: BlockSolution[] = []
+    for (const [b, rule] of rules.entries()) blocks.push(blockSolution(rule, await fit.block(b)))
     return new AdaptiveModel({
-      blocks: rules.map((rule, b) => blockSolution(rule, fit.block(b))),
+      blocks,
       ridge,
       objective,
       penalty,

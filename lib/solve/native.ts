@@ -89,7 +89,7 @@ export interface NativeSolveFit {
   warmStart(b: Float64Array): Promise<void>
   iterate(control?: BigInt64Array): Promise<NativeIteration>
   last(): NativeIteration
-  block(index: number): NativeBlockSolution
+  block(index: number): Promise<NativeBlockSolution>
   /** Everything a later process needs to continue with the same bits. */
   save(): Float64Array
   restore(state: Float64Array): Promise<void>

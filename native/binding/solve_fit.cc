@@ -137,21 +137,22 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
   // block(index) → its singular values, vectors and transformation
   Napi::Value block(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-      idle();
       const auto index = static_cast<size_t>(to_int64(info[0], "index"));
       if (index >= fit_->rules().size()) throw Error("BAD_ARGUMENT", "No such block");
-      const solve::BlockRule& rule = fit_->rules()[index];
-      const solve::Shaped& shaped = fit_->shaped()[index];
-      Napi::Object result = Napi::Object::New(info.Env());
-      result.Set("penalty", shaped.penalty);
-      result.Set("singular", from_doubles(info.Env(), shaped.singular));
-      result.Set("stretches", from_doubles(info.Env(), shaped.stretches));
-      result.Set("u", from_doubles(info.Env(), shaped.u));
-      result.Set("vt", from_doubles(info.Env(), shaped.vt));
-      result.Set("transform", from_transform(info.Env(), shaped.transform));
-      result.Set("b", from_doubles(info.Env(), fit_->solution().data() + fit_->offset(index),
-                                   static_cast<size_t>(rule.size())));
-      return result;
+      auto shaped = std::make_shared<solve::Shaped>();
+      return start(
+          info.Env(), [shaped, index](solve::AdaptiveFit& fit) { *shaped = fit.described(index); },
+          [shaped, index](Napi::Env env, solve::AdaptiveFit& fit) {
+            Napi::Object result = Napi::Object::New(env);
+            result.Set("penalty", shaped->penalty);
+            result.Set("singular", from_doubles(env, shaped->singular));
+            result.Set("stretches", from_doubles(env, shaped->stretches));
+            result.Set("u", from_doubles(env, shaped->u));
+            result.Set("vt", from_doubles(env, shaped->vt));
+            result.Set("transform", from_transform(env, shaped->transform));
+            result.Set("b", from_doubles(env, fit.solution(index)));
+            return result;
+          });
     });
   }
 

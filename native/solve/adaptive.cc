@@ -160,32 +160,55 @@ void AdaptiveFit::warm_start(const std::vector<double>& b) {
                                     " numbers for the warm start but received " +
                                     std::to_string(b.size()));
   for (size_t i = 0; i < rules_.size(); ++i)
-    shaped_[i] = shape(rules_[i], b.data() + offsets_[i], shaped_[i].transform);
+    shaped_[i] = shape(rules_[i], b.data() + offsets_[i], shaped_[i].transform, Accuracy::enough);
 }
 
-void AdaptiveFit::evaluate(Point& point, const std::vector<Shaped>& near) const {
+std::vector<double> AdaptiveFit::solution() const {
+  return {x_.begin(), x_.empty() ? x_.begin() : x_.begin() + size_};
+}
+
+std::vector<double> AdaptiveFit::fit() const {
+  return {x_.empty() ? x_.begin() : x_.begin() + size_, x_.end()};
+}
+
+std::vector<double> AdaptiveFit::solution(size_t block) const {
+  if (x_.empty()) return {};
+  const auto first = x_.begin() + offsets_[block];
+  return {first, first + rules_[block].size()};
+}
+
+Shaped AdaptiveFit::described(size_t block) const {
+  if (x_.empty() || rules_[block].structure != Structure::matrix) return shaped_[block];
+  return shape(rules_[block], x_.data() + offsets_[block], shaped_[block].transform,
+               Accuracy::full);
+}
+
+void AdaptiveFit::evaluate(Point& point) const {
   point.shaped.resize(rules_.size());
   parallel_for(static_cast<int64_t>(rules_.size()), 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
-      point.shaped[i] = shape(rules_[i], point.b.data() + offsets_[i], near[i].transform);
+      point.shaped[i] =
+          shape(rules_[i], point.x.data() + offsets_[i], shaped_[i].transform, Accuracy::enough);
   });
   point.penalty = 0;
   for (const auto& s : point.shaped) point.penalty += s.penalty;
   point.misfit = 0;
   for (int64_t r = 0; r < rows_; ++r) {
-    const double miss = residual_[r] - point.fit[r];
+    const double miss = residual_[r] - point.x[size_ + r];
     point.misfit += miss * miss;
   }
   point.objective = point.penalty;
   if (options_.ridge > 0) point.objective += point.misfit / options_.ridge;
 }
 
-void AdaptiveFit::solve(const Control& control, std::vector<double>* b, std::vector<double>* fit) {
+void AdaptiveFit::solve(const Control& control, Point& point) {
   // Directions that are hardly stretched cost as much as the others: left out, the plain step
   // minimises an upper bound that is loose by a small share of what it promises.
   const double promise = last_.objective * last_.stationarity * last_.stationarity;
   loose_ = started_ ? kLooseness * promise : 0;
   used_ = without_least(shaped_, loose_);
+  point.x.resize(size_ + rows_);
+  double* fit = point.x.data() + size_;
   if (options_.products) {
     const auto start = Clock::now();
     const auto found =
@@ -193,23 +216,25 @@ void AdaptiveFit::solve(const Control& control, std::vector<double>* b, std::vec
     last_.condition = found.condition;
     last_.kernel_seconds = last_.kernel_flops = 0;
     last_.solve_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    std::fill_n(fit, rows_, 0.0);
   } else if (!by_kernel(control, fit)) {
     status_ = Status::singular;
     return;
   }
-  b->resize(size_);
-  if (options_.products) fit->assign(rows_, 0.0);
-  for (size_t i = 0; i < rules_.size(); ++i) {
-    control.poll();
-    double* block = b->data() + offsets_[i];
-    features_[i]->adjoint(alpha_.data(), block);
-    used_[i].apply(2, block);
-    // The fit of this very B, exactly, however well the equations were solved.
-    if (options_.products) features_[i]->apply(block, fit->data());
-  }
+  parallel_for(static_cast<int64_t>(rules_.size()), 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      control.poll();
+      double* block = point.x.data() + offsets_[i];
+      features_[i]->adjoint(alpha_.data(), block);
+      used_[i].apply(2, block);
+    }
+  });
+  if (!options_.products) return;
+  // The fit of this very B, exactly, however well the equations were solved.
+  for (size_t i = 0; i < rules_.size(); ++i) features_[i]->apply(point.x.data() + offsets_[i], fit);
 }
 
-bool AdaptiveFit::by_kernel(const Control& control, std::vector<double>* fit) {
+bool AdaptiveFit::by_kernel(const Control& control, double* fit) {
   double* k = static_cast<double*>(kernel_.data());
   const auto start = Clock::now();
   builder_.build(used_, k, control);
@@ -223,84 +248,71 @@ bool AdaptiveFit::by_kernel(const Control& control, std::vector<double>* fit) {
   redundant_ = kept_.empty() ? 0 : rows_ - static_cast<int64_t>(kept_.size());
   last_.condition = 1 / std::max(solver.reciprocal_condition(), 1e-300);
   alpha_.resize(rows_);
-  fit->resize(rows_);
-  solver.solve(residual_.data(), alpha_.data(), fit->data());
+  solver.solve(residual_.data(), alpha_.data(), fit);
   last_.kernel_flops = builder_.flops();
   last_.kernel_seconds = std::chrono::duration<double>(built - start).count();
   last_.solve_seconds = std::chrono::duration<double>(Clock::now() - built).count();
   return true;
 }
 
-double AdaptiveFit::promised(const std::vector<double>& b, const std::vector<double>& fit) const {
-  // Q(B) − Q(G) of the quadratic that the plain step minimises, at its minimum G.
+double AdaptiveFit::promised(const Point& plain) {
+  // Q(B) − Q(G) of the quadratic that the plain step minimises, at its minimum G: ‖M⁻¹(G − B)‖²
+  // and what the fits differ by.
   const auto blocks = static_cast<int64_t>(rules_.size());
+  step_.resize(size_);
   std::vector<double> parts(blocks);
   parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
-      const int64_t n = rules_[i].size();
-      std::vector<double> step(n), scaled;
-      for (int64_t j = 0; j < n; ++j) step[j] = b[offsets_[i] + j] - b_[offsets_[i] + j];
-      scaled = step;
-      used_[i].apply(-2, scaled.data());
-      parts[i] = lapack::dot(n, step.data(), scaled.data());
+      const int64_t begin = offsets_[i], end = begin + rules_[i].size();
+      for (int64_t j = begin; j < end; ++j) step_[j] = plain.x[j] - x_[j];
+      used_[i].apply(-1, step_.data() + begin);
+      parts[i] = lapack::dot(end - begin, step_.data() + begin, step_.data() + begin);
     }
   });
   double total = 0;
   for (double part : parts) total += part;
   if (options_.ridge > 0) {
-    for (int64_t r = 0; r < rows_; ++r) {
-      const double d = fit[r] - fit_[r];
+    for (int64_t r = size_; r < size_ + rows_; ++r) {
+      const double d = plain.x[r] - x_[r];
       total += d * d / options_.ridge;
     }
   }
-  return std::max(total, 0.0);
+  return total;
 }
 
-AdaptiveFit::Point AdaptiveFit::choose(Point plain) {
-  const double promise = promised(plain.b, plain.fit);
+// From next_, the plain step, to the point that the iteration takes.
+void AdaptiveFit::choose() {
+  const double promise = promised(next_);
   last_.stationarity = last_.objective > 0 ? std::sqrt(promise / last_.objective) : 0;
 
-  std::vector<double> x(b_), g(plain.b), jump(size_ + rows_);
-  x.insert(x.end(), fit_.begin(), fit_.end());
-  g.insert(g.end(), plain.fit.begin(), plain.fit.end());
-  if (anderson_->extrapolate(x.data(), g.data(), jump.data())) {
-    Point point;
-    point.b.assign(jump.begin(), jump.begin() + size_);
-    point.fit.assign(jump.begin() + size_, jump.end());
-    evaluate(point, shaped_);
-    if (point.objective <= last_.objective - kSufficient * promise) {
+  trial_.x.resize(size_ + rows_);
+  if (anderson_->extrapolate(x_.data(), next_.x.data(), trial_.x.data())) {
+    evaluate(trial_);
+    if (trial_.objective <= last_.objective - kSufficient * promise) {
       last_.step = Step::anderson;
-      return point;
+      return std::swap(next_, trial_);
     }
   }
-  evaluate(plain, shaped_);
+  evaluate(next_);
   last_.step = Step::plain;
-  if (options_.depth == 0) return plain;
+  if (options_.depth == 0) return;
   // The extrapolation points uphill where it heads for a saddle; going further along the plain
   // step leaves such places faster.
-  double length = 2;
-  for (int i = 0; i < kMaxDoublings; ++i, length *= 2) {
-    Point further;
-    further.b.resize(size_);
-    further.fit.resize(rows_);
-    for (int64_t j = 0; j < size_; ++j) further.b[j] = b_[j] + length * (g[j] - b_[j]);
-    for (int64_t r = 0; r < rows_; ++r)
-      further.fit[r] = fit_[r] + length * (g[size_ + r] - fit_[r]);
-    evaluate(further, shaped_);
-    if (!(further.objective < plain.objective)) break;
-    plain = std::move(further);
+  for (int i = 0; i < kMaxDoublings; ++i) {
+    for (int64_t j = 0; j < size_ + rows_; ++j) trial_.x[j] = x_[j] + 2 * (next_.x[j] - x_[j]);
+    evaluate(trial_);
+    if (!(trial_.objective < next_.objective)) break;
+    std::swap(next_, trial_);
     last_.step = Step::extended;
   }
-  return plain;
 }
 
 const Iteration& AdaptiveFit::iterate(const Control& control) {
   if (status_ != Status::running) return last_;
   const Iteration before = last_;
   const std::vector<double> alpha = alpha_;
-  Point point;
   try {
-    solve(control, &point.b, &point.fit);
+    solve(control, next_);
     if (status_ != Status::running) return last_;
   } catch (...) {
     last_ = before;
@@ -309,23 +321,22 @@ const Iteration& AdaptiveFit::iterate(const Control& control) {
   }
   try {
     if (!started_) {
-      evaluate(point, shaped_);
+      evaluate(next_);
       last_.step = Step::plain;
       last_.stationarity = 1;
     } else {
-      point = choose(std::move(point));
+      choose();
     }
     // Rounding may lift the objective by its last bits: then stay.
-    const bool lower = !started_ || point.objective < last_.objective;
-    const double gain = started_ ? last_.objective - point.objective : 0;
+    const bool lower = !started_ || next_.objective < last_.objective;
+    const double gain = started_ ? last_.objective - next_.objective : 0;
     last_.decrease = started_ && last_.objective > 0 ? std::max(gain / last_.objective, 0.0) : 0;
     if (lower) {
-      b_ = std::move(point.b);
-      fit_ = std::move(point.fit);
-      shaped_ = std::move(point.shaped);
-      last_.objective = point.objective;
-      last_.penalty = point.penalty;
-      last_.misfit = point.misfit;
+      std::swap(x_, next_.x);
+      std::swap(shaped_, next_.shaped);
+      last_.objective = next_.objective;
+      last_.penalty = next_.penalty;
+      last_.misfit = next_.misfit;
     }
     ++last_.number;
   } catch (...) {

@@ -59,13 +59,14 @@ class AdaptiveFit {
 
   Status status() const { return status_; }
   const Iteration& last() const { return last_; }
-  const std::vector<double>& solution() const { return b_; }
-  const std::vector<double>& fit() const { return fit_; }
+  // B of all blocks (empty before the first iteration), and what it says of the targets.
+  std::vector<double> solution() const;
+  std::vector<double> fit() const;
   const std::vector<double>& dual() const { return alpha_; }
   const std::vector<BlockRule>& rules() const { return rules_; }
-  // B's spectrum and M, per block; of fixed blocks only the penalty.
-  const std::vector<Shaped>& shaped() const { return shaped_; }
-  int64_t offset(size_t block) const { return offsets_[block]; }
+  // B, its spectrum and M of one block, to full accuracy; of a fixed block only the penalty.
+  std::vector<double> solution(size_t block) const;
+  Shaped described(size_t block) const;
   // Rows that are redundant at ridge 0 (duplicated samples with the same target).
   int64_t redundant() const { return redundant_; }
 
@@ -76,15 +77,15 @@ class AdaptiveFit {
 
  private:
   struct Point {
-    std::vector<double> b, fit;
+    std::vector<double> x;  // B of all blocks (size_), then the fit (rows_)
     std::vector<Shaped> shaped;
     double penalty = 0, misfit = 0, objective = 0;
   };
-  void evaluate(Point& point, const std::vector<Shaped>& near) const;
-  void solve(const Control& control, std::vector<double>* b, std::vector<double>* fit);
-  bool by_kernel(const Control& control, std::vector<double>* fit);
-  double promised(const std::vector<double>& b, const std::vector<double>& fit) const;
-  Point choose(Point plain);
+  void evaluate(Point& point) const;
+  void solve(const Control& control, Point& point);
+  bool by_kernel(const Control& control, double* fit);
+  double promised(const Point& plain);
+  void choose();
   void settle();
   void check_agreement(const std::vector<double>& b, const std::vector<double>& fit,
                        const std::vector<Shaped>& shaped) const;
@@ -100,8 +101,10 @@ class AdaptiveFit {
   Memory kernel_;
   std::vector<int64_t> kept_;  // rows that are solved for, when some are redundant
 
-  std::vector<double> b_, fit_, alpha_;
+  std::vector<double> x_, alpha_;  // x_ as in Point, empty before the first iteration
   std::vector<Shaped> shaped_;
+  Point next_, trial_;  // where an iteration leads; kept for their memory
+  std::vector<double> step_;
   std::vector<Transform> used_;  // what the last kernel was built with
   double loose_ = 0;             // what leaving directions out of it may cost
   bool started_ = false;

@@ -32,31 +32,56 @@ void Anderson::forget() {
   started_ = false;
 }
 
-bool Anderson::extrapolate(const double* x, const double* g, double* out) {
-  if (depth_ == 0) return false;
+// Takes x and g(x) into the history and returns ⟨f, Δf_j⟩ (depth). One pass over the vectors: from
+// each strip, while it is in the cache, its part of all inner products, summed in order.
+std::vector<double> Anderson::take(const double* x, const double* g) {
+  const int64_t strips = (size_ + kStrip - 1) / kStrip, width = int64_t{2} * depth_;
+  const int64_t newest = next_;
   if (started_) {
-    double* df = df_.data() + next_ * residual_;
-    double* dg = dg_.data() + next_ * size_;
-    parallel_for(size_, kStrip, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < std::min(last, residual_); ++i) df[i] = (g[i] - x[i]) - f_[i];
-      for (int64_t i = first; i < last; ++i) dg[i] = g[i] - g_[i];
-    });
     count_ = std::min(count_ + 1, depth_);
-    parallel_for(count_, 1, [&](int64_t first, int64_t last) {
-      for (int64_t j = first; j < last; ++j) {
-        const double p = lapack::dot(residual_, df, df_.data() + j * residual_);
-        products_[next_ * depth_ + j] = products_[j * depth_ + next_] = p;
-      }
-    });
     next_ = (next_ + 1) % depth_;
   }
+  std::vector<double> parts(strips * width, 0.0);
+  parallel_for(strips, 1, [&](int64_t from, int64_t to) {
+    for (int64_t strip = from; strip < to; ++strip) {
+      const int64_t first = strip * kStrip, last = std::min(size_, first + kStrip);
+      const int64_t end = std::clamp(residual_, first, last);
+      double* df = df_.data() + newest * residual_;
+      double* dg = dg_.data() + newest * size_;
+      for (int64_t i = first; i < end; ++i) {
+        const double f = g[i] - x[i];
+        if (started_) df[i] = f - f_[i];
+        f_[i] = f;
+      }
+      for (int64_t i = first; i < last; ++i) {
+        if (started_) dg[i] = g[i] - g_[i];
+        g_[i] = g[i];
+      }
+      double* part = parts.data() + strip * width;
+      for (int j = 0; j < count_; ++j) {
+        const double* other = df_.data() + j * residual_ + first;
+        part[j] = lapack::dot(end - first, df + first, other);
+        part[depth_ + j] = lapack::dot(end - first, f_.data() + first, other);
+      }
+    }
+  });
+  std::vector<double> sums(width, 0.0);
+  for (int64_t strip = 0; strip < strips; ++strip)
+    for (int64_t j = 0; j < width; ++j) sums[j] += parts[strip * width + j];
+  if (started_)
+    for (int j = 0; j < count_; ++j)
+      products_[newest * depth_ + j] = products_[j * depth_ + newest] = sums[j];
   started_ = true;
-  for (int64_t i = 0; i < residual_; ++i) f_[i] = g[i] - x[i];
-  std::copy(g, g + size_, g_.begin());
+  return {sums.begin() + depth_, sums.end()};
+}
+
+bool Anderson::extrapolate(const double* x, const double* g, double* out) {
+  if (depth_ == 0) return false;
+  std::vector<double> gamma = take(x, g);
   if (count_ == 0) return false;
 
   // min ‖f − Σ γ_j Δf_j‖ by its normal equations, each difference scaled to unit length.
-  std::vector<double> scale(count_), system(count_ * count_), gamma(count_);
+  std::vector<double> scale(count_), system(count_ * count_);
   for (int i = 0; i < count_; ++i) {
     const double length = std::sqrt(products_[i * depth_ + i]);
     if (!(length > 0)) return false;
@@ -67,10 +92,7 @@ bool Anderson::extrapolate(const double* x, const double* g, double* out) {
       system[i * count_ + j] = products_[i * depth_ + j] * scale[i] * scale[j];
     system[i * count_ + i] += kRegularisation;
   }
-  parallel_for(count_, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
-      gamma[i] = lapack::dot(residual_, f_.data(), df_.data() + i * residual_) * scale[i];
-  });
+  for (int i = 0; i < count_; ++i) gamma[i] *= scale[i];
   // Nearly dependent differences can still defeat the factorisation: then more of the same.
   std::vector<double> factor;
   double shift = kRegularisation;

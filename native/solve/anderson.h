@@ -23,6 +23,8 @@ class Anderson {
   void restore(const std::vector<double>& state);
 
  private:
+  std::vector<double> take(const double* x, const double* g);
+
   int64_t size_, residual_;
   int depth_, count_ = 0, next_ = 0;
   bool started_ = false;

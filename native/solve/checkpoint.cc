@@ -116,8 +116,8 @@ std::vector<double> AdaptiveFit::save() const {
                    last_.condition, static_cast<double>(last_.step)})
     to.number(x);
   to.list({kept_.begin(), kept_.end()});
-  to.list(b_);
-  to.list(fit_);
+  to.list(solution());
+  to.list(fit());
   to.list(alpha_);
   for (const Shaped& shaped : shaped_) write(to, shaped);
   to.list(anderson_->save());
@@ -169,8 +169,8 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
   last_ = last;
   kept_ = std::move(kept);
   redundant_ = kept_.empty() ? 0 : rows_ - static_cast<int64_t>(kept_.size());
-  b_ = std::move(b);
-  fit_ = std::move(fit);
+  x_ = std::move(b);
+  x_.insert(x_.end(), fit.begin(), fit.end());
   alpha_ = std::move(alpha);
   shaped_ = std::move(shaped);
 }
@@ -191,7 +191,8 @@ void AdaptiveFit::check_agreement(const std::vector<double>& b, const std::vecto
   for (size_t i = 0; i < rules_.size(); ++i) {
     // Mode by mode the minimum is not one of B alone.
     if (rules_[i].structure == Structure::modes) continue;
-    const double penalty = shape(rules_[i], b.data() + offsets_[i], shaped[i].transform).penalty;
+    const double penalty =
+        shape(rules_[i], b.data() + offsets_[i], shaped[i].transform, Accuracy::enough).penalty;
     if (!(std::abs(penalty - shaped[i].penalty) <= kAgreement * shaped[i].penalty))
       throw Error("BAD_FILE", "The checkpoint belongs to a fit with other penalties or structures");
   }

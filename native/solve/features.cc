@@ -176,15 +176,17 @@ void FactoredFeatures::apply(const double* b, double* y) const {
 
 void FactoredFeatures::adjoint(const double* a, double* s) const {
   const int64_t n = samples(), o = outputs(), t = positions_, width = t * m();
-  std::vector<double> mixed(n * width, 0.0);  // Σ_o a δ: h is common to the outputs
+  const Memory memory(bytes_of<double>(n, t, m()));
+  double* mixed = static_cast<double*>(memory.data());  // Σ_o a δ: h is common to the outputs
   parallel_for(n, grain_for(o * width), [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
+    for (int64_t i = first; i < last; ++i) {
+      double* to = mixed + i * width;
       for (int64_t c = 0; c < o; ++c) {
         const double w = a[i * o + c];
         const double* d = delta() + (i * o + c) * width;
-        double* to = mixed.data() + i * width;
-        for (int64_t j = 0; j < width; ++j) to[j] += w * d[j];
+        for (int64_t j = 0; j < width; ++j) to[j] = (c > 0 ? to[j] : 0) + w * d[j];
       }
+    }
   });
   if (!columns_.empty()) {
     std::fill(s, s + size(), 0.0);
@@ -192,7 +194,7 @@ void FactoredFeatures::adjoint(const double* a, double* s) const {
       for (int64_t j = 0; j < m(); ++j) s[j * k() + columns_[i]] += mixed[i * m() + j];
     return;
   }
-  blas::parallel_gemm(true, false, m(), k(), n * t, 1.0, mixed.data(), m(), h(), k(), 0.0, s, k());
+  blas::parallel_gemm(true, false, m(), k(), n * t, 1.0, mixed, m(), h(), k(), 0.0, s, k());
 }
 
 void FactoredFeatures::expand(int64_t p, int64_t count, double* out) const {

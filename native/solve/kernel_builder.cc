@@ -34,14 +34,25 @@ void clear(const Tiles& target) {
   });
 }
 
-void mirror(int64_t n, double* a) {
-  constexpr int64_t kSide = 64;
-  parallel_for((n + kSide - 1) / kSide, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i0 = first * kSide; i0 < std::min(n, last * kSide); i0 += kSide)
-      for (int64_t j0 = i0; j0 < n; j0 += kSide)
-        for (int64_t i = i0; i < std::min(n, i0 + kSide); ++i)
-          for (int64_t j = std::max(j0, i + 1); j < std::min(n, j0 + kSide); ++j)
-            a[i * n + j] = a[j * n + i];
+// The tile's transpose into `to`: of a tile on the diagonal what lies below it.
+void reflect(const Tile& tile, const Tile& to, int64_t rows, int64_t cols, bool diagonal) {
+  constexpr int64_t kSide = 32;  // both strips stay in the first-level cache
+  for (int64_t r0 = 0; r0 < rows; r0 += kSide)
+    for (int64_t c0 = 0; c0 < cols; c0 += kSide)
+      for (int64_t c = c0; c < std::min(cols, c0 + kSide); ++c)
+        for (int64_t r = diagonal ? std::max(r0, c + 1) : r0; r < std::min(rows, r0 + kSide); ++r)
+          to.data[c * to.stride + r] = tile.data[r * tile.stride + c];
+}
+
+void mirror(const Tiles& matrix) {
+  const Grid& grid = matrix.grid();
+  parallel_for(grid.count(), 1, [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; ++t) {
+      int64_t i, j;
+      grid.place(t, &i, &j);
+      reflect(matrix.at(t, i, j), matrix.at(t, j, i), grid.size(i) * matrix.unit(),
+              grid.size(j) * matrix.unit(), i == j);
+    }
   });
 }
 
@@ -108,12 +119,23 @@ void KernelBuilder::add_block(size_t b, const Tiles& target, const Control& cont
   });
 }
 
+// Of the lower triangle of one block's kernel, nothing stretched.
+double KernelBuilder::block_flops(const Features& f) {
+  const double n = static_cast<double>(f.rows()), samples = static_cast<double>(f.samples());
+  const auto* factored = factors_of(f);
+  if (!factored) return n * n * static_cast<double>(f.size());
+  const double t = static_cast<double>(factored->positions());
+  const double k = factored->columns().empty() ? static_cast<double>(f.k()) : 0;
+  return t * t * (n * n * static_cast<double>(f.m()) + samples * samples * k);
+}
+
 const Tiles& KernelBuilder::kernel_of(size_t b, const Control& control) {
   Cache& cache = caches_[b].kernel;
   if (cache.tiles.empty()) {
     Tiles tiles = Tiles::packed(grid_, grid_.outputs);
     clear(tiles);
     add_block(b, tiles, control);
+    flops_ += block_flops(*features_[b]);
     cache.tiles = tiles;
   }
   return cache.tiles;
@@ -140,7 +162,7 @@ KernelBuilder::Gram KernelBuilder::direct(const double* factor, int64_t items, i
 
 KernelBuilder::Gram KernelBuilder::gram(const double* factor, int64_t items,
                                         const Transform& transform, size_t first_mode,
-                                        size_t last_mode, int64_t width, Cache& cache) const {
+                                        size_t last_mode, int64_t width, Cache& cache) {
   const Stretch& stretch = transform.modes[first_mode];
   const bool single = last_mode == first_mode + 1;
   if (!cache.allowed || !single || stretch.rank() + kReadCost >= width)
@@ -149,6 +171,7 @@ KernelBuilder::Gram KernelBuilder::gram(const double* factor, int64_t items,
     Tiles tiles = Tiles::packed(grid_, items / grid_.samples);
     clear(tiles);
     add_products(factor, width, tiles);
+    flops_ += static_cast<double>(items) * static_cast<double>(items) * static_cast<double>(width);
     cache.tiles = tiles;
   }
   Gram out;
@@ -174,7 +197,7 @@ KernelBuilder::Gram KernelBuilder::of_columns(const FactoredFeatures& f, const S
 }
 
 KernelBuilder::Gram KernelBuilder::right_gram(const FactoredFeatures& f, const Transform& transform,
-                                              Cache& cache) const {
+                                              Cache& cache) {
   if (!f.columns().empty()) return of_columns(f, transform.modes[1]);
   return gram(f.h(), f.samples() * f.positions(), transform, 1, transform.modes.size(), f.k(),
               cache);
@@ -262,7 +285,10 @@ const Tiles* KernelBuilder::frozen_kernel(const Control& control) {
     Tiles tiles = Tiles::packed(grid_, grid_.outputs);
     clear(tiles);
     for (size_t b = 0; b < features_.size(); ++b)
-      if (frozen_[b]) add_block(b, tiles, control);
+      if (frozen_[b]) {
+        add_block(b, tiles, control);
+        flops_ += block_flops(*features_[b]);
+      }
     frozen_kernel_ = tiles;
   }
   return &frozen_kernel_;
@@ -311,7 +337,8 @@ KernelBuilder::Parts KernelBuilder::split(const std::vector<Transform>& transfor
   return parts;
 }
 
-void KernelBuilder::fill(const Parts& parts, const Tiles& target, const Control& control) const {
+void KernelBuilder::fill(const Parts& parts, const Tiles& target, const Control& control,
+                         bool whole) const {
   parallel_for(grid_.count(), 1, [&](int64_t first, int64_t last) {
     std::vector<double> scratch;
     for (int64_t t = first; t < last; ++t) {
@@ -334,6 +361,7 @@ void KernelBuilder::fill(const Parts& parts, const Tiles& target, const Control&
         }
       }
       for (const Term& term : parts.terms) add_term(term, grid_, t, i, j, tile, scratch);
+      if (whole) reflect(tile, target.at(t, j, i), rows, cols, i == j);
     }
   });
 }
@@ -343,9 +371,10 @@ void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
   const Tiles target = Tiles::in_matrix(grid_, k);
   const double n = static_cast<double>(rows());
   const double pairs = static_cast<double>(grid_.samples) * static_cast<double>(grid_.samples);
-  const Parts parts = split(transforms, control);
-  fill(parts, target, control);
   flops_ = 0;
+  const Parts parts = split(transforms, control);
+  const bool streamed = !parts.updates.empty() || !parts.whole.empty();
+  fill(parts, target, control, !streamed);
   for (const Term& term : parts.terms) {
     const double t2 = static_cast<double>(term.positions) * static_cast<double>(term.positions);
     flops_ += t2 * (n * n * static_cast<double>(term.delta.width) +
@@ -376,7 +405,7 @@ void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
     stream_transformed(f, flat ? Transform::identity({f.m(), f.k()}) : transforms[b], control,
                        sink);
   }
-  mirror(rows(), k);
+  if (streamed) mirror(target);
 }
 
 }  // namespace at::solve

@@ -66,15 +66,17 @@ class KernelBuilder {
   const Tiles* frozen_kernel(const Control& control);
   void add_flat(size_t b, const Stretch& stretch, Parts& parts, const Control& control);
   Parts split(const std::vector<Transform>& transforms, const Control& control);
-  void fill(const Parts& parts, const Tiles& target, const Control& control) const;
+  // whole: the upper triangle too, from the lower.
+  void fill(const Parts& parts, const Tiles& target, const Control& control, bool whole) const;
+  static double block_flops(const Features& features);
   void add_block(size_t b, const Tiles& target, const Control& control) const;
   bool update_pays(const Features& features, const Transform& transform) const;
   static Gram direct(const double* factor, int64_t items, int64_t width, const Transform& transform,
                      size_t first_mode, size_t last_mode);
   Gram gram(const double* factor, int64_t items, const Transform& transform, size_t first_mode,
-            size_t last_mode, int64_t width, Cache& cache) const;
+            size_t last_mode, int64_t width, Cache& cache);
   static Gram of_columns(const FactoredFeatures& features, const Stretch& stretch);
-  Gram right_gram(const FactoredFeatures& features, const Transform& transform, Cache& cache) const;
+  Gram right_gram(const FactoredFeatures& features, const Transform& transform, Cache& cache);
   Term factored_term(size_t b, const Transform& transform);
   static void fill_tile(const Gram& gram, const Grid& grid, int64_t unit, int64_t t, int64_t i,
                         int64_t j, double* out);

@@ -19,21 +19,21 @@ int64_t per_chunk(int64_t rows, int64_t width, int64_t count) {
   return std::clamp<int64_t>(kChunk / std::max<int64_t>(1, rows * width), 1, count);
 }
 
-// fill(r, first, count, to) writes columns for items [first, first + count), `width` each, of row
-// r.
+// fill(x, first, count, to) writes columns for items [first, first + count), `width` each, of the
+// row whose features are x.
 template <class Fill>
-void in_chunks(const Features& features, int64_t items, int64_t width, const Control& control,
-               const Sink& sink, const Fill& fill) {
-  if (items == 0 || width == 0) return;
-  const int64_t rows = features.rows(), step = per_chunk(rows, width, items);
+void in_chunks(const Features& features, int64_t begin, int64_t end, int64_t width,
+               const Control& control, const Sink& sink, const Fill& fill) {
+  if (begin >= end || width == 0) return;
+  const int64_t rows = features.rows(), step = per_chunk(rows, width, end - begin);
   Memory buffer(static_cast<size_t>(rows * step * width) * sizeof(double));
   double* out = static_cast<double*>(buffer.data());
-  for (int64_t first = 0; first < items; first += step) {
+  for (int64_t first = begin; first < end; first += step) {
     control.poll();
-    const int64_t count = std::min(step, items - first);
-    parallel_for(rows, grain_for(features.size()), [&](int64_t begin, int64_t end) {
+    const int64_t count = std::min(step, end - first);
+    parallel_for(rows, grain_for(features.size()), [&](int64_t from, int64_t to) {
       std::vector<double> x(features.size());
-      for (int64_t r = begin; r < end; ++r) {
+      for (int64_t r = from; r < to; ++r) {
         features.row(r, x.data());
         fill(x.data(), first, count, out + r * count * width);
       }
@@ -69,7 +69,7 @@ void stream_transformed(const Features& features, const Transform& transform,
   }
   const std::vector<double> left = transform.modes[0].dense(1);
   const bool plain_left = transform.modes[0].rank() == 0;
-  in_chunks(features, m, k, control, sink,
+  in_chunks(features, 0, m, k, control, sink,
             [&](const double* x, int64_t first, int64_t count, double* to) {
               if (plain_left) {
                 std::copy(x + first * k, x + (first + count) * k, to);
@@ -98,15 +98,21 @@ void stream_update(const Features& features, const Transform& transform, const C
   const int64_t l = transform.modes[0].rank(), q = transform.modes[1].rank();
   const std::vector<double> u = transform.modes[0].update_vectors();
   const std::vector<double> v = transform.modes[1].update_vectors();
-  in_chunks(features, l, k, control, sink,
+  const auto left = [&](const double* x, int64_t first, int64_t count, double* to) {
+    blas::gemm(false, false, count, k, m, 1.0, u.data() + first * m, m, x, k, 0.0, to, k);
+    transform.modes[1].apply(1, count, 1, to);
+  };
+  const auto right = [&](const double* x, int64_t first, int64_t count, double* to) {
+    blas::gemm(false, true, count, m, k, 1.0, v.data() + first * k, k, x, k, 0.0, to, m);
+  };
+  // Both while a row is in the cache.
+  in_chunks(features, 0, std::min(l, q), k + m, control, sink,
             [&](const double* x, int64_t first, int64_t count, double* to) {
-              blas::gemm(false, false, count, k, m, 1.0, u.data() + first * m, m, x, k, 0.0, to, k);
-              transform.modes[1].apply(1, count, 1, to);
+              left(x, first, count, to);
+              right(x, first, count, to + count * k);
             });
-  in_chunks(features, q, m, control, sink,
-            [&](const double* x, int64_t first, int64_t count, double* to) {
-              blas::gemm(false, true, count, m, k, 1.0, v.data() + first * k, k, x, k, 0.0, to, m);
-            });
+  in_chunks(features, q, l, k, control, sink, left);
+  in_chunks(features, l, q, m, control, sink, right);
 }
 
 size_t stream_bytes(const Features& features) {

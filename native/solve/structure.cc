@@ -1,11 +1,13 @@
 #include "solve/structure.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/shape.h"
+#include "solve/decomposition.h"
 
 namespace at::solve {
 
@@ -13,36 +15,59 @@ namespace {
 
 // Stretches below this do not change the kernel in double precision.
 constexpr double kNoStretch = 1e-16;
+// What a decomposition by Gram matrix may add to the square of M.
+constexpr double kGramError = 1e-10;
 constexpr int kMaxSweeps = 60;
 constexpr double kSweepTolerance = 1e-13;
 
 double square(int64_t n, const double* x) { return lapack::dot(n, x, x); }
+
+bool is_stretch(double z) { return (z - 1) * (z + 1) >= kNoStretch; }
 
 // Keeps the directions that are stretched: row(j) gives the unit vector j.
 template <class Row>
 Stretch stretched(int64_t dim, int64_t count, const double* z, const Row& row) {
   Stretch out;
   out.dim = dim;
+  const auto kept = std::count_if(z, z + count, is_stretch);
+  out.z.reserve(kept);
+  out.vectors.reserve(kept * dim);
   for (int64_t j = 0; j < count; ++j) {
-    if ((z[j] - 1) * (z[j] + 1) < kNoStretch) continue;
+    if (!is_stretch(z[j])) continue;
     out.z.push_back(z[j]);
     for (int64_t i = 0; i < dim; ++i) out.vectors.push_back(row(j, i));
   }
   return out;
 }
 
-Shaped matrix(const BlockRule& rule, const double* b) {
+// Are the directions of a decomposition by Gram matrix orthonormal where it matters? Those of small
+// values are off by about ε·σ₁²/σ², times what the stretch adds to the square of M.
+bool trusted(const std::vector<double>& singular, const std::vector<double>& stretches) {
+  const auto r = singular.size();
+  for (size_t j = 0; j < stretches.size(); ++j) {
+    const double v = singular[j % r], z = stretches[j];
+    if (is_stretch(z) &&
+        (z - 1) * (z + 1) * DBL_EPSILON * singular[0] * singular[0] > kGramError * v * v)
+      return false;
+  }
+  return true;
+}
+
+Shaped matrix(const BlockRule& rule, const double* b, Accuracy accuracy) {
   const int64_t m = rule.dims[0], k = rule.dims[1], r = std::min(m, k);
   Shaped out;
   out.transform = rule.identity();
-  out.singular.resize(r);
-  out.u.resize(m * r);
-  out.vt.resize(r * k);
-  std::vector<double> copy(b, b + m * k), value(r);
-  lapack::svd(m, k, copy.data(), out.u.data(), out.singular.data(), out.vt.data());
   const Penalty& penalty = *rule.penalties[0];
-  out.stretches.resize(penalty.sides() * r);
-  penalty.evaluate(out.singular.data(), r, value.data(), out.stretches.data());
+  std::vector<double> value(r);
+  const auto take = [&](Decomposition&& found) {
+    out.singular = std::move(found.s);
+    out.u = std::move(found.u);
+    out.vt = std::move(found.vt);
+    out.stretches.resize(penalty.sides() * r);
+    penalty.evaluate(out.singular.data(), r, value.data(), out.stretches.data());
+  };
+  if (accuracy == Accuracy::enough) take(decompose_by_gram(m, k, b));
+  if (accuracy == Accuracy::full || !trusted(out.singular, out.stretches)) take(decompose(m, k, b));
   for (double v : value) out.penalty += v;
   out.savings.resize(r);
   for (int64_t j = 0; j < r; ++j)
@@ -202,7 +227,7 @@ void BlockRule::check() const {
   }
 }
 
-Shaped shape(const BlockRule& rule, const double* b, const Transform& before) {
+Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Accuracy accuracy) {
   const int64_t n = rule.size();
   if (!std::isfinite(square(n, b))) {
     throw Error("NUMERICAL",
@@ -217,7 +242,7 @@ Shaped shape(const BlockRule& rule, const double* b, const Transform& before) {
   }
   switch (rule.structure) {
     case Structure::matrix:
-      return matrix(rule, b);
+      return matrix(rule, b, accuracy);
     case Structure::modes:
       return by_modes(rule, b, before);
     case Structure::diagonal:
@@ -239,15 +264,20 @@ std::vector<Transform> without_least(const std::vector<Shaped>& shaped, double b
   }
   std::vector<Transform> out;
   for (const Shaped& s : shaped) {
-    out.push_back(s.transform);
-    if (s.savings.empty()) continue;
+    if (s.savings.empty()) {
+      out.push_back(s.transform);
+      continue;
+    }
     // Savings fall with the singular values, as the stretches do.
     const auto kept = static_cast<size_t>(std::count_if(
         s.savings.begin(), s.savings.end(), [&](double saving) { return saving > least; }));
-    for (Stretch& mode : out.back().modes) {
-      if (mode.z.size() <= kept) continue;
-      mode.z.resize(kept);
-      mode.vectors.resize(kept * static_cast<size_t>(mode.dim));
+    out.push_back(Transform::identity(s.transform.dims));
+    for (size_t d = 0; d < s.transform.modes.size(); ++d) {
+      const Stretch& from = s.transform.modes[d];
+      const size_t rank = std::min(kept, from.z.size());
+      out.back().modes[d].z.assign(from.z.begin(), from.z.begin() + rank);
+      out.back().modes[d].vectors.assign(from.vectors.begin(),
+                                         from.vectors.begin() + rank * from.dim);
     }
   }
   return out;

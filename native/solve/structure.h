@@ -43,8 +43,12 @@ struct Shaped {
   std::vector<double> savings;    // matrix: v² − ω̃(v), what stretching each direction is worth
 };
 
+// enough: Σ ω̃ to double precision and M to about 1e-10, but the least singular values only to
+// 1e-8 of the largest; full: all of it to double precision.
+enum class Accuracy { enough, full };
+
 // b (size) is B; `before` is M of a nearby B, where the search starts when there is no closed form.
-Shaped shape(const BlockRule& rule, const double* b, const Transform& before);
+Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Accuracy accuracy);
 
 // The transforms without the directions of matrix blocks whose stretching is worth least, together
 // at most `budget`: Ω(M) + ‖Θ‖² for the same B is then at most that much above its minimum.
