@@ -51,6 +51,8 @@ const validation = 5000
 export interface CurvePlan {
   sizes: readonly number[]
   rates: Readonly<Record<Model, readonly number[]>>
+  /** Samples with which the rate is chosen; undefined: for each n with n. */
+  rateSize: number | undefined
   settings(n: number): Pick<CurveSettings, 'batch' | 'epochs' | 'evaluateEvery' | 'testSamples'>
   width: number
 }
@@ -155,7 +157,7 @@ export async function curveRun(
   return { history, best: { epoch, error }, last, diverged: false }
 }
 
-/** The rate of least error on samples left out, for a model and a number of samples. */
+/** The rate of least error on samples left out, for a model (and n, where the plan asks for it). */
 export async function chosenRate(
   data: DataSet,
   plan: CurvePlan,
@@ -164,9 +166,17 @@ export async function chosenRate(
 ): Promise<number> {
   const rates = plan.rates[settings.model]
   if (rates.length === 1) return rates[0] as number
+  const n = plan.rateSize ?? settings.n
   const errors: number[] = []
   for (const learningRate of rates) {
-    const own = { ...settings, learningRate, seed: 0, evaluated: 'validation' } as const
+    const own = {
+      ...settings,
+      n,
+      ...plan.settings(n),
+      learningRate,
+      seed: 0,
+      evaluated: 'validation',
+    } as const
     const run = await once(data, plan, own, context)
     errors.push(run.best.error)
   }
@@ -274,20 +284,23 @@ export function curvePlan(
   const paper = mnist ? 0.01 : 1e-3
   const one = { full: [paper], adaptive: [paper], fixed: [paper] }
   const grid = mnist
-    ? { full: [0.01, 0.03, 0.1], adaptive: [0.003, 0.01, 0.03], fixed: [0.01, 0.03, 0.1] }
+    ? { full: [0.01, 0.03, 0.1], adaptive: [0.003, 0.01, 0.03], fixed: [0.03, 0.1, 0.3] }
     : { full: [3e-4, 1e-3, 3e-3], adaptive: [3e-4, 1e-3, 3e-3], fixed: [3e-4, 1e-3, 3e-3] }
   // Steps of a training on a fixed set; the redrawn protocol has 1000 epochs.
-  const steps = { paper: 20_000, quick: 3000, tiny: 200 }[scale]
+  // A step of the CNN costs 30 times one of the MLP.
+  const steps = { paper: mnist ? 10_000 : 2000, quick: mnist ? 3000 : 500, tiny: 200 }[scale]
   const redrawn = { paper: 1000, quick: 100, tiny: 80 }[scale]
   return {
     sizes: sizes ?? (scale === 'paper' ? own : scale === 'quick' ? own.slice(0, 3) : [125]),
     rates: protocol === 'redrawn' || scale === 'tiny' ? one : grid,
+    rateSize: mnist ? undefined : 500,
     width: mnist ? (scale === 'tiny' ? 64 : 128) : scale === 'tiny' ? 2 : 16,
     settings(n) {
       const batch = batchOf(n)
       const epochs =
         protocol === 'redrawn' ? redrawn : Math.max(20, Math.round(steps / Math.floor(n / batch)))
-      const evaluations = { paper: 100, quick: 20, tiny: 3 }[scale]
+      const most = protocol === 'redrawn' ? 100 : mnist ? 50 : 20
+      const evaluations = { paper: most, quick: Math.min(most, 20), tiny: 3 }[scale]
       return {
         batch,
         epochs,

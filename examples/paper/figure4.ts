@@ -97,7 +97,7 @@ function caption(
   const rate =
     plan.rates.full.length === 1
       ? `rate ${plan.rates.full[0]}`
-      : 'rate chosen for every model and n on 5000 training samples left out'
+      : `rate chosen for every model${plan.rateSize === undefined ? ' and n' : ` at n = ${plan.rateSize}`} on 5000 training samples left out`
   const data0 =
     protocol === 'redrawn'
       ? `n of the ${data.train.labels.length} training samples are drawn anew in every epoch`

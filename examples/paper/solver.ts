@@ -58,7 +58,7 @@ export async function solverPoints(
       const settings: SolverSettings = {
         n,
         seed,
-        ridges: scale === 'paper' ? [1e-4, 1e-3, 1e-2, 1e-1] : [1e-3, 1e-2, 1e-1],
+        ridges: scale === 'paper' ? [1e-3, 1e-2, 1e-1, 1, 10] : [1e-2, 1e-1, 1],
         folds: scale === 'paper' ? 5 : 3,
         iterations: { paper: 200, quick: 40, tiny: 8 }[scale],
         testSamples: plan.settings(n).testSamples,
@@ -112,8 +112,8 @@ async function solverRun(
     const options: AdaptiveOptions = {
       structure: model === 'solver fixed' ? 'fixed' : 'matrix',
       maxIterations: iterations,
-      tolerance: 1e-7,
-      stationarity: 1e-3,
+      tolerance: 1e-6,
+      stationarity: 1e-2,
       threads,
     }
     const candidates = Object.fromEntries(
