@@ -1,6 +1,6 @@
 // What adapting the tangent features would gain, for the report: fixed against adaptive.
 import type { NdArray } from '../arrays/index.js'
-import { TangentError } from '../errors.js'
+import type { TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import { type AdaptiveOptions, fitFeatures } from '../solve/adaptive.js'
@@ -25,18 +25,25 @@ const loose: AdaptiveOptions = { tolerance: 1e-6, stationarity: 1e-2, maxIterati
  * adaptive ones, |z − 1|² on both sides of every layer, on at most `rows` rows of the Gram matrix.
  * Each is shown at the best of three ridges around the one of least generalised cross-validation
  * error of the fixed model; adapting the features makes them larger, so it gets larger ones.
- * @returns null where the target does not belong to the network's outputs, or memory is short
+ * @returns the comparison, or why there is none; null where none was asked for
  */
 export async function compareAdaptive(
   network: Network,
   outputs: number,
   plan: Plan,
   rows: number,
-): Promise<ProbeAdaptive | null> {
+): Promise<ProbeAdaptive | string | null> {
   const { labels, samples, x, options } = plan
-  const wanted = labels && targetColumns(labels, samples, outputs, options.outputs)
+  if (!labels || rows === 0) return null
+  const wanted = targetColumns(labels, samples, outputs, options.outputs)
+  if (!wanted) {
+    const those = outputs === 1 ? 'the one output' : `each of the ${outputs} outputs`
+    return `the target has no number for ${those}, nor classes that are outputs`
+  }
   const count = Math.min(samples, Math.floor(rows / outputs))
-  if (!wanted || count < 2 * folds) return null
+  if (count < 2 * folds) {
+    return `${count} samples are too few for ${folds} folds (${rows} rows of the Gram matrix at most)`
+  }
   const chosen = sample(samples, count)
   const { signal, threads, memory } = options
   try {
@@ -49,7 +56,8 @@ export async function compareAdaptive(
     const y = chosen.flatMap((i) => wanted.slice(i * outputs, (i + 1) * outputs))
     return await compare(features, y, options)
   } catch (error) {
-    if (error instanceof TangentError && error.code === 'MEMORY_BUDGET') return null
+    const { code, message } = error as TangentError
+    if (code === 'MEMORY_BUDGET' || code === 'NUMERICAL') return message
     throw error
   }
 }
@@ -58,7 +66,7 @@ async function compare(
   features: TangentFeatures,
   y: readonly number[],
   options: Plan['options'],
-): Promise<ProbeAdaptive | null> {
+): Promise<ProbeAdaptive | string> {
   const { samples, outputs } = features
   const { signal, threads, memory } = options
   const means = Array.from({ length: outputs }, (_, o) => {
@@ -68,9 +76,9 @@ async function compare(
   })
   const base = y.map((_, r) => means[r % outputs] as number)
   const r = y.map((value, row) => value - (base[row] as number))
-  if (r.every((value) => value === 0)) return null
+  if (r.every((value) => value === 0)) return 'the target is the same for all of the samples used'
   const spectrum = await KernelSpectrum.of(await features.kernel(features, { signal, threads }))
-  if (!((spectrum.values[0] as number) > 0)) return null
+  if (!((spectrum.values[0] as number) > 0)) return 'the kernel of these samples is zero'
   const { ridge } = await spectrum.chooseRidge(r)
   const common = { signal, threads, memory }
   const adaptive: AdaptiveOptions = { ...common, ...loose, left: 2, right: 2 }

@@ -79,7 +79,7 @@ export async function measure(subject: ProbeSubject, plan: Plan): Promise<ProbeN
   const spectrum = await spectrumOf(total, outputs, plan, () =>
     network.ntk(x, { ...options, ...progress(0.5, 0.9), kernel: 'full' }),
   )
-  const adaptive = await compareAdaptive(network, outputs, plan, plan.adaptiveRows)
+  const compared = await compareAdaptive(network, outputs, plan, plan.adaptiveRows)
   plan.onProgress?.(1)
   const frozen = network.parameters.filter((one) => one.frozen)
   return {
@@ -99,7 +99,8 @@ export async function measure(subject: ProbeSubject, plan: Plan): Promise<ProbeN
     alignment: await alignment(total, plan),
     raster: rasterise(total.data, plan.order, plan.cells.whole),
     spectrum,
-    adaptive,
+    adaptive: typeof compared === 'string' ? null : compared,
+    adaptiveMissing: typeof compared === 'string' ? printable(compared) : null,
     method: options.method ?? 'auto',
     seconds: (performance.now() - start) / 1000,
   }

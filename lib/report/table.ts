@@ -53,6 +53,9 @@ export function reportTable(report: ProbeReport): string[] {
           }),
         ]
       : []),
+    ...shown.flatMap(({ name, adaptiveMissing: why }) =>
+      why ? [`Not fitted to the target (${name}): ${why}.`] : [],
+    ),
     ...(shown.every(({ accuracy }) => accuracy !== null)
       ? [change('classified right', ({ accuracy }) => percent(accuracy as number))]
       : []),

@@ -100,6 +100,8 @@ export interface ProbeNetwork {
   spectrum: ProbeSpectrum
   /** Null without a target that belongs to the outputs, and where it was not asked for. */
   adaptive: ProbeAdaptive | null
+  /** Why a target is not fitted, as a sentence's second half; null where it is, or not asked for. */
+  adaptiveMissing: string | null
   /** How the kernels were computed; all ways agree within rounding. */
   method: string
   seconds: number

@@ -85,11 +85,11 @@ export async function fitSequence(
 
 /** Stein's estimate of the risk, Σ (1−w)² z² + 2ε² Σ w, over times from none to all fitted. */
 function leastRisk(lambda: Float64Array, z: Float64Array, epsilon: number): number {
-  const top = Math.max(...lambda)
+  const top = lambda.reduce((a, b) => Math.max(a, b), 0)
   if (!(top > 0)) return 0
   const positive = lambda.filter((value) => value > 1e-14 * top)
   const low = Math.log(1e-3 / top)
-  const high = Math.log(30 / Math.min(...positive))
+  const high = Math.log(30 / positive.reduce((a, b) => Math.min(a, b), top))
   let best = { time: 0, risk: Number.POSITIVE_INFINITY }
   const count = 200
   for (let i = 0; i < count; i++) {
@@ -124,6 +124,7 @@ export async function fitEigenvalues(
   noise: number,
   options: EigenvalueOptions = {},
 ): Promise<EigenvalueFit> {
+  if (!(noise > 0 && Number.isFinite(noise))) throw badArgument('noise', 'a number > 0', noise)
   const { n, rank } = spectrum
   const y = checkTargets(residual, n)
   const vectors = spectrum.vectors()

@@ -110,12 +110,22 @@ function toTensors(fitted: AdaptiveModel | NetworkModel): {
   return { tensors, metadata: { format, model: JSON.stringify(header) } }
 }
 
-function fromTensors(
-  { tensors, metadata }: Safetensors,
-  name: string,
-): AdaptiveModel | NetworkModel {
+function fromTensors(file: Safetensors, name: string): AdaptiveModel | NetworkModel {
   const bad = (why: string) =>
     new TangentError('BAD_FILE', `${name} is not a fitted model: ${why}.`)
+  try {
+    return read(file, bad)
+  } catch (error) {
+    if (error instanceof TangentError) throw error
+    // A description with other kinds of values than ours.
+    throw bad('its description is damaged')
+  }
+}
+
+function read(
+  { tensors, metadata }: Safetensors,
+  bad: (why: string) => TangentError,
+): AdaptiveModel | NetworkModel {
   if (metadata.format !== format) throw bad(`its format is not "${format}"`)
   let header: Header
   try {
@@ -140,6 +150,7 @@ function fromTensors(
     }
     const at = `blocks.${b}`
     const singularValues = get(`${at}.singular`)
+    const rank = structure === 'matrix' && singularValues.length > 0 ? Math.min(m, k) : 0
     const sides = structure === 'modes' ? modes.length : structure === 'matrix' ? 2 : 1
     const dims = structure === 'modes' ? modes : structure === 'flat' ? [m * k] : [m, k]
     const numbers = get(`${at}.numbers`)
@@ -151,8 +162,8 @@ function fromTensors(
       ...block,
       b: get(`${at}.b`, m * k),
       singularValues,
-      u: get(`${at}.u`),
-      vt: get(`${at}.vt`),
+      u: get(`${at}.u`, m * rank),
+      vt: get(`${at}.vt`, rank * k),
       stretches:
         structure === 'fixed'
           ? []
@@ -174,8 +185,25 @@ function fromTensors(
   })
   const { network } = header
   if (!network) return model
-  if (!Array.isArray(network.layout) || network.layout.length !== blocks.length) {
-    throw bad('its blocks do not say which parameters they are')
-  }
+  const { layout } = network
+  const known =
+    Array.isArray(layout) &&
+    layout.length === blocks.length &&
+    layout.every((entry, b) => isLayout(entry, blocks[b] as BlockSolution))
+  if (!known) throw bad('its blocks do not say which parameters they are')
   return new NetworkModel(model, network.layout, network.outputs ?? undefined, network.split)
+}
+
+/** Are these parameters that a block's numbers fill exactly? */
+function isLayout({ m, k, weight, shape, bias }: BlockLayout, block: BlockSolution): boolean {
+  const width = bias === undefined ? k : k - 1
+  const fills = (sizes: readonly number[], count: number) =>
+    sizes.reduce((product, size) => product * size, 1) === count
+  return (
+    m === block.m &&
+    k === block.k &&
+    typeof weight === 'string' &&
+    fills(shape, m * width) &&
+    (bias === undefined || (typeof bias.name === 'string' && fills(bias.shape, m)))
+  )
 }

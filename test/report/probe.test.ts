@@ -8,6 +8,7 @@ import {
   readArray,
   renderReport,
 } from '../../lib/index.js'
+import { reportTable } from '../../lib/report/table.js'
 
 const example = 'examples/fashion-mnist'
 const files = { init: `${example}/mlp_init.onnx`, trained: `${example}/mlp_trained.onnx` }
@@ -128,9 +129,37 @@ test('fixed against adaptive features, on the samples and outputs that the targe
   }
   const [skipped] = (await probe([subject], x, y, { adaptiveRows: 0, cells: 8 })).networks
   t.is(skipped?.adaptive, null)
+  t.is(skipped?.adaptiveMissing, null)
   const values = { data: Float64Array.from({ length: 120 }, (_, i) => Math.sin(i)), shape: [120] }
   const [other] = (await probe([subject], x, values, { cells: 8 })).networks
   t.is(other?.adaptive, null)
+  t.regex(other?.adaptiveMissing ?? '', /no number for each of the 10 outputs/)
+  const few = await probe([subject], x, y, { adaptiveRows: 50, cells: 8 })
+  t.regex(few.networks[0]?.adaptiveMissing ?? '', /^5 samples are too few for 3 folds/)
+  t.regex(renderReport(few), /not fitted, as 5 samples are too few/)
+  t.regex(reportTable(few).join('\n'), /Not fitted to the target \(init\): 5 samples/)
+})
+
+test('the alignment before is that of the kernel with the target, its mean taken off', async (t) => {
+  const folder = 'test/fixtures/adaptive/mlp_small'
+  await using network = await Network.load(`${folder}/model.onnx`)
+  const x = await readArray(`${folder}/input_0.pb`)
+  const y = await readArray(`${folder}/target.pb`)
+  const [measured] = (await probe([{ name: 'a', network }], x, y, { cells: 8 })).networks
+  const n = x.shape[0] as number
+  const k = (await network.ntk(x, { kernel: 'trace' })).data
+  const mean = Array.from(y.data as Float64Array).reduce((a, b) => a + b, 0) / n
+  const r = Array.from(y.data as Float64Array, (value) => value - mean)
+  let [inner, kk] = [0, 0]
+  k.forEach((value, e) => {
+    inner += value * (r[Math.floor(e / n)] as number) * (r[e % n] as number)
+    kk += value * value
+  })
+  const rr = r.reduce((sum, value) => sum + value * value, 0)
+  const alignment = measured?.adaptive?.alignment
+  t.true(Math.abs((alignment?.before as number) - inner / Math.sqrt(kk) / rr) < 1e-5)
+  t.true((alignment?.after as number) > (alignment?.before as number))
+  t.is(measured?.adaptive?.blocks.length, 3)
 })
 
 test('a report agrees with the float64 reference of the networks', async (t) => {

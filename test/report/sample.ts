@@ -81,6 +81,7 @@ export function sampleReport({
         effectiveRank: 5 + at,
         participationRatio: 3 + at,
       },
+      adaptiveMissing: null,
       adaptive: labels
         ? {
             samples,

@@ -2,10 +2,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { decodeSafetensors, encodeSafetensors } from '../../lib/arrays/index.js'
 import { type AdaptiveOptions, fitFeatures } from '../../lib/solve/adaptive.js'
 import { TangentFeatures } from '../../lib/solve/features.js'
 import { gaussians } from '../../lib/solve/gradients.js'
 import { AdaptiveModel } from '../../lib/solve/model.js'
+import { NetworkModel } from '../../lib/solve/network.js'
 import { crossValidate, fitPath } from '../../lib/solve/path.js'
 import { decodeModel, encodeModel, loadModel, saveModel } from '../../lib/solve/storage.js'
 import { load, targets } from './synthetic.js'
@@ -350,11 +352,40 @@ test('models survive saving and loading; damaged files are refused', async (t) =
     t.is(warm.status.name, 'converged')
     t.deepEqual(decodeModel(encodeModel(model)), model)
   }
+  const model = await fitFeatures(features, r, { ridge: 0.1, maxIterations: 2 })
+  const layout = model.blocks.map(({ name, m, k }) => {
+    return { name, m, k, weight: name, transposed: false, shape: [m, k], bias: undefined }
+  })
+  const { tensors, metadata } = decodeSafetensors(
+    encodeModel(new NetworkModel(model, layout, [0], 'parameter')),
+    'a model',
+  )
+  const described = (text: string) =>
+    Buffer.concat(encodeSafetensors(tensors, { ...metadata, model: text }))
+  const text = metadata.model as string
+  t.true(decodeModel(described(text)) instanceof NetworkModel)
+  for (const [from, to] of [
+    [text, 'null'],
+    [text, '7'],
+    [text, '{"blocks":[null],"numbers":{}}'],
+    [text, text.slice(1)],
+    ['"layout":[{', '"layout":[9,{'],
+    ['"shape":[6,9]', '"shape":[6,8]'],
+    ['"shape":[6,9]', '"shape":69'],
+    ['"m":6', '"m":5'],
+    ['"k":9', '"k":-9'],
+    ['"weight":"features_0"', '"weight":0'],
+    ['"structure":"matrix"', '"structure":"modes"'],
+  ] as const) {
+    t.true(text.includes(from))
+    const damaged = described(text.replace(from, to))
+    t.throws(() => decodeModel(damaged), { code: 'BAD_FILE' }, to.slice(0, 40))
+  }
   const bytes = await readFile(join(dir, '0.safetensors'))
   await writeFile(join(dir, 'cut.safetensors'), bytes.subarray(0, bytes.length - 9))
   await t.throwsAsync(loadModel(join(dir, 'cut.safetensors')), { code: 'BAD_FILE' })
-  const text = bytes
+  const other = bytes
     .toString('latin1')
     .replace('adaptive-tangent model 1', 'adaptive-tangent model 9')
-  t.throws(() => decodeModel(Buffer.from(text, 'latin1')), { code: 'BAD_FILE' })
+  t.throws(() => decodeModel(Buffer.from(other, 'latin1')), { code: 'BAD_FILE' })
 })

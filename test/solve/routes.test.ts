@@ -86,6 +86,15 @@ for (const [name, options] of cases) {
   })
 }
 
+test('by products, the bits do not depend on the number of threads', async (t) => {
+  const x = await features()
+  const y = gaussians(rows, 76)
+  const by = (threads: number) =>
+    fitFeatures(x, y, { ridge: 1, solver: 'products', maxIterations: 6, threads })
+  const [one, two] = [await by(1), await by(2)]
+  t.deepEqual(one.coefficients(), two.coefficients())
+})
+
 test('by products as by the kernel, through a network', async (t) => {
   const folder = 'test/fixtures/adaptive/mlp_small'
   const x = await readTensor(`${folder}/input_0.pb`)

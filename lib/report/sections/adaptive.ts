@@ -106,13 +106,18 @@ export const adaptive: Section = {
   render(report) {
     const all = entries(report)
     const [first] = all
-    if (!first) return null
+    const missing = seriesOf(report).flatMap(({ role, network }) =>
+      network.adaptiveMissing
+        ? [html`<p>${role}: not fitted, as ${network.adaptiveMissing}.</p>`]
+        : [],
+    )
+    if (!first) return missing.length > 0 ? html`${missing}` : null
     const last = all.at(-1) as Entry
     const { samples, folds } = first.adaptive
     return html`${table(all)}
 <div class="split"><ul class="facts">${all.map((entry) => html`<li>${sentence(entry)}</li>`)}</ul>
 <div><p>Both models predict the target, its mean taken off, from the network’s tangent features: one keeps them as they are (tangent-kernel regression), the other may stretch directions of every layer’s features while it is fitted (LeJeune &amp; Alemohammad 2024), which makes each layer’s change approximately low-rank. The errors are those of ${whole(folds)}-fold cross-validation on ${whole(samples)} samples, each model at the best of three ridges; the alignment is the uncentred cosine of the full kernel.</p></div></div>
 <figure><p>Singular values of every layer’s change in the adaptive model of ${last.network.name}:</p>${spectra(last, 0)}</figure>
-${ranks(all)}`
+${ranks(all)}${missing}`
   },
 }
