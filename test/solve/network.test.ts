@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { Network, readTensor } from '../../lib/index.js'
+import { type NdArray, Network, type NetworkFitOptions, readTensor } from '../../lib/index.js'
 import { fitAdaptive, fitFixed } from '../../lib/solve/network.js'
 import { fitByProducts } from '../../lib/solve/products.js'
 
@@ -119,6 +119,47 @@ test('targets of another shape are refused', async (t) => {
     code: 'BAD_INPUT',
   })
   t.regex(error?.message ?? '', /row 5/)
+})
+
+test('what is wrong is told before any features are computed, and of the right array', async (t) => {
+  const { x, y } = await data()
+  await using network = await Network.load(`${folder}/model.onnx`)
+  const refused = async (target: NdArray, options: NetworkFitOptions, code: string) => {
+    const onProgress = () => t.fail('features were computed')
+    const error = await t.throwsAsync(
+      fitAdaptive(network, x, target, { outputs: [0], onProgress, ...options }),
+      { code },
+    )
+    return error?.message ?? ''
+  }
+  const short = { data: y.data.slice(1), shape: [79] }
+  t.regex(await refused(short, {}, 'BAD_ARGUMENT'), /\(80\) or \(80, 1\) for y.*an array \(79\)$/)
+  const torn = { data: y.data.slice(1), shape: [80] }
+  t.regex(await refused(torn, {}, 'BAD_ARGUMENT'), /^Expected .*y/)
+  t.regex(await refused(y, { ridge: -1 }, 'BAD_ARGUMENT'), /options.ridge/)
+  t.regex(await refused(y, { left: (z) => z }, 'BAD_ARGUMENT'), /ω\(1\) = 1$/)
+  t.regex(await refused(y, { perBlock: { 'net.1': { power: -2 } } }, 'BAD_ARGUMENT'), /power/)
+  t.regex(await refused(y, { outputs: [3] }, 'BAD_ARGUMENT'), /indices from 0 to 0/)
+  // Signs as 64-bit integers are targets like any others.
+  const signs = Array.from(y.data, (value) => Math.sign(value))
+  const few = { outputs: [0], maxIterations: 2 } as const
+  const floats = { data: Float64Array.from(signs), shape: [80] }
+  const longs = { data: BigInt64Array.from(signs, BigInt), shape: [80] }
+  const [a, b] = [
+    await fitAdaptive(network, x, floats, few),
+    await fitAdaptive(network, x, longs, few),
+  ]
+  t.is(a.model.objective, b.model.objective)
+  // A network that is not finite itself is not the targets' fault.
+  const weights = new Map(
+    network.parameters.map(({ name }) => {
+      const { data, shape } = network.weight(name)
+      return [name, { data: data.map(() => 1e38), shape: [...shape] }]
+    }),
+  )
+  await using broken = await network.withParameters(weights)
+  const error = await t.throwsAsync(fitAdaptive(broken, x, y), { code: 'NUMERICAL' })
+  t.regex(error?.message ?? '', /network's own output 0 of sample \d+ is (NaN|-?Infinity)/)
 })
 
 test('the fixed model by products agrees with the kernel that it never forms', async (t) => {
