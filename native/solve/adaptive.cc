@@ -309,6 +309,7 @@ void AdaptiveFit::choose() {
 
 const Iteration& AdaptiveFit::iterate(const Control& control) {
   if (status_ != Status::running) return last_;
+  remember_rules();
   const Iteration before = last_;
   const std::vector<double> alpha = alpha_;
   try {

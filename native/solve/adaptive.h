@@ -87,8 +87,8 @@ class AdaptiveFit {
   double promised(const Point& plain);
   void choose();
   void settle();
-  void check_agreement(const std::vector<double>& b, const std::vector<double>& fit,
-                       const std::vector<Shaped>& shaped) const;
+  void remember_rules();
+  void check_agreement(const std::vector<double>& b, const std::vector<double>& fit) const;
 
   FeatureSet features_;
   std::vector<BlockRule> rules_;
@@ -103,7 +103,8 @@ class AdaptiveFit {
 
   std::vector<double> x_, alpha_;  // x_ as in Point, empty before the first iteration
   std::vector<Shaped> shaped_;
-  Point next_, trial_;  // where an iteration leads; kept for their memory
+  std::vector<double> signature_;  // of the rules; from the first iteration on
+  Point next_, trial_;             // where an iteration leads; kept for their memory
   std::vector<double> step_;
   std::vector<Transform> used_;  // what the last kernel was built with
   double loose_ = 0;             // what leaving directions out of it may cost

@@ -10,8 +10,8 @@ namespace at::solve {
 
 namespace {
 
-constexpr double kVersion = 3;
-// Between a state's numbers and what the features and rules at hand make of its B.
+constexpr double kVersion = 4;
+// Between a state's fit and what the features at hand make of its B.
 constexpr double kAgreement = 1e-3;
 
 class Writer {
@@ -99,7 +99,35 @@ Shaped read(Reader& from, const BlockRule& rule) {
   return shaped;
 }
 
+// What tells rules apart: structures, modes and, whatever functions they are, the penalties'
+// values.
+std::vector<double> signature(const std::vector<BlockRule>& rules) {
+  const std::vector<double> v = {0.3, 1, 2, 8};
+  std::vector<double> out;
+  for (const BlockRule& rule : rules) {
+    out.push_back(static_cast<double>(rule.structure));
+    out.insert(out.end(), rule.dims.begin(), rule.dims.end());
+    out.insert(out.end(), rule.sides.begin(), rule.sides.end());
+    for (const auto& penalty : rule.penalties) {
+      std::vector<double> value(v.size()), z(v.size() * static_cast<size_t>(penalty->sides()));
+      penalty->evaluate(v.data(), static_cast<int64_t>(v.size()), value.data(), z.data());
+      out.insert(out.end(), value.begin(), value.end());
+      out.insert(out.end(), z.begin(), z.end());
+    }
+  }
+  return out;
+}
+
+bool alike(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](double x, double y) { return std::abs(x - y) <= kAgreement * std::abs(y); });
+}
+
 }  // namespace
+
+void AdaptiveFit::remember_rules() {
+  if (signature_.empty()) signature_ = signature(rules_);
+}
 
 std::vector<double> AdaptiveFit::save() const {
   Writer to;
@@ -108,6 +136,7 @@ std::vector<double> AdaptiveFit::save() const {
   to.number(static_cast<double>(size_));
   to.number(options_.ridge);
   to.list(residual_);
+  to.list(signature_);
   to.number(static_cast<double>(status_));
   to.number(started_);
   to.number(static_cast<double>(flat_steps_));
@@ -133,9 +162,13 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
     throw Error("BAD_FILE", "The checkpoint belongs to a fit with another ridge");
   if (from.list(static_cast<size_t>(rows_)) != residual_)
     throw Error("BAD_FILE", "The checkpoint belongs to a fit of other targets");
+  remember_rules();
+  const std::vector<double> signed_by = from.list();
   const int64_t status = from.count();
   if (status > static_cast<int64_t>(Status::singular)) Reader::fail();
   const bool started = from.number() != 0;
+  if (started && !alike(signed_by, signature_))
+    throw Error("BAD_FILE", "The checkpoint belongs to a fit with other penalties or structures");
   const int64_t flat_steps = from.count();
   Iteration last;
   last.number = from.count();
@@ -161,7 +194,7 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
   for (const BlockRule& rule : rules_) shaped.push_back(read(from, rule));
   const std::vector<double> history = from.list();
   if (!from.finished()) Reader::fail();
-  if (started) check_agreement(b, fit, shaped);
+  if (started) check_agreement(b, fit);
   anderson_->restore(history);
   status_ = static_cast<Status>(status);
   started_ = started;
@@ -176,8 +209,8 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
 }
 
 // Throws where a state's B does not mean here what it meant where it was saved.
-void AdaptiveFit::check_agreement(const std::vector<double>& b, const std::vector<double>& fit,
-                                  const std::vector<Shaped>& shaped) const {
+void AdaptiveFit::check_agreement(const std::vector<double>& b,
+                                  const std::vector<double>& fit) const {
   std::vector<double> own(rows_);
   for (size_t i = 0; i < rules_.size(); ++i)
     features_[i]->apply(b.data() + offsets_[i], own.data());
@@ -188,14 +221,6 @@ void AdaptiveFit::check_agreement(const std::vector<double>& b, const std::vecto
   }
   if (!(miss <= kAgreement * scale))
     throw Error("BAD_FILE", "The checkpoint belongs to a fit of other features");
-  for (size_t i = 0; i < rules_.size(); ++i) {
-    // Mode by mode the minimum is not one of B alone.
-    if (rules_[i].structure == Structure::modes) continue;
-    const double penalty =
-        shape(rules_[i], b.data() + offsets_[i], shaped[i].transform, Accuracy::enough).penalty;
-    if (!(std::abs(penalty - shaped[i].penalty) <= kAgreement * shaped[i].penalty))
-      throw Error("BAD_FILE", "The checkpoint belongs to a fit with other penalties or structures");
-  }
 }
 
 }  // namespace at::solve

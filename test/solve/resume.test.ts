@@ -168,7 +168,11 @@ test('a checkpoint of another fit is refused, saying what differs', async (t) =>
     y.map((value) => value + 1e-9),
   )
   await refused(/other penalties or structures/, { right: 1 })
-  await refused(/other penalties or structures|damaged/, { structure: 'flat' })
+  await refused(/other penalties or structures/, { left: 1 })
+  await refused(/other penalties or structures/, { left: (z) => (z - 1) ** 2.1 })
+  await refused(/other penalties or structures/, { structure: 'flat' })
+  await refused(/other penalties or structures/, { structure: 'modes' })
+  await refused(/other penalties or structures/, { perBlock: { c: { structure: 'fixed' } } })
   await refused(/another depth/, { depth: 3 })
   const order = Array.from({ length: 40 }, (_, i) => (i + 1) % 40)
   await refused(/other features/, {}, y, await features.select(order))
