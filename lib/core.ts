@@ -1,9 +1,11 @@
 // One network's state and how its calls reach the worker. Not part of the public interface.
 import { availableParallelism } from 'node:os'
 import type { Architecture } from './architecture.js'
+import { blockOf, sharedRoom } from './blocks.js'
 import { badArgument, TangentError } from './errors.js'
 import type { Asked, Watch } from './forward/host.js'
 import type { DescribeResult, Feed, PlanMessage, WeightMessage } from './forward/protocol.js'
+import { sentWeight } from './forward/shared.js'
 import { feedOf, type Inputs } from './inputs.js'
 import { defaultBudget, parseBytes } from './memory.js'
 import { native } from './native.js'
@@ -27,6 +29,20 @@ export interface DerivativeOptions extends CallOptions {
 /** Numbers of one parameter or statistic. */
 export type WeightValues = ReadonlyMap<string, Float32Array>
 
+/** The same numbers in memory that the worker sees, too: only those that are elsewhere are copied. */
+function sharedWeights(weights: WeightValues): WeightValues {
+  const own = [...weights].filter(([, { buffer }]) => blockOf(buffer) === undefined)
+  if (own.length === 0) return weights
+  const { buffer, starts } = sharedRoom(own.map(([, { byteLength }]) => byteLength))
+  const shared = new Map(weights)
+  own.forEach(([name, data], k) => {
+    const room = new Float32Array(buffer, starts[k], data.length)
+    room.set(data)
+    shared.set(name, room)
+  })
+  return shared
+}
+
 let nextId = 1
 
 /** The state behind each network, for the functions of this package that take several. */
@@ -49,7 +65,7 @@ export class Core {
     options: { threads?: number | undefined; memory?: number | string | undefined },
   ) {
     this.architecture = architecture
-    this.weights = weights
+    this.weights = sharedWeights(weights)
     this.threads = threadCount(options.threads) ?? availableParallelism()
     this.memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
     architecture.retain()
@@ -94,12 +110,9 @@ export class Core {
 
   /** All numbers of the network as the worker takes them. */
   weightMessages(): WeightMessage[] {
-    return this.architecture.fed.map(({ name, id, shape }) => ({
-      name,
-      id,
-      shape,
-      data: this.weights.get(name) as Float32Array,
-    }))
+    return this.architecture.fed.map(({ name, id, shape }) =>
+      sentWeight({ name, id, shape, data: this.weights.get(name) as Float32Array }),
+    )
   }
 
   /** Why onnxruntime cannot open the network, or null; nothing is run, no weights are sent. */

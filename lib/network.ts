@@ -15,7 +15,7 @@ import type { TyingOptions } from './graph/prepare.js'
 import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
 import { LinearizedNetwork } from './linearize.js'
-import { openModel, replaceValues, type ValueInfo } from './onnx/index.js'
+import { inOwnMemory, openModel, replaceValues, type ValueInfo } from './onnx/index.js'
 import { KernelOperator } from './operator.js'
 import { otherWeights, ownWeights, type WeightSource } from './weights.js'
 
@@ -86,7 +86,7 @@ export class Network {
     }
     const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source
     const { externalData: folder } = options
-    const model = await openModel(bytes, folder === undefined ? {} : { folder })
+    const model = inOwnMemory(await openModel(bytes, folder === undefined ? {} : { folder }))
     const architecture = new Architecture(model, options)
     if (options.unsupported !== 'defer') architecture.checkSupported()
     const weights = await ownWeights(model, architecture.fed)

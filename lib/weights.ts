@@ -7,20 +7,21 @@ import { badArgument, mismatch, TangentError } from './errors.js'
 import { readableName } from './graph/names.js'
 import { prepareGraph, type TyingOptions, type Weight } from './graph/prepare.js'
 import { sameStructure } from './graph/structure.js'
-import { initializerData, type OnnxModel, openModel, quote } from './onnx/index.js'
+import { initializerData, movedNumbers, type OnnxModel, openModel, quote } from './onnx/index.js'
 
 /** Where other weights come from: arrays by name, or an `.onnx` or `.safetensors` file. */
 export type WeightSource = ReadonlyMap<string, NdArray | Float32Array> | string
 
-/** The numbers that the model's own file holds. */
+/** The numbers that the model's own file holds; those that lie in shared memory are not copied. */
 export async function ownWeights(
   model: OnnxModel,
   weights: readonly Weight[],
 ): Promise<Map<string, Float32Array>> {
   const values = new Map<string, Float32Array>()
   for (const { name, tensor } of weights) {
-    const array = await initializerData(model, tensor, { float32: true })
-    values.set(name, array.data as Float32Array)
+    const moved = movedNumbers(tensor)
+    const data = moved ?? (await initializerData(model, tensor, { float32: true })).data
+    values.set(name, data as Float32Array)
   }
   return values
 }

@@ -2,6 +2,7 @@
 import type { Weights } from './plan.js'
 import type { PathMessage, WeightMessage } from './protocol.js'
 import { weightTensors } from './sessions.js'
+import { receivedWeight } from './shared.js'
 
 export function weightsFrom(messages: WeightMessage[]): Weights {
   return {
@@ -18,8 +19,8 @@ export class PathWeights {
   #node: number | undefined
 
   constructor(path: PathMessage) {
-    this.#path = path
-    this.#messages = (path.sets[0] as WeightMessage[]).map((weight) => ({
+    this.#path = { ...path, sets: path.sets.map((set) => set.map(receivedWeight)) }
+    this.#messages = (this.#path.sets[0] as WeightMessage[]).map((weight) => ({
       ...weight,
       data: new Float32Array(weight.data.length),
     }))

@@ -67,6 +67,8 @@ export interface WeightMessage {
   id: number
   shape: number[]
   data: Float32Array
+  /** Where the numbers lie, in place of `data`: see shared.ts. */
+  block?: { id: number; bytes: number; byteOffset: number; length: number }
 }
 
 export type JobMessage =

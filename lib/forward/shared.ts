@@ -1,24 +1,21 @@
-// Inputs that go to the worker time after time, in memory that both threads see: what is sent then
-// is the number of a block. Main thread: sharedFeed, sent; worker: received.
+// Inputs and weights in memory that both threads see: what is sent then is the number of a block.
+// Main thread: sharedFeed, sent, sentWeight; worker: received, receivedWeight.
+import { blockOf, sharedBuffer } from '../blocks.js'
 import { native } from '../native.js'
-import type { Feed, FeedArray } from './protocol.js'
+import type { Feed, FeedArray, WeightMessage } from './protocol.js'
 
 type Data = FeedArray['data']
 type Kind = new (buffer: ArrayBuffer, offset: number, length: number) => Data
 
 const kindOf = (data: Data) => data.constructor as unknown as Kind
 
-/** Lets a block go when the array that showed it here is gone; the worker's own keeps it, too. */
-const registry = new FinalizationRegistry((id: number) => native.releaseBlock(id))
-
 /** The same feed in shared memory of its own: it does not change with the caller's arrays. */
 export function sharedFeed(feed: Feed): Feed {
   const arrays = feed.arrays.map((array): FeedArray => {
-    const { buffer, id } = native.allocateBlock(array.data.byteLength)
-    registry.register(buffer, id)
+    const buffer = sharedBuffer(array.data.byteLength)
     const data = new (kindOf(array.data))(buffer, 0, array.data.length)
     data.set(array.data as never)
-    return { ...array, data, block: id }
+    return { ...array, data, block: blockOf(buffer) as number }
   })
   return { ...feed, arrays }
 }
@@ -36,6 +33,16 @@ export function sent(feed: Feed): Feed {
 /** One view of a block at a time: a buffer made twice over the same memory is not allowed. */
 const attached = new Map<number, WeakRef<ArrayBuffer>>()
 
+/** This thread's view of another's block. */
+function view(block: number, bytes: number): ArrayBuffer {
+  const known = attached.get(block)?.deref()
+  if (known) return known
+  for (const [id, view] of attached) if (!view.deref()) attached.delete(id)
+  const buffer = native.attachBlock(block, bytes)
+  attached.set(block, new WeakRef(buffer))
+  return buffer
+}
+
 /** What `sent` was given, in the worker. */
 export function received(feed: Feed): Feed {
   const arrays = feed.arrays.map((array): FeedArray => {
@@ -43,13 +50,23 @@ export function received(feed: Feed): Feed {
     if (block === undefined) return array
     const kind = kindOf(data)
     const length = shape.reduce((product, size) => product * size, 1)
-    let buffer = attached.get(block)?.deref()
-    if (!buffer) {
-      for (const [id, view] of attached) if (!view.deref()) attached.delete(id)
-      buffer = native.attachBlock(block, length * data.BYTES_PER_ELEMENT)
-      attached.set(block, new WeakRef(buffer))
-    }
-    return { ...array, data: new kind(buffer, 0, length) }
+    return { ...array, data: new kind(view(block, length * data.BYTES_PER_ELEMENT), 0, length) }
   })
   return { ...feed, arrays }
+}
+
+/** A weight without its numbers where they lie in a block. */
+export function sentWeight(weight: WeightMessage): WeightMessage {
+  const { buffer, byteOffset, length } = weight.data
+  const id = blockOf(buffer)
+  if (id === undefined) return weight
+  const block = { id, bytes: buffer.byteLength, byteOffset, length }
+  return { ...weight, data: new Float32Array(0), block }
+}
+
+/** What `sentWeight` was given, in the worker. */
+export function receivedWeight({ block, ...weight }: WeightMessage): WeightMessage {
+  if (!block) return weight
+  const { id, bytes, byteOffset, length } = block
+  return { ...weight, data: new Float32Array(view(id, bytes), byteOffset, length) }
 }

@@ -22,7 +22,7 @@ import type {
   WorkerInit,
 } from './protocol.js'
 import { Sessions, timeInOnnxruntime } from './sessions.js'
-import { received } from './shared.js'
+import { received, receivedWeight } from './shared.js'
 
 const init = workerData as WorkerInit
 const port = parentPort
@@ -51,7 +51,7 @@ async function handle(message: ToWorker): Promise<void> {
       plans.set(message.plan.key, new Plan(init, sessions, message.plan))
       return
     case 'weights':
-      weightSets.set(message.network, weightsFrom(message.weights))
+      weightSets.set(message.network, weightsFrom(message.weights.map(receivedWeight)))
       return
     case 'forget':
       weightSets.delete(message.network)

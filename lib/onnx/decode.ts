@@ -17,7 +17,10 @@ const MESSAGE_LIMIT = 2 ** 31 - 1
 export interface OnnxModel {
   /** What messages call it: the path, or 'the model'. */
   readonly name: string
-  /** The file's bytes. Weights in `proto` are (often unaligned) views of them. */
+  /**
+   * The file's bytes. Weights in `proto` are (often unaligned) views of them, unless `inOwnMemory` has
+   * moved them out: then it is the message without them.
+   */
   readonly bytes: Uint8Array
   /** The folder that external weight files lie in; absent for a model given as bytes. */
   readonly folder?: string
