@@ -217,3 +217,33 @@ test('another architecture is refused', async (t) => {
   const linear = await save('linear.onnx', mlp(new Random(6), [3, 4, 2], { bias: false }))
   await t.throwsAsync(network.withParameters(linear), { code: 'BAD_FILE' })
 })
+
+test('a large network keeps its weights once, and nothing of the file', async (t) => {
+  const random = new Random(12)
+  const bytes = mlp(random, [30, 700, 500, 3])
+  t.true(bytes.length > 2 ** 20)
+  const x = samples(random, [4, 30])
+  const small = async (network: Network) => {
+    const [{ data: output }, { data: kernel }] = [await network.run(x), await network.ntk(x)]
+    return { output, kernel }
+  }
+  const network = await load(t, bytes)
+  const truth = await small(network)
+  const file = await network.toOnnx()
+  // Not even the file's own bytes are looked at any more.
+  bytes.fill(0)
+  t.deepEqual(await small(network), truth)
+  t.deepEqual(await network.toOnnx(), file)
+  t.deepEqual(await small(await load(t, file)), truth)
+  // Some weights of its own, the others shared: each network with its numbers, whoever goes first.
+  const name = network.parameters[0]?.name as string
+  const twice = network.weight(name).data.map((value) => 2 * value)
+  const other = await network.withParameters(new Map([[name, twice]]))
+  const changed = await small(other)
+  t.notDeepEqual(changed, truth)
+  t.deepEqual(await small(network), truth)
+  await network.dispose()
+  t.deepEqual(await small(other), changed)
+  t.deepEqual(other.weight(name).data, twice)
+  await other.dispose()
+})
