@@ -28,6 +28,8 @@ constexpr int kMaxDoublings = 8;
 // Iterations without any decrease before the fit is called stalled.
 constexpr int64_t kMaxFlatSteps = 5;
 constexpr double kRounding = 1e-15;
+// How far rounding may have driven a carried objective from that of B, as a share of it.
+constexpr double kDrift = 1e-7;
 using Clock = std::chrono::steady_clock;
 
 int64_t total_size(const std::vector<BlockRule>& rules) {
@@ -183,6 +185,15 @@ Shaped AdaptiveFit::described(size_t block) const {
                Accuracy::full);
 }
 
+double AdaptiveFit::misfit_of(const std::vector<double>& x) const {
+  double total = 0;
+  for (int64_t r = 0; r < rows_; ++r) {
+    const double miss = residual_[r] - x[size_ + r];
+    total += miss * miss;
+  }
+  return total;
+}
+
 void AdaptiveFit::evaluate(Point& point) const {
   point.shaped.resize(rules_.size());
   parallel_for(static_cast<int64_t>(rules_.size()), 1, [&](int64_t first, int64_t last) {
@@ -192,11 +203,7 @@ void AdaptiveFit::evaluate(Point& point) const {
   });
   point.penalty = 0;
   for (const auto& s : point.shaped) point.penalty += s.penalty;
-  point.misfit = 0;
-  for (int64_t r = 0; r < rows_; ++r) {
-    const double miss = residual_[r] - point.x[size_ + r];
-    point.misfit += miss * miss;
-  }
+  point.misfit = misfit_of(point.x);
   point.objective = point.penalty;
   if (options_.ridge > 0) point.objective += point.misfit / options_.ridge;
 }
@@ -351,6 +358,23 @@ const Iteration& AdaptiveFit::iterate(const Control& control) {
   return last_;
 }
 
+// Extrapolation carries the fit along with B; over hundreds of steps rounding drives them apart,
+// and an objective that is too low by that would hide every further step.
+void AdaptiveFit::refresh() {
+  std::vector<double> x(x_.begin(), x_.end());
+  std::fill(x.begin() + size_, x.end(), 0.0);
+  for (size_t i = 0; i < rules_.size(); ++i)
+    features_[i]->apply(x.data() + offsets_[i], x.data() + size_);
+  const double misfit = misfit_of(x);
+  const double objective = last_.penalty + (options_.ridge > 0 ? misfit / options_.ridge : 0);
+  // More than that is the kernel's condition, which no other step mends.
+  if (!(std::abs(objective - last_.objective) <= kDrift * last_.objective)) return;
+  x_ = std::move(x);
+  last_.misfit = misfit;
+  last_.objective = objective;
+  anderson_->forget();
+}
+
 void AdaptiveFit::settle() {
   bool adaptive = false;
   for (const auto& rule : rules_) adaptive = adaptive || rule.adaptive();
@@ -359,6 +383,7 @@ void AdaptiveFit::settle() {
     status_ = Status::converged;
   } else if (started_) {
     flat_steps_ = last_.decrease <= kRounding ? flat_steps_ + 1 : 0;
+    if (flat_steps_ == 1) refresh();
     // What was left out of the last kernel must not hide what is still to be gained.
     const double least = options_.stationarity * options_.stationarity * last_.objective;
     if (last_.decrease <= options_.tolerance && last_.stationarity <= options_.stationarity &&

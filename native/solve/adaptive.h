@@ -81,11 +81,13 @@ class AdaptiveFit {
     std::vector<Shaped> shaped;
     double penalty = 0, misfit = 0, objective = 0;
   };
+  double misfit_of(const std::vector<double>& x) const;
   void evaluate(Point& point) const;
   void solve(const Control& control, Point& point);
   bool by_kernel(const Control& control, double* fit);
   double promised(const Point& plain);
   void choose();
+  void refresh();
   void settle();
   void remember_rules();
   void check_agreement(const std::vector<double>& b, const std::vector<double>& fit) const;
