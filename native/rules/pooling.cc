@@ -55,7 +55,7 @@ class Pool : public Rule {
             std::fill(wide, wide + w.in[2], 0.0f);
             for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
               int64_t lo, hi;
-              w.inside(kx, lo, hi);
+              w.inside(2, kx, lo, hi);
               float* to = wide + w.at(2, 0, kx);
               for (int64_t o = lo; o < hi; ++o) to[o * step] += row[o];
             }
@@ -92,7 +92,7 @@ class Pool : public Rule {
           w.each_row(r / w.out[1], r % w.out[1], [&](int64_t row) {
             for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
               int64_t lo, hi;
-              w.inside(kx, lo, hi);
+              w.inside(2, kx, lo, hi);
               const float* from = scaled + row * w.in[2] + w.at(2, 0, kx);
               for (int64_t o = lo; o < hi; ++o) to[o] += from[o * step];
             }
@@ -277,7 +277,7 @@ class MaxPool final : public Pool {
         w.each_row(oz, oy, [&](int64_t row) {
           for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
             int64_t lo, hi;
-            w.inside(kx, lo, hi);
+            w.inside(2, kx, lo, hi);
             if (lo >= hi) continue;
             // Column of window lo; those of the others follow at a distance of `step`.
             const int64_t at = w.at(2, lo, kx);

@@ -43,12 +43,13 @@ bool Windows::pointwise() const {
   return true;
 }
 
-void Windows::inside(int64_t k, int64_t& lo, int64_t& hi) const {
-  const int64_t offset = pad[2] - k * dilation[2];  // o·stride ≥ offset is inside
-  lo = offset > 0 ? (offset + stride[2] - 1) / stride[2] : 0;
-  const int64_t end = in[2] + offset;  // o·stride < end
-  hi = end > 0 ? std::min(out[2], (end + stride[2] - 1) / stride[2]) : 0;
-  lo = std::min(lo, out[2]);
+void Windows::inside(int axis, int64_t k, int64_t& lo, int64_t& hi) const {
+  const int64_t step = stride[axis], windows = out[axis];
+  const int64_t offset = pad[axis] - k * dilation[axis];  // o·stride ≥ offset is inside
+  lo = offset > 0 ? (offset + step - 1) / step : 0;
+  const int64_t end = in[axis] + offset;  // o·stride < end
+  hi = end > 0 ? std::min(windows, (end + step - 1) / step) : 0;
+  lo = std::min(lo, windows);
   hi = std::max(hi, lo);
 }
 
@@ -63,7 +64,7 @@ void each_row(const Windows& w, int64_t channels, int64_t r0, int64_t r1, const 
       for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
         for (int64_t kx = 0; kx < w.kernel[2]; ++kx, ++k) {
           int64_t lo, hi;
-          w.inside(kx, lo, hi);
+          w.inside(2, kx, lo, hi);
           const int64_t shift = kx * w.dilation[2] - w.pad[2];
           int64_t oz = r0 / w.out[1], oy = r0 % w.out[1];
           for (int64_t r = r0; r < r1; ++r) {
@@ -106,18 +107,37 @@ void im2col(const Windows& w, int64_t channels, const float* x, int64_t r0, int6
 
 void col2im(const Windows& w, int64_t channels, const float* cols, int64_t ld, int64_t r0,
             int64_t r1, float* x) {
-  const int64_t width = w.out[2], step = w.stride[2];
-  each_row(w, channels, r0, r1,
-           [&](int64_t k, int64_t r, bool in, int64_t row, int64_t lo, int64_t hi) {
-             if (!in) return;
-             const float* from = cols + k * ld + r * width;
-             float* to = x + row;
-             if (step == 1) {
-               for (int64_t o = lo; o < hi; ++o) to[o] += from[o];
-             } else {
-               for (int64_t o = lo; o < hi; ++o) to[o * step] += from[o];
-             }
-           });
+  const int64_t width = w.out[2], height = w.out[1], step = w.stride[2];
+  const int64_t jump = w.stride[1] * w.in[2];
+  const auto add = [&](int64_t q, int64_t kz, int64_t ky, int64_t kx, const float* cells) {
+    int64_t top, bottom, lo, hi;
+    w.inside(1, ky, top, bottom);
+    w.inside(2, kx, lo, hi);
+    for (int64_t oz = r0 / height; oz * height < r1; ++oz) {
+      const int64_t z = w.at(0, oz, kz);
+      const int64_t first = std::max(top, r0 - oz * height);
+      const int64_t last = std::min(bottom, r1 - oz * height);
+      if (z < 0 || z >= w.in[0] || first >= last) continue;
+      const float* from = cells + (oz * height + first - r0) * width;
+      float* to = x + ((q * w.in[0] + z) * w.in[1] + w.at(1, first, ky)) * w.in[2] + w.at(2, 0, kx);
+      if (step == 1 && jump == width && lo == 0 && hi == width) {
+        // Rows that follow one another on both sides.
+        for (int64_t e = 0; e < (last - first) * width; ++e) to[e] += from[e];
+        continue;
+      }
+      for (int64_t oy = first; oy < last; ++oy, from += width, to += jump) {
+        if (step == 1) {
+          for (int64_t o = lo; o < hi; ++o) to[o] += from[o];
+        } else {
+          for (int64_t o = lo; o < hi; ++o) to[o * step] += from[o];
+        }
+      }
+    }
+  };
+  for (int64_t q = 0; q < channels; ++q)
+    for (int64_t kz = 0; kz < w.kernel[0]; ++kz)
+      for (int64_t ky = 0; ky < w.kernel[1]; ++ky)
+        for (int64_t kx = 0; kx < w.kernel[2]; ++kx, cols += ld) add(q, kz, ky, kx, cols);
 }
 
 void im2row(const Windows& w, int64_t channels, const float* x, float* patches, int64_t ld) {

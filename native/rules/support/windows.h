@@ -46,8 +46,8 @@ struct Windows {
       }
     }
   }
-  // Windows [lo, hi) of the last axis in which kernel element k lies inside the input.
-  void inside(int64_t k, int64_t& lo, int64_t& hi) const;
+  // Windows [lo, hi) of an axis in which kernel element k lies inside the input.
+  void inside(int axis, int64_t k, int64_t& lo, int64_t& hi) const;
 };
 
 // cols (channels·kernel, (r1 − r0)·out[2]) = the patches of x (channels, in…) at output rows
