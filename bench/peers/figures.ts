@@ -13,6 +13,8 @@ export interface Spec {
   block?: number
   count?: number
   chunk?: number
+  /** Nothing is compared: no result is written. */
+  alone?: boolean
 }
 
 export interface Figures {
