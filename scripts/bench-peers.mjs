@@ -1,5 +1,6 @@
-// `npm run bench:peers [-- WORKLOAD …]` and `npm run bench:training`: makes the peers' Python
-// environments the first time, then measures both sides. OpenBLAS chooses its kernel freely, as in scripts/bench.mjs.
+// `npm run bench:peers [-- WORKLOAD …]`, `npm run bench:peers -- adaptive [CASE …] [--adam SECONDS]`
+// and `npm run bench:training`: makes the peers' Python environments the first time, then measures
+// both sides. OpenBLAS chooses its kernel freely, as in scripts/bench.mjs.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,6 +20,8 @@ if (process.exitCode === 0) {
   const [script, args] =
     which === 'training'
       ? ['dist/bench/training.js', rest]
-      : ['dist/bench/peers/run.js', process.argv.slice(2)]
+      : which === 'adaptive'
+        ? ['dist/bench/solve/main.js', ['--framework', 'jax', '--adam', '60', ...rest]]
+        : ['dist/bench/peers/run.js', process.argv.slice(2)]
   process.exitCode = run(process.execPath, [join(root, script), ...args])
 }

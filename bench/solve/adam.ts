@@ -1,4 +1,4 @@
-// The same joint problem as the paper's code solves it: Adam on the factors, in PyTorch.
+// The same joint problem as the paper's code solves it: Adam on the factors, in PyTorch or JAX.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,13 +16,17 @@ export interface AdamRun {
   steps: number
   /** Relative to the optimum, at the end. */
   gap: number
+  /** The same at a quarter and at half of the limit, where it came so far. */
+  along: number[]
   rate: number
   schedule: string
 }
 
-/** The Python with PyTorch: $PYTHON, or the peers' environment. */
-function python(): string {
-  const made = join(root, 'out/peers/venv-torch/bin/python')
+export type Framework = 'torch' | 'jax'
+
+/** The Python that has it: $PYTHON, or the peers' environment. */
+function python(framework: Framework): string {
+  const made = join(root, `out/peers/venv-${framework}/bin/python`)
   return process.env.PYTHON ?? (existsSync(made) ? made : 'python3')
 }
 
@@ -38,6 +42,7 @@ export async function adam(
   },
   limit: number,
   threads: number,
+  framework: Framework,
 ): Promise<AdamRun> {
   const folder = join(root, 'out/solve')
   rmSync(folder, { recursive: true, force: true })
@@ -69,10 +74,14 @@ export async function adam(
   const spec = { blocks: described, ridge, optimum, limit, threads, tolerance: 1e-6 }
   writeFileSync(join(folder, 'spec.json'), JSON.stringify(spec))
   const script = join(root, 'bench/peers/python/adam_factors.py')
-  const { stdout, stderr, status, error } = spawnSync(python(), [script, folder], {
-    encoding: 'utf8',
-    env: process.env,
-  })
+  const { stdout, stderr, status, error } = spawnSync(
+    python(framework),
+    [script, folder, framework],
+    {
+      encoding: 'utf8',
+      env: process.env,
+    },
+  )
   if (error || status !== 0) throw error ?? new Error(stderr.trim().split('\n').at(-1))
   const found = JSON.parse(stdout.trim().split('\n').at(-1) as string)
   return { ...found, seconds: found.seconds ?? Number.POSITIVE_INFINITY }

@@ -1,6 +1,7 @@
 // The adaptive solver on the issue's workloads: time to 1e-6 of the optimum, against the products
 // and factorisations that it cannot avoid and against Adam on the factors.
-// `npm run bench -- solve [WORKLOAD …] [--adam SECONDS]`: Adam gets that long, where it is given.
+// `npm run bench -- solve [WORKLOAD …] [--adam SECONDS [--framework torch|jax]]`: Adam gets that
+// long, where it is given.
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { NdArray } from '../../lib/index.js'
@@ -11,13 +12,13 @@ import { networkBlocks } from '../../lib/solve/blocks.js'
 import { type FeatureBlock, TangentFeatures } from '../../lib/solve/features.js'
 import type { AdaptiveModel } from '../../lib/solve/model.js'
 import { peak, resetPeak } from '../memory.js'
-import { adam } from './adam.js'
+import { adam, type Framework } from './adam.js'
 import { type Case, cases, data } from './cases.js'
 import { type Adjoint, floor, rates } from './floor.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { adam: { type: 'string' } },
+  options: { adam: { type: 'string' }, framework: { type: 'string', default: 'torch' } },
 })
 const threads = availableParallelism()
 const ridge = 1e-2
@@ -109,11 +110,17 @@ async function measure({ samples, outputs, network: make }: Case): Promise<void>
   const took = describe(features, adjointOf(features, blocks), model, iterations.slice(0, last + 1))
   if (!values.adam) return
   const problem = { samples, outputs: features.outputs, blocks, targets: y, ridge }
-  const found = await adam({ ...problem, optimum: model.objective }, Number(values.adam), threads)
+  const framework = values.framework as Framework
+  const found = await adam(
+    { ...problem, optimum: model.objective },
+    Number(values.adam),
+    threads,
+    framework,
+  )
   const arrived = Number.isFinite(found.seconds)
   const ratio = (arrived ? found.seconds : found.limit) / took
   print(
-    `Adam on the factors (PyTorch, float32, rate ${found.rate} ${found.schedule}): ${arrived ? seconds(found.seconds) : `not within ${found.limit} s`}, ${found.steps} steps, gap ${found.gap.toExponential(1)}: ${arrived ? '' : 'more than '}${ratio.toFixed(1)} times ours`,
+    `Adam on the factors (${framework}, float32, rate ${found.rate} ${found.schedule}): ${arrived ? seconds(found.seconds) : `not within ${found.limit} s`}, ${found.steps} steps, gap ${[...found.along, found.gap].map((gap) => gap.toExponential(1)).join(', ')} (at a quarter and half of it, and at the end): ${arrived ? '' : 'more than '}${ratio.toFixed(1)} times ours`,
   )
 }
 
