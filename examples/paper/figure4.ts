@@ -104,7 +104,7 @@ function caption(
       : 'the same n samples in every epoch'
   const solver =
     protocol === 'fixed-set'
-      ? ' Solver: squared loss on one-hot classes, ridge by cross-validation on the n samples.'
+      ? ` Solver: squared loss on one-hot classes, ridge by the classes missed in ${scale === 'paper' ? 5 : 3}-fold cross-validation on the n samples.`
       : ''
   const other = scale === 'paper' ? '' : ' Not at the paper’s scale.'
   return `${net}, ${data0}; cross-entropy, ${rule}, ${rate}, batch ${range(a.batch, b.batch)}, ${range(a.epochs, b.epochs)} epochs, tested every ${range(a.evaluateEvery, b.evaluateEvery)}; the best tested epoch, chosen on the ${b.testSamples} test samples as in the paper. Mean and deviation of ${seeds} ${most === 1 ? 'seed' : 'seeds'}.${solver}${other}`
