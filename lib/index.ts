@@ -155,6 +155,7 @@ export type { Loss } from './train/loss.js'
 export type { AdamOptions, OptimizerOptions, Schedule, SgdOptions } from './train/optimizer.js'
 export type { TrainingModel } from './train/protocol.js'
 export {
+  type CheckpointOptions,
   type EpochReport,
   type LabelledSamples,
   type Training,

@@ -49,27 +49,46 @@ export async function readState(
   const names = [...tensors.keys()]
     .filter((name) => name.startsWith('value:'))
     .map((name) => name.slice('value:'.length))
-  const wanted =
-    setup.model === 'adaptive'
-      ? factorArrays(setup.parameters).map(({ name }) => name)
-      : setup.parameters.map(({ name }) => name)
-  if (names.length !== wanted.length || wanted.some((name) => !tensors.has(`value:${name}`))) {
+  const wanted = setup.model === 'adaptive' ? factorArrays(setup.parameters) : setup.parameters
+  if (names.length !== wanted.length || wanted.some(({ name }) => !tensors.has(`value:${name}`))) {
     throw new TangentError('BAD_FILE', `Expected the state of this network's training in ${path}`)
   }
-  const array = (key: string) => {
+  const array = (key: string, count: number) => {
     const data = tensors.get(key)?.data
-    if (data instanceof Float32Array) return data
-    throw new TangentError('BAD_FILE', `Expected float32 numbers named ${key} in ${path}`)
+    if (data instanceof Float32Array && data.length === count) return data
+    throw new TangentError('BAD_FILE', `Expected ${count} float32 numbers named ${key} in ${path}`)
+  }
+  const history = readHistory(metadata.history, path)
+  const steps = Number(metadata.steps)
+  if (!Number.isSafeInteger(steps) || steps < history.length) {
+    throw new TangentError('BAD_FILE', `Expected the number of steps made in ${path}`)
   }
   const moments = setup.optimizer.kind === 'sgd' ? [0] : [0, 1]
   return {
     state: {
-      names: wanted,
-      arrays: wanted.map((name) => array(`value:${name}`)),
-      moments: moments.map((m) => wanted.map((name) => array(`moment${m}:${name}`))),
-      steps: Number(metadata.steps),
+      names: wanted.map(({ name }) => name),
+      arrays: wanted.map(({ name, count }) => array(`value:${name}`, count)),
+      moments: moments.map((m) =>
+        wanted.map(({ name, count }) => array(`moment${m}:${name}`, count)),
+      ),
+      steps,
       weights: [],
     },
-    history: JSON.parse(metadata.history ?? '[]') as EpochReport[],
+    history,
   }
+}
+
+/** The epochs so far, at least one. */
+function readHistory(text: string | undefined, path: string): EpochReport[] {
+  let found: unknown
+  try {
+    found = JSON.parse(text ?? '')
+  } catch {
+    found = undefined
+  }
+  const reports = Array.isArray(found) ? (found as Partial<EpochReport>[]) : []
+  if (reports.length > 0 && reports.every((report, e) => report?.epoch === e + 1)) {
+    return reports as EpochReport[]
+  }
+  throw new TangentError('BAD_FILE', `Expected the history of a training in ${path}`)
 }

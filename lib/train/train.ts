@@ -1,16 +1,16 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NdArray } from '../arrays/index.js'
 import { writeSafetensors } from '../arrays/index.js'
 import { prepare } from '../calls/derive.js'
 import { type Core, cores, type DerivativeOptions } from '../core.js'
-import { badArgument, mismatch } from '../errors.js'
+import { badArgument } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import { readState, stateTensors } from './checkpoint.js'
+import { checkOptions, makeFolder, targetsOf, wholeNumber } from './checks.js'
 import { factorLayouts } from './layout.js'
-import type { Loss, LossSum, Targets } from './loss.js'
-import { checkOptimizer, type OptimizerOptions, rateAt, type Schedule } from './optimizer.js'
+import type { Loss, LossSum } from './loss.js'
+import { type OptimizerOptions, rateAt, type Schedule } from './optimizer.js'
 import type {
   TrainingAction,
   TrainingData,
@@ -55,11 +55,27 @@ export interface TrainOptions extends Omit<DerivativeOptions, 'outputs' | 'block
   test?: LabelledSamples | undefined
   /** Evaluates `test` after every so many epochs only, and after the last (default 1). */
   evaluateEvery?: number | undefined
-  /** Writes `weights-<epoch>.safetensors` and `state.safetensors` to a folder. */
-  checkpoints?: { folder: string; every?: number | undefined } | undefined
+  /** Writes the weights at chosen moments, and what `resume` needs, to a folder. */
+  checkpoints?: CheckpointOptions | undefined
   /** A `state.safetensors` to go on from: what follows is the same to the last bit. */
   resume?: string | undefined
   onEpoch?: ((report: EpochReport) => void) | undefined
+}
+
+/** Which files a training leaves. */
+export interface CheckpointOptions {
+  folder: string
+  /**
+   * `weights-<epoch>.safetensors` and `state.safetensors` after every so many epochs and after the
+   * last (default 1).
+   */
+  every?: number | undefined
+  /**
+   * The weights after these numbers of steps of the optimiser as `step-<number>.safetensors`, 0
+   * being the start. Then there are no `weights-<epoch>.safetensors`; `every` tells how often the
+   * state is written.
+   */
+  at?: readonly number[] | undefined
 }
 
 /** One epoch. */
@@ -105,19 +121,20 @@ export async function train(
 ): Promise<Training> {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
+  checkOptions(data, options)
   const { epochs, schedule = 'constant', seed = 1, evaluateEvery = 1, signal } = options
-  wholeNumber('options.epochs', epochs, 1, Number.MAX_SAFE_INTEGER)
-  wholeNumber('options.evaluateEvery', evaluateEvery, 1, Number.MAX_SAFE_INTEGER)
-  checkOptimizer(options.optimizer)
   const setup = await setupOf(core, data, options)
   const { samples } = setup.train.x
   const perEpoch = options.samplesPerEpoch ?? samples
   wholeNumber('options.samplesPerEpoch', perEpoch, setup.batch, samples)
+  const { checkpoints } = options
+  if (checkpoints) await makeFolder(checkpoints.folder)
   const training = nextTraining++
   const plan = await core.plan()
   const ask = (action: TrainingAction, watched = true) =>
     core.ask<TrainingReply>({ type: 'train', training, action }, watched ? { signal } : {}, plan)
       .result
+  const save = async () => (await ask({ do: 'save' })).state as TrainingState
   await ask({ do: 'start', setup })
   try {
     let history: EpochReport[] = []
@@ -125,10 +142,19 @@ export async function train(
       const resumed = await readState(options.resume, setup)
       await ask({ do: 'restore', state: resumed.state })
       history = resumed.history
+      if (history.length > epochs) {
+        throw badArgument('options.epochs', `at least the ${history.length} already made`, epochs)
+      }
     }
     const stepsPerEpoch = Math.floor(perEpoch / setup.batch)
     const started = performance.now()
     const before = history.length
+    const moments = new Set(checkpoints?.at)
+    const atStep = async (step: number) => {
+      if (!checkpoints || !moments.has(step)) return
+      await writeWeights(checkpoints.folder, `step-${step}`, core, setup, await save(), { step })
+    }
+    if (before === 0) await atStep(0)
     for (let epoch = before + 1; epoch <= epochs; epoch += 1) {
       const order = permutation(samples, stream(seed, epoch)).slice(0, stepsPerEpoch * setup.batch)
       const rates = Float64Array.from({ length: stepsPerEpoch }, (_, step) =>
@@ -139,7 +165,23 @@ export async function train(
           epochs * stepsPerEpoch,
         ),
       )
-      const sum = await ask({ do: 'steps', order, size: setup.batch, rates })
+      // In pieces, where checkpoints are wanted within the epoch.
+      const done = (epoch - 1) * stepsPerEpoch
+      const sum: LossSum = { loss: 0, wrong: 0 }
+      for (let from = 0; from < stepsPerEpoch; ) {
+        let to = from + 1
+        while (to < stepsPerEpoch && !moments.has(done + to)) to += 1
+        const { loss = Number.NaN, wrong = Number.NaN } = await ask({
+          do: 'steps',
+          order: order.slice(from * setup.batch, to * setup.batch),
+          size: setup.batch,
+          rates: rates.slice(from, to),
+        })
+        sum.loss += loss
+        sum.wrong += wrong
+        from = to
+        await atStep(done + to)
+      }
       const due = setup.test && (epoch % evaluateEvery === 0 || epoch === epochs)
       const tested = due ? await ask({ do: 'evaluate', data: 'test' }) : undefined
       const report = reportOf(epoch, sum, order.length, tested, setup.test?.x.samples ?? 0)
@@ -149,14 +191,12 @@ export async function train(
       const seconds = (performance.now() - started) / 1000
       const remaining = (seconds * (epochs - epoch)) / (epoch - before)
       options.onProgress?.({ fraction, remaining })
-      const every = options.checkpoints?.every ?? 1
-      if (options.checkpoints && (epoch % every === 0 || epoch === epochs)) {
-        const { state } = await ask({ do: 'save' })
-        await checkpoint(options.checkpoints.folder, core, setup, history, state as TrainingState)
+      const every = checkpoints?.every ?? 1
+      if (checkpoints && (epoch % every === 0 || epoch === epochs)) {
+        await checkpoint(checkpoints.folder, core, setup, history, await save(), !checkpoints.at)
       }
     }
-    const { state } = await ask({ do: 'save' })
-    return resultOf(core, setup, history, state as TrainingState)
+    return resultOf(core, setup, history, await save())
   } finally {
     await ask({ do: 'end' }, false).catch(() => {})
   }
@@ -211,34 +251,6 @@ async function setupOf(
     test,
     draws: options.epochs * (options.samplesPerEpoch ?? x.samples),
   }
-}
-
-function targetsOf(
-  { data, shape }: NdArray,
-  loss: Loss,
-  samples: number,
-  outputs: number,
-  argument: string,
-): Targets {
-  const numbers = Array.from(data as ArrayLike<number | bigint>, Number)
-  if (loss === 'cross-entropy') {
-    if (shape.length !== 1 || numbers.length !== samples) {
-      throw mismatch(argument, `${samples} classes`, `an array (${shape.join(', ')})`)
-    }
-    const bad = numbers.find((label) => !Number.isInteger(label) || label < 0 || label >= outputs)
-    if (bad !== undefined) throw badArgument(argument, `classes from 0 to ${outputs - 1}`, bad)
-    return Int32Array.from(numbers)
-  }
-  const fits =
-    numbers.length === samples * outputs &&
-    shape[0] === samples &&
-    (shape.length === 2 || (shape.length === 1 && outputs === 1))
-  if (!fits) {
-    throw mismatch(argument, `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
-  }
-  const bad = numbers.find((value) => !Number.isFinite(value))
-  if (bad !== undefined) throw badArgument(argument, 'finite numbers', bad)
-  return Float32Array.from(numbers)
 }
 
 function reportOf(
@@ -303,8 +315,24 @@ async function checkpoint(
   setup: TrainingSetup,
   history: EpochReport[],
   state: TrainingState,
+  withWeights: boolean,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  const epoch = history.length
+  if (withWeights) {
+    await writeWeights(folder, `weights-${epoch}`, core, setup, state, { epoch })
+  }
+  const { arrays, metadata } = stateTensors(setup, history, state)
+  await writeSafetensors(join(folder, 'state.safetensors'), arrays, { metadata })
+}
+
+async function writeWeights(
+  folder: string,
+  name: string,
+  core: Core,
+  setup: TrainingSetup,
+  state: TrainingState,
+  moment: { epoch: number } | { step: number },
+): Promise<void> {
   const trained = weightsOf(core, state)
   // Whole checkpoints of the network, so that withParameters takes them.
   const tensors = new Map<string, NdArray>()
@@ -314,15 +342,7 @@ async function checkpoint(
     const moved = change && own.map((value, e) => value + (change[e] as number))
     tensors.set(name, { data: (setup.model === 'full' ? change : moved) ?? own, shape: [...shape] })
   }
-  const metadata = { model: setup.model, epoch: String(history.length) }
-  await writeSafetensors(join(folder, `weights-${history.length}.safetensors`), tensors, {
-    metadata,
-  })
-  const { arrays, metadata: told } = stateTensors(setup, history, state)
-  await writeSafetensors(join(folder, 'state.safetensors'), arrays, { metadata: told })
-}
-
-function wholeNumber(name: string, value: number, low: number, high: number): void {
-  if (Number.isInteger(value) && value >= low && value <= high) return
-  throw badArgument(name, `a whole number from ${low} to ${high}`, value)
+  const [[kind, count]] = Object.entries(moment) as [[string, number]]
+  const metadata = { model: setup.model, [kind]: String(count) }
+  await writeSafetensors(join(folder, `${name}.safetensors`), tensors, { metadata })
 }

@@ -132,6 +132,42 @@ test('a linearised network under full gradient descent follows the closed form',
   })
 })
 
+test('momentum and the cosine schedule follow the closed form, too', async (t) => {
+  const random = new Random(14)
+  const network = await load(t, mlp(random, [4, 10, 1]))
+  const x = samples(random, [6, 4])
+  const y = samples(random, [6, 1])
+  const [rate, momentum, steps] = [0.01, 0.8, 40]
+  const { weights } = await train(
+    network,
+    { x, target: y },
+    {
+      ...{ model: 'fixed', loss: 'squared', epochs: steps, batch: 6, schedule: 'cosine' },
+      optimizer: { kind: 'sgd', learningRate: rate, momentum },
+    },
+  )
+  const predicted = await network.linearize().predict(x, weights)
+  const { data: kernel } = await network.ntk(x)
+  const base = await network.run(x)
+  const residual = Array.from({ length: 6 }, (_, i) => Number(base.data[i]) - Number(y.data[i]))
+  // v ← μv + Kr/n, r ← r − ηv, η = rate·(1 + cos(πs/S))/2.
+  const velocity = new Float64Array(6)
+  for (let step = 0; step < steps; step += 1) {
+    const pull = residual.map((_, i) =>
+      residual.reduce((sum, r, j) => sum + ((kernel[i * 6 + j] as number) * r) / 6, 0),
+    )
+    const now = rate * Math.cos((Math.PI * step) / (2 * steps)) ** 2
+    pull.forEach((value, i) => {
+      velocity[i] = momentum * (velocity[i] as number) + value
+      residual[i] = (residual[i] as number) - now * (velocity[i] as number)
+    })
+  }
+  residual.forEach((value, i) => {
+    const found = (predicted.data[i] as number) - (y.data[i] as number)
+    t.true(Math.abs(found - value) < 1e-4, `${found} ${value}`)
+  })
+})
+
 test('training goes down, is the same for the same seed, and tells its best epoch', async (t) => {
   const { network, x, target } = await digits(t, 5)
   for (const model of ['full', 'fixed', 'adaptive'] as const) {
@@ -164,9 +200,9 @@ test('a resumed training ends at the same bits', async (t) => {
   const { network, x, target } = await digits(t, 6)
   const folder = await mkdtemp(join(tmpdir(), 'training-'))
   t.teardown(() => rm(folder, { recursive: true }))
-  for (const model of ['full', 'adaptive'] as const) {
-    for (const optimizer of [optimizers.sgd, optimizers.adam] as OptimizerOptions[]) {
-      const options: TrainOptions = { ...settings, model, optimizer }
+  for (const model of ['full', 'fixed', 'adaptive'] as const) {
+    for (const optimizer of Object.values(optimizers)) {
+      const options: TrainOptions = { ...settings, model, optimizer, test: { x, target } }
       const whole = await train(network, { x, target }, options)
       const controller = new AbortController()
       const stopped = train(
@@ -198,7 +234,7 @@ test('a resumed training ends at the same bits', async (t) => {
       t.deepEqual(resumed.history, whole.history)
     }
   }
-  const other = { ...settings, model: 'fixed' as const, resume: join(folder, 'state.safetensors') }
+  const other = { ...settings, model: 'full' as const, resume: join(folder, 'state.safetensors') }
   await t.throwsAsync(train(network, { x, target }, other), { code: 'BAD_FILE' })
 })
 
@@ -215,11 +251,38 @@ test('checkpoints are networks that withParameters takes', async (t) => {
   for (const [name, { data }] of weights) t.deepEqual(trained.weight(name).data, data)
 })
 
-test('an epoch of fewer samples draws others every time', async (t) => {
+test('an epoch of fewer samples draws others every time, each once', async (t) => {
   const { network, x, target } = await digits(t, 8)
   const options = { ...settings, samplesPerEpoch: 16 }
-  const { history } = await train(network, { x, target }, options)
-  t.is(history.length, 6)
+  // Outputs are 0 and nothing moves: the loss tells which samples were drawn, a power of 4 each.
+  const still = await network.withParameters(
+    new Map(network.parameters.map(({ name, count }) => [name, new Float32Array(count)])),
+  )
+  t.teardown(() => still.dispose())
+  const few = { data: x.data.slice(0, 10 * 5), shape: [10, 5] }
+  const powers = Float32Array.from({ length: 30 }, (_, e) => (e % 3 === 0 ? 2 ** (e / 3) : 0))
+  const drawn = async (samplesPerEpoch: number | undefined) => {
+    const { history } = await train(
+      still,
+      { x: few, target: { data: powers, shape: [10, 3] } },
+      {
+        ...settings,
+        loss: 'squared',
+        batch: 2,
+        samplesPerEpoch,
+        optimizer: { kind: 'sgd', learningRate: 0 },
+      },
+    )
+    const count = samplesPerEpoch ?? 10
+    return history.map(({ trainLoss }) => {
+      const digits = Math.round(2 * count * trainLoss).toString(4)
+      return digits.padStart(10, '0')
+    })
+  }
+  t.deepEqual(new Set(await drawn(undefined)), new Set(['1111111111']))
+  const draws = await drawn(4)
+  for (const draw of draws) t.is([...draw].sort().join(''), '0000001111')
+  t.true(new Set(draws).size > 3, draws.join())
   await t.throwsAsync(train(network, { x, target }, { ...options, samplesPerEpoch: 41 }), {
     message: /samplesPerEpoch/,
   })
@@ -283,6 +346,17 @@ test('wrong calls are refused', async (t) => {
   await refused({}, { data: Int32Array.from({ length: 40 }, () => 3), shape: [40] }, /classes/)
   await refused({}, { data: new Int32Array(39), shape: [39] }, /40 classes/)
   await refused({ loss: 'squared' }, { data: new Float32Array(40), shape: [40] }, /\(40, 3\)/)
+  await refused({}, { data: new Int32Array(40), shape: [41] }, /shape \(41\) for target/)
+  await refused({}, undefined as never, /for target/)
+  await refused({ schedule: 'linear' as 'cosine' }, target, /constant or cosine/)
+  await refused({ seed: Number.NaN }, target, /options\.seed/)
+  await refused({ optimizer: undefined as never }, target, /options\.optimizer/)
+  await refused({ checkpoints: {} as never }, target, /checkpoints\.folder/)
+  const folder = join(tmpdir(), 'never')
+  await refused({ checkpoints: { folder, every: 0 } }, target, /checkpoints\.every/)
+  await refused({ checkpoints: { folder, at: [0.5] } }, target, /checkpoints\.at/)
+  // A file is where the folder would be.
+  await refused({ checkpoints: { folder: process.execPath } }, target, /Cannot make the folder/)
   await refused({ batch: 41 }, target, /batch/)
   await refused({ epochs: 0 }, target, /epochs/)
   await refused({ evaluateEvery: 0.5 }, target, /evaluateEvery/)

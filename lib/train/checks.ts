@@ -1,0 +1,94 @@
+// Options and targets of a training, refused before anything is computed.
+import { mkdir } from 'node:fs/promises'
+import type { NdArray } from '../arrays/index.js'
+import { badArgument, mismatch, TangentError } from '../errors.js'
+import type { Loss, Targets } from './loss.js'
+import { checkOptimizer } from './optimizer.js'
+import type { LabelledSamples, TrainOptions } from './train.js'
+
+/** @throws TangentError BAD_ARGUMENT for what does not depend on the network or the samples. */
+export function checkOptions(data: LabelledSamples, options: TrainOptions): void {
+  given('data', '{ x, target }', data)
+  given('options', 'an object', options)
+  given('options.optimizer', 'an object', options.optimizer)
+  checkOptimizer(options.optimizer)
+  const { epochs, evaluateEvery, seed, schedule, checkpoints, resume } = options
+  const most = Number.MAX_SAFE_INTEGER
+  wholeNumber('options.epochs', epochs, 1, most)
+  if (evaluateEvery !== undefined) wholeNumber('options.evaluateEvery', evaluateEvery, 1, most)
+  if (seed !== undefined) wholeNumber('options.seed', seed, 0, most)
+  if (schedule !== undefined && schedule !== 'constant' && schedule !== 'cosine') {
+    throw badArgument('options.schedule', 'constant or cosine', schedule)
+  }
+  if (resume !== undefined && typeof resume !== 'string') {
+    throw badArgument('options.resume', 'the path of a file', resume)
+  }
+  if (checkpoints === undefined) return
+  given('options.checkpoints', '{ folder, every, at }', checkpoints)
+  const { folder, every, at } = checkpoints
+  if (typeof folder !== 'string' || folder === '') {
+    throw badArgument('options.checkpoints.folder', 'the path of a folder', folder)
+  }
+  if (every !== undefined) wholeNumber('options.checkpoints.every', every, 1, most)
+  if (at === undefined) return
+  if (!Array.isArray(at)) throw badArgument('options.checkpoints.at', 'a list of steps', at)
+  for (const step of at) wholeNumber('options.checkpoints.at', step, 0, most)
+}
+
+/**
+ * Makes the folder of checkpoints, before the training that is to fill it.
+ * @throws TangentError FAILED
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    const { message } = error as Error
+    throw new TangentError('FAILED', `Cannot make the folder ${folder}: ${message}.`, {
+      cause: error,
+    })
+  }
+}
+
+/** Classes or numbers of the samples, checked against the loss and the outputs. */
+export function targetsOf(
+  target: NdArray,
+  loss: Loss,
+  samples: number,
+  outputs: number,
+  argument: string,
+): Targets {
+  given(argument, 'an array { data, shape }', target)
+  const { data, shape } = target
+  if (shape.reduce((product, size) => product * size, 1) !== data.length) {
+    throw mismatch(argument, `numbers for its shape (${shape.join(', ')})`, `${data.length}`)
+  }
+  const numbers = Array.from(data as ArrayLike<number | bigint>, Number)
+  if (loss === 'cross-entropy') {
+    if (shape.length !== 1 || numbers.length !== samples) {
+      throw mismatch(argument, `${samples} classes`, `an array (${shape.join(', ')})`)
+    }
+    const bad = numbers.find((label) => !Number.isInteger(label) || label < 0 || label >= outputs)
+    if (bad !== undefined) throw badArgument(argument, `classes from 0 to ${outputs - 1}`, bad)
+    return Int32Array.from(numbers)
+  }
+  const fits =
+    numbers.length === samples * outputs &&
+    shape[0] === samples &&
+    (shape.length === 2 || (shape.length === 1 && outputs === 1))
+  if (!fits) {
+    throw mismatch(argument, `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
+  }
+  const bad = numbers.find((value) => !Number.isFinite(value))
+  if (bad !== undefined) throw badArgument(argument, 'finite numbers', bad)
+  return Float32Array.from(numbers)
+}
+
+export function wholeNumber(name: string, value: number, low: number, high: number): void {
+  if (Number.isInteger(value) && value >= low && value <= high) return
+  throw badArgument(name, `a whole number from ${low} to ${high}`, value)
+}
+
+function given(name: string, expected: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw badArgument(name, expected, value)
+}
