@@ -8,6 +8,7 @@ export type {
   Checkpoint,
   CheckpointAlignment,
   KernelChange,
+  KernelMargin,
   KernelMeasures,
   KernelSplitWeights,
   TargetAlignment,

@@ -11,6 +11,7 @@ import { native } from '../native.js'
 import type { Network } from '../network.js'
 import { stages } from '../progress.js'
 import { CheckpointReader, type Checkpoints, type Loaded } from './checkpoints.js'
+import { marginOf } from './margin.js'
 import { type MeasureSetup, measure, named, spectrumBytes } from './measures.js'
 import { KernelSets } from './sets.js'
 import { labelsFactor, learnedFactor, learnedOutputs, type Outputs } from './targets.js'
@@ -192,8 +193,11 @@ class Along {
     })
     const end = performance.now()
     onProgress(1)
-    const [whole, ...others] = found as [KernelMeasures, ...KernelMeasures[]]
     const kernels = blocks.map(({ data }) => this.#kernel(data))
+    const [whole, ...others] = found.map((one, k) => ({
+      ...one,
+      margin: marginOf(kernels[k] as TangentKernel, this.#learned),
+    })) as [KernelMeasures, ...KernelMeasures[]]
     return {
       index,
       name,

@@ -3,6 +3,7 @@ import { type CallOptions, threadCount } from '../core.js'
 import { badArgument, mismatch } from '../errors.js'
 import type { TangentKernel } from '../kernel.js'
 import { parseBytes, roomBeside } from '../memory.js'
+import { marginOf } from './margin.js'
 import { measure, spectrumBytes } from './measures.js'
 import { labelsFactor, learnedFactor, learnedOutputs } from './targets.js'
 import type { AlongOptions, KernelMeasures } from './types.js'
@@ -80,5 +81,5 @@ export async function measureKernel(
     options.signal,
   )
   const [found] = await result
-  return found as KernelMeasures
+  return { ...(found as KernelMeasures), margin: marginOf(kernel, values) }
 }

@@ -1,6 +1,7 @@
 import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch } from '../errors.js'
 import type { TangentKernel } from '../kernel.js'
+import type { KernelMargin } from './types.js'
 
 /** Options of {@link diagonalByMargin}. */
 export interface MarginOptions {
@@ -69,6 +70,16 @@ export function diagonalByMargin(
     peak: Math.max(...diagonal) / middle,
     correlation: correlation(ranks(margin), ranks(diagonal)),
   }
+}
+
+/** Of ŷ (N, O): null where that or the diagonal tells nothing. */
+export function marginOf(kernel: TangentKernel, learned: Float64Array | null): KernelMargin | null {
+  if (!learned) return null
+  const [samples = 0] = kernel.shape
+  const shape = [samples, learned.length / samples]
+  const { margin, near, peak, correlation } = diagonalByMargin(kernel, { data: learned, shape })
+  if (margin.every((value) => value === margin[0]) || !Number.isFinite(peak)) return null
+  return { near, peak, correlation: Number.isNaN(correlation) ? null : correlation }
 }
 
 function margins(

@@ -37,7 +37,7 @@ export function measure(
   questions: readonly Question[],
   setup: MeasureSetup,
   signal?: AbortSignal,
-): { result: Promise<KernelMeasures[]>; settled: Promise<void> } {
+): { result: Promise<Omit<KernelMeasures, 'margin'>[]>; settled: Promise<void> } {
   const { rows, learned, labels, top, threads, atOnce } = setup
   const targets = [learned, labels].filter((factor) => factor !== null)
   const work = call(signal, (control) =>
@@ -77,7 +77,7 @@ function read(
   found: NativeKernelMeasures,
   { learned, labels }: MeasureSetup,
   { spectrum, compared }: { spectrum: boolean; compared: boolean },
-): KernelMeasures {
+): Omit<KernelMeasures, 'margin'> {
   const targets = found.targets.map(
     ({ alignment, centred, energy }): TargetAlignment => ({
       alignment: defined(alignment),

@@ -53,6 +53,9 @@ function columns(top: readonly number[]): Column[] {
     ['weight_initial', (one) => one.split?.initial],
     ['weight_learned', (one) => one.split?.target],
     ['rest', (one) => one.split?.rest],
+    ['diagonal_near', (one) => one.margin?.near],
+    ['diagonal_peak', (one) => one.margin?.peak],
+    ['diagonal_margin_correlation', (one) => one.margin?.correlation],
   ]
 }
 

@@ -88,6 +88,19 @@ export interface KernelSplitWeights {
   rest: number | null
 }
 
+/**
+ * The diagonal of a kernel against the margin of ŷ, as {@link diagonalByMargin} measures it (a score's
+ * size, or how far the largest of several is above the next).
+ */
+export interface KernelMargin {
+  /** Mean diagonal of the 5 % of samples with the least margin, over the median of all. */
+  near: number
+  /** Largest diagonal over the median of all. */
+  peak: number
+  /** Spearman's correlation of margin and diagonal; null for a constant diagonal. */
+  correlation: number | null
+}
+
 /** What is measured of one kernel of n rows. */
 export interface KernelMeasures {
   /** tr K. */
@@ -113,6 +126,8 @@ export interface KernelMeasures {
   previous: KernelChange | null
   /** Null where ŷ is not known. */
   split: KernelSplitWeights | null
+  /** Null where ŷ is not known or has the same margin everywhere, and where the median is zero. */
+  margin: KernelMargin | null
 }
 
 /** What is measured at one checkpoint. */

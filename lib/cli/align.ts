@@ -20,6 +20,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { checkFolder } from './places.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -80,6 +81,7 @@ export const alignCommand: CommandDefinition = {
   ],
   async run(session, [model = '', ...paths], options: Options) {
     const { by, kernel, method, top, spectrum, outputs } = options
+    await checkFolder(options.out, '--out')
     const files = await checkpointFiles(paths)
     await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network)

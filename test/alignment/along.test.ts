@@ -205,6 +205,32 @@ test('every measure is what its definition says, in total and by part', async (t
             top,
           )
         }
+        // The margin of ŷ: how far its largest score is above the next.
+        const margins = classes.map((_, i) => {
+          const [first = 0, second = 0] = [...learned.data.slice(i * o, (i + 1) * o)].sort(
+            (a, b) => b - a,
+          )
+          return first - second
+        })
+        const nearest = margins.indexOf(Math.min(...margins))
+        for (const [name, matrix] of kernels) {
+          const own = matrix.map((row, r) => row[r] as number)
+          const diagonal = classes.map((_, i) =>
+            kernel === 'trace'
+              ? (own[i] as number)
+              : own.slice(i * o, (i + 1) * o).reduce((sum, value) => sum + value, 0),
+          )
+          const middle = [...diagonal].sort((a, b) => a - b)[(n - 1) / 2] as number
+          const { margin } =
+            name === 'total' ? item.total : (item.parts.get(name) as KernelMeasures)
+          // Of a dead layer there is no middle to compare with.
+          if (middle === 0) {
+            t.is(margin, null)
+            continue
+          }
+          near(margin?.near, (diagonal[nearest] as number) / middle, `${name} near`)
+          near(margin?.peak, Math.max(...diagonal) / middle, `${name} peak`)
+        }
         t.is(item.total.previous === null, item.index === 0)
         previous = kernels
       }
@@ -366,5 +392,6 @@ test('a small turn is not lost to rounding', async (t) => {
   t.true((rotation as number) > 0 && (rotation as number) < 1e-8)
   t.true((angle as number) <= 1.01 * (distance as number))
   t.is(second?.total.learned, null)
+  t.is(second?.total.margin, null)
   t.is(second?.total.split, null)
 })

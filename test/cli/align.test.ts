@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,6 +70,9 @@ test('align: a folder of checkpoints becomes JSON, CSV and eigenvalues', async (
   t.true(found.checkpoints[4].total.initial.distance > 0)
   t.deepEqual(Object.keys(found.checkpoints[1].parts), ['l.0', 'l.1'])
   t.is(found.checkpoints[1].total.labels.energy.length, 2)
+  for (const { margin } of [found.checkpoints[4].total, found.checkpoints[4].parts['l.1']]) {
+    t.true(margin.near > 0 && margin.peak >= margin.near)
+  }
   const lines = (await readFile(join(out, 'alignment.csv'), 'utf8')).trimEnd().split('\n')
   t.is(lines.length, 1 + 5 * 3)
   t.true(lines.every((line) => line.split(',').length === lines[0]?.split(',').length))
@@ -97,6 +101,19 @@ test('what does not fit is one sentence and exit 2', async (t) => {
   const state = join(steps, 'state.safetensors')
   await refused(['align', model, state, '--input', x], /state\.safetensors/)
   await refused(['align', model, out, '--input', x], /out/)
+  await refused(['align', model, join(steps, 'no.onnx'), '--input', x], /no\.onnx/)
+  const target = ['--input', x, '--target', x.replace('x.npy', 'short.npy')]
+  await writeNpy(target[3] as string, { data: new Int32Array(3), shape: [3] })
+  await refused(['align', model, steps, ...target], /\(3\)/)
+  await refused(['probe', model, '--checkpoints', steps, ...target], /\(3\)/)
+  await refused(['probe', model, '--checkpoints', state, '--input', x], /state\.safetensors/)
+  t.false(existsSync(out))
+  // The place is looked at before the work.
+  const blocked = await t.throwsAsync<Error & { code: number; stderr: string }>(
+    run(process.execPath, [main, 'align', model, steps, '--input', x, '--out', model]),
+  )
+  t.is(blocked?.code, 2)
+  t.regex(blocked?.stderr ?? '', /folder for --out but .* is a file/)
   await refused(
     ['align', model, join(steps, '..', 'steps', '..'), '--input', x, '--learned', 'target'],
     /target/,
@@ -120,4 +137,5 @@ test('probe --checkpoints: the report follows the training', async (t) => {
   t.true(Math.abs(last / (trace as number) - 1) < 1e-4)
   const page = await readFile(join(out, 'report.html'), 'utf8')
   t.true(page.includes('id="training"'))
+  t.true(page.includes('id="along-margin"') && page.includes('id="along-margin-0"'))
 })

@@ -125,6 +125,15 @@ function panels({ top, learned, checkpoints }: ProbeTraining): Panel[] {
       note: '‖w₀K₀‖ (blue), ‖w₁K_ŷ‖ (orange) and the rest (dashed), each over ‖K‖',
       curves: splitCurves,
     },
+    {
+      id: 'along-margin',
+      title: 'Diagonal near the boundary',
+      note: 'K(x, x) over its median: its largest (dashed), and the mean of the 5 % with the least margin of ŷ',
+      curves: [
+        { label: 'largest', color: blue, dash: '5 4', value: (m) => m.margin?.peak },
+        { label: 'near the boundary', color: orange, value: (m) => m.margin?.near },
+      ],
+    },
   ]
 }
 
@@ -136,7 +145,13 @@ const splitCurves: Panel['curves'] = [
 ]
 
 /** Whole-kernel curves, then those of which each layer gets a small multiple. */
-const layerPanels = ['along-alignment', 'along-distance', 'along-rank', 'along-split']
+const layerPanels = [
+  'along-alignment',
+  'along-distance',
+  'along-rank',
+  'along-split',
+  'along-margin',
+]
 
 function curvesOf(panel: Panel, part: number): Curve[] {
   return panel.curves.map(({ value, ...rest }) => ({
