@@ -3,6 +3,7 @@ import { averageKernel } from '../average.js'
 import type { KernelSplit } from '../calls/ntk.js'
 import type { QuadratureRule } from '../calls/path.js'
 import type { KernelKind, TangentKernel } from '../kernel.js'
+import { checkpointFiles } from './checkpoints.js'
 import {
   type CommandDefinition,
   derivativeOptions,
@@ -28,15 +29,18 @@ interface Options extends NetworkOptions {
 
 export const averageCommand: CommandDefinition = {
   name: 'average',
-  arguments: '<model0> <model1>',
-  summary: 'write the kernel of features averaged between two sets of weights',
+  arguments: '<model0> <checkpoints...>',
+  summary: 'write the kernel of features averaged between two sets of weights, or along several',
   examples: [
     'average start.onnx trained.onnx --input x.npy --out average.npy',
     'average model.onnx trained.safetensors --input x.npy --points 20 --rule gauss-legendre --out k.npy',
+    'average model.onnx training/ --input x.npy --points 5 --by layer --out kernels/',
   ],
   options: [
     inputOption(),
-    new Option('--points <n>', 'nodes of the quadrature').default(50).argParser(Number),
+    new Option('--points <n>', 'nodes of the quadrature on each piece of the path')
+      .default(50)
+      .argParser(Number),
     new Option('--rule <rule>', 'midpoints of equal parts, or Gauss–Legendre nodes')
       .choices(['uniform', 'gauss-legendre'])
       .default('uniform'),
@@ -44,14 +48,16 @@ export const averageCommand: CommandDefinition = {
     new Option('--out <path>', 'a .npy file; with --by a folder').makeOptionMandatory(),
     ...derivativeOptions(),
   ],
-  async run(session, [model0 = '', model1 = ''], options: Options) {
+  async run(session, [model0 = '', ...checkpoints], options: Options) {
+    const files = await checkpointFiles(checkpoints)
     await withNetwork(model0, options, {}, async (network0) => {
       const x = await readInputs(options.input, network0)
-      const network1 = await network0.withParameters(model1)
+      const path = [network0]
       try {
+        for (const file of files) path.push(await network0.withParameters(file))
         const { kernel: kind, points, rule, by, out } = options
         const { kernel, parts, residual } = await watched(session, options, (watch) =>
-          averageKernel(network0, network1, x, { ...watch, kernel: kind, points, rule, by }),
+          averageKernel(path, undefined, x, { ...watch, kernel: kind, points, rule, by }),
         )
         if (parts) {
           const describe = (name: string) => {
@@ -65,7 +71,7 @@ export const averageCommand: CommandDefinition = {
         const { absolute, relative } = residual
         session.say(
           `Wrote the path-averaged ${kind} kernel of shape (${kernel.shape.join(', ')}) to ${out}\n` +
-            `Residual of f1 − f0 = F̄·Δθ with ${points} points: ${absolute.toPrecision(4)} (${(100 * relative).toPrecision(3)} % of the change)`,
+            `Residual of f1 − f0 = F̄·Δθ with ${points} points${files.length > 1 ? ` on each of ${files.length} pieces` : ''}: ${absolute.toPrecision(4)} (${(100 * relative).toPrecision(3)} % of the change)`,
         )
         session.result({
           kernel: kind,
@@ -73,11 +79,12 @@ export const averageCommand: CommandDefinition = {
           trace: kernel.trace(),
           points,
           rule,
+          pieces: files.length,
           residual: { absolute, relative },
           ...(parts ? { by, parts: parts.size, folder: out } : { file: out }),
         })
       } finally {
-        await network1.dispose()
+        for (const network of path.slice(1)) await network.dispose()
       }
     })
   },

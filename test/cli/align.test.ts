@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { type ProbeReport, readNpy, train, writeNpy } from '../../lib/index.js'
+import {
+  averageKernel,
+  Network,
+  type ProbeReport,
+  readNpy,
+  train,
+  writeNpy,
+} from '../../lib/index.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { Random } from '../support/onnx.js'
 
@@ -138,4 +145,24 @@ test('probe --checkpoints: the report follows the training', async (t) => {
   const page = await readFile(join(out, 'report.html'), 'utf8')
   t.true(page.includes('id="training"'))
   t.true(page.includes('id="along-margin"') && page.includes('id="along-margin-0"'))
+})
+
+test('average: along a folder of checkpoints, piece by piece', async (t) => {
+  const { model, steps, x, out } = await made(t)
+  const args = [main, 'average', model, steps, '--input', x, '--points', '4', '--json']
+  const { stdout } = await run(process.execPath, [...args, '--out', `${out}.npy`])
+  const found = JSON.parse(stdout)
+  t.is(found.pieces, 4)
+  const network = await Network.load(model)
+  t.teardown(() => network.dispose())
+  const path = [network]
+  for (const epoch of [3, 6, 9, 12]) {
+    const next = await network.withParameters(join(steps, `weights-${epoch}.safetensors`))
+    t.teardown(() => next.dispose())
+    path.push(next)
+  }
+  const input = await readNpy(x)
+  const { kernel, residual } = await averageKernel(path, undefined, input, { points: 4 })
+  t.deepEqual((await readNpy(`${out}.npy`)).data, kernel.data)
+  t.is(found.residual.relative, residual.relative)
 })

@@ -32,14 +32,21 @@ async function between(network0: Network, network1: Network, at: number): Promis
   return network0.withParameters(values)
 }
 
-/** F̄F̄ᵀ from Jacobians that were formed and averaged in double. */
-async function byJacobians(network0: Network, network1: Network, x: NdArray, points: number) {
+/** F̄F̄ᵀ, of some parameters, from Jacobians that were formed and averaged in double. */
+async function byJacobians(
+  network0: Network,
+  network1: Network,
+  x: NdArray,
+  points: number,
+  names?: readonly string[],
+) {
   const sums = new Map<string, Float64Array>()
   let rows = 0
   for (let k = 0; k < points; k += 1) {
     const network = await between(network0, network1, (k + 0.5) / points)
     for (const [name, { data, shape }] of await network.jacobian(x)) {
       rows = (shape[0] as number) * (shape[1] as number)
+      if (names && !names.includes(name)) continue
       const sum = sums.get(name) ?? new Float64Array(data.length)
       for (let e = 0; e < sum.length; e += 1)
         sum[e] = (sum[e] as number) + (data[e] as number) / points
@@ -84,6 +91,13 @@ test('the averaged kernel is that of averaged Jacobians, whatever the method and
       ...options,
     })
     t.true(relativeError(kernel, truth) < 1e-5, JSON.stringify(options))
+    for (const [part, { data: own }] of parts ?? []) {
+      const names = network0.parameters.flatMap(({ name, layer }) =>
+        name === part || layer === part ? [name] : [],
+      )
+      const alone = { data: await byJacobians(network0, network1, x, 6, names), shape: truth.shape }
+      t.true(relativeError({ data: own, shape: truth.shape }, alone) < 1e-5, part)
+    }
     t.is(parts?.size, options.by === 'layer' ? 3 : options.by === 'parameter' ? 6 : undefined)
     t.true(residual.relative < 0.2)
   }
