@@ -185,6 +185,10 @@ Shaped AdaptiveFit::described(size_t block) const {
                Accuracy::full);
 }
 
+void AdaptiveFit::add_fit(const double* b, double* fit) const {
+  for (size_t i = 0; i < rules_.size(); ++i) features_[i]->apply(b + offsets_[i], fit);
+}
+
 double AdaptiveFit::misfit_of(const std::vector<double>& x) const {
   double total = 0;
   for (int64_t r = 0; r < rows_; ++r) {
@@ -361,10 +365,9 @@ const Iteration& AdaptiveFit::iterate(const Control& control) {
 // Extrapolation carries the fit along with B; over hundreds of steps rounding drives them apart,
 // and an objective that is too low by that would hide every further step.
 void AdaptiveFit::refresh() {
-  std::vector<double> x(x_.begin(), x_.end());
+  std::vector<double> x = x_;
   std::fill(x.begin() + size_, x.end(), 0.0);
-  for (size_t i = 0; i < rules_.size(); ++i)
-    features_[i]->apply(x.data() + offsets_[i], x.data() + size_);
+  add_fit(x.data(), x.data() + size_);
   const double misfit = misfit_of(x);
   const double objective = last_.penalty + (options_.ridge > 0 ? misfit / options_.ridge : 0);
   // More than that is the kernel's condition, which no other step mends.

@@ -81,6 +81,8 @@ class AdaptiveFit {
     std::vector<Shaped> shaped;
     double penalty = 0, misfit = 0, objective = 0;
   };
+  // fit (rows) += what B of all blocks says of the targets.
+  void add_fit(const double* b, double* fit) const;
   double misfit_of(const std::vector<double>& x) const;
   void evaluate(Point& point) const;
   void solve(const Control& control, Point& point);

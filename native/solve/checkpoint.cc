@@ -212,8 +212,7 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
 void AdaptiveFit::check_agreement(const std::vector<double>& b,
                                   const std::vector<double>& fit) const {
   std::vector<double> own(rows_);
-  for (size_t i = 0; i < rules_.size(); ++i)
-    features_[i]->apply(b.data() + offsets_[i], own.data());
+  add_fit(b.data(), own.data());
   double scale = 0, miss = 0;
   for (int64_t r = 0; r < rows_; ++r) {
     scale = std::max({scale, std::abs(fit[r]), std::abs(residual_[r])});

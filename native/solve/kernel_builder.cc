@@ -23,14 +23,10 @@ const FactoredFeatures* factors_of(const Features& features) {
 
 void clear(const Tiles& target) {
   const Grid& grid = target.grid();
-  parallel_for(grid.count(), 1, [&](int64_t first, int64_t last) {
-    for (int64_t t = first; t < last; ++t) {
-      int64_t i, j;
-      grid.place(t, &i, &j);
-      const Tile tile = target.at(t, i, j);
-      for (int64_t r = 0; r < grid.size(i) * target.unit(); ++r)
-        std::fill_n(tile.data + r * tile.stride, grid.size(j) * target.unit(), 0.0);
-    }
+  for_tiles(grid, [&](int64_t t, int64_t i, int64_t j) {
+    const Tile tile = target.at(t, i, j);
+    for (int64_t r = 0; r < grid.size(i) * target.unit(); ++r)
+      std::fill_n(tile.data + r * tile.stride, grid.size(j) * target.unit(), 0.0);
   });
 }
 
@@ -46,13 +42,9 @@ void reflect(const Tile& tile, const Tile& to, int64_t rows, int64_t cols, bool 
 
 void mirror(const Tiles& matrix) {
   const Grid& grid = matrix.grid();
-  parallel_for(grid.count(), 1, [&](int64_t first, int64_t last) {
-    for (int64_t t = first; t < last; ++t) {
-      int64_t i, j;
-      grid.place(t, &i, &j);
-      reflect(matrix.at(t, i, j), matrix.at(t, j, i), grid.size(i) * matrix.unit(),
-              grid.size(j) * matrix.unit(), i == j);
-    }
+  for_tiles(grid, [&](int64_t t, int64_t i, int64_t j) {
+    reflect(matrix.at(t, i, j), matrix.at(t, j, i), grid.size(i) * matrix.unit(),
+            grid.size(j) * matrix.unit(), i == j);
   });
 }
 

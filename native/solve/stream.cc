@@ -124,19 +124,15 @@ size_t stream_bytes(const Features& features) {
 void add_products(const double* x, int64_t width, const Tiles& target) {
   const Grid& grid = target.grid();
   const int64_t unit = target.unit();
-  parallel_for(grid.count(), 1, [&](int64_t first, int64_t last) {
-    for (int64_t t = first; t < last; ++t) {
-      int64_t i, j;
-      grid.place(t, &i, &j);
-      const Tile tile = target.at(t, i, j);
-      const double* a = x + grid.first(i) * unit * width;
-      const double* b = x + grid.first(j) * unit * width;
-      if (i == j) {
-        lapack::rank_update(grid.size(i) * unit, width, 1, a, width, 1, tile.data, tile.stride);
-      } else {
-        blas::gemm(false, true, grid.size(i) * unit, grid.size(j) * unit, width, 1.0, a, width, b,
-                   width, 1.0, tile.data, tile.stride);
-      }
+  for_tiles(grid, [&](int64_t t, int64_t i, int64_t j) {
+    const Tile tile = target.at(t, i, j);
+    const double* a = x + grid.first(i) * unit * width;
+    const double* b = x + grid.first(j) * unit * width;
+    if (i == j) {
+      lapack::rank_update(grid.size(i) * unit, width, 1, a, width, 1, tile.data, tile.stride);
+    } else {
+      blas::gemm(false, true, grid.size(i) * unit, grid.size(j) * unit, width, 1.0, a, width, b,
+                 width, 1.0, tile.data, tile.stride);
     }
   });
 }

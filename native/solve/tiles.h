@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/buffer.h"
+#include "core/parallel.h"
 #include "core/shape.h"
 
 namespace at::solve {
@@ -85,5 +86,17 @@ class Tiles {
   std::shared_ptr<Memory> block_;
   double* data_ = nullptr;
 };
+
+// body(t, i, j) for every tile of a grid, spread over the threads.
+template <class Body>
+void for_tiles(const Grid& grid, const Body& body) {
+  parallel_for(grid.count(), 1, [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; ++t) {
+      int64_t i, j;
+      grid.place(t, &i, &j);
+      body(t, i, j);
+    }
+  });
+}
 
 }  // namespace at::solve
