@@ -6,7 +6,7 @@ import { type CurvePlan, type CurvePoint, curvePlan, curves } from './curves.js'
 import type { DataSet } from './data.js'
 import { spread } from './figure13.js'
 import { page, picture } from './page.js'
-import { solverPoints } from './solver.js'
+import { foldsOf, solverPoints } from './solver.js'
 import { write } from './store.js'
 
 /** Read off the published figure (METHOD.md section 5), MNIST, `redrawn`. */
@@ -104,7 +104,7 @@ function caption(
       : 'the same n samples in every epoch'
   const solver =
     protocol === 'fixed-set'
-      ? ` Solver: squared loss on one-hot classes, ridge by the classes missed in ${scale === 'paper' ? 5 : 3}-fold cross-validation on the n samples.`
+      ? ` Solver: squared loss on one-hot classes, ridge by the classes missed in ${foldsOf(scale)}-fold cross-validation on the n samples.`
       : ''
   const other = scale === 'paper' ? '' : ' Not at the paper’s scale.'
   return `${net}, ${data0}; cross-entropy, ${rule}, ${rate}, batch ${range(a.batch, b.batch)}, ${range(a.epochs, b.epochs)} epochs, tested every ${range(a.evaluateEvery, b.evaluateEvery)}; the best tested epoch, chosen on the ${b.testSamples} test samples as in the paper. Mean and deviation of ${seeds} ${most === 1 ? 'seed' : 'seeds'}.${solver}${other}`

@@ -22,6 +22,9 @@ import type { DataSet, Images } from './data.js'
 
 export const solverModels = ['solver fixed', 'solver adaptive'] as const
 
+/** Of the cross-validation that chooses the ridge. */
+export const foldsOf = (scale: Context['scale']) => (scale === 'paper' ? 5 : 3)
+
 export interface SolverSettings {
   n: number
   seed: number
@@ -61,7 +64,7 @@ export async function solverPoints(
         n,
         seed,
         ridges: scale === 'paper' ? [1, 0.3, 0.1, 0.03, 0.01, 0.001] : [1, 0.1, 0.01],
-        folds: scale === 'paper' ? 5 : 3,
+        folds: foldsOf(scale),
         by: 'held-out classes',
         iterations: { paper: 200, quick: 40, tiny: 8 }[scale],
         testSamples: plan.settings(n).testSamples,
