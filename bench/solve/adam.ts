@@ -9,15 +9,15 @@ import type { FeatureBlock } from '../../lib/solve/features.js'
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 export interface AdamRun {
-  /** Of the best rate; Infinity where the gap was not reached. */
-  seconds: number
-  /** Spent in that run. */
-  limit: number
+  /** The step that reached the gap; null where none did. */
+  arrived: number | null
+  /** Seconds of a step, taken before the run. */
+  step: number
+  /** Given to it: as many as fit into its time. */
   steps: number
-  /** Relative to the optimum, at the end. */
-  gap: number
-  /** The same at a quarter and at half of the limit, where it came so far. */
+  /** Gap, relative to the optimum, at a quarter, at half and at the end of the steps. */
   along: number[]
+  /** The best one by shorter runs, and its schedule. */
   rate: number
   schedule: string
 }
@@ -30,7 +30,19 @@ function python(framework: Framework): string {
   return process.env.PYTHON ?? (existsSync(made) ? made : 'python3')
 }
 
-/** Runs it for `limit` seconds at most, after the rate was chosen by shorter runs. */
+export interface AdamOptions {
+  framework: Framework
+  /** Seconds: as many steps as fit into them. */
+  limit: number
+  /** For which the time of a step is taken. */
+  threads: number
+  /** That the steps are then made with. */
+  own: number
+  /** Seconds of a step, where it was taken before. */
+  step: number | undefined
+}
+
+/** Runs it, after the rate was chosen by shorter runs. */
 export async function adam(
   problem: {
     samples: number
@@ -40,9 +52,7 @@ export async function adam(
     ridge: number
     optimum: number
   },
-  limit: number,
-  threads: number,
-  framework: Framework,
+  { framework, ...options }: AdamOptions,
 ): Promise<AdamRun> {
   const folder = join(root, 'out/solve')
   rmSync(folder, { recursive: true, force: true })
@@ -71,18 +81,15 @@ export async function adam(
     described.push({ delta, h, ones })
   }
   await write('y.npy', targets, [samples * outputs])
-  const spec = { blocks: described, ridge, optimum, limit, threads, tolerance: 1e-6 }
+  const spec = { blocks: described, ridge, optimum, tolerance: 1e-6, ...options }
   writeFileSync(join(folder, 'spec.json'), JSON.stringify(spec))
   const script = join(root, 'bench/peers/python/adam_factors.py')
-  const { stdout, stderr, status, error } = spawnSync(
-    python(framework),
-    [script, folder, framework],
-    {
-      encoding: 'utf8',
-      env: process.env,
-    },
-  )
-  if (error || status !== 0) throw error ?? new Error(stderr.trim().split('\n').at(-1))
-  const found = JSON.parse(stdout.trim().split('\n').at(-1) as string)
-  return { ...found, seconds: found.seconds ?? Number.POSITIVE_INFINITY }
+  const { stdout, status, error } = spawnSync(python(framework), [script, folder, framework], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: process.env,
+  })
+  if (error) throw error
+  if (status !== 0) throw new Error(`${script} ended with ${status}`)
+  return JSON.parse(stdout.trim().split('\n').at(-1) as string)
 }

@@ -1,7 +1,8 @@
 // The adaptive solver on the issue's workloads: time to 1e-6 of the optimum, against the products
 // and factorisations that it cannot avoid and against Adam on the factors.
-// `npm run bench -- solve [WORKLOAD …] [--adam SECONDS [--framework torch|jax]]`: Adam gets that
-// long, where it is given.
+// `npm run bench -- solve [WORKLOAD …] [--adam SECONDS|TIMESx [--framework torch|jax]]`: Adam gets that
+// long, or that many times our time, where it is given, counted in steps of --adam-step seconds (else
+// taken at the start), which run on --adam-threads (all). What it says on the way goes to stderr.
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { NdArray } from '../../lib/index.js'
@@ -18,7 +19,12 @@ import { type Adjoint, floor, rates } from './floor.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { adam: { type: 'string' }, framework: { type: 'string', default: 'torch' } },
+  options: {
+    adam: { type: 'string' },
+    'adam-threads': { type: 'string' },
+    'adam-step': { type: 'string' },
+    framework: { type: 'string', default: 'torch' },
+  },
 })
 const threads = availableParallelism()
 const ridge = 1e-2
@@ -110,17 +116,25 @@ async function measure({ samples, outputs, network: make }: Case): Promise<void>
   const took = describe(features, adjointOf(features, blocks), model, iterations.slice(0, last + 1))
   if (!values.adam) return
   const problem = { samples, outputs: features.outputs, blocks, targets: y, ridge }
+  const limit = values.adam.endsWith('x')
+    ? Number(values.adam.slice(0, -1)) * took
+    : Number(values.adam)
   const framework = values.framework as Framework
-  const found = await adam(
+  const known = values['adam-step']
+  const { arrived, step, steps, along, rate, schedule } = await adam(
     { ...problem, optimum: model.objective },
-    Number(values.adam),
-    threads,
-    framework,
+    {
+      framework,
+      limit,
+      threads,
+      own: Number(values['adam-threads'] ?? threads),
+      step: known === undefined ? undefined : Number(known),
+    },
   )
-  const arrived = Number.isFinite(found.seconds)
-  const ratio = (arrived ? found.seconds : found.limit) / took
+  const theirs = step * (arrived ?? steps)
+  const none = arrived === null
   print(
-    `Adam on the factors (${framework}, float32, rate ${found.rate} ${found.schedule}): ${arrived ? seconds(found.seconds) : `not within ${found.limit} s`}, ${found.steps} steps, gap ${[...found.along, found.gap].map((gap) => gap.toExponential(1)).join(', ')} (at a quarter and half of it, and at the end): ${arrived ? '' : 'more than '}${ratio.toFixed(1)} times ours`,
+    `Adam on the factors (${framework}, float32, rate ${rate} ${schedule}): ${none ? 'not within ' : ''}${seconds(theirs)}, ${arrived ?? steps} steps of ${seconds(step)}, gap ${along.map((gap) => gap.toExponential(1)).join(', ')} (at a quarter and half of it, and at the end): ${none ? 'more than ' : ''}${(theirs / took).toFixed(1)} times ours`,
   )
 }
 

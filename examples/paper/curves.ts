@@ -53,6 +53,10 @@ export interface CurvePlan {
   rates: Readonly<Record<Model, readonly number[]>>
   /** Samples with which the rate is chosen; undefined: for each n with n. */
   rateSize: number | undefined
+  /** Rates tried beyond the list, one after the other, while the best is at its end. */
+  moreRates: number
+  /** How often a training is repeated with twice the epochs while its best epoch is the last. */
+  doublings: number
   settings(n: number): Pick<CurveSettings, 'batch' | 'epochs' | 'evaluateEvery' | 'testSamples'>
   width: number
 }
@@ -167,20 +171,52 @@ export async function chosenRate(
   const rates = plan.rates[settings.model]
   if (rates.length === 1) return rates[0] as number
   const n = plan.rateSize ?? settings.n
-  const errors: number[] = []
-  for (const learningRate of rates) {
+  const tried: { rate: number; error: number }[] = []
+  const attempt = async (rate: number) => {
     const own = {
       ...settings,
       n,
       ...plan.settings(n),
-      learningRate,
+      learningRate: rate,
       seed: 0,
       evaluated: 'validation',
     } as const
-    const run = await once(data, plan, own, context)
-    errors.push(run.best.error)
+    const { best } = await once(data, plan, own, context)
+    tried.push({ rate, error: best.error })
+    tried.sort((a, b) => a.rate - b.rate)
   }
-  return rates[errors.indexOf(Math.min(...errors))] as number
+  for (const rate of rates) await attempt(rate)
+  // The smaller of two equally good ones.
+  const best = () => tried.reduce((least, other) => (other.error < least.error ? other : least))
+  for (let more = 0; more < plan.moreRates; more += 1) {
+    const { rate } = best()
+    if (rate === tried.at(-1)?.rate) await attempt(neighbour(rate, 1))
+    else if (rate === tried[0]?.rate) await attempt(neighbour(rate, -1))
+    else break
+  }
+  return best().rate
+}
+
+/** The next of …, 0.01, 0.03, 0.1, 0.3, … */
+function neighbour(rate: number, step: 1 | -1): number {
+  const place = Math.round(2 * Math.log10(rate)) + step
+  return Number(`${place % 2 === 0 ? 1 : 3}e${Math.floor(place / 2)}`)
+}
+
+/** One training, or one longer that does not end at its best epoch. */
+async function longEnough(
+  data: DataSet,
+  plan: CurvePlan,
+  settings: CurveSettings,
+  context: Context,
+): Promise<{ run: CurveRun; epochs: number }> {
+  let { epochs } = settings
+  let run = await once(data, plan, settings, context)
+  for (let k = 0; k < plan.doublings && run.best.epoch === epochs; k += 1) {
+    epochs *= 2
+    run = await once(data, plan, { ...settings, epochs }, context)
+  }
+  return { run, epochs }
 }
 
 export function once(
@@ -215,7 +251,8 @@ export interface CurvePoint {
   n: number
   model: string
   learningRate: number
-  epochs: number
+  /** Of each seed; none for the solver. */
+  epochs: number[]
   /** Least test error of each seed, and where it was. */
   errors: number[]
   bestEpochs: number[]
@@ -246,20 +283,21 @@ export async function curves(
         const found = await ifStored(async () => {
           const learningRate = await chosenRate(data, plan, base, context)
           const settings = { ...base, learningRate, seed, evaluated: 'test' as const }
-          return { learningRate, run: await once(data, plan, settings, context) }
+          return { learningRate, ...(await longEnough(data, plan, settings, context)) }
         })
         if (!found) continue
-        const { learningRate, run } = found
+        const { learningRate, run, epochs } = found
         const key = `${model} ${n}`
         const point = points.get(key) ?? {
           n,
           model,
           learningRate,
-          epochs: base.epochs,
+          epochs: [],
           errors: [],
           bestEpochs: [],
           last: [],
         }
+        point.epochs.push(epochs)
         point.errors.push(run.best.error)
         point.bestEpochs.push(run.best.epoch)
         point.last.push(run.last)
@@ -294,6 +332,8 @@ export function curvePlan(
     sizes: sizes ?? (scale === 'paper' ? own : scale === 'quick' ? own.slice(0, 3) : [125]),
     rates: protocol === 'redrawn' || scale === 'tiny' ? one : grid,
     rateSize: mnist ? undefined : 500,
+    moreRates: scale === 'paper' ? 3 : 0,
+    doublings: scale === 'paper' && protocol === 'fixed-set' ? 3 : 0,
     width: mnist ? (scale === 'tiny' ? 64 : 128) : scale === 'tiny' ? 2 : 16,
     settings(n) {
       const batch = batchOf(n)

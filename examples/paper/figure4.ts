@@ -102,12 +102,13 @@ function caption(
     protocol === 'redrawn'
       ? `n of the ${data.train.labels.length} training samples are drawn anew in every epoch`
       : 'the same n samples in every epoch'
+  const longer = plan.doublings > 0 ? ', twice as many while the best one is the last' : ''
   const solver =
     protocol === 'fixed-set'
       ? ` Solver: squared loss on one-hot classes, ridge by the classes missed in ${foldsOf(scale)}-fold cross-validation on the n samples.`
       : ''
   const other = scale === 'paper' ? '' : ' Not at the paper’s scale.'
-  return `${net}, ${data0}; cross-entropy, ${rule}, ${rate}, batch ${range(a.batch, b.batch)}, ${range(a.epochs, b.epochs)} epochs, tested every ${range(a.evaluateEvery, b.evaluateEvery)}; the best tested epoch, chosen on the ${b.testSamples} test samples as in the paper. Mean and deviation of ${seeds} ${most === 1 ? 'seed' : 'seeds'}.${solver}${other}`
+  return `${net}, ${data0}; cross-entropy, ${rule}, ${rate}, batch ${range(a.batch, b.batch)}, ${range(a.epochs, b.epochs)} epochs, tested every ${range(a.evaluateEvery, b.evaluateEvery)}${longer}; the best tested epoch, chosen on the ${b.testSamples} test samples as in the paper. Mean and deviation of ${seeds} ${most === 1 ? 'seed' : 'seeds'}.${solver}${other}`
 }
 
 function draw(
@@ -217,7 +218,7 @@ function table(points: readonly CurvePoint[]) {
       String(learningRate),
       show(errors),
       bestEpochs.join(', ') || '–',
-      epochs === 0 ? '–' : String(epochs),
+      [...new Set(epochs)].join(', ') || '–',
       show(last),
     ]),
   }

@@ -30,6 +30,8 @@ export interface SolverSettings {
   seed: number
   /** Ridges over the kernel's mean diagonal, from the largest: it wins where errors are equal. */
   ridges: readonly number[]
+  /** The ridge where the search among them starts (see {@link searched}). */
+  from: number
   folds: number
   /** What chooses the ridge. */
   by: 'held-out classes'
@@ -63,7 +65,8 @@ export async function solverPoints(
       const settings: SolverSettings = {
         n,
         seed,
-        ridges: scale === 'paper' ? [1, 0.3, 0.1, 0.03, 0.01, 0.001] : [1, 0.1, 0.01],
+        ridges: scale === 'paper' ? [30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001] : [1, 0.1, 0.01],
+        from: 1,
         folds: foldsOf(scale),
         by: 'held-out classes',
         iterations: { paper: 200, quick: 40, tiny: 8 }[scale],
@@ -80,7 +83,7 @@ export async function solverPoints(
       for (const { model, error, ridge } of found ?? []) {
         let point = points.find((other) => other.n === n && other.model === model)
         if (!point) {
-          point = { n, model, learningRate: ridge, epochs: 0, errors: [], bestEpochs: [], last: [] }
+          point = { n, model, learningRate: ridge, epochs: [], errors: [], bestEpochs: [], last: [] }
           points.push(point)
         }
         point.errors.push(error)
@@ -96,7 +99,7 @@ async function solverRun(
   settings: SolverSettings,
   { threads, say }: Context,
 ): Promise<SolverRun[]> {
-  const { n, seed, ridges, folds, iterations, testSamples, width } = settings
+  const { n, seed, ridges, from, folds, iterations, testSamples, width } = settings
   await using network = await initialNetwork(data, width, seed, threads)
   const own = fixedSet(data, n, seed)
   const test = firstOf(data.test, testSamples)
@@ -122,18 +125,14 @@ async function solverRun(
     }
     // Held-out errors do not tell fits this near to the optimum from the optimum.
     const rough = { tolerance: 1e-4, stationarity: 3e-2 }
-    const candidates = Object.fromEntries(
-      ridges.map((ridge) => [
-        String(ridge),
-        { ...options, ...rough, ridge: (ridge * trace) / rows },
-      ]),
-    )
-    const errors = await crossValidate(features, residual, candidates, { folds, seed, base })
-    const missed = (name: string) => errors.candidates[name]?.misclassified ?? 1
-    const chosen = ridges.map(String).reduce((a, b) => (missed(b) < missed(a) ? b : a))
-    const best = candidates[chosen] as AdaptiveOptions
+    const chosen = await searched(ridges, from, async (ridge) => {
+      const candidate = { ...options, ...rough, ridge: (ridge * trace) / rows }
+      const errors = await crossValidate(features, residual, { candidate }, { folds, seed, base })
+      return errors.candidates.candidate?.misclassified ?? 1
+    })
     const fit = await fitFeatures(features, residual, {
-      ...best,
+      ...options,
+      ridge: (chosen * trace) / rows,
       tolerance: 1e-6,
       stationarity: 1e-2,
     })
@@ -142,9 +141,34 @@ async function solverRun(
     say(
       `n ${n} ${model} seed ${seed}: ${error.toFixed(4)}, ridge ${chosen}, ${fit.iterations.length} iterations (${fit.status.name})`,
     )
-    runs.push({ model, error, ridge: Number(chosen), iterations: fit.iterations.length })
+    runs.push({ model, error, ridge: chosen, iterations: fit.iterations.length })
   }
   return runs
+}
+
+/**
+ * The ridge of least error: downwards from the one given until two in a row are worse than the best,
+ * then upwards from it in the same way, so that small ridges (long fits) are only tried where they help.
+ */
+async function searched(
+  ridges: readonly number[],
+  from: number,
+  errorAt: (ridge: number) => Promise<number>,
+): Promise<number> {
+  const start = ridges.indexOf(from)
+  let best = { ridge: from, error: await errorAt(from) }
+  for (const side of [ridges.slice(start + 1), ridges.slice(0, start).reverse()]) {
+    let worse = 0
+    for (const ridge of side) {
+      const error = await errorAt(ridge)
+      if (error < best.error || (error === best.error && ridge > best.ridge)) {
+        best = { ridge, error }
+        worse = 0
+      } else worse += 1
+      if (worse === 2) break
+    }
+  }
+  return best.ridge
 }
 
 async function errorOf(model: NetworkModel, network: Network, test: Images): Promise<number> {

@@ -4,7 +4,9 @@
 
 from M = I, Θ = 0, as the code of LeJeune & Alemohammad (2024) trains it, with the whole set as one
 batch. `adam_factors.py FOLDER torch|jax` reads what bench/solve/adam.ts wrote and prints one line of
-JSON. A back end (adam_torch.py, adam_jax.py) has `start()` and `step(rate)`, which returns the
+JSON. The time given is turned into a number of steps by the time of one step, taken at the start: so a
+run of half an hour on a machine with other work, or on fewer threads (`own`, PyTorch only), comes to
+the same gap. A back end (adam_torch.py, adam_jax.py) has `start()` and `step(rate)`, which returns the
 objective before the step.
 """
 
@@ -19,8 +21,10 @@ import numpy as np
 
 RATES = [1e-3, 3e-3, 1e-2, 3e-2]
 SCHEDULES = ['constant', 'cosine']
-# Share of the time limit that each rate and schedule is tried for.
-TRIAL = 0.06
+# Rounds that choose rate and schedule: a share of all steps for each, and how many stay.
+ROUNDS = [(0.01, 3), (0.03, 1)]
+# Seconds for which the time of a step is taken.
+CLOCK = 5.0
 
 
 def load(folder, spec):
@@ -54,26 +58,37 @@ def shape_of(block):
     return block.shape[1:]
 
 
-def train(problem, spec, rate, schedule, limit):
-    """Seconds until the gap is below the tolerance (None: not before the limit), steps, the gap, and
-    the gap at a quarter and half of the limit."""
+def clock(problem):
+    """Seconds of a step: the median, which a short disturbance does not change."""
     problem.start()
-    steps, best, spent, begun = 0, math.inf, 0.0, time.perf_counter()
-    along = []
-    now = rate
-    while True:
-        if schedule == 'cosine':
-            part = min((time.perf_counter() - begun) / limit, 1)
-            now = rate * 0.5 * (1 + math.cos(math.pi * part))
+    for _ in range(3):  # the first one compiles, where there is something to compile
+        problem.step(1e-3)
+    times, begun = [], time.perf_counter()
+    while time.perf_counter() - begun < CLOCK or len(times) < 5:
+        last = time.perf_counter()
+        problem.step(1e-3)
+        times.append(time.perf_counter() - last)
+    return float(np.median(times))
+
+
+def train(problem, spec, rate, schedule, steps):
+    """The step at which the gap is below the tolerance (None: not within `steps`), and the gap at a
+    quarter, at half and at the end of them: of the least objective until then."""
+    problem.start()
+    best, along, marks = math.inf, [], [steps // 4, steps // 2]
+    for k in range(steps + 1):
+        now = rate * 0.5 * (1 + math.cos(math.pi * k / steps)) if schedule == 'cosine' else rate
         value = problem.step(now)
-        best = min(best, value) if math.isfinite(value) else best
-        spent = time.perf_counter() - begun
+        if not math.isfinite(value):
+            return None, along + [best / spec['optimum'] - 1]
+        best = min(best, value)
         gap = best / spec['optimum'] - 1
-        if gap <= spec['tolerance'] or spent >= limit or not math.isfinite(value):
-            return (spent if gap <= spec['tolerance'] else None), steps, gap, along
-        if len(along) < 2 and spent >= limit * (0.25, 0.5)[len(along)]:
+        if gap <= spec['tolerance']:
+            return k, along + [gap]
+        if k in marks:
             along.append(gap)
-        steps += 1
+            print(f'# {rate} {schedule}, step {k}: gap {gap:.2e}', file=sys.stderr, flush=True)
+    return None, along + [gap]
 
 
 def main(folder, backend):
@@ -82,18 +97,23 @@ def main(folder, backend):
     blocks = load(folder, spec)
     shapes = [shape_of(block) for block in blocks]
     problem = importlib.import_module(f'adam_{backend}').Problem(blocks, shapes, y, spec)
-    problem.start()
-    problem.step(1e-3)  # compiles, where there is something to compile
-    trials = []
-    for rate in RATES:
-        for schedule in SCHEDULES:
-            gap = train(problem, spec, rate, schedule, TRIAL * spec['limit'])[2]
+    seconds = spec.get('step') or clock(problem)
+    steps = max(8, round(spec['limit'] / seconds))
+    if spec['own'] != spec['threads']:
+        problem.use(spec['own'])
+    print(f'# {seconds:.4f} s a step, {steps} steps', file=sys.stderr, flush=True)
+    stay = [(rate, schedule) for rate in RATES for schedule in SCHEDULES]
+    for share, count in ROUNDS:
+        trials = []
+        for rate, schedule in stay:
+            gap = train(problem, spec, rate, schedule, max(4, round(share * steps)))[1][-1]
             print(f'# {rate} {schedule}: gap {gap:.2e}', file=sys.stderr, flush=True)
             trials.append((gap, rate, schedule))
-    _, rate, schedule = min(trials)
-    seconds, steps, gap, along = train(problem, spec, rate, schedule, spec['limit'])
-    print(json.dumps({'seconds': seconds, 'limit': spec['limit'], 'steps': steps, 'gap': gap, 'along': along,
-                      'rate': rate, 'schedule': schedule}))
+        stay = [(rate, schedule) for _, rate, schedule in sorted(trials)[:count]]
+    [(rate, schedule)] = stay
+    arrived, along = train(problem, spec, rate, schedule, steps)
+    print(json.dumps({'arrived': arrived, 'step': seconds, 'steps': steps, 'along': along, 'rate': rate,
+                      'schedule': schedule}))
 
 
 main(Path(sys.argv[1]), sys.argv[2])

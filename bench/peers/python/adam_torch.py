@@ -5,10 +5,13 @@ import torch
 
 class Problem:
     def __init__(self, blocks, shapes, y, spec):
-        torch.set_num_threads(spec['threads'])
+        self.use(spec['threads'])
         pick = lambda b: tuple(map(torch.from_numpy, b)) if isinstance(b, tuple) else torch.from_numpy(b)
         self.blocks, self.shapes = [pick(b) for b in blocks], shapes
         self.y, self.ridge = torch.from_numpy(y), spec['ridge']
+
+    def use(self, threads):
+        torch.set_num_threads(threads)
 
     def start(self):
         self.parameters = [[torch.eye(m), torch.zeros(m, k), torch.eye(k)] for m, k in self.shapes]
