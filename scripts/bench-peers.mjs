@@ -1,4 +1,4 @@
-// `npm run bench:peers [-- WORKLOAD …]`, `npm run bench:peers -- adaptive [CASE …] [--adam SECONDS]`
+// `npm run bench:peers [-- WORKLOAD …]`, `npm run bench:peers -- adaptive [CASE …] [--adam SECONDS|50x]`
 // and `npm run bench:training`: makes the peers' Python environments the first time, then measures
 // both sides. OpenBLAS chooses its kernel freely, as in scripts/bench.mjs.
 import { spawnSync } from 'node:child_process'

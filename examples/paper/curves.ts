@@ -10,6 +10,7 @@ import {
 } from 'adaptive-tangent'
 import type { Context, CurveOptions } from './context.js'
 import { chosen, type DataSet, type Images } from './data.js'
+import { bestRate } from './search.js'
 
 export type Model = 'full' | 'adaptive' | 'fixed'
 export const models: readonly Model[] = ['full', 'adaptive', 'fixed']
@@ -162,7 +163,7 @@ export async function curveRun(
 }
 
 /** The rate of least error on samples left out, for a model (and n, where the plan asks for it). */
-export async function chosenRate(
+async function chosenRate(
   data: DataSet,
   plan: CurvePlan,
   settings: Omit<CurveSettings, 'learningRate' | 'evaluated' | 'seed'>,
@@ -171,36 +172,17 @@ export async function chosenRate(
   const rates = plan.rates[settings.model]
   if (rates.length === 1) return rates[0] as number
   const n = plan.rateSize ?? settings.n
-  const tried: { rate: number; error: number }[] = []
-  const attempt = async (rate: number) => {
+  return bestRate(rates, plan.moreRates, async (learningRate) => {
     const own = {
       ...settings,
       n,
       ...plan.settings(n),
-      learningRate: rate,
+      learningRate,
       seed: 0,
       evaluated: 'validation',
     } as const
-    const { best } = await once(data, plan, own, context)
-    tried.push({ rate, error: best.error })
-    tried.sort((a, b) => a.rate - b.rate)
-  }
-  for (const rate of rates) await attempt(rate)
-  // The smaller of two equally good ones.
-  const best = () => tried.reduce((least, other) => (other.error < least.error ? other : least))
-  for (let more = 0; more < plan.moreRates; more += 1) {
-    const { rate } = best()
-    if (rate === tried.at(-1)?.rate) await attempt(neighbour(rate, 1))
-    else if (rate === tried[0]?.rate) await attempt(neighbour(rate, -1))
-    else break
-  }
-  return best().rate
-}
-
-/** The next of …, 0.01, 0.03, 0.1, 0.3, … */
-function neighbour(rate: number, step: 1 | -1): number {
-  const place = Math.round(2 * Math.log10(rate)) + step
-  return Number(`${place % 2 === 0 ? 1 : 3}e${Math.floor(place / 2)}`)
+    return (await once(data, plan, own, context)).best.error
+  })
 }
 
 /** One training, or one longer that does not end at its best epoch. */
@@ -322,8 +304,16 @@ export function curvePlan(
   const paper = mnist ? 0.01 : 1e-3
   const one = { full: [paper], adaptive: [paper], fixed: [paper] }
   const grid = mnist
-    ? { full: [0.01, 0.03, 0.1], adaptive: [0.003, 0.01, 0.03], fixed: [0.03, 0.1, 0.3] }
-    : { full: [3e-4, 1e-3, 3e-3], adaptive: [3e-4, 1e-3, 3e-3], fixed: [3e-4, 1e-3, 3e-3] }
+    ? {
+        full: [0.01, 0.03, 0.1, 0.3],
+        adaptive: [0.003, 0.01, 0.03, 0.1, 0.3],
+        fixed: [0.03, 0.1, 0.3, 1],
+      }
+    : {
+        full: [3e-4, 1e-3, 3e-3, 1e-2],
+        adaptive: [3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+        fixed: [3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+      }
   // Steps of a training on a fixed set; the redrawn protocol has 1000 epochs.
   // A step of the CNN costs 30 times one of the MLP.
   const steps = { paper: mnist ? 10_000 : 2000, quick: mnist ? 3000 : 500, tiny: 200 }[scale]

@@ -19,6 +19,7 @@ import {
   NotStored,
 } from './curves.js'
 import type { DataSet, Images } from './data.js'
+import { bestRidge } from './search.js'
 
 export const solverModels = ['solver fixed', 'solver adaptive'] as const
 
@@ -30,7 +31,7 @@ export interface SolverSettings {
   seed: number
   /** Ridges over the kernel's mean diagonal, from the largest: it wins where errors are equal. */
   ridges: readonly number[]
-  /** The ridge where the search among them starts (see {@link searched}). */
+  /** The ridge where the search among them starts (see {@link bestRidge}). */
   from: number
   folds: number
   /** What chooses the ridge. */
@@ -65,7 +66,8 @@ export async function solverPoints(
       const settings: SolverSettings = {
         n,
         seed,
-        ridges: scale === 'paper' ? [30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001] : [1, 0.1, 0.01],
+        ridges:
+          scale === 'paper' ? [30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001] : [1, 0.1, 0.01],
         from: 1,
         folds: foldsOf(scale),
         by: 'held-out classes',
@@ -83,7 +85,15 @@ export async function solverPoints(
       for (const { model, error, ridge } of found ?? []) {
         let point = points.find((other) => other.n === n && other.model === model)
         if (!point) {
-          point = { n, model, learningRate: ridge, epochs: [], errors: [], bestEpochs: [], last: [] }
+          point = {
+            n,
+            model,
+            learningRate: ridge,
+            epochs: [],
+            errors: [],
+            bestEpochs: [],
+            last: [],
+          }
           points.push(point)
         }
         point.errors.push(error)
@@ -125,7 +135,7 @@ async function solverRun(
     }
     // Held-out errors do not tell fits this near to the optimum from the optimum.
     const rough = { tolerance: 1e-4, stationarity: 3e-2 }
-    const chosen = await searched(ridges, from, async (ridge) => {
+    const chosen = await bestRidge(ridges, from, async (ridge) => {
       const candidate = { ...options, ...rough, ridge: (ridge * trace) / rows }
       const errors = await crossValidate(features, residual, { candidate }, { folds, seed, base })
       return errors.candidates.candidate?.misclassified ?? 1
@@ -144,31 +154,6 @@ async function solverRun(
     runs.push({ model, error, ridge: chosen, iterations: fit.iterations.length })
   }
   return runs
-}
-
-/**
- * The ridge of least error: downwards from the one given until two in a row are worse than the best,
- * then upwards from it in the same way, so that small ridges (long fits) are only tried where they help.
- */
-async function searched(
-  ridges: readonly number[],
-  from: number,
-  errorAt: (ridge: number) => Promise<number>,
-): Promise<number> {
-  const start = ridges.indexOf(from)
-  let best = { ridge: from, error: await errorAt(from) }
-  for (const side of [ridges.slice(start + 1), ridges.slice(0, start).reverse()]) {
-    let worse = 0
-    for (const ridge of side) {
-      const error = await errorAt(ridge)
-      if (error < best.error || (error === best.error && ridge > best.ridge)) {
-        best = { ridge, error }
-        worse = 0
-      } else worse += 1
-      if (worse === 2) break
-    }
-  }
-  return best.ridge
 }
 
 async function errorOf(model: NetworkModel, network: Network, test: Images): Promise<number> {
