@@ -58,6 +58,8 @@ export interface CurvePlan {
   moreRates: number
   /** How often a training is repeated with twice the epochs while its best epoch is the last. */
   doublings: number
+  /** Tests for one, where the first tested epoch is the best, when its start is looked at again. */
+  finer: number
   settings(n: number): Pick<CurveSettings, 'batch' | 'epochs' | 'evaluateEvery' | 'testSamples'>
   width: number
 }
@@ -185,7 +187,10 @@ async function chosenRate(
   })
 }
 
-/** One training, or one longer that does not end at its best epoch. */
+/**
+ * One training, or a longer one that does not end at its best epoch; where the first tested epoch is the
+ * best, with more tests up to the second.
+ */
 async function longEnough(
   data: DataSet,
   plan: CurvePlan,
@@ -197,6 +202,13 @@ async function longEnough(
   for (let k = 0; k < plan.doublings && run.best.epoch === epochs; k += 1) {
     epochs *= 2
     run = await once(data, plan, { ...settings, epochs }, context)
+  }
+  const { evaluateEvery } = settings
+  const often = Math.ceil(evaluateEvery / plan.finer)
+  if (often < evaluateEvery && run.best.epoch === evaluateEvery) {
+    const start = { ...settings, epochs: 2 * evaluateEvery, evaluateEvery: often }
+    const { best } = await once(data, plan, start, context)
+    if (best.error < run.best.error) run = { ...run, best }
   }
   return { run, epochs }
 }
@@ -324,6 +336,7 @@ export function curvePlan(
     rateSize: mnist ? undefined : 500,
     moreRates: scale === 'paper' ? 3 : 0,
     doublings: scale === 'paper' && protocol === 'fixed-set' ? 3 : 0,
+    finer: scale === 'paper' && protocol === 'fixed-set' ? 10 : 1,
     width: mnist ? (scale === 'tiny' ? 64 : 128) : scale === 'tiny' ? 2 : 16,
     settings(n) {
       const batch = batchOf(n)
