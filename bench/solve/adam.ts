@@ -30,7 +30,7 @@ function python(framework: Framework): string {
   return process.env.PYTHON ?? (existsSync(made) ? made : 'python3')
 }
 
-export interface AdamOptions {
+interface AdamOptions {
   framework: Framework
   /** Seconds: as many steps as fit into them. */
   limit: number

@@ -48,18 +48,22 @@ export interface CurveRun {
 /** Samples for choosing a learning rate: the last ones of the training set. */
 const validation = 5000
 
+/** Of a thorough plan: rates beyond the list, doublings of a training, tests for one at its start. */
+const moreRates = 3
+const doublings = 3
+const finer = 10
+
 /** Sizes of one figure. */
 export interface CurvePlan {
   sizes: readonly number[]
   rates: Readonly<Record<Model, readonly number[]>>
   /** Samples with which the rate is chosen; undefined: for each n with n. */
   rateSize: number | undefined
-  /** Rates tried beyond the list, one after the other, while the best is at its end. */
-  moreRates: number
-  /** How often a training is repeated with twice the epochs while its best epoch is the last. */
-  doublings: number
-  /** Tests for one, where the first tested epoch is the best, when its start is looked at again. */
-  finer: number
+  /**
+   * Rates are tried beyond the list, trainings repeated that end at their best epoch, and starts that
+   * are the best looked at again.
+   */
+  thorough: boolean
   settings(n: number): Pick<CurveSettings, 'batch' | 'epochs' | 'evaluateEvery' | 'testSamples'>
   width: number
 }
@@ -174,7 +178,7 @@ async function chosenRate(
   const rates = plan.rates[settings.model]
   if (rates.length === 1) return rates[0] as number
   const n = plan.rateSize ?? settings.n
-  return bestRate(rates, plan.moreRates, async (learningRate) => {
+  return bestRate(rates, plan.thorough ? moreRates : 0, async (learningRate) => {
     const own = {
       ...settings,
       n,
@@ -188,8 +192,8 @@ async function chosenRate(
 }
 
 /**
- * One training, or a longer one that does not end at its best epoch; where the first tested epoch is the
- * best, with more tests up to the second.
+ * One training; by a thorough plan a longer one that does not end at its best epoch and, where the
+ * first tested epoch is the best, with more tests up to the second.
  */
 async function longEnough(
   data: DataSet,
@@ -199,12 +203,13 @@ async function longEnough(
 ): Promise<{ run: CurveRun; epochs: number }> {
   let { epochs } = settings
   let run = await once(data, plan, settings, context)
-  for (let k = 0; k < plan.doublings && run.best.epoch === epochs; k += 1) {
+  if (!plan.thorough) return { run, epochs }
+  for (let k = 0; k < doublings && run.best.epoch === epochs; k += 1) {
     epochs *= 2
     run = await once(data, plan, { ...settings, epochs }, context)
   }
   const { evaluateEvery } = settings
-  const often = Math.ceil(evaluateEvery / plan.finer)
+  const often = Math.ceil(evaluateEvery / finer)
   if (often < evaluateEvery && run.best.epoch === evaluateEvery) {
     const start = { ...settings, epochs: 2 * evaluateEvery, evaluateEvery: often }
     const { best } = await once(data, plan, start, context)
@@ -334,9 +339,7 @@ export function curvePlan(
     sizes: sizes ?? (scale === 'paper' ? own : scale === 'quick' ? own.slice(0, 3) : [125]),
     rates: protocol === 'redrawn' || scale === 'tiny' ? one : grid,
     rateSize: mnist ? undefined : 500,
-    moreRates: scale === 'paper' ? 3 : 0,
-    doublings: scale === 'paper' && protocol === 'fixed-set' ? 3 : 0,
-    finer: scale === 'paper' && protocol === 'fixed-set' ? 10 : 1,
+    thorough: scale === 'paper' && protocol === 'fixed-set',
     width: mnist ? (scale === 'tiny' ? 64 : 128) : scale === 'tiny' ? 2 : 16,
     settings(n) {
       const batch = batchOf(n)

@@ -102,10 +102,9 @@ function caption(
     protocol === 'redrawn'
       ? `n of the ${data.train.labels.length} training samples are drawn anew in every epoch`
       : 'the same n samples in every epoch'
-  const longer =
-    plan.doublings > 0
-      ? ', twice as many while the best one is the last, ten times as often at the start where it is the first'
-      : ''
+  const longer = plan.thorough
+    ? ', twice as many while the best one is the last, ten times as often at the start where it is the first'
+    : ''
   const solver =
     protocol === 'fixed-set'
       ? ` Solver: squared loss on one-hot classes, ridge by the classes missed in ${foldsOf(scale)}-fold cross-validation on the n samples.`
