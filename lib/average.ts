@@ -4,7 +4,7 @@ import { kernels, type NtkOptions, type TangentKernels } from './calls/ntk.js'
 import { checkPath, type QuadratureRule, weightPath } from './calls/path.js'
 import { run } from './calls/run.js'
 import { type Core, cores, type DerivativeOptions } from './core.js'
-import { badArgument } from './errors.js'
+import { badArgument, wholeNumber } from './errors.js'
 import type { Inputs } from './inputs.js'
 import { TangentKernel } from './kernel.js'
 import type { Network } from './network.js'
@@ -123,9 +123,7 @@ function pathOf(
     networks.map((network) => cores.get(network)),
     'networks',
   )
-  if (!Number.isInteger(points) || points < 1 || points > 100_000) {
-    throw badArgument('options.points', 'a whole number ≥ 1', points)
-  }
+  wholeNumber('options.points', points, 1, 100_000)
   if (rule !== 'uniform' && rule !== 'gauss-legendre') {
     throw badArgument('options.rule', 'uniform or gauss-legendre', rule)
   }

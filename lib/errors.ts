@@ -49,3 +49,16 @@ export function mismatch(name: string, expected: string, received: string): Tang
     `Expected ${expected} for ${name} but received ${received}`,
   )
 }
+
+/** Refuses what is not a whole number from `low` to `high`. */
+export function wholeNumber(
+  name: string,
+  value: number,
+  low: number,
+  high: number = Number.MAX_SAFE_INTEGER,
+): void {
+  if (Number.isInteger(value) && value >= low && value <= high) return
+  const bounded = high < Number.MAX_SAFE_INTEGER || value > high
+  const range = bounded ? `from ${low} to ${high}` : `≥ ${low}`
+  throw badArgument(name, `a whole number ${range}`, value)
+}

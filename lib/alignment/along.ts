@@ -3,7 +3,7 @@ import { askJob, type Prepared, prepare } from '../calls/derive.js'
 import { grouping, oneOf } from '../calls/ntk.js'
 import { run } from '../calls/run.js'
 import { type Block, type Core, cores } from '../core.js'
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, TangentError, wholeNumber } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { TangentKernel } from '../kernel.js'
 import { roomBeside } from '../memory.js'
@@ -94,7 +94,7 @@ class Along {
     const spectra = ['parts', 'total', 'none'] as const
     const spectrum = oneOf(options.spectrum, spectra, 'options.spectrum')
     const top = options.top ?? [1, 5, 10, 50]
-    for (const k of top) wholeNumber(k, 'options.top')
+    for (const k of top) wholeNumber('options.top', k, 1)
     const { samples } = prepared.x
     this.#where = { samples, outputs: prepared.outputs, kernel }
     const { names, groups } = grouping(prepared.core, by)
@@ -104,7 +104,7 @@ class Along {
     const labels = labelsFactor(options.target, this.#where)
     const rows = samples * (kernel === 'full' ? prepared.outputs.length : 1)
     const limit = options.spectrumLimit ?? 2048
-    wholeNumber(limit, 'options.spectrumLimit')
+    wholeNumber('options.spectrumLimit', limit, 1)
     const wanted = rows <= limit
     this.#spectrum = {
       total: wanted && spectrum !== 'none',
@@ -237,9 +237,4 @@ class Along {
   dispose(): void {
     void this.#settled.then(() => this.#sets.dispose())
   }
-}
-
-function wholeNumber(value: number, name: string): void {
-  if (Number.isInteger(value) && value >= 1) return
-  throw badArgument(name, 'a whole number ≥ 1', value)
 }

@@ -1,5 +1,5 @@
 // New numbers for weights.
-import { badArgument } from '../errors.js'
+import { badArgument, wholeNumber } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import { normal, stream } from '../train/random.js'
 import type { WeightRole } from './roles.js'
@@ -51,9 +51,7 @@ export function checkDraw(options: DrawOptions, fallback: InitializationScheme):
     throw badArgument('options.scheme', `one of ${schemes.join(', ')}`, scheme)
   }
   if (typeof truncated !== 'boolean') throw badArgument('options.truncated', 'a boolean', truncated)
-  if (!Number.isInteger(seed) || seed < 0) {
-    throw badArgument('options.seed', 'a whole number ≥ 0', seed)
-  }
+  wholeNumber('options.seed', seed, 0)
   if (!biasKinds.includes(biases)) {
     throw badArgument('options.biases', `one of ${biasKinds.join(', ')}`, biases)
   }

@@ -7,7 +7,7 @@ import {
   threadCount,
   withBlocks,
 } from '../core.js'
-import { badArgument } from '../errors.js'
+import { wholeNumber } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import type {
   ComputeResult,
@@ -48,9 +48,7 @@ export async function prepare(
   const threads = threadCount(options.threads) ?? core.threads
   const budget = core.budget(options)
   const { block } = options
-  if (block !== undefined && (!Number.isInteger(block) || block < 0)) {
-    throw badArgument('options.block', 'a whole number of samples', block)
-  }
+  if (block !== undefined) wholeNumber('options.block', block, 0)
   const x = core.feed(inputs, 'x')
   const plan = await core.plan()
   const { outputs: allOutputs, batch } = await core.describe(x, threads, budget, options)

@@ -1,7 +1,7 @@
 import type { NdArray } from '../arrays/index.js'
 import type { KernelMethod } from '../calls/ntk.js'
 import type { DerivativeOptions } from '../core.js'
-import { badArgument, mismatch, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError, wholeNumber } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { stages } from '../progress.js'
 import { targetKernel } from '../target.js'
@@ -57,7 +57,10 @@ export async function probe(
   options: ProbeOptions = {},
 ): Promise<ProbeReport> {
   const { signal, threads, memory, outputs, method } = options
-  const cells = positive(options.cells ?? 256, 'options.cells')
+  const { cells = 256, spectrumLimit = 4096, adaptiveRows = 600 } = options
+  wholeNumber('options.cells', cells, 1)
+  wholeNumber('options.spectrumLimit', spectrumLimit, 1)
+  wholeNumber('options.adaptiveRows', adaptiveRows, 0)
   const arrays = ArrayBuffer.isView((x as NdArray).data)
     ? [x as NdArray]
     : Object.values(x as Record<string, NdArray>)
@@ -76,8 +79,8 @@ export async function probe(
     targetKernel: kernel,
     order,
     cells: { whole: cells, layer: Math.min(cells, 128) },
-    spectrumLimit: positive(options.spectrumLimit ?? 4096, 'options.spectrumLimit'),
-    adaptiveRows: options.adaptiveRows ?? 600,
+    spectrumLimit,
+    adaptiveRows,
     options: { signal, threads, memory, outputs, method },
   }
   const count = options.count ?? (Array.isArray(networks) ? networks.length : 0)
@@ -125,9 +128,4 @@ function inputsOf(
       shape: array?.shape.slice(1) ?? [],
     }
   })
-}
-
-function positive(value: number, name: string): number {
-  if (Number.isInteger(value) && value >= 1) return value
-  throw badArgument(name, 'a whole number ≥ 1', value)
 }

@@ -19,9 +19,3 @@ export function checkTargets(targets: ArrayLike<number>, rows: number): Float64A
 export function notNegative(name: string, value: number): void {
   if (!(value >= 0 && Number.isFinite(value))) throw badArgument(name, 'a number ≥ 0', value)
 }
-
-export function wholeNumber(name: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least) {
-    throw badArgument(name, `a whole number ≥ ${least}`, value)
-  }
-}

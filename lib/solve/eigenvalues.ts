@@ -1,7 +1,7 @@
 // Adaptive eigenvalues in a kernel's own eigenbasis (METHOD.md section 6).
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, TangentError, wholeNumber } from '../errors.js'
 import { native } from '../native.js'
-import { checkTargets, wholeNumber } from './checks.js'
+import { checkTargets } from './checks.js'
 import { call, type SolveOptions } from './native-call.js'
 import type { KernelSpectrum } from './spectrum.js'
 

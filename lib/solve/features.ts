@@ -1,4 +1,4 @@
-import { badArgument, mismatch, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError, wholeNumber } from '../errors.js'
 import { type NativeSolveFeatures, type NativeTransform, native } from '../native.js'
 import { call, callSync, type SolveOptions, threadsOf } from './native-call.js'
 
@@ -83,14 +83,8 @@ export class TangentFeatures {
     blocks: readonly FeatureBlock[],
     options: SolveOptions = {},
   ): Promise<TangentFeatures> {
-    for (const [name, value] of [
-      ['samples', samples],
-      ['outputs', outputs],
-    ] as const) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw badArgument(name, 'a positive whole number', value)
-      }
-    }
+    wholeNumber('samples', samples, 1)
+    wholeNumber('outputs', outputs, 1)
     if (blocks.length === 0) throw mismatch('blocks', 'at least one block of features', 'none')
     const names = new Set(blocks.map((block) => block.name))
     if (names.size < blocks.length) throw badArgument('blocks', 'names that differ', [...names])

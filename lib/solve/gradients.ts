@@ -1,8 +1,8 @@
 // Conjugate gradients: the fixed model where the kernel is too large to store.
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, TangentError, wholeNumber } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import { native } from '../native.js'
-import { checkTargets, notNegative, wholeNumber } from './checks.js'
+import { checkTargets, notNegative } from './checks.js'
 import { call, type SolveOptions } from './native-call.js'
 
 /** K times a few vectors, v (n, columns) → (n, columns). */

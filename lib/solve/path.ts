@@ -1,8 +1,8 @@
 // Several fits of the same features: along a path of settings, and compared by cross-validation.
-import { badArgument, mismatch } from '../errors.js'
+import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
-import { checkTargets, wholeNumber } from './checks.js'
+import { checkTargets } from './checks.js'
 import type { TangentFeatures } from './features.js'
 import { mulberry } from './gradients.js'
 import type { AdaptiveModel } from './model.js'

@@ -1,4 +1,4 @@
-import { badArgument, mismatch } from '../errors.js'
+import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import { type NativeSpectrum, native } from '../native.js'
 import { notNegative } from './checks.js'
 import { call, type SolveOptions } from './native-call.js'
@@ -168,9 +168,7 @@ export class KernelSpectrum {
     }
     if (time !== undefined && !(time >= 0)) throw badArgument('when.time', 'a time ≥ 0', time)
     if (steps !== undefined) {
-      if (!(Number.isInteger(steps) && steps >= 0)) {
-        throw badArgument('when.steps', 'a whole number ≥ 0', steps)
-      }
+      wholeNumber('when.steps', steps, 0)
       if (!(learningRate !== undefined && learningRate > 0)) {
         throw badArgument('when.learningRate', 'a rate > 0', learningRate)
       }

@@ -1,5 +1,5 @@
 // Traces and eigenvalue densities of kernels that are only known by their products.
-import { badArgument } from '../errors.js'
+import { wholeNumber } from '../errors.js'
 import { abortError, type Progress } from '../forward/host.js'
 import { type KernelProduct, mulberry } from '../solve/gradients.js'
 import { Basis, dot, tridiagonal } from './lanczos.js'
@@ -113,8 +113,7 @@ export async function estimateDensity(
   wholeNumber('n', n, 1)
   const steps = options.steps ?? Math.min(40, n)
   wholeNumber('options.probes', probes, 2)
-  wholeNumber('options.steps', steps, 1)
-  if (steps > n) throw badArgument('options.steps', `at most ${n}`, steps)
+  wholeNumber('options.steps', steps, 1, n)
   const uniform = mulberry(seed)
   const started = performance.now()
   // All probes advance together, so that a product serves them all.
@@ -164,12 +163,6 @@ function mean(values: readonly number[]): Estimate {
   const value = values.reduce((sum, each) => sum + each, 0) / values.length
   const spread = values.reduce((sum, each) => sum + (each - value) ** 2, 0)
   return { value, error: Math.sqrt(spread / (values.length - 1) / values.length) }
-}
-
-function wholeNumber(name: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least) {
-    throw badArgument(name, `a whole number ≥ ${least}`, value)
-  }
 }
 
 function report(

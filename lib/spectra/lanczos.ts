@@ -1,5 +1,5 @@
 // Eigenvalues of kernels that are only known by their products.
-import { badArgument, TangentError } from '../errors.js'
+import { badArgument, TangentError, wholeNumber } from '../errors.js'
 import { abortError, type Progress } from '../forward/host.js'
 import { native } from '../native.js'
 import { gaussians, type KernelProduct } from '../solve/gradients.js'
@@ -52,17 +52,14 @@ export async function topEigenvalues(
   n: number,
   options: LanczosOptions = {},
 ): Promise<TopEigenvalues> {
-  if (!Number.isInteger(n) || n < 1) throw badArgument('n', 'a whole number ≥ 1', n)
+  wholeNumber('n', n, 1)
   const count = options.count ?? Math.min(10, n)
-  if (!Number.isInteger(count) || count < 1 || count > n) {
-    throw badArgument('options.count', `a whole number from 1 to ${n}`, count)
-  }
+  wholeNumber('options.count', count, 1, n)
   const { tolerance = 1e-5, signal, onProgress } = options
   if (!(tolerance > 0)) throw badArgument('options.tolerance', 'a number > 0', tolerance)
-  const limit = Math.min(n, options.maxIterations ?? 20 * count + 100)
-  if (!Number.isInteger(limit) || limit < count) {
-    throw badArgument('options.maxIterations', `a whole number ≥ ${count}`, options.maxIterations)
-  }
+  const { maxIterations = 20 * count + 100 } = options
+  wholeNumber('options.maxIterations', maxIterations, count)
+  const limit = Math.min(n, maxIterations)
   const started = performance.now()
   const basis = new Basis(n, options.seed ?? 1)
   let ritz: Ritz | undefined

@@ -1,7 +1,7 @@
 // Options and targets of a training, refused before anything is computed.
 import { mkdir } from 'node:fs/promises'
 import type { NdArray } from '../arrays/index.js'
-import { badArgument, mismatch, TangentError } from '../errors.js'
+import { badArgument, mismatch, TangentError, wholeNumber } from '../errors.js'
 import type { Loss, Targets } from './loss.js'
 import { checkOptimizer } from './optimizer.js'
 import type { LabelledSamples, TrainOptions } from './train.js'
@@ -13,10 +13,9 @@ export function checkOptions(data: LabelledSamples, options: TrainOptions): void
   given('options.optimizer', 'an object', options.optimizer)
   checkOptimizer(options.optimizer)
   const { epochs, evaluateEvery, seed, schedule, checkpoints, resume } = options
-  const most = Number.MAX_SAFE_INTEGER
-  wholeNumber('options.epochs', epochs, 1, most)
-  if (evaluateEvery !== undefined) wholeNumber('options.evaluateEvery', evaluateEvery, 1, most)
-  if (seed !== undefined) wholeNumber('options.seed', seed, 0, most)
+  wholeNumber('options.epochs', epochs, 1)
+  if (evaluateEvery !== undefined) wholeNumber('options.evaluateEvery', evaluateEvery, 1)
+  if (seed !== undefined) wholeNumber('options.seed', seed, 0)
   if (schedule !== undefined && schedule !== 'constant' && schedule !== 'cosine') {
     throw badArgument('options.schedule', 'constant or cosine', schedule)
   }
@@ -29,10 +28,10 @@ export function checkOptions(data: LabelledSamples, options: TrainOptions): void
   if (typeof folder !== 'string' || folder === '') {
     throw badArgument('options.checkpoints.folder', 'the path of a folder', folder)
   }
-  if (every !== undefined) wholeNumber('options.checkpoints.every', every, 1, most)
+  if (every !== undefined) wholeNumber('options.checkpoints.every', every, 1)
   if (at === undefined) return
   if (!Array.isArray(at)) throw badArgument('options.checkpoints.at', 'a list of steps', at)
-  for (const step of at) wholeNumber('options.checkpoints.at', step, 0, most)
+  for (const step of at) wholeNumber('options.checkpoints.at', step, 0)
 }
 
 /**
@@ -82,11 +81,6 @@ export function targetsOf(
   const bad = numbers.find((value) => !Number.isFinite(value))
   if (bad !== undefined) throw badArgument(argument, 'finite numbers', bad)
   return Float32Array.from(numbers)
-}
-
-export function wholeNumber(name: string, value: number, low: number, high: number): void {
-  if (Number.isInteger(value) && value >= low && value <= high) return
-  throw badArgument(name, `a whole number from ${low} to ${high}`, value)
 }
 
 function given(name: string, expected: string, value: unknown): void {
