@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../errors.js'
 import type { NativeEngine, NativeJob } from '../native.js'
+import { digestsOf } from '../train/identity.js'
 import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
 import { samplesMeet } from './independence.js'
@@ -120,7 +121,7 @@ async function train(request: Request & { type: 'train' }): Promise<TrainingRepl
     const own = [...weightsOf(request.network).messages.values()]
     const plan = planOf(action.setup.plan)
     trainings.set(training, await TrainingRun.start(action.setup, plan, own, weightsFrom))
-    return {}
+    return { digests: action.identify ? digestsOf(action.setup, own) : undefined }
   }
   const run = trainings.get(training)
   if (!run) throw new TangentError('FAILED', 'The training is not there')

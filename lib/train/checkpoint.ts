@@ -1,17 +1,13 @@
 // The state of a training as a file.
 import { type NdArray, readSafetensors } from '../arrays/index.js'
 import { TangentError } from '../errors.js'
+import { differences, type TrainingIdentity } from './identity.js'
 import { factorArrays } from './layout.js'
 import type { TrainingSetup, TrainingState } from './protocol.js'
 import type { EpochReport } from './train.js'
 
-/** What must be the same for a training to go on. */
-function described({ model, loss, optimizer, batch }: TrainingSetup): string {
-  return JSON.stringify({ model, loss, optimizer, batch })
-}
-
 export function stateTensors(
-  setup: TrainingSetup,
+  identity: TrainingIdentity,
   history: readonly EpochReport[],
   { names, arrays, moments, steps }: TrainingState,
 ): { arrays: Map<string, NdArray>; metadata: Record<string, string> } {
@@ -27,7 +23,7 @@ export function stateTensors(
   return {
     arrays: tensors,
     metadata: {
-      training: described(setup),
+      training: JSON.stringify(identity),
       history: JSON.stringify(history),
       steps: String(steps),
     },
@@ -38,12 +34,14 @@ export function stateTensors(
 export async function readState(
   path: string,
   setup: TrainingSetup,
+  identity: TrainingIdentity,
 ): Promise<{ state: TrainingState; history: EpochReport[] }> {
   const { tensors, metadata } = await readSafetensors(path)
-  if (metadata.training !== described(setup)) {
+  const different = differences(identity, readIdentity(metadata.training, path))
+  if (different.length > 0) {
     throw new TangentError(
       'BAD_FILE',
-      `Expected the state of a training with the same model, loss, optimizer and batch in ${path}`,
+      `Expected the state of a training with the same ${different.join(', ')} in ${path}`,
     )
   }
   const names = [...tensors.keys()]
@@ -78,14 +76,23 @@ export async function readState(
   }
 }
 
+function readIdentity(text: string | undefined, path: string): Partial<TrainingIdentity> {
+  const found = parsed(text)
+  if (typeof found === 'object' && found !== null) return found
+  throw new TangentError('BAD_FILE', `Expected the state of a training in ${path}`)
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}
+
 /** The epochs so far, at least one. */
 function readHistory(text: string | undefined, path: string): EpochReport[] {
-  let found: unknown
-  try {
-    found = JSON.parse(text ?? '')
-  } catch {
-    found = undefined
-  }
+  const found = parsed(text)
   const reports = Array.isArray(found) ? (found as Partial<EpochReport>[]) : []
   if (reports.length > 0 && reports.every((report, e) => report?.epoch === e + 1)) {
     return reports as EpochReport[]

@@ -31,7 +31,8 @@ export interface TrainingSetup {
 }
 
 export type TrainingAction =
-  | { do: 'start'; setup: TrainingSetup }
+  /** `identify`: the reply holds digests. */
+  | { do: 'start'; setup: TrainingSetup; identify: boolean }
   /** One step for each `size` samples of `order`, at the rates of the steps. */
   | { do: 'steps'; order: Uint32Array; size: number; rates: Float64Array }
   | { do: 'evaluate'; data: 'train' | 'test' }
@@ -51,4 +52,15 @@ export interface TrainingState {
   weights: Float32Array[]
 }
 
-export type TrainingReply = Partial<LossSum> & { state?: TrainingState }
+/** Of what a training reads and does not change. */
+export interface TrainingDigests {
+  /** Samples and targets. */
+  data: string
+  /** The network's weights, less those that are trained. */
+  weights: string
+}
+
+export type TrainingReply = Partial<LossSum> & {
+  state?: TrainingState
+  digests?: TrainingDigests | undefined
+}

@@ -8,6 +8,7 @@ import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import { readState, stateTensors } from './checkpoint.js'
 import { checkOptions, makeFolder, targetsOf } from './checks.js'
+import { identityOf } from './identity.js'
 import { factorLayouts } from './layout.js'
 import type { Loss, LossSum } from './loss.js'
 import { type OptimizerOptions, rateAt, type Schedule } from './optimizer.js'
@@ -57,7 +58,11 @@ export interface TrainOptions extends Omit<DerivativeOptions, 'outputs' | 'block
   evaluateEvery?: number | undefined
   /** Writes the weights at chosen moments, and what `resume` needs, to a folder. */
   checkpoints?: CheckpointOptions | undefined
-  /** A `state.safetensors` to go on from: what follows is the same to the last bit. */
+  /**
+   * A `state.safetensors` to go on from: what follows is the same to the last bit. Refused for other
+   * samples, targets, starting weights or options that decide the steps; more epochs may be asked for
+   * where the rate is constant.
+   */
   resume?: string | undefined
   onEpoch?: ((report: EpochReport) => void) | undefined
 }
@@ -135,11 +140,14 @@ export async function train(
     core.ask<TrainingReply>({ type: 'train', training, action }, watched ? { signal } : {}, plan)
       .result
   const save = async () => (await ask({ do: 'save' })).state as TrainingState
-  await ask({ do: 'start', setup })
+  const identify = checkpoints !== undefined || options.resume !== undefined
+  const { digests } = await ask({ do: 'start', setup, identify })
+  const identity =
+    digests && identityOf(setup, digests, { schedule, epochs, samplesPerEpoch: perEpoch, seed })
   try {
     let history: EpochReport[] = []
-    if (options.resume !== undefined) {
-      const resumed = await readState(options.resume, setup)
+    if (options.resume !== undefined && identity) {
+      const resumed = await readState(options.resume, setup, identity)
       await ask({ do: 'restore', state: resumed.state })
       history = resumed.history
       if (history.length > epochs) {
@@ -192,8 +200,12 @@ export async function train(
       const remaining = (seconds * (epochs - epoch)) / (epoch - before)
       options.onProgress?.({ fraction, remaining })
       const every = checkpoints?.every ?? 1
-      if (checkpoints && (epoch % every === 0 || epoch === epochs)) {
-        await checkpoint(checkpoints.folder, core, setup, history, await save(), !checkpoints.at)
+      if (checkpoints && identity && (epoch % every === 0 || epoch === epochs)) {
+        const state = await save()
+        const { folder, at } = checkpoints
+        if (!at) await writeWeights(folder, `weights-${epoch}`, core, setup, state, { epoch })
+        const { arrays, metadata } = stateTensors(identity, history, state)
+        await writeSafetensors(join(folder, 'state.safetensors'), arrays, { metadata })
       }
     }
     return resultOf(core, setup, history, await save())
@@ -307,22 +319,6 @@ function weightsOf(core: Core, { weights }: TrainingState): Map<string, NdArray<
       { data: weights[p] as Float32Array, shape: [...shape] },
     ]),
   )
-}
-
-async function checkpoint(
-  folder: string,
-  core: Core,
-  setup: TrainingSetup,
-  history: EpochReport[],
-  state: TrainingState,
-  withWeights: boolean,
-): Promise<void> {
-  const epoch = history.length
-  if (withWeights) {
-    await writeWeights(folder, `weights-${epoch}`, core, setup, state, { epoch })
-  }
-  const { arrays, metadata } = stateTensors(setup, history, state)
-  await writeSafetensors(join(folder, 'state.safetensors'), arrays, { metadata })
 }
 
 async function writeWeights(

@@ -111,9 +111,15 @@ test('a file that is no state of this training is refused, whatever is wrong wit
   await refused(/30 float32 numbers named value:l\.0\.weight/)
   await train(network, classes(), { ...settings, checkpoints: { folder } })
   await refused(/at least the 3 already made/, { epochs: 2 })
-  await refused(/same model, loss, optimizer/, { model: 'fixed' })
+  await refused(/^Expected the state of a training with the same model in .*state/, {
+    model: 'fixed',
+  })
+  await refused(/same optimizer in/, { optimizer: { kind: 'sgd', learningRate: 0.1 } })
+  await refused(/same schedule, epochs in/, { schedule: 'cosine' })
+  await refused(/same batch, samplesPerEpoch, seed in/, { batch: 4, samplesPerEpoch: 24, seed: 2 })
   const { tensors, metadata } = await readSafetensors(resume)
   for (const [change, message] of [
+    [{ training: '{' }, /state of a training in/],
     [{ history: '{' }, /history/],
     [{ history: '[]' }, /history/],
     [{ history: '[null]' }, /history/],
@@ -123,5 +129,43 @@ test('a file that is no state of this training is refused, whatever is wrong wit
       metadata: { ...metadata, ...change },
     })
     await refused(message)
+  }
+})
+
+test('a state goes on with the samples, targets and starting weights that it came from', async (t) => {
+  const folder = await scratch(t)
+  const network = await load(t, mlp(new Random(65), [5, 6, 3]))
+  const resume = join(folder, 'state.safetensors')
+  const { x, target } = classes()
+  const changed = (array: NdArray, at: number): NdArray => {
+    const data = array.data.slice() as Float32Array
+    data[at] = data[at] === 0 ? 1 : 0
+    return { ...array, data }
+  }
+  const moved = await network.withParameters(
+    new Map(network.parameters.map(({ name, count }) => [name, new Float32Array(count).fill(0.1)])),
+  )
+  t.teardown(() => moved.dispose())
+  for (const model of ['full', 'fixed', 'adaptive'] as const) {
+    const options = { ...settings, model }
+    await train(network, { x, target }, { ...options, checkpoints: { folder } })
+    const onward = { ...options, epochs: 5, resume }
+    const refused = { code: 'BAD_FILE', message: /the same samples and targets in/ }
+    const last = 40 * 5 - 1
+    await t.throwsAsync(train(network, { x: changed(x as NdArray, last), target }, onward), refused)
+    await t.throwsAsync(train(network, { x, target: changed(target, 39) }, onward), refused)
+    const { history, weights } = await train(network, { x, target }, onward)
+    t.is(history.length, 5)
+    const other = train(moved, { x, target }, onward)
+    if (model === 'full') {
+      // All weights come from the state.
+      t.deepEqual((await other).weights, weights)
+    } else {
+      await t.throwsAsync(other, { code: 'BAD_FILE', message: /the same weights at the start in/ })
+    }
+    // The same optimiser in other words.
+    const { kind, learningRate } = settings.optimizer
+    const optimizer = { momentum: 0, learningRate, kind } as OptimizerOptions
+    t.deepEqual((await train(network, { x, target }, { ...onward, optimizer })).weights, weights)
   }
 })
