@@ -82,7 +82,8 @@ export class KernelOperator {
 
   /** The largest eigenvalues, by the Lanczos method; see `topEigenvalues`. */
   topEigenvalues(options: LanczosOptions = {}): Promise<TopEigenvalues> {
-    return topEigenvalues(this.#product(options.signal), this.size, options)
+    const { threads } = this.#prepared
+    return topEigenvalues(this.#product(options.signal), this.size, { threads, ...options })
   }
 
   /** Trace and Frobenius norm, estimated from random vectors; see `estimateTrace`. */
@@ -92,7 +93,8 @@ export class KernelOperator {
 
   /** Density of all eigenvalues, estimated from random vectors; see `estimateDensity`. */
   density(options: DensityOptions = {}): Promise<DensityEstimate> {
-    return estimateDensity(this.#product(options.signal), this.size, options)
+    const { threads } = this.#prepared
+    return estimateDensity(this.#product(options.signal), this.size, { threads, ...options })
   }
 
   #product(signal: AbortSignal | undefined) {

@@ -132,7 +132,7 @@ async function nystrom(
   ridge: number,
   signal: AbortSignal | undefined,
 ): Promise<(r: Float64Array) => Float64Array> {
-  const omega = gaussians(n * q)
+  const omega = await manyGaussians(n * q)
   const y = await product(omega, q)
   const { u, values } = await call(signal, () => native.nystrom(omega, y, n, q))
   const last = (values[q - 1] as number) + ridge
@@ -162,15 +162,32 @@ function dot(a: Float64Array, b: Float64Array): number {
 
 /** Standard normals from a fixed seed: a solve gives the same bits every time. */
 export function gaussians(count: number, seed = 1): Float64Array {
+  const out = new Float64Array(count)
+  draw(out, mulberry(seed))
+  return out
+}
+
+/** The same, other work of the thread getting its turn meanwhile. */
+async function manyGaussians(count: number, seed = 1): Promise<Float64Array> {
   const uniform = mulberry(seed)
   const out = new Float64Array(count)
-  for (let i = 0; i < count; i += 2) {
+  for (let first = 0; first < count; first += breath) {
+    if (first > 0) await new Promise((resolve) => setImmediate(resolve))
+    draw(out.subarray(first, first + breath), uniform)
+  }
+  return out
+}
+
+/** An even number. */
+const breath = 1 << 17
+
+function draw(out: Float64Array, uniform: () => number): void {
+  for (let i = 0; i < out.length; i += 2) {
     const radius = Math.sqrt(-2 * Math.log(1 - uniform()))
     const angle = 2 * Math.PI * uniform()
     out[i] = radius * Math.cos(angle)
-    if (i + 1 < count) out[i + 1] = radius * Math.sin(angle)
+    if (i + 1 < out.length) out[i + 1] = radius * Math.sin(angle)
   }
-  return out
 }
 
 /** Uniform in [0, 1) with a state of 32 bits (Tommy Ettinger's mulberry32, public domain). */

@@ -101,6 +101,18 @@ export interface NativeSolveFit {
   readonly dual: Float64Array
 }
 
+/** Orthonormal vectors; one call at a time. */
+export interface NativeKrylovBasis {
+  /** `along`: qᵀKq. `size`: ‖Kq‖. `rest`: Kq less what the basis holds of it, of that `length`. */
+  extend(
+    q: Float64Array,
+    image: Float64Array,
+  ): Promise<{ along: number; size: number; rest: Float64Array; length: number }>
+  orthogonalise(v: Float64Array): Promise<{ rest: Float64Array; length: number }>
+  /** Rows of coefficients (count, size) as vectors (count, n). */
+  combine(coefficients: Float64Array, count: number): Promise<Float64Array>
+}
+
 export interface NativeSpectrum {
   /** Descending. */
   readonly values: Float64Array
@@ -119,6 +131,7 @@ export interface NativeSpectrum {
 export interface NativeSolve {
   /** ω̃(v) of |z − 1|^p sides and the minimising z (sides, count). */
   penalty(powers: number[], v: Float64Array): { value: Float64Array; z: Float64Array }
+  KrylovBasis: new (n: number, threads: number) => NativeKrylovBasis
   SolveFeatures: new (samples: number, outputs: number) => NativeSolveFeatures
   SolveFit: new (
     features: NativeSolveFeatures,

@@ -2,6 +2,7 @@
 import { wholeNumber } from '../errors.js'
 import { abortError, type Progress } from '../forward/host.js'
 import { type KernelProduct, mulberry } from '../solve/gradients.js'
+import { threadsOf } from '../solve/native-call.js'
 import { Basis, dot, tridiagonal } from './lanczos.js'
 
 /** Options of {@link estimateTrace}. */
@@ -81,6 +82,8 @@ export interface DensityOptions {
   probes?: number | undefined
   /** Lanczos steps for each (default 40, at most n). */
   steps?: number | undefined
+  /** Threads for the bases, beside those of the products (default: what the machine has). */
+  threads?: number | undefined
   /** Default 1. */
   seed?: number | undefined
   signal?: AbortSignal | undefined
@@ -114,12 +117,13 @@ export async function estimateDensity(
   const steps = options.steps ?? Math.min(40, n)
   wholeNumber('options.probes', probes, 2)
   wholeNumber('options.steps', steps, 1, n)
+  const threads = threadsOf(options)
   const uniform = mulberry(seed)
   const started = performance.now()
   // All probes advance together, so that a product serves them all.
   const bases = Array.from(
     { length: probes },
-    (_, p) => new Basis(n, seed + 1000 * (p + 1), signs(n, uniform)),
+    (_, p) => new Basis(n, seed + 1000 * (p + 1), threads, signs(n, uniform)),
   )
   for (let step = 0; step < steps; step += 1) {
     if (signal?.aborted) throw abortError(signal)
@@ -128,10 +132,11 @@ export async function estimateDensity(
       for (let i = 0; i < n; i += 1) block[i * probes + p] = next[i] as number
     })
     const image = await product(block, probes)
-    bases.forEach((basis, p) => {
-      const own = Float64Array.from({ length: n }, (_, i) => image[i * probes + p] as number)
-      basis.extend(own)
-    })
+    for (const [p, basis] of bases.entries()) {
+      const own = new Float64Array(n)
+      for (let i = 0; i < n; i += 1) own[i] = image[i * probes + p] as number
+      await basis.extend(own)
+    }
     report(onProgress, started, (step + 1) / steps)
   }
   const rules = await Promise.all(

@@ -3,6 +3,8 @@ import { badArgument, TangentError, wholeNumber } from '../errors.js'
 import { abortError, type Progress } from '../forward/host.js'
 import { native } from '../native.js'
 import { gaussians, type KernelProduct } from '../solve/gradients.js'
+import type { NativeKrylovBasis } from '../solve/native.js'
+import { call, threadsOf } from '../solve/native-call.js'
 
 /** Options of {@link topEigenvalues}. */
 export interface LanczosOptions {
@@ -19,6 +21,8 @@ export interface LanczosOptions {
   seed?: number | undefined
   /** Give the eigenvectors, too (default: false). */
   vectors?: boolean | undefined
+  /** Threads for the basis, beside those of the products (default: what the machine has). */
+  threads?: number | undefined
   /** Aborts with a DOMException named AbortError. */
   signal?: AbortSignal | undefined
   /** By products made, of those allowed. */
@@ -61,11 +65,11 @@ export async function topEigenvalues(
   wholeNumber('options.maxIterations', maxIterations, count)
   const limit = Math.min(n, maxIterations)
   const started = performance.now()
-  const basis = new Basis(n, options.seed ?? 1)
+  const basis = new Basis(n, options.seed ?? 1, threadsOf(options))
   let ritz: Ritz | undefined
   while (basis.size < limit) {
     if (signal?.aborted) throw abortError(signal)
-    basis.extend(await product(basis.next, 1))
+    await basis.extend(await product(basis.next, 1))
     const m = basis.size
     const fraction = m / limit
     const seconds = (performance.now() - started) / 1000
@@ -84,7 +88,7 @@ export async function topEigenvalues(
   return {
     values: ritz.values.slice(0, count),
     residuals: ritz.residuals.slice(0, count),
-    vectors: options.vectors ? basis.combine(ritz.vectors, count) : new Float64Array(0),
+    vectors: options.vectors ? await basis.combine(ritz.vectors, count) : new Float64Array(0),
     iterations: basis.size,
     status: converged ? 'converged' : 'iteration limit',
     advice: converged
@@ -131,106 +135,51 @@ export async function tridiagonal(
   return { values: spectrum.values, vectors: spectrum.vectors() }
 }
 
-/** An orthonormal basis of the Krylov space and K in it. */
+/** An orthonormal basis of the Krylov space and K in it; the vectors are the addon's. */
 export class Basis {
   readonly n: number
   readonly diagonal: number[] = []
   /** Entry j couples vectors j and j + 1. */
   readonly offDiagonal: number[] = []
-  readonly #vectors: Float64Array[] = []
+  readonly #vectors: NativeKrylovBasis
   #seed: number
   /** Vector that K is to be applied to. */
   next: Float64Array
 
   /** @param start instead of a random vector; any length but zero. */
-  constructor(n: number, seed: number, start?: Float64Array) {
+  constructor(n: number, seed: number, threads: number, start?: Float64Array) {
     this.n = n
     this.#seed = seed
+    this.#vectors = new native.KrylovBasis(n, threads)
     this.next = start?.slice() ?? gaussians(n, seed)
-    scale(this.next, 1 / norm(this.next))
+    scale(this.next, 1 / Math.sqrt(dot(this.next, this.next)))
   }
 
   get size(): number {
-    return this.#vectors.length
+    return this.diagonal.length
   }
 
   /** Takes K·next. */
-  extend(image: Float64Array): void {
-    const bad = image.findIndex((value) => !Number.isFinite(value))
-    if (bad >= 0) throw new TangentError('BAD_INPUT', 'Expected finite products with the kernel')
-    const own = this.next
-    this.#vectors.push(own)
-    this.diagonal.push(dot(own, image))
-    const size = norm(image)
-    const rest = image.slice()
-    // In exact arithmetic that is all; what rounding leaves is small beside the rest then.
-    project(rest, this.#vectors.slice(-2))
-    this.#orthogonalise(rest)
-    let beta = norm(rest)
-    if (beta <= 1e-10 * size || size === 0) {
-      // An invariant subspace: K couples it to nothing else.
-      beta = 0
-      if (this.size < this.n) {
-        this.#seed += 1
-        rest.set(gaussians(this.n, this.#seed))
-        this.#orthogonalise(rest)
-      }
+  async extend(image: Float64Array): Promise<void> {
+    const step = await call(undefined, () => this.#vectors.extend(this.next, image))
+    this.diagonal.push(step.along)
+    let { rest, length } = step
+    // An invariant subspace: K couples it to nothing else.
+    const closed = length <= 1e-10 * step.size || step.size === 0
+    this.offDiagonal.push(closed ? 0 : length)
+    if (closed && this.size < this.n) {
+      this.#seed += 1
+      const fresh = await this.#vectors.orthogonalise(gaussians(this.n, this.#seed))
+      rest = fresh.rest
+      length = fresh.length
     }
-    this.offDiagonal.push(beta)
-    scale(rest, 1 / (beta || norm(rest) || 1))
+    scale(rest, 1 / (length || 1))
     this.next = rest
   }
 
-  /** Again where much was taken away; twice is enough (Giraud et al. 2005). */
-  #orthogonalise(v: Float64Array): void {
-    const before = norm(v)
-    project(v, this.#vectors)
-    if (norm(v) < Math.SQRT1_2 * before) project(v, this.#vectors)
-  }
-
   /** Rows of `coefficients` (count, size) as vectors (count, n). */
-  combine(coefficients: Float64Array, count: number): Float64Array {
-    const result = new Float64Array(count * this.n)
-    for (let j = 0; j < count; j += 1) {
-      this.#vectors.forEach((q, k) => {
-        const weight = coefficients[j * this.size + k] as number
-        for (let i = 0; i < this.n; i += 1) {
-          const e = j * this.n + i
-          result[e] = (result[e] as number) + weight * (q[i] as number)
-        }
-      })
-    }
-    return result
-  }
-}
-
-/** Takes away from v what lies along the orthonormal `vectors`, four of them at a time. */
-function project(v: Float64Array, vectors: readonly Float64Array[]): void {
-  const whole = vectors.length - (vectors.length % 4)
-  for (let k = 0; k < whole; k += 4) {
-    const [a, b, c, d] = vectors.slice(k, k + 4) as [
-      Float64Array,
-      Float64Array,
-      Float64Array,
-      Float64Array,
-    ]
-    let [alongA, alongB, alongC, alongD] = [0, 0, 0, 0]
-    for (let i = 0; i < v.length; i += 1) {
-      const value = v[i] as number
-      alongA += value * (a[i] as number)
-      alongB += value * (b[i] as number)
-      alongC += value * (c[i] as number)
-      alongD += value * (d[i] as number)
-    }
-    for (let i = 0; i < v.length; i += 1) {
-      const near = alongA * (a[i] as number) + alongB * (b[i] as number)
-      const far = alongC * (c[i] as number) + alongD * (d[i] as number)
-      v[i] = (v[i] as number) - (near + far)
-    }
-  }
-  for (const q of vectors.slice(whole)) {
-    const along = dot(q, v)
-    for (let i = 0; i < v.length; i += 1) v[i] = (v[i] as number) - along * (q[i] as number)
+  combine(coefficients: Float64Array, count: number): Promise<Float64Array> {
+    return this.#vectors.combine(coefficients.slice(0, count * this.size), count)
   }
 }
 
@@ -247,8 +196,6 @@ export function dot(a: Float64Array, b: Float64Array): number {
   for (let i = whole; i < a.length; i += 1) p += (a[i] as number) * (b[i] as number)
   return p + q + (r + s)
 }
-
-const norm = (a: Float64Array) => Math.sqrt(dot(a, a))
 
 function scale(a: Float64Array, factor: number): void {
   for (let i = 0; i < a.length; i += 1) a[i] = (a[i] as number) * factor

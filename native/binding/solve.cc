@@ -106,6 +106,7 @@ void export_solve(Napi::Env env, Napi::Object exports) {
   export_solve_features(env, exports);
   export_solve_fit(env, exports);
   export_solve_kernel(env, exports);
+  export_solve_krylov(env, exports);
   export_solve_measures(env, exports);
 }
 

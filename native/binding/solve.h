@@ -19,6 +19,7 @@ void export_solve_penalty(Napi::Env env, Napi::Object exports);
 void export_solve_features(Napi::Env env, Napi::Object exports);
 void export_solve_fit(Napi::Env env, Napi::Object exports);
 void export_solve_kernel(Napi::Env env, Napi::Object exports);
+void export_solve_krylov(Napi::Env env, Napi::Object exports);
 void export_solve_measures(Napi::Env env, Napi::Object exports);
 
 // The features that an instance of SolveFeatures holds, shared.

@@ -140,6 +140,23 @@ test('the basis stays orthonormal where eigenvalues span many orders of magnitud
   }
 })
 
+test('the basis is the same to the last bit on any number of threads; what is not finite is told', async (t) => {
+  const n = 20_000
+  const values = Array.from({ length: n }, (_, j) => 1 / (1 + j / 20))
+  const { product } = withSpectrum(values, new Random(9))
+  const options = { count: 5, maxIterations: 40, vectors: true, tolerance: 1e-12 }
+  const one = await topEigenvalues(product, n, { ...options, threads: 1 })
+  const two = await topEigenvalues(product, n, { ...options, threads: 2 })
+  t.deepEqual(one, two)
+  const image = await product(one.vectors.slice(0, n), 1)
+  const residual = Math.hypot(
+    ...image.map((x, i) => x - (one.values[0] as number) * (one.vectors[i] as number)),
+  )
+  t.true(residual < 1e-6 && residual > 0)
+  const broken = topEigenvalues(async (v) => v.fill(Number.NaN), 4, { count: 2 })
+  await t.throwsAsync(broken, { code: 'BAD_INPUT', message: /finite products/ })
+})
+
 test('an operator keeps the samples that it was made with', async (t) => {
   const random = new Random(6)
   const network = await load(t, mlp(random, [6, 20, 3]))
