@@ -3,10 +3,11 @@ import { jacobians, type ParameterArrays } from './calls/jacobian.js'
 import { kernels, type NtkOptions, type TangentKernels } from './calls/ntk.js'
 import { checkPath, type QuadratureRule, weightPath } from './calls/path.js'
 import { run } from './calls/run.js'
-import { type Core, cores, type DerivativeOptions } from './core.js'
+import { type Core, cores, type DerivativeOptions, threadCount } from './core.js'
 import { badArgument, wholeNumber } from './errors.js'
 import type { Inputs } from './inputs.js'
 import { TangentKernel } from './kernel.js'
+import { native } from './native.js'
 import type { Network } from './network.js'
 
 /** How a path of weights is looked at. */
@@ -77,6 +78,7 @@ export async function averageKernel(
   const { path, points, rule } = pathOf(from, to, options)
   const [first] = path as [Core]
   const split = options.by !== undefined && options.by !== 'total'
+  const threads = threadCount(options.threads) ?? first.threads
   const { kernels: found, change } = await kernels(
     first,
     x,
@@ -86,7 +88,7 @@ export async function averageKernel(
   )
   const residual = await residualOf(path, x, change as NdArray<Float32Array>, options)
   return {
-    kernel: split ? sum(found) : (found.get('total') as TangentKernel),
+    kernel: split ? await sum(found, threads) : (found.get('total') as TangentKernel),
     parts: split ? found : undefined,
     residual,
     points,
@@ -130,15 +132,12 @@ function pathOf(
   return { path, points, rule }
 }
 
-function sum(parts: TangentKernels): TangentKernel {
-  const [first, ...others] = [...parts.values()]
+async function sum(parts: TangentKernels, threads: number): Promise<TangentKernel> {
+  const [first] = parts.values()
   const { data, shape, kind, symmetric } = first as TangentKernel
-  const total = data.slice()
-  for (const other of others) {
-    for (let e = 0; e < total.length; e += 1) {
-      total[e] = (total[e] as number) + (other.data[e] as number)
-    }
-  }
+  const total = new Float32Array(data.length)
+  const arrays = Array.from(parts.values(), (part) => part.data)
+  await native.addKernels(arrays, total, threads)
   return new TangentKernel(total, shape, kind, symmetric)
 }
 
