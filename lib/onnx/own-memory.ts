@@ -7,31 +7,40 @@ import { changed } from './message.js'
 /** Bytes of weights below which a file stays as it is. */
 const small = 2 ** 20
 
+/** The numbers of a float32 tensor as bytes, whichever field holds them. */
+function bytesOf({ rawData, floatData }: TensorProto): Uint8Array {
+  return rawData.length > 0 ? rawData : new Uint8Array(Float32Array.from(floatData).buffer)
+}
+
 /**
  * The same model with its float32 initializers in memory that the forward worker sees, too, and
  * without the file's bytes: views of them anywhere in the message would keep the whole file.
  */
 export function inOwnMemory(model: OnnxModel): OnnxModel {
-  const moved = model.graph.initializer.filter(
-    ({ dataType, rawData }) => dataType === DataType.FLOAT && rawData.length > 0,
-  )
-  if (moved.reduce((sum, { rawData }) => sum + rawData.length, 0) < small) return model
-  const { buffer, starts } = sharedRoom(moved.map(({ rawData }) => rawData.length))
+  const lengths = new Map<TensorProto, number>()
+  for (const tensor of model.graph.initializer) {
+    const length = tensor.rawData.length || 4 * tensor.floatData.length
+    if (tensor.dataType === DataType.FLOAT && length > 0) lengths.set(tensor, length)
+  }
+  if ([...lengths.values()].reduce((sum, length) => sum + length, 0) < small) return model
+  const { buffer, starts } = sharedRoom([...lengths.values()])
   const numbers = new Map<string, Uint8Array<ArrayBuffer>>()
-  moved.forEach(({ name, rawData }, k) => {
-    const room = new Uint8Array(buffer, starts[k], rawData.length)
-    room.set(rawData)
-    numbers.set(name, room)
+  ;[...lengths].forEach(([tensor, length], k) => {
+    const room = new Uint8Array(buffer, starts[k], length)
+    room.set(bytesOf(tensor))
+    numbers.set(tensor.name, room)
   })
   const initializer = model.graph.initializer.map((tensor) =>
-    numbers.has(tensor.name) ? changed(tensor, { rawData: new Uint8Array(0) }) : tensor,
+    lengths.has(tensor) ? changed(tensor, { rawData: new Uint8Array(0), floatData: [] }) : tensor,
   )
   const rest = changed(model.proto, { graph: changed(model.graph, { initializer }) })
   const bytes = toBinary(ModelProtoSchema, rest)
   const proto = fromBinary(ModelProtoSchema, bytes)
   const graph = proto.graph as NonNullable<typeof proto.graph>
   for (const tensor of graph.initializer) {
-    tensor.rawData = numbers.get(tensor.name) ?? tensor.rawData
+    const moved = numbers.get(tensor.name)
+    // Others stay untouched: raw data that is set, if only to nothing, hides the typed fields.
+    if (moved) tensor.rawData = moved
   }
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
   return { ...model, bytes, proto, graph, initializers }
