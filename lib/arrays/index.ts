@@ -1,4 +1,5 @@
-export { readBytes, writeFileAtomic } from './files.js'
+export { readBytes } from './files.js'
+export { makeFolder } from './folders.js'
 export * from './ndarray.js'
 export { decodeNpy, encodeNpy, isNpy, npyHeader, readNpy, writeNpy } from './npy.js'
 export { readArray } from './read.js'
@@ -10,3 +11,4 @@ export {
   writeSafetensors,
 } from './safetensors.js'
 export { arrayToTensor, decodeTensor, readTensor, tensorToArray, writeTensor } from './tensor.js'
+export { writeFileAtomic } from './write.js'

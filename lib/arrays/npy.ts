@@ -1,7 +1,7 @@
 // The .npy format, versions 1 to 3: numpy.lib.format's documentation. Own reader because npyjs, the
 // kept package for it, neither reorders Fortran arrays nor checks sizes, and writes nothing.
 import { TangentError } from '../errors.js'
-import { readBytes, writeFileAtomic } from './files.js'
+import { readBytes } from './files.js'
 import {
   bytesPerElement,
   checkArray,
@@ -14,6 +14,7 @@ import {
   type TypedArray,
   toBytes,
 } from './ndarray.js'
+import { writeFileAtomic } from './write.js'
 
 const magic = '\x93NUMPY'
 

@@ -1,7 +1,7 @@
 // The .safetensors format: eight bytes of header length, a JSON header, then the data, tensors back
 // to back. Own code: npm has only readers tied to a hub or a runtime, none that checks and writes.
 import { badArgument, TangentError } from '../errors.js'
-import { readBytes, writeFileAtomic } from './files.js'
+import { readBytes } from './files.js'
 import {
   bytesPerElement,
   checkArray,
@@ -13,6 +13,7 @@ import {
   type StoredType,
   toBytes,
 } from './ndarray.js'
+import { writeFileAtomic } from './write.js'
 
 const names = new Map<string, StoredType>([
   ['F16', 'float16'],

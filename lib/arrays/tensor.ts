@@ -6,7 +6,7 @@ import {
   TensorProtoSchema,
 } from 'onnx-buf'
 import { TangentError } from '../errors.js'
-import { readBytes, writeFileAtomic } from './files.js'
+import { readBytes } from './files.js'
 import {
   bytesPerElement,
   checkArray,
@@ -20,6 +20,7 @@ import {
   type StoredType,
   toBytes,
 } from './ndarray.js'
+import { writeFileAtomic } from './write.js'
 
 /** ONNX's element types that are plain numbers here. */
 const stored = new Map<number, StoredType>([

@@ -1,5 +1,5 @@
 // The paper's networks as ONNX models, at any size.
-import { writeFileAtomic } from '../arrays/files.js'
+import { writeFileAtomic } from '../arrays/write.js'
 import { badArgument } from '../errors.js'
 import { checkDraw, type DrawOptions } from './draw.js'
 import { type LayerScale, ModelBuilder } from './graph.js'

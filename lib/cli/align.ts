@@ -1,10 +1,9 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Option } from 'commander'
 import { alignmentAlong } from '../alignment/along.js'
 import { csvTable, type PlainCheckpoint, plainCheckpoint } from '../alignment/table.js'
 import type { AlongOptions } from '../alignment/types.js'
-import { readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
+import { makeFolder, writeFileAtomic, writeNpy } from '../arrays/index.js'
 import type { KernelMethod, KernelSplit } from '../calls/ntk.js'
 import { checkpointFiles, learnedOutputs, trajectory } from './checkpoints.js'
 import {
@@ -20,6 +19,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { readGiven } from './input.js'
 import { checkFolder } from './places.js'
 
 interface Options extends NetworkOptions {
@@ -85,7 +85,7 @@ export const alignCommand: CommandDefinition = {
     const files = await checkpointFiles(paths)
     await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network)
-      const target = options.target === undefined ? undefined : await readArray(options.target)
+      const target = options.target === undefined ? undefined : await readGiven(options.target)
       const checkpoints = trajectory(network, model, files, options.model)
       const { signal } = session
       const { learned, name: learnedName } = await learnedOutputs(
@@ -126,7 +126,7 @@ async function save(
   { learnedName, ...rest }: { learnedName: string; kernel: string; by: string; top: number[] },
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const json = join(folder, 'alignment.json')
   const csv = join(folder, 'alignment.csv')
   const spectra = join(folder, 'eigenvalues.npy')

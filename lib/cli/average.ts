@@ -16,6 +16,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { checkFile, checkFolder } from './places.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -45,10 +46,14 @@ export const averageCommand: CommandDefinition = {
       .choices(['uniform', 'gauss-legendre'])
       .default('uniform'),
     ...kernelOptions('(N, O, N, O), (N, N) or (N, N, O)'),
-    new Option('--out <path>', 'a .npy file; with --by a folder').makeOptionMandatory(),
+    new Option(
+      '--out <path>',
+      'a .npy file, - is standard output; with --by a folder',
+    ).makeOptionMandatory(),
     ...derivativeOptions(),
   ],
   async run(session, [model0 = '', ...checkpoints], options: Options) {
+    await (options.by === 'total' ? checkFile : checkFolder)(options.out, '--out')
     const files = await checkpointFiles(checkpoints)
     await withNetwork(model0, options, {}, async (network0) => {
       const x = await readInputs(options.input, network0)

@@ -1,14 +1,14 @@
 // What all commands share: their options, reading inputs, telling what was done.
-import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
+import { makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
 import type { DerivativeOptions } from '../core.js'
 import { TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { parseBytes } from '../memory.js'
 import { type LoadOptions, Network } from '../network.js'
-import { checkFile, checkFolder } from './places.js'
+import { readGiven } from './input.js'
+import { outputPath } from './places.js'
 import { progressBar } from './progress.js'
 
 /** Options that every command takes. */
@@ -75,7 +75,10 @@ function commonOptions(): Option[] {
 
 /** Options of commands that read samples. */
 export const inputOption = () =>
-  new Option('--input <file>', 'samples: .npy or .pb; NAME=FILE for each of several inputs')
+  new Option(
+    '--input <file>',
+    'samples: .npy or .pb, - is standard input; NAME=FILE for each of several inputs',
+  )
     .argParser(collect)
     .makeOptionMandatory()
 
@@ -174,7 +177,7 @@ export async function readInputs(files: readonly string[], network: Network): Pr
   const named = new Map<string, NdArray>()
   for (const text of files) {
     const name = names.find((candidate) => text.startsWith(`${candidate}=`))
-    if (name === undefined && files.length === 1 && names.length === 1) return readArray(text)
+    if (name === undefined && files.length === 1 && names.length === 1) return readGiven(text)
     if (name === undefined) {
       throw new TangentError(
         'BAD_ARGUMENT',
@@ -187,16 +190,16 @@ export async function readInputs(files: readonly string[], network: Network): Pr
         `Expected one file for input ${JSON.stringify(name)} but received two`,
       )
     }
-    named.set(name, await readArray(text.slice(name.length + 1)))
+    named.set(name, await readGiven(text.slice(name.length + 1)))
   }
   return Object.fromEntries(named)
 }
 
-/** Writes one array; its folder is made when it is not there. */
+/** Writes one array, `-` to standard output; its folder is made when it is not there. */
 export async function saveArray(path: string, array: NdArray, signal: AbortSignal): Promise<void> {
-  await checkFile(path, '--out')
-  await mkdir(dirname(path), { recursive: true })
-  await writeNpy(path, array, { signal })
+  const place = outputPath(path)
+  await makeFolder(dirname(place))
+  await writeNpy(place, array, { signal })
 }
 
 /** Writes arrays as `<name>.npy` into a folder, and an index of them last. */
@@ -207,8 +210,7 @@ export async function saveFolder(
   describe: (name: string) => object,
   signal: AbortSignal,
 ): Promise<void> {
-  await checkFolder(folder, '--out')
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const files = fileNames([...arrays.keys()])
   const entries: object[] = []
   for (const [name, array] of arrays) {

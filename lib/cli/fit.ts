@@ -1,7 +1,7 @@
-import { mkdir, rm, stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
-import { type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
+import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
 import { TangentError } from '../errors.js'
 import type { Network } from '../network.js'
 import type { FitIteration } from '../solve/adaptive.js'
@@ -21,7 +21,8 @@ import {
   wholeNumber,
   withNetwork,
 } from './command.js'
-import { checkFile, checkFolder } from './places.js'
+import { readGiven } from './input.js'
+import { checkFile, checkFolder, checkOwnFile } from './places.js'
 
 interface Options extends Omit<NetworkOptions, 'output'> {
   input: string[]
@@ -92,14 +93,13 @@ export const fitCommand: CommandDefinition = {
     const { output: _, ...rest } = options
     await withNetwork(model, rest, {}, async (network) => {
       const x = await readInputs(options.input, network)
-      const target = await readArray(options.target)
+      const target = await readGiven(options.target)
       const predict = options.predict ? await readInputs(options.predict, network) : undefined
       const fitting = fitOptions(options, target)
       // What would fail after the fit should fail before it.
       await checkFolder(options.out, '--out')
-      for (const name of ['export', 'checkpoint'] as const) {
-        await checkFile(options[name], `--${name}`)
-      }
+      await checkFile(options.export, '--export')
+      await checkOwnFile(options.checkpoint, '--checkpoint')
       if (predict) await network.run(predict, { signal: session.signal, ...resources(options) })
       const { checkpoint } = options
       const resume = checkpoint === undefined ? undefined : await readState(checkpoint)
@@ -114,7 +114,7 @@ export const fitCommand: CommandDefinition = {
         }),
       )
       const files = ['summary.json', 'model.safetensors']
-      await mkdir(options.out, { recursive: true })
+      await makeFolder(options.out)
       if (predict) {
         const { data, shape } = await fitted.predict(network, predict, { signal: session.signal })
         const flat =
@@ -124,7 +124,7 @@ export const fitCommand: CommandDefinition = {
       }
       await saveModel(join(options.out, 'model.safetensors'), fitted, { signal: session.signal })
       if (options.export) {
-        await mkdir(dirname(options.export), { recursive: true })
+        await makeFolder(dirname(options.export))
         await fitted.exportOnnx(network, options.export, session)
       }
       const summary = summarise(fitted, network)
@@ -155,7 +155,7 @@ async function readState(path: string): Promise<Float64Array | undefined> {
 
 /** Without the signal: it is written because of that. */
 async function keep(path: string, state: Float64Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   await writeNpy(path, { data: state, shape: [state.length] })
 }
 

@@ -9,6 +9,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { checkFolder } from './places.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -33,6 +34,7 @@ export const jacobianCommand: CommandDefinition = {
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
+    await checkFolder(options.out, '--out')
     await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network)
       const arrays = await watched(session, options, (watch) => network.jacobian(x, watch))

@@ -9,6 +9,7 @@ import {
   type Session,
 } from './command.js'
 import { commands } from './commands.js'
+import { isStandardOutput } from './places.js'
 
 /** Exit codes: 0 done, 1 the work failed, 2 the input or the call is wrong, 130 interrupted. */
 const callerErrors = new Set([
@@ -26,10 +27,21 @@ async function main(args: string[]): Promise<number> {
   let options: CommonOptions = {}
   const start = (given: CommonOptions): Session => {
     options = given
+    const { out } = given as { out?: string }
+    const taken = out !== undefined && isStandardOutput(out)
+    if (taken && given.json) {
+      throw new TangentError(
+        'BAD_ARGUMENT',
+        'Expected a file for --out beside --json but both would write to standard output',
+      )
+    }
     return {
       signal: interrupt.signal,
       say: (...lines) => {
-        if (!given.quiet && !given.json) console.log(lines.join('\n'))
+        if (given.quiet || given.json) return
+        // Where the array goes there is no room for words.
+        if (taken) console.error(lines.join('\n'))
+        else console.log(lines.join('\n'))
       },
       result: (value) => {
         if (given.json) console.log(JSON.stringify(value))

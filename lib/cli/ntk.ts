@@ -15,6 +15,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { checkFile, checkFolder } from './places.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -42,10 +43,14 @@ export const ntkCommand: CommandDefinition = {
     ),
     ...kernelOptions('(N1, O, N2, O), (N1, N2) or (N1, N2, O)'),
     methodOption('it'),
-    new Option('--out <path>', 'a .npy file; with --by a folder').makeOptionMandatory(),
+    new Option(
+      '--out <path>',
+      'a .npy file, - is standard output; with --by a folder',
+    ).makeOptionMandatory(),
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
+    await (options.by === 'total' ? checkFile : checkFolder)(options.out, '--out')
     await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network)
       const x2 = options.input2 ? await readInputs(options.input2, network) : undefined

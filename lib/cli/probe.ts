@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Option } from 'commander'
 import type { AlongOptions } from '../alignment/types.js'
-import { type NdArray, readArray, readBytes, writeFileAtomic } from '../arrays/index.js'
+import { makeFolder, type NdArray, readBytes, writeFileAtomic } from '../arrays/index.js'
 import type { KernelMethod } from '../calls/ntk.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
@@ -22,6 +21,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { readGiven } from './input.js'
 import { subjectNames } from './names.js'
 import { checkFolder } from './places.js'
 
@@ -63,7 +63,7 @@ export const probeCommand: CommandDefinition = {
     // Here, so that the other commands do not wait for the plotting library to load.
     await checkFolder(options.out, '--out')
     const { probe, renderReport, reportTable } = await import('../report/index.js')
-    const target = options.target === undefined ? undefined : await readArray(options.target)
+    const target = options.target === undefined ? undefined : await readGiven(options.target)
     const classNames =
       options.classNames === undefined ? undefined : await readLines(options.classNames)
     const along = options.checkpoints ? await checkpointFiles(options.checkpoints) : []
@@ -170,7 +170,7 @@ async function readLines(path: string): Promise<string[]> {
 
 async function save(report: ProbeReport, page: string, folder: string, signal: AbortSignal) {
   const files = { html: join(folder, 'report.html'), json: join(folder, 'report.json') }
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await writeFileAtomic(files.json, `${JSON.stringify(report)}\n`, { signal })
   await writeFileAtomic(files.html, page, { signal })
   return files

@@ -8,6 +8,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { checkFile } from './places.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -24,10 +25,14 @@ export const runCommand: CommandDefinition = {
   ],
   options: [
     inputOption(),
-    new Option('--out <file>', 'where the output goes, .npy').makeOptionMandatory(),
+    new Option(
+      '--out <file>',
+      'where the output goes, .npy; - is standard output',
+    ).makeOptionMandatory(),
     new Option('--output <name>', 'another output than the first'),
   ],
   async run(session, [model = ''], options: Options) {
+    await checkFile(options.out, '--out')
     // A network without derivatives runs all the same.
     await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
       const x = await readInputs(options.input, network)

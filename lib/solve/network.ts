@@ -1,5 +1,5 @@
-import { writeFileAtomic } from '../arrays/files.js'
 import { checkArray, type NdArray } from '../arrays/index.js'
+import { writeFileAtomic } from '../arrays/write.js'
 import { type CallOptions, outputIndices } from '../core.js'
 import { mismatch, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'

@@ -1,7 +1,6 @@
 // Options and targets of a training, refused before anything is computed.
-import { mkdir } from 'node:fs/promises'
 import type { NdArray } from '../arrays/index.js'
-import { badArgument, mismatch, TangentError, wholeNumber } from '../errors.js'
+import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import type { Loss, Targets } from './loss.js'
 import { checkOptimizer } from './optimizer.js'
 import type { LabelledSamples, TrainOptions } from './train.js'
@@ -32,21 +31,6 @@ export function checkOptions(data: LabelledSamples, options: TrainOptions): void
   if (at === undefined) return
   if (!Array.isArray(at)) throw badArgument('options.checkpoints.at', 'a list of steps', at)
   for (const step of at) wholeNumber('options.checkpoints.at', step, 0)
-}
-
-/**
- * Makes the folder of checkpoints, before the training that is to fill it.
- * @throws TangentError FAILED
- */
-export async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true })
-  } catch (error) {
-    const { message } = error as Error
-    throw new TangentError('FAILED', `Cannot make the folder ${folder}: ${message}.`, {
-      cause: error,
-    })
-  }
 }
 
 /** Classes or numbers of the samples, checked against the loss and the outputs. */

@@ -104,7 +104,7 @@ test('a link stays a link, and concurrent writers each write a whole file', asyn
 test('a process that exits while it writes leaves nothing behind', async (t) => {
   const at = await folder()
   await chmod(at, 0o700)
-  const module = new URL('../../lib/arrays/files.js', import.meta.url).href
+  const module = new URL('../../lib/arrays/write.js', import.meta.url).href
   const script = `
     import { writeFileAtomic } from ${JSON.stringify(module)}
     import { readdirSync } from 'node:fs'

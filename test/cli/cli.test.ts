@@ -279,3 +279,46 @@ test.serial('Ctrl-C exits with 130 and leaves nothing behind', async (t) => {
   t.deepEqual(await ended, [130, null])
   t.deepEqual((await readdir(out)).sort(), ['big.onnx', 'x.npy'])
 })
+
+test.serial('- is standard input and output, and nothing else is written there', async (t) => {
+  const out = await folder(t)
+  const shell = (line: string) =>
+    new Promise<{ code: number; stdout: Buffer; stderr: string }>((resolve) => {
+      execFile(
+        'bash',
+        ['-c', line.replaceAll('CLI', `"${process.execPath}" "${main}"`)],
+        { encoding: 'buffer' },
+        (error, stdout, stderr) => {
+          resolve({ code: Number(error?.code ?? 0), stdout, stderr: stderr.toString() })
+        },
+      )
+    })
+  const network = fixture(...trained)
+  const file = join(out, 'y.npy')
+  t.is((await cli('run', network, '--input', input, '--out', file)).code, 0)
+  const truth = readFileSync(file)
+  for (const place of ['-', '/dev/stdout']) {
+    const { code, stdout, stderr } = await shell(
+      `CLI run ${network} --input - --out ${place} < ${input} | cat`,
+    )
+    t.is(code, 0, stderr)
+    t.true(stdout.equals(truth))
+    t.regex(stderr, /Wrote output of shape/)
+  }
+  const both = await shell(`CLI run ${network} --input ${input} --out - --json`)
+  t.is(both.code, 2)
+  t.regex(both.stderr, /^adaptive-tangent: Expected a file for --out beside --json .*\n$/)
+  const twice = await shell(`CLI ntk ${network} --input - --input2 - --out ${file} < ${input}`)
+  t.is(twice.code, 2)
+  t.regex(twice.stderr, /standard input, for one array only/)
+  for (const [command, place, message] of [
+    ['jacobian', '-', /Expected a folder for --out but received '-'/],
+    ['jacobian', '/proc/a/b', /Cannot write to \/proc for --out/],
+    ['ntk', '/proc/a/b.npy', /Cannot write to \/proc for --out/],
+    ['ntk', out, /Expected a file for --out but/],
+  ] as const) {
+    const refused = await cli(command, network, '--input', input, '--out', place)
+    t.is(refused.code, 2)
+    t.regex(refused.stderr, message)
+  }
+})
