@@ -12,6 +12,7 @@ import {
 } from './graph/prepare.js'
 import { skeleton } from './graph/skeleton.js'
 import { type NativeAnalysis, type NativeData, native } from './native.js'
+import { didYouMean } from './nearest.js'
 import { initializerData, type OnnxModel, quote, type ValueInfo, valueInfo } from './onnx/index.js'
 
 /** A parameter of the network: what the tangent features are taken with respect to. */
@@ -67,7 +68,7 @@ export class Architecture {
   readonly model: OnnxModel
   readonly inputs: readonly ValueInfo[]
   readonly outputs: readonly ValueInfo[]
-  /** The output that is differentiated. */
+  /** The value that is differentiated: an output of the file, or any value that a node makes. */
   readonly output: string
   readonly parameters: readonly Parameter[]
   readonly refusals: readonly Refusal[]
@@ -81,6 +82,7 @@ export class Architecture {
   readonly analysis: NativeAnalysis
   readonly graph: PreparedGraph
   readonly #known: readonly Known[]
+  #valueNames: readonly string[] | undefined
   #statics: Promise<PlanMessage['statics']> | undefined
   /** Networks that share the worker. */
   #users = 0
@@ -91,7 +93,7 @@ export class Architecture {
     const infos = new Map(model.graph.input.map((info) => [info.name, valueInfo(info)]))
     this.inputs = this.graph.inputs.map((name) => infos.get(name) as ValueInfo)
     this.outputs = model.graph.output.map(valueInfo)
-    this.output = this.#chooseOutput(options.output)
+    this.output = this.chooseOutput(options.output)
     this.problem = batchProblem(this.inputs)
     this.batch = this.inputs.some(({ shape }) => shape?.[0] === 1) ? 1 : (model.freedBatch ?? 0)
     const { weights, native: graph } = this.graph
@@ -143,15 +145,37 @@ export class Architecture {
     return this.#known.filter(({ parameter }) => !parameter.frozen)
   }
 
-  #chooseOutput(name: string | undefined): string {
+  /** Names of all that may be run and differentiated: the outputs first, then what nodes make. */
+  get valueNames(): readonly string[] {
+    this.#valueNames ??= namesOfValues(this.graph)
+    return this.#valueNames
+  }
+
+  /**
+   * A value by name; the file's first output without one.
+   * @throws TangentError BAD_ARGUMENT, with the names that are near.
+   */
+  chooseOutput(name: string | undefined): string {
     const names = this.outputs.map((info) => info.name)
     const output = name ?? (names[0] as string)
-    if (typeof output === 'string' && names.includes(output)) return output
-    throw badArgument(
+    if (typeof output === 'string' && this.valueNames.includes(output)) return output
+    const listed = names.slice(0, 5).map(quote).join(', ')
+    const more = names.length > 5 ? ', …' : ''
+    const error = badArgument(
       'options.output',
-      `an output of the network (${names.map(quote).join(', ')})`,
+      `an output of the network (${listed}${more}) or another value of its graph`,
       name,
     )
+    throw new TangentError(error.code, `${error.message}${this.#hint(name)}`)
+  }
+
+  #hint(name: unknown): string {
+    // An index where a name belongs.
+    if (typeof name === 'string' && /^\d[\d,:]*$/.test(name)) {
+      return `; did you mean --outputs ${name} (options.outputs: [${name}])?`
+    }
+    const near = didYouMean(name, this.valueNames)
+    return near === '' ? '; info --values lists all values' : near
   }
 
   #select(analysis: NativeAnalysis, options: ArchitectureOptions): Known[] {
@@ -242,6 +266,15 @@ export class Architecture {
   }
 }
 
+/** The graph's outputs and all that its nodes make, but for what is stored in the file. */
+function namesOfValues({ native: { nodes, values }, outputs, statics, ids }: PreparedGraph) {
+  const names = new Set(outputs)
+  for (const { outputs: made } of nodes) {
+    for (const id of made) if (id >= 0 && !statics.has(id)) names.add(values[id]?.name as string)
+  }
+  return [...names].filter((name) => !statics.has(ids.get(name) ?? -1) || outputs.includes(name))
+}
+
 /** Numbers as the addon takes them; undefined for another type, which onnxruntime gives then. */
 function staticData(array: NdArray): NativeData | undefined {
   const type = dtypeOf(array)
@@ -289,7 +322,9 @@ function selection(
         : matches(entry, name) || matches(entry, label),
     )
     if (typeof entry === 'string' && found.length === 0) {
-      throw badArgument(option, 'a parameter of the network', entry)
+      const names = parameters.flatMap(({ name, label }) => [...new Set([name, label])])
+      const error = badArgument(option, 'a parameter of the network', entry)
+      throw new TangentError(error.code, `${error.message}${didYouMean(entry, names)}`)
     }
     for (const { name } of found) names.add(name)
   }

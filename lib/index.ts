@@ -163,4 +163,5 @@ export {
   type TrainOptions,
   train,
 } from './train/train.js'
+export type { GraphValue } from './values.js'
 export type { WeightSource } from './weights.js'

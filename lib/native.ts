@@ -52,6 +52,8 @@ export interface NativeAnalysis {
   parameters: number[]
   /** Indices of the nodes that carry a derivative. */
   nodes: number[]
+  /** Values that the output needs and that have a derivative, with no refused node before them. */
+  differentiable: number[]
   /** Values whose numbers a reverse pass reads (initializers among them). */
   taps: number[]
   /** The same of a forward pass. */

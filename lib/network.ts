@@ -15,13 +15,23 @@ import type { TyingOptions } from './graph/prepare.js'
 import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
 import { LinearizedNetwork } from './linearize.js'
-import { inOwnMemory, openModel, replaceValues, type ValueInfo } from './onnx/index.js'
+import {
+  type FileNote,
+  inOwnMemory,
+  openModel,
+  replaceValues,
+  type ValueInfo,
+} from './onnx/index.js'
 import { KernelOperator } from './operator.js'
+import { type GraphValue, graphValues } from './values.js'
 import { otherWeights, ownWeights, type WeightSource } from './weights.js'
 
 /** Options of {@link Network.load}. */
 export interface LoadOptions extends TyingOptions {
-  /** Name of the output to differentiate (default: the first). */
+  /**
+   * The value to differentiate (default: the file's first output): an output, or any float value of
+   * the graph by name, such as the logits before a Softmax. {@link Network.values} lists them.
+   */
   output?: string | undefined
   /** The parameters to differentiate with respect to (default: all). The others are frozen. */
   parameters?: Selector | undefined
@@ -103,9 +113,17 @@ export class Network {
     return this.#core.architecture.outputs
   }
 
-  /** Name of the output that is differentiated. */
+  /** Name of the value that is differentiated. */
   get output(): string {
     return this.#core.architecture.output
+  }
+
+  /**
+   * The float values that the network computes on the way, the file's outputs first: what `output`
+   * may name. Nothing is run; sizes that onnxruntime cannot infer are null.
+   */
+  values(): Promise<GraphValue[]> {
+    return graphValues(this.#core)
   }
 
   /** All parameters on a path to the output, frozen ones marked, in the file's order. */
@@ -300,17 +318,18 @@ export class Network {
 
   /**
    * The network as the bytes of an ONNX file: its own file with the present weights, stored inside.
+   * @param note a description and metadata (`metadata_props`) that the file shall carry
    * @throws TangentError BAD_ARGUMENT when weights have no place in the file (uses told apart by
    *   `untied`).
    */
-  async toOnnx(): Promise<Uint8Array> {
+  async toOnnx(note?: FileNote): Promise<Uint8Array> {
     this.#core.checkAlive()
     const { architecture, weights } = this.#core
     const values = new Map<string, NdArray>()
     for (const { name, shape } of architecture.fed) {
       values.set(name, { data: weights.get(name) as Float32Array, shape: [...shape] })
     }
-    return replaceValues(architecture.model, values)
+    return replaceValues(architecture.model, values, note)
   }
 
   /** Gives the memory back; the last network of an architecture ends its worker. */

@@ -1,4 +1,5 @@
 import type { NdArray } from './arrays/index.js'
+import { integerClasses } from './classes.js'
 import { badArgument, mismatch } from './errors.js'
 import { TangentKernel } from './kernel.js'
 
@@ -17,7 +18,8 @@ export interface TargetOptions {
 
 /**
  * The kernel that a target asks for: Y Yᵀ of one-hot classes or of real targets.
- * @param target labels (N,) as whole numbers ≥ 0, or a matrix (N, O) of numbers.
+ * @param target labels (N,), integers or floats that are whole numbers ≥ 0, or a matrix (N, O) of
+ *   numbers.
  */
 export function targetKernel(target: NdArray, options: TargetOptions = {}): TangentKernel {
   const { matrix, samples, outputs } = targetMatrix(target, options)
@@ -51,7 +53,11 @@ export function targetMatrix(target: NdArray, options: TargetOptions) {
   if (samples === 0 || shape.length > 2 || shape.length === 0) {
     throw mismatch('target', 'labels (N,) or a matrix (N, O)', `an array (${shape.join(', ')})`)
   }
-  const values = Float64Array.from(data as ArrayLike<number | bigint>, Number)
+  const given64 = Float64Array.from(data as ArrayLike<number | bigint>, Number)
+  // Labels such as −1 and 1 have no column of their number.
+  const signed = options.classes === undefined && given64.some((value) => value < 0)
+  const classes = signed ? integerClasses(target) : null
+  const values = classes ? Float64Array.from(classes.of) : given64
   const bad = values.findIndex((value) => !Number.isFinite(value))
   if (bad >= 0) throw badArgument(`target[${bad}]`, 'a finite number', values[bad])
   const labels = given === undefined

@@ -1,6 +1,7 @@
 // Labels and learned outputs → the factors R of target kernels RRᵀ.
 import type { NdArray } from '../arrays/index.js'
-import { badArgument, mismatch } from '../errors.js'
+import { classNumbers, integerClasses } from '../classes.js'
+import { badArgument, mismatch, TangentError } from '../errors.js'
 import { type Labels, readLabels } from '../report/labels.js'
 import { targetMatrix } from '../target.js'
 
@@ -31,12 +32,8 @@ export function labelsFactor(target: NdArray | undefined, where: Outputs): Facto
     return { y: matrix, columns }
   }
   const values = numbers(target, labels, where)
-  if (!values) {
-    throw mismatch(
-      'options.target',
-      `a number for each of ${samples} × ${outputs.length} outputs, or classes that are numbers of outputs, with full kernels`,
-      `an array (${target.shape.join(', ')})`,
-    )
+  if (typeof values === 'string') {
+    throw new TangentError('BAD_ARGUMENT', `Expected options.target with full kernels as ${values}`)
   }
   const { matrix } = targetMatrix({ data: values, shape: [samples, outputs.length] }, {})
   return { y: matrix, columns: 1 }
@@ -49,7 +46,10 @@ export function learnedOutputs(
   where: Outputs,
 ): Float64Array | null {
   const { samples, outputs } = where
-  if (!learned) return target ? numbers(target, readLabels(target, samples), where) : null
+  if (!learned) {
+    const own = target && numbers(target, readLabels(target, samples), where)
+    return own === undefined || typeof own === 'string' ? null : own
+  }
   const { data, shape } = learned
   const fits = shape[0] === samples && data.length === samples * outputs.length && shape.length <= 2
   if (!fits) {
@@ -76,19 +76,15 @@ export function learnedFactor(
   return { y, columns: kernel === 'full' ? 1 : outputs.length }
 }
 
-/** The target as (N, O) numbers: its own, or one-hot over the outputs. */
+/** The target as (N, O) numbers, its own or those of classes; a text where it has none: why. */
 function numbers(
   target: NdArray,
   { classes, values }: Labels,
   { samples, outputs }: Outputs,
-): Float64Array | null {
-  if (target.data.length === samples * outputs.length) {
+): Float64Array | string {
+  if (!integerClasses(target) && target.data.length === samples * outputs.length) {
     return Float64Array.from(target.data as ArrayLike<number | bigint>, Number)
   }
-  if (!classes || !values.every((value) => outputs.includes(value))) return null
-  const matrix = new Float64Array(samples * outputs.length)
-  classes.forEach((one, i) => {
-    matrix[i * outputs.length + outputs.indexOf(values[one] as number)] = 1
-  })
-  return matrix
+  if (classes) return classNumbers({ labels: values, of: classes }, { outputs })
+  return `a number for each of ${samples} × ${outputs.length} outputs, or classes, but it is an array (${target.shape.join(', ')})`
 }

@@ -4,6 +4,7 @@ import { basename, extname, join } from 'node:path'
 import { stepOf } from '../alignment/checkpoints.js'
 import type { AlongOptions, Checkpoint } from '../alignment/types.js'
 import { type NdArray, readArray, toFloat32 } from '../arrays/index.js'
+import { classNumbers, integerClasses } from '../classes.js'
 import { TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
@@ -81,7 +82,7 @@ export async function learnedOutputs(
     const { data, shape } = toFloat32(await last.run(x, { signal }))
     const [samples = 0, all = 0] = shape
     const wanted = outputs ?? Array.from({ length: all }, (_, o) => o)
-    if (given === undefined && target?.data.length === samples * wanted.length) {
+    if (given === undefined && target && sayAll(target, samples, wanted)) {
       return { learned: undefined, name: 'target' }
     }
     const values = new Float64Array(samples * wanted.length)
@@ -94,4 +95,11 @@ export async function learnedOutputs(
   } finally {
     if (last !== source) await last.dispose()
   }
+}
+
+/** Has the target a number for every output of every sample? */
+function sayAll(target: NdArray, samples: number, outputs: readonly number[]): boolean {
+  if (target.data.length !== samples * outputs.length) return false
+  const classes = integerClasses(target)
+  return !classes || typeof classNumbers(classes, { outputs }) !== 'string'
 }

@@ -97,8 +97,14 @@ export const methodOption = (what: string) =>
 
 /** Options of commands that differentiate. */
 export const derivativeOptions = () => [
-  new Option('--output <name>', 'output of the network to differentiate'),
-  new Option('--outputs <list>', 'flat indices of that output, such as 0,3').argParser(indices),
+  new Option(
+    '--output <name>',
+    'what to differentiate: an output, or any float value (info --values); default: the first output',
+  ),
+  new Option(
+    '--outputs <list>',
+    'flat indices of that output, such as 0,3 or 0:100,200 (0 to 99, and 200)',
+  ).argParser(indices),
   new Option('--parameter <name>', 'differentiate this parameter; again for others').argParser(
     collect,
   ),
@@ -261,12 +267,22 @@ export function numberList(text: string): number[] {
   throw new InvalidArgumentError('Expected whole numbers ≥ 1 such as 1,10.')
 }
 
-function indices(text: string): number[] {
-  const values = text.split(',').map(Number)
-  if (text.trim() !== '' && values.every((value) => Number.isInteger(value) && value >= 0))
-    return values
-  throw new InvalidArgumentError('Expected indices such as 0,3.')
+/** `0,3`, or with ranges `0:100,200`, of which the end is left out. */
+export function indices(text: string): number[] {
+  const values = text.split(',').flatMap((part) => {
+    const [, first, end] = /^(\d+)(?::(\d+))?$/.exec(part.trim()) ?? []
+    const from = Number(first ?? Number.NaN)
+    const length = end === undefined ? 1 : Number(end) - from
+    // More outputs than any network has.
+    if (!(length >= 1 && length <= 1e7)) throw wrongIndices()
+    return Array.from({ length }, (_, k) => from + k)
+  })
+  if (values.every(Number.isSafeInteger)) return values
+  throw wrongIndices()
 }
+
+const wrongIndices = () =>
+  new InvalidArgumentError('Expected indices such as 0,3 or ranges such as 0:100,200.')
 
 function bytes(text: string): number {
   try {

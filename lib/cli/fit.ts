@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
 import { TangentError } from '../errors.js'
+import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import type { FitIteration } from '../solve/adaptive.js'
 import type { BlockSplit } from '../solve/blocks.js'
@@ -24,10 +25,10 @@ import {
 import { readGiven } from './input.js'
 import { checkFile, checkFolder, checkOwnFile } from './places.js'
 
-interface Options extends Omit<NetworkOptions, 'output'> {
+interface Options extends NetworkOptions {
   input: string[]
   target: string
-  output?: number
+  outputs?: number[]
   features: 'adaptive' | 'fixed'
   left: number | 'none'
   right: number | 'none'
@@ -49,18 +50,16 @@ export const fitCommand: CommandDefinition = {
   summary: 'fit a tangent-feature model, adaptive or fixed, to targets',
   examples: [
     'fit model.onnx --input x.npy --target y.npy --out fit/',
-    'fit model.onnx --input x.npy --target y.npy --output 3 --predict test.npy --out fit/',
+    'fit model.onnx --input x.npy --target labels.npy --predict test.npy --out fit/',
+    'fit model.onnx --input x.npy --target y.npy --output logits --outputs 3 --out fit/',
     'fit model.onnx --input x.npy --target y.npy --features fixed --ridge 0 --out fit/',
   ],
   options: [
     inputOption(),
     new Option(
       '--target <file>',
-      'targets: (N) of one output, or (N, O) of all',
+      'integers (N) are classes; numbers (N, O), or (N) where one output is fitted (--outputs k)',
     ).makeOptionMandatory(),
-    new Option('--output <k>', 'the output that (N) targets belong to (default: 0)').argParser(
-      wholeNumber(0),
-    ),
     new Option('--features <kind>', 'transform the features while fitting, or leave them')
       .choices(['adaptive', 'fixed'])
       .default('adaptive'),
@@ -85,13 +84,15 @@ export const fitCommand: CommandDefinition = {
       '--checkpoint <file>',
       'keep the state of an unfinished fit here (.npy), and go on from it',
     ),
-    new Option('--export <file>', 'write the network with the fitted weights as ONNX'),
+    new Option(
+      '--export <file>',
+      'write the network with the weights θ0 + Δ as ONNX: f(x; θ0 + Δ), not the fitted model; how far they are apart is told',
+    ),
     new Option('--out <folder>', 'where results go').makeOptionMandatory(),
-    ...derivativeOptions().filter(({ long }) => long !== '--output' && long !== '--outputs'),
+    ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
-    const { output: _, ...rest } = options
-    await withNetwork(model, rest, {}, async (network) => {
+    await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network)
       const target = await readGiven(options.target)
       const predict = options.predict ? await readInputs(options.predict, network) : undefined
@@ -103,7 +104,7 @@ export const fitCommand: CommandDefinition = {
       if (predict) await network.run(predict, { signal: session.signal, ...resources(options) })
       const { checkpoint } = options
       const resume = checkpoint === undefined ? undefined : await readState(checkpoint)
-      const fitted = await watched(session, rest, ({ signal, onProgress }) =>
+      const fitted = await watched(session, options, ({ signal, onProgress }) =>
         fitAdaptive(network, x, target, {
           ...fitting,
           signal,
@@ -118,7 +119,9 @@ export const fitCommand: CommandDefinition = {
       if (predict) {
         const { data, shape } = await fitted.predict(network, predict, { signal: session.signal })
         const flat =
-          target.shape.length === 1 ? { data, shape: shape.slice(0, 1) } : { data, shape }
+          target.shape.length === 1 && shape[1] === 1
+            ? { data, shape: shape.slice(0, 1) }
+            : { data, shape }
         await writeNpy(join(options.out, 'predictions.npy'), flat, { signal: session.signal })
         files.push('predictions.npy')
       }
@@ -127,7 +130,8 @@ export const fitCommand: CommandDefinition = {
         await makeFolder(dirname(options.export))
         await fitted.exportOnnx(network, options.export, session)
       }
-      const summary = summarise(fitted, network)
+      const apart = options.export ? await exportApart(session, fitted, network, x, predict) : {}
+      const summary = { ...summarise(fitted, network), ...apart }
       await writeFileAtomic(
         join(options.out, 'summary.json'),
         `${JSON.stringify(summary, null, 2)}\n`,
@@ -160,23 +164,16 @@ async function keep(path: string, state: Float64Array): Promise<void> {
 }
 
 function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
-  const { features, left, right, structure, ridge: lambda, power: p, blocks, output } = options
+  const { features, left, right, structure, ridge: lambda, power: p, blocks, outputs } = options
   if (target.shape.length !== 1 && target.shape.length !== 2) {
     throw new TangentError(
       'BAD_ARGUMENT',
       `Expected targets of shape (N) or (N, O) for --target but received (${target.shape.join(', ')})`,
     )
   }
-  if (target.shape.length === 2 && output !== undefined && target.shape[1] !== 1) {
-    throw new TangentError(
-      'BAD_ARGUMENT',
-      `Expected targets of one output, (N), with --output but received (${target.shape.join(', ')})`,
-    )
-  }
-  const one = target.shape.length === 1 || output !== undefined
   const { threads, memory, maxIterations, solver } = options
   return {
-    outputs: one ? [output ?? 0] : undefined,
+    outputs,
     structure: features === 'fixed' ? 'fixed' : structure,
     left,
     right,
@@ -190,7 +187,27 @@ function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
   }
 }
 
-function summarise({ model }: NetworkModel, network: Network): object {
+/** How far the exported weights are from the fitted model, in words and for the summary. */
+async function exportApart(
+  session: Session,
+  fitted: NetworkModel,
+  network: Network,
+  x: Inputs,
+  predict: Inputs | undefined,
+): Promise<object> {
+  const { signal } = session
+  const input = await fitted.exportDifference(network, x, { signal })
+  const other = predict && (await fitted.exportDifference(network, predict, { signal }))
+  const beside = other === undefined ? '' : `, ${other.toPrecision(3)} of it on those of --predict`
+  session.say(
+    'The exported network computes f(x; θ0 + Δ) with the fitted change added to its weights; the fitted model is f(x; θ0) + ⟨X, B⟩.',
+    `Their outputs differ by ${input.toPrecision(3)} of the fitted model's own size on the samples of --input${beside} (relative, Euclidean).`,
+  )
+  const difference = { input, ...(other === undefined ? {} : { predict: other }) }
+  return { export: { form: 'weights', relative_difference: difference } }
+}
+
+function summarise({ model, classes }: NetworkModel, network: Network): object {
   const { objective, penalty, misfit, iterations, status, ridge: lambda } = model
   const last = iterations.at(-1)
   return {
@@ -204,6 +221,7 @@ function summarise({ model }: NetworkModel, network: Network): object {
     stationarity: last?.stationarity ?? null,
     samples: model.targets.length / model.outputs,
     outputs: model.outputs,
+    classes: classes ?? null,
     parameters: network.parameters.filter(({ frozen }) => !frozen).length,
     singular_values: Object.fromEntries(
       model.blocks.map(({ name, singularValues }) => [name, [...singularValues]]),

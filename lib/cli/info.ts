@@ -1,6 +1,8 @@
+import { Option } from 'commander'
 import { cores } from '../core.js'
 import type { Network } from '../network.js'
 import type { Dimension, ValueInfo } from '../onnx/index.js'
+import type { GraphValue } from '../values.js'
 import {
   type CommandDefinition,
   derivativeOptions,
@@ -13,17 +15,37 @@ export const infoCommand: CommandDefinition = {
   name: 'info',
   arguments: '<model>',
   summary: 'tell what a network is: inputs, outputs, parameters, operators, what is not supported',
-  examples: ['info model.onnx', 'info model.onnx --json'],
-  options: derivativeOptions().filter(({ long }) => long !== '--outputs'),
-  async run(session, [model = ''], options: NetworkOptions) {
+  examples: ['info model.onnx', 'info model.onnx --json', 'info model.onnx --values'],
+  options: [
+    new Option('--values', 'list all values that --output may name'),
+    ...derivativeOptions().filter(({ long }) => long !== '--outputs'),
+  ],
+  async run(session, [model = ''], options: NetworkOptions & { values?: boolean }) {
     await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
       const obstacle = (await cores.get(network)?.obstacle()) ?? null
       const description = describe(model, network, obstacle)
-      session.result(description)
-      session.say(...inWords(description))
+      const values = options.values ? await network.values() : undefined
+      session.result(values ? { ...description, values } : description)
+      session.say(...inWords(description), ...(values ? valuesInWords(values) : []))
     })
   },
 }
+
+function valuesInWords(values: readonly GraphValue[]): string[] {
+  const rows = values.map(({ name, type, shape, operator, output, differentiable }) => [
+    name,
+    type ?? '?',
+    inBrackets(shape),
+    operator,
+    [output ? 'output' : '', differentiable ? '' : 'no derivative']
+      .filter((note) => note !== '')
+      .join('; '),
+  ])
+  return [`Values (${rows.length}), which --output takes`, ...table(rows)].map(plainText)
+}
+
+const inBrackets = (sizes: readonly Dimension[] | null) =>
+  sizes ? `(${sizes.map((size) => size ?? '?').join(', ')})` : '(?)'
 
 interface LayerInfo {
   name: string
@@ -74,8 +96,7 @@ function describe(model: string, network: Network, obstacle: string | null) {
 }
 
 function inWords(info: ReturnType<typeof describe>): string[] {
-  const shape = (sizes: readonly Dimension[] | null) =>
-    sizes ? `(${sizes.map((size) => size ?? '?').join(', ')})` : '(?)'
+  const shape = inBrackets
   const values = (list: typeof info.inputs) =>
     list.map(({ name, type, shape: sizes }) => `  ${name}  ${type} ${shape(sizes)}`)
   const lines = ['Inputs', ...values(info.inputs), 'Outputs', ...values(info.outputs)]

@@ -10,6 +10,7 @@ import {
 } from './command.js'
 import { commands } from './commands.js'
 import { isStandardOutput } from './places.js'
+import { checkOptionNames } from './typos.js'
 
 /** Exit codes: 0 done, 1 the work failed, 2 the input or the call is wrong, 130 interrupted. */
 const callerErrors = new Set([
@@ -56,6 +57,7 @@ async function main(args: string[]): Promise<number> {
     program.addCommand(buildCommand(definition, start).exitOverride())
   }
   try {
+    checkOptionNames(program, args)
     await program.parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {

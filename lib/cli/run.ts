@@ -29,7 +29,7 @@ export const runCommand: CommandDefinition = {
       '--out <file>',
       'where the output goes, .npy; - is standard output',
     ).makeOptionMandatory(),
-    new Option('--output <name>', 'another output than the first'),
+    new Option('--output <name>', 'another output than the first, or any value (info --values)'),
   ],
   async run(session, [model = ''], options: Options) {
     await checkFile(options.out, '--out')

@@ -119,6 +119,7 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
   | { type: 'describe'; plan: string; x: Feed; threads: number; batch: number; memory: number }
   | ({ type: 'compute' } & ComputeMessage)
   | { type: 'open'; output: string; threads: number; memory: number }
+  | { type: 'values'; names: readonly string[]; memory: number }
   | { type: 'train'; training: number; action: TrainingAction }
 )
 
@@ -142,6 +143,10 @@ export interface ComputeResult {
   seconds: number
   /** Of a features job: whoever receives them releases their blocks. */
   features?: NativeFeatures[]
+}
+/** Types and shapes as far as onnxruntime infers them without running anything. */
+export interface ValuesResult {
+  inferred: Map<string, { type: string; shape: (number | string)[] }>
 }
 export interface DescribeResult {
   /** Flat outputs per sample. */

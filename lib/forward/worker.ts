@@ -20,6 +20,7 @@ import type {
   Request,
   RunResult,
   ToWorker,
+  ValuesResult,
   WorkerInit,
 } from './protocol.js'
 import { Sessions, timeInOnnxruntime } from './sessions.js'
@@ -92,12 +93,14 @@ async function answer(request: Request): Promise<void> {
 
 function respond(
   request: Request,
-): Promise<RunResult | Opened | DescribeResult | ComputeResult | TrainingReply> {
+): Promise<RunResult | Opened | ValuesResult | DescribeResult | ComputeResult | TrainingReply> {
   switch (request.type) {
     case 'run':
       return run(request)
     case 'open':
       return open(request)
+    case 'values':
+      return values(request)
     case 'describe':
       return describe(request)
     case 'compute':
@@ -113,6 +116,18 @@ type Opened = Record<string, never>
 async function open({ output, threads }: Request & { type: 'open' }): Promise<Opened> {
   await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
   return {}
+}
+
+async function values({ names }: Request & { type: 'values' }): Promise<ValuesResult> {
+  const known = await sessions.inferred(names)
+  const wanted = new Set(names)
+  return {
+    inferred: new Map(
+      [...known]
+        .filter(([name]) => wanted.has(name))
+        .map(([name, { type, shape }]) => [name, { type, shape: [...shape] }]),
+    ),
+  }
 }
 
 async function train(request: Request & { type: 'train' }): Promise<TrainingReply> {

@@ -2,9 +2,11 @@ import { create, toBinary } from '@bufbuild/protobuf'
 import {
   type GraphProto,
   GraphProtoSchema,
+  type ModelProto,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
+  StringStringEntryProtoSchema,
   type TensorProto,
   type ValueInfoProto,
   ValueInfoProtoSchema,
@@ -47,10 +49,32 @@ export function makeNode(opType: string, input: string[], output: string[], name
   return create(NodeProtoSchema, { opType, input, output, name })
 }
 
+/** What a written file says of itself. */
+export interface FileNote {
+  /** Goes before the file's own description. */
+  docString: string
+  /** Replaces what the file has under the same names. */
+  metadata: Readonly<Record<string, string>>
+}
+
 /** The model's message with parts of its main graph exchanged; everything else is shared. */
-function withGraph(model: OnnxModel, parts: Partial<GraphProto>): Uint8Array<ArrayBuffer> {
+function withGraph(
+  model: OnnxModel,
+  parts: Partial<GraphProto>,
+  note?: FileNote,
+): Uint8Array<ArrayBuffer> {
   const graph = changed(model.graph, parts)
-  return toBinary(ModelProtoSchema, changed(model.proto, { graph }))
+  const about = note ? noted(model.proto, note) : {}
+  return toBinary(ModelProtoSchema, changed(model.proto, { graph, ...about }))
+}
+
+function noted({ docString: before, metadataProps: kept }: ModelProto, note: FileNote) {
+  const docString = before === '' ? note.docString : `${note.docString}\n\n${before}`
+  const own = Object.entries(note.metadata).map(([key, value]) =>
+    create(StringStringEntryProtoSchema, { key, value }),
+  )
+  const metadataProps = [...kept.filter(({ key }) => !Object.hasOwn(note.metadata, key)), ...own]
+  return { docString, metadataProps }
 }
 
 /**
@@ -81,6 +105,7 @@ export function stripInitializers(
 export function replaceValues(
   model: OnnxModel,
   values: ReadonlyMap<string, NdArray>,
+  note?: FileNote,
 ): Uint8Array<ArrayBuffer> {
   const rest = new Map(values)
   const take = (name: string) => {
@@ -110,5 +135,5 @@ export function replaceValues(
   for (const name of rest.keys()) {
     throw badArgument('values', 'names of initializers or of constants', name)
   }
-  return withGraph(model, { initializer, node })
+  return withGraph(model, { initializer, node }, note)
 }

@@ -10,6 +10,7 @@ export {
 export {
   type Addition,
   appendToModel,
+  type FileNote,
   makeNode,
   replaceValues,
   stripInitializers,

@@ -1,5 +1,6 @@
 // What adapting the tangent features would gain, for the report: fixed against adaptive.
 import type { NdArray } from '../arrays/index.js'
+import { classNumbers } from '../classes.js'
 import type { TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
@@ -138,26 +139,18 @@ function heldOut({ ridge, errors }: Best): ProbeHeldOut {
 
 /** Y as (N·O) numbers: one-hot or ±1 for classes; null where it does not fit the outputs. */
 function targetColumns(
-  labels: Labels,
+  { classes, values, array }: Labels,
   samples: number,
   outputs: number,
   indices: readonly number[] | undefined,
 ): number[] | null {
-  const { classes, values, array } = labels
   if (classes === null) {
     const data = Array.from(array.data as ArrayLike<number>, Number)
     return data.length === samples * outputs ? data : null
   }
-  if (outputs === 1) {
-    return values.length === 2 ? classes.map((label) => (label === 0 ? -1 : 1)) : null
-  }
-  const places = values.map((value) => (indices ? indices.indexOf(value) : value))
-  if (places.some((place) => !(Number.isInteger(place) && place >= 0 && place < outputs))) {
-    return null
-  }
-  return classes.flatMap((label) =>
-    Array.from({ length: outputs }, (_, o) => (o === places[label] ? 1 : 0)),
-  )
+  const all = indices ?? Array.from({ length: outputs }, (_, o) => o)
+  const numbers = classNumbers({ labels: values, of: classes }, { outputs: all })
+  return typeof numbers === 'string' ? null : [...numbers]
 }
 
 /** `count` of the samples, the same every time. */

@@ -1,4 +1,5 @@
 import type { NdArray } from '../arrays/index.js'
+import { classesOf, integerClasses } from '../classes.js'
 import { TangentError } from '../errors.js'
 import { printable } from './html.js'
 import type { ProbeGroup, ProbeTarget } from './types.js'
@@ -20,8 +21,8 @@ export interface Labels {
 const bad = (message: string) => new TangentError('BAD_INPUT', message)
 
 /**
- * Reads a target: whole numbers (N,) of which at least one repeats are classes, as are the rows of
- * a one-hot matrix; everything else is real values.
+ * Reads a target: integers (N,) are classes, as are floats (N,) that are whole numbers of which at
+ * least one repeats, and the rows of a one-hot matrix; everything else is real values.
  *
  * @param names - of the classes: by label where the labels are 0, 1, 2, …, else in their order
  * @throws TangentError BAD_INPUT when it does not fit the samples, or is the same for all of them
@@ -41,15 +42,17 @@ export function readLabels(
   const data = Float64Array.from(target.data as ArrayLike<number | bigint>, Number)
   const at = data.findIndex((value) => !Number.isFinite(value))
   if (at >= 0) throw bad(`Expected finite numbers for the target but entry ${at} is ${data[at]}`)
-  const given = columns === 1 ? wholeLabels(data) : oneHotLabels(data, columns)
+  const integers = integerClasses(target) !== null
+  const given = columns === 1 ? wholeLabels(data, integers) : oneHotLabels(data, columns)
   if (data.every((value, i) => value === data[i % columns])) {
     throw bad('Expected a target that differs between samples but all of its rows are the same')
   }
   return given ? byClass(given, names, file) : byValue(data, samples, columns, file)
 }
 
-function wholeLabels(data: Float64Array): number[] | null {
+function wholeLabels(data: Float64Array, integers: boolean): number[] | null {
   const labels = [...data]
+  if (integers) return labels
   const repeats = new Set(labels).size < labels.length
   return repeats && labels.every(Number.isInteger) ? labels : null
 }
@@ -82,9 +85,7 @@ function byClass(
   names: readonly string[] | undefined,
   file: string | null,
 ): Labels {
-  const values = [...new Set(given)].sort((a, b) => a - b)
-  const place = new Map(values.map((value, index) => [value, index]))
-  const classes = given.map((value) => place.get(value) as number)
+  const { labels: values, of: classes } = classesOf(given)
   const order = classes
     .map((_, i) => i)
     .sort((a, b) => (classes[a] as number) - (classes[b] as number) || a - b)

@@ -1,5 +1,6 @@
 import { checkArray, type NdArray } from '../arrays/index.js'
 import { writeFileAtomic } from '../arrays/write.js'
+import { fittedClasses, integerClasses } from '../classes.js'
 import { type CallOptions, outputIndices } from '../core.js'
 import { mismatch, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
@@ -16,6 +17,7 @@ import {
 import { checkTargets } from './checks.js'
 import type { TangentFeatures } from './features.js'
 import type { AdaptiveModel, KernelDecomposition } from './model.js'
+import { checkOrigin, type FitOrigin, originOf } from './origin.js'
 
 /** Options of {@link fitAdaptive}. */
 export interface NetworkFitOptions extends AdaptiveOptions {
@@ -31,7 +33,8 @@ export interface NetworkFitOptions extends AdaptiveOptions {
  * Fits the adaptive tangent-feature model of a network to targets: f(x; θ0) + Σ ⟨X, B⟩ ≈ y, with
  * the features transformed while the model is fitted (METHOD.md section 3).
  * @param x N samples
- * @param y targets (N, O), or (N) for one output
+ * @param y numbers (N, O), or floats (N) for one output; integers (N) are classes: the numbers of
+ *   outputs, fitted one-hot, or two labels of one output, fitted as −1 and 1
  * @throws TangentError as {@link fitFeatures} and {@link Network.features} do.
  */
 export async function fitAdaptive(
@@ -41,10 +44,12 @@ export async function fitAdaptive(
   options: NetworkFitOptions = {},
 ): Promise<NetworkModel> {
   checkOptions(options)
-  const { residual } = await residualOf(network, x, y, options)
+  const { residual, classes } = await residualOf(network, x, y, options)
   const { features, layout } = await networkFeatures(network, x, featureOptions(options))
   const model = await fitFeatures(features, residual, options)
-  return new NetworkModel(model, layout, options.outputs, options.blocks ?? 'layer')
+  const origin = await originOf(network)
+  const about = { origin, classes }
+  return new NetworkModel(model, layout, options.outputs, options.blocks ?? 'layer', about)
 }
 
 /** The same with the features as they are: tangent-kernel ridge regression. */
@@ -66,24 +71,42 @@ export function featureOptions(options: NetworkFitOptions): NetworkFeatureOption
   return { blocks, outputs, signal, threads, memory, onProgress, separateModes }
 }
 
-/** r = y − f(x; θ0) of (N) samples and (O) outputs, row (i, o) = i·O + o. */
+/** What a fit starts from. */
+export interface Residual {
+  /** r = y − f(x; θ0) of (N) samples and (O) outputs, row (i, o) = i·O + o. */
+  residual: Float64Array
+  samples: number
+  outputs: number
+  /** Labels that occur, where the targets are classes. */
+  classes: number[] | undefined
+}
+
 export async function residualOf(
   network: Network,
   x: Inputs,
   y: NdArray,
   options: Pick<NetworkFitOptions, 'signal' | 'threads' | 'memory' | 'outputs'>,
-): Promise<{ residual: Float64Array; samples: number; outputs: number }> {
+): Promise<Residual> {
   checkArray(y, 'y')
-  const { f, samples, outputs } = await outputsOf(network, x, options)
+  const { f, samples, chosen } = await outputsOf(network, x, options)
+  const outputs = chosen.length
+  const classes = integerClasses(y)
   const [rows, columns = 1, ...rest] = y.shape
-  if (rest.length > 0 || rows !== samples || columns !== outputs) {
-    const wanted = outputs === 1 ? `(${samples}) or (${samples}, 1)` : `(${samples}, ${outputs})`
-    throw mismatch('y', `targets ${wanted}`, `an array (${y.shape.join(', ')})`)
+  if (rest.length > 0 || rows !== samples || (columns !== outputs && !classes)) {
+    const all = outputs === 1 ? `(${samples}) or (${samples}, 1)` : `(${samples}, ${outputs})`
+    // One column of floats says of no output that it is the one meant.
+    const instead =
+      outputs > 1 && rows === samples && columns === 1
+        ? '; integers would be classes, and outputs chooses one output'
+        : ''
+    throw mismatch('y', `targets ${all}`, `an array (${y.shape.join(', ')})${instead}`)
   }
   // Before the difference, so that the message blames the right array.
-  const targets = checkTargets(Float64Array.from(y.data as ArrayLike<number>, Number), f.length)
+  const targets = classes
+    ? fittedClasses(classes, { outputs: chosen }, 'y')
+    : checkTargets(Float64Array.from(y.data as ArrayLike<number>, Number), f.length)
   const residual = targets.map((value, r) => value - (f[r] as number))
-  return { residual, samples, outputs }
+  return { residual, samples, outputs, classes: classes?.labels }
 }
 
 /** f(x; θ0) of the outputs that are fitted, (N·O), all finite. */
@@ -91,7 +114,7 @@ async function outputsOf(
   network: Network,
   x: Inputs,
   options: CallOptions & { outputs?: readonly number[] | undefined },
-): Promise<{ f: Float64Array; samples: number; outputs: number }> {
+): Promise<{ f: Float64Array; samples: number; chosen: number[] }> {
   const { signal, threads, memory, outputs } = options
   const { data, shape } = await network.run(x, { signal, threads, memory })
   const width = shape.slice(1).reduce((product, size) => product * size, 1)
@@ -109,7 +132,21 @@ async function outputsOf(
       `The network's own output ${o} of sample ${i} is ${f[bad]}: no model can be fitted around it`,
     )
   }
-  return { f, samples, outputs: chosen.length }
+  return { f, samples, chosen }
+}
+
+const norm = (values: Float64Array) =>
+  Math.sqrt(values.reduce((sum, value) => sum + value * value, 0))
+
+/** What a file of θ0 + Δ says of itself. */
+const weightsNote = {
+  docString:
+    'Weights of a fitted tangent-feature model: this network computes f(x; θ0 + Δ). The fitted model is f(x; θ0) + ⟨X, B⟩, its first-order expansion in Δ = B, and gives other numbers wherever f is not linear in the change.',
+  metadata: {
+    'adaptive_tangent.form': 'weights',
+    'adaptive_tangent.computes': 'f(x; theta0 + Delta)',
+    'adaptive_tangent.fitted': 'f(x; theta0) + <X, B>',
+  },
 }
 
 /** A fitted model of a network: {@link AdaptiveModel} and which parameters its blocks are. */
@@ -119,29 +156,38 @@ export class NetworkModel {
   /** Flat outputs that were fitted; undefined: all. */
   readonly outputs: readonly number[] | undefined
   readonly split: BlockSplit
+  /** The network that was fitted; undefined in models of version 0.1.0. */
+  readonly origin: FitOrigin | undefined
+  /** Labels that the targets held, ascending; undefined where they were numbers. */
+  readonly classes: readonly number[] | undefined
 
   constructor(
     model: AdaptiveModel,
     layout: readonly BlockLayout[],
     outputs: readonly number[] | undefined,
     split: BlockSplit,
+    about: { origin?: FitOrigin | undefined; classes?: readonly number[] | undefined } = {},
   ) {
     this.model = model
     this.layout = layout
     this.outputs = outputs
     this.split = split
+    this.origin = about.origin
+    this.classes = about.classes
   }
 
   /**
    * f(x; θ0) + ⟨X_x, B⟩ by one forward-mode pass: no features are formed.
    * @param network the one that was fitted, or one of its architecture with the same weights
    * @returns (N, O)
+   * @throws TangentError BAD_ARGUMENT for another network, or other weights
    */
   async predict(
     network: Network,
     x: Inputs,
     options: CallOptions = {},
   ): Promise<NdArray<Float64Array>> {
+    await checkOrigin(this.origin, network)
     const { f } = await outputsOf(network, x, { ...options, outputs: this.outputs })
     const change = await network.jvp(x, this.#direction(network), {
       ...options,
@@ -175,6 +221,7 @@ export class NetworkModel {
 
   /** The features of samples in this model's blocks. */
   async features(network: Network, x: Inputs, options: CallOptions = {}): Promise<TangentFeatures> {
+    await checkOrigin(this.origin, network)
     const separateModes = this.model.blocks.some(({ structure }) => structure === 'modes')
     const { features } = await networkFeatures(network, x, {
       ...options,
@@ -197,8 +244,13 @@ export class NetworkModel {
     )
   }
 
-  /** θ0 + Δ by parameter name, for {@link Network.withParameters}. */
-  weights(network: Network): Map<string, NdArray<Float32Array>> {
+  /**
+   * θ0 + Δ by parameter name, for {@link Network.withParameters}. With these weights the network
+   * computes f(x; θ0 + Δ), which is not what was fitted: see {@link NetworkModel.exportDifference}.
+   * @throws TangentError BAD_ARGUMENT for another network, or other weights
+   */
+  async weights(network: Network): Promise<Map<string, NdArray<Float32Array>>> {
+    await checkOrigin(this.origin, network)
     const changed = new Map<string, NdArray<Float32Array>>()
     for (const [name, { data, shape }] of this.toDelta()) {
       const { data: before } = network.weight(name)
@@ -210,15 +262,34 @@ export class NetworkModel {
     return changed
   }
 
-  /** Writes the network with the weights θ0 + Δ as an ONNX file, which any runtime serves. */
+  /**
+   * Writes the network with the weights θ0 + Δ as an ONNX file, which any runtime serves. It computes
+   * f(x; θ0 + Δ), not the fitted f(x; θ0) + ⟨X, B⟩, and says so of itself (`doc_string` and
+   * `metadata_props`).
+   */
   async exportOnnx(
     network: Network,
     path: string,
     options: { signal?: AbortSignal } = {},
   ): Promise<void> {
-    const changed = await network.withParameters(this.weights(network))
+    const changed = await network.withParameters(await this.weights(network))
     try {
-      await writeFileAtomic(path, await changed.toOnnx(), options)
+      await writeFileAtomic(path, await changed.toOnnx(weightsNote), options)
+    } finally {
+      await changed.dispose()
+    }
+  }
+
+  /**
+   * How far the network with the weights θ0 + Δ is from the fitted model on these samples:
+   * ‖f(x; θ0 + Δ) − (f(x; θ0) + ⟨X, B⟩)‖ / ‖f(x; θ0) + ⟨X, B⟩‖ over samples and fitted outputs.
+   */
+  async exportDifference(network: Network, x: Inputs, options: CallOptions = {}): Promise<number> {
+    const fitted = await this.predict(network, x, options)
+    const changed = await network.withParameters(await this.weights(network))
+    try {
+      const { f } = await outputsOf(changed, x, { ...options, outputs: this.outputs })
+      return norm(f.map((value, r) => value - (fitted.data[r] as number))) / norm(fitted.data)
     } finally {
       await changed.dispose()
     }

@@ -6,6 +6,7 @@ import type { BlockLayout } from './blocks.js'
 import { solveByProducts } from './gradients.js'
 import { AdaptiveModel, type BlockSolution } from './model.js'
 import { type NetworkFitOptions, NetworkModel, residualOf } from './network.js'
+import { originOf } from './origin.js'
 
 /** Options of {@link fitByProducts}. */
 export interface ProductFitOptions
@@ -24,7 +25,7 @@ export interface ProductFitOptions
 /**
  * Tangent-kernel ridge regression by preconditioned conjugate gradients on products K·v = J(Jᵀv):
  * neither the kernel nor features are stored, so any number of samples fits.
- * @param y targets (N, O), or (N) for one output
+ * @param y as for {@link fitAdaptive}
  * @returns a model with a block per parameter
  */
 export async function fitByProducts(
@@ -83,7 +84,8 @@ export async function fitByProducts(
     targets: residual,
     redundant: 0,
   })
-  return new NetworkModel(model, layout, outputs, 'parameter')
+  const about = { origin: await originOf(network), classes: found.classes }
+  return new NetworkModel(model, layout, outputs, 'parameter', about)
 }
 
 function fixedBlock(name: string, m: number, k: number, b: Float64Array): BlockSolution {

@@ -17,6 +17,7 @@ import {
   type Stretch,
 } from './model.js'
 import { NetworkModel } from './network.js'
+import type { FitOrigin } from './origin.js'
 
 const format = 'adaptive-tangent model 1'
 
@@ -25,7 +26,14 @@ interface Header {
   numbers: Pick<ModelParts, 'ridge' | 'objective' | 'penalty' | 'misfit' | 'outputs' | 'redundant'>
   iterations: ModelParts['iterations']
   status: ModelParts['status']
-  network?: { layout: BlockLayout[]; outputs: number[] | null; split: BlockSplit }
+  network?: {
+    layout: BlockLayout[]
+    outputs: number[] | null
+    split: BlockSplit
+    /** Not in files of version 0.1.0. */
+    origin?: FitOrigin | undefined
+    classes?: readonly number[] | undefined
+  }
 }
 
 /** Writes a fitted model, whole or not at all. */
@@ -105,6 +113,8 @@ function toTensors(fitted: AdaptiveModel | NetworkModel): {
       layout: [...fitted.layout],
       outputs: fitted.outputs ? [...fitted.outputs] : null,
       split: fitted.split,
+      origin: fitted.origin,
+      classes: fitted.classes,
     }
   }
   return { tensors, metadata: { format, model: JSON.stringify(header) } }
@@ -114,12 +124,22 @@ function fromTensors(file: Safetensors, name: string): AdaptiveModel | NetworkMo
   const bad = (why: string) =>
     new TangentError('BAD_FILE', `${name} is not a fitted model: ${why}.`)
   try {
-    return read(file, bad)
+    const model = read(file, bad)
+    if (model instanceof NetworkModel && !model.origin) warnOfOrigin(name)
+    return model
   } catch (error) {
     if (error instanceof TangentError) throw error
     // A description with other kinds of values than ours.
     throw bad('its description is damaged')
   }
+}
+
+/** Files of version 0.1.0 do not say which network they belong to. */
+function warnOfOrigin(name: string): void {
+  process.emitWarning(
+    `${name} does not say which network it was fitted to: with other weights than those its predictions are wrong, which cannot be checked`,
+    { type: 'TangentWarning', code: 'NO_ORIGIN' },
+  )
 }
 
 function read(
@@ -191,7 +211,14 @@ function read(
     layout.length === blocks.length &&
     layout.every((entry, b) => isLayout(entry, blocks[b] as BlockSolution))
   if (!known) throw bad('its blocks do not say which parameters they are')
-  return new NetworkModel(model, network.layout, network.outputs ?? undefined, network.split)
+  const { origin, classes } = network
+  if (origin !== undefined && !isOrigin(origin)) throw bad('it does not say which network it is of')
+  const outputs = network.outputs ?? undefined
+  return new NetworkModel(model, network.layout, outputs, network.split, { origin, classes })
+}
+
+function isOrigin({ file, output, network, weights }: FitOrigin): boolean {
+  return [file, output, network, weights].every((text) => typeof text === 'string')
 }
 
 /** Are these parameters that a block's numbers fill exactly? */

@@ -1,5 +1,6 @@
 // Options and targets of a training, refused before anything is computed.
 import type { NdArray } from '../arrays/index.js'
+import { classIndices, fittedClasses, integerClasses } from '../classes.js'
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import type { Loss, Targets } from './loss.js'
 import { checkOptimizer } from './optimizer.js'
@@ -33,13 +34,18 @@ export function checkOptions(data: LabelledSamples, options: TrainOptions): void
   for (const step of at) wholeNumber('options.checkpoints.at', step, 0)
 }
 
-/** Classes or numbers of the samples, checked against the loss and the outputs. */
+/**
+ * Classes or numbers of the samples, checked against the loss and the outputs. For squared loss
+ * integers (N,) are classes, too: −1 and 1, or one-hot.
+ * @param like the samples trained on, whose labels those of a test set are
+ */
 export function targetsOf(
   target: NdArray,
   loss: Loss,
   samples: number,
   outputs: number,
   argument: string,
+  like: NdArray = target,
 ): Targets {
   given(argument, 'an array { data, shape }', target)
   const { data, shape } = target
@@ -47,20 +53,28 @@ export function targetsOf(
     throw mismatch(argument, `numbers for its shape (${shape.join(', ')})`, `${data.length}`)
   }
   const numbers = Array.from(data as ArrayLike<number | bigint>, Number)
-  if (loss === 'cross-entropy') {
+  const classes = integerClasses(target)
+  if (loss === 'cross-entropy' || classes) {
     if (shape.length !== 1 || numbers.length !== samples) {
       throw mismatch(argument, `${samples} classes`, `an array (${shape.join(', ')})`)
     }
-    const bad = numbers.find((label) => !Number.isInteger(label) || label < 0 || label >= outputs)
-    if (bad !== undefined) throw badArgument(argument, `classes from 0 to ${outputs - 1}`, bad)
-    return Int32Array.from(numbers)
+  }
+  if (loss === 'cross-entropy') return classIndices(numbers, outputs, argument)
+  if (classes) {
+    const all = Array.from({ length: outputs }, (_, o) => o)
+    const pair = integerClasses(like)?.labels
+    return Float32Array.from(fittedClasses(classes, { outputs: all, pair }, argument))
   }
   const fits =
     numbers.length === samples * outputs &&
     shape[0] === samples &&
     (shape.length === 2 || (shape.length === 1 && outputs === 1))
   if (!fits) {
-    throw mismatch(argument, `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
+    throw mismatch(
+      argument,
+      `numbers (${samples}, ${outputs}), or classes (${samples}) as integers`,
+      `floats (${shape.join(', ')})`,
+    )
   }
   const bad = numbers.find((value) => !Number.isFinite(value))
   if (bad !== undefined) throw badArgument(argument, 'finite numbers', bad)

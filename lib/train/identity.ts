@@ -1,5 +1,5 @@
 // What a training has in common with the one whose state it goes on from.
-import { createHash } from 'node:crypto'
+import { digestOf } from '../digests.js'
 import type { WeightMessage } from '../forward/protocol.js'
 import type { Loss } from './loss.js'
 import { nativeOptimizer, type Schedule } from './optimizer.js'
@@ -25,20 +25,9 @@ export function digestsOf(
   const trained = new Set(model === 'full' ? parameters.map(({ id }) => id) : [])
   const staying = own.filter(({ id }) => !trained.has(id))
   return {
-    data: digest([...train.x.arrays, { name: 'targets', shape: [], data: train.targets }]),
-    weights: digest(staying.sort((a, b) => (a.name < b.name ? -1 : 1))),
+    data: digestOf([...train.x.arrays, { name: 'targets', shape: [], data: train.targets }]),
+    weights: digestOf(staying.sort((a, b) => (a.name < b.name ? -1 : 1))),
   }
-}
-
-function digest(
-  arrays: readonly { name: string; shape: number[]; data: ArrayBufferView }[],
-): string {
-  const hash = createHash('sha256')
-  for (const { name, shape, data } of arrays) {
-    hash.update(JSON.stringify([name, shape]))
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-  }
-  return hash.digest('hex')
 }
 
 export function identityOf(

@@ -25,7 +25,10 @@ import { permutation, stream } from './random.js'
 /** Samples and what the network shall make of them. */
 export interface LabelledSamples {
   x: Inputs
-  /** Classes (N,) for cross-entropy; numbers (N, O), or (N,) for one output, for squared loss. */
+  /**
+   * Classes (N,), each the number of an output; with squared loss they are integers, two of them ∓1
+   * of one output, or else numbers (N, O), or (N,) for one output.
+   */
   target: NdArray
 }
 
@@ -246,7 +249,14 @@ async function setupOf(
     const feed = core.feed(options.test.x, 'test.x')
     test = {
       x: feed,
-      targets: targetsOf(options.test.target, loss, feed.samples, allOutputs, 'test.target'),
+      targets: targetsOf(
+        options.test.target,
+        loss,
+        feed.samples,
+        allOutputs,
+        'test.target',
+        data.target,
+      ),
     }
   }
   return {

@@ -131,6 +131,7 @@ Napi::Object from_analysis(Napi::Env env, const Analysis& analysis) {
   result.Set("refusals", refusals);
   result.Set("parameters", from_ints(env, analysis.tape.parameters));
   result.Set("nodes", from_ints(env, analysis.nodes));
+  result.Set("differentiable", from_ints(env, analysis.differentiable));
   result.Set("taps", from_ints(env, analysis.taps));
   result.Set("forwardTaps", from_ints(env, analysis.forward_taps));
   result.Set("shapes", from_ints(env, analysis.shapes));

@@ -58,6 +58,29 @@ void add_needs(const Node& node, const Needs& needs, std::set<int>& taps) {
       taps.insert(node.outputs[j]);
 }
 
+// The active values that no refused node lies before.
+std::vector<int> unobstructed(const std::vector<Node>& nodes, const std::vector<bool>& on_tape,
+                              const std::vector<bool>& refused, const std::vector<bool>& candidate,
+                              const Tape& tape) {
+  std::vector<bool> obstructed(tape.values.size(), false);
+  std::vector<int> clear;
+  for (size_t index = 0; index < nodes.size(); ++index) {
+    if (!on_tape[index]) continue;
+    const Node& node = nodes[index];
+    bool any = refused[index];
+    for (size_t k = 0; k < node.inputs.size() && !any; ++k) {
+      const int id = node.inputs[k];
+      any = id >= 0 && obstructed[id] && flows(node, static_cast<int>(k), candidate);
+    }
+    for (int id : node.outputs) {
+      if (id < 0) continue;
+      obstructed[id] = any;
+      if (!any && tape.values[id].active) clear.push_back(id);
+    }
+  }
+  return clear;
+}
+
 }  // namespace
 
 Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int output) {
@@ -108,18 +131,21 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
   }
 
   std::set<int> taps, forward_taps, shapes{output};
+  std::vector<bool> refused(nodes.size(), false);
   shapes.insert(tape.parameters.begin(), tape.parameters.end());
   for (size_t index = 0; index < nodes.size(); ++index) {
     if (!on_tape[index]) continue;
     const Node& node = nodes[index];
     result.nodes.push_back(static_cast<int>(index));
     if (!node.rule) {
+      refused[index] = true;
       result.refusals.push_back({node.name, node.op, "the operator has no derivative rule here",
                                  "freeze what lies before it, or replace it by supported "
                                  "operators"});
       continue;
     }
     if (auto refusal = node.rule->refuse(node, tape)) {
+      refused[index] = true;
       result.refusals.push_back({node.name, node.op, refusal->why, refusal->remedy});
       continue;
     }
@@ -137,6 +163,7 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
   }
   shapes.insert(taps.begin(), taps.end());
   shapes.insert(forward_taps.begin(), forward_taps.end());
+  result.differentiable = unobstructed(nodes, on_tape, refused, candidate, tape);
   result.taps.assign(taps.begin(), taps.end());
   result.forward_taps.assign(forward_taps.begin(), forward_taps.end());
   result.shapes.assign(shapes.begin(), shapes.end());

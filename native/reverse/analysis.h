@@ -27,6 +27,9 @@ struct Analysis {
   std::vector<int> taps;          // values whose numbers a reverse pass reads
   std::vector<int> forward_taps;  // and a forward one
   std::vector<int> shapes;        // values whose shapes are read
+  // Of the values that the output needs, those with a derivative by some candidate and no refused
+  // node on the way to them.
+  std::vector<int> differentiable;
   // Values that depend on a graph input, be it only through its shape.
   std::vector<bool> depends_on_input;
   Tape tape;

@@ -79,7 +79,7 @@ test.serial('every structure and split runs; --json prints the summary', async (
     ['--structure', 'diagonal', '--power', '1'],
     ['--structure', 'flat', '--blocks', 'parameter'],
     ['--structure', 'modes'],
-    ['--left', 'none', '--output', '0'],
+    ['--left', 'none', '--outputs', '0'],
   ]) {
     const done = await runFit(...common, ...few, ...more, '--out', at('out'))
     t.is(done.code, 0, done.stderr)
@@ -95,7 +95,7 @@ test.serial('targets of every type that numpy writes for labels are one target',
   const signs = (await readNpy(at('y.npy'))).data
   const label = Array.from(signs as Float32Array, (value) => (value > 0 ? 1 : 0))
   const kinds: NdArray[] = [
-    { data: Float64Array.from(label), shape: [80, 1] },
+    { data: Float64Array.from(label, (value) => 2 * value - 1), shape: [80, 1] },
     { data: BigInt64Array.from(label, BigInt), shape: [80] },
     { data: Int32Array.from(label), shape: [80] },
     { data: Uint8Array.from(label), shape: [80], boolean: true },
@@ -134,12 +134,12 @@ test.serial('wrong calls end with 2 and one sentence, and nothing is written', a
     [['--left', 'three'], /positive power, or none/],
     [['--ridge', '-1'], /number ≥ 0/],
     [['--power', '0'], /positive power/],
-    [['--output', '7'], /indices from 0 to 0.*received 7/],
+    [['--outputs', '7'], /indices from 0 to 0.*received 7/],
     [['--structure', 'round'], /Allowed choices are matrix/],
     [['--target', at('x.npy')], /shape \(N\) or \(N, O\) for --target/],
     [['--target', short], /targets \(80\) or \(80, 1\) for y but received an array \(79\)$/m],
     [['--target', wide], /received an array \(80, 2\)$/m],
-    [['--target', wide, '--output', '0'], /one output, \(N\), with --output/],
+    [['--target', wide, '--outputs', '0'], /received an array \(80, 2\)$/m],
     [['--target', cube], /received \(20, 2, 2\)/],
     [['--target', holed], /target of row 7 is NaN/],
     [['--target', at('text.npy')], /not a valid .npy file/],

@@ -34,7 +34,8 @@ test('other numbers are values, sorted by the first column', (t) => {
   t.is(labels.classes, null)
   t.deepEqual(labels.order, [1, 2, 0])
   t.deepEqual(labels.target, { kind: 'values', file: null, columns: 2 })
-  t.is(readLabels(bytes(1, 2, 3), 3).classes, null, 'nothing repeats')
+  t.is(readLabels(floats([3], 1, 2, 3), 3).classes, null, 'nothing repeats')
+  t.deepEqual(readLabels(bytes(1, 2, 3), 3).classes, [0, 1, 2], 'integers')
 })
 
 test('class names go by label, or by order where labels are not 0, 1, 2, …', (t) => {

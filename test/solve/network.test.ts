@@ -99,7 +99,7 @@ test('the exported file holds the weights θ0 + Δ', async (t) => {
   try {
     await fitted.exportOnnx(network, `${dir}/${path}`)
     await using opened = await Network.load(`${dir}/${path}`)
-    await using direct = await network.withParameters(fitted.weights(network))
+    await using direct = await network.withParameters(await fitted.weights(network))
     t.deepEqual((await opened.run(x)).data, (await direct.run(x)).data)
   } finally {
     await rm(dir, { recursive: true })

@@ -279,7 +279,7 @@ test('θ0 + Δ is an ONNX file that onnxruntime runs: the first-order model as �
     errors.push(distance(own, linear.data))
     changes.push(distance(linear.data, base))
     // The same weights by withParameters.
-    await using changed = await network.withParameters(fitted.weights(network))
+    await using changed = await network.withParameters(await fitted.weights(network))
     t.true(distance((await changed.run(x)).data as Float32Array, own) < 1e-6)
   }
   t.log({ errors, changes })

@@ -1,0 +1,23 @@
+// Misspelt options, before what is missing because of them is asked for.
+import type { Command } from 'commander'
+import { nearest } from '../nearest.js'
+
+/** Ends the call as commander does when an option is none of the command's. */
+export function checkOptionNames(program: Command, args: readonly string[]): void {
+  const command = program.commands.find((one) => one.name() === args[0])
+  if (!command) return
+  const options = new Map(command.options.map((option) => [option.long, option]))
+  for (let at = 1; at < args.length; at += 1) {
+    const text = args[at] as string
+    if (text === '--') return
+    if (!text.startsWith('--')) continue
+    const [name = ''] = text.split('=', 1)
+    const option = options.get(name)
+    if (option?.required && name === text) at += 1
+    if (option || name === '--help') continue
+    const names = command.options.flatMap(({ long }) => (long ? [long.slice(2)] : []))
+    const near = nearest(name.slice(2), names, 2).map((one) => `--${one}`)
+    const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''
+    command.error(`error: unknown option '${name}'${hint}`, { code: 'commander.unknownOption' })
+  }
+}
