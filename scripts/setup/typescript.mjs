@@ -1,5 +1,5 @@
 // TypeScript to dist/. The compiler's type check is the project's type check.
-import { rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { root, step } from './run.mjs'
@@ -29,8 +29,22 @@ function removeOrphans() {
   }
 }
 
+const MEMORY = join(root, 'dist/.tsbuildinfo')
+
+/** The compiler's memory of what it wrote must not outlive a file that it wrote. */
+function forgetIfIncomplete() {
+  if (!existsSync(MEMORY)) return
+  /** @type {{ fileNames?: string[] }} */
+  const { fileNames = [] } = JSON.parse(readFileSync(MEMORY, 'utf8'))
+  const lost = fileNames
+    .map((name) => name.match(/^\.\.\/((?:lib|test|bench|examples)\/.*)\.ts$/)?.[1])
+    .some((name) => name !== undefined && !existsSync(join(root, 'dist', `${name}.js`)))
+  if (lost) rmSync(MEMORY)
+}
+
 export async function buildTypescript() {
   removeOrphans()
+  forgetIfIncomplete()
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
   await step('Compiling TypeScript', process.execPath, [tsc, '-p', join(root, 'tsconfig.json')])
 }
