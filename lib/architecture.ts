@@ -2,7 +2,8 @@
 import { dtypeOf, type NdArray } from './arrays/index.js'
 import { badArgument, TangentError } from './errors.js'
 import { Host } from './forward/host.js'
-import type { PlanMessage } from './forward/protocol.js'
+import type { Feed, PlanMessage } from './forward/protocol.js'
+import { checkAxisOptions, hypotheses, type Place } from './graph/axes.js'
 import { readableName } from './graph/names.js'
 import {
   type PreparedGraph,
@@ -13,7 +14,14 @@ import {
 import { skeleton } from './graph/skeleton.js'
 import { type NativeAnalysis, type NativeData, native } from './native.js'
 import { didYouMean } from './nearest.js'
-import { initializerData, type OnnxModel, quote, type ValueInfo, valueInfo } from './onnx/index.js'
+import {
+  type AxisOptions,
+  initializerData,
+  type OnnxModel,
+  quote,
+  type ValueInfo,
+  valueInfo,
+} from './onnx/index.js'
 
 /** A parameter of the network: what the tangent features are taken with respect to. */
 export interface Parameter {
@@ -53,7 +61,7 @@ export type Selector =
   | readonly (string | RegExp)[]
   | ((parameter: Omit<Parameter, 'frozen'>) => boolean)
 
-export interface ArchitectureOptions extends TyingOptions {
+export interface ArchitectureOptions extends TyingOptions, AxisOptions {
   output?: string | undefined
   parameters?: Selector | undefined
   frozen?: Selector | undefined
@@ -75,8 +83,12 @@ export class Architecture {
   /** Why the network cannot be run on samples at all; undefined where it can. */
   readonly problem: string | undefined
   readonly host: Host
-  /** Samples that the file fixes the batch at: 1, or several that are made free; 0 where it is free. */
-  readonly batch: number
+  /** Where the inputs may hold their samples, the likeliest first. */
+  readonly hypotheses: readonly (readonly Place[])[]
+  /** Where they do: known at once, or from the first call on. */
+  places: readonly Place[] | undefined
+  /** What the caller says of inputs and outputs. */
+  readonly axes: AxisOptions
   /** Weights that are fed: all parameters, and running statistics, which belong to a checkpoint. */
   readonly fed: readonly Weight[]
   readonly analysis: NativeAnalysis
@@ -94,8 +106,11 @@ export class Architecture {
     this.inputs = this.graph.inputs.map((name) => infos.get(name) as ValueInfo)
     this.outputs = model.graph.output.map(valueInfo)
     this.output = this.chooseOutput(options.output)
-    this.problem = batchProblem(this.inputs)
-    this.batch = this.inputs.some(({ shape }) => shape?.[0] === 1) ? 1 : (model.freedBatch ?? 0)
+    checkAxisOptions(options, this.inputs, this.outputs)
+    this.axes = { batchAxis: options.batchAxis, shared: options.shared }
+    this.hypotheses = hypotheses(this.inputs, options, model.freedBatch !== undefined)
+    this.places = this.hypotheses.length > 1 ? undefined : this.hypotheses[0]
+    this.problem = batchProblem(this.inputs, this.hypotheses)
     const { weights, native: graph } = this.graph
     const output = this.graph.ids.get(this.output) as number
     const candidates = weights.map(({ id }) => id)
@@ -132,9 +147,10 @@ export class Architecture {
       skeleton: skeleton(model, this.graph, this.fed),
       graph,
       inputs: this.inputs.map(({ name }) => ({ name, id: this.graph.ids.get(name) as number })),
-      free: this.inputs.some(
-        ({ shape }) => !shape || shape.slice(1).some((size) => typeof size !== 'number'),
-      ),
+      free: this.inputs.some(({ shape }, k) => {
+        const place = this.hypotheses[0]?.[k]
+        return !shape || shape.some((size, axis) => axis !== place && typeof size !== 'number')
+      }),
       outputs: [...this.graph.outputs],
       ...(model.folder === undefined ? {} : { folder: model.folder }),
     })
@@ -143,6 +159,20 @@ export class Architecture {
   /** Parameters that are differentiated, in the order of the addon's results. */
   get active(): readonly Known[] {
     return this.#known.filter(({ parameter }) => !parameter.frozen)
+  }
+
+  /** Samples that the file fixes the batch at: 1, or several that are made free; 0 where it is free. */
+  batch({ arrays }: Feed): number {
+    const single = arrays.some(({ name, axis = 0 }) => {
+      const info = this.inputs.find((input) => input.name === name)
+      return axis === null || info?.shape?.[axis] === 1
+    })
+    return single ? 1 : (this.model.freedBatch ?? 0)
+  }
+
+  /** Where the inputs hold their samples, or are likely to. */
+  get likely(): readonly Place[] {
+    return this.places ?? this.hypotheses[0] ?? []
   }
 
   /** Names of all that may be run and differentiated: the outputs first, then what nodes make. */
@@ -351,16 +381,12 @@ function matches(pattern: RegExp, text: string): boolean {
 }
 
 /** Why the network cannot be fed sample by sample or in batches; undefined where it can. */
-function batchProblem(inputs: readonly ValueInfo[]): string | undefined {
+function batchProblem(
+  inputs: readonly ValueInfo[],
+  places: readonly (readonly Place[])[],
+): string | undefined {
   if (inputs.length === 0) return 'Expected a network with an input but it has none'
-  for (const { name, shape } of inputs) {
-    const size = shape?.[0]
-    if (shape && shape.length === 0) {
-      return `Expected inputs whose first dimension is the batch but input ${quote(name)} is a scalar`
-    }
-    if (typeof size === 'number' && size !== 1) {
-      return `Expected a free batch dimension or a batch of 1 but input ${quote(name)} has a fixed batch of ${size}; export the network with a dynamic batch dimension`
-    }
-  }
-  return undefined
+  if (places.length > 0) return undefined
+  const names = inputs.map(({ name }) => quote(name)).join(', ')
+  return `Expected an input with samples but all that the network has (${names}) are the same for all samples`
 }

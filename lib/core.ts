@@ -3,10 +3,12 @@ import { availableParallelism } from 'node:os'
 import type { Architecture } from './architecture.js'
 import { blockOf, sharedRoom } from './blocks.js'
 import { badArgument, TangentError } from './errors.js'
+import { kindOfFeed, stack } from './forward/feeds.js'
 import type { Asked, Watch } from './forward/host.js'
 import type { DescribeResult, Feed, PlanMessage, WeightMessage } from './forward/protocol.js'
 import { sentWeight } from './forward/shared.js'
-import { feedOf, type Inputs } from './inputs.js'
+import type { Place } from './graph/axes.js'
+import { feedOf, type Inputs, placesFit } from './inputs.js'
 import { defaultBudget, parseBytes } from './memory.js'
 import { native } from './native.js'
 
@@ -86,9 +88,42 @@ export class Core {
     if (this.#disposed) throw new TangentError('DISPOSED', 'The network was disposed')
   }
 
-  feed(inputs: Inputs, argument: string): Feed {
-    this.architecture.checkRunnable()
-    return feedOf(inputs, this.architecture.inputs, argument)
+  /** The caller's samples, checked; where the file holds them may have to be found out first. */
+  feed(inputs: Inputs, argument: string, options: CallOptions = {}): Feed | Promise<Feed> {
+    const { architecture } = this
+    architecture.checkRunnable()
+    const { inputs: infos, places: known } = architecture
+    const fed = (places: readonly Place[]) => feedOf(inputs, { infos, places }, argument)
+    return known ? fed(known) : this.#settle(inputs, argument, options).then(fed)
+  }
+
+  /** The first of the places that the arrays allow under which the network runs. */
+  async #settle(inputs: Inputs, argument: string, options: CallOptions): Promise<readonly Place[]> {
+    const { architecture } = this
+    const { hypotheses, inputs: infos } = architecture
+    const first = hypotheses[0] as readonly Place[]
+    const fitting = hypotheses.filter((places) => placesFit(inputs, { infos, places }, argument))
+    const [likeliest = first] = fitting
+    if (fitting.length === 0 || (fitting.length === 1 && likeliest === first)) return likeliest
+    const feeds = fitting.map((places) => feedOf(inputs, { infos, places }, argument))
+    // One sample at a time runs whatever the axis: shapes alone can tell.
+    if (feeds.every((x) => architecture.batch(x) === 1)) return likeliest
+    const found = await this.tryFeeds(feeds, options)
+    if (found < 0) return likeliest
+    architecture.places ??= fitting[found]
+    return architecture.places as readonly Place[]
+  }
+
+  /** The first of several readings of the same inputs under which the network runs; -1: none. */
+  async tryFeeds(feeds: readonly Feed[], { signal, ...options }: CallOptions): Promise<number> {
+    const { architecture } = this
+    const { output } = architecture
+    const readings = feeds.map((x) => ({ x: probe(x), batch: architecture.batch(x) }))
+    const threads = threadCount(options.threads) ?? this.threads
+    const memory = this.budget(options)
+    const request: Asked = { type: 'try', readings, output, threads, memory }
+    const { result } = this.ask<{ found: number }>(request, { signal })
+    return (await result).found
   }
 
   /** The plan to differentiate, read once. */
@@ -130,13 +165,13 @@ export class Core {
 
   /** What the network makes of samples of this shape; probes it the first time. */
   async describe(x: Feed, threads: number, memory: number, watch: Watch): Promise<DescribeResult> {
-    const key = x.arrays.map(({ shape }) => shape.slice(1).join('x')).join(' ')
+    const key = kindOfFeed(x)
     const known = this.#described.get(key)
     if (known) return known
     const plan = await this.plan()
-    const probe: Feed = { samples: Math.min(x.samples, 2), arrays: firstRows(x, 2) }
-    const { batch } = this.architecture
-    const request: Asked = { type: 'describe', plan: plan.key, x: probe, threads, batch, memory }
+    const batch = this.architecture.batch(x)
+    const rows = probe(x)
+    const request: Asked = { type: 'describe', plan: plan.key, x: rows, threads, batch, memory }
     const { signal } = watch
     const description = await this.ask<DescribeResult>(request, { signal }, plan).result
     this.#described.set(key, description)
@@ -144,13 +179,9 @@ export class Core {
   }
 }
 
-function firstRows(x: Feed, most: number): Feed['arrays'] {
-  const samples = Math.min(x.samples, most)
-  return x.arrays.map((array) => {
-    const size = array.data.length / x.samples
-    const data = array.data.slice(0, samples * size) as typeof array.data
-    return { ...array, data, shape: [samples, ...array.shape.slice(1)] }
-  })
+/** Two samples, or the only one. */
+function probe(x: Feed): Feed {
+  return stack(x, x.samples > 1 ? [0, 1] : [0])
 }
 
 export function threadCount(

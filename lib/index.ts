@@ -62,7 +62,7 @@ export type { Inputs } from './inputs.js'
 export { type AlignmentOptions, type KernelKind, TangentKernel } from './kernel.js'
 export { LinearizedNetwork } from './linearize.js'
 export { type LoadOptions, Network } from './network.js'
-export type { Dimension, ValueInfo } from './onnx/index.js'
+export type { AxisOptions, Dimension, ValueInfo } from './onnx/index.js'
 export { KernelOperator } from './operator.js'
 export {
   type ProbeAdaptive,

@@ -1,32 +1,43 @@
 // What the caller gives as X → what onnxruntime takes, checked.
+import { axisToFirst, picked } from './arrays/axes.js'
 import { checkArray, type DType, dtypeOf, type NdArray, zeros } from './arrays/index.js'
 import { badArgument, TangentError } from './errors.js'
 import type { Feed, FeedArray, FeedType } from './forward/protocol.js'
-import { quote, type ValueInfo } from './onnx/index.js'
+import type { Place } from './graph/axes.js'
+import { type Dimension, isRealName, quote, type ValueInfo } from './onnx/index.js'
 
-/** Samples: one array, or one per input of the network by name. The first dimension is N. */
-export type Inputs = NdArray | Readonly<Record<string, NdArray>>
+/**
+ * Samples: one array, or one per input of the network by name. N lies along the axis where the file
+ * has its batch, which mostly is the first; a file without one takes arrays with N in front. Of an
+ * input that all samples share a number, or an array without N.
+ */
+export type Inputs = NdArray | Readonly<Record<string, NdArray | number | bigint>>
+
+/** The inputs that a file declares, and where each holds its samples. */
+export interface Declared {
+  infos: readonly ValueInfo[]
+  places: readonly Place[]
+}
+
+/** Inputs as arrays, by name. */
+type Named = ReadonlyMap<string, NdArray>
 
 /**
  * Checks the caller's arrays against what the network declares.
  * @throws TangentError BAD_INPUT in one sentence.
  */
-export function feedOf(inputs: Inputs, declared: readonly ValueInfo[], argument = 'x'): Feed {
-  const named = byName(inputs, declared, argument)
+export function feedOf(inputs: Inputs, { infos, places }: Declared, argument = 'x'): Feed {
+  const named = namedArrays(inputs, infos, argument)
   const sizes = new Map<string, number>()
   let samples = -1
-  const arrays = declared.map((info): FeedArray => {
+  const arrays: FeedArray[] = []
+  const shared: FeedArray[] = []
+  infos.forEach((info, k) => {
+    const place = places[k] as Place
     const array = named.get(info.name) as NdArray
-    const label = declared.length > 1 ? `input ${quote(info.name)}` : argument
+    const label = infos.length > 1 ? `input ${quote(info.name)}` : argument
     checkArray(array, label)
-    checkShape(array, info, label, sizes)
-    const [count = 0] = array.shape
-    if (samples >= 0 && count !== samples) {
-      throw bad(
-        `Expected ${samples} samples for ${label} as for the other inputs but received ${count}`,
-      )
-    }
-    samples = count
+    checkShape(array, info, place, label, sizes)
     if (array.data.length === 0) {
       throw bad(
         `Expected at least one sample for ${label} but received the shape ${show(array.shape)}`,
@@ -34,27 +45,87 @@ export function feedOf(inputs: Inputs, declared: readonly ValueInfo[], argument 
     }
     const feed = converted(array, info, label)
     checkFinite(feed, label)
-    return feed
+    if (place === 'shared') {
+      shared.push(feed)
+      return
+    }
+    const count = array.shape[place === 'one' ? 0 : place] as number
+    if (samples >= 0 && count !== samples) {
+      throw bad(
+        `Expected ${samples} samples for ${label} as for the other inputs but received ${count}`,
+      )
+    }
+    samples = count
+    arrays.push(samplesFirst(feed, place))
   })
-  return { samples, arrays }
+  return shared.length > 0 ? { samples, arrays, shared } : { samples, arrays }
+}
+
+/** The array as feeds hold it. */
+function samplesFirst(array: FeedArray, place: number | 'one'): FeedArray {
+  if (place === 0) return array
+  if (place === 'one') return { ...array, axis: null }
+  const { data, shape } = array
+  const moved = [shape[place] as number, ...shape.toSpliced(place, 1)]
+  return { ...array, data: axisToFirst(data as never, shape, place), shape: moved, axis: place }
+}
+
+/** Do the shapes of the caller's arrays allow these places? */
+export function placesFit(inputs: Inputs, { infos, places }: Declared, argument: string): boolean {
+  const named = namedArrays(inputs, infos, argument)
+  const counts = infos.flatMap(({ name, shape }, k) => {
+    const place = places[k] as Place
+    const given = named.get(name)?.shape
+    if (!Array.isArray(given)) return [-1]
+    const expected = expectedShape(shape, place)
+    if (!expected) return given.length > 0 ? [given[0] as number] : [-1]
+    const axis = place === 'one' ? 0 : place
+    const fits =
+      given.length === expected.length &&
+      expected.every((size, d) => d === axis || typeof size !== 'number' || size === given[d])
+    if (!fits) return [-1]
+    return axis === 'shared' ? [] : [given[axis] as number]
+  })
+  return counts.length > 0 && counts.every((count) => count > 0 && count === counts[0])
+}
+
+/** The given samples of inputs, as the caller gives them. */
+export function samplesOf(
+  inputs: Inputs,
+  { infos, places }: Declared,
+  chosen: readonly number[],
+): Inputs {
+  const take = (array: NdArray | number | bigint, place: Place | undefined) =>
+    typeof array !== 'object' || place === 'shared'
+      ? array
+      : picked(array, typeof place === 'number' ? place : 0, chosen)
+  if (isArray(inputs)) return take(inputs, places[0]) as NdArray
+  const placeOf = (name: string) => places[infos.findIndex((info) => info.name === name)]
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, array]) => [name, take(array, placeOf(name))]),
+  )
 }
 
 const bad = (message: string) => new TangentError('BAD_INPUT', message)
 const show = (shape: readonly unknown[]) => `(${shape.map((size) => size ?? '?').join(', ')})`
 
+/** What the caller's array is to have, `N` for the samples; null where the rank is not known. */
+function expectedShape(shape: readonly Dimension[] | null, place: Place): Dimension[] | null {
+  if (!shape) return null
+  if (place === 'shared') return [...shape]
+  return place === 'one' ? ['N', ...shape] : shape.with(place, 'N')
+}
+
 function isArray(inputs: Inputs): inputs is NdArray {
   return ArrayBuffer.isView((inputs as NdArray).data)
 }
 
-function byName(
-  inputs: Inputs,
-  declared: readonly ValueInfo[],
-  argument: string,
-): Map<string, NdArray> {
+/** The caller's arrays by name; numbers become arrays. */
+function namedArrays(inputs: Inputs, infos: readonly ValueInfo[], argument: string): Named {
   if (typeof inputs !== 'object' || inputs === null) {
     throw badArgument(argument, 'an array { data, shape } or one for each input', inputs)
   }
-  const names = declared.map(({ name }) => name)
+  const names = infos.map(({ name }) => name)
   if (isArray(inputs)) {
     const [only] = names
     if (only === undefined || names.length > 1) {
@@ -72,38 +143,57 @@ function byName(
     }
   }
   return new Map(
-    names.map((name) => {
-      const array = Object.hasOwn(inputs, name) ? inputs[name] : undefined
-      if (!array)
+    infos.map((info) => {
+      const { name } = info
+      const given = Object.hasOwn(inputs, name) ? inputs[name] : undefined
+      if (given === undefined || given === null)
         throw bad(`Expected an array for input ${quote(name)} in ${argument} but received none`)
-      return [name, array]
+      return [name, typeof given === 'object' ? given : numberArray(given, info)]
     }),
   )
 }
 
+/** A number as an array of the input's type, and of its shape where that holds one number. */
+function numberArray(value: number | bigint, { name, type, shape }: ValueInfo): NdArray {
+  const rank = shape?.length ?? 0
+  const kind: DType = type === null || type === 'float16' || type === 'bfloat16' ? 'float32' : type
+  const data = zeros(kind, 1)
+  const big = data instanceof BigInt64Array || data instanceof BigUint64Array
+  try {
+    data[0] = (big ? BigInt(value) : Number(value)) as never
+  } catch {
+    data[0] = (big ? -1n : Number.NaN) as never
+  }
+  const float = data instanceof Float32Array || data instanceof Float64Array
+  if (!float && Number(data[0]) !== Number(value)) {
+    throw bad(`Expected ${type} numbers for input ${quote(name)} but received ${value}`)
+  }
+  const array: NdArray = { data, shape: Array.from({ length: rank }, () => 1) }
+  return kind === 'bool' ? { ...array, boolean: true } : array
+}
+
 function checkShape(
   array: NdArray,
-  info: ValueInfo,
+  { shape }: ValueInfo,
+  place: Place,
   label: string,
   sizes: Map<string, number>,
 ): void {
-  const { shape } = info
-  if (!shape) {
+  const expected = expectedShape(shape, place)
+  if (!expected) {
     if (array.shape.length > 0) return
     throw bad(
       `Expected an array whose first dimension is the samples for ${label} but received a number`,
     )
   }
   const wrong = () =>
-    bad(
-      `Expected the shape ${show(['N', ...shape.slice(1)])} for ${label} but received ${show(array.shape)}`,
-    )
-  if (array.shape.length !== shape.length) throw wrong()
-  shape.forEach((size, axis) => {
+    bad(`Expected the shape ${show(expected)} for ${label} but received ${show(array.shape)}`)
+  if (array.shape.length !== expected.length) throw wrong()
+  expected.forEach((size, axis) => {
     const given = array.shape[axis] as number
-    if (axis === 0) return
+    if (axis === (place === 'one' ? 0 : place)) return
     if (typeof size === 'number' && size !== given) throw wrong()
-    if (typeof size === 'string') {
+    if (isRealName(size)) {
       const before = sizes.get(size)
       if (before !== undefined && before !== given) {
         throw bad(

@@ -16,6 +16,7 @@ import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
 import { LinearizedNetwork } from './linearize.js'
 import {
+  type AxisOptions,
   type FileNote,
   inOwnMemory,
   openModel,
@@ -27,7 +28,7 @@ import { type GraphValue, graphValues } from './values.js'
 import { otherWeights, ownWeights, type WeightSource } from './weights.js'
 
 /** Options of {@link Network.load}. */
-export interface LoadOptions extends TyingOptions {
+export interface LoadOptions extends TyingOptions, AxisOptions {
   /**
    * The value to differentiate (default: the file's first output): an output, or any float value of
    * the graph by name, such as the logits before a Softmax. {@link Network.values} lists them.
@@ -95,8 +96,10 @@ export class Network {
       throw badArgument('source', 'a path, a Uint8Array or an ArrayBuffer', source)
     }
     const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source
-    const { externalData: folder } = options
-    const model = inOwnMemory(await openModel(bytes, folder === undefined ? {} : { folder }))
+    const { externalData, batchAxis, shared } = options
+    const folder = externalData === undefined ? {} : { folder: externalData }
+    const opened = await openModel(bytes, { ...folder, axes: { batchAxis, shared } })
+    const model = inOwnMemory(opened)
     const architecture = new Architecture(model, options)
     if (options.unsupported !== 'defer') architecture.checkSupported()
     const weights = await ownWeights(model, architecture.fed)
@@ -148,9 +151,12 @@ export class Network {
 
   /** What was changed when the file was read, and how samples are run, in sentences. */
   get notes(): readonly string[] {
-    const { model, batch } = this.#core.architecture
+    const { model, inputs, likely } = this.#core.architecture
     const one = 'The file fixes the batch at one sample: samples are run one by one.'
-    return batch === 1 ? [...model.notes, one] : model.notes
+    const single = likely.some(
+      (place, k) => place === 'one' || (place !== 'shared' && inputs[k]?.shape?.[place] === 1),
+    )
+    return single ? [...model.notes, one] : model.notes
   }
 
   /** Nodes that cannot be differentiated; empty unless loaded with `unsupported: 'defer'`. */
@@ -355,6 +361,7 @@ function secondArgument(
     return [first as Inputs | undefined, second ?? {}]
   const values = Object.values(first)
   const isArray = ArrayBuffer.isView((first as NdArray).data)
-  const arrays = values.length > 0 && values.every((value) => ArrayBuffer.isView(value?.data))
+  // Beside arrays there may be numbers that all samples share; options hold neither.
+  const arrays = values.some((value) => ArrayBuffer.isView(value?.data))
   return isArray || arrays ? [first as Inputs, {}] : [undefined, first as NtkOptions]
 }

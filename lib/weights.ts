@@ -7,7 +7,14 @@ import { badArgument, mismatch, TangentError } from './errors.js'
 import { readableName } from './graph/names.js'
 import { prepareGraph, type TyingOptions, type Weight } from './graph/prepare.js'
 import { sameStructure } from './graph/structure.js'
-import { initializerData, movedNumbers, type OnnxModel, openModel, quote } from './onnx/index.js'
+import {
+  type AxisOptions,
+  initializerData,
+  movedNumbers,
+  type OnnxModel,
+  openModel,
+  quote,
+} from './onnx/index.js'
 
 /** Where other weights come from: arrays by name, or an `.onnx` or `.safetensors` file. */
 export type WeightSource = ReadonlyMap<string, NdArray | Float32Array> | string
@@ -150,9 +157,10 @@ function oriented(array: NdArray, { shape, consumer }: Weight): NdArray {
 async function fromOnnx(
   architecture: Architecture,
   path: string,
-  tying: TyingOptions,
+  tying: TyingOptions & AxisOptions,
 ): Promise<WeightValues> {
-  const model = await openModel(path)
+  const { batchAxis, shared } = tying
+  const model = await openModel(path, { axes: { batchAxis, shared } })
   const other = prepareGraph(model, tying)
   const match = await sameStructure(
     { model: architecture.model, graph: architecture.graph },

@@ -49,7 +49,7 @@ export async function prepare(
   const budget = core.budget(options)
   const { block } = options
   if (block !== undefined) wholeNumber('options.block', block, 0)
-  const x = core.feed(inputs, 'x')
+  const x = await core.feed(inputs, 'x', options)
   const plan = await core.plan()
   const { outputs: allOutputs, batch } = await core.describe(x, threads, budget, options)
   const outputs = outputIndices(options.outputs, allOutputs)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument, mismatch, TangentError } from '../errors.js'
@@ -5,6 +6,7 @@ import type { Feed } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
 import { type KernelKind, TangentKernel } from '../kernel.js'
 import { formatBytes } from '../memory.js'
+import { quote } from '../onnx/index.js'
 import { compute, type Prepared, prepare } from './derive.js'
 import type { WeightPath } from './path.js'
 
@@ -64,7 +66,7 @@ export async function kernels(
     throw badArgument('options.mean', "no mean unless options.kernel is 'trace'", true)
   }
   const prepared = await prepare(core, inputs, options)
-  const x2 = inputs2 === undefined ? undefined : secondFeed(core, inputs2, prepared.x)
+  const x2 = inputs2 && (await secondFeed(core, inputs2, prepared))
   const { names, groups } = grouping(core, by)
   const [n1, n2, o] = [prepared.x.samples, (x2 ?? prepared.x).samples, prepared.outputs.length]
   const shape = { full: [n1, o, n2, o], trace: [n1, n2], diagonal: [n1, n2, o] }[kind]
@@ -125,12 +127,16 @@ function checkFinite(
   for (let j = 0; j < n2 && !symmetric; j += 1) look(0, j, `sample ${j} of x2`)
 }
 
-function secondFeed(core: Core, inputs: Inputs, x: Feed): Feed {
-  const x2 = core.feed(inputs, 'x2')
+async function secondFeed(core: Core, inputs: Inputs, { x, options }: Prepared): Promise<Feed> {
+  const x2 = await core.feed(inputs, 'x2', options)
   x2.arrays.forEach((array, k) => {
     const like = x.arrays[k]?.shape.slice(1).join(', ')
     if (array.shape.slice(1).join(', ') === like) return
     throw mismatch('x2', `samples of x's shape (${like})`, `(${array.shape.slice(1).join(', ')})`)
+  })
+  x2.shared?.forEach(({ name, data }, k) => {
+    if (isDeepStrictEqual(data, x.shared?.[k]?.data)) return
+    throw mismatch(`the shared input ${quote(name)} of x2`, "x's own value", 'another')
   })
   return x2
 }

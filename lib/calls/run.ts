@@ -14,9 +14,11 @@ export async function run(core: Core, inputs: Inputs, options: RunOptions): Prom
   const { architecture } = core
   const output =
     options.output === undefined ? architecture.output : architecture.chooseOutput(options.output)
-  const x = core.feed(inputs, 'x')
+  const fed = core.feed(inputs, 'x', options)
+  // Mostly known at once: then the run is queued before the caller goes on.
+  const x = fed instanceof Promise ? await fed : fed
   const threads = threadCount(options.threads) ?? core.threads
-  const { batch } = architecture
+  const batch = architecture.batch(x)
   const memory = core.budget(options)
   const request = { type: 'run', x, output, threads, batch, memory } as const
   const { result } = core.ask<RunResult>(request, options)

@@ -7,6 +7,7 @@ import { TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { parseBytes } from '../memory.js'
 import { type LoadOptions, Network } from '../network.js'
+import type { AxisOptions } from '../onnx/index.js'
 import { readGiven } from './input.js'
 import { outputPath } from './places.js'
 import { progressBar } from './progress.js'
@@ -15,6 +16,8 @@ import { progressBar } from './progress.js'
 export interface CommonOptions {
   threads?: number
   memory?: number
+  batchAxis?: string[]
+  shared?: string[]
   json?: boolean
   quiet?: boolean
 }
@@ -68,6 +71,14 @@ function commonOptions(): Option[] {
   return [
     new Option('--threads <n>', 'threads to use').argParser(wholeNumber(1)),
     new Option('--memory <size>', 'memory budget, such as 2GiB').argParser(bytes),
+    new Option(
+      '--batch-axis <name=k>',
+      "axis of an input's or output's samples, `none` where the file takes one; again for others",
+    ).argParser(collect),
+    new Option(
+      '--shared <name>',
+      'an input that is the same for all samples; again for others',
+    ).argParser(collect),
     new Option('--json', 'print one JSON object'),
     new Option('--quiet', 'print nothing but errors'),
   ]
@@ -77,7 +88,7 @@ function commonOptions(): Option[] {
 export const inputOption = () =>
   new Option(
     '--input <file>',
-    'samples: .npy or .pb, - is standard input; NAME=FILE for each of several inputs',
+    'samples: .npy or .pb, - is standard input; NAME=FILE for each of several inputs, NAME=NUMBER for one that all share',
   )
     .argParser(collect)
     .makeOptionMandatory()
@@ -138,6 +149,7 @@ export function openNetwork(
     tied: options.tied,
     untied: options.untied,
     constants: options.constant,
+    ...axesOf(options),
     threads: options.threads,
     memory: options.memory,
     ...more,
@@ -177,13 +189,36 @@ export async function watched<T>(
   }
 }
 
-/** Reads `FILE` or several `NAME=FILE`. */
+/** What `--batch-axis NAME=k` and `--shared NAME` say. */
+function axesOf({ batchAxis, shared }: CommonOptions): AxisOptions {
+  if (!batchAxis) return { shared }
+  const axes = batchAxis.map((text): [string, number | null] => {
+    const cut = text.lastIndexOf('=')
+    const value = text.slice(cut + 1)
+    if (cut > 0 && value === 'none') return [text.slice(0, cut), null]
+    if (cut > 0 && /^\d+$/.test(value)) return [text.slice(0, cut), Number(value)]
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      `Expected NAME=AXIS, such as h0=1 or x=none, for --batch-axis but received ${JSON.stringify(text)}`,
+    )
+  })
+  return { batchAxis: Object.fromEntries(axes), shared }
+}
+
+const aNumber = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i
+
+/** Reads `FILE`, or for each of several inputs `NAME=FILE` or `NAME=NUMBER`. */
 export async function readInputs(files: readonly string[], network: Network): Promise<Inputs> {
   const names = network.inputs.map(({ name }) => name)
-  const named = new Map<string, NdArray>()
+  const named = new Map<string, string>()
   for (const text of files) {
-    const name = names.find((candidate) => text.startsWith(`${candidate}=`))
-    if (name === undefined && files.length === 1 && names.length === 1) return readGiven(text)
+    let name = names.find((candidate) => text.startsWith(`${candidate}=`))
+    const value = name === undefined ? text : text.slice(name.length + 1)
+    // The only input that has no name yet needs none.
+    if (names.length === files.length && name === undefined) {
+      const rest = names.filter((own) => !files.some((other) => other.startsWith(`${own}=`)))
+      if (rest.length === 1) [name] = rest
+    }
     if (name === undefined) {
       throw new TangentError(
         'BAD_ARGUMENT',
@@ -196,9 +231,18 @@ export async function readInputs(files: readonly string[], network: Network): Pr
         `Expected one file for input ${JSON.stringify(name)} but received two`,
       )
     }
-    named.set(name, await readGiven(text.slice(name.length + 1)))
+    named.set(name, value)
   }
-  return Object.fromEntries(named)
+  const inputs: Record<string, NdArray | number | bigint> = {}
+  for (const [name, value] of named) inputs[name] = await readInput(value)
+  const [only] = Object.values(inputs)
+  return names.length === 1 && typeof only === 'object' ? only : inputs
+}
+
+/** A number, or a file's array. */
+async function readInput(text: string): Promise<NdArray | number | bigint> {
+  if (!aNumber.test(text)) return readGiven(text)
+  return /^[-+]?\d+$/.test(text) ? BigInt(text.replace('+', '')) : Number(text)
 }
 
 /** Writes one array, `-` to standard output; its folder is made when it is not there. */

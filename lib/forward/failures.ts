@@ -1,5 +1,6 @@
 // What onnxruntime's messages mean for the caller.
 import { type ErrorCode, TangentError } from '../errors.js'
+import { shapeInFile } from './feeds.js'
 import type { Feed } from './protocol.js'
 
 /** onnxruntime's message on one line. */
@@ -24,7 +25,11 @@ export function openFailure(cause: unknown): TangentError {
  */
 export function runFailure(cause: unknown, feed: Feed, free: boolean): TangentError {
   const message = told(cause)
-  const shapes = feed.arrays.map(({ shape }) => `(${['N', ...shape.slice(1)].join(', ')})`)
+  const shapes = feed.arrays.map((array) => {
+    const { axis = 0 } = array
+    const sizes: (number | string)[] = shapeInFile(array, 0)
+    return `(${(axis === null ? sizes : sizes.with(axis, 'N')).join(', ')})`
+  })
   const fail = (code: ErrorCode, on = '') =>
     new TangentError(code, `onnxruntime cannot run the network${on}: ${message}`, { cause })
   if (noMemory.test(message)) return fail('OUT_OF_MEMORY')

@@ -20,7 +20,7 @@ export function stack(x: Feed, rows: readonly number[], more?: Feed): Feed {
     if (rest) data.set(rest.data as never, rows.length * size)
     return { ...array, data, shape: [samples, ...array.shape.slice(1)] }
   })
-  return { samples, arrays }
+  return { ...x, samples, arrays }
 }
 
 /** `samples` rows: those of the feed, over and over. */
@@ -40,5 +40,18 @@ export function disturbed(x: Feed): Feed {
     }
     return { ...array, data }
   })
-  return { samples: x.samples, arrays }
+  return { ...x, arrays }
+}
+
+/** What tells feeds apart whose values have other shapes: the sizes of a sample, what is shared. */
+export function kindOfFeed({ arrays, shared = [] }: Feed): string {
+  const sizes = arrays.map(({ shape, axis = 0 }) => `${axis}:${shape.slice(1).join('x')}`)
+  const numbers = shared.map(({ shape, data }) => `${shape.join('x')}=${data.slice(0, 64)}`)
+  return [...sizes, ...numbers].join(' ')
+}
+
+/** The file's value of `count` samples of this array. */
+export function shapeInFile({ shape, axis = 0 }: FeedArray, count: number): number[] {
+  const rest = shape.slice(1)
+  return axis === null ? rest : rest.toSpliced(axis, 0, count)
 }

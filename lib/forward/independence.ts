@@ -43,6 +43,35 @@ async function attempt(
   }
 }
 
+/** Outputs whose samples were found not to meet, with the axes of the inputs. */
+const apart = new Set<string>()
+
+/**
+ * The axis along which an output grows with the samples (-1: none, or not one alone), and whether
+ * its part of one sample changes with another sample of its batch.
+ */
+export async function outputOfPairs(
+  sessions: Sessions,
+  output: string,
+  x: Feed,
+  weights: Weights,
+  threads: number,
+): Promise<{ axis: number; meet: boolean }> {
+  const trial = await attempt(sessions, `run ${output}`, [output], x, weights, threads)
+  const [two = [], three = []] = [trial.first[0], trial.triple].map(
+    ({ values }) => values.get(output)?.dims ?? [],
+  )
+  const grown = two.flatMap((size, axis) => (size === three[axis] ? [] : [axis]))
+  const [axis = -1] = grown.length === 1 && two.length === three.length ? grown : []
+  const meet = changed(trial, output)
+  if (!meet) apart.add(keyOf(output, x))
+  return { axis, meet }
+}
+
+function keyOf(output: string, { arrays }: Feed): string {
+  return [output, ...arrays.map(({ axis = 0 }) => axis)].join(' ')
+}
+
 /** Does an output's part of one sample change with another sample of its batch? */
 export async function samplesMeet(
   sessions: Sessions,
@@ -51,8 +80,8 @@ export async function samplesMeet(
   weights: Weights,
   threads: number,
 ): Promise<boolean> {
-  const trial = await attempt(sessions, `run ${output}`, [output], x, weights, threads)
-  return changed(trial, output)
+  if (apart.has(keyOf(output, x))) return false
+  return (await outputOfPairs(sessions, output, x, weights, threads)).meet
 }
 
 /** @throws TangentError UNSUPPORTED naming the first node that lets samples meet. */

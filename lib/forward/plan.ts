@@ -1,5 +1,6 @@
 // One differentiable part (parameters → output) in the worker: engines, probes, frames.
 import type * as ort from 'onnxruntime-node'
+import { axisToFirst } from '../arrays/axes.js'
 import { TangentError } from '../errors.js'
 import {
   type NativeAnalysis,
@@ -11,10 +12,11 @@ import {
   native,
 } from '../native.js'
 import type { NativeGrowth } from '../train/native.js'
-import { repeated } from './feeds.js'
+import { kindOfFeed, repeated } from './feeds.js'
 import { checkIndependence } from './independence.js'
 import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
-import { nativeData, rows, type Sessions } from './sessions.js'
+import { nativeData, type Sessions } from './sessions.js'
+import { inputTensor } from './tensors.js'
 
 export interface Weights {
   tensors: ReadonlyMap<string, ort.Tensor>
@@ -28,6 +30,8 @@ export interface Layout {
   analysis: NativeAnalysis
   /** Flat outputs per sample. */
   outputs: number
+  /** The axis of the output that holds the samples. */
+  axis: number
   /** Samples that the file fixes the batch at, 0 where it is free. */
   batch: number
   /** Shape of each value that the addon asked for, for a number of samples. */
@@ -62,7 +66,7 @@ export class Plan {
 
   /** Probes the network once per shape of a sample. */
   async layout(x: Feed, weights: Weights, threads: number, batch: number): Promise<Layout> {
-    const key = `${batch} ${x.arrays.map(({ shape }) => shape.slice(1).join('x')).join(' ')}`
+    const key = `${batch} ${kindOfFeed(x)}`
     const known = this.#layouts.get(key)
     if (known) return known
     const { candidates, output } = this.#message
@@ -99,8 +103,9 @@ export class Plan {
         (size, axis) => size + (samples - first.samples) * ((entry.next?.[axis] ?? size) - size),
       )
     }
-    const outputs = outputsPerSample(this.#nameOf(output), table.get(output)?.shape ?? [], first)
-    const layout: Layout = { engine, analysis, outputs, batch, shape }
+    const shapes = runs.map(({ samples }) => shape(output, samples))
+    const of = outputsPerSample(this.#nameOf(output), shapes, counts)
+    const layout: Layout = { engine, analysis, ...of, batch, shape }
     this.#layouts.set(key, layout)
     return layout
   }
@@ -117,9 +122,9 @@ export class Plan {
     const fed = repeated(x, samples)
     for (const id of analysis.shapes) {
       const value = this.#init.graph.values[id]
-      const input = fed.arrays.find((array) => array.name === value?.name)
+      const input = inputTensor(fed, value?.name, 0, samples)
       if (value?.shape) shapes.push({ id, shape: value.shape })
-      else if (input) shapes.push({ id, shape: input.shape })
+      else if (input) shapes.push({ id, shape: [...input.dims] })
       else if (value) wanted.push({ id, name: value.name })
     }
     const names = wanted.map(({ name }) => name)
@@ -154,8 +159,10 @@ export class Plan {
   ): Promise<{ frame: NativeFrame | undefined; output: Float32Array }> {
     const { output } = this.#message
     const { frame, values } = await this.#run(layout, x, want, weights, threads, [output])
-    const { data } = values.get(output) as NativeValue
-    return { frame, output: data as Float32Array }
+    const { data, shape } = values.get(output) as NativeValue
+    const { axis } = layout
+    const numbers = data as Float32Array
+    return { frame, output: axis > 0 ? axisToFirst(numbers, shape, axis) : numbers }
   }
 
   /** How the values of frames for these passes grow with the samples; inputs with their numbers. */
@@ -164,8 +171,8 @@ export class Plan {
     return analysis.shapes.map((id) => {
       const base = shape(id, 0)
       const slope = shape(id, 1).map((size, axis) => size - (base[axis] as number))
-      const input = x.arrays.find(({ name }) => name === this.#nameOf(id))
-      const data = input && read.has(id) ? nativeData(rows(input, 0, x.samples)) : undefined
+      const input = read.has(id) ? inputTensor(x, this.#nameOf(id), 0, x.samples) : undefined
+      const data = input && nativeData(input)
       return { id, base, slope, ...(data ? { data } : {}) }
     })
   }
@@ -190,9 +197,9 @@ export class Plan {
     for (const id of new Set([...read, ...beside])) {
       const fixed = weights.messages.get(id) ?? this.#static(id)
       const name = this.#nameOf(id)
-      const input = x.arrays.find((array) => array.name === name)
+      const input = inputTensor(x, name, first, count)
       if (fixed) values.set(id, { id, shape: fixed.shape, data: fixed.data })
-      else if (input) values.set(id, this.#value(id, name, rows(input, first, count)))
+      else if (input) values.set(id, this.#value(id, name, input))
       else taps.push({ id, name })
     }
     // Most networks' rules read the same forward and in reverse: one session then.
@@ -234,17 +241,22 @@ export class Plan {
   }
 }
 
-/** O where the output is (N, …): its other dimensions are flattened. */
+/**
+ * Where the samples lie in the output, and O: its other axes, flattened.
+ * @param shapes of as many samples as `counts` says; one run of one sample is all that sample's.
+ */
 function outputsPerSample(
   name: string,
-  shape: readonly number[],
-  { samples }: { samples: number },
-): number {
-  const [first, ...rest] = shape
-  if (first === samples) return rest.reduce((product, size) => product * size, 1)
+  [one = [], two]: readonly (readonly number[])[],
+  [samples = 1]: readonly number[],
+): { outputs: number; axis: number } {
+  const size = one.reduce((product, length) => product * length, 1)
+  if (!two) return { outputs: size, axis: 0 }
+  const axis = one.findIndex((length, k) => length !== two[k])
+  if (one[axis] === samples) return { outputs: size / samples, axis }
   throw new TangentError(
     'UNSUPPORTED',
-    `Expected the samples along the first dimension of output ${JSON.stringify(name)} but ${samples} of them give the shape (${shape.join(', ')})`,
+    `Expected the samples along one axis of output ${JSON.stringify(name)} but ${samples} of them give the shape (${one.join(', ')})`,
   )
 }
 

@@ -45,12 +45,19 @@ export interface FeedArray {
     | BigUint64Array
   /** The shared block that holds the data, where they are not sent: see shared.ts. */
   block?: number
+  /**
+   * Where the samples lie in the file's own value (default 0); null: the value is one sample and has
+   * no axis for it. The array here has them first in any case.
+   */
+  axis?: number | null
 }
 
 /** Samples: the first dimension of every array is their number. */
 export interface Feed {
   samples: number
   arrays: FeedArray[]
+  /** Inputs that all samples share, as the file takes them. */
+  shared?: FeedArray[]
 }
 
 /** What is differentiated with respect to what. */
@@ -116,6 +123,14 @@ export interface PathMessage {
 
 export type Request = { id: number; network: number; control: BigInt64Array } & (
   | { type: 'run'; x: Feed; output: string; threads: number; batch: number; memory: number }
+  /** Which of several readings of the same inputs does the network run under? */
+  | {
+      type: 'try'
+      readings: { x: Feed; batch: number }[]
+      output: string
+      threads: number
+      memory: number
+    }
   | { type: 'describe'; plan: string; x: Feed; threads: number; batch: number; memory: number }
   | ({ type: 'compute' } & ComputeMessage)
   | { type: 'open'; output: string; threads: number; memory: number }
@@ -147,6 +162,12 @@ export interface ComputeResult {
 /** Types and shapes as far as onnxruntime infers them without running anything. */
 export interface ValuesResult {
   inferred: Map<string, { type: string; shape: (number | string)[] }>
+}
+export interface TryResult {
+  /** Index of the first reading that works, -1 where none does. */
+  found: number
+  /** The axis of the output's samples then; null where it takes one sample at a time. */
+  axis: number | null
 }
 export interface DescribeResult {
   /** Flat outputs per sample. */

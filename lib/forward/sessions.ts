@@ -3,7 +3,8 @@ import * as ort from 'onnxruntime-node'
 import type { NativeData } from '../native.js'
 import { appendToModel, makeNode } from '../onnx/index.js'
 import { openFailure, runFailure } from './failures.js'
-import type { Feed, FeedArray, WeightMessage, WorkerInit } from './protocol.js'
+import type { Feed, WeightMessage, WorkerInit } from './protocol.js'
+import { inputTensor } from './tensors.js'
 
 /** Values that a session gives back beside the graph's own outputs. */
 export interface Wanted {
@@ -134,10 +135,9 @@ export class Session {
     weights: ReadonlyMap<string, ort.Tensor>,
   ): Promise<Outcome> {
     const feeds: Record<string, ort.Tensor> = Object.create(null)
-    for (const array of feed.arrays) feeds[array.name] = rows(array, first, count)
     for (const name of this.#session.inputNames) {
-      const weight = weights.get(name)
-      if (weight) feeds[name] = weight
+      const tensor = weights.get(name) ?? inputTensor(feed, name, first, count)
+      if (tensor) feeds[name] = tensor
     }
     const fetches = [
       ...this.#wanted.values,
@@ -161,14 +161,6 @@ export class Session {
     }
     return outcome
   }
-}
-
-/** Samples [first, first + count) of an input, sharing its memory. */
-export function rows(array: FeedArray, first: number, count: number): ort.Tensor {
-  const [samples = 1, ...rest] = array.shape
-  const size = samples === 0 ? 0 : array.data.length / samples
-  const part = array.data.subarray(first * size, (first + count) * size)
-  return new ort.Tensor(array.type, part as never, [count, ...rest])
 }
 
 export function weightTensors(weights: readonly WeightMessage[]): Map<string, ort.Tensor> {

@@ -1,11 +1,14 @@
 // Entry of the worker thread that owns one architecture's onnxruntime sessions. Everything that
 // blocks happens here: forward runs and the addon's jobs between them.
 import { parentPort, workerData } from 'node:worker_threads'
+import type * as ort from 'onnxruntime-node'
+import { axisToFirst } from '../arrays/axes.js'
 import { TangentError } from '../errors.js'
 import type { NativeEngine, NativeJob } from '../native.js'
 import { digestsOf } from '../train/identity.js'
 import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
+import { kindOfFeed, repeated } from './feeds.js'
 import { samplesMeet } from './independence.js'
 import { Inference } from './inference.js'
 import { KeptFrames } from './kept.js'
@@ -20,11 +23,13 @@ import type {
   Request,
   RunResult,
   ToWorker,
+  TryResult,
   ValuesResult,
   WorkerInit,
 } from './protocol.js'
 import { Sessions, timeInOnnxruntime } from './sessions.js'
 import { received, receivedWeight } from './shared.js'
+import { tryReadings } from './trial.js'
 
 const init = workerData as WorkerInit
 const port = parentPort
@@ -38,6 +43,8 @@ const trainings = new Map<number, TrainingRun>()
 let kept: KeptFrames | undefined
 /** Outputs whose samples are known to depend on each other, or not to. */
 const meeting = new Map<string, boolean>()
+/** The axis that holds an output's samples, by output and kind of feed. */
+const outputAxes = new Map<string, number>()
 /** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
 const runBlock = 64
 
@@ -93,7 +100,9 @@ async function answer(request: Request): Promise<void> {
 
 function respond(
   request: Request,
-): Promise<RunResult | Opened | ValuesResult | DescribeResult | ComputeResult | TrainingReply> {
+): Promise<
+  RunResult | Opened | ValuesResult | TryResult | DescribeResult | ComputeResult | TrainingReply
+> {
   switch (request.type) {
     case 'run':
       return run(request)
@@ -101,6 +110,8 @@ function respond(
       return open(request)
     case 'values':
       return values(request)
+    case 'try':
+      return tryReadings(sessions, request, weightsOf(request.network))
     case 'describe':
       return describe(request)
     case 'compute':
@@ -237,22 +248,47 @@ async function runBlocks(request: Request & { type: 'run' }, block: number): Pro
     checkStop(request)
     const count = Math.min(block, x.samples - first)
     const { values } = await session.run(x, first, count, weights.tensors)
-    const tensor = values.get(output)
-    const data = tensor?.data as RunResult['data']
+    const tensor = values.get(output) as ort.Tensor
+    const data = tensor.data as RunResult['data']
+    const axis = block > 1 ? await outputAxis(request, tensor.dims, count) : 0
     const size = data.length / count
-    if (!Number.isInteger(size) || (tensor?.dims[0] !== count && block > 1)) {
-      throw new TangentError(
-        'UNSUPPORTED',
-        `Expected ${count} samples along the first dimension of output ${JSON.stringify(output)} but it has the shape [${tensor?.dims.join(', ')}]`,
-      )
-    }
     if (!whole) {
       const Kind = data.constructor as new (length: number) => RunResult['data']
       whole = { data: new Kind(x.samples * size), shape: [x.samples, size] }
     }
-    whole.data.set(data as never, first * size)
+    whole.data.set((axis > 0 ? axisToFirst(data, tensor.dims, axis) : data) as never, first * size)
   }
   return whole as RunResult
+}
+
+/** The axis of the output that holds the samples: the only one of their number, or one that grows. */
+async function outputAxis(
+  request: Request & { type: 'run' },
+  dims: readonly number[],
+  count: number,
+): Promise<number> {
+  const { x, output, threads, network } = request
+  const key = `${output} ${kindOfFeed(x)}`
+  const known = outputAxes.get(key)
+  if (known !== undefined && dims[known] === count) return known
+  const fitting = dims.flatMap((size, axis) => (size === count ? [axis] : []))
+  let [axis = -1] = fitting
+  if (fitting.length > 1) {
+    // One sample is in order whatever the axis.
+    if (count === 1) return 0
+    const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
+    const more = repeated(x, count + 1)
+    const { values } = await session.run(more, 0, count + 1, weightsOf(network).tensors)
+    axis = fitting.find((k) => values.get(output)?.dims[k] === count + 1) ?? -1
+  }
+  if (axis < 0) {
+    throw new TangentError(
+      'UNSUPPORTED',
+      `Expected ${count} samples along one axis of output ${JSON.stringify(output)} but it has the shape (${dims.join(', ')})`,
+    )
+  }
+  outputAxes.set(key, axis)
+  return axis
 }
 
 function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {

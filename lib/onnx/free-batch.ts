@@ -10,8 +10,9 @@ import {
 import { isExternal, tensorToArray } from '../arrays/tensor.js'
 import { checkGraph } from './check.js'
 import type { OnnxModel } from './decode.js'
+import { type AxisOptions, isBatchWord } from './dimensions.js'
 import { changed } from './message.js'
-import { valueInfo } from './values.js'
+import { type ValueInfo, valueInfo } from './values.js'
 import { Writer } from './writer.js'
 
 /** Operators whose constant shape may begin with the batch, and its place among their inputs. */
@@ -19,16 +20,17 @@ const shaped: Readonly<Record<string, number>> = { Reshape: 1, Expand: 1, Consta
 
 /**
  * The same model for any number of samples, where all its inputs have one fixed batch of several:
- * the first dimension of inputs and outputs is free, and constant shapes that begin with the batch
+ * that dimension of inputs and outputs is free, and constant shapes that begin with the batch
  * begin with the input's own. Whether the samples may be told apart like that is found out where the
  * network first runs. Other models are returned as they are.
  */
-export function freeBatch(model: OnnxModel): OnnxModel {
+export function freeBatch(model: OnnxModel, options: AxisOptions = {}): OnnxModel {
   const { graph } = model
   const inputs = graph.input.filter(({ name }) => !model.initializers.has(name))
-  const [batch, ...others] = new Set(inputs.map((info) => valueInfo(info).shape?.[0]))
-  const [first] = inputs
-  if (others.length > 0 || typeof batch !== 'number' || batch < 2 || !first) return model
+  const fixed = fixedBatch(inputs.map(valueInfo), options)
+  if (!fixed) return model
+  const { batch, axes } = fixed
+  const [[first, firstAxis] = ['', 0]] = axes
 
   const names = namesOf(graph)
   const fresh = (name: string) => {
@@ -38,7 +40,7 @@ export function freeBatch(model: OnnxModel): OnnxModel {
     return free
   }
   const writer = new Writer('batch', fresh)
-  const size = writer.one('Gather', [writer.one('Shape', [first.name]), writer.ints(0)])
+  const size = writer.one('Gather', [writer.one('Shape', [first]), writer.ints(firstAxis)])
   const constants = constantsOf(graph)
   const followed = new Map<string, string>()
   const following = (name: string): string => {
@@ -64,8 +66,15 @@ export function freeBatch(model: OnnxModel): OnnxModel {
   const dimension = fresh('batch')
   const freed = changed(graph, {
     node: count > 0 ? [...writer.nodes, ...node] : node,
-    input: graph.input.map((info) => (inputs.includes(info) ? freeFirst(info, dimension) : info)),
-    output: graph.output.map((info) => freeFirst(info, dimension)),
+    input: graph.input.map((info) => {
+      const axis = axes.get(info.name)
+      return axis === undefined ? info : freeAxis(info, axis, dimension)
+    }),
+    output: graph.output.map((info) => {
+      const sizes = valueInfo(info).shape ?? []
+      const axis = options.batchAxis?.[info.name] ?? Math.max(sizes.indexOf(batch), 0)
+      return freeAxis(info, axis, dimension)
+    }),
     // They name the batch that was.
     valueInfo: [],
   })
@@ -108,15 +117,38 @@ function wholeNumbers(tensor: TensorProto | undefined): number[] {
   return Array.from(tensorToArray(tensor, 'a shape').data, Number)
 }
 
-function freeFirst(info: ValueInfoProto, dimension: string): ValueInfoProto {
+/**
+ * The batch of several that the file fixes, and the axis of each input that has it; undefined where
+ * there is no such thing.
+ */
+function fixedBatch(
+  inputs: readonly ValueInfo[],
+  { batchAxis = {}, shared = [] }: AxisOptions,
+): { batch: number; axes: Map<string, number> } | undefined {
+  const open = inputs.filter(({ name, shape }) => shape?.length !== 0 && !shared.includes(name))
+  const [first] = open
+  const batch = first?.shape?.[batchAxis[first.name] ?? 0]
+  if (typeof batch !== 'number' || batch < 2) return undefined
+  const axes = new Map<string, number>()
+  for (const { name, shape } of open) {
+    const said = batchAxis[name]
+    const axis: number = said === undefined ? (shape?.indexOf(batch) ?? -1) : (said ?? -1)
+    if (axis >= 0 && shape?.[axis] === batch) axes.set(name, axis)
+    else if (said !== undefined || !shape || shape.some((size) => typeof size !== 'number')) {
+      return undefined
+    }
+  }
+  const named = open.some(({ shape }) => shape?.some(isBatchWord))
+  return named && Object.keys(batchAxis).length === 0 ? undefined : { batch, axes }
+}
+
+function freeAxis(info: ValueInfoProto, axis: number, dimension: string): ValueInfoProto {
   const type = info.type?.value
-  if (!info.type || type?.case !== 'tensorType' || !type.value.shape) return info
-  const [first, ...rest] = type.value.shape.dim
-  if (!first) return info
+  if (!info.type || type?.case !== 'tensorType' || !type.value.shape?.dim[axis]) return info
   const free = create(TensorShapeProto_DimensionSchema, {
     value: { case: 'dimParam', value: dimension },
   })
-  const shape = changed(type.value.shape, { dim: [free, ...rest] })
+  const shape = changed(type.value.shape, { dim: type.value.shape.dim.with(axis, free) })
   const tensorType = changed(type.value, { shape })
   return changed(info, {
     type: changed(info.type, { value: { case: 'tensorType', value: tensorType } }),

@@ -7,6 +7,7 @@ export {
   OLDEST_OPSET,
   type OnnxModel,
 } from './decode.js'
+export { type AxisOptions, isBatchWord, isRealName } from './dimensions.js'
 export {
   type Addition,
   appendToModel,

@@ -1,8 +1,8 @@
 // What adapting the tangent features would gain, for the report: fixed against adaptive.
-import type { NdArray } from '../arrays/index.js'
 import { classNumbers } from '../classes.js'
+import { type Core, cores } from '../core.js'
 import type { TangentError } from '../errors.js'
-import type { Inputs } from '../inputs.js'
+import { type Inputs, samplesOf } from '../inputs.js'
 import type { Network } from '../network.js'
 import { type AdaptiveOptions, fitFeatures } from '../solve/adaptive.js'
 import { networkFeatures } from '../solve/blocks.js'
@@ -48,7 +48,7 @@ export async function compareAdaptive(
   const chosen = sample(samples, count)
   const { signal, threads, memory } = options
   try {
-    const { features } = await networkFeatures(network, rowsOf(x, chosen, samples), {
+    const { features } = await networkFeatures(network, rowsOf(network, x, chosen), {
       signal,
       threads,
       memory,
@@ -165,17 +165,7 @@ function sample(samples: number, count: number): number[] {
   return order.slice(0, count).sort((a, b) => a - b)
 }
 
-function rowsOf(x: Inputs, chosen: readonly number[], samples: number): Inputs {
-  const take = (array: NdArray): NdArray => {
-    const size = array.data.length / samples
-    const data = array.data.slice(0, chosen.length * size)
-    chosen.forEach((i, place) => {
-      data.set(array.data.subarray(i * size, (i + 1) * size) as never, place * size)
-    })
-    return { data, shape: [chosen.length, ...array.shape.slice(1)] }
-  }
-  if (ArrayBuffer.isView((x as NdArray).data)) return take(x as NdArray)
-  return Object.fromEntries(
-    Object.entries(x as Record<string, NdArray>).map(([name, array]) => [name, take(array)]),
-  )
+function rowsOf(network: Network, x: Inputs, chosen: readonly number[]): Inputs {
+  const { inputs: infos, likely: places } = (cores.get(network) as Core).architecture
+  return samplesOf(x, { infos, places }, chosen)
 }

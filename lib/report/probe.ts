@@ -1,6 +1,6 @@
 import type { NdArray } from '../arrays/index.js'
 import type { KernelMethod } from '../calls/ntk.js'
-import type { DerivativeOptions } from '../core.js'
+import { cores, type DerivativeOptions } from '../core.js'
 import { badArgument, mismatch, TangentError, wholeNumber } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { stages } from '../progress.js'
@@ -117,15 +117,16 @@ function inputsOf(
   x: Inputs,
   options: ProbeOptions,
 ): ProbeReport['input'] {
-  return network.inputs.map(({ name }) => {
-    const array = ArrayBuffer.isView((x as NdArray).data)
-      ? (x as NdArray)
-      : (x as Record<string, NdArray>)[name]
+  const places = cores.get(network)?.architecture.likely
+  return network.inputs.map(({ name }, k) => {
+    const given = ArrayBuffer.isView((x as NdArray).data) ? x : (x as Record<string, unknown>)[name]
+    const shape = (given as Partial<NdArray>)?.shape ?? []
+    const place = places?.[k] ?? 0
     const file = options.inputFiles?.[name]
     return {
       name: printable(name),
       file: file === undefined ? null : printable(file),
-      shape: array?.shape.slice(1) ?? [],
+      shape: place === 'shared' ? [...shape] : shape.toSpliced(place === 'one' ? 0 : place, 1),
     }
   })
 }

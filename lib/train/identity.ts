@@ -25,7 +25,11 @@ export function digestsOf(
   const trained = new Set(model === 'full' ? parameters.map(({ id }) => id) : [])
   const staying = own.filter(({ id }) => !trained.has(id))
   return {
-    data: digestOf([...train.x.arrays, { name: 'targets', shape: [], data: train.targets }]),
+    data: digestOf([
+      ...train.x.arrays,
+      ...(train.x.shared ?? []),
+      { name: 'targets', shape: [], data: train.targets },
+    ]),
     weights: digestOf(staying.sort((a, b) => (a.name < b.name ? -1 : 1))),
   }
 }

@@ -243,7 +243,7 @@ export class TrainingRun {
         const data = new Kind((array.data.length / x.samples) * rows.length)
         return { ...array, data, shape: [rows.length, ...array.shape.slice(1)] }
       })
-      this.#batch = { samples: rows.length, arrays }
+      this.#batch = { ...x, samples: rows.length, arrays }
     }
     x.arrays.forEach(({ data }, a) => {
       const size = data.length / x.samples

@@ -246,7 +246,7 @@ async function setupOf(
   }))
   let test: TrainingData | undefined
   if (options.test) {
-    const feed = core.feed(options.test.x, 'test.x')
+    const feed = await core.feed(options.test.x, 'test.x', options)
     test = {
       x: feed,
       targets: targetsOf(

@@ -1,0 +1,40 @@
+// Inputs that a file's names and sizes leave in doubt: which reading of them does it run under?
+import { stack } from './feeds.js'
+import { outputOfPairs } from './independence.js'
+import type { Weights } from './plan.js'
+import type { Feed, Request, TryResult } from './protocol.js'
+import type { Sessions } from './sessions.js'
+
+/**
+ * The first reading under which the output grows along one axis and the samples of a batch do not
+ * meet, then one that runs sample by sample, then one that runs at all.
+ */
+export async function tryReadings(
+  sessions: Sessions,
+  { readings, output, threads }: Request & { type: 'try' },
+  weights: Weights,
+): Promise<TryResult> {
+  let meeting: TryResult | undefined
+  const single = async (x: Feed): Promise<boolean> => {
+    const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
+    return session.run(stack(x, [0]), 0, 1, weights.tensors).then(
+      () => true,
+      () => false,
+    )
+  }
+  for (const [found, { x, batch }] of readings.entries()) {
+    if (batch === 1) {
+      if (await single(x)) return { found, axis: null }
+      continue
+    }
+    const pairs = await outputOfPairs(sessions, output, x, weights, threads).catch(() => undefined)
+    if (!pairs || pairs.axis < 0) continue
+    if (!pairs.meet) return { found, axis: pairs.axis }
+    meeting ??= { found, axis: pairs.axis }
+  }
+  if (meeting) return meeting
+  for (const [found, { x, batch }] of readings.entries()) {
+    if (batch !== 1 && (await single(x))) return { found, axis: null }
+  }
+  return { found: -1, axis: null }
+}
