@@ -26,6 +26,8 @@ export interface DerivativeOptions extends CallOptions {
   outputs?: readonly number[] | undefined
   /** Samples per block, where tests want to choose; results do not depend on it. */
   block?: number | undefined
+  /** Outputs carried back at once, likewise. */
+  outputBlock?: number | undefined
 }
 
 /** Numbers of one parameter or statistic. */

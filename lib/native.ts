@@ -137,6 +137,8 @@ export interface NativeJobOptions {
   control?: BigInt64Array
   /** Force a block size in samples (for tests of tiling); 0 or absent: chosen. */
   block?: number
+  /** The same for the outputs that are carried back at once. */
+  outputBlock?: number
 }
 
 export interface NativeNtkOptions extends NativeJobOptions {

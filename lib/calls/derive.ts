@@ -47,8 +47,9 @@ export async function prepare(
   if (options.signal?.aborted) throw abortError(options.signal)
   const threads = threadCount(options.threads) ?? core.threads
   const budget = core.budget(options)
-  const { block } = options
+  const { block, outputBlock } = options
   if (block !== undefined) wholeNumber('options.block', block, 0)
+  if (outputBlock !== undefined) wholeNumber('options.outputBlock', outputBlock, 0)
   const x = await core.feed(inputs, 'x', options)
   const plan = await core.plan()
   const { outputs: allOutputs, batch } = await core.describe(x, threads, budget, options)
@@ -103,6 +104,7 @@ export function askJob(
       batch,
       // Where one sample is run at a time the addon must not ask for more.
       block: batch === 1 ? 1 : (options.block ?? 0),
+      outputBlock: options.outputBlock ?? 0,
       job,
     },
     options,

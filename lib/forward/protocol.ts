@@ -105,6 +105,7 @@ export interface ComputeMessage {
   batch: number
   memory: number
   block?: number
+  outputBlock?: number
   /**
    * Of a product: forward runs are kept for the next request with the same number, until another one
    * comes or the worker rests.

@@ -343,7 +343,7 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
 
 function startJob(
   engine: NativeEngine,
-  { x, x2, outputs, threads, memory, block, job }: ComputeMessage,
+  { x, x2, outputs, threads, memory, block, outputBlock, job }: ComputeMessage,
   control: BigInt64Array,
 ): NativeJob {
   const common = {
@@ -353,6 +353,7 @@ function startJob(
     memory,
     control,
     ...(block === undefined ? {} : { block }),
+    ...(outputBlock === undefined ? {} : { outputBlock }),
   }
   switch (job.kind) {
     case 'ntk':

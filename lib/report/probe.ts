@@ -13,7 +13,7 @@ import { software } from './software.js'
 import type { ProbeReport } from './types.js'
 
 /** Options of {@link probe}. */
-export interface ProbeOptions extends Omit<DerivativeOptions, 'block'> {
+export interface ProbeOptions extends Omit<DerivativeOptions, 'block' | 'outputBlock'> {
   /** How the kernels are computed (default: `auto`). */
   method?: KernelMethod | undefined
   /** Names of the classes, by label. */

@@ -33,7 +33,7 @@ export interface LabelledSamples {
 }
 
 /** Options of {@link train}. */
-export interface TrainOptions extends Omit<DerivativeOptions, 'outputs' | 'block'> {
+export interface TrainOptions extends Omit<DerivativeOptions, 'outputs' | 'block' | 'outputBlock'> {
   /**
    * `full`: all parameters (default). `fixed`: Δ of the linearised network f(x; θ0) + J·Δ. `adaptive`:
    * the factors of Δ = M_1ΘM_2 per layer in the linearised network, from M = I, Θ = 0, a bias as

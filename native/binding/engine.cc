@@ -10,7 +10,7 @@
 #include "binding/training.h"
 #include "contraction/features_job.h"
 #include "contraction/jacobian_job.h"
-#include "contraction/ntk_job.h"
+#include "contraction/kernel_job.h"
 
 namespace at {
 
@@ -193,8 +193,8 @@ Napi::Value EngineObject::ntk(const Napi::CallbackInfo& info) {
         throw Error("BAD_ARGUMENT", "A group has no result");
     }
     auto path = to_path(options, tape, settings, holdings);
-    return std::make_unique<NtkJob>(tape, std::move(settings), std::move(task), std::move(results),
-                                    std::move(path));
+    return std::make_unique<KernelJob>(tape, std::move(settings), std::move(task),
+                                       std::move(results), std::move(path));
   });
 }
 

@@ -15,6 +15,7 @@ JobSettings to_settings(const Napi::Object& options, const EngineState& state,
   settings.threads = static_cast<int>(to_int64(required(options, "threads"), "threads"));
   settings.memory = static_cast<size_t>(to_int64(required(options, "memory"), "memory"));
   settings.block = property_or(options, "block", 0);
+  settings.output_block = property_or(options, "outputBlock", 0);
   const Napi::Value control = options.Get("control");
   if (!control.IsUndefined()) {
     auto cells = control.As<Napi::TypedArray>();

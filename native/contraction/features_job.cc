@@ -13,18 +13,21 @@ namespace at {
 // Keeps the factors of parameters that have one use; everything else is expanded.
 class FeaturesJob::Sink final : public FeatureSink {
  public:
-  Sink(FeaturesJob& job, const std::vector<int64_t>& sizes, int64_t count)
+  // Of the pass's outputs the first is number `first` of those wanted.
+  Sink(FeaturesJob& job, const std::vector<int64_t>& sizes, int64_t first)
       : job_(job),
         sizes_(sizes),
-        count_(count),
-        expanded_(std::vector<float*>(sizes.size(), nullptr), sizes, job.at_, job.pool_) {}
+        total_(static_cast<int64_t>(job.settings_.outputs.size())),
+        first_(first),
+        expanded_(std::vector<float*>(sizes.size(), nullptr), sizes, {job.at_, total_, first},
+                  job.pool_) {}
 
   void matrix(int p, MatrixUse use) override {
     ParameterFeatures& to = job_.features_[p];
     const int64_t groups = use.dims.groups, positions = use.dims.positions;
     const int64_t rows = use.dims.rows, cols = use.dims.cols;
     const bool picks = use.dims.picks;
-    const bool small = positions * (count_ * rows + (picks ? 1 : cols)) < count_ * sizes_[p] &&
+    const bool small = positions * (total_ * rows + (picks ? 1 : cols)) < total_ * sizes_[p] &&
                        (!picks || cols <= INT32_MAX);
     if (groups != 1 || job_.uses_[p] != 1 || !small) {
       if (groups == 1) remember(to, use);
@@ -35,7 +38,7 @@ class FeaturesJob::Sink final : public FeatureSink {
     }
     const int64_t N = job_.settings_.samples;
     if (!to.delta) {
-      to.delta = job_.allocate(checked_mul(N * count_, positions * rows));
+      to.delta = job_.allocate(checked_mul(N * total_, positions * rows));
       (picks ? to.columns : to.h) = job_.allocate(checked_mul(N, positions * (picks ? 1 : cols)));
       to.positions = positions;
       remember(to, use);
@@ -47,13 +50,13 @@ class FeaturesJob::Sink final : public FeatureSink {
       std::memcpy(to.h->floats() + job_.at_ * positions * cols, use.h.get(),
                   static_cast<size_t>(use.samples * positions * cols) * sizeof(float));
     }
-    float* delta = to.delta->floats() + job_.at_ * count_ * positions * rows;
-    const int64_t T = positions, C = count_, m = rows;
+    float* delta = to.delta->floats() + (job_.at_ * total_ + first_) * positions * rows;
+    const int64_t T = positions, C = use.count, m = rows;
     parallel_for(use.samples, grain_for(T * C * m), [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i)
         for (int64_t t = 0; t < T; ++t)
           for (int64_t c = 0; c < C; ++c)
-            std::memcpy(delta + ((i * C + c) * T + t) * m,
+            std::memcpy(delta + ((i * total_ + c) * T + t) * m,
                         use.delta.get() + ((i * T + t) * C + c) * m,
                         static_cast<size_t>(m) * sizeof(float));
     });
@@ -68,12 +71,14 @@ class FeaturesJob::Sink final : public FeatureSink {
   }
 
   // A parameter that nothing flowed to still has features: zeros.
-  void fill_missing(int64_t samples) {
+  void fill_missing(int64_t samples, int64_t count) {
     for (size_t p = 0; p < sizes_.size(); ++p) {
       if (job_.features_[p].delta || expanded_.written(static_cast<int>(p))) continue;
       expand(static_cast<int>(p));
-      float* to = job_.features_[p].x->floats() + job_.at_ * count_ * sizes_[p];
-      std::fill(to, to + samples * count_ * sizes_[p], 0.0f);
+      for (int64_t i = job_.at_; i < job_.at_ + samples; ++i) {
+        float* to = job_.features_[p].x->floats() + (i * total_ + first_) * sizes_[p];
+        std::fill(to, to + count * sizes_[p], 0.0f);
+      }
     }
   }
 
@@ -95,13 +100,14 @@ class FeaturesJob::Sink final : public FeatureSink {
 
   void expand(int p) {
     ParameterFeatures& to = job_.features_[p];
-    if (!to.x) to.x = job_.allocate(checked_mul(job_.settings_.samples * count_, sizes_[p]));
+    if (!to.x) to.x = job_.allocate(checked_mul(job_.settings_.samples * total_, sizes_[p]));
     expanded_.set_result(p, to.x->floats());
   }
 
   FeaturesJob& job_;
   const std::vector<int64_t>& sizes_;
-  int64_t count_;
+  int64_t total_;
+  int64_t first_;
   JacobianSink expanded_;
 };
 
@@ -123,12 +129,14 @@ std::shared_ptr<Memory> FeaturesJob::allocate(int64_t floats) {
 }
 
 void FeaturesJob::block(const Frame& frame) {
-  const auto count = static_cast<int64_t>(settings_.outputs.size());
   const std::vector<int64_t> sizes = parameter_sizes(frame);
-  Sink sink(*this, sizes, count);
-  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
-               settings_.control, sink);
-  sink.fill_missing(frame.samples);
+  blocks_of_outputs(settings_.outputs, at_once_, [&](const auto& outputs, int64_t first) {
+    const auto count = static_cast<int64_t>(outputs.size());
+    Sink sink(*this, sizes, first);
+    reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs, pool_), pool_,
+                 settings_.control, sink);
+    sink.fill_missing(frame.samples, count);
+  });
 }
 
 }  // namespace at

@@ -14,25 +14,28 @@ JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<flo
     : SweepJob(tape, std::move(settings), 0), results_(std::move(results)) {}
 
 void JacobianJob::block(const Frame& frame) {
-  const auto count = static_cast<int64_t>(settings_.outputs.size());
-  JacobianSink sink(results_, parameter_sizes(frame), at_, pool_);
-  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
-               settings_.control, sink);
+  const auto total = static_cast<int64_t>(settings_.outputs.size());
+  blocks_of_outputs(settings_.outputs, at_once_, [&](const auto& outputs, int64_t first) {
+    JacobianSink sink(results_, parameter_sizes(frame), {at_, total, first}, pool_);
+    reverse_pass(tape_, frame, static_cast<int64_t>(outputs.size()),
+                 unit_seed(tape_, frame, outputs, pool_), pool_, settings_.control, sink);
+  });
 }
 
 AverageJacobianJob::AverageJacobianJob(const Tape& tape, JobSettings settings,
                                        std::vector<float*> results, Path path)
     : Job(tape, std::move(settings)), results_(std::move(results)), path_(std::move(path)) {
-  block_size_ = samples_per_block(static_cast<int64_t>(settings_.outputs.size()));
-  if (settings_.block <= 0) {
-    // One node's Jacobian of a block lies beside the sums.
-    const auto quarter =
-        static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 28));
-    int64_t numbers = 1;
-    for (int id : tape_.parameters) numbers += element_count(tape_.values[id].static_shape);
-    const int64_t bytes = 4 * numbers * static_cast<int64_t>(settings_.outputs.size());
-    block_size_ = std::clamp<int64_t>(quarter / bytes, 1, block_size_);
-  }
+  at_once_ = outputs_at_once();
+  // One node's Jacobian of a block lies beside the sums.
+  const auto quarter =
+      static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 28));
+  int64_t numbers = 1;
+  for (int id : tape_.parameters) numbers += element_count(tape_.values[id].static_shape);
+  if (settings_.output_block <= 0)
+    at_once_ = std::clamp<int64_t>(quarter / (4 * numbers), 1, at_once_);
+  block_size_ = samples_per_block(at_once_);
+  if (settings_.block <= 0)
+    block_size_ = std::clamp<int64_t>(quarter / (4 * numbers * at_once_), 1, block_size_);
   settings_.control.expect(settings_.samples * static_cast<int64_t>(path_.weights.size()));
 }
 
@@ -57,8 +60,24 @@ void AverageJacobianJob::compute(const Frame& frame) {
   at_ += frame.samples;
 }
 
+bool AverageJacobianJob::shrink(int64_t samples) {
+  if (Job::shrink(samples)) return true;
+  if (at_once_ <= 1) return false;
+  at_once_ = (at_once_ + 1) / 2;
+  return true;
+}
+
 void AverageJacobianJob::add(const Frame& frame) {
-  const auto count = static_cast<int64_t>(settings_.outputs.size());
+  blocks_of_outputs(settings_.outputs, at_once_,
+                    [&](const auto& outputs, int64_t first) { add(frame, outputs, first); });
+  if (path_.change)
+    add_change(tape_, frame, path_, node_, at_, settings_.outputs, pool_, settings_.control);
+}
+
+void AverageJacobianJob::add(const Frame& frame, const std::vector<int64_t>& outputs,
+                             int64_t first_output) {
+  const auto count = static_cast<int64_t>(outputs.size());
+  const auto total = static_cast<int64_t>(settings_.outputs.size());
   const std::vector<int64_t> sizes = parameter_sizes(frame);
   std::vector<std::shared_ptr<float>> held;
   std::vector<float*> parts;
@@ -66,23 +85,24 @@ void AverageJacobianJob::add(const Frame& frame) {
     held.push_back(pool_.floats(checked_mul(frame.samples * count, size)));
     parts.push_back(held.back().get());
   }
-  JacobianSink sink(parts, sizes, 0, pool_);
-  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
+  JacobianSink sink(parts, sizes, {0, count, 0}, pool_);
+  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs, pool_), pool_,
                settings_.control, sink);
   const auto weight = static_cast<float>(path_.weights[node_]);
   const bool fresh = node_ == 0;
   for (size_t p = 0; p < sizes.size(); ++p) {
-    const int64_t length = frame.samples * count * sizes[p];
-    float* to = results_[p] + at_ * count * sizes[p];
-    const float* from = parts[p];
+    const int64_t P = sizes[p];
+    float* base = results_[p] + (at_ * total + first_output) * P;
     const bool written = sink.written(static_cast<int>(p));
-    parallel_for(length, 1 << 16, [&](int64_t first, int64_t last) {
-      for (int64_t e = first; e < last; ++e)
-        to[e] = (fresh ? 0.0f : to[e]) + (written ? weight * from[e] : 0.0f);
+    parallel_for(frame.samples * count, grain_for(P), [&](int64_t begin, int64_t end) {
+      for (int64_t ic = begin; ic < end; ++ic) {
+        const float* from = parts[p] + ic * P;
+        float* to = base + (ic / count * total + ic % count) * P;
+        for (int64_t e = 0; e < P; ++e)
+          to[e] = (fresh ? 0.0f : to[e]) + (written ? weight * from[e] : 0.0f);
+      }
     });
   }
-  if (path_.change)
-    add_change(tape_, frame, path_, node_, at_, settings_.outputs, pool_, settings_.control);
 }
 
 GradientJob::GradientJob(const Tape& tape, JobSettings settings, int64_t columns,

@@ -27,9 +27,11 @@ class AverageJacobianJob final : public Job {
 
  protected:
   void compute(const Frame& frame) override;
+  bool shrink(int64_t samples) override;
 
  private:
   void add(const Frame& frame);
+  void add(const Frame& frame, const std::vector<int64_t>& outputs, int64_t first_output);
 
   std::vector<float*> results_;
   Path path_;

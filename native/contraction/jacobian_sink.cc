@@ -8,36 +8,36 @@
 
 namespace at {
 
-JacobianSink::JacobianSink(std::vector<float*> results, std::vector<int64_t> sizes, int64_t first,
-                           Pool& pool)
+JacobianSink::JacobianSink(std::vector<float*> results, std::vector<int64_t> sizes,
+                           JacobianRows rows, Pool& pool)
     : results_(std::move(results)),
       sizes_(std::move(sizes)),
       written_(sizes_.size(), false),
-      first_(first),
+      rows_(rows),
       pool_(pool) {}
 
 // expand(sample_stride, count_stride, to) writes one use's features.
 template <class Expand>
 void JacobianSink::write(int p, const MatrixUse& use, const Expand& expand) {
-  const int64_t P = sizes_[p];
-  float* to = results_[p] + first_ * use.count * P;
+  const int64_t P = sizes_[p], length = use.count * P;
+  float* to = start(p);
   if (!written_[p]) {
-    expand(use.count * P, P, to);
+    expand(stride(p), P, to);
   } else {
-    const int64_t size = checked_mul(use.samples * use.count, P);
-    auto piece = pool_.floats(size);
-    expand(use.count * P, P, piece.get());
-    parallel_for(size, 1 << 16, [&](int64_t begin, int64_t end) {
-      for (int64_t e = begin; e < end; ++e) to[e] += piece.get()[e];
+    auto piece = pool_.floats(checked_mul(use.samples, length));
+    expand(length, P, piece.get());
+    parallel_for(use.samples * use.count, grain_for(P), [&](int64_t begin, int64_t end) {
+      for (int64_t ic = begin; ic < end; ++ic) {
+        float* row = to + ic / use.count * stride(p) + ic % use.count * P;
+        for (int64_t e = 0; e < P; ++e) row[e] += piece.get()[ic * P + e];
+      }
     });
   }
   written_[p] = true;
 }
 
 void JacobianSink::matrix(int p, MatrixUse use) {
-  if (use.dims.picks && written_[p])
-    return add_picks(use, use.count * sizes_[p], sizes_[p],
-                     results_[p] + first_ * use.count * sizes_[p]);
+  if (use.dims.picks && written_[p]) return add_picks(use, stride(p), sizes_[p], start(p));
   write(p, use, [&](int64_t sample_stride, int64_t count_stride, float* to) {
     expand_matrix(use, sample_stride, count_stride, to);
   });
@@ -52,16 +52,17 @@ void JacobianSink::bias(const MatrixUse& use) {
 
 void JacobianSink::dense(int p, int64_t count, int64_t samples, std::shared_ptr<float> features) {
   const int64_t P = sizes_[p];
-  float* to = results_[p] + first_ * count * P;
+  float* to = start(p);
   const bool add = written_[p];
   parallel_for(count * samples, grain_for(P), [&](int64_t begin, int64_t end) {
     for (int64_t ic = begin; ic < end; ++ic) {
       const int64_t i = ic / count, c = ic % count;
       const float* from = features.get() + (c * samples + i) * P;
+      float* row = to + i * stride(p) + c * P;
       if (add) {
-        for (int64_t e = 0; e < P; ++e) to[ic * P + e] += from[e];
+        for (int64_t e = 0; e < P; ++e) row[e] += from[e];
       } else {
-        std::memcpy(to + ic * P, from, static_cast<size_t>(P) * sizeof(float));
+        std::memcpy(row, from, static_cast<size_t>(P) * sizeof(float));
       }
     }
   });

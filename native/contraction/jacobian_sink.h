@@ -7,11 +7,19 @@
 
 namespace at {
 
-// Writes expanded features where they belong: parameter p's (N, O, …shape) to results[p], the
-// pass's first sample being `first`. A later use of the same parameter is added.
+// Which rows of the features (N, O, …) a pass gives.
+struct JacobianRows {
+  int64_t first = 0;         // sample
+  int64_t outputs = 0;       // O
+  int64_t first_output = 0;  // of the pass's own
+};
+
+// Writes expanded features where they belong: the pass's rows of parameter p's (N, O, …shape) in
+// results[p]. A later use of the same parameter is added.
 class JacobianSink final : public FeatureSink {
  public:
-  JacobianSink(std::vector<float*> results, std::vector<int64_t> sizes, int64_t first, Pool& pool);
+  JacobianSink(std::vector<float*> results, std::vector<int64_t> sizes, JacobianRows rows,
+               Pool& pool);
   void set_result(int parameter, float* result) { results_[parameter] = result; }
   bool written(int parameter) const { return written_[parameter]; }
 
@@ -22,13 +30,18 @@ class JacobianSink final : public FeatureSink {
   void bias(const MatrixUse& use);
 
  private:
+  // Of parameter p, the pass's first row, and the distance of two samples.
+  float* start(int p) const {
+    return results_[p] + (rows_.first * rows_.outputs + rows_.first_output) * sizes_[p];
+  }
+  int64_t stride(int p) const { return rows_.outputs * sizes_[p]; }
   template <class Expand>
   void write(int parameter, const MatrixUse& use, const Expand& expand);
 
   std::vector<float*> results_;
   std::vector<int64_t> sizes_;
   std::vector<bool> written_;
-  int64_t first_;
+  JacobianRows rows_;
   Pool& pool_;
 };
 

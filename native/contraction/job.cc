@@ -41,27 +41,42 @@ void Job::feed(const Frame& frame) {
     with_threads(settings_.threads, [&] { compute(frame); });
   } catch (const OverBudget& error) {
     pool_.trim();
-    if (frame.samples <= 1) {
-      throw Error("MEMORY_BUDGET",
-                  "A single sample with " + std::to_string(settings_.outputs.size()) +
-                      " outputs needs at least " + describe_bytes(error.needed) +
-                      " but the memory budget leaves " + describe_bytes(settings_.memory) +
-                      " beside the result; take fewer outputs or parameters at once, or raise "
-                      "the budget");
-    }
-    block_size_ = frame.samples / 2;
+    if (shrink(frame.samples)) return;
+    throw Error("MEMORY_BUDGET",
+                "A single sample with " + std::to_string(at_once_) + " of " +
+                    std::to_string(settings_.outputs.size()) + " outputs at once needs at least " +
+                    describe_bytes(error.needed) + " but the memory budget leaves " +
+                    describe_bytes(settings_.memory) +
+                    " beside the result; take fewer outputs or parameters at once, or raise "
+                    "the budget");
   }
+}
+
+bool Job::shrink(int64_t samples) {
+  if (samples <= 1) return false;
+  block_size_ = samples / 2;
+  return true;
+}
+
+int64_t Job::bytes_per_cotangent() const {
+  return 4 * (2 * settings_.extent.widest + settings_.extent.all / 2);
+}
+
+int64_t Job::outputs_at_once() const {
+  const auto total = static_cast<int64_t>(settings_.outputs.size());
+  if (settings_.output_block > 0) return std::min(total, settings_.output_block);
+  const auto memory = static_cast<int64_t>(std::min<size_t>(settings_.memory, INT64_MAX / 2));
+  const int64_t each = bytes_per_cotangent() + 1;
+  if (total < (memory / 2 - bytes_per_sample()) / each) return total;
+  return std::clamp<int64_t>((memory / 4 - bytes_per_sample()) / each, 1, total);
 }
 
 int64_t Job::samples_per_block(int64_t count) const {
   if (settings_.block > 0) return settings_.block;
-  const int64_t bytes_per_sample =
-      4 * (count * (2 * settings_.extent.widest + settings_.extent.all / 2) +
-           2 * settings_.extent.all) +
-      1;
+  const int64_t bytes = count * bytes_per_cotangent() + bytes_per_sample();
   const auto quarter =
       static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 30));
-  const int64_t by_memory = quarter / bytes_per_sample;
+  const int64_t by_memory = quarter / bytes;
   const int64_t by_rows = 4096 / count;
   return std::max<int64_t>(1, std::min(by_memory, by_rows));
 }
@@ -73,10 +88,17 @@ std::vector<int64_t> Job::parameter_sizes(const Frame& frame) const {
 }
 
 SweepJob::SweepJob(const Tape& tape, JobSettings settings, int64_t count, Passes passes)
-    : Job(tape, std::move(settings)), passes_(passes) {
-  block_size_ =
-      samples_per_block(count > 0 ? count : static_cast<int64_t>(settings_.outputs.size()));
+    : Job(tape, std::move(settings)), passes_(passes), by_outputs_(count <= 0) {
+  at_once_ = by_outputs_ ? outputs_at_once() : static_cast<int64_t>(settings_.outputs.size());
+  block_size_ = samples_per_block(by_outputs_ ? at_once_ : count);
   settings_.control.expect(settings_.samples);
+}
+
+bool SweepJob::shrink(int64_t samples) {
+  if (Job::shrink(samples)) return true;
+  if (!by_outputs_ || at_once_ <= 1) return false;
+  at_once_ = (at_once_ + 1) / 2;
+  return true;
 }
 
 std::optional<Want> SweepJob::next() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct JobSettings {
   int threads = 0;
   size_t memory = SIZE_MAX;  // bytes beside the results
   int64_t block = 0;         // forced block size in samples; 0: chosen
+  int64_t output_block = 0;  // forced number of outputs at once; 0: chosen
   Control control;
 };
 
@@ -56,7 +58,8 @@ class Job {
   // Null when all is done.
   virtual std::optional<Want> next() = 0;
   // The forward run of what next() asked for. Checks it, then computes. Where the memory budget
-  // does not allow that many samples, next() asks for the same ones again in a smaller block.
+  // does not allow that many samples, next() asks for the same ones again in a smaller block; where
+  // not even one sample fits, fewer outputs are carried at once.
   void feed(const Frame& frame);
   virtual std::vector<std::string> methods() const { return {}; }
   virtual size_t peak_bytes() const { return pool_.peak_bytes(); }
@@ -67,18 +70,28 @@ class Job {
   // Samples per block such that a pass with `count` cotangents stays near a quarter of the budget
   // and in the caches' reach.
   int64_t samples_per_block(int64_t count) const;
+  // What a pass over one sample takes in bytes: for each cotangent, and whatever their number.
+  int64_t bytes_per_cotangent() const;
+  int64_t bytes_per_sample() const { return 4 * 2 * settings_.extent.all + 1; }
+  // Outputs at once for a job that may carry them in blocks: all, where those of one sample fit
+  // well.
+  int64_t outputs_at_once() const;
+  // A pass over that many samples did not fit: asks for less from now on. False where it cannot.
+  virtual bool shrink(int64_t samples);
   std::vector<int64_t> parameter_sizes(const Frame& frame) const;
 
   const Tape& tape_;
   JobSettings settings_;
   Pool pool_;
   int64_t block_size_ = 1;
+  int64_t at_once_ = 1;  // outputs carried in one pass
 };
 
 // A job that runs every block of X once, in order.
 class SweepJob : public Job {
  public:
-  // `count` cotangents or tangents are carried at once; 0: one for every output wanted.
+  // `count` cotangents or tangents are carried at once; 0: one for every output of a block of them,
+  // see blocks_of_outputs().
   SweepJob(const Tape& tape, JobSettings settings, int64_t count, Passes passes = Passes::kReverse);
   std::optional<Want> next() final;
 
@@ -88,11 +101,23 @@ class SweepJob : public Job {
   virtual void block(const Frame& frame) = 0;
   // After the last block.
   virtual void finish() {}
+  bool shrink(int64_t samples) final;
 
   int64_t at_ = 0;
 
  private:
   Passes passes_;
+  bool by_outputs_;
 };
+
+// body(outputs, first) for the outputs wanted, at most `size` of them at a time.
+template <class Body>
+void blocks_of_outputs(const std::vector<int64_t>& outputs, int64_t size, const Body& body) {
+  const auto total = static_cast<int64_t>(outputs.size());
+  for (int64_t first = 0; first < total; first += size) {
+    const auto begin = outputs.begin() + first;
+    body(std::vector<int64_t>(begin, begin + std::min(size, total - first)), first);
+  }
+}
 
 }  // namespace at

@@ -10,13 +10,15 @@
 namespace at {
 
 NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results,
-               std::optional<Path> path)
+               std::optional<Path> path, std::vector<int64_t> other)
     : Job(tape, std::move(settings)),
       task_(std::move(task)),
       results_(std::move(results)),
       schedule_(task_.symmetric, task_.samples1, task_.samples2),
       uses_(parameter_uses(tape)),
-      path_(std::move(path)) {
+      path_(std::move(path)),
+      other_(std::move(other)) {
+  at_once_ = task_.outputs;
   block_size_ = samples_per_block(task_.outputs);
   if (path_) {
     const auto nodes = static_cast<int64_t>(path_->weights.size());
@@ -28,8 +30,11 @@ NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vec
     const int64_t bytes = 4 * nodes * (settings_.extent.all + 1) * (task_.outputs + 9);
     if (settings_.block <= 0) block_size_ = std::clamp<int64_t>(quarter / bytes, 1, block_size_);
   }
-  // Half the work is attributed to the passes, half to the pairs of samples.
-  settings_.control.expect(2 * task_.pairs());
+}
+
+bool NtkJob::shrink(int64_t samples) {
+  pool_.trim();
+  return Job::shrink(samples);
 }
 
 std::optional<Want> NtkJob::next() {
@@ -106,7 +111,7 @@ void NtkJob::compute_whole(const Frame& frame) {
 Block NtkJob::collect(const Frame& frame, const Want& want) {
   const auto count = static_cast<int64_t>(settings_.outputs.size());
   const auto pass = [&](FeatureSink& sink) {
-    reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
+    reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs_of(want), pool_), pool_,
                  settings_.control, sink);
   };
   if (!path_) {

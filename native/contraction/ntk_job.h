@@ -16,18 +16,22 @@ namespace at {
 // node, one after another.
 class NtkJob final : public Job {
  public:
+  // other: the outputs of X2's samples, as many as of X's, where they are others.
   NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results,
-         std::optional<Path> path = std::nullopt);
+         std::optional<Path> path = std::nullopt, std::vector<int64_t> other = {});
   std::optional<Want> next() override;
   std::vector<std::string> methods() const override;
-
- protected:
+  // For a job that is made of several of these; like feed(), within its threads.
   void compute(const Frame& frame) override;
+  bool shrink(int64_t samples) override;
 
  private:
   void compute_whole(const Frame& frame);
   Block collect(const Frame& frame, const Want& want);
   void use(Block block, const Want& want);
+  const std::vector<int64_t>& outputs_of(const Want& want) const {
+    return want.side == 0 || other_.empty() ? settings_.outputs : other_;
+  }
   KernelTask task_;
   std::vector<float*> results_;
   Schedule schedule_;
@@ -38,6 +42,7 @@ class NtkJob final : public Job {
   std::optional<Path> path_;
   std::unique_ptr<PathCollector> collector_;  // of the block that is being run
   int node_ = 0;
+  std::vector<int64_t> other_;
 };
 
 }  // namespace at

@@ -210,11 +210,11 @@ std::shared_ptr<float> unit_seed(const Tape& tape, const Frame& frame,
   const auto count = static_cast<int64_t>(outputs.size());
   auto seed = pool.floats(checked_mul(count, size));
   std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(float));
-  std::vector<std::vector<int64_t>> wanted(
-      static_cast<size_t>(outputs_per_sample(output, frame.samples)));
-  for (int64_t c = 0; c < count; ++c) wanted[outputs[c]].push_back(c);
-  for (int64_t e = 0; e < size; ++e)
-    for (int64_t c : wanted[output_index(output, frame.samples, e)]) seed.get()[c * size + e] = 1;
+  const int64_t stride = output.batch_stride, samples = frame.samples;
+  for (int64_t c = 0; c < count; ++c) {
+    const int64_t place = outputs[c] / stride * (stride * samples) + outputs[c] % stride;
+    for (int64_t i = 0; i < samples; ++i) seed.get()[c * size + place + i * stride] = 1;
+  }
   return seed;
 }
 
