@@ -56,8 +56,7 @@ export class Inference {
   async #inspect(): Promise<Large | undefined> {
     const { nodes, values } = this.#init.graph
     const nameOf = (id: number | undefined) => values[id ?? -1]?.name ?? ''
-    const names = nodes.flatMap((node) => node.outputs.map(nameOf)).filter((name) => name !== '')
-    const inferred = await this.#sessions.inferred(names)
+    const inferred = await this.#sessions.inferred()
     let largest: Large | undefined
     for (const node of nodes) {
       checkResize(node, (k) => inferred.get(nameOf(node.inputs[k]))?.shape)

@@ -1,8 +1,10 @@
 // onnxruntime sessions of one architecture, one per set of values that are wanted.
 import * as ort from 'onnxruntime-node'
+import { TangentError } from '../errors.js'
 import type { NativeData } from '../native.js'
 import { appendToModel, makeNode } from '../onnx/index.js'
 import { openFailure, runFailure } from './failures.js'
+import { type Optimisation, optimised } from './optimised.js'
 import type { Feed, WeightMessage, WorkerInit } from './protocol.js'
 import { inputTensor } from './tensors.js'
 
@@ -27,10 +29,18 @@ export interface InferredShape {
 ort.env.logLevel = 'fatal'
 
 const shapePrefix = 'adaptive_tangent_shape:'
+const copyPrefix = 'adaptive_tangent_copy:'
+const unoptimised: Optimisation = { level: 'disabled', without: '' }
+
+/** Types that come back as numbers; of 4-bit integers onnxruntime-node asks for memory without end. */
+const returned = new Set(
+  'float32 float64 float16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool'.split(' '),
+)
 
 export class Sessions {
   readonly #init: WorkerInit
   readonly #open = new Map<string, Promise<Session>>()
+  #inferred: Promise<Map<string, InferredShape>> | undefined
 
   constructor(init: WorkerInit) {
     this.#init = init
@@ -48,12 +58,19 @@ export class Sessions {
     return session
   }
 
-  /** Types and shapes of values, and of the inputs, by name; nothing where it cannot tell. */
-  async inferred(names: readonly string[]): Promise<Map<string, InferredShape>> {
-    const outputs = names.filter((name) => !this.#init.outputs.includes(name))
+  /** Types and shapes of inputs and of what nodes make, by name; nothing where it cannot tell. */
+  inferred(): Promise<Map<string, InferredShape>> {
+    this.#inferred ??= this.#infer()
+    return this.#inferred
+  }
+
+  async #infer(): Promise<Map<string, InferredShape>> {
+    const { nodes, values } = this.#init.graph
+    const names = nodes.flatMap(({ outputs }) => outputs.map((id) => values[id]?.name ?? ''))
+    const outputs = names.filter((name) => name !== '' && !this.#init.outputs.includes(name))
     try {
       // Optimising computes what is constant, of whatever size.
-      const session = await this.#start({ nodes: [], outputs }, 1, 'disabled')
+      const session = await this.#start(this.#model({ outputs }), 1, unoptimised)
       const { inputMetadata, outputMetadata } = session
       await session.release()
       return new Map(
@@ -68,36 +85,65 @@ export class Sessions {
   }
 
   async #create(threads: number, wanted: Wanted): Promise<Session> {
+    const inferred = await this.inferred()
+    for (const name of wanted.values) checkReturned(name, inferred.get(name)?.type ?? 'float32')
+    // A copy of what is no float32 (indices, masks, sizes: small) is safe from any optimiser that
+    // thinks its source is not needed.
+    const copied = new Set(
+      wanted.values.filter((name) => (inferred.get(name)?.type ?? 'float32') !== 'float32'),
+    )
+    const fetched = new Map(
+      wanted.values.map((name) => [name, copied.has(name) ? copyPrefix + name : name]),
+    )
     const added = {
-      nodes: wanted.shapes.map((name) => makeNode('Shape', [name], [shapePrefix + name])),
+      nodes: [
+        ...[...copied].map((name) => makeNode('Identity', [name], [copyPrefix + name])),
+        ...wanted.shapes.map((name) => makeNode('Shape', [name], [shapePrefix + name])),
+      ],
       outputs: [
-        ...wanted.values.filter((name) => !this.#init.outputs.includes(name)),
+        ...[...fetched.values()].filter((name) => !this.#init.outputs.includes(name)),
         ...wanted.shapes.map((name) => shapePrefix + name),
       ],
     }
+    // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
+    // with ceil_mode; shapes are measured once, so that the time does not count.
+    const model = this.#model(added)
+    let session: ort.InferenceSession
     try {
-      // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
-      // with ceil_mode; shapes are measured once, so that the time does not count.
-      const level = wanted.shapes.length > 0 ? 'disabled' : 'all'
-      return new Session(await this.#start(added, threads, level), wanted, this.#init.free)
+      session =
+        wanted.shapes.length > 0
+          ? await this.#start(model, threads, unoptimised)
+          : await optimised((how) => this.#start(model, threads, how), model.length)
     } catch (cause) {
       throw openFailure(cause)
     }
+    const types = new Map(
+      session.outputMetadata.map((value) => [
+        value.name,
+        value.isTensor ? value.type : 'no tensor',
+      ]),
+    )
+    for (const [name, output] of fetched) checkReturned(name, types.get(output) ?? 'nothing')
+    return new Session(session, { ...wanted, fetched }, this.#init.free)
+  }
+
+  #model(added: Parameters<typeof appendToModel>[1]): Uint8Array {
+    return appendToModel(this.#init.skeleton, added)
   }
 
   #start(
-    added: Parameters<typeof appendToModel>[1],
+    model: Uint8Array,
     threads: number,
-    level: 'disabled' | 'all',
+    { level, without, path }: Optimisation,
   ): Promise<ort.InferenceSession> {
-    return ort.InferenceSession.create(appendToModel(this.#init.skeleton, added), {
+    return ort.InferenceSession.create(model, {
       intraOpNumThreads: threads,
       logSeverityLevel: 4,
       graphOptimizationLevel: level,
+      ...(path === undefined ? {} : { optimizedModelFilePath: path }),
       // Threads that wait must not take the cores from the addon's.
       extra: {
-        // This one drops a Transpose before a Gemm even if its result is wanted, and crashes.
-        optimization: { disable_specified_optimizers: 'GemmTransposeFusion' },
+        optimization: { disable_specified_optimizers: without },
         session: {
           intra_op: { allow_spinning: '0' },
           ...(this.#init.folder === undefined
@@ -107,6 +153,15 @@ export class Sessions {
       },
     })
   }
+}
+
+/** @throws TangentError UNSUPPORTED for a type that does not come back. */
+function checkReturned(name: string, type: string): void {
+  if (returned.has(type)) return
+  throw new TangentError(
+    'UNSUPPORTED',
+    `Expected float32 numbers, integers or booleans in value ${JSON.stringify(name)} but the network computes ${type}`,
+  )
 }
 
 /** Of all successful runs in this thread. */
@@ -119,10 +174,15 @@ export interface Outcome {
 
 export class Session {
   readonly #session: ort.InferenceSession
-  readonly #wanted: Wanted
+  readonly #wanted: Wanted & { fetched: ReadonlyMap<string, string> }
   readonly #free: boolean
 
-  constructor(session: ort.InferenceSession, wanted: Wanted, free: boolean) {
+  /** @param wanted.fetched by the name of a value that of the output that holds it. */
+  constructor(
+    session: ort.InferenceSession,
+    wanted: Wanted & { fetched: ReadonlyMap<string, string> },
+    free: boolean,
+  ) {
     this.#session = session
     this.#wanted = wanted
     this.#free = free
@@ -139,10 +199,8 @@ export class Session {
       const tensor = weights.get(name) ?? inputTensor(feed, name, first, count)
       if (tensor) feeds[name] = tensor
     }
-    const fetches = [
-      ...this.#wanted.values,
-      ...this.#wanted.shapes.map((name) => shapePrefix + name),
-    ]
+    const { fetched } = this.#wanted
+    const fetches = [...fetched.values(), ...this.#wanted.shapes.map((name) => shapePrefix + name)]
     let results: ort.InferenceSession.OnnxValueMapType
     const start = performance.now()
     try {
@@ -152,8 +210,8 @@ export class Session {
       throw runFailure(cause, feed, this.#free)
     }
     const outcome: Outcome = { values: new Map(), shapes: new Map() }
-    for (const name of this.#wanted.values) {
-      outcome.values.set(name, results[name] as ort.Tensor)
+    for (const [name, output] of fetched) {
+      outcome.values.set(name, results[output] as ort.Tensor)
     }
     for (const name of this.#wanted.shapes) {
       const { data } = results[shapePrefix + name] as ort.Tensor

@@ -130,7 +130,7 @@ async function open({ output, threads }: Request & { type: 'open' }): Promise<Op
 }
 
 async function values({ names }: Request & { type: 'values' }): Promise<ValuesResult> {
-  const known = await sessions.inferred(names)
+  const known = await sessions.inferred()
   const wanted = new Set(names)
   return {
     inferred: new Map(

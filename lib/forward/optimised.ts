@@ -1,0 +1,92 @@
+// onnxruntime's optimisers, held to what is wanted. Some drop a node whose result is an output of the
+// graph where they take it for part of a pattern (a Range before a Gather, a Transpose before a Gemm,
+// the first node of a written-out GELU); the process dies when such an output is taken. So the
+// optimised graph is looked at before anything runs.
+import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fromBinary } from '@bufbuild/protobuf'
+import { ModelProtoSchema } from 'onnx-buf'
+import type * as ort from 'onnxruntime-node'
+
+/** How a session is made. */
+export interface Optimisation {
+  level: 'disabled' | 'all'
+  /** Optimisers that stay off. */
+  without: string
+  /** Where onnxruntime writes the optimised graph. */
+  path?: string
+}
+
+// The first two drop what many rules read; the others seldom do.
+const known = ['GatherToSliceFusion', 'GemmTransposeFusion']
+const rare = ['FastGeluFusion', 'MatmulTransposeFusion', 'MatMul_BatchNormalization_Fusion']
+
+const ways: readonly Optimisation[] = [
+  { level: 'all', without: known.join(';') },
+  { level: 'all', without: [...known, ...rare].join(';') },
+  { level: 'disabled', without: '' },
+]
+
+/** Graphs with larger constants inside are not written down to be looked at. */
+const largest = 64 * 2 ** 20
+
+/**
+ * The best optimised session whose outputs are all made.
+ * @param bytes size of the model.
+ */
+export async function optimised(
+  start: (optimisation: Optimisation) => Promise<ort.InferenceSession>,
+  bytes: number,
+): Promise<ort.InferenceSession> {
+  for (const way of ways.slice(0, -1)) {
+    const file = bytes > largest ? undefined : scratchFile()
+    if (!file) return start(way)
+    try {
+      const session = await start({ ...way, path: file.path })
+      if (complete(file.read())) return session
+      await session.release()
+    } catch {
+      // It may be the writing that failed: the disk may be full.
+      return start(way)
+    } finally {
+      file.close()
+    }
+  }
+  return start(ways.at(-1) as Optimisation)
+}
+
+/** Is every output of the graph made by a node, stored or fed? */
+function complete(model: Uint8Array): boolean {
+  const { graph } = fromBinary(ModelProtoSchema, model)
+  if (!graph) return false
+  const made = new Set(graph.node.flatMap(({ output }) => output))
+  for (const { name } of [...graph.initializer, ...graph.input]) made.add(name)
+  for (const { values } of graph.sparseInitializer) made.add(values?.name ?? '')
+  return graph.output.every(({ name }) => made.has(name))
+}
+
+let count = 0
+
+/** A file without a name, which nobody has to clear; undefined where there is no room for one. */
+function scratchFile(): { path: string; read(): Uint8Array; close(): void } | undefined {
+  const folder = { linux: '/proc/self/fd', darwin: '/dev/fd' }[process.platform as string]
+  if (folder === undefined) return undefined
+  try {
+    count += 1
+    const name = join(
+      tmpdir(),
+      `adaptive-tangent-${process.pid}-${process.hrtime.bigint()}-${count}`,
+    )
+    const file = openSync(name, 'wx+', 0o600)
+    unlinkSync(name)
+    const read = () => {
+      const bytes = new Uint8Array(fstatSync(file).size)
+      readSync(file, bytes, 0, bytes.length, 0)
+      return bytes
+    }
+    return { path: `${folder}/${file}`, read, close: () => closeSync(file) }
+  } catch {
+    return undefined
+  }
+}
