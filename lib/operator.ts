@@ -63,21 +63,41 @@ export class KernelOperator {
     if (v.length !== this.size * columns) {
       throw mismatch('v', `${this.size} × ${columns} numbers`, `${v.length} numbers`)
     }
-    // In single precision huge and tiny vectors would overflow and vanish.
-    const scale = v.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
+    // In single precision huge and tiny vectors would overflow and vanish, and so would the products of
+    // huge and tiny kernels: those are made again from vectors that are scaled the other way.
+    const largest = v.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    if (largest === 0) return new Float64Array(v.length)
+    let image = await this.#scaled(v, columns, largest, options.signal)
+    let factor = 1
+    const size = image.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    if (!Number.isFinite(size) || size < 2 ** -80) {
+      factor = size < 1 ? 2 ** 56 : 2 ** -56
+      image = await this.#scaled(v, columns, largest / factor, options.signal)
+    }
+    const result = new Float64Array(image)
+    for (let e = 0; e < result.length; e += 1)
+      result[e] = ((result[e] as number) / factor) * largest
+    return result
+  }
+
+  /** K·v / scale as the core gives it. */
+  async #scaled(
+    v: Float64Array,
+    columns: number,
+    scale: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array> {
     const data = new Float32Array(v.length)
     for (let e = 0; e < v.length; e += 1) data[e] = (v[e] as number) / scale
     const shape = [this.samples, this.outputs, columns]
     const prepared = this.#prepared
-    const signal = options.signal ?? prepared.options.signal
+    const own = { ...prepared.options, signal: signal ?? prepared.options.signal }
     const image = await productOf(
-      { ...prepared, options: { ...prepared.options, signal, onProgress: undefined } },
+      { ...prepared, options: { ...own, onProgress: undefined } },
       { data, shape },
       this.#id,
     )
-    const result = new Float64Array(image.data)
-    for (let e = 0; e < result.length; e += 1) result[e] = (result[e] as number) * scale
-    return result
+    return image.data
   }
 
   /** The largest eigenvalues, by the Lanczos method; see `topEigenvalues`. */
@@ -88,7 +108,8 @@ export class KernelOperator {
 
   /** Trace and Frobenius norm, estimated from random vectors; see `estimateTrace`. */
   trace(options: TraceOptions = {}): Promise<TraceEstimate> {
-    return estimateTrace(this.#product(options.signal), this.size, options)
+    const { threads } = this.#prepared
+    return estimateTrace(this.#product(options.signal), this.size, { threads, ...options })
   }
 
   /** Density of all eigenvalues, estimated from random vectors; see `estimateDensity`. */

@@ -101,16 +101,34 @@ export interface NativeSolveFit {
   readonly dual: Float64Array
 }
 
-/** Orthonormal vectors; one call at a time. */
+/** Eigenvalues of K as a basis shows them, descending. */
+export interface NativeRitz {
+  values: Float64Array
+  /** ‖Kv − λv‖ of each; and what of it the vectors that were set aside have no part in. */
+  residuals: Float64Array
+  own: Float64Array
+  /** What each eigenvector has along the basis' first vector. */
+  first: Float64Array
+}
+
+/** Block Lanczos (krylov.h): `size` vectors that met K, `width` that wait; one call at a time. */
 export interface NativeKrylovBasis {
-  /** `along`: qᵀKq. `size`: ‖Kq‖. `rest`: Kq less what the basis holds of it, of that `length`. */
-  extend(
-    q: Float64Array,
-    image: Float64Array,
-  ): Promise<{ along: number; size: number; rest: Float64Array; length: number }>
-  orthogonalise(v: Float64Array): Promise<{ rest: Float64Array; length: number }>
-  /** Rows of coefficients (count, size) as vectors (count, n). */
-  combine(coefficients: Float64Array, count: number): Promise<Float64Array>
+  readonly size: number
+  readonly width: number
+  readonly aside: number
+  /** Sets the block that waits aside for these vectors (n, columns); resolves to those that wait. */
+  add(block: Float64Array, columns: number): Promise<Float64Array>
+  /** What was set aside waits, too. */
+  recall(): Promise<Float64Array>
+  /** The products of the block that waits; resolves to the next one. */
+  extend(products: Float64Array): Promise<Float64Array>
+  /** What of the vectors (n, columns) lies outside of the basis. */
+  outside(block: Float64Array, columns: number): Promise<Float64Array>
+  ritz(): Promise<NativeRitz>
+  /** Largest eigenvalue outside of what was there at the last `add`; see krylov.h. */
+  unseen(level: number): Promise<{ value: number; residual: number; logProbability: number }>
+  /** Eigenvectors of the first values of the last ritz(), (count, n). */
+  vectors(count: number): Promise<Float64Array>
 }
 
 export interface NativeSpectrum {

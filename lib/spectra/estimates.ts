@@ -1,16 +1,18 @@
 // Traces and eigenvalue densities of kernels that are only known by their products.
-import { wholeNumber } from '../errors.js'
+import { TangentError, wholeNumber } from '../errors.js'
 import { abortError, type Progress } from '../forward/host.js'
-import { type KernelProduct, mulberry } from '../solve/gradients.js'
+import { gaussians, type KernelProduct, mulberry } from '../solve/gradients.js'
 import { threadsOf } from '../solve/native-call.js'
-import { Basis, dot, tridiagonal } from './lanczos.js'
+import { Basis, productOf } from './lanczos.js'
 
 /** Options of {@link estimateTrace}. */
 export interface TraceOptions {
-  /** Random vectors (default 32). */
+  /** Products, one for each column (default 32). */
   probes?: number | undefined
   /** Vectors that share one product (default 8): more take more memory. */
   together?: number | undefined
+  /** Threads for the basis, beside those of the products (default: what the machine has). */
+  threads?: number | undefined
   /** Default 1. */
   seed?: number | undefined
   signal?: AbortSignal | undefined
@@ -28,17 +30,25 @@ export interface Estimate {
 export interface TraceEstimate {
   /** tr K. */
   trace: Estimate
-  /** tr K² = ‖K‖_F². */
+  /** tr K² = ‖K‖_F²; Infinity where that leaves the range of a number. */
   squared: Estimate
   /** (tr K)² / tr K², the participation ratio: about how many directions carry the kernel. */
   participation: number
+  /** Products that were made. */
   probes: number
 }
 
 /**
- * Trace and Frobenius norm of a symmetric matrix from products with random signs (Hutchinson 1990):
- * tr K = E zᵀKz and tr K² = E ‖Kz‖².
+ * Trace and Frobenius norm of a symmetric matrix from products with it, by Hutch++ (Meyer, Musco,
+ * Musco & Woodruff 2021): a third of the products finds the directions Q that carry most of K, another
+ * third gives K's share in them exactly, and the last, with random signs z, estimates the rest:
+ * tr K = tr QᵀKQ + E z'ᵀKz' and tr K² = ‖KQ‖² + E ‖Kz'‖², z' = (I − QQᵀ)z. The standard errors are
+ * those of the last third's means, given Q. Below six products all are random signs (Hutchinson 1990).
  * @param product v (n, columns) ↦ K·v.
+ * @throws TangentError BAD_INPUT for products that are not finite.
+ * @example
+ * const { trace } = await estimateTrace(async (v) => v.map((x) => 2 * x), 100)
+ * // trace.value is about 200, trace.error what it may be off by
  */
 export async function estimateTrace(
   product: KernelProduct,
@@ -50,31 +60,102 @@ export async function estimateTrace(
   wholeNumber('options.probes', probes, 2)
   wholeNumber('options.together', together, 1)
   const uniform = mulberry(seed)
-  const first: number[] = []
-  const second: number[] = []
   const started = performance.now()
-  for (let done = 0; done < probes; done += together) {
-    if (signal?.aborted) throw abortError(signal)
-    const columns = Math.min(together, probes - done)
-    const z = signs(n * columns, uniform)
-    const image = await product(z, columns)
-    for (let c = 0; c < columns; c += 1) {
-      let along = 0
-      let square = 0
-      for (let e = c; e < image.length; e += columns) {
-        const value = image[e] as number
-        along += value * (z[e] as number)
-        square += value * value
-      }
-      first.push(along)
-      second.push(square)
+  const kept = probes < 6 ? 0 : Math.min(n, Math.floor(probes / 3))
+  let done = 0
+  const images = async (block: Float64Array) => {
+    const counted: KernelProduct = async (v, columns) => {
+      if (signal?.aborted) throw abortError(signal)
+      const image = await product(v, columns)
+      done += columns
+      report(onProgress, started, Math.min(1, done / probes))
+      return image
     }
-    report(onProgress, started, (done + columns) / probes)
+    return productOf(counted, block, n, together)
   }
-  const trace = mean(first)
-  const squared = mean(second)
-  return { trace, squared, participation: trace.value ** 2 / squared.value, probes }
+  const basis = new Basis(product, n, seed, threadsOf(options))
+  let inside: Moments[] = []
+  let scale = 1
+  if (kept > 0) {
+    // Of another stream than the signs: they have to be independent.
+    const sketch = await images(gaussians(n * kept, seed + 7919))
+    scale = magnitude(sketch)
+    await basis.add(sketch, kept)
+    const block = basis.next
+    const image = await images(block)
+    inside = moments(block, image, basis.width, scale)
+    await basis.take(image)
+  }
+  // With a basis of the whole space nothing is left to estimate.
+  const rest = basis.size === n ? 0 : probes - done
+  const outside = await basis.outside(signs(n * rest, uniform), rest)
+  const image = await images(outside)
+  if (kept === 0) scale = magnitude(image)
+  const random = moments(outside, image, rest, scale)
+  const sum = (f: (each: Moments) => number) => inside.reduce((all, each) => all + f(each), 0)
+  const trace = shifted(
+    sum(({ along }) => along),
+    random.map(({ along }) => along),
+  )
+  const squared = shifted(
+    sum(({ square }) => square),
+    random.map(({ square }) => square),
+  )
+  return {
+    trace: times(trace, scale),
+    squared: times(times(squared, scale), scale),
+    participation: trace.value ** 2 / squared.value,
+    probes: done,
+  }
 }
+
+interface Moments {
+  /** zᵀKz and ‖Kz‖² of a column, K divided by the scale. */
+  along: number
+  square: number
+}
+
+function moments(
+  block: Float64Array,
+  image: Float64Array,
+  columns: number,
+  scale: number,
+): Moments[] {
+  return Array.from({ length: columns }, (_, c) => {
+    let along = 0
+    let square = 0
+    for (let e = c; e < image.length; e += columns) {
+      const value = (image[e] as number) / scale
+      along += value * (block[e] as number)
+      square += value * value
+    }
+    return { along, square }
+  })
+}
+
+/** The largest entry, by which K is divided so that its squares stay in range. */
+function magnitude(image: Float64Array): number {
+  let largest = 0
+  for (const value of image) {
+    if (!Number.isFinite(value)) {
+      throw new TangentError('BAD_INPUT', 'Expected finite products with the kernel')
+    }
+    largest = Math.max(largest, Math.abs(value))
+  }
+  return largest || 1
+}
+
+/** `exact` plus the mean of the values, with that mean's standard error. */
+function shifted(exact: number, values: readonly number[]): Estimate {
+  if (values.length === 0) return { value: exact, error: 0 }
+  const { value, error } = mean(values)
+  return { value: exact + value, error }
+}
+
+const times = ({ value, error }: Estimate, factor: number): Estimate => ({
+  value: value * factor,
+  error: error * factor,
+})
 
 /** Options of {@link estimateDensity}. */
 export interface DensityOptions {
@@ -121,29 +202,34 @@ export async function estimateDensity(
   const uniform = mulberry(seed)
   const started = performance.now()
   // All probes advance together, so that a product serves them all.
-  const bases = Array.from(
-    { length: probes },
-    (_, p) => new Basis(n, seed + 1000 * (p + 1), threads, signs(n, uniform)),
+  const bases = await Promise.all(
+    Array.from({ length: probes }, async (_, p) => {
+      const basis = new Basis(product, n, seed + p, threads)
+      await basis.add(signs(n, uniform), 1)
+      return basis
+    }),
   )
   for (let step = 0; step < steps; step += 1) {
     if (signal?.aborted) throw abortError(signal)
-    const block = new Float64Array(n * probes)
-    bases.forEach(({ next }, p) => {
-      for (let i = 0; i < n; i += 1) block[i * probes + p] = next[i] as number
+    // A probe whose Krylov space is complete has its quadrature.
+    const open = bases.filter(({ width }) => width > 0)
+    if (open.length === 0) break
+    const block = new Float64Array(n * open.length)
+    open.forEach(({ next }, p) => {
+      for (let i = 0; i < n; i += 1) block[i * open.length + p] = next[i] as number
     })
-    const image = await product(block, probes)
-    for (const [p, basis] of bases.entries()) {
+    const image = await product(block, open.length)
+    for (const [p, basis] of open.entries()) {
       const own = new Float64Array(n)
-      for (let i = 0; i < n; i += 1) own[i] = image[i * probes + p] as number
-      await basis.extend(own)
+      for (let i = 0; i < n; i += 1) own[i] = image[i * open.length + p] as number
+      await basis.take(own)
     }
     report(onProgress, started, (step + 1) / steps)
   }
   const rules = await Promise.all(
-    bases.map(async ({ diagonal, offDiagonal }) => {
-      const { values, vectors } = await tridiagonal(diagonal, offDiagonal)
-      const weights = values.map((_, j) => n * (vectors[j * steps] as number) ** 2)
-      return { values, weights }
+    bases.map(async (basis) => {
+      const { values, first } = await basis.ritz()
+      return { values, weights: first.map((part) => n * part ** 2) }
     }),
   )
   const points = rules
@@ -159,6 +245,9 @@ export async function estimateDensity(
     steps,
   }
 }
+
+const dot = (a: Float64Array, b: Float64Array) =>
+  a.reduce((sum, value, i) => sum + value * (b[i] as number), 0)
 
 function signs(count: number, uniform: () => number): Float64Array {
   return Float64Array.from({ length: count }, () => (uniform() < 0.5 ? -1 : 1))

@@ -1,9 +1,9 @@
 // Eigenvalues of kernels that are only known by their products.
-import { badArgument, TangentError, wholeNumber } from '../errors.js'
+import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import { abortError, type Progress } from '../forward/host.js'
 import { native } from '../native.js'
 import { gaussians, type KernelProduct } from '../solve/gradients.js'
-import type { NativeKrylovBasis } from '../solve/native.js'
+import type { NativeKrylovBasis, NativeRitz } from '../solve/native.js'
 import { call, threadsOf } from '../solve/native-call.js'
 
 /** Options of {@link topEigenvalues}. */
@@ -17,7 +17,7 @@ export interface LanczosOptions {
   tolerance?: number | undefined
   /** Products at most (default 20 · count + 100, at most n). */
   maxIterations?: number | undefined
-  /** Of the starting vector (default 1). */
+  /** Of the random vectors (default 1). */
   seed?: number | undefined
   /** Give the eigenvectors, too (default: false). */
   vectors?: boolean | undefined
@@ -31,25 +31,54 @@ export interface LanczosOptions {
 
 /** What the Lanczos method found. */
 export interface TopEigenvalues {
-  /** Descending. */
+  /** Descending, each as often as it is an eigenvalue. */
   values: Float64Array
-  /** ‖Kv − λv‖ of each: no eigenvalue of K is further away from λ than this. */
+  /**
+   * ‖Kv − λv‖ of each, with what is seen of the products' own errors: no eigenvalue of K is further
+   * away from λ than this.
+   */
   residuals: Float64Array
   /** (count, n): row j belongs to values[j]; empty unless asked for. */
   vectors: Float64Array
-  /** Products with K that were made. */
+  /** Products with K that were made, one for each column. */
   iterations: number
+  /**
+   * `converged`: all residuals are below the tolerance, and random vectors outside of what was found
+   * show that no larger eigenvalue, nor another copy of one, is missing.
+   */
   status: 'converged' | 'iteration limit'
   /** What to try next. */
   advice: string
 }
 
+/** Columns of one product: wider blocks take more memory and are no faster. */
+const together = 16
+/** Random vectors added at once, at most, unless more are wanted to fill the list. */
+const widest = 16
+/** A missing eigenvalue may stay unseen with this probability. */
+const doubt = 1e-4
 /**
- * The largest eigenvalues of a symmetric positive semidefinite n × n matrix, by the Lanczos method
- * with full reorthogonalisation (Golub & Van Loan, *Matrix Computations*, 10.3). Sees products
- * only; keeps one vector of n numbers per product. Eigenvalues that coincide exactly are found once
- * each unless the iteration exhausts their invariant subspace and starts again in a new direction.
+ * The probability is that of an eigenvalue this much, relatively, above the least one of the list;
+ * between them the random vectors' own Krylov space has to have converged.
+ */
+const margin = 0.1
+
+/**
+ * The largest eigenvalues of a symmetric positive semidefinite n × n matrix, each as often as it
+ * occurs, by the block Lanczos method with full reorthogonalisation (Golub & Van Loan, *Matrix
+ * Computations*, 10.3). It sees products only and keeps one vector of n numbers per product.
+ *
+ * One vector's Krylov space holds one eigenvector of a multiple eigenvalue. Once the values wanted
+ * have converged, a random vector outside of that space therefore starts another: it finds what is
+ * missing, or bounds the probability that anything is (below 1e-4). Whenever something was missing,
+ * twice as many vectors do the same.
+ *
  * @param product v (n, columns) ↦ K·v.
+ * @throws TangentError BAD_INPUT for products that are not finite or not those of a symmetric matrix.
+ * @example
+ * // Two equal eigenvalues are both found.
+ * const { values } = await topEigenvalues(async (v) => v.map((x, i) => (i < 2 ? 3 * x : x)), 10, { count: 3 })
+ * // [3, 3, 1]
  */
 export async function topEigenvalues(
   product: KernelProduct,
@@ -65,138 +94,186 @@ export async function topEigenvalues(
   wholeNumber('options.maxIterations', maxIterations, count)
   const limit = Math.min(n, maxIterations)
   const started = performance.now()
-  const basis = new Basis(n, options.seed ?? 1, threadsOf(options))
-  let ritz: Ritz | undefined
-  while (basis.size < limit) {
+  const basis = new Basis(product, n, options.seed ?? 1, threadsOf(options))
+  await basis.probe(1)
+  let ritz: NativeRitz | undefined
+  let state: Search = { probes: 0, next: 'go on' }
+  while (basis.size < limit && state.next !== 'stop') {
     if (signal?.aborted) throw abortError(signal)
-    await basis.extend(await product(basis.next, 1))
+    if (basis.width === 0) await refill(basis, Math.min(limit, count))
+    if (basis.size + basis.width > limit) break
+    const before = basis.size
+    await basis.extend()
     const m = basis.size
     const fraction = m / limit
     const seconds = (performance.now() - started) / 1000
     onProgress?.({ fraction, remaining: (seconds * (1 - fraction)) / fraction })
-    // The small problem costs m³: it is looked at when the basis has grown by a twentieth.
-    const due = m >= count && (m === limit || m % Math.max(1, Math.floor(m / 20)) === 0)
-    if (!due) continue
-    ritz = await ritzPairs(basis)
-    const bound = tolerance * Math.abs(ritz.values[0] as number)
-    if (largest(ritz.residuals, count) <= bound) break
+    // The small problem costs m³: it is looked at when the basis has grown by a thirtieth.
+    const due = Math.floor(m / growth(m)) > Math.floor(before / growth(m))
+    if (m < count || !(due || m === limit || basis.width === 0)) continue
+    ritz = await basis.ritz()
+    state = await search(basis, ritz, count, tolerance, state.probes)
+    if (state.next === 'probe') await basis.probe(Math.min(state.probes, limit - m))
+    if (state.next === 'recall') await basis.recall()
   }
-  if (!ritz) throw new TangentError('FAILED', 'No Ritz values were computed')
-  const bound = tolerance * Math.abs(ritz.values[0] as number)
-  const converged = largest(ritz.residuals, count) <= bound
+  ritz ??= await basis.ritz()
+  const done = state.next === 'stop'
   onProgress?.({ fraction: 1, remaining: 0 })
   return {
     values: ritz.values.slice(0, count),
     residuals: ritz.residuals.slice(0, count),
-    vectors: options.vectors ? await basis.combine(ritz.vectors, count) : new Float64Array(0),
+    vectors: options.vectors ? await basis.vectors(count) : new Float64Array(0),
     iterations: basis.size,
-    status: converged ? 'converged' : 'iteration limit',
-    advice: converged
-      ? 'Nothing: every residual is below the tolerance.'
+    status: done ? 'converged' : 'iteration limit',
+    advice: done
+      ? 'Nothing: every residual is below the tolerance, and no larger eigenvalue is missing.'
       : 'Raise options.maxIterations, ask for fewer eigenvalues, or loosen options.tolerance.',
   }
+}
+
+const growth = (size: number) => Math.max(1, Math.floor(size / 30))
+
+/** K maps the basis to itself: new directions, as many as are wanted still. */
+async function refill(basis: Basis, wanted: number): Promise<void> {
+  if (basis.aside > 0) await basis.recall()
+  else await basis.probe(Math.max(1, wanted - basis.size))
+}
+
+interface Search {
+  /** Random vectors that look for what is missing; 0: none did so far. */
+  probes: number
+  next: 'go on' | 'probe' | 'recall' | 'stop'
 }
 
 const largest = (values: Float64Array, count: number) =>
   values.slice(0, count).reduce((most, value) => Math.max(most, value), 0)
 
-interface Ritz {
-  values: Float64Array
-  /** (m, m), row j belongs to values[j]. */
-  vectors: Float64Array
-  residuals: Float64Array
-}
-
-/** Eigenpairs of the projected matrix and the residuals of what they stand for. */
-async function ritzPairs(basis: Basis): Promise<Ritz> {
-  const m = basis.size
-  const { values, vectors } = await tridiagonal(basis.diagonal, basis.offDiagonal)
-  const rest = basis.offDiagonal[m - 1] as number
-  const residuals = Float64Array.from(values, (_, j) =>
-    Math.abs(rest * (vectors[j * m + m - 1] as number)),
-  )
-  return { values, vectors, residuals }
-}
-
-/** Eigenvalues (descending) and vectors (rows) of a symmetric tridiagonal matrix. */
-export async function tridiagonal(
-  diagonal: readonly number[],
-  offDiagonal: readonly number[],
-): Promise<{ values: Float64Array; vectors: Float64Array }> {
-  const m = diagonal.length
-  const matrix = new Float64Array(m * m)
-  for (let j = 0; j < m; j += 1) {
-    matrix[j * m + j] = diagonal[j] as number
-    if (j + 1 === m) continue
-    matrix[j * m + j + 1] = offDiagonal[j] as number
-    matrix[(j + 1) * m + j] = offDiagonal[j] as number
+/** Whether all is found, and whether it is time to look for what is missing. */
+async function search(
+  basis: Basis,
+  { values, residuals, own }: NativeRitz,
+  count: number,
+  tolerance: number,
+  probes: number,
+): Promise<Search> {
+  const bound = tolerance * Math.abs(values[0] as number)
+  const least = values[count - 1] as number
+  const near = largest(residuals, count) <= bound
+  if (basis.size === basis.n) return { probes, next: near ? 'stop' : 'go on' }
+  // Where copies mix with what they are copies of, what was left of that is in the way.
+  const recall = basis.aside > 0 && largest(own, count) <= bound
+  if (!near) return { probes, next: recall ? 'recall' : 'go on' }
+  if (probes === 0 || !basis.probing) return { probes: Math.max(1, probes), next: 'probe' }
+  const unseen = await basis.unseen(least + Math.max(bound, margin * Math.abs(least)))
+  if (unseen.value > least + bound) {
+    return { probes: Math.min(2 * probes, widest), next: 'probe' }
   }
-  const spectrum = await native.createSpectrum(matrix, m)
-  return { values: spectrum.values, vectors: spectrum.vectors() }
+  const nothing =
+    unseen.value + unseen.residual <= least + bound && unseen.logProbability <= Math.log(doubt)
+  return { probes, next: nothing ? 'stop' : 'go on' }
 }
 
-/** An orthonormal basis of the Krylov space and K in it; the vectors are the addon's. */
+/** An orthonormal basis of a block Krylov space and K in it; the vectors are the addon's. */
 export class Basis {
   readonly n: number
-  readonly diagonal: number[] = []
-  /** Entry j couples vectors j and j + 1. */
-  readonly offDiagonal: number[] = []
-  readonly #vectors: NativeKrylovBasis
+  readonly #product: KernelProduct
+  readonly #native: NativeKrylovBasis
   #seed: number
-  /** Vector that K is to be applied to. */
-  next: Float64Array
+  /** The space grows from random vectors alone, since the last call of {@link probe}. */
+  probing = false
+  /** The block that waits for its products, (n, width). */
+  next: Float64Array = new Float64Array(0)
 
-  /** @param start instead of a random vector; any length but zero. */
-  constructor(n: number, seed: number, threads: number, start?: Float64Array) {
+  constructor(product: KernelProduct, n: number, seed: number, threads: number) {
     this.n = n
+    this.#product = product
     this.#seed = seed
-    this.#vectors = new native.KrylovBasis(n, threads)
-    this.next = start?.slice() ?? gaussians(n, seed)
-    scale(this.next, 1 / Math.sqrt(dot(this.next, this.next)))
+    this.#native = new native.KrylovBasis(n, threads)
   }
 
   get size(): number {
-    return this.diagonal.length
+    return this.#native.size
   }
 
-  /** Takes K·next. */
-  async extend(image: Float64Array): Promise<void> {
-    const step = await call(undefined, () => this.#vectors.extend(this.next, image))
-    this.diagonal.push(step.along)
-    let { rest, length } = step
-    // An invariant subspace: K couples it to nothing else.
-    const closed = length <= 1e-10 * step.size || step.size === 0
-    this.offDiagonal.push(closed ? 0 : length)
-    if (closed && this.size < this.n) {
-      this.#seed += 1
-      const fresh = await this.#vectors.orthogonalise(gaussians(this.n, this.#seed))
-      rest = fresh.rest
-      length = fresh.length
+  get width(): number {
+    return this.#native.width
+  }
+
+  get aside(): number {
+    return this.#native.aside
+  }
+
+  /** Random vectors wait instead of what does now. */
+  async probe(columns: number): Promise<void> {
+    await this.add(gaussians(this.n * columns, this.#seed), columns)
+    this.#seed += 1
+    this.probing = true
+  }
+
+  async add(block: Float64Array, columns: number): Promise<void> {
+    this.next = await call(undefined, () => this.#native.add(block, columns))
+  }
+
+  /** What was set aside waits, too. */
+  async recall(): Promise<void> {
+    this.next = await call(undefined, () => this.#native.recall())
+    this.probing = false
+  }
+
+  /** The block that waits meets K and joins the basis. */
+  async extend(): Promise<void> {
+    const products = await productOf(this.#product, this.next, this.n)
+    await this.take(products)
+  }
+
+  /** The same with products that were made elsewhere. */
+  async take(products: Float64Array): Promise<void> {
+    this.next = await call(undefined, () => this.#native.extend(products))
+  }
+
+  ritz(): Promise<NativeRitz> {
+    return call(undefined, () => this.#native.ritz())
+  }
+
+  unseen(level: number) {
+    return call(undefined, () => this.#native.unseen(level))
+  }
+
+  /** What of the vectors (n, columns) lies outside of the basis. */
+  outside(block: Float64Array, columns: number): Promise<Float64Array> {
+    return call(undefined, () => this.#native.outside(block, columns))
+  }
+
+  vectors(count: number): Promise<Float64Array> {
+    return call(undefined, () => this.#native.vectors(count))
+  }
+}
+
+/** K times a block (n, any columns), some columns at a time. */
+export async function productOf(
+  product: KernelProduct,
+  block: Float64Array,
+  n: number,
+  most = together,
+): Promise<Float64Array> {
+  const columns = block.length / n
+  if (columns <= most) return checked(await product(block, columns), block.length)
+  const out = new Float64Array(block.length)
+  for (let first = 0; first < columns; first += most) {
+    const width = Math.min(most, columns - first)
+    const piece = new Float64Array(n * width)
+    for (let i = 0; i < n; i += 1) {
+      const from = i * columns + first
+      piece.set(block.subarray(from, from + width), i * width)
     }
-    scale(rest, 1 / (length || 1))
-    this.next = rest
+    const image = checked(await product(piece, width), piece.length)
+    for (let i = 0; i < n; i += 1)
+      out.set(image.subarray(i * width, (i + 1) * width), i * columns + first)
   }
-
-  /** Rows of `coefficients` (count, size) as vectors (count, n). */
-  combine(coefficients: Float64Array, count: number): Promise<Float64Array> {
-    return this.#vectors.combine(coefficients.slice(0, count * this.size), count)
-  }
+  return out
 }
 
-/** Several sums at once, which do not wait for each other. */
-export function dot(a: Float64Array, b: Float64Array): number {
-  const whole = a.length - (a.length % 4)
-  let [p, q, r, s] = [0, 0, 0, 0]
-  for (let i = 0; i < whole; i += 4) {
-    p += (a[i] as number) * (b[i] as number)
-    q += (a[i + 1] as number) * (b[i + 1] as number)
-    r += (a[i + 2] as number) * (b[i + 2] as number)
-    s += (a[i + 3] as number) * (b[i + 3] as number)
-  }
-  for (let i = whole; i < a.length; i += 1) p += (a[i] as number) * (b[i] as number)
-  return p + q + (r + s)
-}
-
-function scale(a: Float64Array, factor: number): void {
-  for (let i = 0; i < a.length; i += 1) a[i] = (a[i] as number) * factor
+function checked(products: Float64Array, length: number): Float64Array {
+  if (products.length === length) return products
+  throw mismatch('the product', `${length} numbers`, `${products.length} numbers`)
 }

@@ -6,40 +6,94 @@
 
 namespace at::solve {
 
-// Orthonormal vectors of n numbers and, as they come, a symmetric matrix K in them: the Lanczos
-// method with full reorthogonalisation (Golub & Van Loan, Matrix Computations, 10.3). Results do
-// not depend on the number of threads.
+// Orthonormal vectors of n numbers and, as they come, a symmetric matrix K in them: the block
+// Lanczos method with full reorthogonalisation (Golub & Van Loan, Matrix Computations, 10.3). The
+// block that waits for its product with K may be widened at any time, which is what finds
+// eigenvectors that one block misses. K is scaled by a power of two, so that its squares stay in
+// range. Results do not depend on the number of threads.
+//
+// With V the vectors that have met K, H = VᵀKV and Q the unit vectors that wait for it or are set
+// aside, KV = VH + QC.
 class KrylovBasis {
  public:
-  struct Step {
-    // qᵀKq.
-    double along = 0;
-    // ‖Kq‖.
-    double size = 0;
-    // Kq less all that the basis holds of it, and its length.
-    std::vector<double> rest;
-    double length = 0;
+  struct Ritz {
+    // Eigenvalues of H, descending.
+    std::vector<double> values;
+    // ‖KVs − θVs‖ of each, what is seen of the products' own errors included; and what of it the
+    // vectors that were set aside have no part in.
+    std::vector<double> residuals, own;
+    // The first component of every eigenvector of H.
+    std::vector<double> first;
+  };
+  // What K may still hold where the vectors from before the last `add` do not reach.
+  struct Unseen {
+    // The largest Ritz value of K there, and its residual.
+    double value = 0, residual = 0;
+    // The natural logarithm of a bound for the probability that the random vectors of the last
+    // `add` hide an eigenvalue above the given level from what has been computed since.
+    double log_probability = 0;
   };
 
   explicit KrylovBasis(int64_t n) : n_(n) {}
 
   int64_t n() const { return n_; }
+  // Vectors that have met K, those that wait, and those that were set aside.
   int64_t size() const { return static_cast<int64_t>(vectors_.size()); }
+  int64_t width() const { return static_cast<int64_t>(waiting_.size()); }
+  int64_t aside() const { return static_cast<int64_t>(aside_.size()); }
+  // The waiting block, (n, width).
+  std::vector<double> next() const;
 
-  // Takes the unit vector q, orthogonal to all before, into the basis. Throws BAD_INPUT when its
-  // image Kq is not finite.
-  Step extend(std::vector<double> q, std::vector<double> image);
-  // v less all that the basis holds of it, in place; returns its length.
-  double orthogonalise(std::vector<double>& v) const;
-  // Σ_k c[j,k]·q_k for each row j of coefficients (count, size), as (count, n).
-  std::vector<double> combine(const std::vector<double>& coefficients, int64_t count) const;
+  // Sets the waiting block aside; what of these vectors (n, columns) lies outside of all others
+  // waits instead.
+  void add(const std::vector<double>& block, int64_t columns);
+  // What was set aside waits, too.
+  void recall();
+  // Takes the waiting block with its products (n, width) into the basis. Throws BAD_INPUT when they
+  // are not finite or K is not symmetric.
+  void extend(const std::vector<double>& products);
+  // What of the vectors (n, columns) lies outside of the basis.
+  std::vector<double> outside(const std::vector<double>& block, int64_t columns) const;
+
+  Ritz ritz();
+  // The eigenvectors that belong to the first `count` values of the last ritz(), (count, n).
+  std::vector<double> vectors(int64_t count) const;
+  Unseen unseen(double level) const;
 
  private:
-  // v less its parts along the vectors from `first` on.
-  void project(std::vector<double>& v, size_t first) const;
+  using Vector = std::vector<double>;
+  // A unit vector outside of the basis and its row of C.
+  struct Outer {
+    Vector q, c;
+  };
+  std::vector<Vector> columns_of(const std::vector<double>& block, int64_t columns) const;
+  // Each v less its parts along the basis vectors from `first` on, which are added to `along`
+  // (size, count) where it is not null.
+  void project(std::vector<Vector>& v, size_t first, std::vector<double>* along) const;
+  // v, which may be outside of the basis already, less its parts along that and along what waits or
+  // is aside; those are added to `along`, in this order. Returns its length.
+  double orthogonalise(Vector& v, bool outside, std::vector<double>* along) const;
+  // What is left of the products waits.
+  void wait_for(std::vector<Vector> rest);
+  void set_scale(const std::vector<double>& products);
+  // How far these parts of Kq along the basis' first vectors are from what C says.
+  void check(const std::vector<double>& along, int64_t before, const std::vector<Outer>& met);
 
   int64_t n_;
-  std::vector<std::vector<double>> vectors_;
+  std::vector<Vector> vectors_;
+  std::vector<Outer> waiting_, aside_;
+  // Row k holds H[k, 0 … k]: the lower triangle.
+  std::vector<Vector> h_;
+  // How many vectors met K last.
+  int64_t last_ = 0;
+  // Of the last `add`: the basis' size then, how many vectors came, among how many dimensions.
+  int64_t since_ = 0, fresh_ = 0, dimensions_ = 0;
+  // K is multiplied by 2^-exponent_; the largest ‖Kq‖ and error of a product seen, so scaled.
+  bool scaled_ = false;
+  int exponent_ = 0;
+  double norm_ = 0, noise_ = 0;
+  // Eigenvectors of H as rows, of the last ritz().
+  std::vector<double> coefficients_;
 };
 
 }  // namespace at::solve

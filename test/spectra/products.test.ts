@@ -102,6 +102,49 @@ test('trace, Frobenius norm and density within their errors', async (t) => {
   t.true(Math.abs(logs.value - exact) < 4 * logs.error + 1e-3 * Math.abs(exact))
 })
 
+test('Hutch++ is exact for low rank, near for falling spectra, honest for flat ones, at any scale', async (t) => {
+  const n = 500
+  const low = Array.from({ length: n }, (_, j) => (j < 6 ? 7 - j : 0))
+  const falling = Array.from({ length: n }, (_, j) => 1 / (1 + j) ** 2)
+  const flat = Array.from({ length: n }, (_, j) => 1 + 0.5 * Math.sin(j))
+  for (const values of [low, falling, flat]) {
+    const { product, made } = withSpectrum(values, new Random(11))
+    const trace = values.reduce((sum, value) => sum + value, 0)
+    const square = values.reduce((sum, value) => sum + value * value, 0)
+    let beyond = 0
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const before = made()
+      const estimate = await estimateTrace(product, n, { probes: 30, seed })
+      t.is(made() - before, 30)
+      t.is(estimate.probes, 30)
+      const off = Math.abs(estimate.trace.value - trace)
+      const tiny = 1e-12 * trace
+      if (off > 2.5 * estimate.trace.error + tiny) beyond += 1
+      t.true(off < 10 * estimate.trace.error + tiny, `${off} ± ${estimate.trace.error}`)
+      t.true(
+        Math.abs(estimate.squared.value - square) < 8 * estimate.squared.error + 1e-10 * square,
+      )
+      if (values === low) t.true(off < 1e-10 && estimate.trace.error < 1e-10)
+      // Random signs alone are off by some ten per cent here.
+      if (values === falling) t.true(off < 0.02 * trace)
+    }
+    // Student's t of nine degrees of freedom: three per cent.
+    t.true(beyond <= 5, `${beyond} of 40`)
+    const far = await estimateTrace(
+      async (v, columns) => (await product(v, columns)).map((x) => x * 1e200),
+      n,
+      { probes: 30 },
+    )
+    const near = await estimateTrace(product, n, { probes: 30 })
+    t.true(Math.abs(far.trace.value / 1e200 / near.trace.value - 1) < 1e-12)
+    t.true(Math.abs(far.participation / near.participation - 1) < 1e-10)
+  }
+  const { product } = withSpectrum([3, 2, 1, 0.5], new Random(12))
+  const whole = await estimateTrace(product, 4, { probes: 40 })
+  t.true(Math.abs(whole.trace.value - 6.5) < 1e-12)
+  t.is(whole.trace.error, 0)
+})
+
 test('a network’s kernel as an operator has the spectrum of the kernel', async (t) => {
   const random = new Random(5)
   const network = await load(t, mlp(random, [6, 20, 3]))
