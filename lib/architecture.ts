@@ -1,5 +1,6 @@
 // What networks with the same file share: the graph, what is a parameter, the forward worker.
 import { dtypeOf, type NdArray } from './arrays/index.js'
+import { type ControlModel, knownNames } from './control/settle.js'
 import { badArgument, TangentError } from './errors.js'
 import { Host } from './forward/host.js'
 import type { Feed, PlanMessage } from './forward/protocol.js'
@@ -19,6 +20,7 @@ import {
   initializerData,
   type OnnxModel,
   quote,
+  titleOf,
   type ValueInfo,
   valueInfo,
 } from './onnx/index.js'
@@ -93,15 +95,23 @@ export class Architecture {
   readonly fed: readonly Weight[]
   readonly analysis: NativeAnalysis
   readonly graph: PreparedGraph
+  /** Are branches left to the samples of each call? */
+  readonly pending: boolean
+  readonly options: ArchitectureOptions
   readonly #known: readonly Known[]
   #valueNames: readonly string[] | undefined
+  /** The same network with its branches taken, by the way through it. */
+  readonly #forms = new Map<string, Architecture>()
   #statics: Promise<PlanMessage['statics']> | undefined
   /** Networks that share the worker. */
   #users = 0
 
-  constructor(model: OnnxModel, options: ArchitectureOptions) {
+  constructor(model: ControlModel, options: ArchitectureOptions) {
     this.model = model
-    this.graph = prepareGraph(model, options)
+    this.options = options
+    this.pending = model.control?.pending ?? false
+    const all = model.control?.whole ?? model
+    this.graph = prepareGraph(all, options)
     const infos = new Map(model.graph.input.map((info) => [info.name, valueInfo(info)]))
     this.inputs = this.graph.inputs.map((name) => infos.get(name) as ValueInfo)
     this.outputs = model.graph.output.map(valueInfo)
@@ -132,10 +142,16 @@ export class Architecture {
       refusals.push(...hidden.filter(({ node }) => !known.has(node)))
     }
     const domains = new Map(graph.nodes.map(({ name, domain }) => [name, domain]))
-    this.refusals = refusals.map(({ node, op, why, remedy }) => {
-      const domain = domains.get(node) ?? ''
-      return { node, operator: domain === '' ? op : `${domain}::${op}`, why, remedy }
-    })
+    const present = this.pending && new Set(model.graph.node.map(titleOf))
+    this.refusals = refusals
+      // What lies in a branch stands in the way only of samples that take it.
+      .filter(({ node }) => !present || present.has(node))
+      .map(({ node, op, ...words }) => {
+        const domain = domains.get(node) ?? ''
+        const operator = domain === '' ? op : `${domain}::${op}`
+        const { why, remedy } = model.control?.refused.get(node) ?? words
+        return { node, operator, why, remedy }
+      })
     const fed = new Set(whole.parameters)
     // Parameters of the other outputs are part of a checkpoint, too.
     for (const name of this.graph.outputs) {
@@ -143,10 +159,11 @@ export class Architecture {
       for (const id of analyse(this.graph.ids.get(name) as number).parameters) fed.add(id)
     }
     this.fed = weights.filter((weight) => fed.has(weight.id) || isStatistic(weight))
+    const running = all === model ? this.graph : prepareGraph(model, knownNames(options, model))
     this.host = new Host({
-      skeleton: skeleton(model, this.graph, this.fed),
-      graph,
-      inputs: this.inputs.map(({ name }) => ({ name, id: this.graph.ids.get(name) as number })),
+      skeleton: skeleton(model, running, this.fed),
+      graph: running.native,
+      inputs: this.inputs.map(({ name }) => ({ name, id: running.ids.get(name) as number })),
       free: this.inputs.some(({ shape }, k) => {
         const place = this.hypotheses[0]?.[k]
         return !shape || shape.some((size, axis) => axis !== place && typeof size !== 'number')
@@ -154,6 +171,24 @@ export class Architecture {
       outputs: [...this.graph.outputs],
       ...(model.folder === undefined ? {} : { folder: model.folder }),
     })
+  }
+
+  /** The architecture of the same network with its branches taken, made once for each way. */
+  form(way: string, model: OnnxModel): Architecture {
+    const known = this.#forms.get(way)
+    if (known) return known
+    const frozen = new Set(this.parameters.filter((entry) => entry.frozen).map(({ name }) => name))
+    const { output } = this
+    const form = new Architecture(model, {
+      ...knownNames(this.options, model),
+      output,
+      parameters: undefined,
+      frozen: ({ name }) => frozen.has(name),
+    })
+    form.places ??= this.places
+    form.retain()
+    this.#forms.set(way, form)
+    return form
   }
 
   /** Parameters that are differentiated, in the order of the addon's results. */
@@ -292,7 +327,9 @@ export class Architecture {
 
   async release(): Promise<void> {
     this.#users -= 1
-    if (this.#users === 0) await this.host.close()
+    if (this.#users > 0) return
+    await this.host.close()
+    for (const form of this.#forms.values()) await form.release()
   }
 }
 

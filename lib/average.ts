@@ -75,7 +75,7 @@ export async function averageKernel(
   x: Inputs,
   options: AverageOptions = {},
 ): Promise<AverageKernel> {
-  const { path, points, rule } = pathOf(from, to, options)
+  const { path, points, rule } = await pathOf(from, to, x, options)
   const [first] = path as [Core]
   const split = options.by !== undefined && options.by !== 'total'
   const threads = threadCount(options.threads) ?? first.threads
@@ -108,20 +108,22 @@ export async function averageFeatures(
   x: Inputs,
   options: AverageFeatureOptions = {},
 ): Promise<AverageFeatures> {
-  const { path, points, rule } = pathOf(from, to, options)
+  const { path, points, rule } = await pathOf(from, to, x, options)
   const found = await jacobians(path[0] as Core, x, options, weightPath(path, rule, points))
   const residual = await residualOf(path, x, found.change as NdArray<Float32Array>, options)
   return { features: found.features, residual, points, rule }
 }
 
 /** The networks of a path, and how it is looked at. */
-function pathOf(
+async function pathOf(
   from: Network | readonly Network[],
   to: Network | undefined,
-  { points = 50, rule = 'uniform' }: PathOptions,
-): { path: Core[]; points: number; rule: QuadratureRule } {
+  x: Inputs,
+  options: PathOptions & DerivativeOptions,
+): Promise<{ path: Core[]; points: number; rule: QuadratureRule }> {
+  const { points = 50, rule = 'uniform' } = options
   const networks = [...(Array.isArray(from) ? from : [from]), ...(to ? [to] : [])] as Network[]
-  const path = checkPath(
+  const whole = checkPath(
     networks.map((network) => cores.get(network)),
     'networks',
   )
@@ -129,6 +131,8 @@ function pathOf(
   if (rule !== 'uniform' && rule !== 'gauss-legendre') {
     throw badArgument('options.rule', 'uniform or gauss-legendre', rule)
   }
+  // Branches that depend on weights may part along the path.
+  const path = checkPath(await Promise.all(whole.map((core) => core.at(x, options))), 'networks')
   return { path, points, rule }
 }
 

@@ -2,6 +2,8 @@
 import { availableParallelism } from 'node:os'
 import type { Architecture } from './architecture.js'
 import { blockOf, sharedRoom } from './blocks.js'
+import { decidingInputs, feedKey, withWeights } from './control/forms.js'
+import { settleOnSamples } from './control/settle.js'
 import { badArgument, TangentError } from './errors.js'
 import { kindOfFeed, stack } from './forward/feeds.js'
 import type { Asked, Watch } from './forward/host.js'
@@ -11,6 +13,7 @@ import type { Place } from './graph/axes.js'
 import { feedOf, type Inputs, placesFit } from './inputs.js'
 import { defaultBudget, parseBytes } from './memory.js'
 import { native } from './native.js'
+import { ownWeights } from './weights.js'
 
 /** Common to all calls. */
 export interface CallOptions extends Watch {
@@ -62,13 +65,21 @@ export class Core {
   #plan: Promise<PlanMessage> | undefined
   /** What probes have found, by the shape of a sample. */
   readonly #described = new Map<string, DescribeResult>()
+  /** Of a network that leaves branches to its samples: by what decides, and by the way taken. */
+  readonly #forms = new Map<string, Promise<Core>>()
+  readonly #ways = new Map<string, Core>()
+  #deciding: Set<string> | undefined
+  /** Names of the parameters that the network has in other forms. */
+  readonly elsewhere: ReadonlySet<string>
 
   constructor(
     architecture: Architecture,
     weights: WeightValues,
     options: { threads?: number | undefined; memory?: number | string | undefined },
+    elsewhere: ReadonlySet<string> = new Set(),
   ) {
     this.architecture = architecture
+    this.elsewhere = elsewhere
     this.weights = sharedWeights(weights)
     this.threads = threadCount(options.threads) ?? availableParallelism()
     this.memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
@@ -83,7 +94,51 @@ export class Core {
     if (this.#disposed) return
     this.#disposed = true
     this.architecture.host.forget(this.id)
+    for (const form of this.#ways.values()) await form.dispose()
     await this.architecture.release()
+  }
+
+  /**
+   * The network in the form that these samples want: with its branches taken and its loops written
+   * out. Networks that leave nothing to their samples have one form.
+   */
+  at(inputs: Inputs, options: CallOptions, argument = 'x'): Promise<Core> | Core {
+    return this.architecture.pending ? this.#form(inputs, options, argument) : this
+  }
+
+  async #form(inputs: Inputs, options: CallOptions, argument: string): Promise<Core> {
+    const { architecture } = this
+    this.checkAlive()
+    architecture.checkSupported()
+    const x = await this.feed(inputs, argument, options)
+    this.#deciding ??= decidingInputs(architecture.model)
+    const key = feedKey(x, this.#deciding)
+    let form = this.#forms.get(key)
+    if (!form) {
+      form = this.#decide(x, options)
+      this.#forms.set(key, form)
+      form.catch(() => this.#forms.delete(key))
+    }
+    return form
+  }
+
+  async #decide(x: Feed, options: CallOptions): Promise<Core> {
+    const { architecture } = this
+    const threads = threadCount(options.threads) ?? this.threads
+    const how = { threads, memory: this.budget(options), signal: options.signal }
+    const present = withWeights(architecture.model, this.weights)
+    const batch = architecture.batch(x)
+    const { model, way } = await settleOnSamples(present, x, batch, architecture.options, how)
+    this.checkAlive()
+    const known = this.#ways.get(way)
+    if (known) return known
+    const form = architecture.form(way, model)
+    const own = form.fed.filter(({ name }) => !this.weights.has(name))
+    const weights = new Map([...this.weights, ...(await ownWeights(model, own))])
+    const elsewhere = new Set(architecture.parameters.flatMap(({ name, label }) => [name, label]))
+    const core = this.#ways.get(way) ?? new Core(form, weights, this, elsewhere)
+    this.#ways.set(way, core)
+    return core
   }
 
   checkAlive(): void {

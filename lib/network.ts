@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { Architecture, type Parameter, type Refusal, type Selector } from './architecture.js'
 import type { NdArray } from './arrays/index.js'
 import type { Direction } from './calls/direction.js'
@@ -9,12 +10,14 @@ import { type NtkOptions, ntk, type TangentKernels } from './calls/ntk.js'
 import { ntkProduct } from './calls/product.js'
 import { type RunOptions, run } from './calls/run.js'
 import { vjp } from './calls/vjp.js'
-import { Core, cores, type DerivativeOptions } from './core.js'
+import { settleControlFlow } from './control/settle.js'
+import { Core, cores, type DerivativeOptions, threadCount } from './core.js'
 import { badArgument } from './errors.js'
 import type { TyingOptions } from './graph/prepare.js'
 import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
 import { LinearizedNetwork } from './linearize.js'
+import { defaultBudget, parseBytes } from './memory.js'
 import {
   type AxisOptions,
   type FileNote,
@@ -98,8 +101,10 @@ export class Network {
     const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source
     const { externalData, batchAxis, shared } = options
     const folder = externalData === undefined ? {} : { folder: externalData }
-    const opened = await openModel(bytes, { ...folder, axes: { batchAxis, shared } })
-    const model = inOwnMemory(opened)
+    const opened = inOwnMemory(await openModel(bytes, { ...folder, axes: { batchAxis, shared } }))
+    const threads = threadCount(options.threads) ?? availableParallelism()
+    const memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
+    const model = await settleControlFlow(opened, options, { threads, memory })
     const architecture = new Architecture(model, options)
     if (options.unsupported !== 'defer') architecture.checkSupported()
     const weights = await ownWeights(model, architecture.fed)

@@ -2,11 +2,13 @@
 
 import type { Architecture } from './architecture.js'
 import { isFloat, type NdArray, readSafetensors, toFloat32 } from './arrays/index.js'
+import { settleControlFlow } from './control/settle.js'
 import type { WeightValues } from './core.js'
 import { badArgument, mismatch, TangentError } from './errors.js'
 import { readableName } from './graph/names.js'
 import { prepareGraph, type TyingOptions, type Weight } from './graph/prepare.js'
 import { sameStructure } from './graph/structure.js'
+import { defaultBudget } from './memory.js'
 import {
   type AxisOptions,
   initializerData,
@@ -160,8 +162,10 @@ async function fromOnnx(
   tying: TyingOptions & AxisOptions,
 ): Promise<WeightValues> {
   const { batchAxis, shared } = tying
-  const model = await openModel(path, { axes: { batchAxis, shared } })
-  const other = prepareGraph(model, tying)
+  const opened = await openModel(path, { axes: { batchAxis, shared } })
+  const how = { threads: 1, memory: defaultBudget() }
+  const { control, ...model } = await settleControlFlow(opened, tying, how)
+  const other = prepareGraph(control?.whole ?? model, tying)
   const match = await sameStructure(
     { model: architecture.model, graph: architecture.graph },
     { model, graph: other },

@@ -1,3 +1,4 @@
+import type { Architecture } from '../architecture.js'
 import { type NdArray, toFloat32 } from '../arrays/index.js'
 import { askJob, type Prepared, prepare } from '../calls/derive.js'
 import { grouping, oneOf } from '../calls/ntk.js'
@@ -73,6 +74,7 @@ export async function* alignmentAlong(
 class Along {
   readonly #x: Inputs
   readonly #options: AlongOptions
+  readonly #architecture: Architecture
   readonly #names: string[]
   readonly #groups: number[]
   readonly #where: Outputs
@@ -97,6 +99,7 @@ class Along {
     for (const k of top) wholeNumber('options.top', k, 1)
     const { samples } = prepared.x
     this.#where = { samples, outputs: prepared.outputs, kernel }
+    this.#architecture = prepared.core.architecture
     const { names, groups } = grouping(prepared.core, by)
     this.#names = by === 'total' ? [] : names
     this.#groups = groups
@@ -145,6 +148,9 @@ class Along {
       ...this.#options,
       onProgress: ({ fraction }) => onProgress(0.9 * fraction),
     })
+    if (prepared.core.architecture !== this.#architecture) {
+      throw badArgument('checkpoints', 'networks that take the same branches on x', name)
+    }
     const outputs = await this.#run(core)
     if (!outputs.data.every(Number.isFinite)) {
       throw new TangentError(

@@ -37,14 +37,17 @@ export interface Prepared {
   options: DerivativeOptions
 }
 
+/** The core in the result is the network in the form that these samples want. */
 export async function prepare(
-  core: Core,
+  given: Core,
   inputs: Inputs,
   options: DerivativeOptions,
 ): Promise<Prepared> {
-  core.checkAlive()
-  core.architecture.checkSupported()
+  given.checkAlive()
+  given.architecture.checkSupported()
   if (options.signal?.aborted) throw abortError(options.signal)
+  const core = await given.at(inputs, options)
+  core.architecture.checkSupported()
   const threads = threadCount(options.threads) ?? core.threads
   const budget = core.budget(options)
   const { block, outputBlock } = options

@@ -35,6 +35,8 @@ export function directionArrays(
     return data
   })
   for (const key of left.keys()) {
+    // Of a branch that is not taken: nothing depends on it.
+    if (core.elsewhere.has(key)) continue
     const known = parameters.some(({ name, label }) => name === key || label === key)
     throw badArgument(
       argument,

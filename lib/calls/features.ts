@@ -54,7 +54,7 @@ export async function features(
     },
   })
   const { features: found = [] } = await result
-  const parameters = core.architecture.active.map(({ parameter }) => parameter)
+  const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
   const [n, o] = [prepared.x.samples, prepared.outputs.length]
   const block = (id: number, shape: number[]): [ArrayBuffer, number, number] => {
     const length = shape.reduce((product, size) => product * size, 1)

@@ -22,7 +22,7 @@ export async function jacobians(
   path?: WeightPath,
 ): Promise<{ features: ParameterArrays; change: NdArray<Float32Array> | undefined }> {
   const prepared = await prepare(core, inputs, options)
-  const parameters = core.architecture.active.map(({ parameter }) => parameter)
+  const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
   const rows = prepared.x.samples * prepared.outputs.length
   const total = parameters.reduce((sum, { count }) => sum + count, 0)
   const { blocks } = await compute(

@@ -5,13 +5,14 @@ import { compute, prepare } from './derive.js'
 import { type Direction, directionArrays } from './direction.js'
 
 export async function jvp(
-  core: Core,
+  given: Core,
   inputs: Inputs,
   direction: Direction,
   options: DerivativeOptions,
   argument = 'direction',
 ): Promise<NdArray<Float32Array>> {
-  core.checkAlive()
+  given.checkAlive()
+  const core = await given.at(inputs, options)
   const directions = directionArrays(core, direction, argument)
   const prepared = await prepare(core, inputs, options)
   const shape = [prepared.x.samples, prepared.outputs.length]

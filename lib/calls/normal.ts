@@ -6,12 +6,13 @@ import { gradient } from './gradient.js'
 import type { ParameterArrays } from './jacobian.js'
 
 export async function normalProduct(
-  core: Core,
+  given: Core,
   inputs: Inputs,
   direction: Direction,
   options: DerivativeOptions,
 ): Promise<ParameterArrays> {
-  core.checkAlive()
+  given.checkAlive()
+  const core = await given.at(inputs, options)
   const directions = directionArrays(core, direction)
   const prepared = await prepare(core, inputs, options)
   return gradient(prepared, (results) => ({ kind: 'normal', directions, columns: 1, results }))

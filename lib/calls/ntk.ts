@@ -66,8 +66,11 @@ export async function kernels(
     throw badArgument('options.mean', "no mean unless options.kernel is 'trace'", true)
   }
   const prepared = await prepare(core, inputs, options)
-  const x2 = inputs2 && (await secondFeed(core, inputs2, prepared))
-  const { names, groups } = grouping(core, by)
+  if (inputs2 !== undefined && (await core.at(inputs2, options, 'x2')) !== prepared.core) {
+    throw mismatch('x2', 'samples that take the branches that x takes', 'others')
+  }
+  const x2 = inputs2 && (await secondFeed(prepared.core, inputs2, prepared))
+  const { names, groups } = grouping(prepared.core, by)
   const [n1, n2, o] = [prepared.x.samples, (x2 ?? prepared.x).samples, prepared.outputs.length]
   const shape = { full: [n1, o, n2, o], trace: [n1, n2], diagonal: [n1, n2, o] }[kind]
   const length = shape.reduce((product, size) => product * size, 1)

@@ -9,8 +9,11 @@ export interface RunOptions extends CallOptions {
   output?: string | undefined
 }
 
-export async function run(core: Core, inputs: Inputs, options: RunOptions): Promise<NdArray> {
-  core.checkAlive()
+export async function run(given: Core, inputs: Inputs, options: RunOptions): Promise<NdArray> {
+  given.checkAlive()
+  const form = given.at(inputs, options)
+  // Without a wait where none is needed: the request is sent before whatever the caller does next.
+  const core = form instanceof Promise ? await form : form
   const { architecture } = core
   const output =
     options.output === undefined ? architecture.output : architecture.chooseOutput(options.output)

@@ -4,7 +4,7 @@
 import { TensorProto_DataType as DataType, type NodeProto, type TensorProto } from 'onnx-buf'
 import { badArgument } from '../errors.js'
 import type { NativeGraph, NativeNode } from '../native.js'
-import { constantInitializers, normalDomain, type OnnxModel } from '../onnx/index.js'
+import { constantInitializers, normalDomain, type OnnxModel, titleOf } from '../onnx/index.js'
 import { changed as withFields } from '../onnx/message.js'
 import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
@@ -92,7 +92,7 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
       op: node.opType,
       domain,
       opset: opsets.get(domain) ?? 1,
-      name: node.name || `${node.opType} of ${node.output.find((name) => name !== '') ?? '?'}`,
+      name: titleOf(node),
       attributes: { ...nativeAttributes(node), ...trainingMode(node, staticOf) },
       // Whatever a subgraph captures counts as an input: a derivative would flow through it.
       inputs: [...node.input, ...capturedBy(node)].map((name) => idOf(name)),

@@ -6,8 +6,10 @@ import { checkGraph } from './check.js'
 import { Composites, compositeOperators, isComposite } from './composite.js'
 import { normalDomain, type OnnxModel } from './decode.js'
 import { makeNode } from './encode.js'
+import { FreshNames } from './fresh.js'
 import { changed } from './message.js'
 import { quote } from './names.js'
+import { Renamer } from './rename.js'
 
 /** Functions that call functions can grow without bound; no network comes near this. */
 const NODE_LIMIT = 200_000
@@ -19,10 +21,7 @@ function keyOf(domain: string, name: string, overload: string): string {
 class Inliner {
   readonly #model: OnnxModel
   readonly #functions = new Map<string, FunctionProto>()
-  /** Every value name of the model and those given since. */
-  readonly #names = new Set<string>()
-  /** The last number appended to a name that was taken. */
-  readonly #taken = new Map<string, number>()
+  readonly #names: FreshNames
   readonly #calls: string[] = []
   readonly composites: Composites
   #count = 0
@@ -37,27 +36,8 @@ class Inliner {
       // One of another opset is left to onnxruntime, and refused where a derivative passes it.
       if (fits) this.#functions.set(keyOf(entry.domain, entry.name, entry.overload), entry)
     }
-    this.#collect(model.graph)
-    this.composites = new Composites(model.graph, (name) => this.#fresh(name))
-  }
-
-  #collect(graph: GraphProto): void {
-    for (const { name } of [...graph.input, ...graph.initializer]) this.#names.add(name)
-    for (const { output, attribute } of graph.node) {
-      for (const name of output) this.#names.add(name)
-      for (const { g, graphs } of attribute) {
-        for (const inner of g ? [g, ...graphs] : graphs) this.#collect(inner)
-      }
-    }
-  }
-
-  #fresh(name: string): string {
-    let free = name
-    let k = this.#taken.get(name) ?? 0
-    while (this.#names.has(free)) free = `${name}_${++k}`
-    this.#taken.set(name, k)
-    this.#names.add(free)
-    return free
+    this.#names = new FreshNames(model.graph)
+    this.composites = new Composites(model.graph, (name) => this.#names.like(name))
   }
 
   nodes(nodes: readonly NodeProto[]): NodeProto[] {
@@ -111,57 +91,12 @@ class Inliner {
     })
     const given = new Map(entry.attributeProto.map((item) => [item.name, item]))
     for (const item of node.attribute) given.set(item.name, item)
-    const body = entry.node.map((inner) => this.#rename(inner, scope, names, given))
+    const renamer = new Renamer(scope, (name) => this.#names.like(`${scope}/${name}`), given)
+    const body = entry.node.map((inner) => renamer.node(inner, names))
     this.#calls.push(key)
     const nodes = this.nodes([...body, ...passed])
     this.#calls.pop()
     return nodes
-  }
-
-  #rename(
-    node: NodeProto,
-    scope: string,
-    names: Map<string, string>,
-    given: ReadonlyMap<string, AttributeProto>,
-  ): NodeProto {
-    const define = (name: string) => {
-      if (name === '') return ''
-      if (!names.has(name)) names.set(name, this.#fresh(`${scope}/${name}`))
-      return names.get(name) as string
-    }
-    // Inputs first: they are named before the outputs are.
-    const input = node.input.map((name) => names.get(name) ?? name)
-    const attribute = node.attribute.flatMap((item) => {
-      if (item.refAttrName !== '') {
-        const value = given.get(item.refAttrName)
-        return value ? [changed(value, { name: item.name })] : []
-      }
-      const { g, graphs } = item
-      const inner = (graph: GraphProto) => this.#renameGraph(graph, scope, names, given)
-      return [changed(item, { ...(g ? { g: inner(g) } : {}), graphs: graphs.map(inner) })]
-    })
-    const name = node.name === '' ? '' : `${scope}/${node.name}`
-    return changed(node, { name, input, output: node.output.map(define), attribute })
-  }
-
-  #renameGraph(
-    graph: GraphProto,
-    scope: string,
-    outer: ReadonlyMap<string, string>,
-    given: ReadonlyMap<string, AttributeProto>,
-  ): GraphProto {
-    const names = new Map(outer)
-    const own = (value: { name: string }): string => {
-      names.set(value.name, this.#fresh(`${scope}/${value.name}`))
-      return names.get(value.name) as string
-    }
-    const input = graph.input.map((value) => changed(value, { name: own(value) }))
-    const initializer = graph.initializer.map((value) => changed(value, { name: own(value) }))
-    const node = graph.node.map((inner) => this.#rename(inner, scope, names, given))
-    const output = graph.output.map((value) =>
-      changed(value, { name: names.get(value.name) ?? value.name }),
-    )
-    return changed(graph, { input, initializer, node, output, valueInfo: [] })
   }
 }
 

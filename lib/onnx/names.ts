@@ -15,3 +15,9 @@ export function nodeLabel(
   const op = `${domain}${node.opType}`.slice(0, 120)
   return node.name === '' ? `node ${index} (${op})` : `node ${quote(node.name)} (${op})`
 }
+
+/** What the addon and messages call a node: its name, or else by a value that it makes. */
+export function titleOf(node: { name: string; opType: string; output: readonly string[] }): string {
+  const { name, opType, output } = node
+  return name || `${opType} of ${output.find((value) => value !== '') ?? '?'}`
+}

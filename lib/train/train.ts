@@ -3,7 +3,7 @@ import type { NdArray } from '../arrays/index.js'
 import { makeFolder, writeSafetensors } from '../arrays/index.js'
 import { prepare } from '../calls/derive.js'
 import { type Core, cores, type DerivativeOptions } from '../core.js'
-import { badArgument, wholeNumber } from '../errors.js'
+import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import { readState, stateTensors } from './checkpoint.js'
@@ -127,9 +127,13 @@ export async function train(
   data: LabelledSamples,
   options: TrainOptions,
 ): Promise<Training> {
-  const core = cores.get(network)
-  if (!core) throw badArgument('network', 'a Network', network)
+  const whole = cores.get(network)
+  if (!whole) throw badArgument('network', 'a Network', network)
   checkOptions(data, options)
+  const core = await whole.at(data.x, options)
+  if (options.test && (await whole.at(options.test.x, options)) !== core) {
+    throw mismatch('test.x', 'samples that take the branches that x takes', 'others')
+  }
   const { epochs, schedule = 'constant', seed = 1, evaluateEvery = 1, signal } = options
   const setup = await setupOf(core, data, options)
   const { samples } = setup.train.x
@@ -163,7 +167,9 @@ export async function train(
     const moments = new Set(checkpoints?.at)
     const atStep = async (step: number) => {
       if (!checkpoints || !moments.has(step)) return
-      await writeWeights(checkpoints.folder, `step-${step}`, core, setup, await save(), { step })
+      await writeWeights(checkpoints.folder, `step-${step}`, whole, core, setup, await save(), {
+        step,
+      })
     }
     if (before === 0) await atStep(0)
     for (let epoch = before + 1; epoch <= epochs; epoch += 1) {
@@ -206,7 +212,8 @@ export async function train(
       if (checkpoints && identity && (epoch % every === 0 || epoch === epochs)) {
         const state = await save()
         const { folder, at } = checkpoints
-        if (!at) await writeWeights(folder, `weights-${epoch}`, core, setup, state, { epoch })
+        if (!at)
+          await writeWeights(folder, `weights-${epoch}`, whole, core, setup, state, { epoch })
         const { arrays, metadata } = stateTensors(identity, history, state)
         await writeSafetensors(join(folder, 'state.safetensors'), arrays, { metadata })
       }
@@ -334,6 +341,7 @@ function weightsOf(core: Core, { weights }: TrainingState): Map<string, NdArray<
 async function writeWeights(
   folder: string,
   name: string,
+  whole: Core,
   core: Core,
   setup: TrainingSetup,
   state: TrainingState,
@@ -342,8 +350,8 @@ async function writeWeights(
   const trained = weightsOf(core, state)
   // Whole checkpoints of the network, so that withParameters takes them.
   const tensors = new Map<string, NdArray>()
-  for (const { name, shape } of core.architecture.fed) {
-    const own = core.weights.get(name) as Float32Array
+  for (const { name, shape } of whole.architecture.fed) {
+    const own = whole.weights.get(name) as Float32Array
     const change = trained.get(name)?.data
     const moved = change && own.map((value, e) => value + (change[e] as number))
     tensors.set(name, { data: (setup.model === 'full' ? change : moved) ?? own, shape: [...shape] })
