@@ -7,7 +7,13 @@ import { settleOnSamples } from './control/settle.js'
 import { badArgument, TangentError } from './errors.js'
 import { kindOfFeed, stack } from './forward/feeds.js'
 import type { Asked, Watch } from './forward/host.js'
-import type { DescribeResult, Feed, PlanMessage, WeightMessage } from './forward/protocol.js'
+import type {
+  DescribeResult,
+  Feed,
+  PlanMessage,
+  TryResult,
+  WeightMessage,
+} from './forward/protocol.js'
 import { sentWeight } from './forward/shared.js'
 import type { Place } from './graph/axes.js'
 import { feedOf, type Inputs, placesFit } from './inputs.js'
@@ -165,22 +171,24 @@ export class Core {
     const feeds = fitting.map((places) => feedOf(inputs, { infos, places }, argument))
     // One sample at a time runs whatever the axis: shapes alone can tell.
     if (feeds.every((x) => architecture.batch(x) === 1)) return likeliest
-    const found = await this.tryFeeds(feeds, options)
+    const { found } = await this.tryFeeds(feeds, options)
     if (found < 0) return likeliest
     architecture.places ??= fitting[found]
     return architecture.places as readonly Place[]
   }
 
-  /** The first of several readings of the same inputs under which the network runs; -1: none. */
-  async tryFeeds(feeds: readonly Feed[], { signal, ...options }: CallOptions): Promise<number> {
+  /** The first of several readings of the same inputs under which the network runs. */
+  tryFeeds(
+    feeds: readonly Feed[],
+    { signal, ...options }: CallOptions,
+    output = this.architecture.output,
+  ): Promise<TryResult> {
     const { architecture } = this
-    const { output } = architecture
     const readings = feeds.map((x) => ({ x: probe(x), batch: architecture.batch(x) }))
     const threads = threadCount(options.threads) ?? this.threads
     const memory = this.budget(options)
     const request: Asked = { type: 'try', readings, output, threads, memory }
-    const { result } = this.ask<{ found: number }>(request, { signal })
-    return (await result).found
+    return this.ask<TryResult>(request, { signal }).result
   }
 
   /** The plan to differentiate, read once. */

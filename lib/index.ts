@@ -38,6 +38,7 @@ export {
   type PathOptions,
   type PathResidual,
 } from './average.js'
+export type { BatchAxis } from './axes.js'
 export type { DrawOptions, InitializationScheme } from './builder/draw.js'
 export { type InitializeOptions, initialize } from './builder/initialize.js'
 export {

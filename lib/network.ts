@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Architecture, type Parameter, type Refusal, type Selector } from './architecture.js'
 import type { NdArray } from './arrays/index.js'
+import { type BatchAxis, batchAxes } from './axes.js'
 import type { Direction } from './calls/direction.js'
 import { type FeatureArrays, features } from './calls/features.js'
 import { jacobian, type ParameterArrays } from './calls/jacobian.js'
@@ -11,7 +12,7 @@ import { ntkProduct } from './calls/product.js'
 import { type RunOptions, run } from './calls/run.js'
 import { vjp } from './calls/vjp.js'
 import { settleControlFlow } from './control/settle.js'
-import { Core, cores, type DerivativeOptions, threadCount } from './core.js'
+import { type CallOptions, Core, cores, type DerivativeOptions, threadCount } from './core.js'
 import { badArgument } from './errors.js'
 import type { TyingOptions } from './graph/prepare.js'
 import type { Inputs } from './inputs.js'
@@ -68,8 +69,10 @@ export interface LoadOptions extends TyingOptions, AxisOptions {
  * console.log(await kernel.eigenvalues())
  * ```
  *
- * Every input's first dimension is the batch. Where the network's output has another shape than
- * (N, O), it is seen as (N, O) with the rest flattened.
+ * Samples lie along the axis where the file has its batch, mostly the first: {@link
+ * Network.batchAxes} tells, and `batchAxis` and `shared` say it where a file does not. A file for one
+ * sample without a batch axis takes arrays with N in front. Where the network's output has another
+ * shape than (N, O), it is seen as (N, O) with its other axes flattened.
  */
 export class Network {
   readonly #core: Core
@@ -162,6 +165,20 @@ export class Network {
       (place, k) => place === 'one' || (place !== 'shared' && inputs[k]?.shape?.[place] === 1),
     )
     return single ? [...model.notes, one] : model.notes
+  }
+
+  /**
+   * Where every input and output holds its samples. Names and sizes tell it, or running the network
+   * on numbers made up where they leave a doubt (`by` says how each is known).
+   *
+   * ```ts
+   * const axes = await network.batchAxes()
+   * console.log(axes.find(({ name }) => name === 'h0')?.axis) // 1
+   * ```
+   */
+  batchAxes(options: CallOptions = {}): Promise<BatchAxis[]> {
+    this.#core.checkAlive()
+    return batchAxes(this.#core, options)
   }
 
   /** Nodes that cannot be differentiated; empty unless loaded with `unsupported: 'defer'`. */

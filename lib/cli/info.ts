@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import type { BatchAxis } from '../axes.js'
 import { cores } from '../core.js'
 import type { Network } from '../network.js'
 import type { Dimension, ValueInfo } from '../onnx/index.js'
@@ -23,7 +24,8 @@ export const infoCommand: CommandDefinition = {
   async run(session, [model = ''], options: NetworkOptions & { values?: boolean }) {
     await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
       const obstacle = (await cores.get(network)?.obstacle()) ?? null
-      const description = describe(model, network, obstacle)
+      const axes = network.problem === null && obstacle === null ? await axesOf(network) : []
+      const description = describe(model, network, obstacle, axes)
       const values = options.values ? await network.values() : undefined
       session.result(values ? { ...description, values } : description)
       session.say(...inWords(description), ...(values ? valuesInWords(values) : []))
@@ -47,13 +49,30 @@ function valuesInWords(values: readonly GraphValue[]): string[] {
 const inBrackets = (sizes: readonly Dimension[] | null) =>
   sizes ? `(${sizes.map((size) => size ?? '?').join(', ')})` : '(?)'
 
+interface Place {
+  of: 'input' | 'output'
+  batchAxis: number | null
+  shared: boolean
+  by: BatchAxis['by'] | null
+}
+
 interface LayerInfo {
   name: string
   parameters: string[]
   count: number
 }
 
-function describe(model: string, network: Network, obstacle: string | null) {
+/** What cannot be found by trying is told by the first call. */
+async function axesOf(network: Network): Promise<readonly BatchAxis[]> {
+  return network.batchAxes().catch(() => [])
+}
+
+function describe(
+  model: string,
+  network: Network,
+  obstacle: string | null,
+  axes: readonly BatchAxis[],
+) {
   const layers = new Map<string, LayerInfo>()
   for (const { name, layer, count } of network.parameters) {
     const entry = layers.get(layer) ?? { name: layer, parameters: [], count: 0 }
@@ -61,15 +80,17 @@ function describe(model: string, network: Network, obstacle: string | null) {
     entry.count += count
     layers.set(layer, entry)
   }
-  const value = ({ name, type, typeName, shape }: ValueInfo) => ({
-    name,
-    type: type ?? typeName,
-    shape,
-  })
+  const value = (of: 'input' | 'output') => {
+    return ({ name, type, typeName, shape }: ValueInfo) => {
+      const known = axes.find((one) => one.kind === of && one.name === name)
+      const { axis = null, shared = false, by = null } = known ?? {}
+      return { name, of, type: type ?? typeName, shape, batchAxis: axis, shared, by }
+    }
+  }
   return {
     model,
-    inputs: network.inputs.map(value),
-    outputs: network.outputs.map(value),
+    inputs: network.inputs.map(value('input')),
+    outputs: network.outputs.map(value('output')),
     output: network.output,
     parameters: network.parameters.map(
       ({ name, label, layer, shape, count, dtype, frozen, source, uses }) => ({
@@ -98,7 +119,7 @@ function describe(model: string, network: Network, obstacle: string | null) {
 function inWords(info: ReturnType<typeof describe>): string[] {
   const shape = inBrackets
   const values = (list: typeof info.inputs) =>
-    list.map(({ name, type, shape: sizes }) => `  ${name}  ${type} ${shape(sizes)}`)
+    list.map((one) => `  ${one.name}  ${one.type} ${shape(one.shape)}${placeInWords(one)}`)
   const lines = ['Inputs', ...values(info.inputs), 'Outputs', ...values(info.outputs)]
   lines.push(`Parameters (${info.parameters.length}, ${info.count.toLocaleString('en')} numbers)`)
   lines.push(
@@ -137,6 +158,15 @@ function inWords(info: ReturnType<typeof describe>): string[] {
   } else if (info.problem !== null) lines.push('Not supported', `  ${info.problem}`)
   else lines.push('All operators on the way to the output are supported')
   return lines.map(plainText)
+}
+
+/** Where a value holds its samples; nothing where that is as it mostly is, or not known. */
+function placeInWords({ of, batchAxis, shared, by }: Place): string {
+  if (by === null || (batchAxis === 0 && by !== 'trying' && by !== 'guess')) return ''
+  const how = { trying: ', found by trying', guess: ', a guess until it runs' }[by as string] ?? ''
+  if (shared) return `  the same for all samples${how}`
+  if (batchAxis !== null) return `  samples along axis ${batchAxis}${how}`
+  return of === 'output' ? '' : `  one sample, without an axis for more${how}`
 }
 
 /** Columns of equal width. */

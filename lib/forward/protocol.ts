@@ -169,6 +169,8 @@ export interface TryResult {
   found: number
   /** The axis of the output's samples then; null where it takes one sample at a time. */
   axis: number | null
+  /** Whether samples of a batch were seen not to meet. */
+  apart: boolean
 }
 export interface DescribeResult {
   /** Flat outputs per sample. */

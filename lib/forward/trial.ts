@@ -24,17 +24,18 @@ export async function tryReadings(
   }
   for (const [found, { x, batch }] of readings.entries()) {
     if (batch === 1) {
-      if (await single(x)) return { found, axis: null }
+      if (await single(x)) return { found, axis: null, apart: true }
       continue
     }
     const pairs = await outputOfPairs(sessions, output, x, weights, threads).catch(() => undefined)
     if (!pairs || pairs.axis < 0) continue
-    if (!pairs.meet) return { found, axis: pairs.axis }
-    meeting ??= { found, axis: pairs.axis }
+    const { axis, meet } = pairs
+    if (!meet) return { found, axis, apart: true }
+    meeting ??= { found, axis, apart: false }
   }
   if (meeting) return meeting
   for (const [found, { x, batch }] of readings.entries()) {
-    if (batch !== 1 && (await single(x))) return { found, axis: null }
+    if (batch !== 1 && (await single(x))) return { found, axis: null, apart: false }
   }
-  return { found: -1, axis: null }
+  return { found: -1, axis: null, apart: false }
 }

@@ -59,7 +59,7 @@ function candidates(
   }
   if (isFree(shape[0])) return [0, ...ordered.filter((axis) => axis > 0), 'one']
   const others = ones.filter((axis) => axis > 0)
-  if (shape[0] === 1) return several ? [0, ...ordered, ...others, 'shared'] : [0, ...ordered]
+  if (shape[0] === 1) return several ? [0, ...ordered, ...others, 'shared'] : [0]
   const rest: Place[] = several ? ['shared', 'one'] : ['one']
   return [...ordered, ...ones, ...rest]
 }

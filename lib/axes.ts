@@ -1,0 +1,127 @@
+// Where a network's inputs and outputs hold their samples, told without any samples.
+import { type DType, dtypeOf, type NdArray, zeros } from './arrays/index.js'
+import type { CallOptions, Core } from './core.js'
+import type { Place } from './graph/axes.js'
+import { feedOf } from './inputs.js'
+import { isBatchWord, isRealName, type ValueInfo } from './onnx/index.js'
+
+/** Where one input or output holds its samples. */
+export interface BatchAxis {
+  readonly name: string
+  readonly kind: 'input' | 'output'
+  /** null: it has no axis for them, or (an output's) it is not known before the first call. */
+  readonly axis: number | null
+  /** The same for all samples. */
+  readonly shared: boolean
+  /** Said by the caller, told by names or sizes, found by running, or a guess until then. */
+  readonly by: 'said' | 'names' | 'sizes' | 'trying' | 'guess'
+}
+
+/** Sizes that are tried where the file leaves them free. */
+const trialSizes = [8, 64, 256, 1024]
+/** Outputs that are run to find their axis. */
+const mostOutputs = 8
+
+/** Runs the network only where names and sizes leave a doubt. */
+export async function batchAxes(core: Core, options: CallOptions): Promise<BatchAxis[]> {
+  const { architecture } = core
+  const { inputs, outputs, axes, hypotheses } = architecture
+  const doubted = architecture.places === undefined
+  const nameless = outputs.some(
+    (info) => namedAxis(info, inputs, architecture.likely) === undefined,
+  )
+  const found = doubted || nameless ? await tried(core, options) : undefined
+  const places = found?.places ?? architecture.likely
+  const named = outputs.map((info) => namedAxis(info, inputs, places))
+  const told = (name: string, sure: BatchAxis['by']): BatchAxis['by'] => {
+    if (axes.batchAxis?.[name] !== undefined || axes.shared?.includes(name)) return 'said'
+    return sure
+  }
+  const ofInputs = inputs.map((info, k): BatchAxis => {
+    const place = places[k] as Place
+    const axis = typeof place === 'number' ? place : null
+    const sameInAll = hypotheses.every((all) => all[k] === place)
+    const word = isBatchWord(info.shape?.[axis ?? -1]) ? 'names' : 'sizes'
+    const by = told(info.name, sameInAll ? word : found?.sure ? 'trying' : 'guess')
+    return { name: info.name, kind: 'input', axis, shared: place === 'shared', by }
+  })
+  const ofOutputs = outputs.map(({ name }, k): BatchAxis => {
+    const said = axes.batchAxis?.[name]
+    const axis = said ?? named[k] ?? found?.axes[k] ?? null
+    const sure = axis !== null && (found?.sure ?? false)
+    const by = told(name, named[k] !== undefined ? 'names' : sure ? 'trying' : 'guess')
+    return { name, kind: 'output', axis, shared: false, by }
+  })
+  return [...ofInputs, ...ofOutputs]
+}
+
+/** The only axis of an output that has the name of the inputs' batch. */
+function namedAxis(
+  { shape }: ValueInfo,
+  inputs: readonly ValueInfo[],
+  places: readonly Place[],
+): number | undefined {
+  const names = inputs.map((info, k) => info.shape?.[places[k] as number]).filter(isRealName)
+  const axes = (shape ?? []).flatMap((size, k) => (names.includes(size as string) ? [k] : []))
+  return axes.length === 1 ? axes[0] : undefined
+}
+
+/** The places under which the network runs on numbers of no meaning, and its outputs' axes. */
+async function tried(
+  core: Core,
+  options: CallOptions,
+): Promise<{ places: readonly Place[]; axes: (number | null)[]; sure: boolean } | undefined> {
+  const { architecture } = core
+  const { inputs, outputs, output } = architecture
+  const hypotheses = architecture.places ? [architecture.places] : architecture.hypotheses
+  for (const size of trialSizes) {
+    const feeds = hypotheses.map((places) => madeUp(inputs, places, size))
+    const { found, axis, apart } = await core.tryFeeds(feeds, options)
+    if (!apart && size !== trialSizes.at(-1)) continue
+    const [places, x] = [hypotheses[found], feeds[found]]
+    if (!places || !x) return undefined
+    const axes: (number | null)[] = []
+    for (const info of outputs.slice(0, mostOutputs)) {
+      const { name } = info
+      if (name === output) axes.push(axis)
+      else if (namedAxis(info, inputs, places) !== undefined) axes.push(null)
+      else axes.push((await core.tryFeeds([x], options, name)).axis)
+    }
+    // One sample at a time runs whatever the axis.
+    const single = feeds.filter((feed) => architecture.batch(feed) === 1)
+    const sure = apart && (single.length === 1 || architecture.batch(x) !== 1)
+    return { places, axes, sure }
+  }
+  return undefined
+}
+
+/** Two samples, all free sizes alike. */
+function madeUp(infos: readonly ValueInfo[], places: readonly Place[], size: number) {
+  const inputs = Object.fromEntries(
+    infos.map((info, k): [string, NdArray] => {
+      const place = places[k] as Place
+      const sizes = (info.shape ?? [2]).map((length, axis) =>
+        axis === place ? 2 : typeof length === 'number' ? length : size,
+      )
+      return [info.name, numbers(info, place === 'one' ? [2, ...sizes] : sizes)]
+    }),
+  )
+  return feedOf(inputs, { infos, places })
+}
+
+function numbers({ type }: ValueInfo, shape: number[]): NdArray {
+  const kind: DType = type === null || type === 'float16' || type === 'bfloat16' ? 'float32' : type
+  const data = zeros(
+    kind,
+    shape.reduce((product, length) => product * length, 1),
+  )
+  // Small numbers are indices that most tables have.
+  for (let e = 0; e < data.length; e += 1) {
+    // (one number alone may be a rate, to divide by).
+    const whole = data.length === 1 ? 1 : e % 2
+    if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[e] = BigInt(whole)
+    else data[e] = kind.startsWith('float') ? Math.sin(e + 1) : whole
+  }
+  const array: NdArray = { data, shape }
+  return kind === 'bool' && dtypeOf(array) !== 'bool' ? { ...array, boolean: true } : array
+}
