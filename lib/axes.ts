@@ -15,6 +15,8 @@ export interface BatchAxis {
   readonly shared: boolean
   /** Said by the caller, told by names or sizes, found by running, or a guess until then. */
   readonly by: 'said' | 'names' | 'sizes' | 'trying' | 'guess'
+  /** Samples that the file takes at once, where it can be run in blocks of so many only. */
+  readonly block: number | null
 }
 
 /** Sizes that are tried where the file leaves them free. */
@@ -31,7 +33,7 @@ export async function batchAxes(core: Core, options: CallOptions): Promise<Batch
     (info) => namedAxis(info, inputs, architecture.likely) === undefined,
   )
   const found = doubted || nameless ? await tried(core, options) : undefined
-  const places = found?.places ?? architecture.likely
+  const { places = architecture.likely, block = null } = found ?? {}
   const named = outputs.map((info) => namedAxis(info, inputs, places))
   const told = (name: string, sure: BatchAxis['by']): BatchAxis['by'] => {
     if (axes.batchAxis?.[name] !== undefined || axes.shared?.includes(name)) return 'said'
@@ -43,14 +45,15 @@ export async function batchAxes(core: Core, options: CallOptions): Promise<Batch
     const sameInAll = hypotheses.every((all) => all[k] === place)
     const word = isBatchWord(info.shape?.[axis ?? -1]) ? 'names' : 'sizes'
     const by = told(info.name, sameInAll ? word : found?.sure ? 'trying' : 'guess')
-    return { name: info.name, kind: 'input', axis, shared: place === 'shared', by }
+    const shared = place === 'shared'
+    return { name: info.name, kind: 'input', axis, shared, by, block: shared ? null : block }
   })
   const ofOutputs = outputs.map(({ name }, k): BatchAxis => {
     const said = axes.batchAxis?.[name]
     const axis = said ?? named[k] ?? found?.axes[k] ?? null
     const sure = axis !== null && (found?.sure ?? false)
     const by = told(name, named[k] !== undefined ? 'names' : sure ? 'trying' : 'guess')
-    return { name, kind: 'output', axis, shared: false, by }
+    return { name, kind: 'output', axis, shared: false, by, block }
   })
   return [...ofInputs, ...ofOutputs]
 }
@@ -66,17 +69,21 @@ function namedAxis(
   return axes.length === 1 ? axes[0] : undefined
 }
 
+interface Found {
+  places: readonly Place[]
+  axes: (number | null)[]
+  sure: boolean
+  block: number | null
+}
+
 /** The places under which the network runs on numbers of no meaning, and its outputs' axes. */
-async function tried(
-  core: Core,
-  options: CallOptions,
-): Promise<{ places: readonly Place[]; axes: (number | null)[]; sure: boolean } | undefined> {
+async function tried(core: Core, options: CallOptions): Promise<Found | undefined> {
   const { architecture } = core
   const { inputs, outputs, output } = architecture
   const hypotheses = architecture.places ? [architecture.places] : architecture.hypotheses
   for (const size of trialSizes) {
     const feeds = hypotheses.map((places) => madeUp(inputs, places, size))
-    const { found, axis, apart } = await core.tryFeeds(feeds, options)
+    const { found, axis, apart, block = null } = await core.tryFeeds(feeds, options)
     if (!apart && size !== trialSizes.at(-1)) continue
     const [places, x] = [hypotheses[found], feeds[found]]
     if (!places || !x) return undefined
@@ -90,7 +97,7 @@ async function tried(
     // One sample at a time runs whatever the axis.
     const single = feeds.filter((feed) => architecture.batch(feed) === 1)
     const sure = apart && (single.length === 1 || architecture.batch(x) !== 1)
-    return { places, axes, sure }
+    return { places, axes, sure, block }
   }
   return undefined
 }

@@ -38,8 +38,8 @@ export class KernelOperator {
 
   private constructor(prepared: Prepared) {
     this.#prepared = prepared
-    this.samples = prepared.x.samples
-    this.outputs = prepared.outputs.length
+    this.samples = prepared.samples
+    this.outputs = prepared.width
     this.size = this.samples * this.outputs
   }
 

@@ -1,5 +1,6 @@
 import type { Architecture } from '../architecture.js'
 import { type NdArray, toFloat32 } from '../arrays/index.js'
+import { checkSeparable } from '../calls/blocks.js'
 import { askJob, type Prepared, prepare } from '../calls/derive.js'
 import { grouping, oneOf } from '../calls/ntk.js'
 import { run } from '../calls/run.js'
@@ -97,6 +98,7 @@ class Along {
     const spectrum = oneOf(options.spectrum, spectra, 'options.spectrum')
     const top = options.top ?? [1, 5, 10, 50]
     for (const k of top) wholeNumber('options.top', k, 1)
+    checkSeparable(prepared, 'to walk along checkpoints')
     const { samples } = prepared.x
     this.#where = { samples, outputs: prepared.outputs, kernel }
     this.#architecture = prepared.core.architecture

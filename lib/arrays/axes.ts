@@ -39,12 +39,16 @@ export function axisToFirst<T extends TypedArray>(
 }
 
 /** The given places along one axis of an array. */
-export function picked(array: NdArray, axis: number, places: readonly number[]): NdArray {
+export function picked<T extends TypedArray>(
+  array: NdArray<T>,
+  axis: number,
+  places: readonly number[],
+): NdArray<T> {
   const { shape } = array
   const size = shape[axis] as number
   const inner = product(shape.slice(axis + 1))
   const outer = product(shape.slice(0, axis))
-  const Kind = array.data.constructor as new (length: number) => TypedArray
+  const Kind = array.data.constructor as new (length: number) => T
   const data = new Kind(outer * places.length * inner)
   for (let o = 0; o < outer; o += 1) {
     places.forEach((place, at) => {

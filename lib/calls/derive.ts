@@ -8,10 +8,12 @@ import {
   withBlocks,
 } from '../core.js'
 import { wholeNumber } from '../errors.js'
+import { inBlocks } from '../forward/feeds.js'
 import { abortError } from '../forward/host.js'
 import type {
   ComputeResult,
   Feed,
+  FixedBlock,
   JobMessage,
   PathMessage,
   PlanMessage,
@@ -19,17 +21,24 @@ import type {
 import { sent } from '../forward/shared.js'
 import type { Inputs } from '../inputs.js'
 import { roomBeside } from '../memory.js'
+import { outputsOfBlock } from './blocks.js'
 
 /** A derivative call, ready to go. */
 export interface Prepared {
   core: Core
   plan: PlanMessage
   x: Feed
+  /** Of x; not what `x` says where the file takes blocks. */
+  samples: number
+  /** Set where the file takes a fixed number of samples at once: then x and outputs are of blocks. */
+  block?: FixedBlock | undefined
   threads: number
   /** Flat outputs of the network. */
   allOutputs: number
   /** Those wanted. */
   outputs: number[]
+  /** How many are wanted of each sample. */
+  width: number
   /** 1 where samples have to be run one by one, else 0. */
   batch: number
   /** Memory budget in bytes. */
@@ -55,9 +64,14 @@ export async function prepare(
   if (outputBlock !== undefined) wholeNumber('options.outputBlock', outputBlock, 0)
   const x = await core.feed(inputs, 'x', options)
   const plan = await core.plan()
-  const { outputs: allOutputs, batch } = await core.describe(x, threads, budget, options)
+  const described = await core.describe(x, threads, budget, options)
+  const { outputs: allOutputs, batch, block: fixed } = described
   const outputs = outputIndices(options.outputs, allOutputs)
-  return { core, plan, x, threads, allOutputs, outputs, batch, budget, options }
+  const { samples } = x
+  const whole = { core, plan, samples, threads, allOutputs, width: outputs.length, batch, budget }
+  if (!fixed) return { ...whole, x, outputs, options }
+  const blocks = inBlocks(x, fixed.size)
+  return { ...whole, x: blocks, outputs: outputsOfBlock(outputs, fixed), block: fixed, options }
 }
 
 /** What a job may have beside its inputs. */

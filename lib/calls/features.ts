@@ -1,8 +1,10 @@
+import { picked } from '../arrays/axes.js'
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
 import { type NativeFeatures, native } from '../native.js'
-import { askJob, prepare } from './derive.js'
+import { cut } from './blocks.js'
+import { askJob, type Prepared, prepare } from './derive.js'
 
 /**
  * The tangent features ∂f_o(x_i)/∂θ of one parameter, dense or in factors (METHOD.md section 2):
@@ -64,40 +66,58 @@ export async function features(
     return { data: new Float32Array(...block(id, shape)), shape }
   }
   try {
-    return new Map(
-      parameters.map(({ name, shape }, p): [string, ParameterFeatures] => {
-        const entry = found[p] as NativeFeatures
-        if ('x' in entry) {
-          const x = take(entry.x, [n, o, ...shape])
-          const { rows: m, cols: k, transposed = false, bias = -1 } = entry
-          if (m === undefined || k === undefined) {
-            return [name, { kind: 'dense', shape: [...shape], x }]
-          }
-          const matrix = { m, k, transposed, bias: parameters[bias]?.name }
-          return [name, { kind: 'dense', shape: [...shape], x, matrix }]
+    const all = parameters.map(({ name, shape }, p): [string, ParameterFeatures] => {
+      const entry = found[p] as NativeFeatures
+      if ('x' in entry) {
+        const x = take(entry.x, [n, o, ...shape])
+        const { rows: m, cols: k, transposed = false, bias = -1 } = entry
+        if (m === undefined || k === undefined) {
+          return [name, { kind: 'dense', shape: [...shape], x }]
         }
-        const { positions, rows, cols, transposed } = entry
-        if ('columns' in entry) {
-          const delta = take(entry.delta, [n, o, positions, rows])
-          const picked = [n, positions]
-          const data = new Int32Array(...block(entry.columns, picked))
-          const columns = { data, shape: picked }
-          return [name, { kind: 'rows', shape: [...shape], delta, columns, k: cols, transposed }]
-        }
-        const factors: ParameterFeatures = {
-          kind: 'factors',
-          shape: [...shape],
-          delta: take(entry.delta, [n, o, positions, rows]),
-          h: take(entry.h, [n, positions, cols]),
-          transposed,
-          bias: entry.bias < 0 ? undefined : parameters[entry.bias]?.name,
-        }
-        return [name, factors]
-      }),
-    )
+        const matrix = { m, k, transposed, bias: parameters[bias]?.name }
+        return [name, { kind: 'dense', shape: [...shape], x, matrix }]
+      }
+      const { positions, rows, cols, transposed } = entry
+      if ('columns' in entry) {
+        const delta = take(entry.delta, [n, o, positions, rows])
+        const picked = [n, positions]
+        const data = new Int32Array(...block(entry.columns, picked))
+        const columns = { data, shape: picked }
+        return [name, { kind: 'rows', shape: [...shape], delta, columns, k: cols, transposed }]
+      }
+      const factors: ParameterFeatures = {
+        kind: 'factors',
+        shape: [...shape],
+        delta: take(entry.delta, [n, o, positions, rows]),
+        h: take(entry.h, [n, positions, cols]),
+        transposed,
+        bias: entry.bias < 0 ? undefined : parameters[entry.bias]?.name,
+      }
+      return [name, factors]
+    })
+    return new Map(all.map(([name, entry]) => [name, ofSamples(prepared, entry)]))
   } finally {
     for (const id of found.flatMap(blockIds)) native.releaseBlock(id)
   }
+}
+
+/** Features of blocks as those of their samples: δ is in order, and h is the same for a whole block. */
+function ofSamples(prepared: Prepared, entry: ParameterFeatures): ParameterFeatures {
+  const { block, samples, width } = prepared
+  if (!block) return entry
+  const own = ({ data, shape: [, , ...rest] }: NdArray<Float32Array>) => ({
+    data: cut(
+      prepared,
+      data,
+      rest.reduce((product, size) => product * size, 1),
+    ),
+    shape: [samples, width, ...rest],
+  })
+  const ofBlock = Array.from({ length: samples }, (_, i) => Math.floor(i / block.size))
+  if (entry.kind === 'dense') return { ...entry, x: own(entry.x) }
+  const delta = own(entry.delta)
+  if (entry.kind === 'factors') return { ...entry, delta, h: picked(entry.h, 0, ofBlock) }
+  return { ...entry, delta, columns: picked(entry.columns, 0, ofBlock) }
 }
 
 function blockIds(entry: NativeFeatures): number[] {

@@ -1,6 +1,7 @@
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
+import { cut } from './blocks.js'
 import { compute, type Prepared, prepare } from './derive.js'
 import type { WeightPath } from './path.js'
 
@@ -43,11 +44,13 @@ export async function jacobians(
   const features = new Map(
     parameters.map(({ name, shape }, p) => {
       const { data } = blocks[p] as (typeof blocks)[number]
-      return [name, { data, shape: [prepared.x.samples, prepared.outputs.length, ...shape] }]
+      const { count } = parameters[p] as (typeof parameters)[number]
+      const own = cut(prepared, data, count)
+      return [name, { data: own, shape: [prepared.samples, prepared.width, ...shape] }]
     }),
   )
-  const shape = [prepared.x.samples, prepared.outputs.length]
-  return { features, change: change && { data: change.data, shape } }
+  const shape = [prepared.samples, prepared.width]
+  return { features, change: change && { data: cut(prepared, change.data), shape } }
 }
 
 function fitting({ budget, outputs }: Prepared, parameters: number): string {

@@ -1,6 +1,7 @@
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
+import { cut } from './blocks.js'
 import { compute, prepare } from './derive.js'
 import { type Direction, directionArrays } from './direction.js'
 
@@ -15,12 +16,12 @@ export async function jvp(
   const core = await given.at(inputs, options)
   const directions = directionArrays(core, direction, argument)
   const prepared = await prepare(core, inputs, options)
-  const shape = [prepared.x.samples, prepared.outputs.length]
+  const shape = [prepared.samples, prepared.width]
   const { blocks } = await compute(
     prepared,
     [prepared.x.samples * prepared.outputs.length],
     ([result]) => ({ kind: 'jvp', directions, columns: 1, result: result?.id ?? -1 }),
     { what: `A result of ${shape.join(' × ')}`, fits: () => 'fewer samples at a time would fit' },
   )
-  return { data: (blocks[0] as (typeof blocks)[number]).data, shape }
+  return { data: cut(prepared, (blocks[0] as (typeof blocks)[number]).data), shape }
 }

@@ -2,11 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument, mismatch, TangentError } from '../errors.js'
+import { inBlocks } from '../forward/feeds.js'
 import type { Feed } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
 import { type KernelKind, TangentKernel } from '../kernel.js'
 import { formatBytes } from '../memory.js'
 import { quote } from '../onnx/index.js'
+import { cut, cutKernel } from './blocks.js'
 import { compute, type Prepared, prepare } from './derive.js'
 import type { WeightPath } from './path.js'
 
@@ -71,15 +73,20 @@ export async function kernels(
   }
   const x2 = inputs2 && (await secondFeed(prepared.core, inputs2, prepared))
   const { names, groups } = grouping(prepared.core, by)
-  const [n1, n2, o] = [prepared.x.samples, (x2 ?? prepared.x).samples, prepared.outputs.length]
+  const [n1, n2, o] = [prepared.samples, x2?.samples ?? prepared.samples, prepared.width]
   const shape = { full: [n1, o, n2, o], trace: [n1, n2], diagonal: [n1, n2, o] }[kind]
-  const length = shape.reduce((product, size) => product * size, 1)
+  const { block, x, outputs } = prepared
+  const side2 = x2 && block ? inBlocks(x2, block.size) : x2
+  // Of blocks only the whole kernel has all pairs of their samples.
+  const length = block
+    ? x.samples * outputs.length * (side2 ?? x).samples * outputs.length
+    : shape.reduce((product, size) => product * size, 1)
   const { blocks } = await compute(
     prepared,
-    path ? [...names.map(() => length), n1 * o] : names.map(() => length),
+    path ? [...names.map(() => length), x.samples * outputs.length] : names.map(() => length),
     (results) => ({
       kind: 'ntk',
-      kernel: kind,
+      kernel: block ? 'full' : kind,
       method,
       groups,
       results: results.slice(0, names.length).map(({ id }) => id),
@@ -89,18 +96,18 @@ export async function kernels(
       what: `${names.length > 1 ? `${names.length} kernels` : 'A kernel'} of shape (${shape.join(', ')})`,
       fits: () => fitting(prepared, kind, x2, names.length),
     },
-    { x2, path: path?.message },
+    { x2: side2, path: path?.message },
   )
   const change = blocks[names.length]
   const parts = new Map(
     names.map((name, g) => {
-      const { data } = blocks[g] as (typeof blocks)[number]
+      const data = cutKernel(prepared, (blocks[g] as (typeof blocks)[number]).data, kind, [n1, n2])
       checkFinite(data, kind, [n1, n2, o], x2 === undefined)
       if (options.mean) for (let e = 0; e < data.length; e += 1) data[e] = (data[e] as number) / o
       return [name, new TangentKernel(data, shape, kind, x2 === undefined)]
     }),
   )
-  return { kernels: parts, change: change && { data: change.data, shape: [n1, o] } }
+  return { kernels: parts, change: change && { data: cut(prepared, change.data), shape: [n1, o] } }
 }
 
 /**
@@ -130,9 +137,14 @@ function checkFinite(
   for (let j = 0; j < n2 && !symmetric; j += 1) look(0, j, `sample ${j} of x2`)
 }
 
-async function secondFeed(core: Core, inputs: Inputs, { x, options }: Prepared): Promise<Feed> {
+async function secondFeed(
+  core: Core,
+  inputs: Inputs,
+  { x, block, options }: Prepared,
+): Promise<Feed> {
   const x2 = await core.feed(inputs, 'x2', options)
-  x2.arrays.forEach((array, k) => {
+  const like2 = block ? inBlocks(x2, block.size) : x2
+  like2.arrays.forEach((array, k) => {
     const like = x.arrays[k]?.shape.slice(1).join(', ')
     if (array.shape.slice(1).join(', ') === like) return
     throw mismatch('x2', `samples of x's shape (${like})`, `(${array.shape.slice(1).join(', ')})`)

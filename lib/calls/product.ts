@@ -2,6 +2,7 @@ import { type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
+import { cut, filledUp } from './blocks.js'
 import { compute, type Prepared, prepare } from './derive.js'
 import { checkNumbers } from './vjp.js'
 
@@ -23,7 +24,7 @@ export async function productOf(
   vectors: NdArray,
   keep?: number,
 ): Promise<NdArray<Float32Array>> {
-  const [samples, outputs] = [prepared.x.samples, prepared.outputs.length]
+  const { samples, width: outputs } = prepared
   const { data, shape } = toFloat32(vectors, 'v')
   const [rows, width, columns = 1] = shape
   const rank = shape.length === 2 || shape.length === 3
@@ -35,12 +36,14 @@ export async function productOf(
     )
   }
   checkNumbers(data, 'v')
+  const filled = filledUp(prepared, data, columns)
   const { blocks } = await compute(
     prepared,
-    [data.length],
-    ([result]) => ({ kind: 'product', vectors: data, columns, result: result?.id ?? -1 }),
+    [filled.length],
+    ([result]) => ({ kind: 'product', vectors: filled, columns, result: result?.id ?? -1 }),
     { what: `A product of ${columns} columns`, fits: () => 'fewer columns at a time would fit' },
     { keep },
   )
-  return { data: (blocks[0] as (typeof blocks)[number]).data, shape: [...shape] }
+  const { data: product } = blocks[0] as (typeof blocks)[number]
+  return { data: cut(prepared, product, columns), shape: [...shape] }
 }

@@ -2,6 +2,7 @@ import { type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument, mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
+import { filledUp } from './blocks.js'
 import { prepare } from './derive.js'
 import { gradient } from './gradient.js'
 import type { ParameterArrays } from './jacobian.js'
@@ -13,13 +14,14 @@ export async function vjp(
   options: DerivativeOptions,
 ): Promise<ParameterArrays> {
   const prepared = await prepare(core, inputs, options)
-  const [samples, outputs] = [prepared.x.samples, prepared.outputs.length]
+  const { samples, width: outputs } = prepared
   const { data, shape } = toFloat32(cotangents, 'cotangents')
   if (shape.length !== 2 || shape[0] !== samples || shape[1] !== outputs) {
     throw mismatch('cotangents', `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
   }
   checkNumbers(data, 'cotangents')
-  return gradient(prepared, (results) => ({ kind: 'vjp', cotangents: data, columns: 1, results }))
+  const all = filledUp(prepared, data)
+  return gradient(prepared, (results) => ({ kind: 'vjp', cotangents: all, columns: 1, results }))
 }
 
 export function checkNumbers(data: Float32Array, name: string): void {

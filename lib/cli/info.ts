@@ -54,6 +54,7 @@ interface Place {
   batchAxis: number | null
   shared: boolean
   by: BatchAxis['by'] | null
+  block: number | null
 }
 
 interface LayerInfo {
@@ -83,8 +84,8 @@ function describe(
   const value = (of: 'input' | 'output') => {
     return ({ name, type, typeName, shape }: ValueInfo) => {
       const known = axes.find((one) => one.kind === of && one.name === name)
-      const { axis = null, shared = false, by = null } = known ?? {}
-      return { name, of, type: type ?? typeName, shape, batchAxis: axis, shared, by }
+      const { axis = null, shared = false, by = null, block = null } = known ?? {}
+      return { name, of, type: type ?? typeName, shape, batchAxis: axis, shared, by, block }
     }
   }
   return {
@@ -161,7 +162,9 @@ function inWords(info: ReturnType<typeof describe>): string[] {
 }
 
 /** Where a value holds its samples; nothing where that is as it mostly is, or not known. */
-function placeInWords({ of, batchAxis, shared, by }: Place): string {
+function placeInWords({ of, batchAxis, shared, by, block }: Place): string {
+  if (block !== null)
+    return `  samples along axis ${batchAxis}, ${block} at once: the file takes no other number`
   if (by === null || (batchAxis === 0 && by !== 'trying' && by !== 'guess')) return ''
   const how = { trying: ', found by trying', guess: ', a guess until it runs' }[by as string] ?? ''
   if (shared) return `  the same for all samples${how}`

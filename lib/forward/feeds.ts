@@ -1,4 +1,5 @@
-// Batches made from others, for probes.
+// Batches made from others: for probes, and blocks of a fixed size.
+import { firstAxisTo } from '../arrays/axes.js'
 import type { Feed, FeedArray } from './protocol.js'
 
 type Data = FeedArray['data']
@@ -41,6 +42,29 @@ export function disturbed(x: Feed): Feed {
     return { ...array, data }
   })
   return { ...x, arrays }
+}
+
+/**
+ * Blocks of `size` samples as the file takes them, each of which is one sample then; the last is
+ * filled up with its last sample.
+ */
+export function inBlocks(x: Feed, size: number): Feed {
+  const samples = Math.ceil(x.samples / size)
+  const rows = Array.from({ length: samples * size }, (_, row) => Math.min(row, x.samples - 1))
+  const filled = stack(x, rows)
+  const arrays = filled.arrays.map((array): FeedArray => {
+    const { axis, shape, data } = array
+    const [, ...rest] = shape
+    const length = data.length / samples
+    if (axis) {
+      for (let start = 0; start < data.length; start += length) {
+        const block = data.slice(start, start + length)
+        data.set(firstAxisTo(block, [size, ...rest], axis) as never, start)
+      }
+    }
+    return { ...array, data, shape: [samples, ...rest.toSpliced(axis ?? 0, 0, size)], axis: null }
+  })
+  return { ...filled, samples, arrays }
 }
 
 /** What tells feeds apart whose values have other shapes: the sizes of a sample, what is shared. */

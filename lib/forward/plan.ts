@@ -64,6 +64,11 @@ export class Plan {
     this.#message = message
   }
 
+  /** Name of the value that is differentiated. */
+  get output(): string {
+    return this.#nameOf(this.#message.output)
+  }
+
   /** Probes the network once per shape of a sample. */
   async layout(x: Feed, weights: Weights, threads: number, batch: number): Promise<Layout> {
     const key = `${batch} ${kindOfFeed(x)}`

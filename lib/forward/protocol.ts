@@ -171,12 +171,23 @@ export interface TryResult {
   axis: number | null
   /** Whether samples of a batch were seen not to meet. */
   apart: boolean
+  /** Samples that the file takes at once, where it runs in blocks of so many only. */
+  block?: number
 }
 export interface DescribeResult {
   /** Flat outputs per sample. */
   outputs: number
   /** 1 where samples have to be run one by one, else 0. */
   batch: number
+  /** Where the file fixes a batch that cannot be made free: the output's shape for a block. */
+  block?: FixedBlock
+}
+
+/** Samples that the file takes at once, and where its output has them. */
+export interface FixedBlock {
+  size: number
+  axis: number
+  dims: readonly number[]
 }
 
 export type FromWorker =

@@ -1,5 +1,6 @@
 // Inputs that a file's names and sizes leave in doubt: which reading of them does it run under?
 import { stack } from './feeds.js'
+import { axisOfBlock } from './fixed.js'
 import { outputOfPairs } from './independence.js'
 import type { Weights } from './plan.js'
 import type { Feed, Request, TryResult } from './protocol.js'
@@ -7,7 +8,8 @@ import type { Sessions } from './sessions.js'
 
 /**
  * The first reading under which the output grows along one axis and the samples of a batch do not
- * meet, then one that runs sample by sample, then one that runs at all.
+ * meet, then one that runs in blocks of the size that the file fixes, one whose samples meet, one that
+ * runs sample by sample.
  */
 export async function tryReadings(
   sessions: Sessions,
@@ -32,6 +34,12 @@ export async function tryReadings(
     const { axis, meet } = pairs
     if (!meet) return { found, axis, apart: true }
     meeting ??= { found, axis, apart: false }
+  }
+  for (const [found, { x, batch }] of readings.entries()) {
+    if (batch < 2) continue
+    const fixed = axisOfBlock(sessions, output, x, batch, weights, threads)
+    const axis = await fixed.then((block) => block.axis).catch(() => undefined)
+    if (axis !== undefined) return { found, axis, apart: true, block: batch }
   }
   if (meeting) return meeting
   for (const [found, { x, batch }] of readings.entries()) {

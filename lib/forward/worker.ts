@@ -8,7 +8,8 @@ import type { NativeEngine, NativeJob } from '../native.js'
 import { digestsOf } from '../train/identity.js'
 import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
-import { kindOfFeed, repeated } from './feeds.js'
+import { inBlocks, kindOfFeed, repeated } from './feeds.js'
+import { axisOfBlock } from './fixed.js'
 import { samplesMeet } from './independence.js'
 import { Inference } from './inference.js'
 import { KeptFrames } from './kept.js'
@@ -19,6 +20,7 @@ import type {
   ComputeResult,
   DescribeResult,
   Feed,
+  FixedBlock,
   FromWorker,
   Request,
   RunResult,
@@ -45,6 +47,8 @@ let kept: KeptFrames | undefined
 const meeting = new Map<string, boolean>()
 /** The axis that holds an output's samples, by output and kind of feed. */
 const outputAxes = new Map<string, number>()
+/** Of files that take a fixed number of samples only, by output and kind of feed. */
+const fixedBlocks = new Map<string, FixedBlock>()
 /** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
 const runBlock = 64
 
@@ -186,12 +190,13 @@ function planOf(key: string): Plan {
 }
 
 /**
- * Files that call the batch free may still hold nodes made for one sample; not so one whose batch
- * was several.
+ * Files that call the batch free may still hold nodes made for one sample; one whose batch was several
+ * may take that many only.
  */
 async function orOneByOne<T>(
-  request: { x: Feed; batch: number },
+  request: Request & { type: 'run' | 'describe' },
   work: (batch: number) => Promise<T>,
+  inBlock: (block: FixedBlock) => Promise<T>,
 ): Promise<T> {
   const { batch } = request
   try {
@@ -199,28 +204,57 @@ async function orOneByOne<T>(
   } catch (error) {
     const { code = '' } = error as { code?: string }
     if (batch === 1 || !['FAILED', 'BAD_INPUT', 'BAD_FILE'].includes(code)) throw error
-    if (batch > 1) {
-      throw new TangentError(
-        'UNSUPPORTED',
-        `Expected a network with a free batch dimension but the file fixes a batch of ${batch}, and not only in its inputs; export the network with a dynamic batch dimension (${(error as Error).message})`,
-      )
-    }
-    return work(1).catch(() => {
-      throw error
+    const other = batch > 1 ? fixedBlock(request, batch).then(inBlock) : work(1)
+    return other.catch((second: { code?: string }) => {
+      throw second.code === 'UNSUPPORTED' ? second : error
     })
   }
 }
 
+async function fixedBlock(
+  request: Request & { type: 'run' | 'describe' },
+  size: number,
+): Promise<FixedBlock> {
+  const { x, threads, network } = request
+  const output = request.type === 'run' ? request.output : planOf(request.plan).output
+  const key = `${output} ${kindOfFeed(x)}`
+  let block = fixedBlocks.get(key)
+  if (!block) {
+    block = { size, ...(await axisOfBlock(sessions, output, x, size, weightsOf(network), threads)) }
+    fixedBlocks.set(key, block)
+  }
+  return block
+}
+
 function run(request: Request & { type: 'run' }): Promise<RunResult> {
-  return orOneByOne(request, async (batch) => {
-    if (batch > 1 && (await doMeet(request))) {
-      throw new TangentError(
-        'UNSUPPORTED',
-        `Expected a network that treats each sample by itself but samples meet in a batch, which the file fixes at ${batch}; export the network with a dynamic batch dimension`,
-      )
+  return orOneByOne(
+    request,
+    async (batch) => {
+      if (batch > 1 && (await doMeet(request))) {
+        throw new TangentError(
+          'UNSUPPORTED',
+          `Expected a network that treats each sample by itself but samples meet in a batch, which the file fixes at ${batch}; export the network with a dynamic batch dimension`,
+        )
+      }
+      return runBlocks(request, batch === 1 ? 1 : await blockFor(request))
+    },
+    inFixedBlocks,
+  )
+
+  /** The last block was filled up: what comes of that goes. */
+  async function inFixedBlocks({ size, axis, dims }: FixedBlock): Promise<RunResult> {
+    const x = inBlocks(request.x, size)
+    const { data } = await runBlocks({ ...request, x }, 1)
+    const { samples } = request.x
+    const outputs = data.length / x.samples / size
+    const sorted = data.slice()
+    const length = size * outputs
+    for (let start = 0; start < data.length; start += length) {
+      const part = data.slice(start, start + length)
+      sorted.set((axis > 0 ? axisToFirst(part, dims, axis) : part) as never, start)
     }
-    return runBlocks(request, batch === 1 ? 1 : await blockFor(request))
-  })
+    return { data: sorted.slice(0, samples * outputs), shape: [samples, outputs] }
+  }
 }
 
 /** Samples of one run; all, where they meet and mean something together only. */
@@ -293,10 +327,16 @@ async function outputAxis(
 
 function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {
   const { x, plan, threads, network } = request
-  return orOneByOne(request, async (batch) => {
-    const { outputs } = await planOf(plan).layout(x, weightsOf(network), threads, batch)
-    return { outputs, batch }
-  })
+  const outputsOf = async (feed: Feed, batch: number) =>
+    (await planOf(plan).layout(feed, weightsOf(network), threads, batch)).outputs
+  return orOneByOne(
+    request,
+    async (batch) => ({ outputs: await outputsOf(x, batch), batch }),
+    async (block) => {
+      const outputs = await outputsOf(inBlocks(x, block.size), 1)
+      return { outputs: outputs / block.size, batch: 1, block }
+    },
+  )
 }
 
 async function compute(request: Request & { type: 'compute' }): Promise<ComputeResult> {

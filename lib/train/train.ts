@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { NdArray } from '../arrays/index.js'
 import { makeFolder, writeSafetensors } from '../arrays/index.js'
+import { checkSeparable } from '../calls/blocks.js'
 import { prepare } from '../calls/derive.js'
 import { type Core, cores, type DerivativeOptions } from '../core.js'
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
@@ -239,6 +240,7 @@ async function setupOf(
   const { threads, memory, signal } = options
   const prepared = await prepare(core, data.x, { threads, memory, signal })
   const { x, allOutputs } = prepared
+  checkSeparable(prepared, 'to train')
   if (prepared.batch === 1) {
     throw badArgument('network', 'a network with a free batch dimension', 'one of a batch of 1')
   }
