@@ -30,6 +30,8 @@ export interface Session {
   say(...lines: string[]): void
   /** The command's result for programs: printed with `--json`, once. */
   result(value: unknown): void
+  /** What was asked has a negative answer: exit code 1. */
+  fail(): void
 }
 
 /** One command: its words, its options, what it does. */

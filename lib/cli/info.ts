@@ -29,6 +29,7 @@ export const infoCommand: CommandDefinition = {
       const values = options.values ? await network.values() : undefined
       session.result(values ? { ...description, values } : description)
       session.say(...inWords(description), ...(values ? valuesInWords(values) : []))
+      if (!description.supported) session.fail()
     })
   },
 }

@@ -26,6 +26,7 @@ async function main(args: string[]): Promise<number> {
   // A second Ctrl-C ends the process at once.
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort())
   let options: CommonOptions = {}
+  let failed = false
   const start = (given: CommonOptions): Session => {
     options = given
     const { out } = given as { out?: string }
@@ -44,6 +45,9 @@ async function main(args: string[]): Promise<number> {
         if (taken) console.error(lines.join('\n'))
         else console.log(lines.join('\n'))
       },
+      fail: () => {
+        failed = true
+      },
       result: (value) => {
         if (given.json) console.log(JSON.stringify(value))
       },
@@ -59,7 +63,7 @@ async function main(args: string[]): Promise<number> {
   try {
     checkOptionNames(program, args)
     await program.parseAsync(args, { from: 'user' })
-    return 0
+    return failed ? 1 : 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     if (interrupt.signal.aborted) {

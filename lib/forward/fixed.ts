@@ -30,13 +30,20 @@ export async function axisOfBlock(
     return { data: Array.from(data, Number), dims }
   }
   const all = repeated(x, size)
-  const others = Array.from({ length: size - 1 }, (_, k) => k)
   const { data, dims } = await run(all)
-  // Disturbed, indices may be out of range: then nothing is learned.
-  const last = stack(all, others, disturbed(stack(all, [size - 1])))
-  const changed = await run(last).catch(() => ({ data, dims }))
+  const places = [0, size - 1]
+  const changes: { place: number; data: number[] }[] = []
+  for (const place of places) {
+    const rows = Array.from({ length: size }, (_, k) => k)
+    const changed = stack(all, rows, disturbed(stack(all, [place])))
+    const order = rows.map((k) => (k === place ? size : k))
+    // Disturbed, indices may be out of range: then nothing is learned.
+    const other = await run(stack(changed, order)).catch(() => ({ data }))
+    changes.push({ place, data: other.data })
+  }
   const axis = dims.findIndex(
-    (length, k) => length === size && onlyLast(data, changed.data, dims, k),
+    (length, k) =>
+      length === size && changes.every((other) => onlyAt(other.place, data, other.data, dims, k)),
   )
   if (axis >= 0) return { axis, dims }
   throw new TangentError(
@@ -45,8 +52,9 @@ export async function axisOfBlock(
   )
 }
 
-/** Do two arrays differ at the last place of an axis alone? */
-function onlyLast(
+/** Do two arrays differ at one place of an axis alone? */
+function onlyAt(
+  place: number,
   a: readonly number[],
   b: readonly number[],
   dims: readonly number[],
@@ -57,7 +65,7 @@ function onlyLast(
   const largest = a.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   return a.every(
     (value, e) =>
-      Math.floor(e / inner) % size === size - 1 ||
+      Math.floor(e / inner) % size === place ||
       Object.is(value, b[e]) ||
       Math.abs(value - (b[e] as number)) <= tolerance * largest,
   )

@@ -168,7 +168,8 @@ test.serial('info tells all there is, of unsupported networks too', async (t) =>
     }),
   )
   const refused = await cli('info', odd)
-  t.is(refused.code, 0, refused.stderr)
+  t.is(refused.code, 1, refused.stderr)
+  t.is(refused.stderr, '')
   t.regex(refused.stdout, /Not supported \(2 nodes\)/)
   t.regex(refused.stdout, /\?\[31mred/)
   t.false(refused.stdout.includes('\u001b'))

@@ -3,7 +3,14 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { type Inputs, type LoadOptions, type NdArray, Network } from '../../lib/index.js'
+import {
+  averageKernel,
+  fitAdaptive,
+  type Inputs,
+  type LoadOptions,
+  type NdArray,
+  Network,
+} from '../../lib/index.js'
 import { relativeError } from '../support/reference.js'
 
 interface Numbers {
@@ -75,6 +82,116 @@ for (const name of Object.keys(references)) {
   })
 }
 
+/** J of all parameters as one (N·O, P) matrix: checked above against the references. */
+async function matrixOf(network: Network, x: Inputs, options = {}) {
+  const jacobian = await network.jacobian(x, options)
+  const [first] = [...jacobian.values()] as [NdArray]
+  const rows = (first.shape[0] as number) * (first.shape[1] as number)
+  const wide = [...jacobian].map(([name, { data }]) => ({ name, data, count: data.length / rows }))
+  return { rows, shape: first.shape.slice(0, 2), parts: wide }
+}
+
+const conventions = Object.keys(references)
+
+for (const name of conventions) {
+  test(`${name}: products, directions, features, some outputs`, async (t) => {
+    const network = await open(t, name)
+    const x = inputsOf(name)
+    const { rows, shape, parts } = await matrixOf(network, x)
+    const [n, o] = shape as [number, number]
+    const u = Float32Array.from({ length: rows }, (_, r) => Math.cos(r))
+    const direction = new Map(
+      parts.map(({ name: own, count }) => [
+        own,
+        {
+          data: Float32Array.from({ length: count }, (_, k) => Math.sin(3 * k + 1)),
+          shape: [...(network.parameters.find((one) => one.name === own)?.shape ?? [])],
+        },
+      ]),
+    )
+    const along = new Float64Array(rows)
+    const back = new Map<string, Float64Array>()
+    for (const { name: own, data, count } of parts) {
+      const sum = new Float64Array(count)
+      const step = direction.get(own) as NdArray
+      for (let r = 0; r < rows; r += 1) {
+        for (let k = 0; k < count; k += 1) {
+          const value = data[r * count + k] as number
+          sum[k] = (sum[k] as number) + value * (u[r] as number)
+          along[r] = (along[r] as number) + value * Number(step.data[k])
+        }
+      }
+      back.set(own, sum)
+    }
+    const close = (found: NdArray, data: Float64Array, what: string, most = 1e-5) =>
+      t.true(
+        relativeError({ ...found, shape: [data.length] }, { data, shape: [data.length] }) < most,
+        what,
+      )
+    close(await network.jvp(x, direction), along, 'jvp')
+    const cotangents = { data: u, shape: [n, o] }
+    for (const [own, value] of await network.vjp(x, cotangents)) {
+      close(value, back.get(own) as Float64Array, `vjp of ${own}`)
+    }
+    const image = new Float64Array(rows)
+    const normal = new Map(parts.map(({ name: own, count }) => [own, new Float64Array(count)]))
+    for (const { name: own, data, count } of parts) {
+      for (let r = 0; r < rows; r += 1) {
+        for (let k = 0; k < count; k += 1) {
+          const value = data[r * count + k] as number
+          image[r] = (image[r] as number) + value * ((back.get(own) as Float64Array)[k] as number)
+          const sum = normal.get(own) as Float64Array
+          sum[k] = (sum[k] as number) + value * (along[r] as number)
+        }
+      }
+    }
+    close(await network.ntkProduct(x, cotangents), image, 'ntkProduct')
+    for (const [own, value] of await network.normalProduct(x, direction)) {
+      close(value, normal.get(own) as Float64Array, `normalProduct of ${own}`)
+    }
+    const operator = await network.kernelOperator(x)
+    t.deepEqual([operator.samples, operator.outputs], [n, o])
+    const product = await operator.product(Float64Array.from(u))
+    close({ data: product, shape: [rows] }, image, 'kernelOperator')
+    const linear = await network.linearize().predict(x, direction)
+    const output = of(name).output.data
+    close(
+      linear,
+      along.map((value, r) => value + (output[r] as number)),
+      'linearize',
+    )
+
+    const kernel = of(name).kernel.data
+    const trace = Float64Array.from({ length: n * n }, (_, e) => {
+      const [i, j] = [Math.floor(e / n), e % n]
+      let sum = 0
+      for (let p = 0; p < o; p += 1) sum += kernel[((i * o + p) * n + j) * o + p] as number
+      return sum
+    })
+    close(await network.ntk(x, { kernel: 'trace' }), trace, 'trace')
+    const picked = [o - 1]
+    const diagonal = Float64Array.from({ length: n * n }, (_, e) => {
+      const [i, j] = [Math.floor(e / n), e % n]
+      return kernel[((i * o + o - 1) * n + j) * o + o - 1] as number
+    })
+    close(await network.ntk(x, x, { kernel: 'diagonal', outputs: picked }), diagonal, 'diagonal')
+    const features = await network.features(x)
+    t.deepEqual([...features.keys()].sort(), parts.map(({ name: own }) => own).sort())
+    const { kernel: averaged } = await averageKernel(network, network, x, { points: 2 })
+    close(averaged, Float64Array.from(kernel), 'averageKernel')
+    const y = { data: Float32Array.from(output, (value) => value + 1), shape: [n, o] }
+    // Kernel ridge: with p = Kα and (K + λI)α = r, K(r − p) = λp.
+    const ridge = 0.5
+    const model = await fitAdaptive(network, x, y, { ridge, structure: 'fixed' })
+    const predicted = await model.predict(network, x)
+    const p = Float64Array.from(predicted.data, (value, r) => value - (output[r] as number))
+    const rest = Float64Array.from({ length: rows }, (_, r) =>
+      p.reduce((sum, value, k) => sum + (kernel[r * rows + k] as number) * (1 - value), 0),
+    )
+    close({ data: p.map((value) => value * ridge), shape: [rows] }, rest, 'fit', 1e-4)
+  })
+}
+
 test('what the file does not tell can be said', async (t) => {
   const time = await open(t, 'time_first', { batchAxis: { x: 1, y: 1 } })
   await agrees(t, time, 'time_first', inputsOf('time_first'))
@@ -120,4 +237,40 @@ test('what is shared is one value for x and x2', async (t) => {
   // Another value is another kernel, of the same network object.
   const half = await network.run({ ...x, sr: 8000 })
   t.true(relativeError(half, exact(of('speech_named').output)) > 1e-3)
+})
+
+test('batchAxes tells where samples lie', async (t) => {
+  const told = async (name: string, options: LoadOptions = {}) => {
+    const network = await open(t, name, options)
+    const axes = await network.batchAxes()
+    return axes.map(({ name: own, axis, shared, by }) => `${own} ${shared ? 'shared' : axis} ${by}`)
+  }
+  t.deepEqual(await told('speech'), [
+    'input 0 trying',
+    'state 1 trying',
+    'sr shared sizes',
+    'output 0 trying',
+    'stateN 1 trying',
+  ])
+  t.deepEqual(await told('speech_named'), [
+    'input 0 names',
+    'state 1 names',
+    'sr shared sizes',
+    'output 0 names',
+    'stateN 1 names',
+  ])
+  t.deepEqual(await told('time_first'), ['x 1 trying', 'y 1 trying'])
+  t.deepEqual(await told('reading'), ['image 0 names', 'characters 1 trying'])
+  t.deepEqual((await told('alone'))[0], 'frames null trying')
+  t.deepEqual((await told('alone_fixed'))[0], 'frames null trying')
+  t.deepEqual(await told('time_first', { batchAxis: { x: 1 } }), ['x 1 said', 'y 1 trying'])
+  t.deepEqual((await told('scales_free', { shared: ['scales'] }))[1], 'scales shared said')
+  const blocks = await open(t, 'blocks')
+  t.deepEqual(
+    (await blocks.batchAxes()).map(({ axis, block }) => [axis, block]),
+    [
+      [0, 2],
+      [0, 2],
+    ],
+  )
 })
