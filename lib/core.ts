@@ -139,6 +139,8 @@ export class Core {
     const known = this.#ways.get(way)
     if (known) return known
     const form = architecture.form(way, model)
+    // Its inputs are these.
+    form.places ??= architecture.places
     const own = form.fed.filter(({ name }) => !this.weights.has(name))
     const weights = new Map([...this.weights, ...(await ownWeights(model, own))])
     const elsewhere = new Set(architecture.parameters.flatMap(({ name, label }) => [name, label]))
