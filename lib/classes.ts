@@ -81,6 +81,11 @@ function some(values: readonly number[]): string {
  */
 export function classIndices(values: readonly number[], outputs: number, name: string): Int32Array {
   const bad = values.find((label) => !Number.isInteger(label) || label < 0 || label >= outputs)
-  if (bad !== undefined) throw badArgument(name, `classes from 0 to ${outputs - 1}`, bad)
-  return Int32Array.from(values)
+  if (bad === undefined) return Int32Array.from(values)
+  const { code, message } = badArgument(name, `classes from 0 to ${outputs - 1}`, bad)
+  const advice =
+    outputs === 1
+      ? "two classes of one output are for loss 'squared'"
+      : 'take a network with an output for each class, and number the classes from 0'
+  throw new TangentError(code, `${message}; ${advice}`)
 }

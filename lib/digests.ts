@@ -17,11 +17,13 @@ export interface NamedArray {
 export function digestOf(arrays: readonly NamedArray[]): string {
   const hash = createHash('sha256')
   for (const { name, shape, data } of arrays) {
-    hash.update(JSON.stringify([name, shape]))
+    hash.update(headOf(name, shape))
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
   }
   return hash.digest('hex')
 }
+
+const headOf = (name: string, shape: readonly number[]) => JSON.stringify([name, shape])
 
 /** What a network is, whatever file it lies in. */
 export interface NetworkDigests {
@@ -66,10 +68,10 @@ async function weightsOf({ architecture, weights }: Core): Promise<string> {
     const own = shape && weights.get(name)
     const tensor = stored.get(name)
     if (own) {
-      hash.update(JSON.stringify([name, shape]))
+      hash.update(headOf(name, shape))
       await feed(hash, new Uint8Array(own.buffer, own.byteOffset, own.byteLength))
     } else if (tensor) {
-      hash.update(JSON.stringify([name, tensor.dims.map(Number)]))
+      hash.update(headOf(name, tensor.dims.map(Number)))
       // Texts have no numbers; they are hashed as they are stored.
       const array = await initializerData(model, tensor).catch(() => undefined)
       await feed(hash, array ? toBytes(array) : toBinary(TensorProtoSchema, tensor))

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { readNpy, writeNpy } from '../lib/index.js'
+import { type NdArray, readNpy, writeNpy } from '../lib/index.js'
 import { load, samples } from './support/networks.js'
 import { floats, ints, model, Random } from './support/onnx.js'
 import { relativeError } from './support/reference.js'
@@ -120,6 +120,39 @@ test('features of a hidden layer: only what lies before them is a parameter', as
   await using other = await network.withParameters(new Map([['w2', new Float32Array(O * H)]]))
   const logits = await other.run(x, { output: 'logits' })
   t.deepEqual([...logits.data], Array(N * O).fill(0))
+})
+
+test('a value whose samples are not along its first axis', async (t) => {
+  const T = 4
+  const w = new Random(6).normals(D)
+  const bytes = model({
+    nodes: [
+      { op: 'Transpose', inputs: ['x'], outputs: ['time'], attributes: { perm: [1, 0, 2] } },
+      { op: 'Mul', inputs: ['time', 'w'], outputs: ['scaled'] },
+      { op: 'Transpose', inputs: ['scaled'], outputs: ['y'], attributes: { perm: [1, 0, 2] } },
+    ],
+    initializers: { w: floats([D], w) },
+    inputs: [{ name: 'x', shape: ['N', T, D] }],
+    outputs: [{ name: 'y', shape: ['N', T, D] }],
+  })
+  const network = await load(t, bytes, { output: 'scaled' })
+  // As many samples as steps, so that sizes do not tell them apart.
+  for (const n of [T, 3]) {
+    const x = samples(new Random(7), [n, T, D])
+    const run = { data: x.data.map((value, e) => value * (w[e % D] as number)), shape: [n, T * D] }
+    t.true(relativeError(await network.run(x), run) < 1e-6)
+    const trace = Float64Array.from({ length: n * n }, (_, e) =>
+      inner(x.data, Math.floor(e / n), e % n, T * D),
+    )
+    const kernel = await network.ntk(x, { kernel: 'trace' })
+    t.true(relativeError(kernel, { data: trace, shape: [n, n] }) < 1e-5)
+    const jacobian = (await network.jacobian(x, { outputs: [D] })).get('w')
+    // Output D is the first number of the second step.
+    const row = Float64Array.from({ length: n * D }, (_, e) =>
+      e % D === 0 ? (x.data[Math.floor(e / D) * T * D + D] as number) : 0,
+    )
+    t.true(relativeError(jacobian as NdArray, { data: row, shape: [n, 1, D] }) < 1e-6)
+  }
 })
 
 test('values() lists what output may name, with what can be differentiated', async (t) => {
