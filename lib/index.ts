@@ -107,6 +107,7 @@ export {
   fitSequence,
   type SequenceFit,
 } from './solve/eigenvalues.js'
+export { KernelFactor } from './solve/factor.js'
 export {
   type BlockShape,
   type FeatureBlock,
@@ -120,6 +121,7 @@ export {
   type ProductSolveOptions,
   solveByProducts,
 } from './solve/gradients.js'
+export type { GramOptions } from './solve/gram.js'
 export {
   AdaptiveModel,
   type BlockSolution,
@@ -140,7 +142,13 @@ export {
 export { type Penalty, type PenaltyValues, penaltyOf } from './solve/penalty.js'
 export { fitByProducts, type ProductFitOptions } from './solve/products.js'
 export type { BlockOptions, Structure } from './solve/rules.js'
-export { KernelSpectrum, type RidgeErrors, type TrainingTime } from './solve/spectrum.js'
+export {
+  type ChosenRidge,
+  KernelSpectrum,
+  type RidgeErrors,
+  type RidgeOptions,
+  type TrainingTime,
+} from './solve/spectrum.js'
 export { loadModel, saveModel } from './solve/storage.js'
 export {
   type DensityEstimate,

@@ -24,8 +24,8 @@ const loose: AdaptiveOptions = { tolerance: 1e-6, stationarity: 1e-2, maxIterati
 /**
  * Fits the targets, their means taken off, with the network's tangent features as they are and with
  * adaptive ones, |z − 1|² on both sides of every layer, on at most `rows` rows of the Gram matrix.
- * Each is shown at the best of three ridges around the one of least generalised cross-validation
- * error of the fixed model; adapting the features makes them larger, so it gets larger ones.
+ * Each is shown at the best of three ridges around the one of least leave-one-out error, by
+ * sample, of the fixed model; adapting the features makes them larger, so it gets larger ones.
  * @returns the comparison, or why there is none; null where none was asked for
  */
 export async function compareAdaptive(
@@ -78,7 +78,10 @@ async function compare(
   const base = y.map((_, r) => means[r % outputs] as number)
   const r = y.map((value, row) => value - (base[row] as number))
   if (r.every((value) => value === 0)) return 'the target is the same for all of the samples used'
-  const spectrum = await KernelSpectrum.of(await features.kernel(features, { signal, threads }))
+  const spectrum = await KernelSpectrum.of(await features.kernel(features, { signal, threads }), {
+    outputs,
+    signal,
+  })
   if (!((spectrum.values[0] as number) > 0)) return 'the kernel of these samples is zero'
   const { ridge } = await spectrum.chooseRidge(r)
   const common = { signal, threads, memory }

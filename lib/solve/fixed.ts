@@ -1,14 +1,16 @@
+import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch, TangentError } from '../errors.js'
-import { native } from '../native.js'
 import { checkTargets, notNegative } from './checks.js'
-import { call, type SolveOptions, threadsOf } from './native-call.js'
-import { KernelSpectrum } from './spectrum.js'
+import { KernelFactor } from './factor.js'
+import { type GramOptions, gramOf } from './gram.js'
+import { type ChosenRidge, KernelSpectrum, type RidgeOptions } from './spectrum.js'
 
 /** Options of {@link solveKernel}. */
-export interface KernelSolveOptions extends SolveOptions {
+export interface KernelSolveOptions extends GramOptions, Pick<RidgeOptions, 'precision'> {
   /**
-   * λ ≥ 0 (default 1e-3), or the one of least generalised cross-validation (`gcv`) or leave-one-out
-   * (`loo`) error. 0 is the ridgeless limit.
+   * λ ≥ 0 (default 1e-3), or the one of least error when each sample is left out (`loo`), or of least
+   * generalised cross-validation error (`gcv`); see {@link KernelSpectrum.chooseRidge}. 0 is the
+   * ridgeless limit.
    */
   ridge?: number | 'gcv' | 'loo' | undefined
 }
@@ -31,38 +33,37 @@ export interface KernelSolution {
   rank?: number
   /** A lower estimate of the condition number of K + ridge·I. */
   condition: number
+  /** How the ridge was chosen, where it was. */
+  choice?: ChosenRidge
 }
 
 /**
  * Kernel ridge regression, α = (K + ridge·I)⁻¹ y: the fixed tangent-feature model on a kernel that
  * fits in memory. Classification is the same with one column of ±1 (or of one-hot minus its mean)
  * per class.
- * @param kernel (n, n)
+ * @param kernel (n, n) or (N, O, N, O)
  * @param y (n, columns)
+ * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric.
  */
 export async function solveKernel(
-  kernel: Float32Array | Float64Array,
+  kernel: Float32Array | Float64Array | NdArray,
   y: ArrayLike<number>,
   options: KernelSolveOptions = {},
 ): Promise<KernelSolution> {
-  const n = Math.round(Math.sqrt(kernel.length))
-  if (n < 1 || n * n !== kernel.length) {
-    throw mismatch('kernel', 'a square matrix', `${kernel.length} numbers`)
-  }
+  const { n } = gramOf(kernel, options)
   if (y.length === 0 || y.length % n !== 0) {
     throw mismatch('y', `a multiple of ${n} numbers`, `${y.length} numbers`)
   }
   const targets = checkTargets(y, y.length)
-  const columns = y.length / n
-  const { ridge = 1e-3, signal } = options
+  const { ridge = 1e-3, precision, signal } = options
   if (typeof ridge === 'number') {
     notNegative('options.ridge', ridge)
-    const { alpha, condition } = await call(signal, (control) =>
-      native.solveKernel(kernel, n, targets, columns, ridge, threadsOf(options), control),
-    )
+    const factor = await KernelFactor.try(kernel, ridge, options)
     // Beyond this the factorisation's last digits are noise: the eigenvalues say what is left.
-    if (alpha && !(ridge === 0 && condition * n > 2 ** 52)) {
+    if (factor && !(ridge === 0 && factor.condition * n > 2 ** 52)) {
+      const alpha = await factor.solve(targets)
       const fit = targets.map((value, i) => value - ridge * (alpha[i] as number))
+      const { condition } = factor
       return { alpha, fit, ridge, method: 'cholesky', status: 'solved', condition }
     }
     if (ridge > 0) {
@@ -76,8 +77,11 @@ export async function solveKernel(
     throw badArgument('options.ridge', "a number ≥ 0, 'gcv' or 'loo'", ridge)
   }
   const spectrum = await KernelSpectrum.of(kernel, options)
-  const chosen =
-    typeof ridge === 'number' ? ridge : (await spectrum.chooseRidge(targets, ridge)).ridge
+  const choice =
+    typeof ridge === 'number'
+      ? undefined
+      : await spectrum.chooseRidge(targets, { by: ridge, precision, signal })
+  const chosen = choice?.ridge ?? (ridge as number)
   const alpha = await spectrum.coefficients(targets, chosen)
   const fit = await spectrum.filter(
     spectrum.values.map((value, j) => {
@@ -97,5 +101,6 @@ export async function solveKernel(
     status: rank < n ? 'rank-deficient' : 'solved',
     rank,
     condition: least > 0 ? ((values[0] as number) + chosen) / least : Number.POSITIVE_INFINITY,
+    ...(choice && { choice }),
   }
 }

@@ -131,6 +131,24 @@ export interface NativeKrylovBasis {
   vectors(count: number): Promise<Float64Array>
 }
 
+/** K + ridge·I, factored (factor.h). */
+export interface NativeKernelFactor {
+  /** A lower estimate. */
+  readonly condition: number
+  readonly logDeterminant: number
+  /** (K + ridge·I)⁻¹ b for b (n, columns). */
+  solve(b: Float64Array, columns: number): Promise<Float64Array>
+  /** The inverse's diagonal blocks, (n / size, size, size). */
+  inverseBlocks(size: number, control?: BigInt64Array): Promise<Float64Array>
+  /** Residuals of each group of `size` rows without that group, (n, columns). */
+  leaveOut(
+    y: Float64Array,
+    columns: number,
+    size: number,
+    control?: BigInt64Array,
+  ): Promise<Float64Array>
+}
+
 export interface NativeSpectrum {
   /** Descending. */
   readonly values: Float64Array
@@ -138,10 +156,13 @@ export interface NativeSpectrum {
   vectors(): Float64Array
   /** V diag(weights) Vᵀ x for x (n, columns). */
   filter(weights: Float64Array, x: Float64Array, columns: number): Promise<Float64Array>
+  /** Leaving out groups of rows; see spectral.h. */
   errors(
     ridges: Float64Array,
     y: Float64Array,
     columns: number,
+    group: number,
+    control?: BigInt64Array,
   ): Promise<{ gcv: Float64Array; loo: Float64Array }>
 }
 
@@ -165,16 +186,14 @@ export interface NativeSolve {
       threads?: number
     },
   ) => NativeSolveFit
-  /** (K + ridge·I)⁻¹ y by Cholesky; alpha null when that matrix is not positive definite. */
-  solveKernel(
+  /** K + ridge·I by Cholesky; null when that matrix is not positive definite. */
+  factorKernel(
     kernel: Float32Array | Float64Array,
     n: number,
-    y: Float64Array,
-    columns: number,
     ridge: number,
     threads: number,
     control?: BigInt64Array,
-  ): Promise<{ alpha: Float64Array | null; condition: number }>
+  ): Promise<NativeKernelFactor | null>
   createSpectrum(kernel: Float32Array | Float64Array, n: number): Promise<NativeSpectrum>
   /** Over-parameterised gradient flow of every coordinate; see flow.h. */
   flow(

@@ -1,15 +1,49 @@
+import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import { type NativeSpectrum, native } from '../native.js'
 import { notNegative } from './checks.js'
-import { call, type SolveOptions } from './native-call.js'
+import { type GramOptions, gramOf } from './gram.js'
+import { call } from './native-call.js'
 
 /** Errors of kernel ridge regression at one ridge; see {@link KernelSpectrum.errors}. */
 export interface RidgeErrors {
   ridge: number
   /** (1/n)‖(I − H)y‖² / (1 − tr H/n)² (Golub, Heath & Wahba 1979). */
   gcv: number
-  /** (1/n) Σ_i (e_i / (1 − H_ii))²: the mean squared leave-one-out error, exactly. */
+  /**
+   * (1/n) Σ_J ‖y_J − f_{−J}(x_J)‖²: the mean squared leave-one-out error, exactly; J are all rows of
+   * a sample (`outputs` of them), which are left out together.
+   */
   loo: number
+}
+
+/** Options of {@link KernelSpectrum.chooseRidge}. */
+export interface RidgeOptions {
+  /** Leave-one-out by sample (`loo`, default), or generalised cross-validation. */
+  by?: 'loo' | 'gcv' | undefined
+  /**
+   * The relative precision of the features that the kernel was made of (default 2⁻²³, float32; 2⁻⁵²
+   * for kernels computed in double throughout). No ridge below this times the trace is considered.
+   */
+  precision?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** What {@link KernelSpectrum.chooseRidge} found. */
+export interface ChosenRidge extends RidgeErrors {
+  /** The end of the grid where the error is least, if it is not inside. */
+  end: 'least' | 'largest' | null
+  /** What that means, and what to try. */
+  advice: string
+}
+
+const ends = {
+  least:
+    'The error falls down to the least ridge that the precision of the kernel allows: the targets are ' +
+    'fitted nearly exactly. If the kernel is more precise, say so with options.precision.',
+  largest:
+    'The error falls up to the largest ridge: these features predict nothing of the targets. Subtract ' +
+    'their means, or try other features.',
 }
 
 /** How training is scaled in time; see {@link KernelSpectrum.trained}. */
@@ -35,30 +69,31 @@ export interface TrainingTime {
 export class KernelSpectrum {
   /** Rows of the kernel. */
   readonly n: number
+  /** Rows of one sample. */
+  readonly outputs: number
   /** Eigenvalues, descending. */
   readonly values: Float64Array
   readonly #native: NativeSpectrum
 
-  private constructor(n: number, spectrum: NativeSpectrum) {
+  private constructor(n: number, outputs: number, spectrum: NativeSpectrum) {
     this.n = n
+    this.outputs = outputs
     this.values = spectrum.values
     this.#native = spectrum
   }
 
   /**
    * By LAPACK in double, off the JS thread.
-   * @param kernel (n, n), symmetric positive semidefinite
+   * @param kernel (n, n) or (N, O, N, O), symmetric positive semidefinite
+   * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric.
    */
   static async of(
-    kernel: Float32Array | Float64Array,
-    options: SolveOptions = {},
+    kernel: Float32Array | Float64Array | NdArray,
+    options: GramOptions = {},
   ): Promise<KernelSpectrum> {
-    const n = Math.round(Math.sqrt(kernel.length))
-    if (n < 1 || n * n !== kernel.length) {
-      throw mismatch('kernel', 'a square matrix', `${kernel.length} numbers`)
-    }
-    const spectrum = await call(options.signal, () => native.createSpectrum(kernel, n))
-    return new KernelSpectrum(n, spectrum)
+    const { data, n, outputs } = gramOf(kernel, options)
+    const spectrum = await call(options.signal, () => native.createSpectrum(data, n))
+    return new KernelSpectrum(n, outputs, spectrum)
   }
 
   /** Eigenvalues that are not zero but for rounding. */
@@ -82,40 +117,74 @@ export class KernelSpectrum {
     return this.filter(weights, y)
   }
 
-  /** Generalised cross-validation and leave-one-out errors at every ridge > 0, O(n²) each. */
-  async errors(y: ArrayLike<number>, ridges: readonly number[]): Promise<RidgeErrors[]> {
+  /**
+   * Generalised cross-validation and leave-one-out errors at every ridge > 0, O(n²·outputs) each.
+   * @param y (n, columns)
+   */
+  async errors(
+    y: ArrayLike<number>,
+    ridges: readonly number[],
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<RidgeErrors[]> {
     for (const ridge of ridges) {
       if (!(ridge > 0 && Number.isFinite(ridge))) {
         throw badArgument('ridges', 'ridges above 0', ridge)
       }
     }
-    const { gcv, loo } = await call(undefined, () =>
-      this.#native.errors(Float64Array.from(ridges), Float64Array.from(y), this.#columns(y)),
+    const { gcv, loo } = await call(options.signal, (control) =>
+      this.#native.errors(
+        Float64Array.from(ridges),
+        Float64Array.from(y),
+        this.#columns(y),
+        this.outputs,
+        control,
+      ),
     )
     return ridges.map((ridge, i) => ({ ridge, gcv: gcv[i] as number, loo: loo[i] as number }))
   }
 
   /**
-   * The ridge with the least error, on a grid of 41 over twelve orders of magnitude below the
-   * largest eigenvalue, refined twice between its neighbours.
+   * The ridge with the least error, by leave-one-out of samples unless told otherwise, on a grid of 41
+   * from the kernel's own precision to ten times the largest eigenvalue, refined twice between its
+   * neighbours.
+   *
+   * Features of relative precision u give entries that are off by up to u·√(K_ii K_jj), so a kernel
+   * that is off by up to u·tr K: below that a ridge fits rounding. Generalised cross-validation is
+   * known to fall towards zero ridge on small sets, and counts a sample's outputs as independent.
+   * @param y (n, columns)
+   * @example
+   * const spectrum = await KernelSpectrum.of(await network.ntk(x))
+   * const { ridge, loo, advice } = await spectrum.chooseRidge(residual)
    */
-  async chooseRidge(y: ArrayLike<number>, by: 'gcv' | 'loo' = 'gcv'): Promise<RidgeErrors> {
-    const top = Math.max(this.values[0] as number, Number.MIN_VALUE)
-    let low = Math.log10(top) - 12
-    let high = Math.log10(top) + 1
+  async chooseRidge(y: ArrayLike<number>, options: RidgeOptions = {}): Promise<ChosenRidge> {
+    const { by = 'loo', precision = 2 ** -23, signal } = options
+    if (by !== 'loo' && by !== 'gcv') throw badArgument('options.by', "'loo' or 'gcv'", by)
+    if (!(precision > 0 && precision < 1)) {
+      throw badArgument('options.precision', 'a number between 0 and 1', precision)
+    }
+    const trace = this.values.reduce((sum, value) => sum + Math.max(value, 0), 0)
+    const least = Math.max(precision * trace, Number.MIN_VALUE * 2 ** 52)
+    const most = Math.max(10 * (this.values[0] as number), 10 * least)
+    let [low, high] = [Math.log(least), Math.log(most)]
     let best: RidgeErrors | undefined
+    let end: ChosenRidge['end'] = null
     for (let round = 0; round < 3; round++) {
       const count = round === 0 ? 41 : 21
       const step = (high - low) / (count - 1)
-      const grid = Array.from({ length: count }, (_, i) => 10 ** (low + i * step))
-      for (const error of await this.errors(y, grid)) {
-        if (best === undefined || error[by] < best[by]) best = error
+      const grid = Array.from({ length: count }, (_, i) => Math.exp(low + i * step))
+      for (const [i, error] of (await this.errors(y, grid, { signal })).entries()) {
+        if (best !== undefined && !(error[by] < best[by])) continue
+        best = error
+        const first = i === 0 && low === Math.log(least)
+        const last = i === count - 1 && high === Math.log(most)
+        end = first ? 'least' : last ? 'largest' : null
       }
-      const centre = Math.log10((best as RidgeErrors).ridge)
-      low = centre - step
-      high = centre + step
+      const centre = Math.log((best as RidgeErrors).ridge)
+      low = Math.max(centre - step, Math.log(least))
+      high = Math.min(centre + step, Math.log(most))
     }
-    return best as RidgeErrors
+    const advice = end === null ? 'Nothing: the least error is inside of the grid.' : ends[end]
+    return { ...(best as RidgeErrors), end, advice }
   }
 
   /**

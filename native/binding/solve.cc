@@ -14,6 +14,20 @@ std::vector<double> to_doubles(const Napi::Value& value, const char* what) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+std::vector<double> to_matrix(const Napi::Value& value, int64_t n) {
+  const int64_t count = checked_mul(n, n);
+  if (value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array) {
+    std::vector<double> x = to_doubles(value, "kernel");
+    if (static_cast<int64_t>(x.size()) != count)
+      throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) +
+                                      " numbers for kernel but received " +
+                                      std::to_string(x.size()));
+    return x;
+  }
+  const float* from = float_data(value, count, "kernel");
+  return {from, from + count};
+}
+
 Napi::Float64Array from_doubles(Napi::Env env, const double* values, size_t count) {
   Napi::Float64Array array = Napi::Float64Array::New(env, count);
   std::copy(values, values + count, array.Data());
@@ -105,6 +119,7 @@ void export_solve(Napi::Env env, Napi::Object exports) {
   export_solve_penalty(env, exports);
   export_solve_features(env, exports);
   export_solve_fit(env, exports);
+  export_solve_factor(env, exports);
   export_solve_kernel(env, exports);
   export_solve_krylov(env, exports);
   export_solve_measures(env, exports);

@@ -18,6 +18,7 @@ void export_solve(Napi::Env env, Napi::Object exports);
 void export_solve_penalty(Napi::Env env, Napi::Object exports);
 void export_solve_features(Napi::Env env, Napi::Object exports);
 void export_solve_fit(Napi::Env env, Napi::Object exports);
+void export_solve_factor(Napi::Env env, Napi::Object exports);
 void export_solve_kernel(Napi::Env env, Napi::Object exports);
 void export_solve_krylov(Napi::Env env, Napi::Object exports);
 void export_solve_measures(Napi::Env env, Napi::Object exports);
@@ -30,6 +31,8 @@ solve::BlockRule to_rule(const Napi::Object& object);
 solve::Transform to_transform(const Napi::Object& object);
 Napi::Object from_transform(Napi::Env env, const solve::Transform& transform);
 
+// A square matrix of n × n numbers of either width.
+std::vector<double> to_matrix(const Napi::Value& value, int64_t n);
 std::vector<double> to_doubles(const Napi::Value& value, const char* what);
 Napi::Float64Array from_doubles(Napi::Env env, const std::vector<double>& values);
 Napi::Float64Array from_doubles(Napi::Env env, const double* values, size_t count);

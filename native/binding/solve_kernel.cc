@@ -6,7 +6,6 @@
 #include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
-#include "solve/cholesky.h"
 #include "solve/flow.h"
 #include "solve/spectral.h"
 
@@ -24,60 +23,6 @@ void expect_length(const std::vector<double>& x, int64_t count, const char* what
   if (static_cast<int64_t>(x.size()) != count)
     throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) + " numbers for " + what +
                                     " but received " + std::to_string(x.size()));
-}
-
-// A symmetric n × n matrix of either width.
-std::vector<double> to_matrix(const Napi::Value& value, int64_t n) {
-  const int64_t count = checked_mul(n, n);
-  if (value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array) {
-    std::vector<double> x = to_doubles(value, "kernel");
-    expect_length(x, count, "kernel");
-    return x;
-  }
-  const float* from = float_data(value, count, "kernel");
-  return {from, from + count};
-}
-
-// solveKernel(k, n, y, columns, ridge, threads) → {alpha, condition}; alpha null when K + ridge·I
-// is not positive definite.
-Napi::Value solve_kernel(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const int64_t n = to_int64(info[1], "n"), columns = to_int64(info[3], "columns");
-    Doubles k = shared(to_matrix(info[0], n)), y = shared(to_doubles(info[2], "targets"));
-    expect_length(*y, checked_mul(n, columns), "targets");
-    const double ridge = info[4].ToNumber().DoubleValue();
-    const int threads = static_cast<int>(to_int64(info[5], "threads"));
-    std::vector<Napi::ObjectReference> pins;
-    const Control control = to_control(info[6], pins);
-    struct Result {
-      bool good = false;
-      double condition = 0;
-      std::vector<double> alpha;
-    };
-    auto result = std::make_shared<Result>();
-    return run_async(
-        info.Env(),
-        [=] {
-          with_threads(threads, [&] {
-            for (double x : *k)
-              if (!std::isfinite(x)) throw Error("BAD_INPUT", "Expected a finite kernel");
-            solve::SymmetricSolver solver(n, k->data(), ridge, control);
-            result->good = solver.status() == 0;
-            if (!result->good) return;
-            result->condition = 1 / std::max(solver.reciprocal_condition(), 1e-300);
-            result->alpha.resize(y->size());
-            solver.solve(columns, y->data(), result->alpha.data());
-          });
-        },
-        [result](Napi::Env env) -> Napi::Value {
-          Napi::Object out = Napi::Object::New(env);
-          out.Set("alpha",
-                  result->good ? Napi::Value(from_doubles(env, result->alpha)) : env.Null());
-          out.Set("condition", result->condition);
-          return out;
-        },
-        std::move(pins));
-  });
 }
 
 // createSpectrum(k, n) → Promise<SolveSpectrum>
@@ -112,21 +57,29 @@ class SolveSpectrum final : public Napi::ObjectWrap<SolveSpectrum> {
           [out](Napi::Env env) -> Napi::Value { return from_doubles(env, *out); });
     });
   }
-  // errors(ridges, y, columns) → {gcv, loo}
+  // errors(ridges, y, columns, group, control?) → {gcv, loo}
   Napi::Value errors(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-      const int64_t columns = to_int64(info[2], "columns");
+      const int64_t columns = to_int64(info[2], "columns"), group = to_int64(info[3], "group");
+      if (group < 1 || spectrum_->n() % group != 0)
+        throw Error("BAD_ARGUMENT", "Expected groups that divide the rows");
+      std::vector<Napi::ObjectReference> pins;
+      const Control control = to_control(info[4], pins);
       Doubles ridges = shared(to_doubles(info[0], "ridges")), y = shared(to_doubles(info[1], "y"));
       expect_length(*y, checked_mul(spectrum_->n(), columns), "targets");
       auto out = std::make_shared<solve::KernelSpectrum::Errors>();
       return run_async(
-          info.Env(), [=, spectrum = spectrum_] { *out = spectrum->errors(*ridges, *y, columns); },
+          info.Env(),
+          [=, spectrum = spectrum_] {
+            *out = spectrum->errors(*ridges, *y, columns, group, control);
+          },
           [out](Napi::Env env) -> Napi::Value {
             Napi::Object result = Napi::Object::New(env);
             result.Set("gcv", from_doubles(env, out->gcv));
             result.Set("loo", from_doubles(env, out->loo));
             return result;
-          });
+          },
+          std::move(pins));
     });
   }
   Napi::Value values(const Napi::CallbackInfo& info) {
@@ -192,7 +145,6 @@ void export_solve_kernel(Napi::Env env, Napi::Object exports) {
   const Napi::Function spectrum = SolveSpectrum::define(env);
   auto constructor = std::make_shared<Napi::FunctionReference>(Napi::Persistent(spectrum));
   constructor->SuppressDestruct();  // the environment may be gone before this closure
-  exports.Set("solveKernel", Napi::Function::New(env, solve_kernel));
   exports.Set("flow", Napi::Function::New(env, flow));
   exports.Set("nystrom", Napi::Function::New(env, nystrom));
   exports.Set(

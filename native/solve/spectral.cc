@@ -8,13 +8,13 @@
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
+#include "solve/factor.h"
 
 namespace at::solve {
 
 KernelSpectrum::KernelSpectrum(int64_t n, std::vector<double> k)
     : n_(n), values_(n), vectors_(std::move(k)) {
-  for (double x : vectors_)
-    if (!std::isfinite(x)) throw Error("BAD_INPUT", "Expected a finite kernel");
+  check_kernel(n, vectors_);
   lapack::eigen(true, n, vectors_.data(), values_.data());
   std::reverse(values_.begin(), values_.end());
   for (int64_t i = 0, j = n - 1; i < j; ++i, --j)
@@ -34,37 +34,57 @@ std::vector<double> KernelSpectrum::filter(const std::vector<double>& weights,
   return out;
 }
 
+std::vector<double> KernelSpectrum::blocks(const std::vector<double>& weights,
+                                           int64_t group) const {
+  std::vector<double> out(static_cast<size_t>(n_ * group));
+  // Several groups at a time, so that the eigenvectors' numbers are read in runs.
+  const int64_t together = std::max<int64_t>(1, 64 / group), groups = n_ / group;
+  parallel_for((groups + together - 1) / together, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t from = piece * together * group;
+      const int64_t width = std::min(together * group, n_ - from);
+      if (group == 1) {
+        for (int64_t k = 0; k < n_; ++k)
+          for (int64_t i = from; i < from + width; ++i) {
+            const double v = vectors_[k * n_ + i];
+            out[i] += weights[k] * v * v;
+          }
+        continue;
+      }
+      std::vector<double> left(static_cast<size_t>(n_ * width));
+      for (int64_t k = 0; k < n_; ++k)
+        for (int64_t i = 0; i < width; ++i)
+          left[k * width + i] = weights[k] * vectors_[k * n_ + from + i];
+      for (int64_t g = 0; g < width; g += group)
+        blas::gemm(true, false, group, group, n_, 1.0, left.data() + g, width,
+                   vectors_.data() + from + g, n_, 0.0, out.data() + (from + g) * group, group);
+    }
+  });
+  return out;
+}
+
 KernelSpectrum::Errors KernelSpectrum::errors(const std::vector<double>& ridges,
                                               const std::vector<double>& y, int64_t columns,
-                                              const Control& control) const {
+                                              int64_t group, const Control& control) const {
   const double n = static_cast<double>(n_);
-  std::vector<double> squared(n_ * n_);
-  for (int64_t i = 0; i < n_ * n_; ++i) squared[i] = vectors_[i] * vectors_[i];
   Errors out;
   for (double ridge : ridges) {
     control.poll();
-    std::vector<double> kept(n_), lost(n_), leverage(n_);
+    std::vector<double> weights(values_);
     double trace = 0;
-    for (int64_t j = 0; j < n_; ++j) {
-      // An eigenvalue that is zero but for rounding belongs to the null space.
-      const double value = std::max(values_[j], 0.0);
-      const bool null = value <= n * DBL_EPSILON * std::max(values_[0], 0.0) && ridge == 0;
-      kept[j] = null ? 0 : value / (value + ridge);
-      lost[j] = 1 - kept[j];
-      if (!null && ridge > 0) lost[j] = ridge / (value + ridge);
-      trace += lost[j];
+    for (double& w : weights) {
+      w = 1 / (std::max(w, 0.0) + ridge);
+      // 1 − H, directly: no cancellation for small ridges.
+      trace += ridge * w;
     }
-    const std::vector<double> rest = filter(lost, y, columns);
-    // 1 − H_ii, directly as Σ v² ridge/(λ + ridge): no cancellation for small ridges.
-    lapack::product(true, n_, n_, 1, squared.data(), n_, lost.data(), 0, leverage.data());
-    double total = 0, loo = 0;
-    for (int64_t i = 0; i < n_; ++i)
-      for (int64_t c = 0; c < columns; ++c) {
-        const double e = rest[i * columns + c], d = e / leverage[i];
-        total += e * e;
-        loo += d * d;
-      }
-    out.gcv.push_back(total / n / ((trace / n) * (trace / n)));
+    // The misfit is ridge · α.
+    std::vector<double> alpha = filter(weights, y, columns);
+    double misfit = 0, loo = 0;
+    for (double a : alpha) misfit += ridge * a * ridge * a;
+    std::vector<double> inverse = blocks(weights, group);
+    leave_out(n_, group, inverse.data(), columns, alpha.data());
+    for (double e : alpha) loo += e * e;
+    out.gcv.push_back(misfit / n / ((trace / n) * (trace / n)));
     out.loo.push_back(loo / n);
   }
   return out;

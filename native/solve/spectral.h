@@ -23,16 +23,20 @@ class KernelSpectrum {
   std::vector<double> filter(const std::vector<double>& weights, const std::vector<double>& x,
                              int64_t columns) const;
 
-  // For kernel ridge regression of y (n, columns) at each ridge: generalised cross-validation,
-  // (1/n)‖(I − H) y‖² / (1 − tr H / n)², and the mean squared leave-one-out error,
-  // (1/n) Σ (e_i / (1 − H_ii))², H = K (K + ridge I)⁻¹.
+  // For kernel ridge regression of y (n, columns) at each ridge above 0: generalised
+  // cross-validation, (1/n)‖(I − H) y‖² / (1 − tr H / n)² with H = K (K + ridge I)⁻¹, and the
+  // squared error of leaving out each group of `group` rows that follow each other (factor.h), per
+  // row.
   struct Errors {
     std::vector<double> gcv, loo;
   };
   Errors errors(const std::vector<double>& ridges, const std::vector<double>& y, int64_t columns,
-                const Control& control = {}) const;
+                int64_t group, const Control& control = {}) const;
 
  private:
+  // The diagonal blocks of V diag(weights) Vᵀ, group after group.
+  std::vector<double> blocks(const std::vector<double>& weights, int64_t group) const;
+
   int64_t n_;
   std::vector<double> values_, vectors_;
 };

@@ -114,10 +114,12 @@ test('leave-one-out and generalised cross-validation equal their definitions', a
   const gcv = misfit / n / (trace / n) ** 2
   t.true(Math.abs((errors?.gcv as number) / gcv - 1) < 1e-10)
 
-  const best = await spectrum.chooseRidge(y, 'loo')
-  for (const other of [0.1, 1, 3, 10, 30, 100]) {
-    const [at] = await spectrum.errors(y, [other])
-    t.true(best.loo <= (at?.loo as number))
+  for (const by of ['loo', 'gcv'] as const) {
+    const best = await spectrum.chooseRidge(y, { by })
+    for (const other of [0.1, 1, 3, 10, 30, 100]) {
+      const [at] = await spectrum.errors(y, [other])
+      t.true(best[by] <= (at?.[by] as number))
+    }
   }
 })
 
