@@ -170,6 +170,14 @@ export class Plan {
     return { frame, output: axis > 0 ? axisToFirst(numbers, shape, axis) : numbers }
   }
 
+  /** Numbers of all values of one sample. */
+  numbersOfOne({ analysis, shape }: Layout): number {
+    return analysis.shapes.reduce(
+      (sum, id) => sum + shape(id, 1).reduce((product, size) => product * size, 1),
+      0,
+    )
+  }
+
   /** How the values of frames for these passes grow with the samples; inputs with their numbers. */
   growth({ analysis, shape }: Layout, x: Feed, passes: NativePasses): NativeGrowth[] {
     const read = new Set(tapsOf(analysis, passes))

@@ -49,6 +49,19 @@ export interface NativeTraining {
     rate: number,
     control: BigInt64Array,
   ): LossSum
+  /**
+   * A step whose batch comes in several runs: the gradients of the mean over `batch` samples add up,
+   * from the `first` run on, until `apply` makes the step.
+   */
+  collect(
+    frame: NativeFrame,
+    output: Float32Array,
+    rows: Uint32Array,
+    batch: number,
+    first: boolean,
+    control: BigInt64Array,
+  ): LossSum
+  apply(rate: number): void
   /** Steps of `size` rows of `order` each, on runs that are kept. */
   steps(order: Uint32Array, size: number, rates: Float64Array, control: BigInt64Array): LossSum
   /** All samples of a set whose runs are kept, `block` at once. */

@@ -22,6 +22,8 @@ export interface TrainingSetup {
   /** Flat outputs per sample. */
   outputs: number
   batch: number
+  /** Samples are run one by one. */
+  single: boolean
   /** The parameters in the order of the addon's results. */
   parameters: { id: number; name: string; count: number; layout: FactorLayout }[]
   train: TrainingData

@@ -73,11 +73,15 @@ export class TrainingRun {
       moments: this.#moments.map((blocks) => blocks.map(({ id }) => id)),
       targets: [train, ...(test ? [test] : [])].map(({ targets }) => targets),
     })
-    this.#growth = plan.growth(layout, train.x, 'both')
-    const size = this.#growth.reduce((sum, growth) => sum + perSample(growth), 0)
+    this.#growth = setup.single ? [] : plan.growth(layout, train.x, 'both')
+    const size = setup.single
+      ? plan.numbersOfOne(layout)
+      : this.#growth.reduce((sum, growth) => sum + perSample(growth), 0)
     const bytes = Math.min(runBytes, memory / 8)
-    this.#block = Math.max(1, Math.min(runSamples, Math.floor(bytes / (4 * size + 1))))
-    const numbers = parameters.reduce((sum, { count }) => sum + count, setup.batch * size)
+    const most = setup.single ? 1 : runSamples
+    this.#block = Math.max(1, Math.min(most, Math.floor(bytes / (4 * size + 1))))
+    const batch = setup.single ? 1 : setup.batch
+    const numbers = parameters.reduce((sum, { count }) => sum + count, batch * size)
     this.#runThreads = numbers < smallStep ? 1 : threads
   }
 
@@ -96,7 +100,7 @@ export class TrainingRun {
       data: trained.get(weight.id)?.block.data ?? weight.data,
     }))
     const weights = weightsFrom(messages)
-    const layout = await plan.layout(setup.train.x, weights, setup.threads, 0)
+    const layout = await plan.layout(setup.train.x, weights, setup.threads, setup.single ? 1 : 0)
     return new TrainingRun(setup, plan, layout, weights, arrays)
   }
 
@@ -115,16 +119,43 @@ export class TrainingRun {
     for (let step = 0; step < rates.length; step += 1) {
       const rows = order.subarray(step * size, (step + 1) * size)
       const feed = this.#picked(rows)
+      const rate = rates[step] as number
+      if (this.#setup.single) {
+        await this.#collect(feed, rows, passes, total, control)
+        this.#native.apply(rate)
+        continue
+      }
       const want = { first: 0, count: size, passes } as const
       const { frame, output } = await this.#forward(feed, want, this.#runThreads)
       try {
         if (!frame) throw new TangentError('FAILED', 'A step needs the values of its run')
-        add(total, this.#native.step(frame, output, rows, rates[step] as number, control))
+        add(total, this.#native.step(frame, output, rows, rate, control))
       } finally {
         frame?.release()
       }
     }
     return total
+  }
+
+  /** The gradient of a batch whose samples are run one by one. */
+  async #collect(
+    feed: Feed,
+    rows: Uint32Array,
+    passes: NativePasses,
+    total: LossSum,
+    control: BigInt64Array,
+  ): Promise<void> {
+    for (let first = 0; first < rows.length; first += 1) {
+      const want = { first, count: 1, passes }
+      const { frame, output } = await this.#forward(feed, want, this.#runThreads)
+      try {
+        if (!frame) throw new TangentError('FAILED', 'A step needs the values of its run')
+        const row = rows.subarray(first, first + 1)
+        add(total, this.#native.collect(frame, output, row, rows.length, first === 0, control))
+      } finally {
+        frame?.release()
+      }
+    }
   }
 
   /** Sums of loss and errors over all samples. */
@@ -185,7 +216,9 @@ export class TrainingRun {
     const known = this.#kept.get(name)
     if (known !== undefined) return known
     const { x } = this.#data(name)
-    const kept = this.#setup.model !== 'full' && this.#worthKeeping(name)
+    // Runs of single samples cannot be put together to a batch.
+    const { model, single } = this.#setup
+    const kept = model !== 'full' && !single && this.#worthKeeping(name)
     this.#kept.set(name, false)
     if (kept) {
       const set = sets.indexOf(name)

@@ -241,9 +241,6 @@ async function setupOf(
   const prepared = await prepare(core, data.x, { threads, memory, signal })
   const { x, allOutputs } = prepared
   checkSeparable(prepared, 'to train')
-  if (prepared.batch === 1) {
-    throw badArgument('network', 'a network with a free batch dimension', 'one of a batch of 1')
-  }
   const batch = options.batch ?? Math.min(50, x.samples)
   wholeNumber('options.batch', batch, 1, x.samples)
   const layouts = factorLayouts(core.architecture)
@@ -277,6 +274,7 @@ async function setupOf(
     memory: prepared.budget,
     outputs: allOutputs,
     batch,
+    single: prepared.batch === 1,
     parameters,
     train: { x, targets: targetsOf(data.target, loss, x.samples, allOutputs, 'target') },
     test,

@@ -95,6 +95,8 @@ Napi::Float32Array copied(Napi::Env env, const float* from, int64_t count) {
 Napi::Function TrainingObject::define(Napi::Env env) {
   return DefineClass(env, "Training",
                      {InstanceMethod("step", &TrainingObject::step),
+                      InstanceMethod("collect", &TrainingObject::collect),
+                      InstanceMethod("apply", &TrainingObject::apply),
                       InstanceMethod("steps", &TrainingObject::steps),
                       InstanceMethod("evaluate", &TrainingObject::evaluate),
                       InstanceMethod("evaluateRun", &TrainingObject::evaluate_run),
@@ -206,6 +208,32 @@ Napi::Value TrainingObject::step(const Napi::CallbackInfo& info) {
     return from_sum(info.Env(),
                     trainer().step(frame, output, targets, rows, info[3].ToNumber().DoubleValue(),
                                    to_control(info[4])));
+  });
+}
+
+// collect(frame, output, rows, batch, first, control)
+Napi::Value TrainingObject::collect(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Frame& frame = FrameObject::Unwrap(info[0].ToObject())->frame();
+    const float* output = float_data(info[1], frame.samples * outputs_, "output");
+    int64_t count = 0;
+    const uint32_t* rows = rows_of(info[2], count);
+    if (count != frame.samples) throw Error("BAD_ARGUMENT", "One row per sample was expected");
+    const int64_t batch = to_int64(info[3], "batch");
+    if (batch < count) throw Error("BAD_ARGUMENT", "A batch has at least the samples of a run");
+    const Targets& targets = sets_.at(0).targets;
+    check_rows(rows, count, targets);
+    return from_sum(info.Env(),
+                    trainer().collect(frame, output, targets, rows, batch,
+                                      info[4].ToBoolean().Value(), to_control(info[5])));
+  });
+}
+
+// apply(rate)
+Napi::Value TrainingObject::apply(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    trainer().apply(info[0].ToNumber().DoubleValue());
+    return info.Env().Undefined();
   });
 }
 

@@ -25,6 +25,8 @@ class TrainingObject : public Napi::ObjectWrap<TrainingObject> {
   };
 
   Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value collect(const Napi::CallbackInfo& info);
+  Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value steps(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
   Napi::Value evaluate_run(const Napi::CallbackInfo& info);

@@ -86,12 +86,14 @@ Factors::Factors(std::vector<int64_t> sizes, std::vector<FactorLayout> layouts,
   touched_.assign(counts_.size(), false);
 }
 
+void Factors::forget() {
+  for (Piece& piece : pieces_) piece.x = nullptr;
+}
+
 void Factors::renew(bool batch) {
   batch_ = batch;
-  for (Piece& piece : pieces_) {
-    piece.formed = false;
-    piece.x = nullptr;
-  }
+  forget();
+  for (Piece& piece : pieces_) piece.formed = false;
   std::fill(touched_.begin(), touched_.end(), false);
 }
 

@@ -36,6 +36,8 @@ class Factors final : public Directions {
   Factors(std::vector<int64_t> sizes, std::vector<FactorLayout> layouts, std::vector<float*> arrays,
           Pool& pool);
 
+  // What was computed of inputs that are gone must not be compared with others.
+  void forget();
   // The arrays have changed. `batch`: a step on one batch follows, for which Δ may stay unformed.
   void renew(bool batch);
 

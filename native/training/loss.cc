@@ -41,14 +41,14 @@ LossSum cross_entropy(const float* f, int32_t label, int64_t outputs, int64_t n,
 }  // namespace
 
 LossSum loss_of(const Targets& targets, const uint32_t* rows, int64_t n, int64_t outputs,
-                const float* f, float* slope) {
+                const float* f, float* slope, int64_t batch) {
   LossSum sum;
   for (int64_t i = 0; i < n; ++i) {
     const float* own = f + i * outputs;
     float* to = slope ? slope + i * outputs : nullptr;
     const int64_t row = rows[i];
-    sum += targets.classes ? cross_entropy(own, targets.classes[row], outputs, n, to)
-                           : squared(own, targets.numbers + row * outputs, outputs, n, to);
+    sum += targets.classes ? cross_entropy(own, targets.classes[row], outputs, batch, to)
+                           : squared(own, targets.numbers + row * outputs, outputs, batch, to);
   }
   return sum;
 }

@@ -23,8 +23,8 @@ struct Targets {
 };
 
 // Loss of outputs f (n, O) whose targets are `rows` of `targets`. Where `slope` (n, O) is given it
-// becomes the gradient of the mean over the n samples.
+// becomes the gradient of the mean over a batch of `batch` samples, of which these n are some.
 LossSum loss_of(const Targets& targets, const uint32_t* rows, int64_t n, int64_t outputs,
-                const float* f, float* slope);
+                const float* f, float* slope, int64_t batch);
 
 }  // namespace at

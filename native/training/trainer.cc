@@ -67,6 +67,7 @@ Trainer::Trainer(const Tape& tape, TrainerSettings settings)
     factors_.emplace(settings_.sizes, settings_.layouts, settings_.arrays, pool_);
   // Of the factors' formed gradients the memory comes when they are needed.
   for (int64_t size : settings_.sizes) slopes_.push_back(factors_ ? nullptr : pool_.floats(size));
+  for (const auto& own : slopes_) targets_.push_back(own.get());
 }
 
 LossSum Trainer::step(const Frame& frame, const float* output, const Targets& targets,
@@ -92,21 +93,64 @@ LossSum Trainer::steps(FrameStore& store, const Targets& targets, const uint32_t
   });
 }
 
+LossSum Trainer::collect(const Frame& frame, const float* output, const Targets& targets,
+                         const uint32_t* rows, int64_t batch, bool first, const Control& control) {
+  return with_threads(settings_.threads, [&] {
+    return within_budget(frame.samples, pool_, [&] {
+      return collected(frame, output, targets, rows, batch, first, control);
+    });
+  });
+}
+
+void Trainer::apply(double rate) {
+  if (!sums_) throw Error("FAILED", "A step needs the gradients of a batch");
+  with_threads(settings_.threads, [&] {
+    finish(rate);
+    return 0;
+  });
+}
+
 LossSum Trainer::stepped(const Frame& frame, const float* output, const Targets& targets,
                          const uint32_t* rows, double rate, const Control& control) {
+  const LossSum sum = collected(frame, output, targets, rows, frame.samples, true, control);
+  finish(rate);
+  return sum;
+}
+
+LossSum Trainer::collected(const Frame& frame, const float* output, const Targets& targets,
+                           const uint32_t* rows, int64_t batch, bool first,
+                           const Control& control) {
   control.poll();
-  const int64_t n = frame.samples;
-  if (factors_) factors_->renew(true);
+  if (factors_) factors_->forget();
+  if (first) {
+    if (factors_) factors_->renew(true);
+    sums_.emplace(settings_.sizes, 1, pool_, targets_);
+  } else if (!sums_) {
+    throw Error("FAILED", "A step begins with its first frame");
+  }
   const bool full = settings_.model == TrainedModel::kFull;
   const auto changed = full ? nullptr : linear(frame, output, control);
-  auto slope = pool_.floats(checked_mul(n, settings_.outputs));
-  const LossSum sum =
-      loss_of(targets, rows, n, settings_.outputs, full ? output : changed.get(), slope.get());
+  auto slope = pool_.floats(checked_mul(frame.samples, settings_.outputs));
+  const LossSum sum = loss_of(targets, rows, frame.samples, settings_.outputs,
+                              full ? output : changed.get(), slope.get(), batch);
   if (!std::isfinite(sum.loss)) {
     throw Error("NUMERICAL",
                 "Expected a finite loss but training diverged; lower the learning rate");
   }
   differentiate(frame, slope.get(), control);
+  return sum;
+}
+
+void Trainer::finish(double rate) {
+  for (size_t p = 0; p < settings_.sizes.size(); ++p) {
+    const float* sum = sums_->sum(static_cast<int>(p));
+    if (factors_) {
+      if (sum) factors_->add(static_cast<int>(p), sum);
+    } else if (!sum) {
+      std::fill(targets_[p], targets_[p] + settings_.sizes[p], 0.0f);
+    }
+  }
+  sums_.reset();
   ++done;
   const auto& arrays = settings_.arrays;
   for (size_t a = 0; a < arrays.size(); ++a) {
@@ -115,7 +159,6 @@ LossSum Trainer::stepped(const Frame& frame, const float* output, const Targets&
                              settings_.moments.size() > 1 ? settings_.moments[1][a] : nullptr, rate,
                              done);
   }
-  return sum;
 }
 
 std::shared_ptr<float> Trainer::linear(const Frame& frame, const float* output,
@@ -131,24 +174,12 @@ std::shared_ptr<float> Trainer::linear(const Frame& frame, const float* output,
 }
 
 void Trainer::differentiate(const Frame& frame, const float* slope, const Control& control) {
-  std::vector<float*> targets;
-  for (const auto& own : slopes_) targets.push_back(own.get());
-  GradientSink formed = factors_ ? GradientSink(settings_.sizes, 1, pool_)
-                                 : GradientSink(settings_.sizes, 1, pool_, targets);
   auto seed = weighted_seed(tape_, frame, outputs_, 1, slope, pool_);
   if (factors_) {
-    FactorSink sink(*factors_, formed);
+    FactorSink sink(*factors_, *sums_);
     reverse_pass(tape_, frame, 1, std::move(seed), pool_, control, sink);
   } else {
-    reverse_pass(tape_, frame, 1, std::move(seed), pool_, control, formed);
-  }
-  for (size_t p = 0; p < settings_.sizes.size(); ++p) {
-    const float* sum = formed.sum(static_cast<int>(p));
-    if (factors_) {
-      if (sum) factors_->add(static_cast<int>(p), sum);
-    } else if (!sum) {
-      std::fill(targets[p], targets[p] + settings_.sizes[p], 0.0f);
-    }
+    reverse_pass(tape_, frame, 1, std::move(seed), pool_, control, *sums_);
   }
 }
 
@@ -157,11 +188,12 @@ LossSum Trainer::evaluate(const Frame* frame, const float* output, const Targets
   control.poll();
   std::vector<uint32_t> rows(static_cast<size_t>(count));
   std::iota(rows.begin(), rows.end(), static_cast<uint32_t>(first));
-  if (!frame) return loss_of(targets, rows.data(), count, settings_.outputs, output, nullptr);
+  if (!frame)
+    return loss_of(targets, rows.data(), count, settings_.outputs, output, nullptr, count);
   return with_threads(settings_.threads, [&] {
     return within_budget(count, pool_, [&] {
       const auto changed = linear(*frame, output, control);
-      return loss_of(targets, rows.data(), count, settings_.outputs, changed.get(), nullptr);
+      return loss_of(targets, rows.data(), count, settings_.outputs, changed.get(), nullptr, count);
     });
   });
 }

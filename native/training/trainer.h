@@ -39,6 +39,11 @@ class Trainer {
   // Returns the loss before the step. Throws Error("NUMERICAL") when that is not finite.
   LossSum step(const Frame& frame, const float* output, const Targets& targets,
                const uint32_t* rows, double rate, const Control& control);
+  // A step whose batch comes in several frames, such as one for each sample: the gradients of the
+  // mean over `batch` samples add up, from the `first` frame on, until apply() makes the step.
+  LossSum collect(const Frame& frame, const float* output, const Targets& targets,
+                  const uint32_t* rows, int64_t batch, bool first, const Control& control);
+  void apply(double rate);
   // Steps of `size` rows each, one per rate, on batches of a store.
   LossSum steps(FrameStore& store, const Targets& targets, const uint32_t* order, int64_t size,
                 const std::vector<double>& rates, const Control& control);
@@ -65,7 +70,10 @@ class Trainer {
                   const uint32_t* rows, double rate, const Control& control);
   // output + J·Δ (n, O).
   std::shared_ptr<float> linear(const Frame& frame, const float* output, const Control& control);
+  LossSum collected(const Frame& frame, const float* output, const Targets& targets,
+                    const uint32_t* rows, int64_t batch, bool first, const Control& control);
   void differentiate(const Frame& frame, const float* slope, const Control& control);
+  void finish(double rate);
 
   const Tape& tape_;
   TrainerSettings settings_;
@@ -73,6 +81,8 @@ class Trainer {
   Pool pool_;
   std::optional<Factors> factors_;
   std::vector<std::shared_ptr<float>> slopes_;  // per parameter, of the weights or Δ
+  std::vector<float*> targets_;                 // the same
+  std::optional<GradientSink> sums_;            // of a step's batch so far
 };
 
 }  // namespace at

@@ -4,12 +4,14 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import {
+  alignmentAlong,
   averageKernel,
   fitAdaptive,
   type Inputs,
   type LoadOptions,
   type NdArray,
   Network,
+  train,
 } from '../../lib/index.js'
 import { relativeError } from '../support/reference.js'
 
@@ -189,6 +191,47 @@ for (const name of conventions) {
       p.reduce((sum, value, k) => sum + (kernel[r * rows + k] as number) * (1 - value), 0),
     )
     close({ data: p.map((value) => value * ridge), shape: [rows] }, rest, 'fit', 1e-4)
+  })
+}
+
+for (const name of conventions.filter((key) => key !== 'blocks')) {
+  test(`${name}: training and alignment along it`, async (t) => {
+    const network = await open(t, name)
+    const x = inputsOf(name)
+    const { output } = of(name)
+    const [n, o] = output.shape as [number, number]
+    const target = {
+      data: Float32Array.from(output.data, (value, e) => value + (e % 3)),
+      shape: [n, o],
+    }
+    const slopes = Float32Array.from({ length: n * o }, (_, e) => -(e % 3) / n)
+    const gradient = await network.vjp(x, { data: slopes, shape: [n, o] })
+    for (const model of ['full', 'fixed'] as const) {
+      const { weights, history } = await train(
+        network,
+        { x, target },
+        {
+          loss: 'squared',
+          model,
+          batch: n,
+          epochs: 1,
+          optimizer: { kind: 'sgd', learningRate: 0.1 },
+          test: { x, target },
+        },
+      )
+      t.is(history.length, 1)
+      for (const [own, { data, shape }] of gradient) {
+        const start = model === 'full' ? network.weight(own).data : new Float32Array(data.length)
+        const stepped = Float64Array.from(data, (value, e) => (start[e] as number) - 0.1 * value)
+        const found = weights.get(own) as NdArray
+        t.true(relativeError(found, { data: stepped, shape }) < 1e-5, `${model} ${own}`)
+      }
+    }
+    const settings = { kernel: 'full', learned: target } as const
+    for await (const one of alignmentAlong(network, x, [{ source: network }], settings)) {
+      t.deepEqual(one.outputs.shape, [n, o])
+      t.true(relativeError(one.kernels.total, exact(of(name).kernel)) < 1e-5)
+    }
   })
 }
 

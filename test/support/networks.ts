@@ -12,7 +12,7 @@ export const samples = (random: Random, shape: number[]): NdArray<Float32Array> 
 export function mlp(
   random: Random,
   widths: readonly number[],
-  options: { relu?: boolean; bias?: boolean } = {},
+  options: { relu?: boolean; bias?: boolean; batch?: number | string } = {},
 ): Uint8Array {
   const nodes: NodeSpec[] = []
   const initializers: Record<string, Tensor> = {}
@@ -43,11 +43,12 @@ export function mlp(
       value = `a${k}`
     }
   }
+  const { batch = 'N' } = options
   return model({
     nodes,
     initializers,
-    inputs: [{ name: 'x', shape: ['N', widths[0] as number] }],
-    outputs: [{ name: 'y', shape: ['N', widths.at(-1) as number] }],
+    inputs: [{ name: 'x', shape: [batch, widths[0] as number] }],
+    outputs: [{ name: 'y', shape: [batch, widths.at(-1) as number] }],
   })
 }
 

@@ -33,49 +33,52 @@ const optimizers: Record<string, OptimizerOptions> = {
   adamw: { kind: 'adamw', learningRate: 0.02, weightDecay: 0.1 },
 }
 
-test('steps of every optimiser, model and loss are PyTorch’s', async (t) => {
-  const file = new URL('../../../test/data/training.json', import.meta.url)
-  const fixture = JSON.parse(await readFile(file, 'utf8')) as Fixture
-  const plain = await load(t, mlp(new Random(1), [4, 6, 3]))
-  const start = new Map<string, NdArray>(
-    plain.parameters.map(({ name, shape }) => [
-      name,
-      { data: Float32Array.from(fixture.start[name] ?? []), shape: [...shape] },
-    ]),
-  )
-  const network = await plain.withParameters(start)
-  t.teardown(() => network.dispose())
-  const x = { data: Float32Array.from(fixture.x), shape: [8, 4] }
-  for (const { loss, optimizer, model, after } of fixture.runs) {
-    for (const [steps, truth] of Object.entries(after)) {
-      const target =
-        loss === 'squared'
-          ? { data: Float32Array.from(fixture.numbers), shape: [8, 3] }
-          : { data: Int32Array.from(fixture.labels), shape: [8] }
-      const { weights } = await train(
-        network,
-        { x, target },
-        {
-          loss,
-          model,
-          optimizer: optimizers[optimizer] as OptimizerOptions,
-          epochs: Number(steps),
-          batch: 8,
-        },
-      )
-      for (const [name, values] of Object.entries(truth)) {
-        const found = weights.get(name)?.data ?? new Float32Array()
-        values.forEach((value, e) => {
-          const error = Math.abs((found[e] as number) - value)
-          t.true(
-            error < 1e-6 * Math.max(1, Math.abs(value)),
-            `${loss} ${optimizer} ${model} ${steps} ${name}[${e}]: ${found[e]} ${value}`,
-          )
-        })
+// A file for one sample at a time trains alike.
+for (const batch of ['N', 1]) {
+  test(`steps of every optimiser, model and loss are PyTorch’s: batch ${batch}`, async (t) => {
+    const file = new URL('../../../test/data/training.json', import.meta.url)
+    const fixture = JSON.parse(await readFile(file, 'utf8')) as Fixture
+    const plain = await load(t, mlp(new Random(1), [4, 6, 3], { batch }))
+    const start = new Map<string, NdArray>(
+      plain.parameters.map(({ name, shape }) => [
+        name,
+        { data: Float32Array.from(fixture.start[name] ?? []), shape: [...shape] },
+      ]),
+    )
+    const network = await plain.withParameters(start)
+    t.teardown(() => network.dispose())
+    const x = { data: Float32Array.from(fixture.x), shape: [8, 4] }
+    for (const { loss, optimizer, model, after } of fixture.runs) {
+      for (const [steps, truth] of Object.entries(after)) {
+        const target =
+          loss === 'squared'
+            ? { data: Float32Array.from(fixture.numbers), shape: [8, 3] }
+            : { data: Int32Array.from(fixture.labels), shape: [8] }
+        const { weights } = await train(
+          network,
+          { x, target },
+          {
+            loss,
+            model,
+            optimizer: optimizers[optimizer] as OptimizerOptions,
+            epochs: Number(steps),
+            batch: 8,
+          },
+        )
+        for (const [name, values] of Object.entries(truth)) {
+          const found = weights.get(name)?.data ?? new Float32Array()
+          values.forEach((value, e) => {
+            const error = Math.abs((found[e] as number) - value)
+            t.true(
+              error < 1e-6 * Math.max(1, Math.abs(value)),
+              `${loss} ${optimizer} ${model} ${steps} ${name}[${e}]: ${found[e]} ${value}`,
+            )
+          })
+        }
       }
     }
-  }
-})
+  })
+}
 
 async function digits(t: { teardown(fn: () => Promise<void>): void }, seed: number) {
   const random = new Random(seed)
