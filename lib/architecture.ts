@@ -1,7 +1,7 @@
 // What networks with the same file share: the graph, what is a parameter, the forward worker.
 import { dtypeOf, type NdArray } from './arrays/index.js'
 import { type ControlModel, knownNames } from './control/settle.js'
-import { badArgument, TangentError } from './errors.js'
+import { badArgument, oneOf, TangentError } from './errors.js'
 import { Host } from './forward/host.js'
 import type { Feed, PlanMessage } from './forward/protocol.js'
 import { checkAxisOptions, hypotheses, type Place } from './graph/axes.js'
@@ -63,8 +63,12 @@ export type Selector =
   | readonly (string | RegExp)[]
   | ((parameter: Omit<Parameter, 'frozen'>) => boolean)
 
+/** What a network is a function of: see docs/batches.md. */
+export type BatchMode = 'each' | 'whole'
+
 export interface ArchitectureOptions extends TyingOptions, AxisOptions {
   output?: string | undefined
+  batch?: BatchMode | undefined
   parameters?: Selector | undefined
   frozen?: Selector | undefined
 }
@@ -85,6 +89,8 @@ export class Architecture {
   /** Why the network cannot be run on samples at all; undefined where it can. */
   readonly problem: string | undefined
   readonly host: Host
+  /** Are all samples of a call one input of the function that is differentiated? */
+  readonly whole: boolean
   /** Where the inputs may hold their samples, the likeliest first. */
   readonly hypotheses: readonly (readonly Place[])[]
   /** Where they do: known at once, or from the first call on. */
@@ -108,6 +114,7 @@ export class Architecture {
 
   constructor(model: ControlModel, options: ArchitectureOptions) {
     this.model = model
+    this.whole = oneOf<BatchMode>(options.batch, ['each', 'whole'], 'options.batch') === 'whole'
     this.options = options
     this.pending = model.control?.pending ?? false
     const all = model.control?.whole ?? model

@@ -230,15 +230,28 @@ export class Core {
     }
   }
 
+  /** What a request says of samples that are one batch. */
+  whole({ samples }: Feed): { whole?: number } {
+    return this.architecture.whole ? { whole: samples } : {}
+  }
+
   /** What the network makes of samples of this shape; probes it the first time. */
   async describe(x: Feed, threads: number, memory: number, watch: Watch): Promise<DescribeResult> {
-    const key = kindOfFeed(x)
+    const { whole = '' } = this.whole(x)
+    const key = `${whole} ${kindOfFeed(x)}`
     const known = this.#described.get(key)
     if (known) return known
     const plan = await this.plan()
     const batch = this.architecture.batch(x)
-    const rows = probe(x)
-    const request: Asked = { type: 'describe', plan: plan.key, x: rows, threads, batch, memory }
+    const request: Asked = {
+      type: 'describe',
+      plan: plan.key,
+      x: probe(x),
+      threads,
+      batch,
+      memory,
+      ...this.whole(x),
+    }
     const { signal } = watch
     const description = await this.ask<DescribeResult>(request, { signal }, plan).result
     this.#described.set(key, description)
@@ -246,9 +259,9 @@ export class Core {
   }
 }
 
-/** Two samples, or the only one. */
+/** Three samples, or all of fewer. */
 function probe(x: Feed): Feed {
-  return stack(x, x.samples > 1 ? [0, 1] : [0])
+  return stack(x, [0, 1, 2].slice(0, x.samples))
 }
 
 export function threadCount(

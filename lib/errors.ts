@@ -62,3 +62,14 @@ export function wholeNumber(
   const range = bounded ? `from ${low} to ${high}` : `≥ ${low}`
   throw badArgument(name, `a whole number ${range}`, value)
 }
+
+/** One of some words; the first where nothing is given. */
+export function oneOf<T extends string>(
+  value: T | undefined,
+  choices: readonly T[],
+  name: string,
+): T {
+  if (value === undefined) return choices[0] as T
+  if (choices.includes(value)) return value
+  throw badArgument(name, `one of ${choices.join(', ')}`, value)
+}

@@ -1,5 +1,11 @@
 import { availableParallelism } from 'node:os'
-import { Architecture, type Parameter, type Refusal, type Selector } from './architecture.js'
+import {
+  Architecture,
+  type BatchMode,
+  type Parameter,
+  type Refusal,
+  type Selector,
+} from './architecture.js'
 import type { NdArray } from './arrays/index.js'
 import { type BatchAxis, batchAxes } from './axes.js'
 import type { Direction } from './calls/direction.js'
@@ -42,6 +48,13 @@ export interface LoadOptions extends TyingOptions, AxisOptions {
   parameters?: Selector | undefined
   /** Parameters to leave out of all derivatives. */
   frozen?: Selector | undefined
+  /**
+   * What the network is a function of. `each` (default): of one sample; whatever makes the numbers of
+   * a sample change with its batch is refused. `whole`: of all samples of a call together, which are
+   * run in one pass, so that derivatives hold what samples do to each other's outputs. See
+   * docs/batches.md.
+   */
+  batch?: BatchMode | undefined
   /** Threads for all calls (default: what the machine has). */
   threads?: number | undefined
   /**
@@ -159,7 +172,9 @@ export class Network {
 
   /** What was changed when the file was read, and how samples are run, in sentences. */
   get notes(): readonly string[] {
-    const { model, inputs, likely } = this.#core.architecture
+    const { model, inputs, likely, whole } = this.#core.architecture
+    const all = 'All samples of a call are run in one batch and are one input of the function.'
+    if (whole) return [...model.notes, all]
     const one = 'The file fixes the batch at one sample: samples are run one by one.'
     const single = likely.some(
       (place, k) => place === 'one' || (place !== 'shared' && inputs[k]?.shape?.[place] === 1),

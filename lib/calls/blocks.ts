@@ -1,6 +1,6 @@
-// Files that take a fixed number of samples at once: the addon sees a block of them as one sample with
-// the outputs of all. What is asked of samples is asked of blocks, and cut out of their results.
-import { TangentError } from '../errors.js'
+// Files that take a fixed number of samples at once, and whole batches: the addon sees a block of samples
+// as one with the outputs of all. What is asked of samples is asked of blocks, and cut out of their results.
+import { badArgument, TangentError } from '../errors.js'
 import type { FixedBlock } from '../forward/protocol.js'
 import type { KernelKind } from '../kernel.js'
 import type { Prepared } from './derive.js'
@@ -56,8 +56,11 @@ export function cutKernel(
 }
 
 /** @throws TangentError UNSUPPORTED for what cannot be done with such a file. */
-export function checkSeparable({ block }: Prepared, what: string): void {
+export function checkSeparable({ block, core }: Prepared, what: string): void {
   if (!block) return
+  if (core.architecture.whole) {
+    throw badArgument('the network', `batch 'each' ${what}`, 'whole')
+  }
   throw new TangentError(
     'UNSUPPORTED',
     `Expected a network with a free batch dimension ${what} but the file takes ${block.size} samples at once; export it with a dynamic batch dimension`,

@@ -30,7 +30,10 @@ export interface Prepared {
   x: Feed
   /** Of x; not what `x` says where the file takes blocks. */
   samples: number
-  /** Set where the file takes a fixed number of samples at once: then x and outputs are of blocks. */
+  /**
+   * Set where the file takes a fixed number of samples at once, or all are wanted as one: then x and
+   * outputs are of blocks.
+   */
   block?: FixedBlock | undefined
   threads: number
   /** Flat outputs of the network. */

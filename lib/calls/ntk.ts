@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
-import { badArgument, mismatch, TangentError } from '../errors.js'
+import { badArgument, mismatch, oneOf, TangentError } from '../errors.js'
 import { inBlocks } from '../forward/feeds.js'
 import type { Feed } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
@@ -32,16 +32,6 @@ export interface NtkOptions extends DerivativeOptions {
 
 /** The kernels of a call by layer or parameter, in the network's order. */
 export type TangentKernels = Map<string, TangentKernel>
-
-export function oneOf<T extends string>(
-  value: T | undefined,
-  choices: readonly T[],
-  name: string,
-): T {
-  if (value === undefined) return choices[0] as T
-  if (choices.includes(value)) return value
-  throw badArgument(name, `one of ${choices.join(', ')}`, value)
-}
 
 export async function ntk(
   core: Core,
@@ -140,7 +130,7 @@ function checkFinite(
 async function secondFeed(
   core: Core,
   inputs: Inputs,
-  { x, block, options }: Prepared,
+  { x, samples, block, options }: Prepared,
 ): Promise<Feed> {
   const x2 = await core.feed(inputs, 'x2', options)
   const like2 = block ? inBlocks(x2, block.size) : x2
@@ -149,6 +139,9 @@ async function secondFeed(
     if (array.shape.slice(1).join(', ') === like) return
     throw mismatch('x2', `samples of x's shape (${like})`, `(${array.shape.slice(1).join(', ')})`)
   })
+  if (core.architecture.whole && x2.samples !== samples) {
+    throw mismatch('x2', `as many samples as in x (${samples}) with batch 'whole'`, `${x2.samples}`)
+  }
   x2.shared?.forEach(({ name, data }, k) => {
     if (isDeepStrictEqual(data, x.shared?.[k]?.data)) return
     throw mismatch(`the shared input ${quote(name)} of x2`, "x's own value", 'another')

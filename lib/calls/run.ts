@@ -23,7 +23,7 @@ export async function run(given: Core, inputs: Inputs, options: RunOptions): Pro
   const threads = threadCount(options.threads) ?? core.threads
   const batch = architecture.batch(x)
   const memory = core.budget(options)
-  const request = { type: 'run', x, output, threads, batch, memory } as const
+  const request = { type: 'run', x, output, threads, batch, memory, ...core.whole(x) } as const
   const { result } = core.ask<RunResult>(request, options)
   const { data, shape } = await result
   return { data: data as NdArray['data'], shape }

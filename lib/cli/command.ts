@@ -1,6 +1,7 @@
 // What all commands share: their options, reading inputs, telling what was done.
 import { dirname, join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { BatchMode } from '../architecture.js'
 import { makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
 import type { DerivativeOptions } from '../core.js'
 import { TangentError } from '../errors.js'
@@ -127,9 +128,20 @@ export const derivativeOptions = () => [
   ),
   new Option('--untied <name>', 'a weight whose every use is one of its own').argParser(collect),
   new Option('--constant <name>', 'a Constant that is a parameter all the same').argParser(collect),
+  batchOption(),
 ]
 
+/** Of commands that take a network: what it is a function of. */
+export const batchOption = () =>
+  new Option(
+    '--batch <mode>',
+    'each: a function of one sample; whole: of all samples of the call, run in one batch',
+  )
+    .choices(['each', 'whole'])
+    .default('each')
+
 export interface NetworkOptions extends CommonOptions {
+  batch?: BatchMode
   output?: string
   parameter?: string[]
   freeze?: string[]
@@ -151,6 +163,7 @@ export function openNetwork(
     tied: options.tied,
     untied: options.untied,
     constants: options.constant,
+    batch: options.batch,
     ...axesOf(options),
     threads: options.threads,
     memory: options.memory,

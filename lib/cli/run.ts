@@ -1,5 +1,6 @@
 import { Option } from 'commander'
 import {
+  batchOption,
   type CommandDefinition,
   inputOption,
   type NetworkOptions,
@@ -29,6 +30,7 @@ export const runCommand: CommandDefinition = {
       '--out <file>',
       'where the output goes, .npy; - is standard output',
     ).makeOptionMandatory(),
+    batchOption(),
     new Option('--output <name>', 'another output than the first, or any value (info --values)'),
   ],
   async run(session, [model = ''], options: Options) {

@@ -13,9 +13,9 @@ import {
 } from '../native.js'
 import type { NativeGrowth } from '../train/native.js'
 import { kindOfFeed, repeated } from './feeds.js'
-import { checkIndependence } from './independence.js'
+import { meetingError, meetingOf } from './independence.js'
 import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
-import { nativeData, type Sessions } from './sessions.js'
+import { nativeData, type Session, type Sessions } from './sessions.js'
 import { inputTensor } from './tensors.js'
 
 export interface Weights {
@@ -56,7 +56,6 @@ export class Plan {
   readonly #sessions: Sessions
   readonly #message: PlanMessage
   readonly #layouts = new Map<string, Layout>()
-  #independent = false
 
   constructor(init: WorkerInit, sessions: Sessions, message: PlanMessage) {
     this.#init = init
@@ -84,16 +83,8 @@ export class Plan {
     }
     const [first, second] = runs as [(typeof runs)[0], (typeof runs)[0] | undefined]
     const mixing = second ? engine.layout(first, second) : engine.layout(first)
-    if (mixing) {
-      throw new TangentError(
-        'UNSUPPORTED',
-        `Expected a network that treats each sample by itself but node ${mixing.node} does not: ${mixing.why}.`,
-      )
-    }
-    if (batch !== 1 && !this.#independent) {
-      await checkIndependence(this.#init, this.#sessions, this.#message, x, weights, threads)
-      this.#independent = true
-    }
+    if (mixing) throw meetingError(`node ${mixing.node} does not: ${mixing.why}`)
+    if (second) await this.#checkIndependence(analysis, x, weights, threads)
     const table = new Map(
       first.shapes.map(({ id, shape }, index) => [
         id,
@@ -113,6 +104,50 @@ export class Plan {
     const layout: Layout = { engine, analysis, ...of, batch, shape }
     this.#layouts.set(key, layout)
     return layout
+  }
+
+  /** @throws TangentError UNSUPPORTED naming the first node that lets samples meet. */
+  async #checkIndependence(
+    analysis: NativeAnalysis,
+    x: Feed,
+    weights: Weights,
+    threads: number,
+  ): Promise<void> {
+    const { output } = this
+    const own = this.#init.outputs.includes(output)
+    const ids = [...tapsOf(analysis, 'both'), ...(own ? [] : [this.#message.output])]
+    const taps = this.#computed(ids, x, weights)
+    const meeting = await meetingOf(
+      {
+        sessions: this.#sessions,
+        init: this.#init,
+        weights: weights.tensors,
+        threads,
+        names: [...new Set([...taps.map(({ name }) => name), output])],
+        session: await this.#session(taps, threads),
+        active: new Set(analysis.nodes.map((index) => this.#init.graph.nodes[index]?.name ?? '')),
+      },
+      x,
+    )
+    if (meeting !== undefined) throw meetingError(meeting)
+  }
+
+  /** Of these values those that onnxruntime computes. */
+  #computed(ids: Iterable<number>, x: Feed, weights: Weights): { id: number; name: string }[] {
+    const taps: { id: number; name: string }[] = []
+    for (const id of new Set(ids)) {
+      const name = this.#nameOf(id)
+      const given = weights.messages.has(id) || this.#static(id) || inputTensor(x, name, 0, 1)
+      if (!given) taps.push({ id, name })
+    }
+    return taps
+  }
+
+  /** Most networks' rules read the same forward and in reverse: one session then. */
+  #session(taps: readonly { id: number; name: string }[], threads: number): Promise<Session> {
+    const key = `taps ${this.#message.key} ${taps.map(({ id }) => id).join(' ')}`
+    const values = taps.map(({ name }) => name)
+    return this.#sessions.get(key, threads, { values, shapes: [] })
   }
 
   async #shapes(
@@ -203,24 +238,18 @@ export class Plan {
     bytes: number
   }> {
     const { engine, analysis } = layout
-    const read = passes === 'none' ? [] : tapsOf(analysis, passes)
+    const read = new Set([...(passes === 'none' ? [] : tapsOf(analysis, passes)), ...beside])
     const values = new Map<number, NativeValue>()
     for (const id of analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })
-    const taps: { id: number; name: string }[] = []
-    for (const id of new Set([...read, ...beside])) {
+    for (const id of read) {
       const fixed = weights.messages.get(id) ?? this.#static(id)
       const name = this.#nameOf(id)
       const input = inputTensor(x, name, first, count)
       if (fixed) values.set(id, { id, shape: fixed.shape, data: fixed.data })
       else if (input) values.set(id, this.#value(id, name, input))
-      else taps.push({ id, name })
     }
-    // Most networks' rules read the same forward and in reverse: one session then.
-    const key = `taps ${this.#message.key} ${taps.map(({ id }) => id).join(' ')}`
-    const session = await this.#sessions.get(key, threads, {
-      values: taps.map(({ name }) => name),
-      shapes: [],
-    })
+    const taps = this.#computed(read, x, weights)
+    const session = await this.#session(taps, threads)
     let bytes = 0
     if (taps.length > 0) {
       const outcome = await session.run(x, first, count, weights.tensors)

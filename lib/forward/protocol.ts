@@ -123,7 +123,16 @@ export interface PathMessage {
 }
 
 export type Request = { id: number; network: number; control: BigInt64Array } & (
-  | { type: 'run'; x: Feed; output: string; threads: number; batch: number; memory: number }
+  | {
+      type: 'run'
+      x: Feed
+      output: string
+      threads: number
+      batch: number
+      /** Samples of a batch that is run as a whole. */
+      whole?: number
+      memory: number
+    }
   /** Which of several readings of the same inputs does the network run under? */
   | {
       type: 'try'
@@ -132,7 +141,16 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
       threads: number
       memory: number
     }
-  | { type: 'describe'; plan: string; x: Feed; threads: number; batch: number; memory: number }
+  | {
+      type: 'describe'
+      plan: string
+      /** The first of them. */
+      x: Feed
+      threads: number
+      batch: number
+      whole?: number
+      memory: number
+    }
   | ({ type: 'compute' } & ComputeMessage)
   | { type: 'open'; output: string; threads: number; memory: number }
   | { type: 'values'; names: readonly string[]; memory: number }
@@ -179,11 +197,14 @@ export interface DescribeResult {
   outputs: number
   /** 1 where samples have to be run one by one, else 0. */
   batch: number
-  /** Where the file fixes a batch that cannot be made free: the output's shape for a block. */
+  /**
+   * Where samples are run in blocks of a fixed size, because the file takes no other number or because
+   * the whole batch is wanted: the output's shape for a block.
+   */
   block?: FixedBlock
 }
 
-/** Samples that the file takes at once, and where its output has them. */
+/** Samples that are run at once, and where the output has them. */
 export interface FixedBlock {
   size: number
   axis: number

@@ -188,18 +188,21 @@ export class Session {
     this.#free = free
   }
 
+  /** @param more outputs of the graph itself that are wanted in this run, too. */
   async run(
     feed: Feed,
     first: number,
     count: number,
     weights: ReadonlyMap<string, ort.Tensor>,
+    more: readonly string[] = [],
   ): Promise<Outcome> {
     const feeds: Record<string, ort.Tensor> = Object.create(null)
     for (const name of this.#session.inputNames) {
       const tensor = weights.get(name) ?? inputTensor(feed, name, first, count)
       if (tensor) feeds[name] = tensor
     }
-    const { fetched } = this.#wanted
+    const fetched = new Map(this.#wanted.fetched)
+    for (const name of more) if (!fetched.has(name)) fetched.set(name, name)
     const fetches = [...fetched.values(), ...this.#wanted.shapes.map((name) => shapePrefix + name)]
     let results: ort.InferenceSession.OnnxValueMapType
     const start = performance.now()

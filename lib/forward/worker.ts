@@ -227,6 +227,7 @@ async function fixedBlock(
 }
 
 function run(request: Request & { type: 'run' }): Promise<RunResult> {
+  if (request.whole !== undefined) return runBlocks(request, request.x.samples)
   return orOneByOne(
     request,
     async (batch) => {
@@ -325,18 +326,32 @@ async function outputAxis(
   return axis
 }
 
+/** The block that all samples are. */
+async function wholeBlock(
+  request: Request & { type: 'describe' },
+  size: number,
+): Promise<FixedBlock> {
+  const { threads, network } = request
+  const { output } = planOf(request.plan)
+  const x = repeated(request.x, size)
+  const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
+  const { values } = await session.run(x, 0, size, weightsOf(network).tensors)
+  const dims = [...(values.get(output) as ort.Tensor).dims]
+  const axis = await outputAxis({ ...request, type: 'run', output, x }, dims, size)
+  return { size, axis, dims }
+}
+
 function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {
-  const { x, plan, threads, network } = request
+  const { x, plan, threads, network, whole } = request
   const outputsOf = async (feed: Feed, batch: number) =>
     (await planOf(plan).layout(feed, weightsOf(network), threads, batch)).outputs
-  return orOneByOne(
-    request,
-    async (batch) => ({ outputs: await outputsOf(x, batch), batch }),
-    async (block) => {
-      const outputs = await outputsOf(inBlocks(x, block.size), 1)
-      return { outputs: outputs / block.size, batch: 1, block }
-    },
-  )
+  const inBlock = async (block: FixedBlock) => {
+    const outputs = await outputsOf(inBlocks(x, block.size), 1)
+    return { outputs: outputs / block.size, batch: 1, block }
+  }
+  if (whole !== undefined) return wholeBlock(request, whole).then(inBlock)
+  const work = async (batch: number) => ({ outputs: await outputsOf(x, batch), batch })
+  return orOneByOne(request, work, inBlock)
 }
 
 async function compute(request: Request & { type: 'compute' }): Promise<ComputeResult> {
