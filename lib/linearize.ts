@@ -28,16 +28,11 @@ export class LinearizedNetwork {
     options: DerivativeOptions = {},
   ): Promise<NdArray<Float32Array>> {
     const change = await jvp(this.#core, x, delta, options, 'delta')
-    const { threads, signal } = options
-    const { data: base, shape } = toFloat32(await run(this.#core, x, { threads, signal }))
-    const [samples = 0, all = 0] = shape
-    const outputs = options.outputs ?? Array.from({ length: all }, (_, o) => o)
-    for (let i = 0; i < samples; i += 1) {
-      outputs.forEach((o, at) => {
-        const e = i * outputs.length + at
-        change.data[e] = (change.data[e] as number) + (base[i * all + o] as number)
-      })
-    }
+    const { threads, signal, outputs } = options
+    const base = toFloat32(await run(this.#core, x, { threads, signal, outputs }))
+    base.data.forEach((value, e) => {
+      change.data[e] = (change.data[e] as number) + value
+    })
     return change
   }
 }

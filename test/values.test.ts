@@ -120,6 +120,13 @@ test('features of a hidden layer: only what lies before them is a parameter', as
   await using other = await network.withParameters(new Map([['w2', new Float32Array(O * H)]]))
   const logits = await other.run(x, { output: 'logits' })
   t.deepEqual([...logits.data], Array(N * O).fill(0))
+  const [whole, part] = [await network.run(x), await network.run(x, { outputs: [4, 1] })]
+  t.deepEqual(part.shape, [N, 2])
+  t.deepEqual(
+    [...part.data],
+    [0, 1, 2, 3].flatMap((i) => [whole.data[i * H + 4], whole.data[i * H + 1]]),
+  )
+  await t.throwsAsync(network.run(x, { outputs: [H] }), { code: 'BAD_ARGUMENT' })
 })
 
 test('a value whose samples are not along its first axis', async (t) => {
@@ -230,6 +237,20 @@ test.serial('the command line takes values by name and outputs by ranges', async
   t.is(done.code, 0, done.stderr)
   const truth = { data: logitsKernel(x.data, w1, w2), shape: [N, O, N, O] }
   t.true(relativeError(await readNpy(out), truth) < 1e-5)
+  const y = join(dir, 'y.npy')
+  const args = [
+    '--input',
+    join(dir, 'x.npy'),
+    '--output',
+    'features',
+    '--outputs',
+    '1:4',
+    '--out',
+    y,
+  ]
+  const ran = await cli('run', file, ...args)
+  t.is(ran.code, 0, ran.stderr)
+  t.deepEqual((await readNpy(y)).shape, [N, 3])
   const listed = await cli('info', file, '--values', '--json')
   t.is(listed.code, 0, listed.stderr)
   t.deepEqual(

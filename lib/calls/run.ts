@@ -1,5 +1,5 @@
 import type { NdArray } from '../arrays/index.js'
-import { type CallOptions, type Core, threadCount } from '../core.js'
+import { type CallOptions, type Core, outputIndices, threadCount } from '../core.js'
 import type { RunResult } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
 
@@ -7,6 +7,8 @@ import type { Inputs } from '../inputs.js'
 export interface RunOptions extends CallOptions {
   /** Another value than the one chosen when the network was loaded: an output or what a node makes. */
   output?: string | undefined
+  /** Flat indices of the outputs wanted, in the order wanted; default: all. */
+  outputs?: readonly number[] | undefined
 }
 
 export async function run(given: Core, inputs: Inputs, options: RunOptions): Promise<NdArray> {
@@ -26,5 +28,20 @@ export async function run(given: Core, inputs: Inputs, options: RunOptions): Pro
   const request = { type: 'run', x, output, threads, batch, memory, ...core.whole(x) } as const
   const { result } = core.ask<RunResult>(request, options)
   const { data, shape } = await result
-  return { data: data as NdArray['data'], shape }
+  const all = { data: data as NdArray['data'], shape }
+  return options.outputs === undefined ? all : chosen(all, options.outputs)
+}
+
+/** Columns of (N, O). */
+function chosen({ data, shape }: NdArray, outputs: readonly number[]): NdArray {
+  const [samples = 0, width = 0] = shape
+  const columns = outputIndices(outputs, width)
+  const Kind = data.constructor as new (length: number) => typeof data
+  const picked = new Kind(samples * columns.length)
+  for (let i = 0; i < samples; i += 1) {
+    columns.forEach((o, at) => {
+      picked[i * columns.length + at] = data[i * width + o] as never
+    })
+  }
+  return { data: picked, shape: [samples, columns.length] }
 }

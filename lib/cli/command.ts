@@ -109,16 +109,19 @@ export const methodOption = (what: string) =>
     .choices(['auto', 'jacobian', 'structured', 'products'])
     .default('auto')
 
+export const outputsOption = () =>
+  new Option(
+    '--outputs <list>',
+    'flat indices of that output, such as 0,3 or 0:100,200 (0 to 99, and 200)',
+  ).argParser(indices)
+
 /** Options of commands that differentiate. */
 export const derivativeOptions = () => [
   new Option(
     '--output <name>',
     'what to differentiate: an output, or any float value (info --values); default: the first output',
   ),
-  new Option(
-    '--outputs <list>',
-    'flat indices of that output, such as 0,3 or 0:100,200 (0 to 99, and 200)',
-  ).argParser(indices),
+  outputsOption(),
   new Option('--parameter <name>', 'differentiate this parameter; again for others').argParser(
     collect,
   ),
@@ -327,7 +330,7 @@ export function numberList(text: string): number[] {
 }
 
 /** `0,3`, or with ranges `0:100,200`, of which the end is left out. */
-export function indices(text: string): number[] {
+function indices(text: string): number[] {
   const values = text.split(',').flatMap((part) => {
     const [, first, end] = /^(\d+)(?::(\d+))?$/.exec(part.trim()) ?? []
     const from = Number(first ?? Number.NaN)

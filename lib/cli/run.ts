@@ -4,6 +4,7 @@ import {
   type CommandDefinition,
   inputOption,
   type NetworkOptions,
+  outputsOption,
   readInputs,
   saveArray,
   watched,
@@ -32,6 +33,7 @@ export const runCommand: CommandDefinition = {
     ).makeOptionMandatory(),
     batchOption(),
     new Option('--output <name>', 'another output than the first, or any value (info --values)'),
+    outputsOption(),
   ],
   async run(session, [model = ''], options: Options) {
     await checkFile(options.out, '--out')

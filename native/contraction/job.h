@@ -51,6 +51,9 @@ class Job {
  public:
   Job(const Tape& tape, JobSettings settings)
       : tape_(tape), settings_(std::move(settings)), pool_(settings_.memory) {}
+  // A part of another job, whose memory it uses.
+  Job(const Tape& tape, JobSettings settings, const Pool& pool)
+      : tape_(tape), settings_(std::move(settings)), pool_(pool) {}
   virtual ~Job() = default;
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;

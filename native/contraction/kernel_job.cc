@@ -95,8 +95,8 @@ void KernelJob::begin() {
                       " beside the result; take fewer samples or outputs, or raise the budget");
     }
     for (float*& result : results) {
-      parts_.push_back(std::make_shared<Memory>(static_cast<size_t>(bytes)));
-      result = parts_.back()->floats();
+      parts_.push_back(pool_.floats(part_size(piece_.count)));
+      result = parts_.back().get();
     }
     const auto range = [&](int64_t first) {
       const auto begin = settings_.outputs.begin() + first;
@@ -110,14 +110,13 @@ void KernelJob::begin() {
     if (path && path->change) {
       path->change = nullptr;
       if (piece_.square()) {
-        change_ = std::make_shared<Memory>(static_cast<size_t>(task_.samples1 * piece_.count) *
-                                           sizeof(float));
-        path->change = change_->floats();
+        change_ = pool_.floats(task_.samples1 * piece_.count);
+        path->change = change_.get();
       }
     }
   }
-  inner_ = std::make_unique<NtkJob>(tape_, std::move(settings), std::move(task), std::move(results),
-                                    std::move(path), std::move(other));
+  inner_ = std::make_unique<NtkJob>(tape_, std::move(settings), pool_, std::move(task),
+                                    std::move(results), std::move(path), std::move(other));
 }
 
 std::optional<Want> KernelJob::next() {
@@ -142,12 +141,9 @@ void KernelJob::compute(const Frame& frame) {
 }
 
 void KernelJob::settle() {
-  for (size_t g = 0; g < parts_.size(); ++g) place(parts_[g]->floats(), results_[g]);
+  for (size_t g = 0; g < parts_.size(); ++g) place(parts_[g].get(), results_[g]);
   if (change_) place_change();
   added_ = true;
-  size_t held = change_ ? change_->bytes() : 0;
-  for (const auto& part : parts_) held += part->bytes();
-  peak_ = std::max(peak_, held + inner_->peak_bytes());
   methods_ = inner_->methods();
   inner_.reset();
   if (pieces_.empty()) {
@@ -192,7 +188,7 @@ void KernelJob::place(const float* part, float* result) const {
 void KernelJob::place_change() const {
   const int64_t n = piece_.count;
   for (int64_t i = 0; i < task_.samples1; ++i)
-    std::memcpy(path_->change + i * task_.outputs + piece_.row, change_->floats() + i * n,
+    std::memcpy(path_->change + i * task_.outputs + piece_.row, change_.get() + i * n,
                 static_cast<size_t>(n) * sizeof(float));
 }
 

@@ -17,7 +17,6 @@ class KernelJob final : public Job {
             std::optional<Path> path);
   std::optional<Want> next() override;
   std::vector<std::string> methods() const override { return methods_; }
-  size_t peak_bytes() const override { return peak_; }
 
  protected:
   void compute(const Frame& frame) override;
@@ -45,11 +44,10 @@ class KernelJob final : public Job {
   std::vector<Piece> pieces_;  // still to come, the next one last
   Piece piece_{0, 0, 0};
   std::unique_ptr<NtkJob> inner_;
-  std::vector<std::shared_ptr<Memory>> parts_;  // results of the present piece, unless it is all
-  std::shared_ptr<Memory> change_;
+  std::vector<std::shared_ptr<float>> parts_;  // results of the present piece, unless it is all
+  std::shared_ptr<float> change_;
   bool added_ = false;  // something stands in the results of a trace kernel
   std::vector<std::string> methods_;
-  size_t peak_ = 0;
 };
 
 }  // namespace at

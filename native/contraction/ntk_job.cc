@@ -9,9 +9,9 @@
 
 namespace at {
 
-NtkJob::NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results,
-               std::optional<Path> path, std::vector<int64_t> other)
-    : Job(tape, std::move(settings)),
+NtkJob::NtkJob(const Tape& tape, JobSettings settings, const Pool& pool, KernelTask task,
+               std::vector<float*> results, std::optional<Path> path, std::vector<int64_t> other)
+    : Job(tape, std::move(settings), pool),
       task_(std::move(task)),
       results_(std::move(results)),
       schedule_(task_.symmetric, task_.samples1, task_.samples2),

@@ -17,8 +17,8 @@ namespace at {
 class NtkJob final : public Job {
  public:
   // other: the outputs of X2's samples, as many as of X's, where they are others.
-  NtkJob(const Tape& tape, JobSettings settings, KernelTask task, std::vector<float*> results,
-         std::optional<Path> path = std::nullopt, std::vector<int64_t> other = {});
+  NtkJob(const Tape& tape, JobSettings settings, const Pool& pool, KernelTask task,
+         std::vector<float*> results, std::optional<Path> path, std::vector<int64_t> other);
   std::optional<Want> next() override;
   std::vector<std::string> methods() const override;
   // For a job that is made of several of these; like feed(), within its threads.
