@@ -9,10 +9,17 @@ import { readableName } from './graph/names.js'
 import {
   type PreparedGraph,
   prepareGraph,
-  type TyingOptions,
   type Weight,
+  type WeightOptions,
 } from './graph/prepare.js'
 import { skeleton } from './graph/skeleton.js'
+import {
+  constantsByRole,
+  constantsInWords,
+  quantisedWeights,
+  storageNotes,
+  storedConstants,
+} from './graph/stored.js'
 import { type NativeAnalysis, type NativeData, native } from './native.js'
 import { didYouMean } from './nearest.js'
 import {
@@ -66,7 +73,7 @@ export type Selector =
 /** What a network is a function of: see docs/batches.md. */
 export type BatchMode = 'each' | 'whole'
 
-export interface ArchitectureOptions extends TyingOptions, AxisOptions {
+export interface ArchitectureOptions extends WeightOptions, AxisOptions {
   output?: string | undefined
   batch?: BatchMode | undefined
   parameters?: Selector | undefined
@@ -108,6 +115,9 @@ export class Architecture {
   #valueNames: readonly string[] | undefined
   /** The same network with its branches taken, by the way through it. */
   readonly #forms = new Map<string, Architecture>()
+  /** Weights that are constants by their role in all their uses, and which role. */
+  readonly #roles: ReadonlyMap<Weight, string>
+  #constants: ReadonlyMap<string, string> | undefined
   #statics: Promise<PlanMessage['statics']> | undefined
   /** Networks that share the worker. */
   #users = 0
@@ -130,7 +140,8 @@ export class Architecture {
     this.problem = batchProblem(this.inputs, this.hypotheses)
     const { weights, native: graph } = this.graph
     const output = this.graph.ids.get(this.output) as number
-    const candidates = weights.map(({ id }) => id)
+    this.#roles = constantsByRole(this.graph)
+    const candidates = weights.filter((weight) => !this.#roles.has(weight)).map(({ id }) => id)
     const analyse = (id: number) => native.createEngine(graph, candidates, id).analysis
     const whole = analyse(output)
     this.#known = this.#select(whole, options)
@@ -191,11 +202,23 @@ export class Architecture {
       output,
       parameters: undefined,
       frozen: ({ name }) => frozen.has(name),
+      named: [...this.graph.named, ...this.parameters.map(({ name }) => name)],
     })
     form.places ??= this.places
     form.retain()
     this.#forms.set(way, form)
     return form
+  }
+
+  /** Stored floats that are taken for constants and could be parameters, and why they are not. */
+  get constants(): ReadonlyMap<string, string> {
+    this.#constants ??= storedConstants(this.graph, this.#roles, this.output)
+    return this.#constants
+  }
+
+  /** How the weights are stored where that matters to what is differentiated, in sentences. */
+  get notes(): readonly string[] {
+    return storageNotes(this.graph)
   }
 
   /** Parameters that are differentiated, in the order of the addon's results. */
@@ -296,6 +319,8 @@ export class Architecture {
 
   #otherTypes(): string {
     if (this.#known.length > 0) return ': all are frozen'
+    const constants = constantsInWords(this.graph, this.constants)
+    if (constants !== '') return constants
     const halves = this.model.graph.initializer.filter(({ dataType }) =>
       [10, 11, 16].includes(dataType),
     )
@@ -354,20 +379,6 @@ function staticData(array: NdArray): NativeData | undefined {
   const type = dtypeOf(array)
   const fits = type === 'float32' || type === 'int64' || type === 'int32' || type === 'bool'
   return fits ? (array.data as NativeData) : undefined
-}
-
-const quantisedOperators =
-  /^(DequantizeLinear|QLinearConv|QLinearMatMul|ConvInteger|MatMulInteger|MatMulNBits)$/
-
-/** Ids of stored tensors that quantised operators read as weights. */
-function quantisedWeights({ native: { nodes }, statics }: PreparedGraph): number[] {
-  const readers = nodes.filter(({ op }) => quantisedOperators.test(op))
-  return readers
-    .flatMap(({ inputs }) => inputs)
-    .filter((id) => {
-      const tensor = statics.get(id)
-      return tensor && tensor.dataType !== 1 && tensor.dims.some((size) => size > 1n)
-    })
 }
 
 /** Running statistics of a BatchNormalization: no parameters, yet part of a checkpoint. */

@@ -249,6 +249,11 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   attachBlock(id: number, bytes: number): ArrayBuffer
   /** Throws a code'd error when the graph is malformed; refusals are in `analysis`. */
   createEngine(graph: NativeGraph, candidates: number[], output: number): NativeEngine
+  /**
+   * For each value the constant's role that it has wherever a derivative flows to it ('an exponent');
+   * '' where it has another use, or none.
+   */
+  constantRoles(graph: NativeGraph, ids: number[]): string[]
   /** Eigenvalues of a symmetric n × n float32 matrix, descending, by LAPACK in double. */
   eigenvalues(matrix: Float32Array, n: number): Promise<Float64Array>
   /** Eigenvalues (descending) and eigenvectors (row j belongs to eigenvalue j). */

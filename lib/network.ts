@@ -165,21 +165,26 @@ export class Network {
     return counts
   }
 
-  /** Float initializers that are taken for constants, and why; `constants` overrides it. */
+  /**
+   * Stored floats that are taken for constants, and why: initializers that an exporter's notes say
+   * are none of the parameters, weights that are exponents, bounds, running statistics or the like in
+   * all their uses, Constant nodes that do not stand where weights stand. Naming one in `parameters`
+   * or `constants` makes it a parameter.
+   */
   get constants(): ReadonlyMap<string, string> {
-    return this.#core.architecture.graph.fixed
+    return this.#core.architecture.constants
   }
 
   /** What was changed when the file was read, and how samples are run, in sentences. */
   get notes(): readonly string[] {
-    const { model, inputs, likely, whole } = this.#core.architecture
+    const { model, inputs, likely, whole, notes } = this.#core.architecture
     const all = 'All samples of a call are run in one batch and are one input of the function.'
-    if (whole) return [...model.notes, all]
+    if (whole) return [...model.notes, ...notes, all]
     const one = 'The file fixes the batch at one sample: samples are run one by one.'
     const single = likely.some(
       (place, k) => place === 'one' || (place !== 'shared' && inputs[k]?.shape?.[place] === 1),
     )
-    return single ? [...model.notes, one] : model.notes
+    return [...model.notes, ...notes, ...(single ? [one] : [])]
   }
 
   /**

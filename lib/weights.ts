@@ -6,7 +6,7 @@ import { settleControlFlow } from './control/settle.js'
 import type { WeightValues } from './core.js'
 import { badArgument, mismatch, TangentError } from './errors.js'
 import { readableName } from './graph/names.js'
-import { prepareGraph, type TyingOptions, type Weight } from './graph/prepare.js'
+import { prepareGraph, type Weight, type WeightOptions } from './graph/prepare.js'
 import { sameStructure } from './graph/structure.js'
 import { defaultBudget } from './memory.js'
 import {
@@ -43,7 +43,7 @@ export async function otherWeights(
   architecture: Architecture,
   current: WeightValues,
   source: WeightSource,
-  tying: TyingOptions,
+  tying: WeightOptions,
 ): Promise<WeightValues> {
   if (source instanceof Map) return fromMap(architecture, current, source)
   if (typeof source !== 'string') {
@@ -159,7 +159,7 @@ function oriented(array: NdArray, { shape, consumer }: Weight): NdArray {
 async function fromOnnx(
   architecture: Architecture,
   path: string,
-  tying: TyingOptions & AxisOptions,
+  tying: WeightOptions & AxisOptions,
 ): Promise<WeightValues> {
   const { batchAxis, shared } = tying
   const opened = await openModel(path, { axes: { batchAxis, shared } })

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { BatchMode } from '../architecture.js'
 import { makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
 import type { DerivativeOptions } from '../core.js'
-import { TangentError } from '../errors.js'
+import { badArgument, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { parseBytes } from '../memory.js'
 import { type LoadOptions, Network } from '../network.js'
@@ -130,7 +130,11 @@ export const derivativeOptions = () => [
     collect,
   ),
   new Option('--untied <name>', 'a weight whose every use is one of its own').argParser(collect),
-  new Option('--constant <name>', 'a Constant that is a parameter all the same').argParser(collect),
+  new Option(
+    '--constants <name>',
+    "a stored constant that is a parameter all the same; again for others; 'all' or 'none'",
+  ).argParser(collect),
+  new Option('--constant <name>').argParser(collect).hideHelp(),
   batchOption(),
 ]
 
@@ -150,7 +154,20 @@ export interface NetworkOptions extends CommonOptions {
   freeze?: string[]
   tied?: string[]
   untied?: string[]
+  constants?: string[]
+  /** The same by its name in version 0.1. */
   constant?: string[]
+}
+
+/** What `--constants` says, as an option of `Network.load`. */
+function chosenConstants({ constants = [], constant = [] }: NetworkOptions) {
+  const given = [...constants, ...constant]
+  const [first] = given
+  if (first === undefined) return undefined
+  if (given.length === 1 && (first === 'all' || first === 'none')) return first
+  const word = given.find((name) => name === 'all' || name === 'none')
+  if (word !== undefined) throw badArgument('--constants', `'${word}' alone, or names`, given)
+  return given
 }
 
 /** Loads the network that a command names, as its options say. */
@@ -165,7 +182,7 @@ export function openNetwork(
     frozen: options.freeze,
     tied: options.tied,
     untied: options.untied,
-    constants: options.constant,
+    constants: chosenConstants(options),
     batch: options.batch,
     ...axesOf(options),
     threads: options.threads,

@@ -143,8 +143,8 @@ function inWords(info: ReturnType<typeof describe>): string[] {
     ),
   )
   if (info.constants.length > 0) {
-    lines.push('Float initializers taken for constants (--constant makes them parameters)')
-    lines.push(...table(info.constants.map(({ name, why }) => [name, why])))
+    lines.push('Stored floats taken for constants (--constants NAME makes one a parameter)')
+    lines.push(...grouped(info.constants))
   }
   const operators = Object.entries(info.operators)
   lines.push('Operators', `  ${operators.map(([name, count]) => `${name} × ${count}`).join(', ')}`)
@@ -171,6 +171,17 @@ function placeInWords({ of, batchAxis, shared, by, block }: Place): string {
   if (shared) return `  the same for all samples${how}`
   if (batchAxis !== null) return `  samples along axis ${batchAxis}${how}`
   return of === 'output' ? '' : `  one sample, without an axis for more${how}`
+}
+
+/** Names by their reason, not more than fit a few lines; `--json` has them all. */
+function grouped(constants: readonly { name: string; why: string }[]): string[] {
+  const shown = 8
+  const groups = new Map<string, string[]>()
+  for (const { name, why } of constants) groups.set(why, [...(groups.get(why) ?? []), name])
+  return [...groups].map(([why, names]) => {
+    const rest = names.length > shown ? ` and ${names.length - shown} more (--json lists all)` : ''
+    return `  ${why}: ${names.slice(0, shown).join(', ')}${rest}`
+  })
 }
 
 /** Columns of equal width. */

@@ -7,6 +7,7 @@ import { TangentError } from '../errors.js'
 import type { Feed, FeedArray } from '../forward/protocol.js'
 import { hypotheses, type Place } from '../graph/axes.js'
 import { prepareGraph, type TyingOptions } from '../graph/prepare.js'
+import { constantsByRole } from '../graph/stored.js'
 import { native } from '../native.js'
 import {
   type AxisOptions,
@@ -48,8 +49,8 @@ export function knownNames<T extends TyingOptions>(options: T, { graph }: OnnxMo
     ...graph.initializer.map(({ name }) => name),
     ...graph.node.flatMap(({ output }) => output),
   ])
-  const known = (given: TyingOptions['tied']) =>
-    Array.isArray(given) ? given.filter((name) => names.has(name)) : given
+  const known = <V>(given: V | readonly string[]) =>
+    Array.isArray(given) ? given.filter((name) => names.has(name)) : (given as V)
   const { tied, untied, constants } = options
   return { ...options, tied: known(tied), untied: known(untied), constants: known(constants) }
 }
@@ -63,7 +64,8 @@ function onTheWay(
   const open = model.graph.node.filter((node) => isControl(node) && !refused.has(titleOf(node)))
   if (open.length === 0) return []
   const prepared = prepareGraph(model, knownNames(options, model))
-  const candidates = prepared.weights.map(({ id }) => id)
+  const constants = constantsByRole(prepared)
+  const candidates = prepared.weights.filter((weight) => !constants.has(weight)).map(({ id }) => id)
   const carrying = new Set<string>()
   for (const name of prepared.outputs) {
     const output = prepared.ids.get(name) as number

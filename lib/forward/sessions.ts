@@ -146,6 +146,8 @@ export class Sessions {
         optimization: { disable_specified_optimizers: without },
         session: {
           intra_op: { allow_spinning: '0' },
+          // A product with quantised weights would quantise the activations, too: 2e-3 off.
+          disable_quant_qdq: '1',
           ...(this.#init.folder === undefined
             ? {}
             : { model_external_initializers_file_folder_path: this.#init.folder }),

@@ -9,6 +9,7 @@ import { changed as withFields } from '../onnx/message.js'
 import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
 import { constantTensor, isTrue } from './constants.js'
+import { constantWeights } from './weights-in-constants.js'
 
 /** Which weights are one and which are several. `true` speaks for all, names for some. */
 export interface TyingOptions {
@@ -17,10 +18,21 @@ export interface TyingOptions {
   /** Initializers whose every use is a weight of its own (default: none). */
   untied?: boolean | readonly string[]
   /**
-   * Outputs of float Constant nodes that are weights, too, and initializers that by all signs are
-   * an exporter's constants or a module's buffers (default: none).
+   * Which stored constants are weights all the same. By default float Constant nodes that stand where
+   * weights stand. `'none'` (or false): no Constant node. `'all'` (or true): all float Constant nodes,
+   * and the initializers that by all signs are an exporter's constants or a module's buffers, but for
+   * those that are exponents, bounds or the like in all their uses. Names: these, whatever their use,
+   * beside those of the default.
    */
-  constants?: boolean | readonly string[]
+  constants?: 'all' | 'none' | boolean | readonly string[]
+}
+
+/** What is a weight, as the caller says. */
+export interface WeightOptions extends TyingOptions {
+  /** A stored constant that is named here is a weight. */
+  parameters?: unknown
+  /** Further names of this kind. */
+  named?: readonly string[]
 }
 
 /** A float32 tensor stored in the file that could be a parameter. */
@@ -50,22 +62,37 @@ export interface PreparedGraph {
   nodes: readonly NodeProto[]
   /** Float initializers that are constants by all signs, and why. */
   fixed: ReadonlyMap<string, string>
+  /** Float Constant nodes that are no weights: their outputs. */
+  constants: readonly string[]
+  /** Weights that the caller names: they are parameters in a constant's role, too. */
+  named: ReadonlySet<string>
+  /** Constant nodes that are taken for weights by where they stand. */
+  found: number
   /** Names of the graph's inputs that the caller feeds. */
   inputs: readonly string[]
   outputs: readonly string[]
 }
 
-export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): PreparedGraph {
+export function prepareGraph(model: OnnxModel, options: WeightOptions = {}): PreparedGraph {
   const { graph, initializers, opsets } = model
   const outputs = graph.output.map((value) => value.name)
   const sources = new Map<string, TensorProto>()
   const fixed = constantInitializers(model)
+  checkNames(options, model)
+  const named = new Set([...namesIn(options.parameters), ...(options.named ?? [])])
+  const all = options.constants === 'all' || options.constants === true
+  const none = options.constants === 'none' || options.constants === false
+  if (Array.isArray(options.constants)) for (const name of options.constants) named.add(name)
   for (const [name, tensor] of initializers) {
     if (tensor.dataType !== DataType.FLOAT) continue
-    if (!fixed.has(name) || chosen(options.constants, name)) sources.set(name, tensor)
+    if (!fixed.has(name) || all || named.has(name)) sources.set(name, tensor)
   }
-  checkNames(options, graph.node, sources, fixed)
-  let nodes = cutCopies(graph.node, sources, new Set(outputs), options)
+  const standing = all || none ? new Set<string>() : constantWeights(model)
+  const isWeight = (name: string) => all || standing.has(name) || named.has(name)
+  const before = sources.size
+  let nodes = cutConstants(graph.node, sources, new Set(outputs), isWeight)
+  const found = sources.size - before
+  nodes = cutCopies(nodes, sources, new Set(outputs), options)
   nodes = separateUses(nodes, sources, options)
 
   const ids = new Map<string, number>()
@@ -107,6 +134,9 @@ export function prepareGraph(model: OnnxModel, options: TyingOptions = {}): Prep
     statics,
     nodes,
     fixed,
+    constants: nodes.filter((node) => isFloatConstant(node)).map(({ output: [name = ''] }) => name),
+    named,
+    found,
     inputs: graph.input.map((value) => value.name).filter((name) => !initializers.has(name)),
     outputs,
   }
@@ -121,12 +151,20 @@ function trainingMode(
   return mode && isTrue(mode) ? { training_mode: { i: 1 } } : {}
 }
 
+/** The names among what selects parameters. */
+function namesIn(selector: unknown): Set<string> {
+  const entries = Array.isArray(selector) ? selector : [selector]
+  return new Set(entries.filter((entry) => typeof entry === 'string'))
+}
+
+function isFloatConstant(node: NodeProto): boolean {
+  return constantTensor(node)?.dataType === DataType.FLOAT
+}
+
 /** Names that the caller gives must mean something. */
 function checkNames(
   { tied, untied, constants }: TyingOptions,
-  nodes: readonly NodeProto[],
-  sources: ReadonlyMap<string, TensorProto>,
-  fixed: ReadonlyMap<string, string>,
+  { graph: { node: nodes }, initializers }: OnnxModel,
 ): void {
   const outputs = (op: string) =>
     new Set(nodes.filter(({ opType }) => opType === op).flatMap(({ output }) => output))
@@ -135,29 +173,48 @@ function checkNames(
     names: TyingOptions['tied'],
     known: { has(name: string): boolean },
     what: string,
+    forms = 'true, false or a list of names',
   ) => {
     if (typeof names === 'boolean' || names === undefined) return
-    if (!Array.isArray(names)) throw badArgument(option, 'true, false or a list of names', names)
+    if (!Array.isArray(names)) throw badArgument(option, forms, names)
     const unknown = names.find((name) => !known.has(name))
     if (unknown !== undefined) throw badArgument(option, what, unknown)
   }
   const copies = outputs('Identity')
   check('options.tied', tied, copies, 'outputs of Identity nodes')
-  const weights = { has: (name: string) => sources.has(name) || copies.has(name) }
+  const floats = (name: string) => initializers.get(name)?.dataType === DataType.FLOAT
+  const held = new Set(nodes.filter(isFloatConstant).map(({ output: [name] }) => name))
+  const weights = { has: (name: string) => floats(name) || held.has(name) || copies.has(name) }
   check('options.untied', untied, weights, 'float32 initializers')
-  const nodeOutputs = outputs('Constant')
-  const fixedOnes = { has: (name: string) => nodeOutputs.has(name) || fixed.has(name) }
-  check('options.constants', constants, fixedOnes, 'outputs of Constant nodes')
+  if (constants === 'all' || constants === 'none') return
+  const stored = { has: (name: string) => floats(name) || held.has(name) }
+  const what = 'float32 initializers or outputs of float32 Constant nodes'
+  check('options.constants', constants, stored, what, "'all', 'none' or a list of names")
 }
 
 function chosen(names: boolean | readonly string[] | undefined, name: string): boolean {
   return typeof names === 'boolean' ? names : (names?.includes(name) ?? false)
 }
 
+/** Constant nodes that are weights become stored tensors, as initializers are, and go. */
+function cutConstants(
+  nodes: readonly NodeProto[],
+  sources: Map<string, TensorProto>,
+  outputs: ReadonlySet<string>,
+  isWeight: (name: string) => boolean,
+): NodeProto[] {
+  return nodes.filter((node) => {
+    const tensor = constantTensor(node)
+    const [output = ''] = node.output
+    if (tensor?.dataType !== DataType.FLOAT || outputs.has(output) || !isWeight(output)) return true
+    sources.set(output, tensor)
+    return false
+  })
+}
+
 /**
  * `Identity` nodes of initializers are how exporters write weights that happen to hold equal
- * numbers: each becomes a weight of its own and the node goes. Constant nodes that the caller
- * counts among the weights go likewise.
+ * numbers: each becomes a weight of its own and the node goes.
  */
 function cutCopies(
   nodes: readonly NodeProto[],
@@ -169,19 +226,11 @@ function cutCopies(
     const [input = ''] = node.input
     const [output = ''] = node.output
     if (normalDomain(node.domain) !== '' || outputs.has(output)) return true
-    if (node.opType === 'Identity') {
-      const source = sources.get(input)
-      if (!source || chosen(options.tied, output)) return true
-      sources.set(output, source)
-      return false
-    }
-    if (node.opType === 'Constant' && chosen(options.constants, output)) {
-      const tensor = constantTensor(node)
-      if (tensor?.dataType !== DataType.FLOAT) return true
-      sources.set(output, tensor)
-      return false
-    }
-    return true
+    if (node.opType !== 'Identity') return true
+    const source = sources.get(input)
+    if (!source || chosen(options.tied, output)) return true
+    sources.set(output, source)
+    return false
   })
 }
 

@@ -1,10 +1,11 @@
 import { toBinary } from '@bufbuild/protobuf'
 import { TensorProto_DataType as DataType, ModelProtoSchema } from 'onnx-buf'
 import { makeValueInfo, type OnnxModel } from '../onnx/index.js'
+import { changed } from '../onnx/message.js'
 import type { PreparedGraph, Weight } from './prepare.js'
 
 /**
- * The bytes of the model with the given weights as typed inputs instead of stored numbers, so that
+ * The bytes of the prepared model with the given weights as typed inputs instead of stored numbers, so that
  * one onnxruntime session serves any weights. (An initializer that is merely listed as an input too
  * keeps its stored numbers whatever is fed.)
  */
@@ -14,10 +15,17 @@ export function skeleton(
   weights: readonly Weight[],
 ): Uint8Array {
   const fed = new Set(weights.map(({ name }) => name))
+  // Weights that were nodes and are not fed are stored.
+  const stored = prepared.weights.filter(
+    ({ name }) => !fed.has(name) && !model.initializers.has(name),
+  )
   const graph = {
     ...model.graph,
     node: [...prepared.nodes],
-    initializer: model.graph.initializer.filter(({ name }) => !fed.has(name)),
+    initializer: [
+      ...model.graph.initializer.filter(({ name }) => !fed.has(name)),
+      ...stored.map(({ name, tensor }) => changed(tensor, { name })),
+    ],
     input: [
       ...model.graph.input.filter(({ name }) => !fed.has(name)),
       ...weights.map(({ name, shape }) => makeValueInfo(name, DataType.FLOAT, shape)),

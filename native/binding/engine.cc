@@ -229,6 +229,16 @@ void export_engine(Napi::Env env, Napi::Object exports) {
       "createEngine", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
         return info.Env().GetInstanceData<Classes>()->engine.New({info[0], info[1], info[2]});
       }));
+  exports.Set(
+      "constantRoles", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
+        const Napi::Env env = info.Env();
+        return guarded(env, [&]() -> Napi::Value {
+          const auto roles = constant_roles(to_graph(info[0].ToObject()), to_ints(info[1], "ids"));
+          Napi::Array result = Napi::Array::New(env, roles.size());
+          for (uint32_t i = 0; i < roles.size(); ++i) result.Set(i, roles[i]);
+          return result;
+        });
+      }));
 }
 
 }  // namespace at

@@ -46,10 +46,7 @@ std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const int id = node.inputs[k];
       if (id < 0) continue;
-      const int ki = static_cast<int>(k);
-      // As in analyse(): a parameter in a constant's role is a constant there.
-      const bool constant = tape.values[id].parameter >= 0 && node.rule->constant_role(node, ki);
-      if (tape.values[id].active && node.rule->differentiable(node, ki) && !constant) {
+      if (tape.values[id].active && node.rule->differentiable(node, static_cast<int>(k))) {
         const int parameter = tape.values[id].parameter;
         if (parameter < 0) {
           in[k].values = tangents[id];

@@ -23,13 +23,8 @@ void check(const Graph& graph, const std::vector<int>& candidates, int output) {
   if (!valid(output)) throw Error("BAD_ARGUMENT", "The output is not a value");
 }
 
-// Do derivatives flow into input k? A candidate in a constant's role stays a constant there, even
-// if it is a parameter elsewhere.
-bool flows(const Node& node, int k, const std::vector<bool>& candidate) {
-  if (!node.rule) return true;
-  if (!node.rule->differentiable(node, k)) return false;
-  return !candidate[node.inputs[k]] || !node.rule->constant_role(node, k);
-}
+// Do derivatives flow into input k?
+bool flows(const Node& node, int k) { return !node.rule || node.rule->differentiable(node, k); }
 
 std::vector<bool> reached_from_inputs(const Graph& graph) {
   std::vector<bool> produced(graph.values.size(), false), reached(graph.values.size(), false);
@@ -60,8 +55,7 @@ void add_needs(const Node& node, const Needs& needs, std::set<int>& taps) {
 
 // The active values that no refused node lies before.
 std::vector<int> unobstructed(const std::vector<Node>& nodes, const std::vector<bool>& on_tape,
-                              const std::vector<bool>& refused, const std::vector<bool>& candidate,
-                              const Tape& tape) {
+                              const std::vector<bool>& refused, const Tape& tape) {
   std::vector<bool> obstructed(tape.values.size(), false);
   std::vector<int> clear;
   for (size_t index = 0; index < nodes.size(); ++index) {
@@ -70,7 +64,7 @@ std::vector<int> unobstructed(const std::vector<Node>& nodes, const std::vector<
     bool any = refused[index];
     for (size_t k = 0; k < node.inputs.size() && !any; ++k) {
       const int id = node.inputs[k];
-      any = id >= 0 && obstructed[id] && flows(node, static_cast<int>(k), candidate);
+      any = id >= 0 && obstructed[id] && flows(node, static_cast<int>(k));
     }
     for (int id : node.outputs) {
       if (id < 0) continue;
@@ -95,8 +89,8 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     node.rule = find_rule(node.domain, node.op);
     bool any = false;
     for (size_t k = 0; k < node.inputs.size(); ++k)
-      any = any || (node.inputs[k] >= 0 && active[node.inputs[k]] &&
-                    flows(node, static_cast<int>(k), candidate));
+      any = any ||
+            (node.inputs[k] >= 0 && active[node.inputs[k]] && flows(node, static_cast<int>(k)));
     if (!any) continue;
     for (int id : node.outputs)
       if (id >= 0) active[id] = true;
@@ -111,7 +105,7 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     if (!on_tape[index]) continue;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const int id = node.inputs[k];
-      if (id >= 0 && active[id] && flows(node, static_cast<int>(k), candidate)) needed[id] = true;
+      if (id >= 0 && active[id] && flows(node, static_cast<int>(k))) needed[id] = true;
     }
   }
 
@@ -152,7 +146,7 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     std::vector<bool> wanted(node.inputs.size());
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const int id = node.inputs[k];
-      wanted[k] = id >= 0 && tape.values[id].active && flows(node, static_cast<int>(k), candidate);
+      wanted[k] = id >= 0 && tape.values[id].active && flows(node, static_cast<int>(k));
       if (id >= 0) shapes.insert(id);
     }
     for (int id : node.outputs)
@@ -163,10 +157,36 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
   }
   shapes.insert(taps.begin(), taps.end());
   shapes.insert(forward_taps.begin(), forward_taps.end());
-  result.differentiable = unobstructed(nodes, on_tape, refused, candidate, tape);
+  result.differentiable = unobstructed(nodes, on_tape, refused, tape);
   result.taps.assign(taps.begin(), taps.end());
   result.forward_taps.assign(forward_taps.begin(), forward_taps.end());
   result.shapes.assign(shapes.begin(), shapes.end());
+  return result;
+}
+
+std::vector<std::string> constant_roles(const Graph& graph, const std::vector<int>& ids) {
+  const size_t count = graph.values.size();
+  std::vector<std::string> role(count);
+  std::vector<bool> ordinary(count, false);
+  for (Node node : graph.nodes) {
+    node.rule = find_rule(node.domain, node.op);
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const int id = node.inputs[k], place = static_cast<int>(k);
+      if (id < 0 || static_cast<size_t>(id) >= count || !flows(node, place)) continue;
+      const char* own = node.rule ? node.rule->constant_role(node, place) : nullptr;
+      if (!own) {
+        ordinary[id] = true;
+      } else if (role[id].empty()) {
+        role[id] = own;
+      }
+    }
+  }
+  std::vector<std::string> result;
+  for (int id : ids) {
+    if (id < 0 || static_cast<size_t>(id) >= count)
+      throw Error("BAD_ARGUMENT", "A parameter candidate is not a value");
+    result.push_back(ordinary[id] ? "" : role[id]);
+  }
   return result;
 }
 

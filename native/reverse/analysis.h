@@ -39,4 +39,8 @@ struct Analysis {
 // that do not are left out of tape.parameters. Throws Error("BAD_FILE") on a malformed graph.
 Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int output);
 
+// For each value the constant's role that it has wherever a derivative flows to it (see
+// Rule::constant_role); empty where it has another use or none.
+std::vector<std::string> constant_roles(const Graph& graph, const std::vector<int>& ids);
+
 }  // namespace at

@@ -45,9 +45,7 @@ const float* NodeCall::out(int j) const {
 bool NodeCall::wants(int k) const {
   if (!has_input(k)) return false;
   const ValueInfo& value = tape_.values[node_.inputs[k]];
-  if (!value.active || !node_.rule->differentiable(node_, k)) return false;
-  // As in analyse(): a parameter in a constant's role is a constant there.
-  return value.parameter < 0 || !node_.rule->constant_role(node_, k);
+  return value.active && node_.rule->differentiable(node_, k);
 }
 
 bool NodeCall::per_sample(int k) const { return batched_ && has_input(k) && !input(k).batched(); }

@@ -73,7 +73,9 @@ class Div final : public ElementWise {
 // 0 where a is 0 and b is not negative.
 class Pow final : public ElementWise {
  public:
-  bool constant_role(const Node&, int k) const override { return k == 1; }
+  const char* constant_role(const Node&, int k) const override {
+    return k == 1 ? "an exponent" : nullptr;
+  }
   Needs needs(const Node&, const std::vector<bool>& wanted) const override {
     return {{0, 1}, wanted[1] ? std::vector<int>{0} : std::vector<int>{}};
   }
@@ -202,7 +204,9 @@ class Where final : public ElementWise {
 // the derivative is 1 as torch.clamp's is; a bound that is computed gets what it cuts off.
 class Clip final : public ElementWise {
  public:
-  bool constant_role(const Node&, int k) const override { return k > 0; }
+  const char* constant_role(const Node&, int k) const override {
+    return k > 0 ? "a clip bound" : nullptr;
+  }
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0, 1, 2}, {}}; }
 
  protected:

@@ -13,7 +13,9 @@ auto copied(const float* d) {
 // Y = scale·(X − mean)/√(variance + ε) + B per channel (axis 1), with statistics that are given.
 class BatchNormalization final : public Rule {
  public:
-  bool constant_role(const Node&, int k) const override { return k == 3 || k == 4; }
+  const char* constant_role(const Node&, int k) const override {
+    return k == 3 ? "a running mean" : k == 4 ? "a running variance" : nullptr;
+  }
 
   Needs needs(const Node&, const std::vector<bool>& wanted) const override {
     Needs needs{{1, 4}, {}};

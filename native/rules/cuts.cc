@@ -13,25 +13,6 @@ class Cut final : public Rule {
   void reverse(Call&) const override { throw std::logic_error("nothing flows here"); }
 };
 
-// What is made of constants alone. A derivative would flow only through inputs that are computed
-// from parameters.
-class Constants final : public Rule {
- public:
-  // Derivatives are of inputs from `first` on; those before are integers or the like.
-  explicit Constants(int first) : first_(first) {}
-  bool differentiable(const Node&, int k) const override { return k >= first_; }
-  bool constant_role(const Node&, int) const override { return true; }
-  std::unique_ptr<Refusal> refuse(const Node&, const Tape&) const override {
-    return std::make_unique<Refusal>(
-        Refusal{"numbers that it takes as constants depend on parameters",
-                "give it constants, or freeze what they are computed from"});
-  }
-  void reverse(Call&) const override { throw std::logic_error("a refused node in reverse"); }
-
- private:
-  int first_;
-};
-
 Registration cut(const std::string& op) { return Registration(op, std::make_unique<Cut>()); }
 
 const Registration rows[] = {
@@ -72,9 +53,7 @@ const Registration rows[] = {
     cut("HannWindow"),
     cut("HammingWindow"),
     cut("BlackmanWindow"),
-    {"OneHot", std::make_unique<Constants>(2)},
-    {"Range", std::make_unique<Constants>(0)},
-    {"MelWeightMatrix", std::make_unique<Constants>(3)},
+    cut("MelWeightMatrix"),
 };
 
 }  // namespace

@@ -182,22 +182,47 @@ int64_t padded_source(int64_t i, int64_t size, const std::string& mode) {
 // pads and the value are inputs since opset 11, attributes before; axes since 18.
 class Pad final : public Rule {
  public:
-  bool differentiable(const Node&, int k) const override { return k == 0 || k == 2; }
-  bool constant_role(const Node&, int k) const override { return k == 2; }
+  bool differentiable(const Node& node, int k) const override {
+    return k == 0 || (k == 2 && mode_of(node) == "constant");
+  }
+  const char* constant_role(const Node&, int k) const override {
+    return k == 2 ? "a pad value" : nullptr;
+  }
   Needs needs(const Node& node, const std::vector<bool>&) const override {
     return node.opset < 11 ? Needs{} : Needs{{1, 3}, {}};
   }
-  std::unique_ptr<Refusal> refuse(const Node& node, const Tape& tape) const override {
-    if (node.opset < 11 || node.inputs.size() < 3 || node.inputs[2] < 0) return nullptr;
-    const ValueInfo& value = tape.values[node.inputs[2]];
-    if (!value.active || value.parameter >= 0) return nullptr;
-    return std::make_unique<Refusal>(
-        Refusal{"the value that it pads with depends on parameters", "pad with a constant"});
+  void reverse(Call& call) const override {
+    const AxisMap map = map_of(call);
+    if (call.wants(0)) reverse_copy(call, 0, 0, map);
+    if (!call.wants(2)) return;
+    const Shape& shape = call.output(0).shape;
+    sum_to(call, 0, 2, shape, call.input(2).shape, call.out(0), outside(call, map));
   }
-  void reverse(Call& call) const override { reverse_copy(call, 0, 0, map_of(call)); }
-  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
+  void forward(TangentCall& call) const override {
+    const AxisMap map = map_of(call);
+    float* copied = call.in(0) ? forward_copy(call, 0, 0, map) : nullptr;
+    if (!call.in(2)) return;
+    flow_forward(call, call.in(2), call.input(2).shape, call.output(0).shape, outside(call, map), 1,
+                 copied != nullptr, copied ? copied : call.out(0));
+  }
 
  private:
+  static std::string mode_of(const Node& node) { return node.attributes.text("mode", "constant"); }
+
+  // 1 where the output is the pad value, 0 elsewhere.
+  static const float* outside(NodeView& view, const AxisMap& map) {
+    const int64_t size = element_count(map.out);
+    float* d = view.scratch(size);
+    each_element(size, [&](int64_t e) {
+      bool padded = false;
+      int64_t rest = e;
+      for (size_t a = map.out.size(); a-- > 0; rest /= map.out[a])
+        padded = padded || (!map.from[a].empty() && map.from[a][rest % map.out[a]] < 0);
+      d[e] = padded ? 1.0f : 0.0f;
+    });
+    return d;
+  }
+
   static AxisMap map_of(const NodeView& call) {
     const Node& node = call.node();
     AxisMap map = identity_map(call);
@@ -208,7 +233,7 @@ class Pad final : public Rule {
     if (node.opset >= 18 && call.has_input(3)) axes = integers_of(call.input(3));
     if (axes.empty())
       for (int64_t a = 0; a < rank; ++a) axes.push_back(a);
-    const std::string mode = node.attributes.text("mode", "constant");
+    const std::string mode = mode_of(node);
     for (size_t i = 0; i < axes.size(); ++i) {
       const int64_t a = from_end(axes[i], rank);
       if (pads[i] == 0 && pads[axes.size() + i] == 0) continue;

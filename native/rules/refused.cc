@@ -1,7 +1,8 @@
 // Operators that are named and refused, each with what to do about it.
+#include <algorithm>
 #include <stdexcept>
 
-#include "rules/rule.h"
+#include "rules/support/quantised.h"
 
 namespace at {
 namespace {
@@ -18,6 +19,23 @@ class Refused final : public Rule {
   std::string why_, remedy_;
 };
 
+// Computes with quantised numbers. Its `scales` are no parameters of the network.
+class Quantised final : public Rule {
+ public:
+  explicit Quantised(std::vector<int> scales) : scales_(std::move(scales)) {}
+  const char* constant_role(const Node&, int k) const override {
+    const bool scale = std::find(scales_.begin(), scales_.end(), k) != scales_.end();
+    return scale ? "the scale of quantised numbers" : nullptr;
+  }
+  std::unique_ptr<Refusal> refuse(const Node&, const Tape&) const override {
+    return quantised_refusal();
+  }
+  void reverse(Call&) const override { throw std::logic_error("a refused node in reverse"); }
+
+ private:
+  std::vector<int> scales_;
+};
+
 Registration control_flow(const std::string& op) {
   return Registration(op, std::make_unique<Refused>(
                               "its body is a graph of its own, which is not differentiated",
@@ -25,14 +43,9 @@ Registration control_flow(const std::string& op) {
                               "the branch)"));
 }
 
-Registration quantised(const std::string& op, const std::string& domain = "") {
-  return Registration(
-      op,
-      std::make_unique<Refused>("it computes with quantised numbers, which have "
-                                "no derivative",
-                                "use the network as it was before quantisation, or choose "
-                                "the float parameters that are wanted by parameters"),
-      domain);
+Registration quantised(const std::string& op, std::vector<int> scales,
+                       const std::string& domain = "") {
+  return Registration(op, std::make_unique<Quantised>(std::move(scales)), domain);
 }
 
 Registration random(const std::string& op) {
@@ -45,16 +58,14 @@ const Registration rows[] = {
     control_flow("Loop"),
     control_flow("Scan"),
     control_flow("SequenceMap"),
-    quantised("QuantizeLinear"),
-    quantised("DequantizeLinear"),
-    quantised("DynamicQuantizeLinear"),
-    quantised("QLinearConv"),
-    quantised("QLinearMatMul"),
-    quantised("ConvInteger"),
-    quantised("MatMulInteger"),
-    quantised("MatMulNBits", "com.microsoft"),
-    quantised("QuantizeLinear", "com.microsoft"),
-    quantised("DequantizeLinear", "com.microsoft"),
+    quantised("QuantizeLinear", {1}),
+    quantised("DynamicQuantizeLinear", {}),
+    quantised("QLinearConv", {1, 4, 6}),
+    quantised("QLinearMatMul", {1, 4, 6}),
+    quantised("ConvInteger", {}),
+    quantised("MatMulInteger", {}),
+    quantised("MatMulNBits", {2}, "com.microsoft"),
+    quantised("QuantizeLinear", {1}, "com.microsoft"),
     random("Bernoulli"),
     random("Multinomial"),
 };

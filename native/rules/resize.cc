@@ -28,14 +28,31 @@ double clamp_index(double x, int64_t size) {
 
 class Resize final : public Rule {
  public:
-  bool differentiable(const Node&, int k) const override { return k == 0; }
-
-  Needs needs(const Node& node, const std::vector<bool>&) const override {
-    if (node.op == "Upsample" || node.opset < 11) return {{1}, {}};
-    return {{1, 2}, {}};
+  // The scales and the region say where elements are read: picking the nearest one is constant in
+  // them, a mean of several is not.
+  bool differentiable(const Node& node, int k) const override {
+    if (node.attributes.text("mode", "nearest") == "nearest") return k == 0;
+    return k == 0 || (k == region(node) && crops(node)) || k == scales(node);
+  }
+  const char* constant_role(const Node& node, int k) const override {
+    if (k == region(node)) return "a region to resize";
+    return k == scales(node) ? "the scales of a resize" : nullptr;
   }
 
-  std::unique_ptr<Refusal> refuse(const Node& node, const Tape&) const override {
+  Needs needs(const Node& node, const std::vector<bool>&) const override {
+    return since_11(node) ? Needs{{1, 2}, {}} : Needs{{1}, {}};
+  }
+
+  std::unique_ptr<Refusal> refuse(const Node& node, const Tape& tape) const override {
+    for (size_t k = 1; k < node.inputs.size(); ++k) {
+      if (node.inputs[k] < 0 || !tape.values[node.inputs[k]].active) continue;
+      if (!differentiable(node, static_cast<int>(k))) continue;
+      const bool crop = static_cast<int>(k) == region(node);
+      return std::make_unique<Refusal>(
+          Refusal{crop ? "the region that it reads depends on parameters"
+                       : "the scales that it resizes by depend on parameters",
+                  "freeze what they are computed from, or give it constants"});
+    }
     const std::string mode = node.attributes.text("mode", "nearest");
     const char* remedy = "resize by the mode \"linear\" or \"nearest\"";
     if (node.attributes.integer("antialias", 0) != 0)
@@ -96,6 +113,14 @@ class Resize final : public Rule {
   }
 
  private:
+  static bool since_11(const Node& node) { return node.op != "Upsample" && node.opset >= 11; }
+  // The inputs that hold them; −1: none.
+  static int region(const Node& node) { return since_11(node) ? 1 : -1; }
+  static int scales(const Node& node) { return since_11(node) ? 2 : 1; }
+  static bool crops(const Node& node) {
+    return node.attributes.text("coordinate_transformation_mode", "") == "tf_crop_and_resize";
+  }
+
   static bool trivial(const AxisPlan& plan) {
     return plan.in == plan.out && plan.scale == 1 && plan.start == 0 && plan.end == 1;
   }
@@ -125,21 +150,18 @@ class Resize final : public Rule {
     const Shape& in = call.input(0).shape;
     const Shape& out = call.output(0).shape;
     const int64_t rank = static_cast<int64_t>(in.size());
-    const bool since_11 = node.op != "Upsample" && node.opset >= 11;
     std::vector<int64_t> axes = node.attributes.integers("axes");
     if (axes.empty())
       for (int64_t a = 0; a < rank; ++a) axes.push_back(a);
     std::vector<AxisPlan> plans;
     for (int64_t a = 0; a < rank; ++a)
       plans.push_back({in[a], out[a], static_cast<float>(out[a]) / static_cast<float>(in[a])});
-    const int scales = since_11 ? 2 : 1;
-    if (call.has_input(scales) && call.input(scales).size() > 0) {
+    const int k = scales(node);
+    if (call.has_input(k) && call.input(k).size() > 0) {
       for (size_t i = 0; i < axes.size(); ++i)
-        plans[from_end(axes[i], rank)].scale = call.input(scales).floats()[i];
+        plans[from_end(axes[i], rank)].scale = call.input(k).floats()[i];
     }
-    const bool crop =
-        node.attributes.text("coordinate_transformation_mode", "") == "tf_crop_and_resize";
-    if (since_11 && crop && call.has_input(1)) {
+    if (since_11(node) && crops(node) && call.has_input(1)) {
       const float* roi = call.input(1).floats();
       for (size_t i = 0; i < axes.size(); ++i) {
         plans[from_end(axes[i], rank)].start = roi[i];
@@ -151,9 +173,8 @@ class Resize final : public Rule {
 
   // In float, as onnxruntime does: where it falls on the edge of two elements, rounding decides.
   static float source(const Node& node, const AxisPlan& plan, int64_t o) {
-    const bool since_11 = node.op != "Upsample" && node.opset >= 11;
     const std::string mode = node.attributes.text("coordinate_transformation_mode",
-                                                  since_11 ? "half_pixel" : "asymmetric");
+                                                  since_11(node) ? "half_pixel" : "asymmetric");
     const auto x = static_cast<float>(o);
     const auto in = static_cast<float>(plan.in), out = static_cast<float>(plan.out);
     if (mode == "asymmetric") return x / plan.scale;
@@ -174,7 +195,7 @@ class Resize final : public Rule {
   static std::vector<Tap> taps_of(const Node& node, const AxisPlan& plan) {
     const Attributes& attributes = node.attributes;
     const std::string mode = attributes.text("mode", "nearest");
-    const bool crop = attributes.text("coordinate_transformation_mode", "") == "tf_crop_and_resize";
+    const bool crop = crops(node);
     std::vector<Tap> taps;
     for (int64_t o = 0; o < plan.out; ++o) {
       const float x = source(node, plan, o);
@@ -197,10 +218,9 @@ class Resize final : public Rule {
   }
 
   static int64_t nearest(const Node& node, const AxisPlan& plan, float x) {
-    const bool since_11 = node.op != "Upsample" && node.opset >= 11;
     const std::string mode = node.attributes.text("nearest_mode", "round_prefer_floor");
     float place;
-    if (!since_11) {
+    if (!since_11(node)) {
       // Shrinking, the elder operators round up.
       place = plan.scale < 1 ? std::ceil(x) : std::floor(x);
     } else if (mode == "floor") {

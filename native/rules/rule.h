@@ -143,9 +143,11 @@ class Rule {
   }
   // Do derivatives flow to input k? False for shapes, indices, axes, conditions, resize scales.
   virtual bool differentiable(const Node& node, int k) const { return true; }
-  // Is input k a constant by its role (running statistics, clip bounds, pad values, exponents)? An
-  // initializer there is not a parameter; what is computed from parameters is differentiated still.
-  virtual bool constant_role(const Node& node, int k) const { return false; }
+  // What input k is where numbers mostly are constants by their role ("an exponent"; running
+  // statistics, clip bounds, pad values are others); null elsewhere. An initializer that stands in
+  // such places only is no parameter unless it is asked for. Whatever is a parameter is
+  // differentiated here as well.
+  virtual const char* constant_role(const Node& node, int k) const { return nullptr; }
   // What reverse() reads, given which inputs want a cotangent.
   virtual Needs needs(const Node& node, const std::vector<bool>& wanted) const { return {}; }
   // What forward() reads, given which inputs may have a tangent.

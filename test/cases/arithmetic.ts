@@ -76,7 +76,11 @@ export const arithmetic: readonly OpCase[] = [
     draw(d) {
       const shape = randomShape(d, d.random.integer(0, 3))
       const base = d.activation(shape, { low: 0.4, high: 2 })
-      const kind = d.random.integer(0, 3)
+      const kind = d.random.integer(0, 4)
+      if (kind === 4) {
+        // An exponent that is a parameter: one number, or broadcast.
+        return d.node('Pow', [base, smaller(d, shape, 0, { low: -2, high: 3 })])
+      }
       if (kind === 0)
         return d.node('Pow', [base, d.initializer([], [d.random.pick([2, 3, 0.5, -1, 0])])])
       if (kind === 1) {
@@ -93,6 +97,22 @@ export const arithmetic: readonly OpCase[] = [
       {
         // Squares of negative numbers.
         draw: (d) => d.node('Pow', [d.activation([4]), d.initializer([], [2])]),
+      },
+      {
+        // A weight as exponent and as factor: x^p + p·x, the whole derivative.
+        draw(d) {
+          const p = d.parameter([1], { low: 2, high: 3 })
+          const x = d.activation([3], { low: 0.4, high: 2 })
+          return d.node('Add', [d.node('Pow', [x, p]), d.node('Mul', [p, x])])
+        },
+      },
+      {
+        // One number as base and as exponent.
+        mode: 'unbatched',
+        draw(d) {
+          const p = d.parameter([2], { low: 0.5, high: 2 })
+          return d.node('Pow', [p, p])
+        },
       },
     ],
   },
@@ -138,7 +158,11 @@ export const arithmetic: readonly OpCase[] = [
         })
       }
       const bound = (value: number) =>
-        d.random.chance() ? d.initializer([], [value]) : d.constant([], [value])
+        d.random.pick([
+          () => d.initializer([], [value]),
+          () => d.constant([], [value]),
+          () => d.parameter([], { low: value, high: value }),
+        ])()
       return d.node('Clip', [
         x,
         ...(low || high ? [low ? bound(-0.5) : ''] : []),
@@ -156,6 +180,14 @@ export const arithmetic: readonly OpCase[] = [
           })
           const x = d.activation([7], { avoid: [-1, 1.4] })
           return d.node('Clip', [x, low ?? '', high ?? ''])
+        },
+      },
+      {
+        // A weight as bound and as factor.
+        draw(d) {
+          const p = d.parameter([], { low: 0.6, high: 0.6 })
+          const x = d.activation([9], { avoid: [0.6] })
+          return d.node('Mul', [d.node('Clip', [x, p]), p])
         },
       },
     ],

@@ -45,7 +45,10 @@ function attention(d: Draw, { heads, queries, keys, width, values }: Sizes, opti
       ),
     )
   }
-  if (mask === 'float') inputs.push(d.constant(shape, d.values(size)))
+  if (mask === 'float') {
+    // A bias on the scores may be a weight.
+    inputs.push(d.random.chance() ? d.parameter(shape) : d.constant(shape, d.values(size)))
+  }
   return d.node('Attention', inputs, {
     ...(packed ? { q_num_heads: heads[0], kv_num_heads: heads[1] } : {}),
     ...(causal ? { is_causal: 1 } : {}),

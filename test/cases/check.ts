@@ -38,7 +38,7 @@ export interface Outcome {
 const samples = 3
 
 /** Draws that share a network, with its opset. */
-function bundles(row: OpCase, seed: number): [number, Draw[]][] {
+export function bundles(row: OpCase, seed: number): [number, Draw[]][] {
   const byOpset = new Map<number, Draw[]>()
   const opsets = row.opsets ?? [17]
   const modes = row.modes ?? ['batched', 'unbatched']

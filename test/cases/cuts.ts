@@ -88,12 +88,6 @@ export const cutCases: readonly CutCase[] = [
     const scores = d.initializer([1, 1, 2], [0.5, 0.7])
     return asFloat(d, d.node('NonMaxSuppression', [boxes, scores, d.integers([2])]))
   }),
-  maker('OneHot', (d) =>
-    d.node('OneHot', [d.integers([1, 0]), d.integers([3]), d.initializer([2], [0, 1])]),
-  ),
-  maker('Range', (d) =>
-    d.node('Range', [d.initializer([], [0]), d.initializer([], [2]), d.initializer([], [0.5])]),
-  ),
   maker('MelWeightMatrix', (d) =>
     d.node('MelWeightMatrix', [
       d.integers([4], []),
@@ -127,7 +121,6 @@ export const refusedCases: readonly RefusedCase[] = [
   })),
   ...[
     'QuantizeLinear',
-    'DequantizeLinear',
     'DynamicQuantizeLinear',
     'QLinearConv',
     'QLinearMatMul',
@@ -135,7 +128,6 @@ export const refusedCases: readonly RefusedCase[] = [
     'MatMulInteger',
     'com.microsoft::MatMulNBits',
     'com.microsoft::QuantizeLinear',
-    'com.microsoft::DequantizeLinear',
   ].map((op) => ({ op, why: 'quantised numbers' })),
   ...['Bernoulli', 'Multinomial'].map((op) => ({ op, why: 'random numbers' })),
 ]
@@ -164,8 +156,26 @@ export const refusedForms: readonly RefusedCase[] = [
   },
   { op: 'ScatterND', why: 'reduction "mul"', attributes: { reduction: 'mul' } },
   { op: 'ScatterElements', why: 'reduction "max"', attributes: { reduction: 'max' } },
-  { op: 'Pad', why: 'pads with depends on parameters', inputs: ['x', 'x', 'a'] },
-  { op: 'OneHot', why: 'depend on parameters', inputs: ['x', 'x', 'a'] },
+  {
+    op: 'Resize',
+    why: 'the scales that it resizes by depend on parameters',
+    inputs: ['x', '', 'a'],
+    attributes: { mode: 'linear' },
+  },
+  {
+    op: 'Resize',
+    why: 'the region that it reads depends on parameters',
+    inputs: ['x', 'a', '', 'x'],
+    attributes: { mode: 'cubic', coordinate_transformation_mode: 'tf_crop_and_resize' },
+  },
+  {
+    op: 'Upsample',
+    why: 'the scales that it resizes by depend on parameters',
+    inputs: ['x', 'a'],
+    attributes: { mode: 'linear' },
+    opset: 9,
+  },
+  { op: 'DequantizeLinear', why: 'quantised numbers' },
   { op: 'MaxPool', why: 'three spatial axes', attributes: { kernel_shape: [1, 1, 1, 1] } },
   { op: 'LSTM', why: 'clips', attributes: { clip: { f: 1 } } },
   { op: 'LSTM', why: 'coupled', attributes: { input_forget: 1 } },
@@ -180,4 +190,7 @@ export const refusedForms: readonly RefusedCase[] = [
 ]
 
 /** Other names of operators that have a row. */
-export const aliases: Readonly<Record<string, string>> = { Scatter: 'ScatterElements' }
+export const aliases: Readonly<Record<string, string>> = {
+  Scatter: 'ScatterElements',
+  'com.microsoft::DequantizeLinear': 'DequantizeLinear',
+}

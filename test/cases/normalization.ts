@@ -113,8 +113,13 @@ export const normalization: readonly OpCase[] = [
       const channels = d.random.integer(1, 4)
       const x = d.activation([channels, ...randomShape(d, d.random.integer(0, 3))])
       const [scale, bias] = [d.parameter([channels]), d.parameter([channels])]
-      const mean = d.initializer([channels], d.values(channels))
-      const variance = d.initializer([channels], d.values(channels, { low: 0.3, high: 2 }))
+      // Statistics are constants, unless they are asked for.
+      const asked = d.random.chance()
+      const positive = { low: 0.3, high: 2 }
+      const mean = asked ? d.parameter([channels]) : d.initializer([channels], d.values(channels))
+      const variance = asked
+        ? d.parameter([channels], positive)
+        : d.initializer([channels], d.values(channels, positive))
       const attributes = d.random.chance() ? { epsilon: { f: 0.03 } } : undefined
       return d.node('BatchNormalization', [x, scale, bias, mean, variance], attributes ?? {})
     },
@@ -132,6 +137,16 @@ export const normalization: readonly OpCase[] = [
             computed(-1),
             computed(0),
           ])
+        },
+      },
+      {
+        // A running mean that is subtracted elsewhere, too.
+        draw(d) {
+          const x = d.activation([2, 3])
+          const mean = d.parameter([2])
+          const variance = d.parameter([2], { low: 0.5, high: 2 })
+          const y = d.node('BatchNormalization', [x, d.parameter([2]), mean, mean, variance])
+          return d.node('Mul', [y, d.node('Reshape', [variance, d.integers([2, 1])])])
         },
       },
     ],

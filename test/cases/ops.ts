@@ -4,6 +4,7 @@ import { arithmetic } from './arithmetic.js'
 import { attentions } from './attention.js'
 import type { OpCase } from './check.js'
 import { contractions } from './contractions.js'
+import { generators } from './generators.js'
 import { indexing } from './indexing.js'
 import { normalization } from './normalization.js'
 import { pooling } from './pooling.js'
@@ -25,4 +26,5 @@ export const opCases: readonly OpCase[] = [
   ...resizing,
   ...recurrent,
   ...attentions,
+  ...generators,
 ]

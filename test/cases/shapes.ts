@@ -45,6 +45,7 @@ export const shapes: readonly OpCase[] = [
         },
       },
       { opset: 11, draw: (d) => d.node('Flatten', [d.activation([3, 2])], { axis: -2 }) },
+      { mode: 'unbatched', draw: (d) => d.node('Flatten', [d.activation([2, 2])]) },
     ],
   },
   {
@@ -198,13 +199,29 @@ export const shapes: readonly OpCase[] = [
       const all = pads.flatMap((own) => [0, ...own])
       const x = d.activation(size)
       if (d.opset < 11) return d.node('Pad', [x], { pads: all, mode, value: { f: 0.5 } })
-      const value = mode === 'constant' && d.random.chance() ? [d.initializer([], [0.7])] : []
+      const values = [
+        () => [],
+        () => [d.initializer([], [0.7])],
+        () => [d.parameter([])],
+        () => [d.node('Squeeze', [d.parameter([1])])],
+      ]
+      const value: string[] = mode === 'constant' ? d.random.pick(values)() : []
       if (d.opset >= 18 && d.random.chance())
         return d.node('Pad', [x, d.integers(pads.flat()), value[0] ?? '', d.integers([-2, 2])], {
           mode,
         })
       return d.node('Pad', [x, d.integers(all), ...value], { mode })
     },
+    edges: [
+      {
+        // Samples padded by a parameter that is a factor, too.
+        draw(d) {
+          const x = d.input([3], d.values(d.samples * 3))
+          const p = d.parameter([])
+          return d.node('Mul', [d.node('Pad', [x, d.integers([0, 2, 0, 1]), p]), p])
+        },
+      },
+    ],
   },
   {
     op: 'Expand',

@@ -26,8 +26,11 @@ Every operator of ai.onnx, and those of other domains that are known. Made by
   parameters to the output onnxruntime runs it as it is.
 
 Where a function has no derivative the convention is PyTorch's: \`test/ops/kinks.test.ts\`.
-Parameters in a constant's role (clip bounds, exponents, running statistics, pad values, resize
-scales, quantities of \`OneHot\` and \`Range\`) are constants.
+Every float input that has a derivative is differentiated: exponents, clip bounds, running
+statistics, pad values, starts and steps of ranges, scales of quantised weights are, where a parameter
+stands there. Weights that have such a role in all their uses are constants by default
+([parameters.md](parameters.md)); what a parameter reaches and has no derivative here (scales of a
+resize, quantised numbers) is refused by name. A test goes over every float input of every operator.
 `
 
 /** Operators that have a rule, or are written out as others that have. */

@@ -180,11 +180,11 @@ void reverse_copy(Call& call, int j, int k, const AxisMap& map) {
     copiers[s].run(call.out(j), in + s * in_size, call.count(), samples * in_size);
 }
 
-void forward_copy(TangentCall& call, int k, int j, const AxisMap& map) {
+float* forward_copy(TangentCall& call, int k, int j, const AxisMap& map) {
   const int64_t in_size = element_count(map.in), out_size = element_count(map.out);
   const float* in = call.in(k);
   float* out = call.out(j);
-  if (out_size == 0) return;
+  if (out_size == 0) return out;
   // Where each row of the last axis starts in the input; −1: constants.
   const size_t rank = map.out.size();
   const int64_t width = rank == 0 ? 1 : map.out[rank - 1];
@@ -218,6 +218,7 @@ void forward_copy(TangentCall& call, int k, int j, const AxisMap& map) {
       }
     }
   });
+  return out;
 }
 
 }  // namespace at

@@ -19,7 +19,7 @@ struct AxisMap {
 // per_sample(k).
 void reverse_copy(Call& call, int j, int k, const AxisMap& map);
 
-// Writes output j's tangent from input k's; constants get zero.
-void forward_copy(TangentCall& call, int k, int j, const AxisMap& map);
+// Writes output j's tangent from input k's; constants get zero. Returns call.out(j).
+float* forward_copy(TangentCall& call, int k, int j, const AxisMap& map);
 
 }  // namespace at
