@@ -31,7 +31,7 @@ export function labelsFactor(target: NdArray | undefined, where: Outputs): Facto
     const { matrix, outputs: columns } = targetMatrix(labels.array, {})
     return { y: matrix, columns }
   }
-  const values = numbers(target, labels, where)
+  const values = outputNumbers(target, where, labels)
   if (typeof values === 'string') {
     throw new TangentError('BAD_ARGUMENT', `Expected options.target with full kernels as ${values}`)
   }
@@ -47,7 +47,7 @@ export function learnedOutputs(
 ): Float64Array | null {
   const { samples, outputs } = where
   if (!learned) {
-    const own = target && numbers(target, readLabels(target, samples), where)
+    const own = target && outputNumbers(target, where)
     return own === undefined || typeof own === 'string' ? null : own
   }
   const { data, shape } = learned
@@ -77,10 +77,10 @@ export function learnedFactor(
 }
 
 /** The target as (N, O) numbers, its own or those of classes; a text where it has none: why. */
-function numbers(
+export function outputNumbers(
   target: NdArray,
-  { classes, values }: Labels,
-  { samples, outputs }: Outputs,
+  { samples, outputs }: Pick<Outputs, 'samples' | 'outputs'>,
+  { classes, values }: Labels = readLabels(target, samples),
 ): Float64Array | string {
   if (!integerClasses(target) && target.data.length === samples * outputs.length) {
     return Float64Array.from(target.data as ArrayLike<number | bigint>, Number)

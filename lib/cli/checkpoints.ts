@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { stepOf } from '../alignment/checkpoints.js'
+import { outputNumbers } from '../alignment/targets.js'
 import type { AlongOptions, Checkpoint } from '../alignment/types.js'
 import { type NdArray, readArray, toFloat32 } from '../arrays/index.js'
 import { classNumbers, integerClasses } from '../classes.js'
@@ -69,8 +70,7 @@ export async function learnedOutputs(
   if (given !== undefined && given !== 'last' && given !== 'target') {
     return { learned: await readArray(given), name: basename(given) }
   }
-  if (given === 'target') {
-    if (target) return { learned: undefined, name: 'target' }
+  if (given === 'target' && !target) {
     throw new TangentError('BAD_ARGUMENT', 'Expected --target with --learned target')
   }
   const { source } = checkpoints.at(-1) as Checkpoint
@@ -82,6 +82,14 @@ export async function learnedOutputs(
     const { data, shape } = toFloat32(await last.run(x, { signal }))
     const [samples = 0, all = 0] = shape
     const wanted = outputs ?? Array.from({ length: all }, (_, o) => o)
+    if (given === 'target' && target) {
+      const numbers = outputNumbers(target, { samples, outputs: wanted })
+      if (typeof numbers !== 'string') return { learned: undefined, name: 'target' }
+      throw new TangentError(
+        'BAD_ARGUMENT',
+        `Expected --target with --learned target as ${numbers}`,
+      )
+    }
     if (given === undefined && target && sayAll(target, samples, wanted)) {
       return { learned: undefined, name: 'target' }
     }

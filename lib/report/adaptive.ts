@@ -37,10 +37,7 @@ export async function compareAdaptive(
   const { labels, samples, x, options } = plan
   if (!labels || rows === 0) return null
   const wanted = targetColumns(labels, samples, outputs, options.outputs)
-  if (!wanted) {
-    const those = outputs === 1 ? 'the one output' : `each of the ${outputs} outputs`
-    return `the target has no number for ${those}, nor classes that are outputs`
-  }
+  if (typeof wanted === 'string') return wanted
   const count = Math.min(samples, Math.floor(rows / outputs))
   if (count < 2 * folds) {
     return `${count} samples are too few for ${folds} folds (${rows} rows of the Gram matrix at most)`
@@ -140,20 +137,22 @@ function heldOut({ ridge, errors }: Best): ProbeHeldOut {
   }
 }
 
-/** Y as (N·O) numbers: one-hot or ±1 for classes; null where it does not fit the outputs. */
+/** Y as (N·O) numbers: one-hot or ±1 for classes; a text where it does not fit the outputs: why. */
 function targetColumns(
   { classes, values, array }: Labels,
   samples: number,
   outputs: number,
   indices: readonly number[] | undefined,
-): number[] | null {
+): number[] | string {
   if (classes === null) {
     const data = Array.from(array.data as ArrayLike<number>, Number)
-    return data.length === samples * outputs ? data : null
+    const those = outputs === 1 ? 'the one output' : `each of the ${outputs} outputs`
+    const missing = `the target has no number for ${those}, nor classes that are outputs`
+    return data.length === samples * outputs ? data : missing
   }
   const all = indices ?? Array.from({ length: outputs }, (_, o) => o)
   const numbers = classNumbers({ labels: values, of: classes }, { outputs: all })
-  return typeof numbers === 'string' ? null : [...numbers]
+  return typeof numbers === 'string' ? `classes are fitted as ${numbers}` : [...numbers]
 }
 
 /** `count` of the samples, the same every time. */

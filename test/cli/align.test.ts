@@ -127,6 +127,22 @@ test('what does not fit is one sentence and exit 2', async (t) => {
   )
 })
 
+test('classes that are no outputs are refused as what was learned', async (t) => {
+  const { model, steps, x, out } = await made(t)
+  const many = x.replace('x.npy', 'many.npy')
+  await writeNpy(many, { data: Int32Array.from({ length: 20 }, (_, i) => i % 7), shape: [20] })
+  const args = [main, 'align', model, steps, '--input', x, '--target', many, '--out', out]
+  const refused = async (more: string[]) => {
+    const error = await t.throwsAsync<Error & { code: number; stderr: string }>(
+      run(process.execPath, [...args, ...more]),
+    )
+    t.is(error?.code, 2)
+    t.regex(error?.stderr ?? '', /numbers of the \d outputs .* take a network with an output for/)
+  }
+  await refused(['--learned', 'target'])
+  await refused(['--kernel', 'full'])
+})
+
 test('probe --checkpoints: the report follows the training', async (t) => {
   const { model, steps, x, y, out } = await made(t)
   const args = [main, 'probe', model, '--checkpoints', steps, '--input', x, '--target', y]

@@ -134,6 +134,9 @@ test('fixed against adaptive features, on the samples and outputs that the targe
   const [other] = (await probe([subject], x, values, { cells: 8 })).networks
   t.is(other?.adaptive, null)
   t.regex(other?.adaptiveMissing ?? '', /no number for each of the 10 outputs/)
+  const many = { data: Int32Array.from({ length: 120 }, (_, i) => i % 12), shape: [120] }
+  const [more] = (await probe([subject], x, many, { cells: 8 })).networks
+  t.regex(more?.adaptiveMissing ?? '', /numbers of the 10 outputs.*10 is among the 12/)
   const few = await probe([subject], x, y, { adaptiveRows: 50, cells: 8 })
   t.regex(few.networks[0]?.adaptiveMissing ?? '', /^5 samples are too few for 3 folds/)
   t.regex(renderReport(few), /not fitted, as 5 samples are too few/)
