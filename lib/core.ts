@@ -31,6 +31,11 @@ export interface CallOptions extends Watch {
 
 /** Common to all calls that differentiate. */
 export interface DerivativeOptions extends CallOptions {
+  /**
+   * What is done with results that are not finite: `'throw'` (the default) refuses them, naming
+   * sample, output, parameter and the first node where it went wrong; `'return'` returns them.
+   */
+  nonFinite?: 'throw' | 'return' | undefined
   /** Flat indices of the outputs wanted, in the order wanted; default: all. */
   outputs?: readonly number[] | undefined
   /** Samples per block, where tests want to choose; results do not depend on it. */

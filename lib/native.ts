@@ -103,6 +103,21 @@ export interface NativeJob {
   readonly methods: string[]
   /** Of a features job that is done: one entry per parameter. Release the blocks after use. */
   features(): NativeFeatures[]
+  /** Of a fault job that is done: the first derivative that is not finite, or null. */
+  fault(): NativeFault | null
+}
+
+/** A derivative that is not finite. */
+export interface NativeFault {
+  sample: number
+  /** Flat index. */
+  output: number
+  /** Index of the parameter. */
+  parameter: number
+  value: number
+  /** The first node in reverse that makes it so. */
+  node: string
+  op: string
 }
 
 /**
@@ -226,6 +241,8 @@ export interface NativeEngine {
   product(options: NativeProductOptions): NativeJob
   features(options: NativeJobOptions): NativeJob
   normal(options: NativeNormalOptions): NativeJob
+  /** Looks for the first sample with a derivative that is not finite. */
+  fault(options: NativeJobOptions): NativeJob
   training(options: NativeTrainingOptions): NativeTraining
 }
 
@@ -243,6 +260,8 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   releaseBlock(id: number): void
   /** Releases a block that nobody will read: what it held is lost, its memory given back now. */
   discardBlock(id: number): void
+  /** Index of the first of a block's `count` floats that is not finite, or -1. */
+  firstNotFinite(id: number, count: number): number
   /** Gives memory that calls left for the next ones back to the system. */
   releaseSpareMemory(): void
   /** A block made elsewhere as an ArrayBuffer of this thread. Attach a block in one thread only. */

@@ -29,6 +29,7 @@ import {
   type AxisOptions,
   type FileNote,
   inOwnMemory,
+  normalDomain,
   openModel,
   replaceValues,
   type ValueInfo,
@@ -158,8 +159,9 @@ export class Network {
   /** The operators of the graph and how often each occurs. */
   get operators(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>()
-    for (const { op, domain } of this.#core.architecture.graph.native.nodes) {
-      const name = domain === '' ? op : `${domain}::${op}`
+    for (const { opType, domain } of this.#core.architecture.graph.nodes) {
+      const normal = normalDomain(domain)
+      const name = normal === '' ? opType : `${normal}::${opType}`
       counts.set(name, (counts.get(name) ?? 0) + 1)
     }
     return counts

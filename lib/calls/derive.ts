@@ -7,10 +7,11 @@ import {
   threadCount,
   withBlocks,
 } from '../core.js'
-import { wholeNumber } from '../errors.js'
+import { oneOf, wholeNumber } from '../errors.js'
 import { inBlocks } from '../forward/feeds.js'
 import { abortError } from '../forward/host.js'
 import type {
+  ComputeMessage,
   ComputeResult,
   Feed,
   FixedBlock,
@@ -46,6 +47,7 @@ export interface Prepared {
   batch: number
   /** Memory budget in bytes. */
   budget: number
+  nonFinite: 'throw' | 'return'
   options: DerivativeOptions
 }
 
@@ -63,6 +65,7 @@ export async function prepare(
   const threads = threadCount(options.threads) ?? core.threads
   const budget = core.budget(options)
   const { block, outputBlock } = options
+  const nonFinite = oneOf(options.nonFinite, ['throw', 'return'] as const, 'options.nonFinite')
   if (block !== undefined) wholeNumber('options.block', block, 0)
   if (outputBlock !== undefined) wholeNumber('options.outputBlock', outputBlock, 0)
   const x = await core.feed(inputs, 'x', options)
@@ -71,7 +74,8 @@ export async function prepare(
   const { outputs: allOutputs, batch, block: fixed } = described
   const outputs = outputIndices(options.outputs, allOutputs)
   const { samples } = x
-  const whole = { core, plan, samples, threads, allOutputs, width: outputs.length, batch, budget }
+  const width = outputs.length
+  const whole = { core, plan, samples, threads, allOutputs, width, batch, budget, nonFinite }
   if (!fixed) return { ...whole, x, outputs, options }
   const blocks = inBlocks(x, fixed.size)
   return { ...whole, x: blocks, outputs: outputsOfBlock(outputs, fixed), block: fixed, options }
@@ -83,6 +87,12 @@ interface More {
   path?: PathMessage | undefined
   /** See ComputeMessage. */
   keep?: number | undefined
+}
+
+/** What the worker is told of results, and what is done with those that come too late. */
+interface Told {
+  results?: ComputeMessage['results']
+  discard?: (result: ComputeResult) => void
 }
 
 /**
@@ -100,15 +110,18 @@ export async function compute(
   const bytes = 4 * lengths.reduce((sum, length) => sum + length, 0)
   const memory = roomBeside(bytes, prepared.budget, words.what, words.fits)
   prepared.core.checkAlive()
-  return withBlocks(lengths, (blocks) => askJob(prepared, job(blocks), memory, more))
+  return withBlocks(lengths, (blocks) => {
+    const results = blocks.map(({ id, data }) => ({ id, count: data.length }))
+    return askJob(prepared, job(blocks), memory, { ...more, results })
+  })
 }
 
 /** Sends one job to the worker, with `memory` bytes to use. */
 export function askJob(
-  { core, plan, x, threads, outputs, batch, options }: Prepared,
+  { core, plan, x, threads, outputs, batch, nonFinite, options }: Prepared,
   job: JobMessage,
   memory: number,
-  { x2, path, keep, discard }: More & { discard?: (result: ComputeResult) => void } = {},
+  { x2, path, keep, results = [], discard }: More & Told = {},
 ) {
   return core.ask<ComputeResult>(
     {
@@ -125,6 +138,8 @@ export function askJob(
       // Where one sample is run at a time the addon must not ask for more.
       block: batch === 1 ? 1 : (options.block ?? 0),
       outputBlock: options.outputBlock ?? 0,
+      nonFinite,
+      results,
       job,
     },
     options,

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
-import { badArgument, mismatch, oneOf, TangentError } from '../errors.js'
+import { badArgument, mismatch, oneOf } from '../errors.js'
 import { inBlocks } from '../forward/feeds.js'
 import type { Feed } from '../forward/protocol.js'
 import type { Inputs } from '../inputs.js'
@@ -92,39 +92,11 @@ export async function kernels(
   const parts = new Map(
     names.map((name, g) => {
       const data = cutKernel(prepared, (blocks[g] as (typeof blocks)[number]).data, kind, [n1, n2])
-      checkFinite(data, kind, [n1, n2, o], x2 === undefined)
       if (options.mean) for (let e = 0; e < data.length; e += 1) data[e] = (data[e] as number) / o
       return [name, new TangentKernel(data, shape, kind, x2 === undefined)]
     }),
   )
   return { kernels: parts, change: change && { data: cut(prepared, change.data), shape: [n1, o] } }
-}
-
-/**
- * A sample with a derivative that is not finite spoils its whole row and column: looking at one
- * entry of each tells.
- */
-function checkFinite(
-  data: Float32Array,
-  kind: KernelKind,
-  [n1, n2, o]: readonly [number, number, number],
-  symmetric: boolean,
-): void {
-  const entry = (i: number, j: number, p: number) => {
-    if (kind === 'trace') return data[i * n2 + j]
-    return data[kind === 'full' ? ((i * o + p) * n2 + j) * o + p : (i * n2 + j) * o + p]
-  }
-  const look = (i: number, j: number, words: string) => {
-    for (let p = 0; p < (kind === 'trace' ? 1 : o); p += 1) {
-      if (Number.isFinite(entry(i, j, p))) continue
-      throw new TangentError(
-        'NUMERICAL',
-        `Expected finite derivatives but the kernel is ${entry(i, j, p)} for ${words}`,
-      )
-    }
-  }
-  for (let i = 0; i < n1; i += 1) look(i, symmetric ? i : 0, `sample ${i} of x`)
-  for (let j = 0; j < n2 && !symmetric; j += 1) look(0, j, `sample ${j} of x2`)
 }
 
 async function secondFeed(

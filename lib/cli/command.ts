@@ -104,6 +104,11 @@ export const kernelOptions = (shapes: string) => [
     .default('total'),
 ]
 
+export const nonFiniteOption = () =>
+  new Option('--non-finite <way>', 'refuse numbers that are not finite, or write them')
+    .choices(['throw', 'return'])
+    .default('throw')
+
 export const methodOption = (what: string) =>
   new Option('--method <way>', `how to compute ${what}`)
     .choices(['auto', 'jacobian', 'structured', 'products'])
@@ -209,7 +214,7 @@ export async function withNetwork<T>(
 /** Watches one call: Ctrl-C and a progress bar. */
 export async function watched<T>(
   session: Session,
-  options: CommonOptions & { outputs?: number[] },
+  options: CommonOptions & { outputs?: number[]; nonFinite?: 'throw' | 'return' },
   call: (watch: DerivativeOptions) => Promise<T>,
 ): Promise<T> {
   const bar = options.quiet || options.json ? null : progressBar()
@@ -217,6 +222,7 @@ export async function watched<T>(
     return await call({
       signal: session.signal,
       outputs: options.outputs,
+      nonFinite: options.nonFinite,
       ...(bar ? { onProgress: bar.update } : {}),
     })
   } finally {

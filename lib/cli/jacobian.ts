@@ -4,6 +4,7 @@ import {
   derivativeOptions,
   inputOption,
   type NetworkOptions,
+  nonFiniteOption,
   readInputs,
   saveFolder,
   watched,
@@ -14,6 +15,7 @@ import { checkFolder } from './places.js'
 interface Options extends NetworkOptions {
   input: string[]
   outputs?: number[]
+  nonFinite: 'throw' | 'return'
   out: string
 }
 
@@ -31,6 +33,7 @@ export const jacobianCommand: CommandDefinition = {
       '--out <folder>',
       'gets <parameter>.npy (N, O, …shape) and parameters.json',
     ).makeOptionMandatory(),
+    nonFiniteOption(),
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {

@@ -9,6 +9,7 @@ import {
   kernelOptions,
   methodOption,
   type NetworkOptions,
+  nonFiniteOption,
   readInputs,
   saveArray,
   saveFolder,
@@ -24,6 +25,7 @@ interface Options extends NetworkOptions {
   kernel: KernelKind
   by: KernelSplit
   method: KernelMethod
+  nonFinite: 'throw' | 'return'
   out: string
 }
 
@@ -43,6 +45,7 @@ export const ntkCommand: CommandDefinition = {
     ),
     ...kernelOptions('(N1, O, N2, O), (N1, N2) or (N1, N2, O)'),
     methodOption('it'),
+    nonFiniteOption(),
     new Option(
       '--out <path>',
       'a .npy file, - is standard output; with --by a folder',

@@ -111,6 +111,10 @@ export interface ComputeMessage {
    * comes or the worker rests.
    */
   keep?: number
+  /** The blocks of the results and how many floats each holds. */
+  results: { id: number; count: number }[]
+  /** Are results that are not finite returned? */
+  nonFinite: 'throw' | 'return'
   /** Weights to run with at each node of a job's path, in place of the network's own. */
   path?: PathMessage
   job: JobMessage

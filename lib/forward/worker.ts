@@ -4,10 +4,11 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type * as ort from 'onnxruntime-node'
 import { axisToFirst } from '../arrays/axes.js'
 import { TangentError } from '../errors.js'
-import type { NativeEngine, NativeJob } from '../native.js'
+import type { NativeEngine, NativeJob, NativeWant } from '../native.js'
 import { digestsOf } from '../train/identity.js'
 import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
+import { refuseNonFinite } from './faults.js'
 import { inBlocks, kindOfFeed, repeated } from './feeds.js'
 import { axisOfBlock } from './fixed.js'
 import { samplesMeet } from './independence.js'
@@ -387,9 +388,15 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
     }
     const { methods, peakBytes } = job
     const seconds = (computing + timeInOnnxruntime.milliseconds - before) / 1000
-    if (request.job.kind !== 'features') return { methods, peakBytes, seconds }
     checkStop(request)
-    return { methods, peakBytes, seconds, features: job.features() }
+    const features = request.job.kind === 'features' ? job.features() : undefined
+    if (request.nonFinite === 'throw') {
+      const frame = (want: NativeWant, side: Feed) =>
+        plan.frame(layout, side, want, along?.at(want.node) ?? weights, threads)
+      const nameOf = (id: number) => init.graph.values[id]?.name ?? ''
+      await refuseNonFinite({ request: { ...request, x }, layout, features, nameOf, frame })
+    }
+    return { methods, peakBytes, seconds, ...(features ? { features } : {}) }
   } finally {
     job.dispose()
     if (keep === undefined) forgetFrames()

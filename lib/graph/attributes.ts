@@ -41,3 +41,5 @@ export function nativeAttributes(node: NodeProto): Record<string, NativeAttribut
   }
   return result
 }
+
+export { recognised } from './written-out.js'

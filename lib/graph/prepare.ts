@@ -1,12 +1,13 @@
 // Decoded model → the graph that everything later works on. What is a weight is settled here, as
 // far as it can be without knowing the operators: the addon's rules know which weights are
 // parameters.
+
 import { TensorProto_DataType as DataType, type NodeProto, type TensorProto } from 'onnx-buf'
 import { badArgument } from '../errors.js'
 import type { NativeGraph, NativeNode } from '../native.js'
 import { constantInitializers, normalDomain, type OnnxModel, titleOf } from '../onnx/index.js'
 import { changed as withFields } from '../onnx/message.js'
-import { nativeAttributes } from './attributes.js'
+import { nativeAttributes, recognised } from './attributes.js'
 import { capturedBy } from './captures.js'
 import { constantTensor, isTrue } from './constants.js'
 import { constantWeights } from './weights-in-constants.js'
@@ -58,7 +59,7 @@ export interface PreparedGraph {
   weights: readonly Weight[]
   /** Tensors known without running anything, by value id: initializers, Constant nodes. */
   statics: ReadonlyMap<number, TensorProto>
-  /** The nodes of `native`, as in the file. */
+  /** The nodes of `native`, as in the file (patterns are not recognised here). */
   nodes: readonly NodeProto[]
   /** Float initializers that are constants by all signs, and why. */
   fixed: ReadonlyMap<string, string>
@@ -128,7 +129,14 @@ export function prepareGraph(model: OnnxModel, options: WeightOptions = {}): Pre
   })
   for (const name of outputs) idOf(name)
   return {
-    native: { values, nodes: natives },
+    native: {
+      values,
+      nodes: recognised(
+        natives,
+        statics,
+        [...sources.keys()].map((name) => idOf(name)),
+      ),
+    },
     ids,
     weights: collectWeights(natives, sources, ids),
     statics,

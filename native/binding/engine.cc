@@ -8,6 +8,7 @@
 #include "binding/job.h"
 #include "binding/settings.h"
 #include "binding/training.h"
+#include "contraction/fault_job.h"
 #include "contraction/features_job.h"
 #include "contraction/jacobian_job.h"
 #include "contraction/kernel_job.h"
@@ -111,7 +112,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
        InstanceMethod("product", &EngineObject::product),
        InstanceMethod("normal", &EngineObject::normal),
        InstanceMethod("training", &EngineObject::training),
-       InstanceMethod("features", &EngineObject::features)});
+       InstanceMethod("features", &EngineObject::features),
+       InstanceMethod("fault", &EngineObject::fault)});
 }
 
 EngineObject::EngineObject(const Napi::CallbackInfo& info)
@@ -215,6 +217,12 @@ Napi::Value EngineObject::jacobian(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::features(const Napi::CallbackInfo& info) {
   return start_job(info, state_, [](JobRequest& request) {
     return std::make_unique<FeaturesJob>(request.tape, std::move(request.settings));
+  });
+}
+
+Napi::Value EngineObject::fault(const Napi::CallbackInfo& info) {
+  return start_job(info, state_, [](JobRequest& request) {
+    return std::make_unique<FaultJob>(request.tape, std::move(request.settings));
   });
 }
 

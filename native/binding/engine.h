@@ -32,6 +32,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value jvp(const Napi::CallbackInfo& info);
   Napi::Value product(const Napi::CallbackInfo& info);
   Napi::Value features(const Napi::CallbackInfo& info);
+  Napi::Value fault(const Napi::CallbackInfo& info);
   Napi::Value normal(const Napi::CallbackInfo& info);
   Napi::Value training(const Napi::CallbackInfo& info);
 

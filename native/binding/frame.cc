@@ -1,6 +1,8 @@
 #include "binding/frame.h"
 
 #include "binding/convert.h"
+#include "core/parallel.h"
+#include "rules/support/logistic.h"
 
 namespace at {
 
@@ -65,6 +67,7 @@ void FrameObject::fill(const EngineState& state, int64_t samples, const Napi::Ar
       throw Error("BAD_INPUT", "The value " + tape.values[id].name + " is not of type float");
     }
   }
+  derive(state.analysis.derived);
   const auto check = [&](const std::vector<int>& taps) {
     for (int id : taps) {
       if (!frame_.values[id].data && element_count(frame_.values[id].shape) > 0)
@@ -76,6 +79,23 @@ void FrameObject::fill(const EngineState& state, int64_t samples, const Napi::Ar
   released_ = false;
 }
 
+void FrameObject::derive(const std::vector<Derived>& all) {
+  for (const Derived& each : all) {
+    const Activation& from = frame_.values[static_cast<size_t>(each.from)];
+    Activation& to = frame_.values[static_cast<size_t>(each.id)];
+    if (!from.data || from.type != DataType::kFloat) continue;
+    const int64_t size = from.size();
+    derived_.push_back(std::make_shared<Memory>(static_cast<size_t>(size) * sizeof(float) + 1));
+    float* values = derived_.back()->floats();
+    const float* x = from.floats();
+    parallel_for(size, 1 << 14, [&](int64_t first, int64_t last) {
+      for (int64_t e = first; e < last; ++e) values[e] = logistic(x[e]);
+    });
+    to.data = values;
+    to.type = DataType::kFloat;
+  }
+}
+
 const Frame& FrameObject::frame() const {
   if (released_) throw Error("FAILED", "A forward run was used after its release");
   return frame_;
@@ -84,6 +104,7 @@ const Frame& FrameObject::frame() const {
 void FrameObject::release(const Napi::CallbackInfo&) {
   released_ = true;
   pins_.clear();
+  derived_.clear();
   frame_ = Frame();
 }
 

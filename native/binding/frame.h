@@ -21,11 +21,13 @@ class FrameObject : public Napi::ObjectWrap<FrameObject> {
   const Frame& frame() const;
 
  private:
+  void derive(const std::vector<Derived>& all);
   void release(const Napi::CallbackInfo& info);
 
   Frame frame_;
   bool released_ = true;
   std::vector<Napi::ObjectReference> pins_;
+  std::vector<std::shared_ptr<Memory>> derived_;
 };
 
 }  // namespace at

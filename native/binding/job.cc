@@ -3,6 +3,7 @@
 #include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
+#include "contraction/fault_job.h"
 #include "contraction/features_job.h"
 
 namespace at {
@@ -14,7 +15,8 @@ Napi::Function JobObject::define(Napi::Env env) {
        InstanceMethod("dispose", &JobObject::dispose),
        InstanceAccessor("peakBytes", &JobObject::peak_bytes, nullptr),
        InstanceAccessor("methods", &JobObject::methods, nullptr),
-       InstanceMethod("features", &JobObject::features)});
+       InstanceMethod("features", &JobObject::features),
+       InstanceMethod("fault", &JobObject::fault)});
 }
 
 JobObject::JobObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JobObject>(info) {}
@@ -69,6 +71,24 @@ Napi::Value JobObject::methods(const Napi::CallbackInfo& info) {
     const std::vector<std::string> names = job().methods();
     Napi::Array result = Napi::Array::New(env, names.size());
     for (uint32_t i = 0; i < names.size(); ++i) result.Set(i, names[i]);
+    return result;
+  });
+}
+
+Napi::Value JobObject::fault(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    auto* fault_job = dynamic_cast<FaultJob*>(&job());
+    if (!fault_job) throw Error("FAILED", "This job looks for no faults");
+    const auto& fault = fault_job->fault();
+    if (!fault) return env.Null();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("sample", Napi::Number::New(env, static_cast<double>(fault->sample)));
+    result.Set("output", Napi::Number::New(env, static_cast<double>(fault->output)));
+    result.Set("parameter", Napi::Number::New(env, fault->parameter));
+    result.Set("value", Napi::Number::New(env, fault->value));
+    result.Set("node", fault->node);
+    result.Set("op", fault->op);
     return result;
   });
 }

@@ -34,6 +34,12 @@ float* GradientSink::sum_of(int parameter, float& beta) {
 void GradientSink::matrix(int parameter, MatrixUse use) {
   const int64_t G = use.dims.groups, T = use.dims.positions, n = use.samples, C = use.count;
   const int64_t m = use.dims.rows, k = use.dims.cols, P = sizes_[parameter];
+  if (use.spoilt) {
+    auto features = pool_.floats(checked_mul(checked_mul(C, n), P));
+    expand_matrix(use, P, n * P, features.get());
+    dense(parameter, C, n, std::move(features));
+    return bias(use);
+  }
   float beta = 0;
   float* sum = sum_of(parameter, beta);
   if (use.dims.picks) {

@@ -5,6 +5,7 @@
 
 #include "forward/call.h"
 #include "reverse/pass.h"
+#include "reverse/product.h"
 
 namespace at {
 
@@ -19,6 +20,50 @@ class GivenDirections final : public Directions {
  private:
   const std::vector<const float*>& given_;
 };
+
+// One node of a pass.
+struct Setting {
+  const Tape& tape;
+  const Frame& frame;
+  const Node& node;
+  int64_t count;
+  ParameterTangents& parameters;
+  Pool& pool;
+  const Control& control;
+
+  std::shared_ptr<float> run(const Frame& values, std::vector<Tangent> in) const {
+    NodeTangents call(tape, values, node, count, std::move(in), parameters, pool, control);
+    node.rule->forward(call);
+    return call.produced()[0];
+  }
+};
+
+// The tangent of a product whose operands are not all finite, from that which the rule made.
+void settle_product(const Setting& s, const std::vector<Tangent>& in,
+                    std::vector<std::shared_ptr<float>>& produced) {
+  const int64_t size = s.count * s.frame.values[s.node.outputs[0]].size();
+  if (!produced[0] || all_finite(produced[0].get(), size)) return;
+  ProductParts parts(s.frame, s.node, s.pool);
+  if (parts.spoilt().empty()) return;
+  const std::shared_ptr<float> result = s.run(parts.sound(), in);
+  const int factors = s.node.rule->factors(s.node);
+  for (int q : parts.spoilt()) {
+    s.control.poll();
+    std::vector<Tangent> met(in.size());
+    bool any = false;
+    for (int k = 0; k < factors; ++k) {
+      const auto& own = in[static_cast<size_t>(k)];
+      if (k == q || (!own.values && own.parameter < 0)) continue;
+      const auto& values = own.parameter < 0 ? own.values : s.parameters.of(own.parameter);
+      const int64_t numbers = s.count * s.frame.values[s.node.inputs[k]].size();
+      met[static_cast<size_t>(k)].values = parts.indicator(values.get(), numbers);
+      any = true;
+    }
+    if (any)
+      spoil(s.run(parts.reach(q), std::move(met)).get(), produced[0].get(), size, result.get());
+  }
+  produced[0] = result;
+}
 
 }  // namespace
 
@@ -58,9 +103,12 @@ std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_
       if (--uses[id] == 0) tangents[id] = nullptr;
     }
     if (!any) continue;
-    NodeTangents call(tape, frame, node, count, std::move(in), parameters, pool, control);
+    const Setting setting{tape, frame, node, count, parameters, pool, control};
+    NodeTangents call(tape, frame, node, count, in, parameters, pool, control);
+    if (node.rule->factors(node) == 0) in.clear();  // so that a rule may write in place
     node.rule->forward(call);
-    auto& produced = call.produced();
+    auto produced = std::move(call.produced());
+    if (!in.empty()) settle_product(setting, in, produced);
     for (size_t j = 0; j < node.outputs.size(); ++j) {
       const int id = node.outputs[j];
       if (!call.wants(static_cast<int>(j))) continue;

@@ -75,6 +75,19 @@ std::vector<int> unobstructed(const std::vector<Node>& nodes, const std::vector<
   return clear;
 }
 
+// In place of what a Sigmoid gives its input is read.
+void derive(Analysis& analysis, const Node& node, std::set<int>& taps, std::set<int>& forward_taps,
+            std::set<int>& shapes) {
+  const int id = node.outputs[0], from = node.inputs[0];
+  if (id < 0 || from < 0) return;
+  const bool in_reverse = taps.erase(id) > 0, forward = forward_taps.erase(id) > 0;
+  if (!in_reverse && !forward) return;
+  if (in_reverse) taps.insert(from);
+  if (forward) forward_taps.insert(from);
+  shapes.insert(id);
+  analysis.derived.push_back({id, from});
+}
+
 }  // namespace
 
 Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int output) {
@@ -155,6 +168,9 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
     add_needs(node, node.rule->forward_needs(node, wanted), forward_taps);
     tape.nodes.push_back(node);
   }
+  for (const Node& node : nodes)
+    if (node.op == "Sigmoid" && node.domain.empty() && node.inputs.size() == 1)
+      derive(result, node, taps, forward_taps, shapes);
   shapes.insert(taps.begin(), taps.end());
   shapes.insert(forward_taps.begin(), forward_taps.end());
   result.differentiable = unobstructed(nodes, on_tape, refused, tape);

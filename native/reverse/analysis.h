@@ -20,12 +20,19 @@ struct Refused {
   std::string remedy;
 };
 
+// σ of a value, which is computed here: onnxruntime's own is off where it comes near 0.
+struct Derived {
+  int id;
+  int from;
+};
+
 // What passes between the candidates and one output take.
 struct Analysis {
   std::vector<Refused> refusals;  // empty: the tape is good
   std::vector<int> nodes;         // indices into Graph::nodes of the tape's nodes
   std::vector<int> taps;          // values whose numbers a reverse pass reads
   std::vector<int> forward_taps;  // and a forward one
+  std::vector<Derived> derived;   // in place of taps
   std::vector<int> shapes;        // values whose shapes are read
   // Of the values that the output needs, those with a derivative by some candidate and no refused
   // node on the way to them.

@@ -4,6 +4,7 @@
 
 #include "core/blas.h"
 #include "core/parallel.h"
+#include "rules/support/times.h"
 
 namespace at {
 
@@ -15,6 +16,21 @@ void outer(const float* delta, const float* h, int64_t rows, int64_t cols, float
     const float d = delta[r];
     float* to = result + r * cols;
     for (int64_t c = 0; c < cols; ++c) to[c] = d * h[c];
+  }
+}
+
+// Where h holds what is not finite: of one (i, g), number by number.
+void expand_spoilt(const MatrixUse& use, const float* delta, const float* h, int64_t count_stride,
+                   float* to) {
+  const int64_t T = use.dims.positions, m = use.dims.rows, k = use.dims.cols, C = use.count;
+  const int64_t row_step = use.dims.transposed ? 1 : k, column_step = use.dims.transposed ? m : 1;
+  for (int64_t c = 0; c < C; ++c) {
+    float* x = to + c * count_stride;
+    std::fill(x, x + m * k, 0.0f);
+    for (int64_t t = 0; t < T; ++t)
+      for (int64_t r = 0; r < m; ++r)
+        for (int64_t q = 0; q < k; ++q)
+          x[r * row_step + q * column_step] += times(h[t * k + q], delta[(t * C + c) * m + r]);
   }
 }
 
@@ -61,7 +77,9 @@ void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_st
                    const float* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
                    const float* h = use.h.get() + ig * T * k;              // (T, k)
                    float* to = result + i * sample_stride + g * m * k;
-                   if (T == 1 && !transposed) {
+                   if (use.spoilt) {
+                     expand_spoilt(use, delta, h, count_stride, to);
+                   } else if (T == 1 && !transposed) {
                      for (int64_t c = 0; c < C; ++c)
                        outer(delta + c * m, h, m, k, to + c * count_stride);
                    } else if (T == 1) {

@@ -8,6 +8,7 @@
 #include "core/parallel.h"
 #include "reverse/call.h"
 #include "reverse/expand.h"
+#include "reverse/product.h"
 
 namespace at {
 
@@ -16,15 +17,17 @@ namespace {
 class Pass {
  public:
   Pass(const Tape& tape, const Frame& frame, int64_t count, Pool& pool, const Control& control,
-       FeatureSink& sink)
+       FeatureSink& sink, PassWitness* witness)
       : tape_(tape),
         frame_(frame),
         count_(count),
         pool_(pool),
         control_(control),
         sink_(sink),
+        witness_(witness),
         cotangents_(tape.values.size()),
         uses_(tape.values.size(), 0),
+        finite_(tape.values.size(), -1),
         producers_(tape.values.size(), nullptr) {
     for (const Node& node : tape.nodes) {
       for (int id : node.inputs)
@@ -53,16 +56,91 @@ class Pass {
       any = any || out.back();
     }
     if (any) {
-      NodeCall call(tape_, frame_, node, count_, std::move(out), pool_, control_);
-      node.rule->reverse(call);
-      collect(node, call);
+      if (witness_) watch(node, out);
+      if (node.rule->factors(node) > 0) {
+        run_product(node, out);
+      } else {
+        NodeCall call(tape_, frame_, node, count_, std::move(out), pool_, control_);
+        node.rule->reverse(call);
+        collect(node, call);
+      }
     }
     for (int id : node.inputs)
       if (id >= 0 && --uses_[id] == 0) deliver(id);
   }
 
+  // A product of operands that may not be finite.
+  void run_product(const Node& node, const std::vector<std::shared_ptr<float>>& out) {
+    NodeCall call(tape_, frame_, node, count_, out, pool_, control_);
+    const int64_t made = plain_size(node, call), read = made > 0 ? factor_size(node) : 0;
+    // What is smaller is looked at: the operands before, or what the rule makes of them.
+    const bool before = read <= made;
+    if (made > 0 && before && !sound_factors(node)) {
+      reverse_product(tape_, frame_, node, count_, out, pool_, control_, call);
+      return collect(node, call);
+    }
+    node.rule->reverse(call);
+    if (made == 0 || before || sound_results(node, call)) return collect(node, call);
+    NodeCall again(tape_, frame_, node, count_, out, pool_, control_);
+    reverse_product(tape_, frame_, node, count_, out, pool_, control_, again);
+    collect(node, again);
+  }
+
+  // Numbers of cotangents that a product makes of its operands, those in factors apart.
+  int64_t plain_size(const Node& node, const NodeCall& call) const {
+    int64_t size = 0;
+    for (int k = 0; k < node.rule->factors(node); ++k)
+      if (call.wants(k) && !call.per_sample(k)) size += call.count() * call.input(k).size();
+    return size;
+  }
+
+  int64_t factor_size(const Node& node) const {
+    int64_t size = 0;
+    for (int k = 0; k < node.rule->factors(node); ++k)
+      if (frame_.values[node.inputs[k]].data) size += frame_.values[node.inputs[k]].size();
+    return size;
+  }
+
+  bool sound_factors(const Node& node) {
+    for (int k = 0; k < node.rule->factors(node); ++k) {
+      const int id = node.inputs[k];
+      const Activation& value = frame_.values[id];
+      if (value.type != DataType::kFloat || !value.data) continue;
+      signed char& known = finite_[id];
+      if (known < 0) known = all_finite(value.floats(), value.size()) ? 1 : 0;
+      if (!known) return false;
+    }
+    return true;
+  }
+
+  static bool sound_results(const Node& node, NodeCall& call) {
+    for (int k = 0; k < node.rule->factors(node); ++k) {
+      const auto& made = call.produced()[k].cotangent;
+      if (made && !call.per_sample(k) &&
+          !all_finite(made.get(), call.count() * call.input(k).size()))
+        return false;
+    }
+    return true;
+  }
+
+  // Are the cotangents that come to a node finite?
+  void watch(const Node& node, const std::vector<std::shared_ptr<float>>& out) {
+    witness_->current = &node;
+    sound_ = true;
+    for (size_t j = 0; j < out.size(); ++j)
+      if (out[j]) sound_ = sound_ && all_finite(out[j].get(), size_of(node.outputs[j]));
+  }
+
   void collect(const Node& node, NodeCall& call) {
     auto& produced = call.produced();
+    if (witness_ && sound_ && !witness_->first) {
+      for (size_t k = 0; k < produced.size(); ++k) {
+        const int64_t samples = call.per_sample(static_cast<int>(k)) ? call.samples() : 1;
+        const int64_t size = call.count() * samples * call.input(static_cast<int>(k)).size();
+        if (produced[k].cotangent && !all_finite(produced[k].cotangent.get(), size))
+          witness_->first = &node;
+      }
+    }
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const int ki = static_cast<int>(k);
       if (!call.wants(ki)) continue;
@@ -86,6 +164,7 @@ class Pass {
     auto& produced = call.produced();
     MatrixUse use = *produced[k].matrix;
     use.control = control_;
+    settle_factors(use);
     int bias = -1;
     for (size_t b = 0; b < produced.size(); ++b)
       if (produced[b].bias_of == static_cast<int>(k)) bias = node.inputs[b];
@@ -181,8 +260,11 @@ class Pass {
   Pool& pool_;
   const Control& control_;
   FeatureSink& sink_;
+  PassWitness* witness_;
+  bool sound_ = true;  // are the cotangents of the node whose turn it is?
   std::vector<std::shared_ptr<float>> cotangents_;
-  std::vector<int> uses_;  // still to come
+  std::vector<int> uses_;            // still to come
+  std::vector<signed char> finite_;  // are a value's numbers? -1: not looked at
   std::vector<int> total_uses_;
   std::vector<const Node*> producers_;
 };
@@ -190,8 +272,8 @@ class Pass {
 }  // namespace
 
 void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shared_ptr<float> seed,
-                  Pool& pool, const Control& control, FeatureSink& sink) {
-  Pass(tape, frame, count, pool, control, sink).run(std::move(seed));
+                  Pool& pool, const Control& control, FeatureSink& sink, PassWitness* witness) {
+  Pass(tape, frame, count, pool, control, sink, witness).run(std::move(seed));
 }
 
 int64_t output_index(const Activation& output, int64_t samples, int64_t element) {

@@ -9,10 +9,18 @@
 
 namespace at {
 
+// Watches a pass for numbers that are not finite.
+struct PassWitness {
+  const Node* current = nullptr;  // the node whose turn it is
+  // The first whose outputs' cotangents are finite while those of its inputs are not.
+  const Node* first = nullptr;
+};
+
 // Carries C cotangents of the output, `seed` (C, output's shape…), back to every parameter.
 // Uses the threads of the surrounding arena; scratch comes from `pool`.
 void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shared_ptr<float> seed,
-                  Pool& pool, const Control& control, FeatureSink& sink);
+                  Pool& pool, const Control& control, FeatureSink& sink,
+                  PassWitness* witness = nullptr);
 
 // Position of element e of the output within its sample, in row-major order of what is left when
 // the batch axis is taken out; and the number of such positions, O.

@@ -19,8 +19,9 @@ struct MatrixUse {
   std::shared_ptr<float> h;      // (n, G, T, k); null where dims.picks
   // Where dims.picks: h[i,t,:] is 1 at columns[i,t] and 0 elsewhere, (n, T).
   std::shared_ptr<const std::vector<int64_t>> columns;
-  int bias = -1;    // parameter whose features are Σ_t δ[i,0,t,c,:]
-  Control control;  // asked while the features are expanded
+  bool spoilt = false;  // does h hold what is not finite, where δ is not 0?
+  int bias = -1;        // parameter whose features are Σ_t δ[i,0,t,c,:]
+  Control control;      // asked while the features are expanded
 };
 
 // Takes the features of every parameter out of a reverse pass. A parameter that is used several

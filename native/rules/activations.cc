@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "rules/support/gelu.h"
+#include "rules/support/logistic.h"
 #include "rules/support/unary.h"
 
 namespace at {
@@ -11,21 +12,20 @@ float number(const Node& node, const char* name, double otherwise) {
   return static_cast<float>(node.attributes.number(name, otherwise));
 }
 
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
-
 const Registration rows[] = {
-    unary("Relu", Reads::kOutput,
-          [](const Node&) { return [](float y) { return y > 0 ? 1.0f : 0.0f; }; }),
+    // What is no number goes through: it is not to vanish here.
+    selecting("Relu", Reads::kOutput,
+              [](const Node&) { return [](float y) { return y <= 0 ? 0.0f : 1.0f; }; }),
     unary("LeakyRelu", Reads::kInput,
           [](const Node& node) {
             const float slope = number(node, "alpha", 0.01);
             return [=](float x) { return x > 0 ? 1.0f : slope; };
           }),
-    unary("ThresholdedRelu", Reads::kInput,
-          [](const Node& node) {
-            const float threshold = number(node, "alpha", 1.0);
-            return [=](float x) { return x > threshold ? 1.0f : 0.0f; };
-          }),
+    selecting("ThresholdedRelu", Reads::kInput,
+              [](const Node& node) {
+                const float threshold = number(node, "alpha", 1.0);
+                return [=](float x) { return x > threshold ? 1.0f : 0.0f; };
+              }),
     unary("Elu", Reads::kInput,
           [](const Node& node) {
             const float alpha = number(node, "alpha", 1.0);
@@ -42,19 +42,23 @@ const Registration rows[] = {
             const float alpha = number(node, "alpha", 1.0);
             return [=](float x) { return x > 0 ? 1.0f : std::exp(x / alpha); };
           }),
-    unary("Sigmoid", Reads::kOutput,
-          [](const Node&) { return [](float y) { return y * (1 - y); }; }),
-    unary("Tanh", Reads::kOutput, [](const Node&) { return [](float y) { return 1 - y * y; }; }),
-    unary("HardSigmoid", Reads::kOutput,
+    unary("Sigmoid", Reads::kInput, [](const Node&) { return logistic_slope; }),
+    unary("Tanh", Reads::kInput, [](const Node&) { return tanh_slope; }),
+    selecting("HardSigmoid", Reads::kOutput,
+              [](const Node& node) {
+                const float slope = number(node, "alpha", 0.2);
+                return [=](float y) { return y > 0 && y < 1 ? slope : 0.0f; };
+              }),
+    selecting("HardSwish", Reads::kInput,
+              [](const Node&) {
+                return [](float x) { return x <= -3 ? 0.0f : x < 3 ? x / 3 + 0.5f : 1.0f; };
+              }),
+    // Also outer·softplus(inner·x), which Log(Sigmoid(x)) and its like are read as.
+    unary("Softplus", Reads::kInput,
           [](const Node& node) {
-            const float slope = number(node, "alpha", 0.2);
-            return [=](float y) { return y > 0 && y < 1 ? slope : 0.0f; };
+            const float inner = number(node, "inner", 1), outer = number(node, "outer", 1);
+            return [=](float x) { return inner * outer * logistic(inner * x); };
           }),
-    unary("HardSwish", Reads::kInput,
-          [](const Node&) {
-            return [](float x) { return x <= -3 ? 0.0f : x < 3 ? x / 3 + 0.5f : 1.0f; };
-          }),
-    unary("Softplus", Reads::kInput, [](const Node&) { return sigmoid; }),
     unary("Softsign", Reads::kInput,
           [](const Node&) {
             return [](float x) {
@@ -75,16 +79,13 @@ const Registration rows[] = {
     unary("Swish", Reads::kInput,
           [](const Node& node) {
             const float alpha = number(node, "alpha", 1.0);
-            return [=](float x) {
-              const float s = sigmoid(alpha * x);
-              return s * (1 + alpha * x * (1 - s));
-            };
+            return [=](float x) { return swish_slope(x, alpha); };
           }),
-    unary("Shrink", Reads::kInput,
-          [](const Node& node) {
-            const float bound = number(node, "lambd", 0.5);
-            return [=](float x) { return x < -bound || x > bound ? 1.0f : 0.0f; };
-          }),
+    selecting("Shrink", Reads::kInput,
+              [](const Node& node) {
+                const float bound = number(node, "lambd", 0.5);
+                return [=](float x) { return x < -bound || x > bound ? 1.0f : 0.0f; };
+              }),
     unary("Gelu", Reads::kInput,
           [](const Node& node) {
             return node.attributes.text("approximate", "none") == "tanh" ? gelu_tanh_derivative
@@ -96,10 +97,7 @@ const Registration rows[] = {
         "QuickGelu", Reads::kInput,
         [](const Node& node) {
           const float alpha = number(node, "alpha", 1.702);
-          return [=](float x) {
-            const float s = sigmoid(alpha * x);
-            return s * (1 + alpha * x * (1 - s));
-          };
+          return [=](float x) { return swish_slope(x, alpha); };
         },
         "com.microsoft"),
 };

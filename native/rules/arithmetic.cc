@@ -139,6 +139,7 @@ class Extremum final : public ElementWise {
   }
 
  protected:
+  bool selects() const override { return true; }
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int inputs = static_cast<int>(view.node().inputs.size());
     const int64_t size = view.output(0).size();
@@ -168,6 +169,7 @@ class PRelu final : public ElementWise {
   }
 
  protected:
+  bool selects() const override { return true; }
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int64_t size = view.output(0).size();
     const float* x = view.input(0).floats();
@@ -189,6 +191,7 @@ class Where final : public ElementWise {
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {}}; }
 
  protected:
+  bool selects() const override { return true; }
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int64_t size = view.output(0).size();
     const float* chosen = operand(view, 0);
@@ -210,6 +213,7 @@ class Clip final : public ElementWise {
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0, 1, 2}, {}}; }
 
  protected:
+  bool selects() const override { return true; }
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const Node& node = view.node();
     const auto bound = [&](int k, const char* name, double otherwise) {

@@ -45,6 +45,7 @@ bool contains(const Labels& labels, int label) {
 // all other operands, summed over what the operand lacks. It is done as matrix products.
 class Einsum final : public Rule {
  public:
+  int factors(const Node& node) const override { return static_cast<int>(node.inputs.size()); }
   Needs needs(const Node& node, const std::vector<bool>& wanted) const override {
     Needs needs;
     for (size_t k = 0; k < node.inputs.size(); ++k) {

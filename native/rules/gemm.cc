@@ -8,6 +8,7 @@ namespace {
 // Y (M × N) = alpha·op(A) (M × K)·op(B) (K × N) + beta·C, C broadcast to Y.
 class Gemm final : public Rule {
  public:
+  int factors(const Node&) const override { return 2; }
   Needs needs(const Node&, const std::vector<bool>& wanted) const override {
     return needs_of_product(wanted);
   }

@@ -41,7 +41,7 @@ class LpNormalization final : public Rule {
         for (int64_t i = 0; i < inner; ++i) {
           const int64_t e = start + l * inner + i;
           norm[i] += squares ? x[e] * x[e] : std::abs(x[e]);
-          along[i] += g[l * inner + i] * (reversed ? y[e] : slope(e));
+          along[i] += times(reversed ? y[e] : slope(e), g[l * inner + i]);
         }
       }
       for (int64_t i = 0; i < inner; ++i) {
@@ -53,7 +53,7 @@ class LpNormalization final : public Rule {
         for (int64_t i = 0; i < inner; ++i) {
           const int64_t e = l * inner + i;
           const float direction = reversed ? slope(start + e) : y[start + e];
-          to[e] = (g[e] - direction * along[i]) * norm[i];
+          to[e] = times(norm[i], g[e] - times(direction, along[i]));
         }
       }
     });
@@ -111,12 +111,13 @@ class LocalResponse final : public Rule {
       for (int64_t ch = 0; ch < lines.length; ++ch) {
         std::fill(sum, sum + inner, 0.0f);
         each_near(ch, reversed ? after : before, reversed ? before : after, lines, [&](int64_t at) {
-          for (int64_t i = 0; i < inner; ++i) sum[i] += g[at + i] * inside[start + at + i];
+          for (int64_t i = 0; i < inner; ++i) sum[i] += times(inside[start + at + i], g[at + i]);
         });
         float* to = into + c * total + start + ch * inner;
         for (int64_t i = 0; i < inner; ++i) {
           const int64_t e = start + ch * inner + i;
-          to[i] = g[ch * inner + i] * direct[e] - 2 * alpha * beta * outside[e] * sum[i];
+          to[i] =
+              times(direct[e], g[ch * inner + i]) - times(outside[e], 2 * alpha * beta * sum[i]);
         }
       }
     });

@@ -49,6 +49,7 @@ struct Product {
 
 class MatMul final : public Rule {
  public:
+  int factors(const Node&) const override { return 2; }
   Needs needs(const Node&, const std::vector<bool>& wanted) const override {
     return needs_of_product(wanted);
   }

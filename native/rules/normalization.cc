@@ -1,6 +1,8 @@
 // Normalizations over contiguous lines, with a scale and a shift:
 // y = scale·(x − mean)/√(variance + ε) + B. The root-mean-square ones have no mean and no B.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "rules/support/lines.h"
 #include "rules/support/partials.h"
@@ -96,6 +98,7 @@ class Normalization : public Rule {
         const float variance =
             line_sum(n, [&](int64_t e) { return (from[e] - mean) * (from[e] - mean); }) * share;
         slope[l] = 1 / std::sqrt(variance + epsilon);
+        if (!std::isfinite(variance)) slope[l] = std::numeric_limits<float>::quiet_NaN();
         for (int64_t e = 0; e < n; ++e) to[e] = (from[e] - mean) * slope[l];
       }
     });
@@ -115,13 +118,19 @@ class Normalization : public Rule {
         const float* source = from + item * n;
         const float* own = unit + l * n;
         const float* factor = before ? before + l * n : nullptr;
-        for (int64_t e = 0; e < n; ++e) g[e] = factor ? source[e] * factor[e] : source[e];
+        float* target = to + item * n;
+        // A line without derivatives: nothing flows where nothing comes.
+        if (!std::isfinite(slope[l]) &&
+            std::all_of(source, source + n, [](float v) { return v == 0; })) {
+          std::fill(target, target + n, 0.0f);
+          continue;
+        }
+        for (int64_t e = 0; e < n; ++e) g[e] = factor ? times(factor[e], source[e]) : source[e];
         const float mean = plan.centred ? line_sum(n, [&](int64_t e) { return g[e]; }) * share : 0;
         const float along = line_sum(n, [&](int64_t e) { return g[e] * own[e]; }) * share;
-        float* target = to + item * n;
         for (int64_t e = 0; e < n; ++e) target[e] = slope[l] * (g[e] - mean - own[e] * along);
         if (!after) continue;
-        for (int64_t e = 0; e < n; ++e) target[e] *= after[l * n + e];
+        for (int64_t e = 0; e < n; ++e) target[e] = times(after[l * n + e], target[e]);
       }
     });
   }

@@ -50,7 +50,7 @@ class Pool : public Rule {
         std::memset(x, 0, sizeof(float) * w.in_size());
         for (int64_t oz = 0; oz < w.out[0]; ++oz) {
           for (int64_t oy = 0; oy < w.out[1]; ++oy, g += width, weight += width) {
-            for (int64_t o = 0; o < width; ++o) row[o] = g[o] * weight[o];
+            for (int64_t o = 0; o < width; ++o) row[o] = times(weight[o], g[o]);
             // Spread along the row once, then onto every row of the window.
             std::fill(wide, wide + w.in[2], 0.0f);
             for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
@@ -84,7 +84,7 @@ class Pool : public Rule {
       float* scaled = lane_buffer<0>(size);
       for (int64_t item = first; item < last; ++item) {
         const int64_t own = item % planes * size;
-        for (int64_t i = 0; i < size; ++i) scaled[i] = value(own + i) * in[item * size + i];
+        for (int64_t i = 0; i < size; ++i) scaled[i] = times(value(own + i), in[item * size + i]);
         float* y = out + item * w.out_size();
         std::memset(y, 0, sizeof(float) * w.out_size());
         for (int64_t r = 0; r < w.rows(); ++r) {
@@ -99,7 +99,7 @@ class Pool : public Rule {
           });
         }
         const int64_t at = item % planes * w.out_size();
-        for (int64_t o = 0; o < w.out_size(); ++o) y[o] *= weight(at + o);
+        for (int64_t o = 0; o < w.out_size(); ++o) y[o] = times(weight(at + o), y[o]);
       }
     });
   }

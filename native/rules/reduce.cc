@@ -55,7 +55,7 @@ class Reduce final : public Rule {
         const float* g = out + c * small;
         float* to = in + c * size;
         for (int64_t e = from; e < std::min(size, from + piece); ++e)
-          to[e] = g[where[e]] * (d ? d[e] : constant);
+          to[e] = d ? product(d[e], g[where[e]]) : g[where[e]] * constant;
       }
     });
   }
@@ -74,7 +74,7 @@ class Reduce final : public Rule {
       for (int64_t c = first; c < last; ++c) {
         std::fill(sums.begin(), sums.end(), 0.0);
         const float* t = in + c * size;
-        for (int64_t e = 0; e < size; ++e) sums[where[e]] += d ? d[e] * t[e] : t[e];
+        for (int64_t e = 0; e < size; ++e) sums[where[e]] += d ? product(d[e], t[e]) : t[e];
         const double constant = kind_ == Kind::kMean ? share(small, size) : 1;
         for (int64_t o = 0; o < small; ++o)
           out[c * small + o] = static_cast<float>(sums[o] * constant);
@@ -83,13 +83,17 @@ class Reduce final : public Rule {
   }
 
  private:
+  float product(float d, float g) const {
+    return kind_ == Kind::kMax || kind_ == Kind::kMin ? times_selected(d, g) : times(d, g);
+  }
+
   static float share(int64_t small, int64_t size) {
     return static_cast<float>(small) / static_cast<float>(size);
   }
 
   // in (count, outer, length, inner) = out (count, outer, inner) times d, or the constant.
-  static void repeat(const Lines& lines, int64_t count, const float* out, const float* d,
-                     float constant, float* in) {
+  void repeat(const Lines& lines, int64_t count, const float* out, const float* d, float constant,
+              float* in) const {
     const int64_t inner = lines.inner, size = lines.size();
     each_slab(count, lines, [&](int64_t c, int64_t start) {
       const float* g = out + (c * lines.outer + start / (lines.length * inner)) * inner;
@@ -97,12 +101,12 @@ class Reduce final : public Rule {
       const float* own = d ? d + start : nullptr;
       if (inner == 1) {
         const float value = *g * constant;
-        for (int64_t l = 0; l < lines.length; ++l) to[l] = own ? value * own[l] : value;
+        for (int64_t l = 0; l < lines.length; ++l) to[l] = own ? product(own[l], value) : value;
         return;
       }
       for (int64_t l = 0; l < lines.length; ++l, to += inner) {
         if (own) {
-          for (int64_t i = 0; i < inner; ++i) to[i] = g[i] * own[l * inner + i];
+          for (int64_t i = 0; i < inner; ++i) to[i] = product(own[l * inner + i], g[i]);
         } else {
           for (int64_t i = 0; i < inner; ++i) to[i] = g[i] * constant;
         }

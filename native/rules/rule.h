@@ -154,6 +154,10 @@ class Rule {
   virtual Needs forward_needs(const Node& node, const std::vector<bool>& wanted) const {
     return needs(node, wanted);
   }
+  // The first so many inputs are factors: the output is linear in each of them, and in all others.
+  // 0: it is no such product. Then a rule itself sees to it that nothing flows through a cotangent
+  // (tangent) of 0, be the derivative infinite or no number at all: see support/times.h.
+  virtual int factors(const Node& node) const { return 0; }
   // Output j lists input k's elements in the same order (Reshape and its relatives): where the
   // batch lies follows from that.
   virtual bool keeps_order(const Node& node) const { return false; }

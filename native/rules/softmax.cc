@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "rules/support/elementwise.h"
 #include "rules/support/lines.h"
@@ -15,31 +17,72 @@ Lines lines_of(const NodeView& call) {
   return Lines(shape, axis, flat ? rank - axis : 1);
 }
 
-// to = result(g, v, s) of g (count, shape…), v of y and s = Σ weight(v)·g over the line.
-template <class Weight, class Result>
-void along_lines(const NodeView& call, int64_t count, const float* y, const float* from,
-                 float* into, const Weight& weight, const Result& result) {
-  const Lines lines = lines_of(call);
-  const int64_t size = lines.size();
+// Of every line of y's probabilities: its largest, and the sum of all others. The largest one's
+// derivatives are differences from 1, which float32 does not hold: they are taken from the others.
+struct Peak {
+  int32_t at;  // −1: the line holds what is no number
+  float rest;
+};
+
+const Peak* peaks_of(NodeView& view, const Lines& lines, const float* p) {
+  static_assert(sizeof(Peak) == 2 * sizeof(float));
+  const int64_t inner = lines.inner;
+  auto* peaks = reinterpret_cast<Peak*>(view.scratch(2 * lines.outer * inner));
+  each_slab(1, lines, [&](int64_t, int64_t start) {
+    const float* first = p + start;
+    Peak* own = peaks + start / lines.length;
+    for (int64_t i = 0; i < inner; ++i) own[i] = {std::isfinite(first[i]) ? 0 : -1, 0};
+    for (int64_t l = 1; l < lines.length; ++l) {
+      for (int64_t i = 0; i < inner; ++i) {
+        if (own[i].at < 0) continue;
+        const float v = first[l * inner + i], top = first[own[i].at * inner + i];
+        if (!std::isfinite(v)) own[i].at = -1;
+        own[i].rest += v > top ? top : v;
+        if (v > top) own[i].at = static_cast<int32_t>(l);
+      }
+    }
+  });
+  return peaks;
+}
+
+// to (n) of a line without derivatives: nothing flows where nothing comes.
+void fill_unsound(const float* g, int64_t n, float* to) {
+  const bool none = std::all_of(g, g + n, [](float v) { return v == 0; });
+  std::fill(to, to + n, none ? 0.0f : std::numeric_limits<float>::quiet_NaN());
+}
+
+// body(g, p, to, peak) for every line of `count` cotangents or tangents, its elements side by side.
+template <class Body>
+void along_lines(NodeView& view, const Lines& lines, int64_t count, const float* p,
+                 const float* from, float* into, const Body& body) {
+  const Peak* peaks = peaks_of(view, lines, p);
+  const int64_t size = lines.size(), n = lines.length, inner = lines.inner;
+  const auto line = [&](const float* g, const float* own, float* to, const Peak& peak) {
+    if (peak.at >= 0) return body(g, own, to, peak);
+    fill_unsound(g, n, to);
+  };
+  // Lines that do not lie side by side are turned, some at a time.
+  const int64_t some = std::min<int64_t>(inner, 64);
   each_slab(count, lines, [&](int64_t c, int64_t start) {
-    const float* v = y + start;
+    const Peak* peak = peaks + start / n;
     const float* g = from + c * size + start;
     float* to = into + c * size + start;
-    if (lines.inner == 1) {
-      const float s = line_sum(lines.length, [&](int64_t e) { return weight(v[e]) * g[e]; });
-      for (int64_t e = 0; e < lines.length; ++e) to[e] = result(g[e], v[e], s);
-      return;
-    }
-    float* s = lane_buffer<0>(lines.inner);
-    std::fill(s, s + lines.inner, 0.0f);
-    for (int64_t l = 0; l < lines.length; ++l)
-      for (int64_t i = 0; i < lines.inner; ++i)
-        s[i] += weight(v[l * lines.inner + i]) * g[l * lines.inner + i];
-    for (int64_t l = 0; l < lines.length; ++l)
-      for (int64_t i = 0; i < lines.inner; ++i) {
-        const int64_t e = l * lines.inner + i;
-        to[e] = result(g[e], v[e], s[i]);
+    if (inner == 1) return line(g, p + start, to, *peak);
+    float *turned = lane_buffer<0>(2 * some * n), *own = turned + some * n;
+    for (int64_t i0 = 0; i0 < inner; i0 += some) {
+      const int64_t end = std::min(inner, i0 + some);
+      for (int64_t l = 0; l < n; ++l)
+        for (int64_t i = i0; i < end; ++i) {
+          turned[(i - i0) * n + l] = g[l * inner + i];
+          own[(i - i0) * n + l] = p[start + l * inner + i];
+        }
+      for (int64_t i = i0; i < end; ++i) {
+        float* here = turned + (i - i0) * n;
+        line(here, own + (i - i0) * n, here, peak[i]);
       }
+      for (int64_t l = 0; l < n; ++l)
+        for (int64_t i = i0; i < end; ++i) to[l * inner + i] = turned[(i - i0) * n + l];
+    }
   });
 }
 
@@ -55,25 +98,49 @@ class Softmax final : public Rule {
   }
 
  private:
-  static void apply(const NodeView& view, int64_t count, const float* from, float* to) {
-    along_lines(
-        view, count, view.output(0).floats(), from, to, [](float y) { return y; },
-        [](float g, float y, float s) { return y * (g - s); });
+  // p_e·Σ_j p_j (g_e − g_j), as differences from g of the largest p.
+  static void apply(NodeView& view, int64_t count, const float* from, float* into) {
+    const Lines lines = lines_of(view);
+    const int64_t n = lines.length;
+    along_lines(view, lines, count, view.output(0).floats(), from, into,
+                [n](const float* g, const float* p, float* to, const Peak& peak) {
+                  const float top = g[peak.at];
+                  const float s =
+                      line_sum(n, [&](int64_t e) { return times_selected(p[e], top - g[e]); });
+                  for (int64_t e = 0; e < n; ++e) to[e] = times_selected(p[e], (g[e] - top) + s);
+                });
   }
 };
 
 class LogSoftmax final : public Rule {
  public:
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{}, {0}}; }
+  // g_e − p_e·Σ g.
   void reverse(Call& call) const override {
-    along_lines(
-        call, call.count(), probabilities(call), call.out(0), call.in_place(0),
-        [](float) { return 1.0f; }, [](float g, float p, float s) { return g - p * s; });
+    const Lines lines = lines_of(call);
+    const int64_t n = lines.length;
+    along_lines(call, lines, call.count(), probabilities(call), call.out(0), call.in_place(0),
+                [n](const float* g, const float* p, float* to, const Peak& peak) {
+                  const float top = g[peak.at];
+                  const float others =
+                      line_sum(n, [&](int64_t e) { return e == peak.at ? 0.0f : g[e]; });
+                  const float own = times(peak.rest, top) - times(p[peak.at], others);
+                  const float s = top + others;
+                  for (int64_t e = 0; e < n; ++e) to[e] = g[e] - times(p[e], s);
+                  to[peak.at] = own;
+                });
   }
+  // t_e − Σ p·t.
   void forward(TangentCall& call) const override {
-    along_lines(
-        call, call.count(), probabilities(call), call.in(0), call.out_in_place(0),
-        [](float p) { return p; }, [](float g, float, float s) { return g - s; });
+    const Lines lines = lines_of(call);
+    const int64_t n = lines.length;
+    along_lines(call, lines, call.count(), probabilities(call), call.in(0), call.out_in_place(0),
+                [n](const float* t, const float* p, float* to, const Peak& peak) {
+                  const float top = t[peak.at];
+                  const float s =
+                      line_sum(n, [&](int64_t e) { return times_selected(p[e], t[e] - top); });
+                  for (int64_t e = 0; e < n; ++e) to[e] = (t[e] - top) - s;
+                });
   }
 
  private:

@@ -35,7 +35,7 @@ export interface Outcome {
   worst: number
 }
 
-const samples = 3
+export const samples = 3
 
 /** Draws that share a network, with its opset. */
 export function bundles(row: OpCase, seed: number): [number, Draw[]][] {
@@ -102,7 +102,7 @@ export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
 }
 
 /** The network with every drawn parameter as one, also those that are constants by their looks. */
-async function loaded(bytes: Uint8Array, draws: readonly Draw[]): Promise<Network> {
+export async function loaded(bytes: Uint8Array, draws: readonly Draw[]): Promise<Network> {
   const drawn = new Set(draws.flatMap((draw) => Object.keys(draw.parameters)))
   const plain = await Network.load(bytes, { threads: 2, unsupported: 'defer' })
   const constants = [...plain.constants.keys()].filter((name) => drawn.has(name))
@@ -110,7 +110,7 @@ async function loaded(bytes: Uint8Array, draws: readonly Draw[]): Promise<Networ
   return Network.load(bytes, { threads: 2, constants })
 }
 
-function arrayOf(type: string, data: ArrayLike<number>): NdArray['data'] {
+export function arrayOf(type: string, data: ArrayLike<number>): NdArray['data'] {
   if (type === 'int64') return BigInt64Array.from(Array.from(data), BigInt)
   if (type === 'bool') return Uint8Array.from(data)
   return Float32Array.from(data)

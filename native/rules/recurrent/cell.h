@@ -16,10 +16,13 @@ struct Run {
   const float* recurrent = nullptr;  // (g·H, H)
   const float* bias = nullptr;       // (2·g·H): of the input, of the state; may be null
   bool backwards = false;
+  bool sound = true;          // are all operands and states finite?
   std::vector<float> state;   // h (steps + 1, B, H), the initial one first
   std::vector<float> memory;  // c likewise, of an LSTM
   std::vector<float> active;  // gates after their functions (steps, B, g·H)
+  std::vector<float> slope;   // their functions' derivatives (steps, B, g·H)
   std::vector<float> inner;   // what else a cell keeps (steps, B, H)
+  std::vector<float> rest;    // of a GRU's update gate: 1 − z (steps, B, H)
 
   int64_t width() const { return gates * hidden; }
   int64_t cells() const { return rows * hidden; }
@@ -27,6 +30,8 @@ struct Run {
   const float* h(int64_t step) const { return state.data() + step * cells(); }
   const float* c(int64_t step) const { return memory.data() + step * cells(); }
   const float* gate(int64_t step) const { return active.data() + step * rows * width(); }
+  const float* slopes(int64_t step) const { return slope.data() + step * rows * width(); }
+  const float* rests(int64_t step) const { return rest.data() + step * cells(); }
   const float* kept(int64_t step) const { return inner.data() + step * cells(); }
 };
 
@@ -59,6 +64,13 @@ class Cell {
 
 // The cell that a node describes, or null with `why` set.
 std::unique_ptr<Cell> cell_of(const Node& node, std::string& why);
+
+// c (m × n) = beta·c + op(a)·op(b), where `flow` tells which of the two are cotangents or tangents:
+// nothing flows through those that are 0. For a run that is not sound.
+enum class Flow { kLeft, kRight };
+void spoilt_gemm(Flow flow, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+                 const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* c,
+                 int64_t ldc);
 
 // to (count·B, rows [first, last)) at distance g·H = v (count·B, H)·R[first, last)ᵀ.
 void through_state(const Run& run, int64_t rows, const float* v, int64_t first, int64_t last,

@@ -3,6 +3,8 @@
 #include "core/blas.h"
 #include "core/parallel.h"
 #include "rules/recurrent/cell.h"
+#include "rules/support/logistic.h"
+#include "rules/support/times.h"
 
 namespace at {
 
@@ -13,9 +15,22 @@ void through_state(const Run& run, int64_t rows, const float* v, int64_t first, 
                       run.width());
 }
 
-namespace {
+void spoilt_gemm(Flow flow, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+                 const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* c,
+                 int64_t ldc) {
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      float sum = 0;
+      for (int64_t q = 0; q < k; ++q) {
+        const float u = trans_a ? a[q * lda + i] : a[i * lda + q];
+        const float v = trans_b ? b[j * ldb + q] : b[q * ldb + j];
+        sum += flow == Flow::kLeft ? times(v, u) : times(u, v);
+      }
+      c[i * ldc + j] = beta == 0 ? sum : sum + beta * c[i * ldc + j];
+    }
+}
 
-float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+namespace {
 
 // The recurrent part of the gates [first, last) from v (B, H), its bias included: to (B, g·H).
 void recurrent_part(const Run& run, const float* v, int64_t first, int64_t last, float* to) {
@@ -30,14 +45,25 @@ void recurrent_part(const Run& run, const float* v, int64_t first, int64_t last,
 void recurrent_tangent(const Run& run, const RunTangents& tangents, int64_t count,
                        const float* values, const float* v, int64_t first, int64_t last,
                        float* to) {
-  const int64_t width = run.width();
-  through_state(run, count * run.rows, v, first, last, to);
+  const int64_t width = run.width(), hidden = run.hidden;
+  if (run.sound) {
+    through_state(run, count * run.rows, v, first, last, to);
+  } else {
+    spoilt_gemm(Flow::kLeft, false, true, count * run.rows, last - first, hidden, v, hidden,
+                run.recurrent + first * hidden, hidden, 0, to + first, width);
+  }
   for (int64_t c = 0; c < count; ++c) {
     float* own = to + c * run.rows * width;
-    if (tangents.recurrent)
-      blas::gemm(false, true, run.rows, last - first, run.hidden, 1.0f, values, run.hidden,
-                 tangents.recurrent + c * tangents.recurrent_step + first * run.hidden, run.hidden,
-                 1.0f, own + first, width);
+    if (tangents.recurrent) {
+      const float* r = tangents.recurrent + c * tangents.recurrent_step + first * hidden;
+      if (run.sound) {
+        blas::gemm(false, true, run.rows, last - first, hidden, 1.0f, values, hidden, r, hidden,
+                   1.0f, own + first, width);
+      } else {
+        spoilt_gemm(Flow::kRight, false, true, run.rows, last - first, hidden, values, hidden, r,
+                    hidden, 1, own + first, width);
+      }
+    }
     if (!tangents.bias) continue;
     const float* bias = tangents.bias + c * tangents.bias_step;
     for (int64_t b = 0; b < run.rows; ++b)
@@ -48,8 +74,14 @@ void recurrent_tangent(const Run& run, const RunTangents& tangents, int64_t coun
 // dh (count, B, H) += d (count, B, rows [0, last) of g·H)·R[0, last).
 void state_cotangent(const Run& run, int64_t count, const float* d, int64_t last, float beta,
                      float* dh) {
-  blas::parallel_gemm(false, false, count * run.rows, run.hidden, last, 1.0f, d, run.width(),
-                      run.recurrent, run.hidden, beta, dh, run.hidden);
+  const int64_t hidden = run.hidden;
+  if (run.sound) {
+    blas::parallel_gemm(false, false, count * run.rows, hidden, last, 1.0f, d, run.width(),
+                        run.recurrent, hidden, beta, dh, hidden);
+  } else {
+    spoilt_gemm(Flow::kLeft, false, false, count * run.rows, hidden, last, d, run.width(),
+                run.recurrent, hidden, beta, dh, hidden);
+  }
 }
 
 // body(i, b, j): cotangent or tangent i (of `count`), row b, number j of the state; its place in
@@ -73,16 +105,18 @@ class Simple final : public Cell {
     std::vector<float> part(static_cast<size_t>(run.cells()));
     recurrent_part(run, run.h(step), 0, run.width(), part.data());
     float* h = run.state.data() + (step + 1) * run.cells();
+    float* slope = run.slope.data() + step * run.cells();
     for (int64_t e = 0; e < run.cells(); ++e) {
       const float value = x[e] + part[e];
-      h[e] = relu_ ? std::max(value, 0.0f) : std::tanh(value);
+      h[e] = relu_ ? (value <= 0 ? 0 : value) : std::tanh(value);
+      slope[e] = relu_ ? (value <= 0 ? 0 : 1) : tanh_slope(value);
     }
   }
   void back(const Run& run, int64_t step, int64_t count, float* dh, float*, float* dx,
             float* dr) const override {
-    const float* h = run.h(step + 1);
+    const float* slope = run.slopes(step);
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t) {
-      dx[e] = dr[e] = dh[e] * slope(h[b * run.hidden + j]);
+      dx[e] = dr[e] = product(slope[b * run.hidden + j], dh[e]);
     });
     state_cotangent(run, count, dr, run.width(), 0, dh);
   }
@@ -90,14 +124,14 @@ class Simple final : public Cell {
              const float* tx, float* th, float*) const override {
     std::vector<float> part(static_cast<size_t>(count * run.cells()));
     recurrent_tangent(run, tangents, count, run.h(step), th, 0, run.width(), part.data());
-    const float* h = run.h(step + 1);
+    const float* slope = run.slopes(step);
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t) {
-      th[e] = (tx[e] + part[e]) * slope(h[b * run.hidden + j]);
+      th[e] = product(slope[b * run.hidden + j], tx[e] + part[e]);
     });
   }
 
  private:
-  float slope(float h) const { return relu_ ? (h > 0 ? 1.0f : 0.0f) : 1 - h * h; }
+  float product(float d, float g) const { return relu_ ? times_selected(d, g) : times(d, g); }
   bool relu_;
 };
 
@@ -110,6 +144,7 @@ class Lstm final : public Cell {
   void step(Run& run, int64_t step, const float* x) const override {
     const int64_t width = run.width(), n = run.hidden;
     float* gate = run.active.data() + step * run.rows * width;
+    float* slope = run.slope.data() + step * run.rows * width;
     recurrent_part(run, run.h(step), 0, width, gate);
     const float* c = run.c(step);
     float* h1 = run.state.data() + (step + 1) * run.cells();
@@ -117,7 +152,8 @@ class Lstm final : public Cell {
     each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
       for (int k = 0; k < 4; ++k) {
         const float value = gate[q + k * n] + x[q + k * n];
-        gate[q + k * n] = k == 3 ? std::tanh(value) : sigmoid(value);
+        gate[q + k * n] = k == 3 ? std::tanh(value) : logistic(value);
+        slope[q + k * n] = k == 3 ? tanh_slope(value) : logistic_slope(value);
       }
       c1[e] = gate[q + 2 * n] * c[e] + gate[q] * gate[q + 3 * n];
       h1[e] = gate[q + n] * std::tanh(c1[e]);
@@ -128,15 +164,16 @@ class Lstm final : public Cell {
     const int64_t n = run.hidden;
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
       const float* gate = run.gate(step) + b * run.width() + j;
+      const float* slope = run.slopes(step) + b * run.width() + j;
       const float i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
-      const float c0 = run.c(step)[b * n + j], t = std::tanh(run.c(step + 1)[b * n + j]);
-      const float own = dc[e] + dh[e] * o * (1 - t * t);
-      dx[q] = own * g * i * (1 - i);
-      dx[q + n] = dh[e] * t * o * (1 - o);
-      dx[q + 2 * n] = own * c0 * f * (1 - f);
-      dx[q + 3 * n] = own * i * (1 - g * g);
+      const float c0 = run.c(step)[b * n + j], c1 = run.c(step + 1)[b * n + j];
+      const float own = dc[e] + times(o * tanh_slope(c1), dh[e]);
+      dx[q] = times(g * slope[0], own);
+      dx[q + n] = times(std::tanh(c1) * slope[n], dh[e]);
+      dx[q + 2 * n] = times(c0 * slope[2 * n], own);
+      dx[q + 3 * n] = times(i * slope[3 * n], own);
       for (int k = 0; k < 4; ++k) dr[q + k * n] = dx[q + k * n];
-      dc[e] = own * f;
+      dc[e] = times(f, own);
     });
     state_cotangent(run, count, dr, run.width(), 0, dh);
   }
@@ -147,12 +184,15 @@ class Lstm final : public Cell {
     recurrent_tangent(run, tangents, count, run.h(step), th, 0, run.width(), part.data());
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
       const float* gate = run.gate(step) + b * run.width() + j;
+      const float* slope = run.slopes(step) + b * run.width() + j;
       const float i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
-      const float c0 = run.c(step)[b * n + j], t = std::tanh(run.c(step + 1)[b * n + j]);
-      const auto total = [&](int k) { return tx[q + k * n] + part[q + k * n]; };
-      tc[e] = total(2) * f * (1 - f) * c0 + f * tc[e] + total(0) * i * (1 - i) * g +
-              i * total(3) * (1 - g * g);
-      th[e] = total(1) * o * (1 - o) * t + o * (1 - t * t) * tc[e];
+      const float c0 = run.c(step)[b * n + j], c1 = run.c(step + 1)[b * n + j];
+      // The tangent of gate k times d.
+      const auto gated = [&](int k, float d) {
+        return times(slope[k * n] * d, tx[q + k * n] + part[q + k * n]);
+      };
+      tc[e] = gated(2, c0) + times(f, tc[e]) + gated(0, g) + gated(3, i);
+      th[e] = gated(1, std::tanh(c1)) + times(o * tanh_slope(c1), tc[e]);
     });
   }
 };
@@ -170,20 +210,29 @@ class Gru final : public Cell {
   void step(Run& run, int64_t step, const float* x) const override {
     const int64_t n = run.hidden, width = run.width();
     float* gate = run.active.data() + step * run.rows * width;
+    float* slope = run.slope.data() + step * run.rows * width;
     float* kept = run.inner.data() + step * run.cells();
+    float* rest = run.rest.data() + step * run.cells();
     const float* h = run.h(step);
     float* h1 = run.state.data() + (step + 1) * run.cells();
     recurrent_part(run, h, 0, linear_ ? width : 2 * n, gate);
     each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
-      for (int k = 0; k < 2; ++k) gate[q + k * n] = sigmoid(gate[q + k * n] + x[q + k * n]);
+      for (int k = 0; k < 2; ++k) {
+        const float value = gate[q + k * n] + x[q + k * n];
+        gate[q + k * n] = logistic(value);
+        slope[q + k * n] = logistic_slope(value);
+        // 1 − z, which z itself does not tell where it is 1.
+        if (k == 0) rest[e] = logistic(-value);
+      }
       kept[e] = linear_ ? gate[q + 2 * n] : gate[q + n] * h[e];
     });
     if (!linear_) recurrent_part(run, kept, 2 * n, width, gate);
     each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
       const float reset = linear_ ? gate[q + n] : 1;
-      const float value = std::tanh(x[q + 2 * n] + reset * gate[q + 2 * n]);
+      const float sum = x[q + 2 * n] + reset * gate[q + 2 * n], value = std::tanh(sum);
       gate[q + 2 * n] = value;
-      h1[e] = (1 - gate[q]) * value + gate[q] * h[e];
+      slope[q + 2 * n] = tanh_slope(sum);
+      h1[e] = rest[e] * value + gate[q] * h[e];
     });
   }
   void back(const Run& run, int64_t step, int64_t count, float* dh, float*, float* dx,
@@ -192,27 +241,32 @@ class Gru final : public Cell {
     const auto place = [&](int64_t b, int64_t j) { return run.gate(step) + b * run.width() + j; };
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
       const float* gate = place(b, j);
-      const float z = gate[0], r = gate[n], value = gate[2 * n];
+      const float* slope = run.slopes(step) + b * run.width() + j;
       const float kept = run.kept(step)[b * n + j], h0 = run.h(step)[b * n + j];
-      dx[q] = dh[e] * (h0 - value) * z * (1 - z);
-      dx[q + 2 * n] = dh[e] * (1 - z) * (1 - value * value);
-      if (linear_) dx[q + n] = dx[q + 2 * n] * kept * r * (1 - r);
-      dh[e] *= z;
+      dx[q] = times((h0 - gate[2 * n]) * slope[0], dh[e]);
+      dx[q + 2 * n] = times(run.rests(step)[b * n + j] * slope[2 * n], dh[e]);
+      if (linear_) dx[q + n] = times(kept * slope[n], dx[q + 2 * n]);
+      dh[e] = times(gate[0], dh[e]);
     });
     if (!linear_) {
       std::vector<float> through(static_cast<size_t>(count * run.cells()));
-      blas::parallel_gemm(false, false, count * run.rows, n, n, 1.0f, dx + 2 * n, run.width(),
-                          run.recurrent + 2 * n * n, n, 0.0f, through.data(), n);
+      if (run.sound) {
+        blas::parallel_gemm(false, false, count * run.rows, n, n, 1.0f, dx + 2 * n, run.width(),
+                            run.recurrent + 2 * n * n, n, 0.0f, through.data(), n);
+      } else {
+        spoilt_gemm(Flow::kLeft, false, false, count * run.rows, n, n, dx + 2 * n, run.width(),
+                    run.recurrent + 2 * n * n, n, 0, through.data(), n);
+      }
       each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
-        const float r = place(b, j)[n], h0 = run.h(step)[b * n + j];
-        dx[q + n] = through[e] * h0 * r * (1 - r);
-        dh[e] += through[e] * r;
+        const float slope = run.slopes(step)[b * run.width() + j + n];
+        dx[q + n] = times(run.h(step)[b * n + j] * slope, through[e]);
+        dh[e] += times(place(b, j)[n], through[e]);
       });
     }
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t, int64_t q) {
       dr[q] = dx[q];
       dr[q + n] = dx[q + n];
-      dr[q + 2 * n] = linear_ ? dx[q + 2 * n] * place(b, j)[n] : dx[q + 2 * n];
+      dr[q + 2 * n] = linear_ ? times(place(b, j)[n], dx[q + 2 * n]) : dx[q + 2 * n];
     });
     state_cotangent(run, count, dr, linear_ ? run.width() : 2 * n, 1, dh);
   }
@@ -222,26 +276,28 @@ class Gru final : public Cell {
     std::vector<float> part(static_cast<size_t>(count * run.rows * width));
     recurrent_tangent(run, tangents, count, run.h(step), th, 0, linear_ ? width : 2 * n,
                       part.data());
-    const auto reset = [&](const float* gate, int64_t q) {
-      return (tx[q + n] + part[q + n]) * gate[n] * (1 - gate[n]);
+    // The reset gate's tangent times d.
+    const auto reset = [&](int64_t b, int64_t j, int64_t q, float d) {
+      return times(run.slopes(step)[b * width + j + n] * d, tx[q + n] + part[q + n]);
     };
     if (!linear_) {
       std::vector<float> kept(static_cast<size_t>(count * run.cells()));
       each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
         const float* gate = run.gate(step) + b * width + j;
-        kept[e] = reset(gate, q) * run.h(step)[b * n + j] + gate[n] * th[e];
+        kept[e] = reset(b, j, q, run.h(step)[b * n + j]) + times(gate[n], th[e]);
       });
       recurrent_tangent(run, tangents, count, run.kept(step), kept.data(), 2 * n, width,
                         part.data());
     }
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
       const float* gate = run.gate(step) + b * width + j;
-      const float z = gate[0], r = gate[n], value = gate[2 * n];
+      const float* slope = run.slopes(step) + b * width + j;
       const float own = part[q + 2 * n];
-      const float state = linear_ ? reset(gate, q) * run.kept(step)[b * n + j] + r * own : own;
-      const float tn = (tx[q + 2 * n] + state) * (1 - value * value);
-      const float tz = (tx[q] + part[q]) * z * (1 - z);
-      th[e] = tz * (run.h(step)[b * n + j] - value) + (1 - z) * tn + z * th[e];
+      const float state =
+          linear_ ? reset(b, j, q, run.kept(step)[b * n + j]) + times(gate[n], own) : own;
+      const float rest = run.rests(step)[b * n + j];
+      th[e] = times(slope[0] * (run.h(step)[b * n + j] - gate[2 * n]), tx[q] + part[q]) +
+              times(slope[2 * n] * rest, tx[q + 2 * n] + state) + times(gate[0], th[e]);
     });
   }
 

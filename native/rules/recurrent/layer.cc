@@ -1,6 +1,8 @@
 // LSTM, GRU and RNN: X (steps, B, I), W (D, g·H, I), R (D, g·H, H), bias (D, 2·g·H), initial states
 // (D, B, H); Y (steps, D, B, H) and the last states (D, B, H). In reverse the gates are computed
 // anew, then the steps are undone from the last to the first.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/blas.h"
@@ -30,6 +32,8 @@ std::vector<Run> forward_runs(const NodeView& view, const Cell& cell) {
     if (view.has_input(3)) run.bias = view.input(3).floats() + d * 2 * width;
     run.state.resize(static_cast<size_t>((run.steps + 1) * run.cells()));
     run.active.resize(static_cast<size_t>(run.steps * run.rows * width));
+    run.slope.resize(run.active.size());
+    run.rest.resize(static_cast<size_t>(run.steps * run.cells()));
     run.inner.resize(static_cast<size_t>(run.steps * run.cells()));
     const auto start = [&](int k, std::vector<float>& values) {
       if (view.has_input(k))
@@ -49,6 +53,15 @@ std::vector<Run> forward_runs(const NodeView& view, const Cell& cell) {
         for (int64_t e = 0; e < width; ++e) part[r * width + e] += run.bias[e];
     for (int64_t s = 0; s < run.steps; ++s)
       cell.step(run, s, part.data() + run.time(s) * run.rows * width);
+    const auto finite = [](const float* values, int64_t count) {
+      return std::all_of(values, values + count, [](float v) { return std::isfinite(v); });
+    };
+    // The states tell of the gates and the inputs; the weights may be met by states that are 0.
+    run.sound = finite(run.state.data(), static_cast<int64_t>(run.state.size())) &&
+                finite(run.memory.data(), static_cast<int64_t>(run.memory.size())) &&
+                finite(part.data(), static_cast<int64_t>(part.size())) &&
+                finite(view.input(0).floats(), view.input(0).size()) &&
+                finite(run.weight, width * run.inputs) && finite(run.recurrent, width * run.hidden);
     runs.push_back(std::move(run));
   }
   return runs;
@@ -145,11 +158,18 @@ class Recurrent final : public Rule {
     parallel_for(count * any.steps, 1, [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         const int64_t c = item / any.steps, t = item % any.steps;
-        for (size_t d = 0; d < runs.size(); ++d)
-          blas::gemm(false, false, any.rows, any.inputs, any.width(), 1.0f,
-                     gates[d].x + (t * count + c) * any.rows * any.width(), any.width(),
-                     runs[d].weight, any.inputs, d ? 1.0f : 0.0f, in + item * any.rows * any.inputs,
-                     any.inputs);
+        for (size_t d = 0; d < runs.size(); ++d) {
+          const float* g = gates[d].x + (t * count + c) * any.rows * any.width();
+          float* to = in + item * any.rows * any.inputs;
+          const float beta = d ? 1 : 0;
+          if (runs[d].sound) {
+            blas::gemm(false, false, any.rows, any.inputs, any.width(), 1.0f, g, any.width(),
+                       runs[d].weight, any.inputs, beta, to, any.inputs);
+          } else {
+            spoilt_gemm(Flow::kLeft, false, false, any.rows, any.inputs, any.width(), g,
+                        any.width(), runs[d].weight, any.inputs, beta, to, any.inputs);
+          }
+        }
       }
     });
   }
@@ -211,10 +231,17 @@ class Recurrent final : public Rule {
           for (int64_t t = 0; t < any.steps; ++t)
             for (int64_t round = 0; round < rounds; ++round) {
               const int64_t from = round ? border : 0, to = round ? width : border;
-              blas::gemm(true, false, to - from, numbers, rows, 1.0f,
-                         gate(d) + (t * count + c) * rows * width + from, width,
-                         partner(call, runs[d], k, t, round != 0), numbers, t ? 1.0f : 0.0f,
-                         in + (item * width + from) * numbers, numbers);
+              const float* g = gate(d) + (t * count + c) * rows * width + from;
+              const float* h = partner(call, runs[d], k, t, round != 0);
+              float* own = in + (item * width + from) * numbers;
+              const float beta = t ? 1 : 0;
+              if (runs[d].sound) {
+                blas::gemm(true, false, to - from, numbers, rows, 1.0f, g, width, h, numbers, beta,
+                           own, numbers);
+              } else {
+                spoilt_gemm(Flow::kLeft, true, false, to - from, numbers, rows, g, width, h,
+                            numbers, beta, own, numbers);
+              }
             }
         }
       });
@@ -286,13 +313,19 @@ void Recurrent::forward(TangentCall& call) const {
       for (int64_t c = 0; c < count; ++c) {
         float* own = tx + c * block;
         const float* x = call.input(0).floats() + t * run.rows * run.inputs;
+        const auto add = [&](Flow flow, const float* a, const float* b) {
+          if (run.sound) {
+            blas::gemm(false, true, run.rows, width, run.inputs, 1.0f, a, run.inputs, b, run.inputs,
+                       1.0f, own, width);
+          } else {
+            spoilt_gemm(flow, false, true, run.rows, width, run.inputs, a, run.inputs, b,
+                        run.inputs, 1, own, width);
+          }
+        };
         if (const float* in = call.in(0))
-          blas::gemm(false, true, run.rows, width, run.inputs, 1.0f,
-                     in + (c * run.steps + t) * run.rows * run.inputs, run.inputs, run.weight,
-                     run.inputs, 1.0f, own, width);
+          add(Flow::kLeft, in + (c * run.steps + t) * run.rows * run.inputs, run.weight);
         if (const float* w = call.in(1))
-          blas::gemm(false, true, run.rows, width, run.inputs, 1.0f, x, run.inputs,
-                     w + (c * directions + d) * width * run.inputs, run.inputs, 1.0f, own, width);
+          add(Flow::kRight, x, w + (c * directions + d) * width * run.inputs);
         if (const float* bias = call.in(3))
           for (int64_t e = 0; e < block; ++e)
             own[e] += bias[c * call.input(3).size() + d * 2 * width + e % width];

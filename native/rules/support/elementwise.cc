@@ -27,36 +27,40 @@ std::vector<Axis> merged(const std::vector<Axis>& axes) {
 }
 
 // Σ values·d, d null: 1 everywhere.
+template <bool selects>
 float sum(const float* values, const float* d, int64_t n) {
   constexpr int kLanes = 16;
   float lanes[kLanes] = {};
   int64_t e = 0;
   if (d) {
     for (; e + kLanes <= n; e += kLanes)
-      for (int l = 0; l < kLanes; ++l) lanes[l] += values[e + l] * d[e + l];
+      for (int l = 0; l < kLanes; ++l) lanes[l] += times_as<selects>(d[e + l], values[e + l]);
   } else {
     for (; e + kLanes <= n; e += kLanes)
       for (int l = 0; l < kLanes; ++l) lanes[l] += values[e + l];
   }
   double total = 0;
   for (float lane : lanes) total += lane;
-  for (; e < n; ++e) total += d ? values[e] * d[e] : values[e];
+  for (; e < n; ++e) total += d ? times_as<selects>(d[e], values[e]) : values[e];
   return static_cast<float>(total);
 }
 
+template <bool selects>
 void add_up(const Axis* axis, const Axis* end, const float*& from, const float*& d, float* to) {
   if (axis + 1 < end) {
-    for (int64_t i = 0; i < axis->size; ++i) add_up(axis + 1, end, from, d, to + i * axis->stride);
+    for (int64_t i = 0; i < axis->size; ++i)
+      add_up<selects>(axis + 1, end, from, d, to + i * axis->stride);
     return;
   }
   if (axis->stride == 0) {
-    *to += sum(from, d, axis->size);
+    *to += sum<selects>(from, d, axis->size);
   } else if (axis->stride == 1 && d) {
-    for (int64_t i = 0; i < axis->size; ++i) to[i] += from[i] * d[i];
+    for (int64_t i = 0; i < axis->size; ++i) to[i] += times_as<selects>(d[i], from[i]);
   } else if (axis->stride == 1) {
     for (int64_t i = 0; i < axis->size; ++i) to[i] += from[i];
   } else {
-    for (int64_t i = 0; i < axis->size; ++i) to[i * axis->stride] += d ? from[i] * d[i] : from[i];
+    for (int64_t i = 0; i < axis->size; ++i)
+      to[i * axis->stride] += d ? times_as<selects>(d[i], from[i]) : from[i];
   }
   from += axis->size;
   if (d) d += axis->size;
@@ -119,7 +123,7 @@ float* sum_to(Call& call, int j, int k, const Shape& as, const float* g) {
 }
 
 float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const float* g,
-              const float* d) {
+              const float* d, bool selects) {
   const Activation& out = call.output(j);
   const int64_t samples = call.per_sample(k) ? call.samples() : 1;
   const int64_t size = element_count(as);
@@ -133,6 +137,7 @@ float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, cons
   const int64_t pieces = apart ? axes[0].size : 1;
   const Axis* first_axis = axes.data() + (apart ? 1 : 0);
   const Axis* end = axes.data() + axes.size();
+  const auto add = selects ? add_up<true> : add_up<false>;
   fill_zero(in, call.count() * in_size);
   if (out_size == 0) return in;
   parallel_for(call.count() * pieces, grain_for(out_size / pieces),
@@ -141,7 +146,7 @@ float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, cons
                    const int64_t c = item / pieces, piece = item % pieces;
                    const float* from = g + c * out_size + piece * (out_size / pieces);
                    const float* factor = d ? d + piece * (out_size / pieces) : nullptr;
-                   add_up(first_axis, end, from, factor, in + c * in_size + piece * axes[0].stride);
+                   add(first_axis, end, from, factor, in + c * in_size + piece * axes[0].stride);
                  }
                });
   return in;
@@ -151,11 +156,11 @@ bool one_to_one(const Call& call, int j, int k) {
   return !call.per_sample(k) && call.input(k).size() == call.output(j).size();
 }
 
-void flow(Call& call, int k, const float* d, bool last) {
+void flow(Call& call, int k, const float* d, bool last, bool selects) {
   const int64_t size = call.output(0).size();
   const float* out = call.out(0);
   if (!one_to_one(call, 0, k)) {
-    sum_to(call, 0, k, call.output(0).shape, call.input(k).shape, out, d);
+    sum_to(call, 0, k, call.output(0).shape, call.input(k).shape, out, d, selects);
     return;
   }
   const bool in_place = last && call.input(k).shape == call.output(0).shape;
@@ -164,7 +169,11 @@ void flow(Call& call, int k, const float* d, bool last) {
     for (int64_t e = first; e < last_item;) {
       const int64_t from = e % size;
       const int64_t run = std::min(size - from, last_item - e);
-      for (int64_t r = 0; r < run; ++r) to[e + r] = d[from + r] * out[e + r];
+      if (selects) {
+        for (int64_t r = 0; r < run; ++r) to[e + r] = times_selected(d[from + r], out[e + r]);
+      } else {
+        for (int64_t r = 0; r < run; ++r) to[e + r] = times(d[from + r], out[e + r]);
+      }
       e += run;
     }
   });

@@ -5,12 +5,14 @@
 #include "core/parallel.h"
 #include "rules/rule.h"
 #include "rules/support/batch.h"
+#include "rules/support/times.h"
 
 namespace at {
 
-// in[c, e] = d(e)·out[c, e]. fill(first, n, d) writes n derivatives from element `first` on; it is
-// asked once per block of elements and a few dozen cotangents, so it may be dear. in may be out.
-template <class Fill>
+// in[c, e] = d(e)·out[c, e], as times.h has it. fill(first, n, d) writes n derivatives from element
+// `first` on; it is asked once per block of elements and a few dozen cotangents, so it may be dear.
+// in may be out.
+template <bool selects = false, class Fill>
 void scale_elements(int64_t count, int64_t size, const float* out, float* in, const Fill& fill) {
   constexpr int64_t kBlock = 2048, kCotangents = 32;
   const int64_t blocks = (size + kBlock - 1) / kBlock;
@@ -26,7 +28,7 @@ void scale_elements(int64_t count, int64_t size, const float* out, float* in, co
       for (int64_t c = c0; c < std::min(count, c0 + kCotangents); ++c) {
         const float* g = out + c * size + from;
         float* to = in + c * size + from;
-        for (int64_t e = 0; e < n; ++e) to[e] = d[e] * g[e];
+        for (int64_t e = 0; e < n; ++e) to[e] = times_as<selects>(d[e], g[e]);
       }
     }
   });
@@ -48,15 +50,15 @@ const float* broadcast_values(NodeView& call, const float* values, const Shape& 
 // elements, broadcastable to output j's shape). Serves per_sample(k). Returns call.in(k).
 float* sum_to(Call& call, int j, int k, const Shape& as, const float* g);
 // The same with output j seen in another shape that has its elements in order, and every element of
-// it times d (view), unless that is null.
+// it times d (view), unless that is null; `selects`: as times_selected.
 float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const float* g,
-              const float* d = nullptr);
+              const float* d = nullptr, bool selects = false);
 
 // Does input k have all the elements of output j, i.e. is its cotangent not a sum?
 bool one_to_one(const Call& call, int j, int k);
 
 // Cotangent of input k of a broadcasting element-wise operator with ∂y/∂input = d, (output's
 // shape); `last` tells that out(0) is not read again.
-void flow(Call& call, int k, const float* d, bool last);
+void flow(Call& call, int k, const float* d, bool last, bool selects);
 
 }  // namespace at

@@ -57,7 +57,7 @@ void ElementWise::reverse(Call& call) const {
       [&](int k, const float* d, float scale) {
         --left;
         if (d) {
-          flow(call, k, d, left == 0);
+          flow(call, k, d, left == 0, selects());
         } else {
           flow_constant(call, k, scale);
         }
@@ -77,12 +77,12 @@ void ElementWise::forward(TangentCall& call) const {
         if (inputs == 1 && whole && !d && scale == 1) return call.pass(k, 0);
         const bool add = out != nullptr;
         if (!add) out = inputs == 1 && whole ? call.out_in_place(k) : call.out(0);
-        flow_forward(call, call.in(k), call.input(k).shape, shape, d, scale, add, out);
+        flow_forward(call, call.in(k), call.input(k).shape, shape, d, scale, add, out, selects());
       });
 }
 
 void flow_forward(TangentCall& call, const float* in, const Shape& from, const Shape& shape,
-                  const float* d, float scale, bool add, float* out) {
+                  const float* d, float scale, bool add, float* out, bool selects) {
   const int64_t size = element_count(shape), own = element_count(from);
   const int32_t* index = own == size ? nullptr : broadcast_index(call, from, shape);
   constexpr int64_t kBlock = 1 << 14;
@@ -96,7 +96,8 @@ void flow_forward(TangentCall& call, const float* in, const Shape& from, const S
       const float* factor = d ? d + start : nullptr;
       float* to = out + c * size + start;
       for (int64_t e = 0; e < n; ++e) {
-        const float v = (factor ? factor[e] : scale) * (at ? t[at[e]] : t[e]);
+        const float d_e = factor ? factor[e] : scale, tangent = at ? t[at[e]] : t[e];
+        const float v = selects ? times_selected(d_e, tangent) : times(d_e, tangent);
         to[e] = add ? to[e] + v : v;
       }
     }

@@ -20,11 +20,13 @@ class ElementWise : public Rule {
   // Emits the partial derivative of every input that is wanted, once. d is read before emit
   // returns.
   virtual void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const = 0;
+  // Does a partial derivative of 0 mean that the operand was not selected?
+  virtual bool selects() const { return false; }
 };
 
 // out (count, output's shape…) (+)= d ∘ in, in (count, from…) broadcast to the output's shape; d as
 // in ElementWise::Emit. `add` tells whether out holds something already. in may be out.
 void flow_forward(TangentCall& call, const float* in, const Shape& from, const Shape& shape,
-                  const float* d, float scale, bool add, float* out);
+                  const float* d, float scale, bool add, float* out, bool selects = false);
 
 }  // namespace at

@@ -11,8 +11,9 @@ namespace at {
 // What an element-wise function's derivative is written in.
 enum class Reads { kInput, kOutput };
 
-// y = f(x) element by element. `make(node)` gives the function v ↦ dy/dx, where v is x or y.
-template <class Make>
+// y = f(x) element by element. `make(node)` gives the function v ↦ dy/dx, where v is x or y;
+// `selects`: a derivative of 0 means that x was not selected.
+template <class Make, bool selects>
 class Unary final : public Rule {
  public:
   Unary(Reads reads, Make make) : reads_(reads), make_(std::move(make)) {}
@@ -34,7 +35,7 @@ class Unary final : public Rule {
     const Activation& v = reads_ == Reads::kInput ? view.input(0) : view.output(0);
     const auto derivative = make_(view.node());
     const float* values = v.floats();
-    scale_elements(count, v.size(), from, to, [&](int64_t start, int64_t n, float* d) {
+    scale_elements<selects>(count, v.size(), from, to, [&](int64_t start, int64_t n, float* d) {
       for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[start + e]);
     });
   }
@@ -46,7 +47,12 @@ class Unary final : public Rule {
 // A row of a family's table: `const Registration rows[] = {unary("Exp", Reads::kOutput, …), …};`
 template <class Make>
 Registration unary(const std::string& op, Reads reads, Make make, const std::string& domain = "") {
-  return Registration(op, std::make_unique<Unary<Make>>(reads, std::move(make)), domain);
+  return Registration(op, std::make_unique<Unary<Make, false>>(reads, std::move(make)), domain);
+}
+// A row of a function that lets some of its inputs through.
+template <class Make>
+Registration selecting(const std::string& op, Reads reads, Make make) {
+  return Registration(op, std::make_unique<Unary<Make, true>>(reads, std::move(make)));
 }
 
 }  // namespace at
