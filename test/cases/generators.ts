@@ -39,25 +39,6 @@ export const generators: readonly OpCase[] = [
       const values = d.node('Range', [start, d.initializer([], [1.75]), step])
       return d.node('Mul', [d.activation([4]), values])
     },
-    edges: [
-      {
-        // As many as there are samples, by an exponent that is the step, too.
-        draw(d) {
-          const x = d.activation([])
-          const step = d.parameter([], { low: 0.9, high: 0.9 })
-          const size = d.node('Cast', [d.node('Squeeze', [d.node('Shape', [x])])], { to: 1 })
-          const limit = d.node('Sub', [
-            d.node('Mul', [size, d.constant([], [0.9])]),
-            d.constant([], [0.4]),
-          ])
-          const values = d.node('Range', [d.initializer([], [0]), limit, step])
-          return d.node('Unsqueeze', [
-            d.node('Mul', [d.node('Add', [x, values]), step]),
-            d.integers([1]),
-          ])
-        },
-      },
-    ],
   },
   {
     op: 'OneHot',
