@@ -132,6 +132,7 @@ export {
 } from './solve/model.js'
 export type { SolveOptions } from './solve/native-call.js'
 export { fitAdaptive, fitFixed, type NetworkFitOptions, NetworkModel } from './solve/network.js'
+export type { SelectionOptions } from './solve/options.js'
 export {
   type CandidateErrors,
   type CrossValidation,
@@ -140,8 +141,10 @@ export {
   fitPath,
 } from './solve/path.js'
 export { type Penalty, type PenaltyValues, penaltyOf } from './solve/penalty.js'
+export type { FitPrice, Price } from './solve/price.js'
 export { fitByProducts, type ProductFitOptions } from './solve/products.js'
 export type { BlockOptions, Structure } from './solve/rules.js'
+export type { CandidatePrice, PriceSelection } from './solve/selection.js'
 export {
   type ChosenRidge,
   KernelSpectrum,
@@ -149,6 +152,7 @@ export {
   type RidgeOptions,
   type TrainingTime,
 } from './solve/spectrum.js'
+export type { StartSummary } from './solve/starts.js'
 export { loadModel, saveModel } from './solve/storage.js'
 export {
   type DensityEstimate,

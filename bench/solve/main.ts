@@ -103,6 +103,7 @@ async function measure({ samples, outputs, network: make }: Case): Promise<void>
     left: 2,
     right: 2,
     ridge,
+    price: { absolute: 1 },
     tolerance: 1e-9,
     stationarity: 1e-4,
     onIteration: (iteration) => iterations.push(iteration),

@@ -130,6 +130,8 @@ async function solverRun(
   for (const model of solverModels) {
     const options: AdaptiveOptions = {
       structure: model === 'solver fixed' ? 'fixed' : 'matrix',
+      // The paper's Ω, as it stands there.
+      price: { absolute: 1 },
       maxIterations: iterations,
       threads,
     }

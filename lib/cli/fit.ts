@@ -8,7 +8,9 @@ import type { Network } from '../network.js'
 import type { FitIteration } from '../solve/adaptive.js'
 import type { BlockSplit } from '../solve/blocks.js'
 import { fitAdaptive, type NetworkFitOptions, type NetworkModel } from '../solve/network.js'
+import { type Price, printablePrice } from '../solve/price.js'
 import type { Structure } from '../solve/rules.js'
+import type { PriceSelection } from '../solve/selection.js'
 import { saveModel } from '../solve/storage.js'
 import {
   type CommandDefinition,
@@ -32,7 +34,9 @@ interface Options extends NetworkOptions {
   features: 'adaptive' | 'fixed'
   left: number | 'none'
   right: number | 'none'
-  ridge: number
+  ridge?: number | 'auto'
+  price?: Price
+  starts?: number
   blocks: BlockSplit
   structure: Exclude<Structure, 'fixed'>
   power: number
@@ -65,7 +69,17 @@ export const fitCommand: CommandDefinition = {
       .default('adaptive'),
     new Option('--left <power>', 'p of |z − 1|^p on the left, or none').argParser(side).default(2),
     new Option('--right <power>', 'the same on the right').argParser(side).default(2),
-    new Option('--ridge <number>', '0: exact interpolation').argParser(ridge).default(1e-3),
+    new Option(
+      '--ridge <number>',
+      '0: exact interpolation; auto: by held-out samples (default: 0.001; auto with --price auto)',
+    ).argParser(ridge),
+    new Option(
+      '--price <number>',
+      'what adapting costs, in units of the fixed model (default: 1); absolute:<number>; auto: by folds',
+    ).argParser(price),
+    new Option('--starts <n>', 'starts of which the best end is kept (default: 1)').argParser(
+      wholeNumber(1),
+    ),
     new Option('--blocks <split>', 'a block per layer, [W b], or per parameter')
       .choices(['layer', 'parameter'])
       .default('layer'),
@@ -165,6 +179,7 @@ async function keep(path: string, state: Float64Array): Promise<void> {
 
 function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
   const { features, left, right, structure, ridge: lambda, power: p, blocks, outputs } = options
+  const { price: cost, starts } = options
   if (target.shape.length !== 1 && target.shape.length !== 2) {
     throw new TangentError(
       'BAD_ARGUMENT',
@@ -179,6 +194,8 @@ function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
     right,
     power: p,
     ridge: lambda,
+    price: cost,
+    starts,
     blocks,
     threads,
     memory,
@@ -208,19 +225,24 @@ async function exportApart(
 }
 
 function summarise({ model, classes }: NetworkModel, network: Network): object {
-  const { objective, penalty, misfit, iterations, status, ridge: lambda } = model
+  const { objective, penalty, misfit, iterations, status, ridge: lambda, price } = model
   const last = iterations.at(-1)
   return {
     objective,
     penalty,
     misfit,
     ridge: lambda,
+    price: printablePrice(price.value),
+    relative_price: price.relative,
+    largest_stretch: model.largestStretch,
     iterations: last?.iteration ?? 0,
     status: status.name,
     advice: status.advice,
     stationarity: last?.stationarity ?? null,
     samples: model.targets.length / model.outputs,
     outputs: model.outputs,
+    ...(model.selection && { selection: printableSelection(model.selection) }),
+    ...(model.starts && { starts: model.starts }),
     classes: classes ?? null,
     parameters: network.parameters.filter(({ frozen }) => !frozen).length,
     singular_values: Object.fromEntries(
@@ -230,6 +252,11 @@ function summarise({ model, classes }: NetworkModel, network: Network): object {
       model.blocks.map(({ name, effectiveRank }) => [name, effectiveRank]),
     ),
   }
+}
+
+function printableSelection({ grid, price, ...rest }: PriceSelection): object {
+  const printable = grid.map((each) => ({ ...each, price: printablePrice(each.price) }))
+  return { price: printablePrice(price), ...rest, grid: printable }
 }
 
 function say(session: Session, { iteration, objective, stationarity }: FitIteration): void {
@@ -252,9 +279,33 @@ function conclude(session: Session, { model }: NetworkModel, folder: string): vo
   const { objective, penalty, status, iterations } = model
   session.say(
     `${status.name} after ${iterations.at(-1)?.iteration ?? 0} iterations: objective ${objective.toPrecision(8)}, penalty ${penalty.toPrecision(8)}`,
-    ...(status.name === 'converged' ? [] : [advice[status.name]]),
+    ...(status.name === 'converged' ? [stretched(model)] : [advice[status.name]]),
     `Wrote the results to ${folder}`,
   )
+}
+
+/** How far the features went, in this command's words. */
+function stretched({ price: paid, largestStretch, starts }: NetworkModel['model']): string {
+  if (paid.value === Number.POSITIVE_INFINITY) return 'The features are fixed ones.'
+  const spread =
+    starts === undefined
+      ? ''
+      : ` Of ${starts.objectives.length} starts number ${starts.best + 1} is kept; the worst objective is ${(100 * starts.spread).toPrecision(2)} % higher.`
+  const how =
+    largestStretch < 1.001
+      ? 'Nothing was stretched: these are fixed features; a lower --price lets them adapt.'
+      : `The largest stretch is ${largestStretch.toPrecision(3)}.`
+  return how + spread
+}
+
+function price(text: string): Price {
+  if (text === 'auto') return text
+  const [, absolute, number = ''] = /^(absolute:)?(.*)$/.exec(text) ?? []
+  const value = Number(number)
+  if (number.trim() === '' || !(value > 0 && Number.isFinite(value))) {
+    throw new InvalidArgumentError('Expected a number above 0, absolute:<number> or auto.')
+  }
+  return absolute ? { absolute: value } : value
 }
 
 function side(text: string): number | 'none' {
@@ -267,8 +318,9 @@ function power(text: string): number {
   throw new InvalidArgumentError('Expected a positive power, or none for a side.')
 }
 
-function ridge(text: string): number {
+function ridge(text: string): number | 'auto' {
+  if (text === 'auto') return text
   const value = Number(text)
   if (text.trim() !== '' && value >= 0 && Number.isFinite(value)) return value
-  throw new InvalidArgumentError('Expected a number ≥ 0.')
+  throw new InvalidArgumentError('Expected a number ≥ 0, or auto.')
 }

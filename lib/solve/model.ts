@@ -1,11 +1,14 @@
 import { mismatch, TangentError } from '../errors.js'
 import { TangentKernel } from '../kernel.js'
 import type { NativeBlockSolution, NativeSolveFit, NativeTransform } from '../native.js'
-import type { FitIteration } from './adaptive.js'
 import type { BlockShape, TangentFeatures } from './features.js'
 import { identityTransform } from './features.js'
 import type { SolveOptions } from './native-call.js'
+import type { FitIteration } from './options.js'
+import type { FitPrice } from './price.js'
 import { type BlockRule, isAdaptive, type Structure } from './rules.js'
+import type { PriceSelection } from './selection.js'
+import type { StartSummary } from './starts.js'
 
 /** How a fit ended, and what to try next. */
 export interface FitStatus {
@@ -72,6 +75,9 @@ export interface ModelParts {
   dual: Float64Array
   targets: Float64Array
   redundant: number
+  price: FitPrice
+  selection?: PriceSelection | undefined
+  starts?: StartSummary | undefined
 }
 
 /** A fitted tangent-feature model: fixed, adaptive, or both by blocks. */
@@ -94,6 +100,12 @@ export class AdaptiveModel implements ModelParts {
   readonly targets!: Float64Array
   /** Rows that were redundant at ridge 0. */
   readonly redundant!: number
+  /** What Ω was multiplied by. */
+  readonly price!: FitPrice
+  /** How price and ridge were chosen, where they were. */
+  readonly selection?: PriceSelection | undefined
+  /** Where the other starts ended, where there were some. */
+  readonly starts?: StartSummary | undefined
 
   constructor(parts: ModelParts) {
     Object.assign(this, parts)
@@ -108,27 +120,40 @@ export class AdaptiveModel implements ModelParts {
     rules: readonly BlockRule[],
     targets: Float64Array,
     outputs: number,
-    ridge: number,
-    iterations: FitIteration[],
-    status: FitStatus,
+    about: Pick<ModelParts, 'ridge' | 'iterations' | 'status' | 'price'>,
   ): Promise<AdaptiveModel> {
     const { objective, penalty, misfit } = fit.last()
     const blocks: BlockSolution[] = []
     for (const [b, rule] of rules.entries()) blocks.push(blockSolution(rule, await fit.block(b)))
     return new AdaptiveModel({
+      ...about,
       blocks,
-      ridge,
       objective,
       penalty,
       misfit,
       outputs,
-      iterations,
-      status,
       fit: fit.fit,
       dual: fit.dual,
       targets,
       redundant: fit.redundant,
     })
+  }
+
+  /**
+   * The same with other descriptions.
+   * @internal
+   */
+  with(parts: Partial<ModelParts>): AdaptiveModel {
+    return new AdaptiveModel({ ...this, ...parts })
+  }
+
+  /** The largest z of any block, side and direction; 1 where nothing was stretched. */
+  get largestStretch(): number {
+    let largest = 1
+    for (const { stretches } of this.blocks) {
+      for (const z of stretches) for (const value of z) largest = Math.max(largest, value)
+    }
+    return largest
   }
 
   /** All blocks' B, one after another. */

@@ -1,5 +1,5 @@
 // The solver's part of the boundary to the addon.
-import type { FitIteration } from './adaptive.js'
+import type { FitIteration } from './options.js'
 
 /** What a block's features are multiplied by: z along orthonormal directions, 1 elsewhere. */
 export interface NativeTransform {
@@ -86,6 +86,8 @@ export interface NativeBlockSolution {
 
 /** The adaptive solver's state. Methods that compute run one at a time. */
 export interface NativeSolveFit {
+  /** Before anything else; resolves to √price in the targets' units. */
+  setPrice(price: number, relative: boolean, control?: BigInt64Array): Promise<number>
   warmStart(b: Float64Array): Promise<void>
   iterate(control?: BigInt64Array): Promise<NativeIteration>
   last(): NativeIteration

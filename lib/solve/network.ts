@@ -6,7 +6,7 @@ import { mismatch, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { TangentKernel } from '../kernel.js'
 import type { Network } from '../network.js'
-import { type AdaptiveOptions, checkOptions, fitFeatures } from './adaptive.js'
+import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
 import {
   type BlockLayout,
   type BlockSplit,
@@ -17,6 +17,7 @@ import {
 import { checkTargets } from './checks.js'
 import type { TangentFeatures } from './features.js'
 import type { AdaptiveModel, KernelDecomposition } from './model.js'
+import { checkOptions } from './options.js'
 import { checkOrigin, type FitOrigin, originOf } from './origin.js'
 
 /** Options of {@link fitAdaptive}. */

@@ -4,8 +4,8 @@ import { abortError } from '../forward/host.js'
 import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
 import { checkTargets } from './checks.js'
 import type { TangentFeatures } from './features.js'
-import { mulberry } from './gradients.js'
 import type { AdaptiveModel } from './model.js'
+import { heldOut, rowsOf, shuffled } from './samples.js'
 
 /**
  * Fits a series of settings (ridges from large to small, powers, …), each started from the model
@@ -98,19 +98,14 @@ export async function crossValidate(
   const began = performance.now()
   let done = 0
   for (let fold = 0; fold < folds; fold++) {
-    const held = order.filter((_, i) => i % folds === fold)
-    const kept = order.filter((_, i) => i % folds !== fold)
+    const [kept, held] = heldOut(order, fold, folds)
     const [train, test] = [await features.select(kept), await features.select(held)]
-    const rowsOf = (values: Float64Array, chosen: readonly number[]) =>
-      Float64Array.from(
-        chosen.flatMap((i) => Array.from(values.subarray(i * outputs, (i + 1) * outputs))),
-      )
-    const truth = rowsOf(r, held)
-    const offset = rowsOf(base, held)
+    const truth = rowsOf(r, held, outputs)
+    const offset = rowsOf(base, held, outputs)
     const whole = (values: Float64Array) => values.map((value, i) => value + (offset[i] as number))
     for (const [name, setting] of Object.entries(candidates)) {
       if (signal?.aborted) throw abortError(signal)
-      const model = await fitFeatures(train, rowsOf(r, kept), { signal, ...setting })
+      const model = await fitFeatures(train, rowsOf(r, kept, outputs), { signal, ...setting })
       const prediction = await model.predict(test)
       const squares = truth.reduce((sum, y, i) => sum + (y - (prediction[i] as number)) ** 2, 0)
       errors.get(name)?.push(squares / truth.length)
@@ -180,14 +175,4 @@ function misses(truth: Float64Array, prediction: Float64Array, outputs: number):
     }
   }
   return count
-}
-
-function shuffled(count: number, seed: number): number[] {
-  const order = Array.from({ length: count }, (_, i) => i)
-  const uniform = mulberry(seed)
-  for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor(uniform() * (i + 1))
-    ;[order[i], order[j]] = [order[j] as number, order[i] as number]
-  }
-  return order
 }

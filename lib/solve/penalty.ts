@@ -47,28 +47,34 @@ export function asFunction(penalty: Penalty): (z: number) => number {
  * about 10 where they are smooth.
  * @param v values ≥ 0
  * @param sides one ω per transformed side, at most three
+ * @param price what ω is multiplied by: ω̃_c(v) = c·ω̃(v/√c)
  * @throws TangentError BAD_ARGUMENT
  */
-export function penaltyOf(v: ArrayLike<number>, sides: readonly Penalty[]): PenaltyValues {
+export function penaltyOf(
+  v: ArrayLike<number>,
+  sides: readonly Penalty[],
+  price = 1,
+): PenaltyValues {
   if (sides.length > 3) throw badArgument('sides', 'at most three penalties', sides.length)
   sides.forEach((side, s) => {
     checkPenalty(side, `sides[${s}]`)
   })
-  const values = Float64Array.from(v)
-  for (const x of values) {
+  if (!(price > 0 && Number.isFinite(price))) throw badArgument('price', 'a number above 0', price)
+  for (const x of Array.from(v)) {
     if (!(x >= 0 && Number.isFinite(x))) throw badArgument('v', 'finite values ≥ 0', x)
   }
+  const values = Float64Array.from(v, (x) => x / Math.sqrt(price))
   const split = (z: Float64Array) =>
     sides.map((_, s) => z.slice(s * values.length, (s + 1) * values.length))
   const powers = sides.filter((side) => typeof side === 'number')
   if (powers.length === sides.length) {
     const { value, z } = native.penalty(powers, values)
-    return { value, z: split(z) }
+    return { value: value.map((x) => price * x), z: split(z) }
   }
   const value = new Float64Array(values.length)
   const z = new Float64Array(values.length * sides.length)
   functionPenalty(sides)(values, value, z)
-  return { value, z: split(z) }
+  return { value: value.map((x) => price * x), z: split(z) }
 }
 
 /** The same in the form that the core asks for. */

@@ -1,5 +1,6 @@
 // The fixed model of a network whose kernel is too large to store.
 import type { NdArray } from '../arrays/index.js'
+import { badArgument } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import type { BlockLayout } from './blocks.js'
@@ -10,14 +11,15 @@ import { originOf } from './origin.js'
 
 /** Options of {@link fitByProducts}. */
 export interface ProductFitOptions
-  extends Pick<
-    NetworkFitOptions,
-    'ridge' | 'outputs' | 'signal' | 'threads' | 'memory' | 'maxIterations'
-  > {
+  extends Pick<NetworkFitOptions, 'outputs' | 'signal' | 'threads' | 'memory' | 'maxIterations'> {
   /** ‖r − (K + λI)α‖ / ‖r‖ at which to stop (default 1e-6: products are float32). */
   tolerance?: number | undefined
   /** Rank of the preconditioner (see {@link solveByProducts}). */
   rank?: number | undefined
+  /** λ ≥ 0 (default 1e-3). */
+  ridge?: number | undefined
+  /** Features stay as they are: Infinity, if anything. */
+  price?: number | undefined
   /** Called after every iteration. */
   onIteration?: ((iteration: { iteration: number; residual: number }) => void) | undefined
 }
@@ -35,6 +37,12 @@ export async function fitByProducts(
   options: ProductFitOptions = {},
 ): Promise<NetworkModel> {
   const { ridge = 1e-3, tolerance = 1e-6, signal, threads, memory, outputs } = options
+  const { price = Number.POSITIVE_INFINITY } = options
+  if (price !== Number.POSITIVE_INFINITY) {
+    const instead =
+      "Infinity (this fits fixed features; fitAdaptive with solver 'products' adapts them)"
+    throw badArgument('options.price', instead, price)
+  }
   const call = { signal, threads, memory, outputs }
   const found = await residualOf(network, x, y, options)
   const { residual, samples, outputs: width } = found
@@ -83,6 +91,7 @@ export async function fitByProducts(
     dual: solution.alpha,
     targets: residual,
     redundant: 0,
+    price: { value: Number.POSITIVE_INFINITY, relative: null },
   })
   const about = { origin: await originOf(network), classes: found.classes }
   return new NetworkModel(model, layout, outputs, 'parameter', about)

@@ -18,6 +18,7 @@ import {
 } from './model.js'
 import { NetworkModel } from './network.js'
 import type { FitOrigin } from './origin.js'
+import type { SettledPrice } from './price.js'
 
 const format = 'adaptive-tangent model 1'
 
@@ -26,6 +27,10 @@ interface Header {
   numbers: Pick<ModelParts, 'ridge' | 'objective' | 'penalty' | 'misfit' | 'outputs' | 'redundant'>
   iterations: ModelParts['iterations']
   status: ModelParts['status']
+  /** Not in files of version 0.1.0, whose price was 1. JSON has null for Infinity. */
+  price?: { value: number | null; relative: number | null }
+  selection?: ModelParts['selection']
+  starts?: ModelParts['starts']
   network?: {
     layout: BlockLayout[]
     outputs: number[] | null
@@ -107,6 +112,9 @@ function toTensors(fitted: AdaptiveModel | NetworkModel): {
     numbers: { ridge, objective, penalty, misfit, outputs, redundant },
     iterations,
     status,
+    price: model.price,
+    selection: model.selection,
+    starts: model.starts,
   }
   if (fitted instanceof NetworkModel) {
     header.network = {
@@ -202,6 +210,15 @@ function read(
     fit,
     dual: get('dual', fit.length),
     targets: get('targets', fit.length),
+    price: header.price
+      ? { ...header.price, value: finiteOr(header.price.value) }
+      : { value: 1, relative: null },
+    selection: header.selection && {
+      ...header.selection,
+      price: priceOf(header.selection.price),
+      grid: header.selection.grid.map((each) => ({ ...each, price: priceOf(each.price) })),
+    },
+    starts: header.starts,
   })
   const { network } = header
   if (!network) return model
@@ -216,6 +233,10 @@ function read(
   const outputs = network.outputs ?? undefined
   return new NetworkModel(model, network.layout, outputs, network.split, { origin, classes })
 }
+
+/** JSON has null for Infinity. */
+const finiteOr = (value: number | null) => value ?? Number.POSITIVE_INFINITY
+const priceOf = (price: SettledPrice | null) => price ?? Number.POSITIVE_INFINITY
 
 function isOrigin({ file, output, network, weights }: FitOrigin): boolean {
   return [file, output, network, weights].every((text) => typeof text === 'string')

@@ -44,7 +44,8 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "SolveFit",
-        {InstanceMethod<&SolveFit::warm_start>("warmStart"),
+        {InstanceMethod<&SolveFit::set_price>("setPrice"),
+         InstanceMethod<&SolveFit::warm_start>("warmStart"),
          InstanceMethod<&SolveFit::iterate>("iterate"), InstanceMethod<&SolveFit::block>("block"),
          InstanceMethod<&SolveFit::save>("save"), InstanceMethod<&SolveFit::restore>("restore"),
          InstanceMethod<&SolveFit::last>("last"), InstanceAccessor<&SolveFit::status>("status"),
@@ -97,6 +98,20 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
         std::move(pins));
   }
 
+  // setPrice(price, relative, control?) → √price in the targets' units
+  Napi::Value set_price(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      const double price = info[0].ToNumber().DoubleValue();
+      const bool relative = info[1].ToBoolean();
+      std::vector<Napi::ObjectReference> pins;
+      const Control control = to_control(info[2], pins);
+      return start(
+          info.Env(), [=](solve::AdaptiveFit& fit) { fit.set_price(price, relative, control); },
+          [](Napi::Env env, solve::AdaptiveFit& fit) { return Napi::Number::New(env, fit.unit()); },
+          std::move(pins));
+    });
+  }
+
   Napi::Value warm_start(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
       auto b = std::make_shared<std::vector<double>>(to_doubles(info[0], "b"));
@@ -107,7 +122,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
   }
 
   static Napi::Value report(Napi::Env env, const solve::AdaptiveFit& fit) {
-    const solve::Iteration& last = fit.last();
+    const solve::Iteration last = fit.last();
     Napi::Object result = Napi::Object::New(env);
     result.Set("iteration", static_cast<double>(last.number));
     result.Set("objective", last.objective);

@@ -128,6 +128,7 @@ AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
                          std::vector<double> residual, const AdaptiveOptions& options)
     : features_(features),
       rules_(std::move(rules)),
+      targets_(residual),
       residual_(std::move(residual)),
       options_(options),
       builder_(features, frozen(rules_), cache_budget(features, rules_, options)),
@@ -161,28 +162,10 @@ void AdaptiveFit::warm_start(const std::vector<double>& b) {
     throw Error("BAD_ARGUMENT", "Expected " + std::to_string(size_) +
                                     " numbers for the warm start but received " +
                                     std::to_string(b.size()));
+  std::vector<double> own(b);
+  for (double& x : own) x /= unit_;
   for (size_t i = 0; i < rules_.size(); ++i)
-    shaped_[i] = shape(rules_[i], b.data() + offsets_[i], shaped_[i].transform, Accuracy::enough);
-}
-
-std::vector<double> AdaptiveFit::solution() const {
-  return {x_.begin(), x_.empty() ? x_.begin() : x_.begin() + size_};
-}
-
-std::vector<double> AdaptiveFit::fit() const {
-  return {x_.empty() ? x_.begin() : x_.begin() + size_, x_.end()};
-}
-
-std::vector<double> AdaptiveFit::solution(size_t block) const {
-  if (x_.empty()) return {};
-  const auto first = x_.begin() + offsets_[block];
-  return {first, first + rules_[block].size()};
-}
-
-Shaped AdaptiveFit::described(size_t block) const {
-  if (x_.empty() || rules_[block].structure != Structure::matrix) return shaped_[block];
-  return shape(rules_[block], x_.data() + offsets_[block], shaped_[block].transform,
-               Accuracy::full);
+    shaped_[i] = shape(rules_[i], own.data() + offsets_[i], shaped_[i].transform, Accuracy::enough);
 }
 
 void AdaptiveFit::add_fit(const double* b, double* fit) const {

@@ -50,6 +50,14 @@ class AdaptiveFit {
   AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules, std::vector<double> residual,
               const AdaptiveOptions& options);
 
+  // Multiplies Ω by a price, given as such or in units of σ₁² of the fixed solution at the
+  // reference ridge 0.01·tr K/rows (METHOD.md section 7). Comes first; without it the price is 1.
+  //
+  // ω̃_c(v) = min_z c·ω(z) + v²/z² = c·ω̃(v/√c): targets over √c give B over √c at price 1. So all
+  // numbers inside are in this unit √c, whatever the units of targets and features, and those that
+  // are asked for are multiplied by it.
+  void set_price(double price, bool relative, const Control& control = {});
+  double unit() const { return unit_; }
   // Starts from the transformations that belong to these B (one (m, k) per block, one after
   // another) instead of from the identity.
   void warm_start(const std::vector<double>& b);
@@ -58,11 +66,12 @@ class AdaptiveFit {
   const Iteration& iterate(const Control& control = {});
 
   Status status() const { return status_; }
-  const Iteration& last() const { return last_; }
+  // In the targets' own units.
+  Iteration last() const;
   // B of all blocks (empty before the first iteration), and what it says of the targets.
   std::vector<double> solution() const;
   std::vector<double> fit() const;
-  const std::vector<double>& dual() const { return alpha_; }
+  std::vector<double> dual() const { return scaled(alpha_.begin(), alpha_.end()); }
   const std::vector<BlockRule>& rules() const { return rules_; }
   // B, its spectrum and M of one block, to full accuracy; of a fixed block only the penalty.
   std::vector<double> solution(size_t block) const;
@@ -83,6 +92,10 @@ class AdaptiveFit {
   };
   // fit (rows) += what B of all blocks says of the targets.
   void add_fit(const double* b, double* fit) const;
+  std::vector<double> scaled(std::vector<double>::const_iterator first,
+                             std::vector<double>::const_iterator last) const;
+  double fixed_scale(const Control& control);
+  void set_unit(double unit);
   double misfit_of(const std::vector<double>& x) const;
   void evaluate(Point& point) const;
   void solve(const Control& control, Point& point);
@@ -96,7 +109,9 @@ class AdaptiveFit {
 
   FeatureSet features_;
   std::vector<BlockRule> rules_;
-  std::vector<double> residual_;
+  std::vector<double> targets_;   // as they came
+  std::vector<double> residual_;  // over unit_
+  double unit_ = 1;
   AdaptiveOptions options_;
   std::vector<int64_t> offsets_;
   int64_t size_ = 0, rows_ = 0, redundant_ = 0;

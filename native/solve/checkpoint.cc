@@ -10,9 +10,11 @@ namespace at::solve {
 
 namespace {
 
-constexpr double kVersion = 4;
+constexpr double kVersion = 5;
 // Between a state's fit and what the features at hand make of its B.
 constexpr double kAgreement = 1e-3;
+// Between the units of the same fit on two machines.
+constexpr double kSamePrice = 1e-8;
 
 class Writer {
  public:
@@ -135,7 +137,8 @@ std::vector<double> AdaptiveFit::save() const {
   to.number(static_cast<double>(rows_));
   to.number(static_cast<double>(size_));
   to.number(options_.ridge);
-  to.list(residual_);
+  to.list(targets_);
+  to.number(unit_);
   to.list(signature_);
   to.number(static_cast<double>(status_));
   to.number(started_);
@@ -145,8 +148,8 @@ std::vector<double> AdaptiveFit::save() const {
                    last_.condition, static_cast<double>(last_.step)})
     to.number(x);
   to.list({kept_.begin(), kept_.end()});
-  to.list(solution());
-  to.list(fit());
+  to.list({x_.begin(), x_.empty() ? x_.begin() : x_.begin() + size_});
+  to.list({x_.empty() ? x_.begin() : x_.begin() + size_, x_.end()});
   to.list(alpha_);
   for (const Shaped& shaped : shaped_) write(to, shaped);
   to.list(anderson_->save());
@@ -160,8 +163,10 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
     Reader::fail();
   if (from.number() != options_.ridge)
     throw Error("BAD_FILE", "The checkpoint belongs to a fit with another ridge");
-  if (from.list(static_cast<size_t>(rows_)) != residual_)
+  if (from.list(static_cast<size_t>(rows_)) != targets_)
     throw Error("BAD_FILE", "The checkpoint belongs to a fit of other targets");
+  const double unit = from.number();
+  if (!(unit > 0)) Reader::fail();
   remember_rules();
   const std::vector<double> signed_by = from.list();
   const int64_t status = from.count();
@@ -194,7 +199,11 @@ void AdaptiveFit::restore(const std::vector<double>& state) {
   for (const BlockRule& rule : rules_) shaped.push_back(read(from, rule));
   const std::vector<double> history = from.list();
   if (!from.finished()) Reader::fail();
+  const double own = unit_;
+  set_unit(unit);
   if (started) check_agreement(b, fit);
+  if (!(std::abs(unit / own - 1) <= kSamePrice))
+    throw Error("BAD_FILE", "The checkpoint belongs to a fit with another price");
   anderson_->restore(history);
   status_ = static_cast<Status>(status);
   started_ = started;

@@ -252,6 +252,30 @@ Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Ac
   }
 }
 
+double largest_value(const BlockRule& rule, const double* b) {
+  const int64_t n = rule.size();
+  if (!rule.adaptive()) return 0;
+  if (rule.structure == Structure::flat) return std::sqrt(square(n, b));
+  double largest = 0;
+  if (rule.structure == Structure::diagonal) {
+    for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(b[i]));
+    return largest;
+  }
+  if (rule.structure == Structure::matrix)
+    return decompose_by_gram(rule.dims[0], rule.dims[1], b).s[0];
+  const std::vector<double> x(b, b + n);
+  int64_t outer = 1;
+  for (size_t d = 0; d < rule.dims.size(); ++d) {
+    const int64_t dim = rule.dims[d], inner = n / (outer * dim);
+    if (rule.sides[d]) {
+      const std::vector<double> unfolded = unfold(x, outer, dim, inner);
+      largest = std::max(largest, decompose_by_gram(dim, outer * inner, unfolded.data()).s[0]);
+    }
+    outer *= dim;
+  }
+  return largest;
+}
+
 std::vector<Transform> without_least(const std::vector<Shaped>& shaped, double budget) {
   std::vector<double> all;
   for (const Shaped& s : shaped) all.insert(all.end(), s.savings.begin(), s.savings.end());

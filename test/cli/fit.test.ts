@@ -40,7 +40,7 @@ test.serial('fit reaches the reference and writes what the contract says', async
   const args = [
     `${small}model.onnx`,
     ...['--input', at('x.npy'), '--target', at('y.npy'), '--predict', at('x2.npy')],
-    ...['--left', '2', '--right', '1', '--ridge', '0.01'],
+    ...['--left', '2', '--right', '1', '--ridge', '0.01', '--price', 'absolute:1'],
   ]
   const done = await runFit(...args, '--export', at('fitted.onnx'), '--out', at('fit'))
   t.is(done.code, 0, done.stderr)
@@ -69,6 +69,47 @@ test.serial('fit reaches the reference and writes what the contract says', async
     'summary.json',
   ])
 })
+
+test.serial(
+  'prices: in units, as such, chosen with the ridge; the summary tells how far it went',
+  async (t) => {
+    const { at } = await data(t)
+    const common = [`${small}model.onnx`, '--input', at('x.npy'), '--target', at('y.npy')]
+    const summaries: Record<string, Record<string, unknown>> = {}
+    for (const price of ['1', '1e9', 'absolute:1', 'auto']) {
+      const more = price === 'auto' ? ['--max-iterations', '20'] : ['--ridge', '0.1']
+      const done = await runFit(...common, '--price', price, ...more, '--out', at('fit'))
+      t.is(done.code, 0, done.stderr)
+      const summary = JSON.parse(readFileSync(at('fit/summary.json'), 'utf8'))
+      summaries[price] = summary
+      if (price === '1e9') t.regex(done.stdout, /Nothing was stretched.*lower --price/)
+      if (price === '1') t.regex(done.stdout, /largest stretch is 1\.\d/)
+      const model = (await loadModel(at('fit/model.safetensors'))) as NetworkModel
+      t.is(model.model.largestStretch, summary.largest_stretch)
+      const { value } = model.model.price
+      t.is(Number.isFinite(value) ? value : 'infinite', summary.price)
+    }
+    t.is(summaries['absolute:1']?.price, 1)
+    t.is(summaries['absolute:1']?.relative_price, null)
+    t.is(summaries['1']?.relative_price, 1)
+    t.true((summaries['1']?.largest_stretch as number) > 1.01)
+    const { selection } = summaries.auto as {
+      selection: { grid: { price: unknown }[]; gain: object }
+    }
+    t.is(selection.grid.length, 24)
+    t.true(selection.grid.some(({ price }) => price === 'infinite'))
+    // Fixed features at the ridge of least leave-one-out error; several starts.
+    const fixed = ['--features', 'fixed', '--ridge', 'auto', '--out', at('fixed')]
+    t.is((await runFit(...common, ...fixed)).code, 0)
+    const own = JSON.parse(readFileSync(at('fixed/summary.json'), 'utf8'))
+    t.is(own.price, 'infinite')
+    t.true(own.ridge > 0 && own.ridge !== 1e-3)
+    const starts = ['--starts', '3', '--right', '1', '--ridge', '0.1', '--out', at('starts')]
+    const done = await runFit(...common, ...starts)
+    t.is(done.code, 0, done.stderr)
+    t.regex(done.stdout, /Of 3 starts number [123] is kept/)
+  },
+)
 
 test.serial('every structure and split runs; --json prints the summary', async (t) => {
   const { at } = await data(t)
@@ -134,6 +175,8 @@ test.serial('wrong calls end with 2 and one sentence, and nothing is written', a
     [['--left', 'three'], /positive power, or none/],
     [['--ridge', '-1'], /number ≥ 0/],
     [['--power', '0'], /positive power/],
+    [['--price', '0'], /number above 0, absolute:<number> or auto/],
+    [['--price', 'absolute:cheap'], /number above 0, absolute:<number> or auto/],
     [['--outputs', '7'], /indices from 0 to 0.*received 7/],
     [['--structure', 'round'], /Allowed choices are matrix/],
     [['--target', at('x.npy')], /shape \(N\) or \(N, O\) for --target/],
@@ -169,7 +212,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
     async (t) => {
       const { at } = await data(t)
       const samples = ['--input', at('x.npy'), '--target', at('y.npy')]
-      const args = [`${small}model.onnx`, ...samples, '--right', '1', '--ridge', '1e-4']
+      const slow = ['--right', '1', '--ridge', '1e-4', '--price', 'absolute:1']
+      const args = [`${small}model.onnx`, ...samples, ...slow]
       const whole = await runFit(...args, '--out', at('whole'))
       t.is(whole.code, 0, whole.stderr)
       const kept = [...args, '--checkpoint', at('states/fit.npy'), '--out', at('fit')]

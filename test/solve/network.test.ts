@@ -44,6 +44,7 @@ for (const blocks of ['layer', 'parameter']) {
         outputs: [0],
         blocks: expected.blocks,
         ridge: expected.ridge,
+        price: { absolute: 1 },
         left: expected.left ?? 'none',
         right: expected.right ?? 'none',
       })

@@ -51,7 +51,8 @@ test('one column at ridge 0: the fixed model for any ω, and a kernel K_0 + c·�
     { left: 0.5, right: 'none' },
     { left: (z: number) => Math.log(z) ** 2, right: 'none' },
   ] as AdaptiveOptions[]) {
-    const model = await fitFeatures(features, r, { ...options, ridge: 0 })
+    const own = { ...options, ridge: 0, price: { absolute: 1 } }
+    const model = await fitFeatures(features, r, own)
     t.is(model.status.name, 'converged')
     t.true(distance(await model.predict(others), expected) < 1e-9)
     const z = model.blocks[0]?.stretches[0]?.[0] as number
@@ -198,7 +199,7 @@ test('the kernel of the last step explains the fit: K_M α = fit for M of the co
   t.true(distance(fit, model.fit) < 1e-5)
   // Stationary: B = A (Σ α X) G.
   t.is(model.blocks.length, 2)
-  const { value } = penaltyOf(model.blocks[0]?.singularValues ?? [], [2, 2])
+  const { value } = penaltyOf(model.blocks[0]?.singularValues ?? [], [2, 2], model.price.value)
   t.true(Math.abs(value.reduce((sum, v) => sum + v, 0) - (model.blocks[0]?.penalty ?? 0)) < 1e-9)
 })
 

@@ -108,7 +108,7 @@ const cases: [string, NetworkFitOptions][] = [
 for (const [name, options] of cases) {
   test(`${name}: B, M, kernels and predictions agree with the Jacobian`, async (t) => {
     await using network = await load()
-    const fitted = await fitAdaptive(network, x, y, options)
+    const fitted = await fitAdaptive(network, x, y, { ...options, price: 0.2 })
     const { model } = fitted
     t.true(['converged', 'stalled'].includes(model.status.name))
     const [train, other] = [await features(network, fitted, x), await features(network, fitted, x2)]
@@ -147,7 +147,7 @@ for (const [name, options] of cases) {
     // M of the final B, α of the last step: equal as far as the fit converged.
     t.true(distance(dual, byHand) < 1e-3 * (1 + Math.max(...byHand.map(Math.abs))))
 
-    // The price: Σ Ω(M) + ‖Θ‖² + misfit/λ with Θ = M⁻¹ B is the objective that was minimised.
+    // The price times Σ Ω(M) + ‖Θ‖² + misfit/λ with Θ = M⁻¹ B is the objective that was minimised.
     let theta = 0
     for (const block of model.blocks) {
       theta += sum(transformed(block, block.b, -1).map((value) => value * value))
@@ -165,10 +165,10 @@ for (const [name, options] of cases) {
       const sides = transforms.map(({ z }, s) => sum(z.map(price(s))))
       return sum(sides) + sum(numbers.map(square))
     })
-    t.true(Math.abs((sum(omega) + theta) / model.penalty - 1) < 1e-6)
+    t.true(Math.abs((model.price.value * sum(omega) + theta) / model.penalty - 1) < 1e-6)
     t.true(Math.abs(model.penalty + model.misfit / 0.3 - model.objective) < 1e-9 * model.objective)
 
-    for (const block of model.blocks) check(t, block, options)
+    for (const block of model.blocks) check(t, block, options, model.price.value)
     const misfit = sum(model.fit.map((value, r) => ((model.targets[r] as number) - value) ** 2))
     t.true(Math.abs(misfit - model.misfit) < 1e-9 * (1 + misfit))
     if (name.startsWith('three')) {
@@ -217,7 +217,12 @@ for (const [name, options] of cases) {
 }
 
 /** What holds for every block by its definition. */
-function check(t: ExecutionContext, block: BlockSolution, options: NetworkFitOptions) {
+function check(
+  t: ExecutionContext,
+  block: BlockSolution,
+  options: NetworkFitOptions,
+  price: number,
+) {
   const { m, k, b, singularValues, u, vt, stretches, structure } = block
   const energy = sum(b.map((value) => value * value))
   if (structure === 'fixed') {
@@ -247,7 +252,7 @@ function check(t: ExecutionContext, block: BlockSolution, options: NetworkFitOpt
   t.true(distance(back, b) < 1e-10 * (1 + (singularValues[0] as number)))
   const { left = 2, right = 2 } = options
   const sides = [left, right].filter((side) => side !== 'none')
-  const { value, z } = penaltyOf(singularValues, sides)
+  const { value, z } = penaltyOf(singularValues, sides, price)
   t.true(Math.abs(sum(value) / block.penalty - 1) < 1e-9)
   stretches
     .filter(({ length }) => length > 0)

@@ -38,8 +38,9 @@ export function reference(name: string): Reference {
 
 /** The options that a reference was made with. */
 export function optionsOf({ left, right, ridge, structure, power }: Reference): AdaptiveOptions {
-  if (structure) return { structure, power, ridge }
-  return { left: left ?? 'none', right: right ?? 'none', ridge }
+  const price = { absolute: 1 }
+  if (structure) return { structure, power, ridge, price }
+  return { left: left ?? 'none', right: right ?? 'none', ridge, price }
 }
 
 export async function load(prefix: '' | 'test_' = ''): Promise<TangentFeatures> {
