@@ -215,10 +215,10 @@ async function exportApart(
   const { signal } = session
   const input = await fitted.exportDifference(network, x, { signal })
   const other = predict && (await fitted.exportDifference(network, predict, { signal }))
-  const beside = other === undefined ? '' : `, ${other.toPrecision(3)} of it on those of --predict`
+  const beside = other === undefined ? '' : `, ${other.toPrecision(3)} times on those of --predict`
   session.say(
     'The exported network computes f(x; θ0 + Δ) with the fitted change added to its weights; the fitted model is f(x; θ0) + ⟨X, B⟩.',
-    `Their outputs differ by ${input.toPrecision(3)} of the fitted model's own size on the samples of --input${beside} (relative, Euclidean).`,
+    `Their outputs differ by ${input.toPrecision(3)} times the norm of the fitted model's on the samples of --input${beside}.`,
   )
   const difference = { input, ...(other === undefined ? {} : { predict: other }) }
   return { export: { form: 'weights', relative_difference: difference } }

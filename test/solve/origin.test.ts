@@ -124,7 +124,7 @@ test.serial('the exported weights say what they are, and how far from the model'
     )
   })
   t.regex(stdout, /computes f\(x; θ0 \+ Δ\).*the fitted model is f\(x; θ0\) \+ ⟨X, B⟩/)
-  t.regex(stdout, new RegExp(`differ by ${truth.toPrecision(2)}\\d* of`))
+  t.regex(stdout, new RegExp(`differ by ${truth.toPrecision(2)}\\d* times`))
   const summary = JSON.parse(readFileSync(at('fit/summary.json'), 'utf8'))
   t.is(summary.export.form, 'weights')
   t.true(Math.abs(summary.export.relative_difference.input / truth - 1) < 1e-4)
