@@ -4,8 +4,8 @@ import { type ControlModel, knownNames } from './control/settle.js'
 import { badArgument, oneOf, TangentError } from './errors.js'
 import { Host } from './forward/host.js'
 import type { Feed, PlanMessage } from './forward/protocol.js'
-import { checkAxisOptions, hypotheses, type Place } from './graph/axes.js'
-import { readableName } from './graph/names.js'
+import { batchProblem, checkAxisOptions, hypotheses, namedAxis, type Place } from './graph/axes.js'
+import { namesOfValues, readableName } from './graph/names.js'
 import {
   type PreparedGraph,
   prepareGraph,
@@ -130,7 +130,12 @@ export class Architecture {
     const all = model.control?.whole ?? model
     this.graph = prepareGraph(all, options)
     const infos = new Map(model.graph.input.map((info) => [info.name, valueInfo(info)]))
-    this.inputs = this.graph.inputs.map((name) => infos.get(name) as ValueInfo)
+    const { freedBatch: size = 0, freedAxes } = model
+    this.inputs = this.graph.inputs.map((name) => {
+      const info = infos.get(name) as ValueInfo
+      const axis = freedAxes?.get(name)
+      return axis === undefined ? info : { ...info, freed: { axis, size } }
+    })
     this.outputs = model.graph.output.map(valueInfo)
     this.output = this.chooseOutput(options.output)
     checkAxisOptions(options, this.inputs, this.outputs)
@@ -233,6 +238,14 @@ export class Architecture {
       return axis === null || info?.shape?.[axis] === 1
     })
     return single ? 1 : (this.model.freedBatch ?? 0)
+  }
+
+  /** The axis of an output's samples, where the file names it. */
+  outputAxis(name: string): number | undefined {
+    const info = this.outputs.find((output) => output.name === name)
+    // Where the batch was made free, the name is ours.
+    if (!info || this.model.freedBatch !== undefined) return undefined
+    return namedAxis(info, this.inputs, this.likely)
   }
 
   /** Where the inputs hold their samples, or are likely to. */
@@ -365,15 +378,6 @@ export class Architecture {
   }
 }
 
-/** The graph's outputs and all that its nodes make, but for what is stored in the file. */
-function namesOfValues({ native: { nodes, values }, outputs, statics, ids }: PreparedGraph) {
-  const names = new Set(outputs)
-  for (const { outputs: made } of nodes) {
-    for (const id of made) if (id >= 0 && !statics.has(id)) names.add(values[id]?.name as string)
-  }
-  return [...names].filter((name) => !statics.has(ids.get(name) ?? -1) || outputs.includes(name))
-}
-
 /** Numbers as the addon takes them; undefined for another type, which onnxruntime gives then. */
 function staticData(array: NdArray): NativeData | undefined {
   const type = dtypeOf(array)
@@ -433,15 +437,4 @@ function listed(refusals: readonly Refusal[]): string {
 /** Does the pattern match, whatever its flags and state? */
 function matches(pattern: RegExp, text: string): boolean {
   return text.search(pattern) >= 0
-}
-
-/** Why the network cannot be fed sample by sample or in batches; undefined where it can. */
-function batchProblem(
-  inputs: readonly ValueInfo[],
-  places: readonly (readonly Place[])[],
-): string | undefined {
-  if (inputs.length === 0) return 'Expected a network with an input but it has none'
-  if (places.length > 0) return undefined
-  const names = inputs.map(({ name }) => quote(name)).join(', ')
-  return `Expected an input with samples but all that the network has (${names}) are the same for all samples`
 }

@@ -1,9 +1,10 @@
 // Where a network's inputs and outputs hold their samples, told without any samples.
 import { type DType, dtypeOf, type NdArray, zeros } from './arrays/index.js'
 import type { CallOptions, Core } from './core.js'
-import type { Place } from './graph/axes.js'
+import type { Feed, TryResult } from './forward/protocol.js'
+import { namedAxis, type Place } from './graph/axes.js'
 import { feedOf } from './inputs.js'
-import { isBatchWord, isRealName, type ValueInfo } from './onnx/index.js'
+import { isBatchWord, type ValueInfo } from './onnx/index.js'
 
 /** Where one input or output holds its samples. */
 export interface BatchAxis {
@@ -20,7 +21,9 @@ export interface BatchAxis {
 }
 
 /** Sizes that are tried where the file leaves them free. */
-const trialSizes = [8, 64, 256, 1024]
+const trialSizes = [8, 64, 256, 512, 1024, 4096]
+/** Inputs of more numbers are not tried. */
+const mostNumbers = 2 ** 22
 /** Outputs that are run to find their axis. */
 const mostOutputs = 8
 
@@ -58,17 +61,6 @@ export async function batchAxes(core: Core, options: CallOptions): Promise<Batch
   return [...ofInputs, ...ofOutputs]
 }
 
-/** The only axis of an output that has the name of the inputs' batch. */
-function namedAxis(
-  { shape }: ValueInfo,
-  inputs: readonly ValueInfo[],
-  places: readonly Place[],
-): number | undefined {
-  const names = inputs.map((info, k) => info.shape?.[places[k] as number]).filter(isRealName)
-  const axes = (shape ?? []).flatMap((size, k) => (names.includes(size as string) ? [k] : []))
-  return axes.length === 1 ? axes[0] : undefined
-}
-
 interface Found {
   places: readonly Place[]
   axes: (number | null)[]
@@ -81,47 +73,62 @@ async function tried(core: Core, options: CallOptions): Promise<Found | undefine
   const { architecture } = core
   const { inputs, outputs, output } = architecture
   const hypotheses = architecture.places ? [architecture.places] : architecture.hypotheses
+  let best: { feeds: Feed[]; result: TryResult } | undefined
   for (const size of trialSizes) {
+    if (hypotheses.some((places) => numbersOf(inputs, places, size) > mostNumbers)) break
     const feeds = hypotheses.map((places) => madeUp(inputs, places, size))
-    const { found, axis, apart, block = null } = await core.tryFeeds(feeds, options)
-    if (!apart && size !== trialSizes.at(-1)) continue
-    const [places, x] = [hypotheses[found], feeds[found]]
-    if (!places || !x) return undefined
-    const axes: (number | null)[] = []
-    for (const info of outputs.slice(0, mostOutputs)) {
-      const { name } = info
-      if (name === output) axes.push(axis)
-      else if (namedAxis(info, inputs, places) !== undefined) axes.push(null)
-      else axes.push((await core.tryFeeds([x], options, name)).axis)
-    }
-    // One sample at a time runs whatever the axis.
-    const single = feeds.filter((feed) => architecture.batch(feed) === 1)
-    const sure = apart && (single.length === 1 || architecture.batch(x) !== 1)
-    return { places, axes, sure, block }
+    const result = await core.tryFeeds(feeds, options)
+    if (result.apart) best = { feeds, result }
+    else if (result.found >= 0) best ??= { feeds, result }
+    const isFixed = inputs.every(({ shape }) =>
+      shape?.every((length) => typeof length === 'number'),
+    )
+    if (result.apart || isFixed) break
   }
-  return undefined
+  if (!best) return undefined
+  const { feeds, result } = best
+  const { found, axis, apart, block = null } = result
+  const [places, x] = [hypotheses[found] as readonly Place[], feeds[found] as Feed]
+  const axes: (number | null)[] = []
+  for (const info of outputs.slice(0, mostOutputs)) {
+    const { name } = info
+    if (name === output) axes.push(axis)
+    else if (namedAxis(info, inputs, places) !== undefined) axes.push(null)
+    else axes.push((await core.tryFeeds([x], options, name)).axis)
+  }
+  // One sample at a time runs whatever the axis.
+  const single = feeds.filter((feed) => architecture.batch(feed) === 1)
+  const sure = apart && (single.length === 1 || architecture.batch(x) !== 1)
+  return { places, axes, sure, block }
 }
 
-/** Two samples, all free sizes alike. */
-function madeUp(infos: readonly ValueInfo[], places: readonly Place[], size: number) {
-  const inputs = Object.fromEntries(
-    infos.map((info, k): [string, NdArray] => {
-      const place = places[k] as Place
-      const sizes = (info.shape ?? [2]).map((length, axis) =>
-        axis === place ? 2 : typeof length === 'number' ? length : size,
-      )
-      return [info.name, numbers(info, place === 'one' ? [2, ...sizes] : sizes)]
-    }),
-  )
-  return feedOf(inputs, { infos, places })
+/** Two samples as a caller would give them, all free sizes alike. */
+function madeUpShape({ shape, freed }: ValueInfo, place: Place, size: number): number[] {
+  const sizes = (shape ?? [2]).map((length, axis) => {
+    if (axis === place) return 2
+    if (axis === freed?.axis) return freed.size
+    return typeof length === 'number' ? length : size
+  })
+  return place === 'one' ? [2, ...sizes] : sizes
+}
+
+const count = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
+
+function numbersOf(infos: readonly ValueInfo[], places: readonly Place[], size: number): number {
+  return infos.reduce((sum, info, k) => sum + count(madeUpShape(info, places[k] as Place, size)), 0)
+}
+
+function madeUp(infos: readonly ValueInfo[], places: readonly Place[], size: number): Feed {
+  const inputs = infos.map((info, k): [string, NdArray] => [
+    info.name,
+    numbers(info, madeUpShape(info, places[k] as Place, size)),
+  ])
+  return feedOf(Object.fromEntries(inputs), { infos, places })
 }
 
 function numbers({ type }: ValueInfo, shape: number[]): NdArray {
   const kind: DType = type === null || type === 'float16' || type === 'bfloat16' ? 'float32' : type
-  const data = zeros(
-    kind,
-    shape.reduce((product, length) => product * length, 1),
-  )
+  const data = zeros(kind, count(shape))
   // Small numbers are indices that most tables have.
   for (let e = 0; e < data.length; e += 1) {
     // (one number alone may be a rate, to divide by).

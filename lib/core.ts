@@ -16,7 +16,7 @@ import type {
 } from './forward/protocol.js'
 import { sentWeight } from './forward/shared.js'
 import type { Place } from './graph/axes.js'
-import { feedOf, type Inputs, placesFit } from './inputs.js'
+import { type Declared, feedOf, type Inputs, placesFit } from './inputs.js'
 import { defaultBudget, parseBytes } from './memory.js'
 import { native } from './native.js'
 import { ownWeights } from './weights.js'
@@ -167,6 +167,13 @@ export class Core {
     return known ? fed(known) : this.#settle(inputs, argument, options).then(fed)
   }
 
+  /** What the network declares of its inputs, and where it holds the samples of these arrays. */
+  async reading(inputs: Inputs, argument: string, options: CallOptions = {}): Promise<Declared> {
+    const { architecture } = this
+    const places = architecture.places ?? (await this.#settle(inputs, argument, options))
+    return { infos: architecture.inputs, places }
+  }
+
   /** The first of the places that the arrays allow under which the network runs. */
   async #settle(inputs: Inputs, argument: string, options: CallOptions): Promise<readonly Place[]> {
     const { architecture } = this
@@ -259,8 +266,20 @@ export class Core {
     }
     const { signal } = watch
     const description = await this.ask<DescribeResult>(request, { signal }, plan).result
+    this.#checkSaid(description)
     this.#described.set(key, description)
     return description
+  }
+
+  /** What the caller says of the output has to be so. */
+  #checkSaid({ axis }: DescribeResult): void {
+    const { output, axes } = this.architecture
+    const said = axes.batchAxis?.[output]
+    if (said === undefined || said === (axis ?? said)) return
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      `Expected the samples of output ${JSON.stringify(output)} along axis ${said}, as options.batchAxis says, but they are along axis ${axis}`,
+    )
   }
 }
 

@@ -73,11 +73,11 @@ function samplesFirst(array: FeedArray, place: number | 'one'): FeedArray {
 /** Do the shapes of the caller's arrays allow these places? */
 export function placesFit(inputs: Inputs, { infos, places }: Declared, argument: string): boolean {
   const named = namedArrays(inputs, infos, argument)
-  const counts = infos.flatMap(({ name, shape }, k) => {
+  const counts = infos.flatMap((info, k) => {
     const place = places[k] as Place
-    const given = named.get(name)?.shape
+    const given = named.get(info.name)?.shape
     if (!Array.isArray(given)) return [-1]
-    const expected = expectedShape(shape, place)
+    const expected = expectedShape(info, place)
     if (!expected) return given.length > 0 ? [given[0] as number] : [-1]
     const axis = place === 'one' ? 0 : place
     const fits =
@@ -110,10 +110,12 @@ const bad = (message: string) => new TangentError('BAD_INPUT', message)
 const show = (shape: readonly unknown[]) => `(${shape.map((size) => size ?? '?').join(', ')})`
 
 /** What the caller's array is to have, `N` for the samples; null where the rank is not known. */
-function expectedShape(shape: readonly Dimension[] | null, place: Place): Dimension[] | null {
+function expectedShape({ shape, freed }: ValueInfo, place: Place): Dimension[] | null {
   if (!shape) return null
-  if (place === 'shared') return [...shape]
-  return place === 'one' ? ['N', ...shape] : shape.with(place, 'N')
+  if (typeof place === 'number') return shape.with(place, 'N')
+  // What was no batch is as the file has it.
+  const own = freed ? shape.with(freed.axis, freed.size) : shape
+  return place === 'shared' ? [...own] : ['N', ...own]
 }
 
 function isArray(inputs: Inputs): inputs is NdArray {
@@ -174,12 +176,12 @@ function numberArray(value: number | bigint, { name, type, shape }: ValueInfo): 
 
 function checkShape(
   array: NdArray,
-  { shape }: ValueInfo,
+  info: ValueInfo,
   place: Place,
   label: string,
   sizes: Map<string, number>,
 ): void {
-  const expected = expectedShape(shape, place)
+  const expected = expectedShape(info, place)
   if (!expected) {
     if (array.shape.length > 0) return
     throw bad(

@@ -25,7 +25,9 @@ export async function run(given: Core, inputs: Inputs, options: RunOptions): Pro
   const threads = threadCount(options.threads) ?? core.threads
   const batch = architecture.batch(x)
   const memory = core.budget(options)
-  const request = { type: 'run', x, output, threads, batch, memory, ...core.whole(x) } as const
+  const axis = architecture.outputAxis(output)
+  const how = { axis, threads, batch, memory, ...core.whole(x) }
+  const request = { type: 'run', x, output, ...how } as const
   const { result } = core.ask<RunResult>(request, options)
   const { data, shape } = await result
   const all = { data: data as NdArray['data'], shape }

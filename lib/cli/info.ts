@@ -83,9 +83,11 @@ function describe(
     layers.set(layer, entry)
   }
   const value = (of: 'input' | 'output') => {
-    return ({ name, type, typeName, shape }: ValueInfo) => {
+    return ({ name, type, typeName, shape: sizes, freed }: ValueInfo) => {
       const known = axes.find((one) => one.kind === of && one.name === name)
       const { axis = null, shared = false, by = null, block = null } = known ?? {}
+      const isOne = axis === null && known !== undefined && freed !== undefined
+      const shape = isOne && sizes ? sizes.with(freed.axis, freed.size) : sizes
       return { name, of, type: type ?? typeName, shape, batchAxis: axis, shared, by, block }
     }
   }

@@ -38,6 +38,9 @@ export interface Layout {
   shape(id: number, samples: number): number[]
 }
 
+/** Values have their samples on no axis of their own: run one by one they may be told apart. */
+export class MergedBatch extends TangentError {}
+
 /** What a forward run left behind. */
 export interface Run {
   frame: NativeFrame
@@ -83,8 +86,12 @@ export class Plan {
     }
     const [first, second] = runs as [(typeof runs)[0], (typeof runs)[0] | undefined]
     const mixing = second ? engine.layout(first, second) : engine.layout(first)
-    if (mixing) throw meetingError(`node ${mixing.node} does not: ${mixing.why}`)
     if (second) await this.#checkIndependence(analysis, x, weights, threads)
+    if (mixing) {
+      // By numbers the samples do not meet: one at a time they need not be told apart.
+      const { message } = meetingError(`node ${mixing.node} does not: ${mixing.why}`)
+      throw new MergedBatch('UNSUPPORTED', message)
+    }
     const table = new Map(
       first.shapes.map(({ id, shape }, index) => [
         id,
@@ -296,7 +303,7 @@ function outputsPerSample(
   if (!two) return { outputs: size, axis: 0 }
   const axis = one.findIndex((length, k) => length !== two[k])
   if (one[axis] === samples) return { outputs: size / samples, axis }
-  throw new TangentError(
+  throw new MergedBatch(
     'UNSUPPORTED',
     `Expected the samples along one axis of output ${JSON.stringify(name)} but ${samples} of them give the shape (${one.join(', ')})`,
   )

@@ -131,6 +131,8 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
       type: 'run'
       x: Feed
       output: string
+      /** Of the output's samples, where the file names it. */
+      axis: number | undefined
       threads: number
       batch: number
       /** Samples of a batch that is run as a whole. */
@@ -201,6 +203,8 @@ export interface DescribeResult {
   outputs: number
   /** 1 where samples have to be run one by one, else 0. */
   batch: number
+  /** The axis of the output that holds the samples, where several are run at once. */
+  axis?: number
   /**
    * Where samples are run in blocks of a fixed size, because the file takes no other number or because
    * the whole batch is wanted: the output's shape for a block.

@@ -8,7 +8,7 @@ import type { Sessions } from './sessions.js'
 
 /**
  * The first reading under which the output grows along one axis and the samples of a batch do not
- * meet, then one that runs in blocks of the size that the file fixes, one whose samples meet, one that
+ * meet (or one in blocks of the size that the file fixes), then one whose samples meet, then one that
  * runs sample by sample.
  */
 export async function tryReadings(
@@ -24,22 +24,25 @@ export async function tryReadings(
       () => false,
     )
   }
+  const blockAxis = (x: Feed, size: number) =>
+    axisOfBlock(sessions, output, x, size, weights, threads).then(
+      ({ axis }) => axis,
+      () => undefined,
+    )
   for (const [found, { x, batch }] of readings.entries()) {
     if (batch === 1) {
       if (await single(x)) return { found, axis: null, apart: true }
       continue
     }
     const pairs = await outputOfPairs(sessions, output, x, weights, threads).catch(() => undefined)
-    if (!pairs || pairs.axis < 0) continue
+    if (!pairs || pairs.axis < 0) {
+      const axis = batch > 1 ? await blockAxis(x, batch) : undefined
+      if (axis !== undefined) return { found, axis, apart: true, block: batch }
+      continue
+    }
     const { axis, meet } = pairs
     if (!meet) return { found, axis, apart: true }
     meeting ??= { found, axis, apart: false }
-  }
-  for (const [found, { x, batch }] of readings.entries()) {
-    if (batch < 2) continue
-    const fixed = axisOfBlock(sessions, output, x, batch, weights, threads)
-    const axis = await fixed.then((block) => block.axis).catch(() => undefined)
-    if (axis !== undefined) return { found, axis, apart: true, block: batch }
   }
   if (meeting) return meeting
   for (const [found, { x, batch }] of readings.entries()) {

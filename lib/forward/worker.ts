@@ -15,7 +15,7 @@ import { samplesMeet } from './independence.js'
 import { Inference } from './inference.js'
 import { KeptFrames } from './kept.js'
 import { PathWeights, weightsFrom } from './path.js'
-import { Plan, type Weights } from './plan.js'
+import { MergedBatch, Plan, type Weights } from './plan.js'
 import type {
   ComputeMessage,
   ComputeResult,
@@ -191,8 +191,8 @@ function planOf(key: string): Plan {
 }
 
 /**
- * Files that call the batch free may still hold nodes made for one sample; one whose batch was several
- * may take that many only.
+ * Files that call the batch free may still hold nodes made for one sample, or an output that has no axis
+ * for the samples alone; one whose batch was several may take that many only.
  */
 async function orOneByOne<T>(
   request: Request & { type: 'run' | 'describe' },
@@ -204,7 +204,8 @@ async function orOneByOne<T>(
     return await work(batch)
   } catch (error) {
     const { code = '' } = error as { code?: string }
-    if (batch === 1 || !['FAILED', 'BAD_INPUT', 'BAD_FILE'].includes(code)) throw error
+    const merged = error instanceof MergedBatch && batch === 0
+    if (batch === 1 || !(merged || ['FAILED', 'BAD_INPUT', 'BAD_FILE'].includes(code))) throw error
     const other = batch > 1 ? fixedBlock(request, batch).then(inBlock) : work(1)
     return other.catch((second: { code?: string }) => {
       throw second.code === 'UNSUPPORTED' ? second : error
@@ -297,7 +298,7 @@ async function runBlocks(request: Request & { type: 'run' }, block: number): Pro
   return whole as RunResult
 }
 
-/** The axis of the output that holds the samples: the only one of their number, or one that grows. */
+/** The axis of the output that holds the samples: the one that is named, or that grows with them. */
 async function outputAxis(
   request: Request & { type: 'run' },
   dims: readonly number[],
@@ -305,26 +306,27 @@ async function outputAxis(
 ): Promise<number> {
   const { x, output, threads, network } = request
   const key = `${output} ${kindOfFeed(x)}`
-  const known = outputAxes.get(key)
-  if (known !== undefined && dims[known] === count) return known
-  const fitting = dims.flatMap((size, axis) => (size === count ? [axis] : []))
-  let [axis = -1] = fitting
-  if (fitting.length > 1) {
+  let axis = outputAxes.get(key) ?? request.axis
+  // Names may be wrong.
+  if (axis === undefined || dims[axis] !== count) {
     // One sample is in order whatever the axis.
-    if (count === 1) return 0
+    if (count === 1 && dims.includes(1)) return 0
+    const other = count === 2 ? 3 : 2
     const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
-    const more = repeated(x, count + 1)
-    const { values } = await session.run(more, 0, count + 1, weightsOf(network).tensors)
-    axis = fitting.find((k) => values.get(output)?.dims[k] === count + 1) ?? -1
+    const some = repeated(x, other)
+    const { values } = await session.run(some, 0, other, weightsOf(network).tensors)
+    const sizes = values.get(output)?.dims ?? []
+    const grown = dims.flatMap((size, k) => (size === sizes[k] ? [] : [k]))
+    axis = grown.length === 1 && sizes[grown[0] as number] === other ? grown[0] : undefined
   }
-  if (axis < 0) {
-    throw new TangentError(
-      'UNSUPPORTED',
-      `Expected ${count} samples along one axis of output ${JSON.stringify(output)} but it has the shape (${dims.join(', ')})`,
-    )
+  if (axis !== undefined && dims[axis] === count) {
+    outputAxes.set(key, axis)
+    return axis
   }
-  outputAxes.set(key, axis)
-  return axis
+  throw new MergedBatch(
+    'UNSUPPORTED',
+    `Expected ${count} samples along one axis of output ${JSON.stringify(output)} but it has the shape (${dims.join(', ')})`,
+  )
 }
 
 /** The block that all samples are. */
@@ -338,20 +340,24 @@ async function wholeBlock(
   const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
   const { values } = await session.run(x, 0, size, weightsOf(network).tensors)
   const dims = [...(values.get(output) as ort.Tensor).dims]
-  const axis = await outputAxis({ ...request, type: 'run', output, x }, dims, size)
+  const asked = { ...request, type: 'run', output, axis: undefined, x } as const
+  const axis = await outputAxis(asked, dims, size)
   return { size, axis, dims }
 }
 
 function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {
   const { x, plan, threads, network, whole } = request
-  const outputsOf = async (feed: Feed, batch: number) =>
-    (await planOf(plan).layout(feed, weightsOf(network), threads, batch)).outputs
+  const layoutOf = (feed: Feed, batch: number) =>
+    planOf(plan).layout(feed, weightsOf(network), threads, batch)
   const inBlock = async (block: FixedBlock) => {
-    const outputs = await outputsOf(inBlocks(x, block.size), 1)
-    return { outputs: outputs / block.size, batch: 1, block }
+    const { outputs } = await layoutOf(inBlocks(x, block.size), 1)
+    return { outputs: outputs / block.size, batch: 1, axis: block.axis, block }
   }
   if (whole !== undefined) return wholeBlock(request, whole).then(inBlock)
-  const work = async (batch: number) => ({ outputs: await outputsOf(x, batch), batch })
+  const work = async (batch: number) => {
+    const { outputs, axis } = await layoutOf(x, batch)
+    return { outputs, batch, ...(batch === 1 ? {} : { axis }) }
+  }
   return orOneByOne(request, work, inBlock)
 }
 

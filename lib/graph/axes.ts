@@ -57,7 +57,7 @@ function candidates(
   if (batch !== undefined) {
     return free.length > 0 ? [...ordered, 'shared'] : ['shared', ...ones]
   }
-  if (isFree(shape[0])) return [0, ...ordered.filter((axis) => axis > 0), 'one']
+  if (isFree(shape[0])) return [...ordered, 'one']
   const others = ones.filter((axis) => axis > 0)
   if (shape[0] === 1) return several ? [0, ...ordered, ...others, 'shared'] : [0]
   const rest: Place[] = several ? ['shared', 'one'] : ['one']
@@ -85,6 +85,28 @@ export function hypotheses(
   }
   const some = found.map(({ places }) => places).filter((all) => all.some((p) => p !== 'shared'))
   return some.slice(0, most)
+}
+
+/** The only axis of an output that has the name of the inputs' batch. */
+export function namedAxis(
+  { shape }: ValueInfo,
+  inputs: readonly ValueInfo[],
+  places: readonly Place[],
+): number | undefined {
+  const names = inputs.map((info, k) => info.shape?.[places[k] as number]).filter(isRealName)
+  const axes = (shape ?? []).flatMap((size, k) => (names.includes(size as string) ? [k] : []))
+  return axes.length === 1 ? axes[0] : undefined
+}
+
+/** Why the network cannot be fed sample by sample or in batches; undefined where it can. */
+export function batchProblem(
+  inputs: readonly ValueInfo[],
+  places: readonly (readonly Place[])[],
+): string | undefined {
+  if (inputs.length === 0) return 'Expected a network with an input but it has none'
+  if (places.length > 0) return undefined
+  const names = inputs.map(({ name }) => quote(name)).join(', ')
+  return `Expected an input with samples but all that the network has (${names}) are the same for all samples`
 }
 
 /** @throws TangentError BAD_ARGUMENT for names, axes or a combination that the file does not have. */

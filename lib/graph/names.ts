@@ -1,4 +1,5 @@
 // Readable names for parameters: exporters keep some and rename others (`onnx::MatMul_12`).
+import type { PreparedGraph } from './prepare.js'
 
 /** What a parameter is called and which layer it belongs to. */
 export interface ReadableName {
@@ -57,4 +58,13 @@ export function readableName(
   if (!isGenerated(name)) return { layer: moduleOf(name), label: name }
   if (scope === '') return { layer: name, label: name }
   return { layer: scope, label: `${scope}.${roleOf(consumer?.op ?? '', position)}` }
+}
+
+/** The graph's outputs and all that its nodes make, but for what is stored in the file. */
+export function namesOfValues({ native: { nodes, values }, outputs, statics, ids }: PreparedGraph) {
+  const names = new Set(outputs)
+  for (const { outputs: made } of nodes) {
+    for (const id of made) if (id >= 0 && !statics.has(id)) names.add(values[id]?.name as string)
+  }
+  return [...names].filter((name) => !statics.has(ids.get(name) ?? -1) || outputs.includes(name))
 }

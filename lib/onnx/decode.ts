@@ -34,6 +34,8 @@ export interface OnnxModel {
   readonly notes: readonly string[]
   /** Samples of the batch that the file fixes and that was made free. */
   readonly freedBatch?: number
+  /** The axis of each input that has it. */
+  readonly freedAxes?: ReadonlyMap<string, number>
 }
 
 /** '' for the two ways to write ONNX's own domain. */

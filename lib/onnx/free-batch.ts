@@ -85,6 +85,7 @@ export function freeBatch(model: OnnxModel, options: AxisOptions = {}): OnnxMode
     graph: freed,
     proto: changed(model.proto, { graph: freed }),
     freedBatch: batch,
+    freedAxes: axes,
     notes: [...model.notes, `the fixed batch of ${batch} is made free in the inputs${shapes}`],
   }
 }

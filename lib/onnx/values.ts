@@ -25,6 +25,8 @@ export interface ValueInfo {
   dataType: number
   /** null where even the rank is unknown. */
   shape: Dimension[] | null
+  /** Of an input: a dimension of several that the file fixes, and that is free here. */
+  freed?: { axis: number; size: number }
 }
 
 function readShape(shape: TensorShapeProto): Dimension[] {

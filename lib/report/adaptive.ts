@@ -45,7 +45,7 @@ export async function compareAdaptive(
   const chosen = sample(samples, count)
   const { signal, threads, memory } = options
   try {
-    const { features } = await networkFeatures(network, rowsOf(network, x, chosen), {
+    const { features } = await networkFeatures(network, await rowsOf(network, x, chosen), {
       signal,
       threads,
       memory,
@@ -167,7 +167,6 @@ function sample(samples: number, count: number): number[] {
   return order.slice(0, count).sort((a, b) => a - b)
 }
 
-function rowsOf(network: Network, x: Inputs, chosen: readonly number[]): Inputs {
-  const { inputs: infos, likely: places } = (cores.get(network) as Core).architecture
-  return samplesOf(x, { infos, places }, chosen)
+async function rowsOf(network: Network, x: Inputs, chosen: readonly number[]): Promise<Inputs> {
+  return samplesOf(x, await (cores.get(network) as Core).reading(x, 'x'), chosen)
 }

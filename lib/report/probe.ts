@@ -1,7 +1,7 @@
 import type { NdArray } from '../arrays/index.js'
 import type { KernelMethod } from '../calls/ntk.js'
-import { cores, type DerivativeOptions } from '../core.js'
-import { badArgument, mismatch, TangentError, wholeNumber } from '../errors.js'
+import { type Core, cores, type DerivativeOptions } from '../core.js'
+import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import { stages } from '../progress.js'
 import { targetKernel } from '../target.js'
@@ -56,72 +56,88 @@ export async function probe(
   target?: NdArray,
   options: ProbeOptions = {},
 ): Promise<ProbeReport> {
-  const { signal, threads, memory, outputs, method } = options
+  const { signal } = options
   const { cells = 256, spectrumLimit = 4096, adaptiveRows = 600 } = options
   wholeNumber('options.cells', cells, 1)
   wholeNumber('options.spectrumLimit', spectrumLimit, 1)
   wholeNumber('options.adaptiveRows', adaptiveRows, 0)
-  const arrays = ArrayBuffer.isView((x as NdArray).data)
-    ? [x as NdArray]
-    : Object.values(x as Record<string, NdArray>)
-  const samples = arrays[0]?.shape[0] ?? 0
-  if (samples < 1)
-    throw new TangentError('BAD_INPUT', 'Expected at least one sample for x but received none')
+  const count = options.count ?? (Array.isArray(networks) ? networks.length : 0)
+  const names = new Set<string>()
+  const progress = stages(count, options.onProgress)
+  let plan: Plan | undefined
+  let report: ProbeReport | undefined
+  for await (const subject of networks) {
+    signal?.throwIfAborted()
+    if (names.has(subject.name)) throw badArgument('networks', 'names that differ', subject.name)
+    names.add(subject.name)
+    // Only a network tells how many samples there are.
+    plan ??= await planOf(subject, x, target, options)
+    report ??= await begun(subject, plan, cells, options)
+    const place = report.networks.length
+    const onProgress = (part: number) => progress(place, part)
+    report.networks.push(await measure(subject, { ...plan, onProgress }))
+  }
+  if (!report) throw mismatch('networks', 'at least one network', 'none')
+  return report
+}
+
+async function planOf(
+  { network }: ProbeSubject,
+  x: Inputs,
+  target: NdArray | undefined,
+  options: ProbeOptions,
+): Promise<Plan> {
+  const { signal, threads, memory, outputs, method, classNames, targetFile } = options
+  const { cells = 256, spectrumLimit = 4096, adaptiveRows = 600 } = options
+  const { samples } = await (cores.get(network) as Core).feed(x, 'x', { signal, threads, memory })
   const labels = target
-    ? readLabels(target, samples, { names: options.classNames, file: options.targetFile ?? null })
+    ? readLabels(target, samples, { names: classNames, file: targetFile ?? null })
     : null
-  const order = labels?.order ?? Array.from({ length: samples }, (_, i) => i)
-  const kernel = labels ? targetKernel(labels.array) : null
-  const plan: Plan = {
+  return {
     x,
     samples,
     labels,
-    targetKernel: kernel,
-    order,
+    targetKernel: labels ? targetKernel(labels.array) : null,
+    order: labels?.order ?? Array.from({ length: samples }, (_, i) => i),
     cells: { whole: cells, layer: Math.min(cells, 128) },
     spectrumLimit,
     adaptiveRows,
     options: { signal, threads, memory, outputs, method },
   }
-  const count = options.count ?? (Array.isArray(networks) ? networks.length : 0)
-  const report: ProbeReport = {
+}
+
+/** The report before anything is measured. */
+async function begun(
+  subject: ProbeSubject,
+  { x, samples, labels, targetKernel: kernel, order }: Plan,
+  cells: number,
+  options: ProbeOptions,
+): Promise<ProbeReport> {
+  return {
     kind: 'adaptive-tangent/probe',
     version: 1,
     created: new Date().toISOString(),
     software: software(),
     samples,
-    input: [],
+    input: await inputsOf(subject, x, options),
     target: labels?.target ?? null,
     order: [...order],
     groups: labels?.groups ?? [],
     targetRaster: kernel && rasterise(kernel.data, order, cells),
     networks: [],
   }
-  const names = new Set<string>()
-  const progress = stages(count, options.onProgress)
-  for await (const subject of networks) {
-    signal?.throwIfAborted()
-    if (names.has(subject.name)) throw badArgument('networks', 'names that differ', subject.name)
-    names.add(subject.name)
-    const place = report.networks.length
-    const onProgress = (part: number) => progress(place, part)
-    report.networks.push(await measure(subject, { ...plan, onProgress }))
-    if (place === 0) report.input = inputsOf(subject, x, options)
-  }
-  if (report.networks.length === 0) throw mismatch('networks', 'at least one network', 'none')
-  return report
 }
 
-function inputsOf(
+async function inputsOf(
   { network }: ProbeSubject,
   x: Inputs,
   options: ProbeOptions,
-): ProbeReport['input'] {
-  const places = cores.get(network)?.architecture.likely
+): Promise<ProbeReport['input']> {
+  const { places } = await (cores.get(network) as Core).reading(x, 'x')
   return network.inputs.map(({ name }, k) => {
     const given = ArrayBuffer.isView((x as NdArray).data) ? x : (x as Record<string, unknown>)[name]
     const shape = (given as Partial<NdArray>)?.shape ?? []
-    const place = places?.[k] ?? 0
+    const place = places[k] ?? 0
     const file = options.inputFiles?.[name]
     return {
       name: printable(name),

@@ -41,17 +41,10 @@ export interface NativeGrowth {
  * the calling thread.
  */
 export interface NativeTraining {
-  /** One step on a batch: `output` (n, O) is the network's, `rows` tell its targets. */
-  step(
-    frame: NativeFrame,
-    output: Float32Array,
-    rows: Uint32Array,
-    rate: number,
-    control: BigInt64Array,
-  ): LossSum
   /**
-   * A step whose batch comes in several runs: the gradients of the mean over `batch` samples add up,
-   * from the `first` run on, until `apply` makes the step.
+   * A step on a batch, which may come in several runs: the gradients of the mean over `batch` samples
+   * add up, from the `first` run on, until `apply` makes the step. `output` (n, O) is the network's,
+   * `rows` tell its targets.
    */
   collect(
     frame: NativeFrame,

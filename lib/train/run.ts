@@ -119,43 +119,21 @@ export class TrainingRun {
     for (let step = 0; step < rates.length; step += 1) {
       const rows = order.subarray(step * size, (step + 1) * size)
       const feed = this.#picked(rows)
-      const rate = rates[step] as number
-      if (this.#setup.single) {
-        await this.#collect(feed, rows, passes, total, control)
-        this.#native.apply(rate)
-        continue
+      const each = this.#setup.single ? 1 : size
+      for (let first = 0; first < size; first += each) {
+        const want = { first, count: each, passes } as const
+        const { frame, output } = await this.#forward(feed, want, this.#runThreads)
+        try {
+          if (!frame) throw new TangentError('FAILED', 'A step needs the values of its run')
+          const own = rows.subarray(first, first + each)
+          add(total, this.#native.collect(frame, output, own, size, first === 0, control))
+        } finally {
+          frame?.release()
+        }
       }
-      const want = { first: 0, count: size, passes } as const
-      const { frame, output } = await this.#forward(feed, want, this.#runThreads)
-      try {
-        if (!frame) throw new TangentError('FAILED', 'A step needs the values of its run')
-        add(total, this.#native.step(frame, output, rows, rate, control))
-      } finally {
-        frame?.release()
-      }
+      this.#native.apply(rates[step] as number)
     }
     return total
-  }
-
-  /** The gradient of a batch whose samples are run one by one. */
-  async #collect(
-    feed: Feed,
-    rows: Uint32Array,
-    passes: NativePasses,
-    total: LossSum,
-    control: BigInt64Array,
-  ): Promise<void> {
-    for (let first = 0; first < rows.length; first += 1) {
-      const want = { first, count: 1, passes }
-      const { frame, output } = await this.#forward(feed, want, this.#runThreads)
-      try {
-        if (!frame) throw new TangentError('FAILED', 'A step needs the values of its run')
-        const row = rows.subarray(first, first + 1)
-        add(total, this.#native.collect(frame, output, row, rows.length, first === 0, control))
-      } finally {
-        frame?.release()
-      }
-    }
   }
 
   /** Sums of loss and errors over all samples. */

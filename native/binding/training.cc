@@ -94,8 +94,7 @@ Napi::Float32Array copied(Napi::Env env, const float* from, int64_t count) {
 
 Napi::Function TrainingObject::define(Napi::Env env) {
   return DefineClass(env, "Training",
-                     {InstanceMethod("step", &TrainingObject::step),
-                      InstanceMethod("collect", &TrainingObject::collect),
+                     {InstanceMethod("collect", &TrainingObject::collect),
                       InstanceMethod("apply", &TrainingObject::apply),
                       InstanceMethod("steps", &TrainingObject::steps),
                       InstanceMethod("evaluate", &TrainingObject::evaluate),
@@ -193,22 +192,6 @@ FrameStore& TrainingObject::store_of(const Napi::Value& index) {
   Set& set = set_of(index);
   if (!set.store) throw Error("FAILED", "No forward runs of these samples are kept");
   return *set.store;
-}
-
-// step(frame, output, rows, rate, control)
-Napi::Value TrainingObject::step(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const Frame& frame = FrameObject::Unwrap(info[0].ToObject())->frame();
-    const float* output = float_data(info[1], frame.samples * outputs_, "output");
-    int64_t count = 0;
-    const uint32_t* rows = rows_of(info[2], count);
-    if (count != frame.samples) throw Error("BAD_ARGUMENT", "One row per sample was expected");
-    const Targets& targets = sets_.at(0).targets;
-    check_rows(rows, count, targets);
-    return from_sum(info.Env(),
-                    trainer().step(frame, output, targets, rows, info[3].ToNumber().DoubleValue(),
-                                   to_control(info[4])));
-  });
 }
 
 // collect(frame, output, rows, batch, first, control)

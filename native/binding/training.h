@@ -24,7 +24,6 @@ class TrainingObject : public Napi::ObjectWrap<TrainingObject> {
     std::unique_ptr<FrameStore> store;
   };
 
-  Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value collect(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value steps(const Napi::CallbackInfo& info);

@@ -70,14 +70,6 @@ Trainer::Trainer(const Tape& tape, TrainerSettings settings)
   for (const auto& own : slopes_) targets_.push_back(own.get());
 }
 
-LossSum Trainer::step(const Frame& frame, const float* output, const Targets& targets,
-                      const uint32_t* rows, double rate, const Control& control) {
-  return with_threads(settings_.threads, [&] {
-    return within_budget(frame.samples, pool_,
-                         [&] { return stepped(frame, output, targets, rows, rate, control); });
-  });
-}
-
 LossSum Trainer::steps(FrameStore& store, const Targets& targets, const uint32_t* order,
                        int64_t size, const std::vector<double>& rates, const Control& control) {
   return with_threads(settings_.threads, [&] {

@@ -35,12 +35,10 @@ class Trainer {
  public:
   Trainer(const Tape& tape, TrainerSettings settings);
 
-  // One step on a batch. `output` (n, O) is the network's; `rows` say where its targets are.
-  // Returns the loss before the step. Throws Error("NUMERICAL") when that is not finite.
-  LossSum step(const Frame& frame, const float* output, const Targets& targets,
-               const uint32_t* rows, double rate, const Control& control);
-  // A step whose batch comes in several frames, such as one for each sample: the gradients of the
-  // mean over `batch` samples add up, from the `first` frame on, until apply() makes the step.
+  // A step on a batch, which may come in several frames, such as one for each sample: the gradients
+  // of the mean over `batch` samples add up, from the `first` frame on, until apply() makes the
+  // step. `output` (n, O) is the network's; `rows` say where its targets are. Returns the loss
+  // before the step. Throws Error("NUMERICAL") when that is not finite.
   LossSum collect(const Frame& frame, const float* output, const Targets& targets,
                   const uint32_t* rows, int64_t batch, bool first, const Control& control);
   void apply(double rate);

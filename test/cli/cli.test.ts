@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -322,4 +322,39 @@ test.serial('- is standard input and output, and nothing else is written there',
     t.is(refused.code, 2)
     t.regex(refused.stderr, message)
   }
+})
+
+test.serial('inputs on any axis, and numbers that all samples share', async (t) => {
+  const out = await folder(t)
+  const conventions = fileURLToPath(new URL('../../../test/conventions/', import.meta.url))
+  const references = JSON.parse(await readFile(`${conventions}references.json`, 'utf8'))
+  const files: Record<string, string> = {}
+  for (const name of ['input', 'state', 'x']) {
+    const owner = name === 'x' ? 'time_first' : 'speech_named'
+    const { data, shape } = references[owner].inputs[name]
+    const file = join(out, `${name}.npy`)
+    files[name] = file
+    await writeNpy(file, { data: Float32Array.from(data as number[]), shape })
+  }
+  const k = join(out, 'k.npy')
+  const near = async (name: string) => {
+    const { data, shape } = references[name].kernel
+    return relativeError(await readNpy(k), { data: Float64Array.from(data as number[]), shape })
+  }
+  const model = `${conventions}speech_named.onnx`
+  const inputs = ['--input', `input=${files.input}`, '--input', `state=${files.state}`]
+  const ran = await cli('ntk', model, ...inputs, '--input', 'sr=16000', '--out', k)
+  t.is(ran.code, 0, ran.stderr)
+  t.true((await near('speech_named')) < 1e-5)
+  const said = ['--batch-axis', 'x=1', '--batch-axis', 'y=1', '--input', files.x as string]
+  const turned = await cli('ntk', `${conventions}time_first.onnx`, ...said, '--out', k)
+  t.is(turned.code, 0, turned.stderr)
+  t.true((await near('time_first')) < 1e-5)
+  const report = join(out, 'report')
+  const probed = await cli('probe', model, ...inputs, '--input', 'sr=16000', '--out', report)
+  t.is(probed.code, 0, probed.stderr)
+  t.is(JSON.parse(await readFile(join(report, 'report.json'), 'utf8')).samples, 3)
+  const wrong = await cli('ntk', model, '--batch-axis', 'state', ...inputs, '--out', k)
+  t.is(wrong.code, 2)
+  t.regex(wrong.stderr, /NAME=AXIS/)
 })

@@ -248,6 +248,23 @@ unnamed('question', '?')
 unnamed('unknown', 'unk__12')
 
 
+def merged():
+    """Boxes of all pictures in one list: the batch is merged with another axis of the output."""
+    weights = {'A': draw(3, 2), 'b': draw(2)}
+    x = draw(3, 4, 3)
+    nodes = [
+        node('Reshape', ['x', 'rows'], ['list']),
+        node('Gemm', ['list', 'A', 'b'], ['scores']),
+        node('Tanh', ['scores'], ['boxes']),
+    ]
+
+    def function(w, sample):
+        return np.tanh(sample @ w['A'] + w['b'])
+
+    write('merged', nodes, weights, {'x': (FLOAT, ['batch', 4, 3])}, {'boxes': (FLOAT, [None, 2])},
+          {'x': x}, function, list(x), {'rows': ints(-1, 3)})
+
+
 def blocks():
     """A file fixed to a batch of 2 whose slopes are as many: each place of the batch has its own."""
     weights = {'slope': draw(2, 3, 1), 'V': draw(4, 2)}
@@ -266,4 +283,5 @@ def blocks():
 
 
 blocks()
+merged()
 (here / 'references.json').write_text(json.dumps(references, separators=(',', ':')) + '\n')

@@ -282,6 +282,33 @@ test('what is shared is one value for x and x2', async (t) => {
   t.true(relativeError(half, exact(of('speech_named').output)) > 1e-3)
 })
 
+test('as many samples as another axis has are no matter', async (t) => {
+  // Two boxes' numbers, and two samples; three columns, and three samples.
+  const merged = await open(t, 'merged')
+  const { output } = of('merged')
+  const { x } = inputsOf('merged') as { x: NdArray<Float32Array> }
+  const two = await merged.run({ data: x.data.slice(0, 24), shape: [2, 4, 3] })
+  const truth = { data: Float64Array.from(output.data.slice(0, 16)), shape: [2, 8] }
+  t.true(relativeError(two, truth) < 1e-5)
+  const one = await merged.run({ data: x.data.slice(0, 12), shape: [1, 4, 3] })
+  t.true(relativeError(one, { data: truth.data.slice(0, 8), shape: [1, 8] }) < 1e-5)
+  const reading = await open(t, 'reading')
+  t.true(relativeError(await reading.run(inputsOf('reading')), exact(of('reading').output)) < 1e-5)
+})
+
+test('what is said of an output has to be so, and sizes are the file’s', async (t) => {
+  const wrong = await open(t, 'reading', { batchAxis: { characters: 0 } })
+  await t.throwsAsync(wrong.ntk(inputsOf('reading')), {
+    code: 'BAD_ARGUMENT',
+    message: /"characters" along axis 0.*axis 1/,
+  })
+  const right = await open(t, 'reading', { batchAxis: { characters: 1 } })
+  await agrees(t, right, 'reading', inputsOf('reading'))
+  const fixed = await open(t, 'alone_fixed')
+  const frames = single({ shape: [2, 5, 3], data: Array.from({ length: 30 }, Math.sin) })
+  await t.throwsAsync(fixed.run({ frames }), { code: 'BAD_INPUT' })
+})
+
 test('batchAxes tells where samples lie', async (t) => {
   const told = async (name: string, options: LoadOptions = {}) => {
     const network = await open(t, name, options)

@@ -70,7 +70,8 @@ test('a worker that dies rejects what waits for it, and another takes its place'
   const host = new Host(init, entry)
   const ask = (output: string) => {
     const x = { samples: 1, arrays: [] }
-    const request = { type: 'run', x, output, threads: 1, batch: 0, memory: 1e9 } as const
+    const rest = { axis: undefined, threads: 1, batch: 0, memory: 1e9 }
+    const request = { type: 'run', x, output, ...rest } as const
     return host.ask(1, () => [], undefined, request, {}).result
   }
   t.is(await ask('live'), 'live')
