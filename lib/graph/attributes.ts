@@ -41,5 +41,3 @@ export function nativeAttributes(node: NodeProto): Record<string, NativeAttribut
   }
   return result
 }
-
-export { recognised } from './written-out.js'

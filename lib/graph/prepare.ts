@@ -7,10 +7,11 @@ import { badArgument } from '../errors.js'
 import type { NativeGraph, NativeNode } from '../native.js'
 import { constantInitializers, normalDomain, type OnnxModel, titleOf } from '../onnx/index.js'
 import { changed as withFields } from '../onnx/message.js'
-import { nativeAttributes, recognised } from './attributes.js'
+import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
 import { constantTensor, isTrue } from './constants.js'
 import { constantWeights } from './weights-in-constants.js'
+import { recognised } from './written-out.js'
 
 /** Which weights are one and which are several. `true` speaks for all, names for some. */
 export interface TyingOptions {

@@ -2,6 +2,7 @@
 
 #include "rules/support/batch.h"
 #include "rules/support/quantised.h"
+#include "rules/support/times.h"
 
 namespace at {
 namespace {
@@ -32,7 +33,8 @@ class Dequantize final : public Rule {
       std::fill(sum.begin(), sum.end(), 0);
       for (int64_t e = 0; e < size; ++e) {
         const int64_t s = samples > 1 ? sample_of(call.output(0), e, samples) : 0;
-        sum[static_cast<size_t>(s * own + scales.of(e))] += out[c * size + e] * scales.slope(e);
+        sum[static_cast<size_t>(s * own + scales.of(e))] +=
+            times(scales.slope(e), out[c * size + e]);
       }
       for (size_t k = 0; k < sum.size(); ++k)
         in[c * samples * own + static_cast<int64_t>(k)] = static_cast<float>(sum[k]);
@@ -46,7 +48,7 @@ class Dequantize final : public Rule {
     float* out = call.out(0);
     for (int64_t c = 0; c < call.count(); ++c)
       for (int64_t e = 0; e < size; ++e)
-        out[c * size + e] = in[c * own + scales.of(e)] * scales.slope(e);
+        out[c * size + e] = times(scales.slope(e), in[c * own + scales.of(e)]);
   }
 
  private:

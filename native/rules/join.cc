@@ -196,14 +196,14 @@ class Pad final : public Rule {
     if (call.wants(0)) reverse_copy(call, 0, 0, map);
     if (!call.wants(2)) return;
     const Shape& shape = call.output(0).shape;
-    sum_to(call, 0, 2, shape, call.input(2).shape, call.out(0), outside(call, map));
+    sum_to(call, 0, 2, shape, call.input(2).shape, call.out(0), outside(call, map), true);
   }
   void forward(TangentCall& call) const override {
     const AxisMap map = map_of(call);
     float* copied = call.in(0) ? forward_copy(call, 0, 0, map) : nullptr;
     if (!call.in(2)) return;
     flow_forward(call, call.in(2), call.input(2).shape, call.output(0).shape, outside(call, map), 1,
-                 copied != nullptr, copied ? copied : call.out(0));
+                 copied != nullptr, copied ? copied : call.out(0), true);
   }
 
  private:

@@ -43,7 +43,8 @@ function spoilt(draws: readonly Draw[], opset: number): ModelSpec {
   return { ...spec, nodes: [...nodes, ...own], initializers }
 }
 
-for (const row of opCases) {
+// What is not finite has no place in a range's bounds, which say how long it is.
+for (const row of opCases.filter(({ op }) => op !== 'Range')) {
   test(`${row.op}: nothing flows through zeros`, async (t) => {
     let tried = 0
     for (const [opset, draws] of bundles({ ...row, draws: 8, together: 8 }, 5)) {
