@@ -5,8 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fromBinary } from '@bufbuild/protobuf'
-import { ModelProtoSchema } from 'onnx-buf'
+import { BinaryReader } from '@bufbuild/protobuf/wire'
 import type * as ort from 'onnxruntime-node'
 
 /** How a session is made. */
@@ -56,14 +55,45 @@ export async function optimised(
   return start(ways.at(-1) as Optimisation)
 }
 
+/** Fields of ONNX's messages that hold names, by number: the rest need not be decoded for this. */
+const fields = {
+  graph: 7,
+  node: { field: 1, names: 2 },
+  initializer: { field: 5, names: 8 },
+  input: { field: 11, names: 1 },
+  output: { field: 12, names: 1 },
+}
+
 /** Is every output of the graph made by a node, stored or fed? */
 function complete(model: Uint8Array): boolean {
-  const { graph } = fromBinary(ModelProtoSchema, model)
-  if (!graph) return false
-  const made = new Set(graph.node.flatMap(({ output }) => output))
-  for (const { name } of [...graph.initializer, ...graph.input]) made.add(name)
-  for (const { values } of graph.sparseInitializer) made.add(values?.name ?? '')
-  return graph.output.every(({ name }) => made.has(name))
+  const made = new Set<string>()
+  const wanted: string[] = []
+  for (const graph of parts(model, fields.graph)) {
+    for (const { field, names } of [fields.node, fields.initializer, fields.input]) {
+      for (const part of parts(graph, field)) {
+        for (const name of parts(part, names)) made.add(textOf(name))
+      }
+    }
+    for (const part of parts(graph, fields.output.field)) {
+      for (const name of parts(part, fields.output.names)) wanted.push(textOf(name))
+    }
+  }
+  return wanted.length > 0 && wanted.every((name) => made.has(name))
+}
+
+const decoder = new TextDecoder()
+const textOf = (bytes: Uint8Array) => decoder.decode(bytes)
+
+/** What a message holds in one of its fields of bytes, texts or messages. */
+function parts(message: Uint8Array, field: number): Uint8Array[] {
+  const found: Uint8Array[] = []
+  const reader = new BinaryReader(message)
+  while (reader.pos < reader.len) {
+    const [number, type] = reader.tag()
+    if (number === field) found.push(reader.bytes())
+    else reader.skip(type, number)
+  }
+  return found
 }
 
 let count = 0
