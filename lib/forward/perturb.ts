@@ -26,7 +26,7 @@ export function generic(weights: Tensors): Tensors {
       if (!plain) return [name, tensor]
       const next = sequence(data.length)
       const size = first === 0 ? 0.1 : first
-      const changed = Float32Array.from(data, () => size * (0.9 + 0.2 * next()))
+      const changed = Float32Array.from(data, () => size * (0.98 + 0.04 * next()))
       return [name, new ort.Tensor('float32', changed, tensor.dims)]
     }),
   )

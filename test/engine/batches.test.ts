@@ -113,6 +113,13 @@ for (const [what, [spec, name]] of Object.entries(dependent)) {
   })
 }
 
+const cancelling = weight([512, 2], 4)
+const columnSum = (data: ArrayLike<number>, o: number) =>
+  Array.from(data).reduce((sum, value, e) => {
+    const row = Math.floor(e / 2)
+    return e % 2 === o ? sum + (300 + (row % 4)) * value : sum
+  }, 0)
+
 /** Networks that look as if samples met, or whose numbers are hard to compare. */
 const independent: Record<string, Spec & { x?: (n: number) => Record<string, NdArray> }> = {
   'a shape made of the number of samples': {
@@ -149,7 +156,7 @@ const independent: Record<string, Spec & { x?: (n: number) => Record<string, NdA
     }),
   },
   'numbers that cancel': {
-    // Rounding is 1e-4 of what is left.
+    // What is left after the large part has gone is mostly rounding, which differs with the batch.
     nodes: [
       node('MatMul', ['x', 'w'], 'h0'),
       node('Add', ['h0', 'large'], 'a'),
@@ -158,10 +165,19 @@ const independent: Record<string, Spec & { x?: (n: number) => Record<string, NdA
       node('Tanh', ['c'], 'y'),
     ],
     initializers: {
-      w: weight([3, 64]),
-      large: floats([64], new Float32Array(64).fill(300)),
-      v: weight([64, 2], 4),
-      far: floats([], [3]),
+      w: floats(
+        [3, 512],
+        Float32Array.from(weight([3, 512]).data, (value) => value / 30),
+      ),
+      large: floats(
+        [512],
+        Float32Array.from({ length: 512 }, (_, e) => 300 + (e % 4)),
+      ),
+      v: cancelling,
+      far: floats(
+        [2],
+        [0, 1].map((o) => columnSum(cancelling.data, o)),
+      ),
     },
   },
   'numbers that are not finite': {
@@ -191,7 +207,7 @@ for (const [what, { x: made, ...spec }] of Object.entries(independent)) {
       const x = made ? made(n) : samples(new Random(n), [n, 3])
       const kernel = await own.ntk(x)
       t.is(kernel.shape[0], n)
-      for (const block of [1, 2]) near(t, await own.ntk(x, { block }), kernel, 1e-3, `${block}`)
+      for (const block of [1, 2]) near(t, await own.ntk(x, { block }), kernel, 5e-2, `${block}`)
     }
   })
 }
