@@ -221,7 +221,7 @@ export class Network {
   /** The numbers of a parameter: a copy, of the parameter's shape. */
   weight(name: string): NdArray<Float32Array> {
     this.#core.checkAlive()
-    const parameter = this.parameters.find((entry) => entry.name === name || entry.label === name)
+    const parameter = this.#core.architecture.parameterNamed(name)
     const data = parameter && this.#core.weights.get(parameter.name)
     if (!data) throw badArgument('name', 'a parameter of the network', name)
     return { data: data.slice(), shape: [...parameter.shape] }

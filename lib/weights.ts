@@ -76,10 +76,12 @@ function fromMap(
   source: ReadonlyMap<string, NdArray | Float32Array>,
 ): WeightValues {
   const known = entries(architecture)
+  const byName = new Map(known.map((entry) => [entry.weight.name, entry]))
+  // Of several with one label the first.
+  const byLabel = new Map([...known].reverse().map((entry) => [entry.label, entry]))
   const values = new Map(current)
   for (const [name, given] of source) {
-    const entry =
-      known.find(({ weight }) => weight.name === name) ?? known.find(({ label }) => label === name)
+    const entry = byName.get(name) ?? byLabel.get(name)
     if (!entry) throw badArgument('source', 'names of parameters', name)
     const { shape } = entry.weight
     const array = given instanceof Float32Array ? { data: given, shape: [...shape] } : given

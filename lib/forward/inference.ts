@@ -2,8 +2,9 @@
 // and operands that it would trust. A file may ask for anything.
 import { TangentError } from '../errors.js'
 import { formatBytes } from '../memory.js'
+import type { InferredShape } from './inferred.js'
 import type { WorkerInit } from './protocol.js'
-import type { InferredShape, Sessions } from './sessions.js'
+import type { Sessions } from './sessions.js'
 
 type Node = WorkerInit['graph']['nodes'][number]
 
@@ -56,7 +57,7 @@ export class Inference {
   async #inspect(): Promise<Large | undefined> {
     const { nodes, values } = this.#init.graph
     const nameOf = (id: number | undefined) => values[id ?? -1]?.name ?? ''
-    const inferred = await this.#sessions.inferred()
+    const { values: inferred } = await this.#sessions.inferred()
     let largest: Large | undefined
     for (const node of nodes) {
       checkResize(node, (k) => inferred.get(nameOf(node.inputs[k]))?.shape)

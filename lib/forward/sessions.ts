@@ -4,6 +4,7 @@ import { TangentError } from '../errors.js'
 import type { NativeData } from '../native.js'
 import { appendToModel, makeNode } from '../onnx/index.js'
 import { openFailure, runFailure } from './failures.js'
+import { type Inferred, infer } from './inferred.js'
 import { type Optimisation, optimised } from './optimised.js'
 import type { Feed, WeightMessage, WorkerInit } from './protocol.js'
 import { inputTensor } from './tensors.js'
@@ -14,15 +15,6 @@ export interface Wanted {
   values: readonly string[]
   /** Values whose shapes are wanted: computed by Shape nodes, so that no numbers are copied. */
   shapes: readonly string[]
-}
-
-/**
- * As onnxruntime infers it: names, or '', are sizes that it does not know; without dimensions where it
- * does not know the rank.
- */
-export interface InferredShape {
-  type: string
-  shape: readonly (number | string)[]
 }
 
 // What fails is told by errors, not on the terminal.
@@ -40,7 +32,7 @@ const returned = new Set(
 export class Sessions {
   readonly #init: WorkerInit
   readonly #open = new Map<string, Promise<Session>>()
-  #inferred: Promise<Map<string, InferredShape>> | undefined
+  #inferred: Promise<Inferred> | undefined
 
   constructor(init: WorkerInit) {
     this.#init = init
@@ -58,34 +50,14 @@ export class Sessions {
     return session
   }
 
-  /** Types and shapes of inputs and of what nodes make, by name; nothing where it cannot tell. */
-  inferred(): Promise<Map<string, InferredShape>> {
-    this.#inferred ??= this.#infer()
+  /** What onnxruntime tells of the network without running it; asked for once. */
+  inferred(): Promise<Inferred> {
+    this.#inferred ??= infer(this.#init)
     return this.#inferred
   }
 
-  async #infer(): Promise<Map<string, InferredShape>> {
-    const { nodes, values } = this.#init.graph
-    const names = nodes.flatMap(({ outputs }) => outputs.map((id) => values[id]?.name ?? ''))
-    const outputs = names.filter((name) => name !== '' && !this.#init.outputs.includes(name))
-    try {
-      // Optimising computes what is constant, of whatever size.
-      const session = await this.#start(this.#model({ outputs }), 1, unoptimised)
-      const { inputMetadata, outputMetadata } = session
-      await session.release()
-      return new Map(
-        [...inputMetadata, ...outputMetadata].flatMap((value) =>
-          value.isTensor ? [[value.name, value]] : [],
-        ),
-      )
-    } catch {
-      // The session that is to run tells what is wrong.
-      return new Map()
-    }
-  }
-
   async #create(threads: number, wanted: Wanted): Promise<Session> {
-    const inferred = await this.inferred()
+    const { values: inferred } = await this.inferred()
     for (const name of wanted.values) checkReturned(name, inferred.get(name)?.type ?? 'float32')
     // A copy of what is no float32 (indices, masks, sizes: small) is safe from any optimiser that
     // thinks its source is not needed.

@@ -130,12 +130,13 @@ type Opened = Record<string, never>
 
 /** Only to see whether onnxruntime takes the network. */
 async function open({ output, threads }: Request & { type: 'open' }): Promise<Opened> {
-  await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
+  const { taken } = await sessions.inferred()
+  if (!taken) await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
   return {}
 }
 
 async function values({ names }: Request & { type: 'values' }): Promise<ValuesResult> {
-  const known = await sessions.inferred()
+  const { values: known } = await sessions.inferred()
   const wanted = new Set(names)
   return {
     inferred: new Map(
