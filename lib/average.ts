@@ -1,3 +1,4 @@
+import { heldInputs } from './arrays/held.js'
 import { type NdArray, toFloat32 } from './arrays/index.js'
 import { jacobians, type ParameterArrays } from './calls/jacobian.js'
 import { kernels, type NtkOptions, type TangentKernels } from './calls/ntk.js'
@@ -66,15 +67,16 @@ export interface AverageKernel {
  * for nothing in F̄Δθ: where they differ, the residual shows it.
  * @param from network at θ0, or all networks of a path in order.
  * @param to network at θ1, made by `from.withParameters()`; undefined after a list.
- * @param x N samples.
+ * @param given x, N samples.
  * @throws TangentError `BAD_ARGUMENT` when the networks do not share an architecture.
  */
 export async function averageKernel(
   from: Network | readonly Network[],
   to: Network | undefined,
-  x: Inputs,
+  given: Inputs,
   options: AverageOptions = {},
 ): Promise<AverageKernel> {
+  const x = heldInputs(given, 'x')
   const { path, points, rule } = await pathOf(from, to, x, options)
   const [first] = path as [Core]
   const split = options.by !== undefined && options.by !== 'total'
@@ -105,9 +107,10 @@ export async function averageKernel(
 export async function averageFeatures(
   from: Network | readonly Network[],
   to: Network | undefined,
-  x: Inputs,
+  given: Inputs,
   options: AverageFeatureOptions = {},
 ): Promise<AverageFeatures> {
+  const x = heldInputs(given, 'x')
   const { path, points, rule } = await pathOf(from, to, x, options)
   const found = await jacobians(path[0] as Core, x, options, weightPath(path, rule, points))
   const residual = await residualOf(path, x, found.change as NdArray<Float32Array>, options)

@@ -1,3 +1,4 @@
+import { heldInputs, heldMap } from './arrays/held.js'
 import { type NdArray, toFloat32 } from './arrays/index.js'
 import type { Direction } from './calls/direction.js'
 import { jvp } from './calls/jvp.js'
@@ -27,9 +28,10 @@ export class LinearizedNetwork {
     delta: Direction,
     options: DerivativeOptions = {},
   ): Promise<NdArray<Float32Array>> {
-    const change = await jvp(this.#core, x, delta, options, 'delta')
+    const own = heldInputs(x, 'x')
+    const change = await jvp(this.#core, own, heldMap(delta, 'delta'), options, 'delta')
     const { threads, signal, outputs } = options
-    const base = toFloat32(await run(this.#core, x, { threads, signal, outputs }))
+    const base = toFloat32(await run(this.#core, own, { threads, signal, outputs }))
     base.data.forEach((value, e) => {
       change.data[e] = (change.data[e] as number) + value
     })

@@ -6,6 +6,7 @@ import {
   type Refusal,
   type Selector,
 } from './architecture.js'
+import { held, heldInputs, heldMap } from './arrays/held.js'
 import type { NdArray } from './arrays/index.js'
 import { type BatchAxis, batchAxes } from './axes.js'
 import type { Direction } from './calls/direction.js'
@@ -233,7 +234,7 @@ export class Network {
    * @returns (N, O), in the output's own type.
    */
   run(x: Inputs, options: RunOptions = {}): Promise<NdArray> {
-    return run(this.#core, x, options)
+    return run(this.#core, heldInputs(x, 'x'), options)
   }
 
   /**
@@ -241,7 +242,7 @@ export class Network {
    * @returns by parameter name an array (N, O, …shape).
    */
   jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays> {
-    return jacobian(this.#core, x, options)
+    return jacobian(this.#core, heldInputs(x, 'x'), options)
   }
 
   /**
@@ -249,7 +250,7 @@ export class Network {
    * matrix stays in factors where that is smaller. The memory budget covers the result.
    */
   features(x: Inputs, options: DerivativeOptions = {}): Promise<FeatureArrays> {
-    return features(this.#core, x, options)
+    return features(this.#core, heldInputs(x, 'x'), options)
   }
 
   /**
@@ -258,7 +259,7 @@ export class Network {
    * @returns by parameter name an array of the parameter's shape.
    */
   vjp(x: Inputs, cotangents: NdArray, options: DerivativeOptions = {}): Promise<ParameterArrays> {
-    return vjp(this.#core, x, cotangents, options)
+    return vjp(this.#core, heldInputs(x, 'x'), held(cotangents, 'cotangents'), options)
   }
 
   /**
@@ -273,7 +274,7 @@ export class Network {
     direction: Direction,
     options: DerivativeOptions = {},
   ): Promise<NdArray<Float32Array>> {
-    return jvp(this.#core, x, direction, options)
+    return jvp(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options)
   }
 
   /**
@@ -287,7 +288,7 @@ export class Network {
     direction: Direction,
     options: DerivativeOptions = {},
   ): Promise<ParameterArrays> {
-    return normalProduct(this.#core, x, direction, options)
+    return normalProduct(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options)
   }
 
   /**
@@ -324,7 +325,7 @@ export class Network {
     ...rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?]
   ): Promise<TangentKernel | TangentKernels> {
     const [x2, options] = secondArgument(rest)
-    const kernels = await ntk(this.#core, x, x2, options)
+    const kernels = await ntk(this.#core, heldInputs(x, 'x'), heldInputs(x2, 'x2'), options)
     const split = options.by ?? 'total'
     return split === 'total' ? (kernels.get('total') as TangentKernel) : kernels
   }
@@ -340,7 +341,7 @@ export class Network {
     v: NdArray,
     options: DerivativeOptions = {},
   ): Promise<NdArray<Float32Array>> {
-    return ntkProduct(this.#core, x, v, options)
+    return ntkProduct(this.#core, heldInputs(x, 'x'), held(v, 'v'), options)
   }
 
   /**
@@ -348,7 +349,7 @@ export class Network {
    * eigenvalues, trace and eigenvalue density, for kernels too large to store.
    */
   kernelOperator(x: Inputs, options: DerivativeOptions = {}): Promise<KernelOperator> {
-    return KernelOperator.of(this.#core, x, options)
+    return KernelOperator.of(this.#core, heldInputs(x, 'x'), options)
   }
 
   /**

@@ -1,3 +1,4 @@
+import { heldNumbers } from './arrays/held.js'
 import { type Prepared, prepare } from './calls/derive.js'
 import { productOf } from './calls/product.js'
 import type { Core, DerivativeOptions } from './core.js'
@@ -65,6 +66,7 @@ export class KernelOperator {
     }
     // In single precision huge and tiny vectors would overflow and vanish, and so would the products of
     // huge and tiny kernels: those are made again from vectors that are scaled the other way.
+    const own = heldNumbers(v, 'v')
     const largest = v.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
     if (largest === 0) return new Float64Array(v.length)
     let image = await this.#scaled(v, columns, largest, options.signal)
@@ -72,7 +74,7 @@ export class KernelOperator {
     const size = image.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
     if (!Number.isFinite(size) || size < 2 ** -80) {
       factor = size < 1 ? 2 ** 56 : 2 ** -56
-      image = await this.#scaled(v, columns, largest / factor, options.signal)
+      image = await this.#scaled(own, columns, largest / factor, options.signal)
     }
     const result = new Float64Array(image)
     for (let e = 0; e < result.length; e += 1)

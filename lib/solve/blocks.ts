@@ -1,4 +1,5 @@
 // Which parameters make up which block, and a network's features in the solver's memory.
+import { heldInputs } from '../arrays/held.js'
 import type { FeatureArrays, ParameterFeatures } from '../calls/features.js'
 import type { DerivativeOptions } from '../core.js'
 import { badArgument, TangentError } from '../errors.js'
@@ -47,7 +48,8 @@ export async function networkFeatures(
   x: Inputs,
   options: NetworkFeatureOptions = {},
 ): Promise<NetworkFeatures> {
-  const { samples, outputs, layout, blocks } = await networkBlocks(network, x, options)
+  const own = heldInputs(x, 'x')
+  const { samples, outputs, layout, blocks } = await networkBlocks(network, own, options)
   const features = await TangentFeatures.from(samples, outputs, blocks, options)
   return { features, layout }
 }

@@ -1,3 +1,4 @@
+import { held, heldNumbers } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch, TangentError } from '../errors.js'
 import { checkTargets, notNegative } from './checks.js'
@@ -41,15 +42,16 @@ export interface KernelSolution {
  * Kernel ridge regression, α = (K + ridge·I)⁻¹ y: the fixed tangent-feature model on a kernel that
  * fits in memory. Classification is the same with one column of ±1 (or of one-hot minus its mean)
  * per class.
- * @param kernel (n, n) or (N, O, N, O)
+ * @param given K, (n, n) or (N, O, N, O)
  * @param y (n, columns)
  * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric.
  */
 export async function solveKernel(
-  kernel: Float32Array | Float64Array | NdArray,
+  given: Float32Array | Float64Array | NdArray,
   y: ArrayLike<number>,
   options: KernelSolveOptions = {},
 ): Promise<KernelSolution> {
+  const kernel = 'shape' in given ? held(given, 'kernel') : heldNumbers(given, 'kernel')
   const { n } = gramOf(kernel, options)
   if (y.length === 0 || y.length % n !== 0) {
     throw mismatch('y', `a multiple of ${n} numbers`, `${y.length} numbers`)

@@ -1,3 +1,4 @@
+import { held, heldInputs } from '../arrays/held.js'
 import { checkArray, type NdArray } from '../arrays/index.js'
 import { writeFileAtomic } from '../arrays/write.js'
 import { fittedClasses, integerClasses } from '../classes.js'
@@ -40,11 +41,13 @@ export interface NetworkFitOptions extends AdaptiveOptions {
  */
 export async function fitAdaptive(
   network: Network,
-  x: Inputs,
-  y: NdArray,
+  samples: Inputs,
+  targets: NdArray,
   options: NetworkFitOptions = {},
 ): Promise<NetworkModel> {
   checkOptions(options)
+  const x = heldInputs(samples, 'x')
+  const y = held(targets, 'y')
   const { residual, classes } = await residualOf(network, x, y, options)
   const { features, layout } = await networkFeatures(network, x, featureOptions(options))
   const model = await fitFeatures(features, residual, options)

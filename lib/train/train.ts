@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { held, heldInputs } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
 import { makeFolder, writeSafetensors } from '../arrays/index.js'
 import { checkSeparable } from '../calls/blocks.js'
@@ -117,6 +118,12 @@ export interface Training {
 
 let nextTraining = 1
 
+const heldSamples = <T extends LabelledSamples>(data: T, of: string): T => ({
+  ...data,
+  x: heldInputs(data.x, `${of}x`),
+  target: held(data.target, `${of}target`),
+})
+
 /**
  * Trains a network, its linearisation, or the adaptive factors of that, by mini-batches. The
  * network itself stays as it is.
@@ -125,12 +132,16 @@ let nextTraining = 1
  */
 export async function train(
   network: Network,
-  data: LabelledSamples,
-  options: TrainOptions,
+  given: LabelledSamples,
+  settings: TrainOptions,
 ): Promise<Training> {
   const whole = cores.get(network)
   if (!whole) throw badArgument('network', 'a Network', network)
-  checkOptions(data, options)
+  checkOptions(given, settings)
+  const data = heldSamples(given, '')
+  const options = settings.test
+    ? { ...settings, test: heldSamples(settings.test, 'test.') }
+    : settings
   const core = await whole.at(data.x, options)
   if (options.test && (await whole.at(options.test.x, options)) !== core) {
     throw mismatch('test.x', 'samples that take the branches that x takes', 'others')
