@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { badArgument, TangentError } from './errors.js'
 
@@ -27,11 +28,28 @@ export function parseBytes(value: number | string, name = 'memory'): number {
   return Math.floor(bytes)
 }
 
-/** Half of what this process may use. */
+/** A line of one of the process's files in /proc; '' on other systems. */
+function fromProc(file: string, name: string): string {
+  try {
+    const lines = readFileSync(`/proc/self/${file}`, 'latin1').split('\n')
+    return lines.find((line) => line.startsWith(name))?.slice(name.length) ?? ''
+  } catch {
+    return ''
+  }
+}
+
+/** Bytes of address space (ulimit -v) that are still free. */
+function addressSpaceLeft(): number {
+  const limit = Number.parseInt(fromProc('limits', 'Max address space'), 10)
+  const used = 1024 * Number.parseInt(fromProc('status', 'VmSize:'), 10)
+  return Number.isFinite(limit - used) ? Math.max(limit - used, 1) : Infinity
+}
+
+/** Half of what this process may use: of the machine, its container (cgroup) and its own limit. */
 export function defaultBudget(): number {
-  const limit = process.constrainedMemory()
-  const total = totalmem()
-  return Math.floor((limit > 0 && limit < total ? limit : total) / 2)
+  const container = process.constrainedMemory()
+  const most = Math.min(totalmem(), container > 0 ? container : Infinity, addressSpaceLeft())
+  return Math.max(Math.floor(most / 2), 1)
 }
 
 /** `'1.5 GiB'`. */

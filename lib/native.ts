@@ -289,6 +289,10 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
       threads: number,
     ]
   ): void
+  /** Makes sure of the memory that `threads` threads work in; throws OUT_OF_MEMORY. */
+  reserveThreads(threads: number): void
+  /** Ends the process at once, threads that never end included. */
+  exitNow(code: number): void
   /** GFLOP/s of a float32 GEMM of size n³ on `threads` threads, and GB/s of a memory copy. */
   machine(n: number, threads: number): { gemm: number; copy: number }
   /**

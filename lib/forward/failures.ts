@@ -8,7 +8,8 @@ function told(cause: unknown): string {
   return (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ').trim()
 }
 
-const noMemory = /bad_alloc|bad allocation|failed to allocate memory|out of memory/i
+const noMemory =
+  /bad_alloc|bad allocation|failed to allocate memory|out of memory|cannot allocate memory|PosixThread/i
 const badNumbers = /out of (data )?bounds|out of range|invalid index|indices.*must be/i
 const badShapes = /dimension|shape|broadcast|rank|axis|size/i
 

@@ -1,5 +1,5 @@
 // The main thread's side of a forward worker: one per architecture, shared by all its networks.
-import { Worker } from 'node:worker_threads'
+import { isMainThread, Worker } from 'node:worker_threads'
 import { type ErrorCode, TangentError } from '../errors.js'
 import { native } from '../native.js'
 import type {
@@ -36,6 +36,8 @@ interface Pending {
 const progressEvery = 100
 /** Memory of a call is kept for the next one for this many milliseconds. */
 const keepMemory = 2000
+/** Aborted calls get so many milliseconds to end before nobody waits for them any more. */
+const disposeGrace = 2000
 /** An aborted call rejects at the latest after this many milliseconds. */
 const abortGrace = 60
 
@@ -50,6 +52,8 @@ export class Host {
   #queue: Promise<unknown> = Promise.resolve()
   #nextId = 1
   #closed = false
+  /** Of the calls that are not settled. */
+  readonly #controls = new Set<BigInt64Array>()
   #idle: NodeJS.Timeout | undefined
 
   /** @param entry the worker's file, where tests want another. */
@@ -77,12 +81,15 @@ export class Host {
       if (signal?.aborted) throw abortError(signal)
       return this.#send(network, weights, plan, request, control)
     })
-    const settled = answer.then(
-      (result) => {
-        if (signal?.aborted) discard?.(result as T)
-      },
-      () => {},
-    )
+    this.#controls.add(control)
+    const settled = answer
+      .finally(() => this.#controls.delete(control))
+      .then(
+        (result) => {
+          if (signal?.aborted) discard?.(result as T)
+        },
+        () => {},
+      )
     this.#queue = settled
     return { result: this.#watched(answer as Promise<T>, control, watch), settled }
   }
@@ -106,9 +113,11 @@ export class Host {
       post({ type: 'weights', network, weights: weights() })
     }
     clearTimeout(this.#idle)
+    endByForce()
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject })
+      busy.add(this)
       // A waiting caller keeps the process alive, an idle worker does not.
       worker.ref()
       post({ ...request, id, network, control } as Request)
@@ -171,6 +180,7 @@ export class Host {
     const pending = this.#pending.get(reply.id)
     this.#pending.delete(reply.id)
     if (this.#pending.size === 0) {
+      busy.delete(this)
       this.#worker?.unref()
       this.#idle = setTimeout(() => this.#rest(), keepMemory).unref()
     }
@@ -191,7 +201,31 @@ export class Host {
     this.#networks.clear()
     const waiting = [...this.#pending.values()]
     this.#pending.clear()
+    busy.delete(this)
     for (const { reject } of waiting) reject(error)
+  }
+
+  /** Waits for all calls; true where one that was aborted does not end. */
+  async #isStuck(): Promise<boolean> {
+    let ended = false
+    const queue = this.#queue.then(() => {
+      ended = true
+    })
+    let since: number | undefined
+    for (;;) {
+      // The first is the one that runs.
+      const [first] = this.#controls
+      if (first && Atomics.load(first, 0) !== 0n) since ??= performance.now()
+      else since = undefined
+      let timer: NodeJS.Timeout | undefined
+      const pause = new Promise((done) => {
+        timer = setTimeout(done, 100)
+      })
+      await Promise.race([queue, pause])
+      clearTimeout(timer)
+      if (ended) return false
+      if (since !== undefined && performance.now() - since > disposeGrace) return true
+    }
   }
 
   /** Drops one network's weights. */
@@ -199,15 +233,52 @@ export class Host {
     if (this.#networks.delete(network)) this.#worker?.postMessage({ type: 'forget', network })
   }
 
-  /** Ends the worker when what it does is done. */
+  /**
+   * Ends the worker when what it does is done. Calls that were aborted get a while for it: a network
+   * that never ends keeps its thread, as onnxruntime cannot be interrupted, but nobody waits for it.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
-    await this.#queue
+    const stuck = await this.#isStuck()
     this.#closed = true
-    await this.#worker?.terminate()
+    const worker = this.#worker
+    const ended = worker?.terminate()
+    if (!stuck) await ended
+    else if (worker) {
+      worker.unref()
+      this.#lose(worker, new TangentError('DISPOSED', 'The network was disposed'))
+      // What it holds is in use as long as the process lives.
+      busy.add(this)
+    }
     clearTimeout(this.#idle)
     native.releaseSpareMemory()
   }
+}
+
+/** Hosts whose workers compute. */
+const busy = new Set<Host>()
+let watching = false
+
+/**
+ * Lets the process end while onnxruntime still runs: Node would wait for the thread, which may never
+ * end. Whoever listens for the end after this is called before it.
+ */
+function endByForce(): void {
+  if (watching || !isMainThread) return
+  watching = true
+  const end = (code: number) => {
+    if (busy.size === 0) return
+    const listeners = process.listeners('exit')
+    for (const listener of listeners.slice(listeners.indexOf(end) + 1)) {
+      try {
+        listener.call(process, code)
+      } catch (error) {
+        process.stderr.write(`${(error as Error).stack}\n`)
+      }
+    }
+    native.exitNow(Number(process.exitCode ?? code))
+  }
+  process.on('exit', end)
 }
 
 function errorFrom(reply: FromWorker & { ok: false }): Error {

@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type * as ort from 'onnxruntime-node'
 import { axisToFirst } from '../arrays/axes.js'
 import { TangentError } from '../errors.js'
-import type { NativeEngine, NativeJob, NativeWant } from '../native.js'
+import { type NativeEngine, type NativeJob, type NativeWant, native } from '../native.js'
 import { digestsOf } from '../train/identity.js'
 import type { TrainingReply } from '../train/protocol.js'
 import { TrainingRun } from '../train/run.js'
@@ -415,6 +415,7 @@ function startJob(
   { x, x2, outputs, threads, memory, block, outputBlock, job }: ComputeMessage,
   control: BigInt64Array,
 ): NativeJob {
+  native.reserveThreads(threads)
   const common = {
     samples: x.samples,
     outputs,

@@ -4,6 +4,7 @@ import { threadCount } from '../core.js'
 import { type ErrorCode, TangentError } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import { defaultBudget, parseBytes } from '../memory.js'
+import { native } from '../native.js'
 
 /** Options of every computation of the solver. */
 export interface SolveOptions {
@@ -35,6 +36,7 @@ export async function call<T>(
   const stop = () => Atomics.store(control, 0, 1n)
   signal?.addEventListener('abort', stop, { once: true })
   try {
+    native.reserveThreads(0)
     return await work(control)
   } catch (error) {
     throw translated(error, signal)

@@ -1,5 +1,7 @@
 #include "binding/machine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -12,6 +14,7 @@
 #include "core/buffer.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
+#include "core/reserve.h"
 #include "rules/rule.h"
 
 namespace at {
@@ -118,6 +121,15 @@ Napi::Value factorisations(const Napi::CallbackInfo& info) {
   });
 }
 
+void reserve_threads(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { reserve_for_threads(static_cast<int>(to_int64(info[0], "threads"))); });
+}
+
+// Ends the process without waiting for threads that may never end.
+void exit_now(const Napi::CallbackInfo& info) {
+  _exit(static_cast<int>(to_int64(info[0], "code")));
+}
+
 }  // namespace
 
 void export_machine(Napi::Env env, Napi::Object exports) {
@@ -127,6 +139,8 @@ void export_machine(Napi::Env env, Napi::Object exports) {
   for (uint32_t i = 0; i < ops.size(); ++i) names.Set(i, ops[i]);
   exports.Set("operators", names);
   exports.Set("machine", Napi::Function::New(env, machine));
+  exports.Set("reserveThreads", Napi::Function::New(env, reserve_threads));
+  exports.Set("exitNow", Napi::Function::New(env, exit_now));
   exports.Set("factorisations", Napi::Function::New(env, factorisations));
 }
 
