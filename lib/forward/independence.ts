@@ -104,7 +104,7 @@ export async function samplesMeet(
 
 /** Names of all values that are numbers of a kind that can be compared. */
 async function everything({ init, sessions, names }: Subject): Promise<string[]> {
-  const inferred = await sessions.inferred()
+  const { values: inferred } = await sessions.inferred()
   const compared = (name: string) => /^float(32|64)$|^bool$/.test(inferred.get(name)?.type ?? '')
   const made = init.graph.nodes.flatMap(({ outputs }) =>
     outputs.map((id) => init.graph.values[id]?.name ?? ''),
