@@ -119,7 +119,6 @@ export class Architecture {
   readonly #roles: ReadonlyMap<Weight, string>
   #constants: ReadonlyMap<string, string> | undefined
   #statics: Promise<PlanMessage['statics']> | undefined
-  #byName: Map<string, Parameter> | undefined
   /** Networks that share the worker. */
   #users = 0
 
@@ -225,16 +224,6 @@ export class Architecture {
   /** How the weights are stored where that matters to what is differentiated, in sentences. */
   get notes(): readonly string[] {
     return storageNotes(this.graph)
-  }
-
-  /** A parameter by its name or, failing that, its label. */
-  parameterNamed(name: string): Parameter | undefined {
-    if (!this.#byName) {
-      const all = [...this.parameters].reverse()
-      this.#byName = new Map(all.map((entry) => [entry.label, entry]))
-      for (const entry of all) this.#byName.set(entry.name, entry)
-    }
-    return this.#byName.get(name)
   }
 
   /** Parameters that are differentiated, in the order of the addon's results. */

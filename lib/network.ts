@@ -26,6 +26,7 @@ import type { Inputs } from './inputs.js'
 import type { TangentKernel } from './kernel.js'
 import { LinearizedNetwork } from './linearize.js'
 import { defaultBudget, parseBytes } from './memory.js'
+import { parameterNamed } from './named.js'
 import {
   type AxisOptions,
   type FileNote,
@@ -222,7 +223,7 @@ export class Network {
   /** The numbers of a parameter: a copy, of the parameter's shape. */
   weight(name: string): NdArray<Float32Array> {
     this.#core.checkAlive()
-    const parameter = this.#core.architecture.parameterNamed(name)
+    const parameter = parameterNamed(this.parameters, name)
     const data = parameter && this.#core.weights.get(parameter.name)
     if (!data) throw badArgument('name', 'a parameter of the network', name)
     return { data: data.slice(), shape: [...parameter.shape] }
