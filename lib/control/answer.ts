@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { NodeProto } from 'onnx-buf'
 import type { ErrorCode } from '../errors.js'
 import { TangentError } from '../errors.js'
+import { threadFailure } from '../forward/failures.js'
 import { abortError } from '../forward/host.js'
 import type { Feed, WorkerInit } from '../forward/protocol.js'
 import { prepareGraph } from '../graph/prepare.js'
@@ -85,7 +86,7 @@ function ask(workerData: AnswerInit, signal: AbortSignal | undefined): Promise<A
       resolve(answer)
     })
     worker.on('error', (cause) => {
-      reject(new TangentError('FAILED', `The branches' thread failed: ${cause.message}`, { cause }))
+      reject(threadFailure("branches' thread", cause))
     })
     worker.on('exit', () => resolve({ problem: 'its thread ended' }))
   })

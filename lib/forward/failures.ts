@@ -9,9 +9,16 @@ function told(cause: unknown): string {
 }
 
 const noMemory =
-  /bad_alloc|bad allocation|failed to allocate memory|out of memory|cannot allocate memory|PosixThread/i
+  /bad_alloc|bad allocation|failed to allocate memory|out of memory|cannot allocate memory|PosixThread|failed to map segment|WORKER_OUT_OF_MEMORY/i
 const badNumbers = /out of (data )?bounds|out of range|invalid index|indices.*must be/i
 const badShapes = /dimension|shape|broadcast|rank|axis|size/i
+
+/** Why a thread of this package's ended; where memory is short its libraries cannot be loaded. */
+export function threadFailure(thread: string, cause: Error & { code?: string }): TangentError {
+  const message = told(cause)
+  const code = noMemory.test(`${cause.code} ${message}`) ? 'OUT_OF_MEMORY' : 'FAILED'
+  return new TangentError(code, `The ${thread} failed: ${message}`, { cause })
+}
 
 /** Why a session could not be opened. */
 export function openFailure(cause: unknown): TangentError {

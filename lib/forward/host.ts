@@ -2,6 +2,7 @@
 import { isMainThread, Worker } from 'node:worker_threads'
 import { type ErrorCode, TangentError } from '../errors.js'
 import { native } from '../native.js'
+import { threadFailure } from './failures.js'
 import type {
   FromWorker,
   PlanMessage,
@@ -161,10 +162,7 @@ export class Host {
     worker.unref()
     worker.on('message', (reply: FromWorker) => this.#receive(reply))
     worker.on('error', (cause) => {
-      this.#lose(
-        worker,
-        new TangentError('FAILED', `The forward worker failed: ${cause.message}`, { cause }),
-      )
+      this.#lose(worker, threadFailure('forward worker', cause))
     })
     worker.on('exit', (code) => {
       const why = this.#closed

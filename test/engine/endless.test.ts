@@ -51,7 +51,9 @@ const start = (file: string) => `
   const control = new AbortController()
   const x = { data: new Float32Array(2), shape: [1, 2] }
   const running = network.run(x, { signal: control.signal }).catch(({ name }) => console.log(name))
-  await new Promise((done) => setTimeout(done, 1500))
+  // By the processor's time: on a busy machine it takes long until the network runs.
+  const { user } = process.cpuUsage()
+  while (process.cpuUsage().user - user < 4e6) await new Promise((done) => setTimeout(done, 100))
 `
 
 const endings: Record<string, { script: string; code: number; stdout: string }> = {
