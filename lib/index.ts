@@ -57,6 +57,8 @@ export type { QuadratureRule } from './calls/path.js'
 export type { RunOptions } from './calls/run.js'
 export type { CallOptions, DerivativeOptions } from './core.js'
 export { type ErrorCode, TangentError } from './errors.js'
+export { checkExport, type ExportOptions, exportJvp } from './export/jvp.js'
+export { exportedOperators } from './export/registry.js'
 export type { Progress } from './forward/host.js'
 export type { TyingOptions } from './graph/prepare.js'
 export type { Inputs } from './inputs.js'
@@ -131,7 +133,13 @@ export {
   type Stretch,
 } from './solve/model.js'
 export type { SolveOptions } from './solve/native-call.js'
-export { fitAdaptive, fitFixed, type NetworkFitOptions, NetworkModel } from './solve/network.js'
+export {
+  type ExportForm,
+  fitAdaptive,
+  fitFixed,
+  type NetworkFitOptions,
+  NetworkModel,
+} from './solve/network.js'
 export type { SelectionOptions } from './solve/options.js'
 export {
   type CandidateErrors,

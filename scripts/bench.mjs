@@ -1,5 +1,6 @@
 // `npm run bench [-- WORKLOAD …]`: kernels; `npm run bench -- solve [WORKLOAD …]`: fits; `npm run
-// bench -- align [CHECKPOINTS [SAMPLES]]`: a kernel along training; `npm run bench:growth [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
+// bench -- align [CHECKPOINTS [SAMPLES]]`: a kernel along training; `npm run bench -- export [SAMPLES [RANK]]`: exported models;
+// `npm run bench:growth [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
 // would measure another kernel than the processor's own: it is unset for the benchmark alone.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ const { OPENBLAS_CORETYPE: _core, OPENBLAS_L2_SIZE: _size, ...env } = process.en
 const scripts = new Map([
   ['--growth', 'growth.js'],
   ['align', 'align.js'],
+  ['export', 'export.js'],
   ['solve', 'solve/main.js'],
 ])
 const given = process.argv.slice(2)

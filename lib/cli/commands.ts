@@ -5,6 +5,7 @@ import type { CommandDefinition } from './command.js'
 import { fitCommand } from './fit.js'
 import { infoCommand } from './info.js'
 import { jacobianCommand } from './jacobian.js'
+import { jvpCommand } from './jvp.js'
 import { ntkCommand } from './ntk.js'
 import { probeCommand } from './probe.js'
 import { runCommand } from './run.js'
@@ -13,6 +14,7 @@ export const commands: readonly CommandDefinition[] = [
   infoCommand,
   runCommand,
   jacobianCommand,
+  jvpCommand,
   ntkCommand,
   fitCommand,
   averageCommand,

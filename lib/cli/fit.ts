@@ -3,11 +3,17 @@ import { dirname, join } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
 import { TangentError } from '../errors.js'
+import { checkExport } from '../export/jvp.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import type { FitIteration } from '../solve/adaptive.js'
 import type { BlockSplit } from '../solve/blocks.js'
-import { fitAdaptive, type NetworkFitOptions, type NetworkModel } from '../solve/network.js'
+import {
+  type ExportForm,
+  fitAdaptive,
+  type NetworkFitOptions,
+  type NetworkModel,
+} from '../solve/network.js'
 import { type Price, printablePrice } from '../solve/price.js'
 import type { Structure } from '../solve/rules.js'
 import type { PriceSelection } from '../solve/selection.js'
@@ -44,6 +50,7 @@ interface Options extends NetworkOptions {
   solver: 'kernel' | 'products'
   predict?: string[]
   export?: string
+  exportForm: ExportForm
   checkpoint?: string
   out: string
 }
@@ -57,6 +64,7 @@ export const fitCommand: CommandDefinition = {
     'fit model.onnx --input x.npy --target labels.npy --predict test.npy --out fit/',
     'fit model.onnx --input x.npy --target y.npy --output logits --outputs 3 --out fit/',
     'fit model.onnx --input x.npy --target y.npy --features fixed --ridge 0 --out fit/',
+    'fit model.onnx --input x.npy --target y.npy --export fitted.onnx --out fit/',
   ],
   options: [
     inputOption(),
@@ -100,8 +108,14 @@ export const fitCommand: CommandDefinition = {
     ),
     new Option(
       '--export <file>',
-      'write the network with the weights θ0 + Δ as ONNX: f(x; θ0 + Δ), not the fitted model; how far they are apart is told',
+      'write the fitted model as ONNX, in standard operators that any runtime serves',
     ),
+    new Option(
+      '--export-form <form>',
+      'linear: exactly the fitted model, f(x; θ0) + ⟨X, B⟩; weights: the network with θ0 + Δ as weights, another function (how far they are apart is told)',
+    )
+      .choices(['linear', 'weights'])
+      .default('linear'),
     new Option('--out <folder>', 'where results go').makeOptionMandatory(),
     ...derivativeOptions(),
   ],
@@ -115,6 +129,7 @@ export const fitCommand: CommandDefinition = {
       await checkFolder(options.out, '--out')
       await checkFile(options.export, '--export')
       await checkOwnFile(options.checkpoint, '--checkpoint')
+      if (options.export && options.exportForm === 'linear') await checkExport(network, { x })
       if (predict) await network.run(predict, { signal: session.signal, ...resources(options) })
       const { checkpoint } = options
       const resume = checkpoint === undefined ? undefined : await readState(checkpoint)
@@ -142,9 +157,12 @@ export const fitCommand: CommandDefinition = {
       await saveModel(join(options.out, 'model.safetensors'), fitted, { signal: session.signal })
       if (options.export) {
         await makeFolder(dirname(options.export))
-        await fitted.exportOnnx(network, options.export, session)
+        const { exportForm: form } = options
+        await fitted.exportOnnx(network, options.export, { form, x, signal: session.signal })
       }
-      const apart = options.export ? await exportApart(session, fitted, network, x, predict) : {}
+      const apart = options.export
+        ? await exportApart(session, fitted, network, x, predict, options.exportForm)
+        : {}
       const summary = { ...summarise(fitted, network), ...apart }
       await writeFileAtomic(
         join(options.out, 'summary.json'),
@@ -211,8 +229,13 @@ async function exportApart(
   network: Network,
   x: Inputs,
   predict: Inputs | undefined,
+  form: ExportForm,
 ): Promise<object> {
   const { signal } = session
+  if (form === 'linear') {
+    session.say('The exported network computes the fitted model, f(x; θ0) + ⟨X, B⟩.')
+    return { export: { form } }
+  }
   const input = await fitted.exportDifference(network, x, { signal })
   const other = predict && (await fitted.exportDifference(network, predict, { signal }))
   const beside = other === undefined ? '' : `, ${other.toPrecision(3)} times on those of --predict`
@@ -221,7 +244,7 @@ async function exportApart(
     `Their outputs differ by ${input.toPrecision(3)} times the norm of the fitted model's on the samples of --input${beside}.`,
   )
   const difference = { input, ...(other === undefined ? {} : { predict: other }) }
-  return { export: { form: 'weights', relative_difference: difference } }
+  return { export: { form, relative_difference: difference } }
 }
 
 function summarise({ model, classes }: NetworkModel, network: Network): object {

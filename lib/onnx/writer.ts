@@ -9,8 +9,14 @@ import {
 } from 'onnx-buf'
 import type { NdArray } from '../arrays/ndarray.js'
 import { arrayToTensor } from '../arrays/tensor.js'
+import { changed } from './message.js'
 
-export type Attribute = { f: number } | { i: number } | { ints: readonly number[] } | { t: NdArray }
+export type Attribute =
+  | { f: number }
+  | { i: number }
+  | { s: string }
+  | { ints: readonly number[] }
+  | { t: NdArray }
 
 /** A name like this one that is free. */
 export type Fresh = (name: string) => string
@@ -43,17 +49,17 @@ export class Writer {
   }
 
   ints(...values: number[]): string {
-    return this.#constant({ data: BigInt64Array.from(values, BigInt), shape: [values.length] })
+    return this.constant({ data: BigInt64Array.from(values, BigInt), shape: [values.length] })
   }
 
   /** A whole number of rank 0. */
   int(value: number): string {
-    return this.#constant({ data: BigInt64Array.of(BigInt(value)), shape: [] })
+    return this.constant({ data: BigInt64Array.of(BigInt(value)), shape: [] })
   }
 
   /** A number in the element type of `like`. */
   number(value: number, like: string): string {
-    const number = this.#constant({ data: Float32Array.of(value), shape: [] })
+    const number = this.constant({ data: Float32Array.of(value), shape: [] })
     return this.one('CastLike', [number, like])
   }
 
@@ -62,8 +68,26 @@ export class Writer {
     return this.one('Shape', [value], { start: { i: start }, ...(end ? { end: { i: end } } : {}) })
   }
 
-  #constant(value: NdArray): string {
+  /** An array. */
+  constant(value: NdArray): string {
     return this.one('Constant', [], { value: { t: value } })
+  }
+
+  /** The same operator on other inputs, some attributes set; names of `count` outputs. */
+  again(
+    node: NodeProto,
+    input: string[],
+    count = 1,
+    attributes: Record<string, Attribute> = {},
+  ): string[] {
+    const output = Array.from({ length: count }, () => this.#fresh(`${this.#scope}/${node.opType}`))
+    const name = `${this.#scope}/${node.opType}_${this.nodes.length}`
+    const attribute = [
+      ...node.attribute.filter((item) => !Object.hasOwn(attributes, item.name)),
+      ...Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
+    ]
+    this.nodes.push(changed(node, { name, input, output, attribute }))
+    return output
   }
 
   #push(op: string, input: string[], output: string[], attributes: Record<string, Attribute>) {
@@ -73,12 +97,16 @@ export class Writer {
   }
 }
 
-function attributeOf(name: string, value: Attribute): AttributeProto {
+export function attributeOf(name: string, value: Attribute): AttributeProto {
   if ('f' in value) {
     return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.f })
   }
   if ('i' in value) {
     return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value.i) })
+  }
+  if ('s' in value) {
+    const s = new TextEncoder().encode(value.s)
+    return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s })
   }
   if ('t' in value) {
     const t = arrayToTensor(value.t)

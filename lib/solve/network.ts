@@ -3,7 +3,9 @@ import { checkArray, type NdArray } from '../arrays/index.js'
 import { writeFileAtomic } from '../arrays/write.js'
 import { fittedClasses, integerClasses } from '../classes.js'
 import { type CallOptions, outputIndices } from '../core.js'
-import { mismatch, TangentError } from '../errors.js'
+import { mismatch, oneOf, TangentError } from '../errors.js'
+import { exportFitted } from '../export/fitted.js'
+import type { ExportOptions } from '../export/jvp.js'
 import type { Inputs } from '../inputs.js'
 import type { TangentKernel } from '../kernel.js'
 import type { Network } from '../network.js'
@@ -153,6 +155,9 @@ const weightsNote = {
   },
 }
 
+/** What an exported file computes: the fitted model, or the network with θ0 + Δ as weights. */
+export type ExportForm = 'linear' | 'weights'
+
 /** A fitted model of a network: {@link AdaptiveModel} and which parameters its blocks are. */
 export class NetworkModel {
   readonly model: AdaptiveModel
@@ -267,15 +272,26 @@ export class NetworkModel {
   }
 
   /**
-   * Writes the network with the weights θ0 + Δ as an ONNX file, which any runtime serves. It computes
-   * f(x; θ0 + Δ), not the fitted f(x; θ0) + ⟨X, B⟩, and says so of itself (`doc_string` and
-   * `metadata_props`).
+   * Writes an ONNX file in standard operators, which any runtime serves. It says of itself what it
+   * computes (`doc_string` and `metadata_props`):
+   * - `linear` (default): the fitted model, f(x; θ0) + ⟨X, B⟩, exactly what
+   *   {@link NetworkModel.predict} computes; its output `prediction` is (N, O).
+   * - `weights`: the network with the weights θ0 + Δ. It computes f(x; θ0 + Δ), another function: see
+   *   {@link NetworkModel.exportDifference}.
+   * @throws TangentError `BAD_ARGUMENT` for another network, or other weights; `UNSUPPORTED` with every
+   *   node whose tangent has no form in standard operators (`linear`).
    */
   async exportOnnx(
     network: Network,
     path: string,
-    options: { signal?: AbortSignal } = {},
+    options: ExportOptions & { form?: ExportForm | undefined } = {},
   ): Promise<void> {
+    const form = oneOf(options.form, ['linear', 'weights'] as const, 'options.form')
+    if (form === 'linear') {
+      await checkOrigin(this.origin, network)
+      await writeFileAtomic(path, await exportFitted(this, network, options), options)
+      return
+    }
     const changed = await network.withParameters(await this.weights(network))
     try {
       await writeFileAtomic(path, await changed.toOnnx(weightsNote), options)

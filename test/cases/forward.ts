@@ -30,7 +30,7 @@ export async function checkForward(
   }
 }
 
-function compare(
+export function compare(
   found: Float32Array,
   direction: ReadonlyMap<string, NdArray<Float32Array>>,
   truth: Differences,

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { loadModel, type NdArray, Network, readNpy, readTensor, writeNpy } from '../../lib/index.js'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { loadModel, type NdArray, readNpy, readTensor, writeNpy } from '../../lib/index.js'
 import { NetworkModel } from '../../lib/solve/network.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
@@ -61,8 +62,17 @@ test.serial('fit reaches the reference and writes what the contract says', async
   })
   const model = await loadModel(at('fit/model.safetensors'))
   t.true(model instanceof NetworkModel)
-  await using network = await Network.load(at('fitted.onnx'))
-  t.is(network.parameters.length, 6)
+  const served = await InferenceSession.create(at('fitted.onnx'))
+  const { data: x2, shape } = await readNpy(at('x2.npy'))
+  const [name = ''] = served.inputNames
+  const x = new Tensor('float32', Float32Array.from(x2 as Float32Array), shape)
+  const results = await served.run({ [name]: x })
+  t.deepEqual(served.outputNames, ['prediction'])
+  const own = results.prediction?.data as Float32Array
+  const size = Math.max(...Array.from(predictions.data as Float64Array, Math.abs))
+  own.forEach((value, i) => {
+    t.true(Math.abs(value - Number(predictions.data[i])) <= 1e-5 * size)
+  })
   t.deepEqual((await readdir(at('fit'))).sort(), [
     'model.safetensors',
     'predictions.npy',

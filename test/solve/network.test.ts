@@ -98,7 +98,7 @@ test('the exported file holds the weights θ0 + Δ', async (t) => {
   const { tmpdir } = await import('node:os')
   const dir = await mkdtemp(`${tmpdir()}/at-`)
   try {
-    await fitted.exportOnnx(network, `${dir}/${path}`)
+    await fitted.exportOnnx(network, `${dir}/${path}`, { form: 'weights' })
     await using opened = await Network.load(`${dir}/${path}`)
     await using direct = await network.withParameters(await fitted.weights(network))
     t.deepEqual((await opened.run(x)).data, (await direct.run(x)).data)

@@ -116,7 +116,7 @@ test.serial('the exported weights say what they are, and how far from the model'
   const args = [
     ...[main, 'fit', at('net.onnx'), '--input', at('x.npy'), '--target', at('y.npy')],
     ...['--features', 'fixed', '--ridge', '0.1', '--predict', at('x.npy')],
-    ...['--export', at('out.onnx'), '--out', at('fit')],
+    ...['--export', at('out.onnx'), '--export-form', 'weights', '--out', at('fit')],
   ]
   const { stdout } = await new Promise<{ stdout: string }>((resolve, reject) => {
     execFile(process.execPath, args, (error, text) =>

@@ -276,7 +276,7 @@ test('θ0 + Δ is an ONNX file that onnxruntime runs: the first-order model as �
     }
     const fitted = await fitAdaptive(network, x, target, { ridge: 0.3 })
     const path = join(dir, `${scale}.onnx`)
-    await fitted.exportOnnx(network, path)
+    await fitted.exportOnnx(network, path, { form: 'weights' })
     const session = await ort.InferenceSession.create(await readFile(path))
     const feeds = { x: new ort.Tensor('float32', x.data, x.shape) }
     const own = (await session.run(feeds)).y?.data as Float32Array

@@ -7,7 +7,15 @@ import test from 'ava'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
-for (const page of ['inputs', 'control-flow', 'outputs', 'targets', 'parameters', 'batches']) {
+for (const page of [
+  'inputs',
+  'control-flow',
+  'export',
+  'outputs',
+  'targets',
+  'parameters',
+  'batches',
+]) {
   test(`docs/${page}.md: examples print what they say`, async (t) => {
     const text = await readFile(`${root}docs/${page}.md`, 'utf8')
     const examples = [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code as string)

@@ -1,0 +1,78 @@
+import { type Direction, directionArrays } from '../calls/direction.js'
+import { type CallOptions, cores, outputIndices } from '../core.js'
+import { badArgument, TangentError } from '../errors.js'
+import type { Inputs } from '../inputs.js'
+import type { Network } from '../network.js'
+import { quote } from '../onnx/index.js'
+import { checkExportable, exportModel, type ParameterChange } from './model.js'
+
+/** Options of {@link exportJvp}. */
+export interface ExportOptions extends Pick<CallOptions, 'signal'> {
+  /** Flat indices of the outputs wanted, in the order wanted (default: all). */
+  outputs?: readonly number[] | undefined
+  /** Of a network whose branches its samples decide: samples that take the way that is wanted. */
+  x?: Inputs | undefined
+}
+
+/** The core of a network in the form that is to be exported. */
+export async function exportedCore(network: Network, { x, ...options }: ExportOptions) {
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  core.checkAlive()
+  if (!core.architecture.pending) return core
+  if (x !== undefined) return core.at(x, options)
+  throw new TangentError(
+    'UNSUPPORTED',
+    'Expected a network of one form to export but its samples decide which branches it takes; options.x, samples that take the way that is wanted, chooses one',
+  )
+}
+
+/**
+ * Checks that tangents of a network can be exported, before anything is computed.
+ * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard operators.
+ */
+export async function checkExport(network: Network, options: ExportOptions = {}): Promise<void> {
+  await checkExportable(await exportedCore(network, options))
+}
+
+/** Flat output indices that can be checked without running the network. */
+export function exportedOutputs(outputs: readonly number[] | undefined): number[] | undefined {
+  return outputs === undefined ? undefined : outputIndices(outputs, 2 ** 31)
+}
+
+/**
+ * The derivative of a network's output along a change of its parameters, Σ_θ ∂f_o(x)/∂θ · Δθ, as an
+ * ONNX model in standard operators that any runtime serves: forward rules, written out.
+ *
+ * ```ts
+ * const bytes = await exportJvp(network, new Map([['fc.weight', { data, shape: [10, 128] }]]))
+ * ```
+ * @param direction Δθ: by name of a parameter an array of its shape; those not named do not change.
+ * @returns the file's bytes. Its inputs are the network's, its outputs `tangent` (N, O), what
+ *   {@link Network.jvp} computes, and `value` (N, O).
+ * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard operators
+ *   (recurrent layers), `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
+ */
+export async function exportJvp(
+  network: Network,
+  direction: Direction,
+  options: ExportOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const core = await exportedCore(network, options)
+  const arrays = directionArrays(core, direction)
+  const changes = new Map<string, ParameterChange>()
+  core.architecture.active.forEach(({ parameter: { name, shape } }, p) => {
+    const data = arrays[p]
+    if (data?.some((value) => value !== 0)) changes.set(name, { data, shape: [...shape] })
+  })
+  const { output } = core.architecture
+  return exportModel(core, {
+    changes,
+    outputs: exportedOutputs(options.outputs),
+    form: 'pair',
+    note: {
+      docString: `The derivative of ${quote(output)} along a change of the network's parameters (tangent), and its value.`,
+      metadata: { 'adaptive_tangent.form': 'jvp', 'adaptive_tangent.computes': 'J(x) Delta' },
+    },
+  })
+}
