@@ -64,17 +64,18 @@ export class KernelOperator {
     if (v.length !== this.size * columns) {
       throw mismatch('v', `${this.size} × ${columns} numbers`, `${v.length} numbers`)
     }
+    const own = heldNumbers(v, 'v')
     // In single precision huge and tiny vectors would overflow and vanish, and so would the products of
     // huge and tiny kernels: those are made again from vectors that are scaled the other way.
-    const own = heldNumbers(v, 'v')
     const largest = v.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
     if (largest === 0) return new Float64Array(v.length)
-    let image = await this.#scaled(v, columns, largest, options.signal)
+    let image = await this.#scaled(own, columns, largest, 'return', options.signal)
     let factor = 1
     const size = image.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
     if (!Number.isFinite(size) || size < 2 ** -80) {
       factor = size < 1 ? 2 ** 56 : 2 ** -56
-      image = await this.#scaled(own, columns, largest / factor, options.signal)
+      const { nonFinite } = this.#prepared
+      image = await this.#scaled(own, columns, largest / factor, nonFinite, options.signal)
     }
     const result = new Float64Array(image)
     for (let e = 0; e < result.length; e += 1)
@@ -87,6 +88,7 @@ export class KernelOperator {
     v: Float64Array,
     columns: number,
     scale: number,
+    nonFinite: Prepared['nonFinite'],
     signal: AbortSignal | undefined,
   ): Promise<Float32Array> {
     const data = new Float32Array(v.length)
@@ -95,7 +97,7 @@ export class KernelOperator {
     const prepared = this.#prepared
     const own = { ...prepared.options, signal: signal ?? prepared.options.signal }
     const image = await productOf(
-      { ...prepared, options: { ...own, onProgress: undefined } },
+      { ...prepared, nonFinite, options: { ...own, onProgress: undefined } },
       { data, shape },
       this.#id,
     )

@@ -107,6 +107,8 @@ async function compare(
     gain: { mean: rounded(mean), standardError: rounded(Math.sqrt(variance / folds)) },
     iterations: model.iterations.length,
     status: model.status.name,
+    price: rounded(model.price.value),
+    largestStretch: rounded(model.largestStretch),
     alignment: {
       before: rounded(parts.alignmentBefore),
       after: rounded(parts.alignmentAfter),

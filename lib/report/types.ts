@@ -66,6 +66,9 @@ export interface ProbeAdaptive {
   /** Of the adaptive fit to all samples used, and how it ended. */
   iterations: number
   status: string
+  /** What Ω was multiplied by, and the largest z of any direction: 1 where nothing was stretched. */
+  price: number
+  largestStretch: number
   /** Cosine of the full kernel and vec(Y)vec(Y)ᵀ: of the tangent kernel, and of the adapted one. */
   alignment: { before: number; after: number }
   /** Blocks of the adaptive fit, [W b] of a layer: B's singular values, at most 64 each. */

@@ -118,8 +118,11 @@ export interface NativeKrylovBasis {
   readonly size: number
   readonly width: number
   readonly aside: number
-  /** Sets the block that waits aside for these vectors (n, columns); resolves to those that wait. */
-  add(block: Float64Array, columns: number): Promise<Float64Array>
+  /**
+   * Vectors (n, columns) wait instead of the block that does so now, or beside it and what was set
+   * aside; resolves to all that wait.
+   */
+  add(block: Float64Array, columns: number, beside?: boolean): Promise<Float64Array>
   /** What was set aside waits, too. */
   recall(): Promise<Float64Array>
   /** The products of the block that waits; resolves to the next one. */

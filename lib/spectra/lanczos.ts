@@ -56,12 +56,9 @@ const together = 16
 /** Random vectors added at once, at most, unless more are wanted to fill the list. */
 const widest = 16
 /** A missing eigenvalue may stay unseen with this probability. */
-const doubt = 1e-4
-/**
- * The probability is that of an eigenvalue this much, relatively, above the least one of the list;
- * between them the random vectors' own Krylov space has to have converged.
- */
-const margin = 0.1
+const doubt = 1e-3
+/** Values this near, relatively, to the least one of the list count as that. */
+const margin = 0.001
 
 /**
  * The largest eigenvalues of a symmetric positive semidefinite n × n matrix, each as often as it
@@ -70,8 +67,8 @@ const margin = 0.1
  *
  * One vector's Krylov space holds one eigenvector of a multiple eigenvalue. Once the values wanted
  * have converged, a random vector outside of that space therefore starts another: it finds what is
- * missing, or bounds the probability that anything is (below 1e-4). Whenever something was missing,
- * twice as many vectors do the same.
+ * missing, or bounds the probability that anything is (below 1e-3). Whenever something was missing,
+ * twice as many vectors join the block.
  *
  * @param product v (n, columns) ↦ K·v.
  * @throws TangentError BAD_INPUT for products that are not finite or not those of a symmetric matrix.
@@ -113,7 +110,9 @@ export async function topEigenvalues(
     if (m < count || !(due || m === limit || basis.width === 0)) continue
     ritz = await basis.ritz()
     state = await search(basis, ritz, count, tolerance, state.probes)
-    if (state.next === 'probe') await basis.probe(Math.min(state.probes, limit - m))
+    const room = limit - m - (state.next === 'widen' ? basis.width + basis.aside : 0)
+    if (state.next === 'probe') await basis.probe(Math.min(state.probes, room))
+    if (state.next === 'widen') await basis.probe(Math.min(state.probes, room), true)
     if (state.next === 'recall') await basis.recall()
   }
   ritz ??= await basis.ritz()
@@ -142,7 +141,7 @@ async function refill(basis: Basis, wanted: number): Promise<void> {
 interface Search {
   /** Random vectors that look for what is missing; 0: none did so far. */
   probes: number
-  next: 'go on' | 'probe' | 'recall' | 'stop'
+  next: 'go on' | 'probe' | 'widen' | 'recall' | 'stop'
 }
 
 const largest = (values: Float64Array, count: number) =>
@@ -163,14 +162,26 @@ async function search(
   // Where copies mix with what they are copies of, what was left of that is in the way.
   const recall = basis.aside > 0 && largest(own, count) <= bound
   if (!near) return { probes, next: recall ? 'recall' : 'go on' }
-  if (probes === 0 || !basis.probing) return { probes: Math.max(1, probes), next: 'probe' }
-  const unseen = await basis.unseen(least + Math.max(bound, margin * Math.abs(least)))
+  if (probes === 0) return { probes: 1, next: 'probe' }
+  if (!basis.probing) return { probes, next: 'widen' }
+  const unseen = await basis.unseen(levelOf(values.subarray(0, count), bound))
   if (unseen.value > least + bound) {
-    return { probes: Math.min(2 * probes, widest), next: 'probe' }
+    // Beside what waits: that may hold parts of further copies.
+    return { probes: Math.min(2 * probes, widest), next: 'widen' }
   }
   const nothing =
     unseen.value + unseen.residual <= least + bound && unseen.logProbability <= Math.log(doubt)
   return { probes, next: nothing ? 'stop' : 'go on' }
+}
+
+/**
+ * Above what nothing may be hidden: a further copy of the list's least value would not change the list,
+ * so the next larger one.
+ */
+function levelOf(values: Float64Array, bound: number): number {
+  const least = values.at(-1) as number
+  const next = values.findLast((value) => value > least + bound + margin * Math.abs(least))
+  return next ?? least + Math.max(bound, 0.1 * Math.abs(least))
 }
 
 /** An orthonormal basis of a block Krylov space and K in it; the vectors are the addon's. */
@@ -203,15 +214,16 @@ export class Basis {
     return this.#native.aside
   }
 
-  /** Random vectors wait instead of what does now. */
-  async probe(columns: number): Promise<void> {
-    await this.add(gaussians(this.n * columns, this.#seed), columns)
+  /** Random vectors wait instead of what does now, or beside all of that. */
+  async probe(columns: number, beside = false): Promise<void> {
+    if (columns < 1) return
+    await this.add(gaussians(this.n * columns, this.#seed), columns, beside)
     this.#seed += 1
     this.probing = true
   }
 
-  async add(block: Float64Array, columns: number): Promise<void> {
-    this.next = await call(undefined, () => this.#native.add(block, columns))
+  async add(block: Float64Array, columns: number, beside = false): Promise<void> {
+    this.next = await call(undefined, () => this.#native.add(block, columns, beside))
   }
 
   /** What was set aside waits, too. */

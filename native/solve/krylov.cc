@@ -58,11 +58,16 @@ std::vector<double> KrylovBasis::next() const {
   return block;
 }
 
-void KrylovBasis::add(const std::vector<double>& block, int64_t columns) {
-  for (Outer& each : waiting_) aside_.push_back(std::move(each));
-  waiting_.clear();
+void KrylovBasis::add(const std::vector<double>& block, int64_t columns, bool beside) {
+  if (beside) {
+    recall();
+  } else {
+    for (Outer& each : waiting_) aside_.push_back(std::move(each));
+    waiting_.clear();
+  }
   since_ = size();
-  dimensions_ = n_ - size() - aside();
+  dimensions_ = n_ - size();
+  fresh_from_ = width();
   for (Vector& v : columns_of(block, columns)) {
     double largest = 0;
     for (double x : v) largest = std::max(largest, std::abs(x));
@@ -74,11 +79,22 @@ void KrylovBasis::add(const std::vector<double>& block, int64_t columns) {
     // None of what met K led here.
     waiting_.push_back({std::move(v), Vector(static_cast<size_t>(size()), 0.0)});
   }
-  fresh_ = width();
+  fresh_ = width() - fresh_from_;
 }
 
 void KrylovBasis::recall() {
-  for (Outer& each : aside_) waiting_.push_back(std::move(each));
+  for (Outer& each : aside_) {
+    each.c.resize(static_cast<size_t>(size()), 0.0);
+    // What later vectors took of it is in H, and what waits already gets its part of C'.
+    std::vector<double> along(waiting_.size());
+    const double length = orthogonalise(each.q, false, &along);
+    for (size_t k = 0; k < along.size(); ++k)
+      add_to(size(), along[k], each.c.data(), waiting_[k].c.data());
+    if (length <= kNothing || size() + width() >= n_) continue;
+    multiply(each.q, 1 / length);
+    for (double& c : each.c) c *= length;
+    waiting_.push_back(std::move(each));
+  }
   aside_.clear();
   // The block is no longer one of random vectors: it says nothing about what is hidden.
   since_ = size();
@@ -134,9 +150,13 @@ void KrylovBasis::check(const std::vector<double>& along, int64_t before,
                         const std::vector<Outer>& met) {
   const auto count = static_cast<int64_t>(met.size());
   for (int64_t c = 0; c < count; ++c) {
+    Vector known = met[static_cast<size_t>(c)].c;
+    for (const Outer& each : aside_)
+      add_to(static_cast<int64_t>(each.c.size()), dot(each.q, met[static_cast<size_t>(c)].q),
+             each.c.data(), known.data());
     double error = 0;
     for (int64_t k = 0; k < before; ++k) {
-      const double off = along[k * count + c] - met[static_cast<size_t>(c)].c[k];
+      const double off = along[k * count + c] - known[k];
       error += off * off;
     }
     noise_ = std::max(noise_, std::sqrt(error));
@@ -147,15 +167,13 @@ void KrylovBasis::check(const std::vector<double>& along, int64_t before,
 
 void KrylovBasis::wait_for(std::vector<Vector> rest) {
   const int64_t count = last_;
-  for (Outer& each : aside_) each.c.resize(static_cast<size_t>(size()), 0.0);
   for (int64_t c = 0; c < count; ++c) {
     Vector& v = rest[static_cast<size_t>(c)];
     const auto at = static_cast<size_t>(size() - count + c);
-    std::vector<double> along(waiting_.size() + aside_.size());
+    std::vector<double> along(waiting_.size());
     const double length = orthogonalise(v, true, &along);
-    for (size_t k = 0; k < along.size(); ++k)
-      (k < waiting_.size() ? waiting_[k] : aside_[k - waiting_.size()]).c[at] = along[k];
-    if (length <= kNothing * norm_ || size() + width() + aside() >= n_) continue;
+    for (size_t k = 0; k < along.size(); ++k) waiting_[k].c[at] = along[k];
+    if (length <= kNothing * norm_ || size() + width() >= n_) continue;
     multiply(v, 1 / length);
     waiting_.push_back({std::move(v), Vector(static_cast<size_t>(size()), 0.0)});
     waiting_.back().c[at] = length;
@@ -171,8 +189,8 @@ double KrylovBasis::orthogonalise(Vector& v, bool outside, std::vector<double>* 
       project(one, 0, nullptr);
       v = std::move(one[0]);
     }
-    for (size_t k = 0; k < waiting_.size() + aside_.size(); ++k) {
-      const Vector& q = k < waiting_.size() ? waiting_[k].q : aside_[k - waiting_.size()].q;
+    for (size_t k = 0; k < waiting_.size(); ++k) {
+      const Vector& q = waiting_[k].q;
       const double part = dot(q, v);
       add_to(n_, -part, q.data(), v.data());
       if (along) (*along)[k] += part;
@@ -239,23 +257,27 @@ Eigen eigen_of(const std::vector<Vector>& lower, int64_t from) {
   return out;
 }
 
-// (rows, m): the last m entries of each row times each eigenvector of m numbers.
-std::vector<double> couplings(const std::vector<const Vector*>& rows, const Eigen& eigen) {
+// (rows, m): what each row, zero beyond its end, has from `from` on, times each eigenvector of m
+// numbers.
+std::vector<double> couplings(const std::vector<const Vector*>& rows, int64_t from,
+                              const Eigen& eigen) {
   const auto m = static_cast<int64_t>(eigen.values.size());
   const auto count = static_cast<int64_t>(rows.size());
-  std::vector<double> c, out(static_cast<size_t>(count * m));
-  for (const Vector* row : rows) c.insert(c.end(), row->end() - m, row->end());
+  std::vector<double> c(static_cast<size_t>(count * m)), out(static_cast<size_t>(count * m));
+  for (int64_t i = 0; i < count; ++i)
+    std::copy(rows[static_cast<size_t>(i)]->begin() + from, rows[static_cast<size_t>(i)]->end(),
+              c.begin() + i * m);
   if (count > 0)
     blas::gemm(false, true, count, m, m, 1.0, c.data(), m, eigen.vectors.data(), m, 0.0, out.data(),
                m);
   return out;
 }
 
-// Σ_i z[i, j]² over all rows.
-double column_square(const std::vector<double>& z, int64_t m, int64_t j) {
+// Σ_i |z[i, j]|^power over all rows.
+double column_sum(const std::vector<double>& z, int64_t m, int64_t j, int power) {
   double sum = 0;
   for (size_t e = static_cast<size_t>(j); e < z.size(); e += static_cast<size_t>(m))
-    sum += z[e] * z[e];
+    sum += power == 2 ? z[e] * z[e] : std::abs(z[e]);
   return sum;
 }
 
@@ -267,13 +289,14 @@ KrylovBasis::Ritz KrylovBasis::ritz() {
   std::vector<const Vector*> waiting, aside;
   for (const Outer& each : waiting_) waiting.push_back(&each.c);
   for (const Outer& each : aside_) aside.push_back(&each.c);
-  const std::vector<double> own = couplings(waiting, eigen), other = couplings(aside, eigen);
+  const std::vector<double> own = couplings(waiting, 0, eigen), other = couplings(aside, 0, eigen);
   Ritz out;
   for (int64_t j = 0; j < m; ++j) {
-    const double square = column_square(own, m, j) + noise_ * noise_;
+    const double square = column_sum(own, m, j, 2) + noise_ * noise_;
     out.values.push_back(std::ldexp(eigen.values[j], exponent_));
     out.own.push_back(std::ldexp(std::sqrt(square), exponent_));
-    out.residuals.push_back(std::ldexp(std::sqrt(square + column_square(other, m, j)), exponent_));
+    // Those aside are not orthogonal to the others: their lengths add up at most.
+    out.residuals.push_back(std::ldexp(std::sqrt(square) + column_sum(other, m, j, 1), exponent_));
     out.first.push_back(eigen.vectors[j * m]);
   }
   coefficients_ = std::move(eigen.vectors);
@@ -291,13 +314,13 @@ std::vector<double> KrylovBasis::vectors(int64_t count) const {
   return result;
 }
 
-// Let A be K outside of the vectors from before the last `add` and of those aside, W the ones since
-// then and T = WᵀKW. An eigenvector u of A to an eigenvalue λ has y = Wᵀu and q = Qᵀu with
-// Ty + Cᵀq = λy, so y = Xq, X = (λ − T)⁻¹Cᵀ, and qᵀ(I + XᵀX)q ≤ 1. The random vectors F are the
-// first of W: Fᵀu = X_F q lies in an ellipsoid with Σ = X_F (I + XᵀX)⁻¹ X_Fᵀ, which shrinks as the
-// Krylov space grows and as λ grows (for one vector it is the Christoffel function, the largest
-// mass that a measure with the known moments can have at λ). Fᵀu is nearly normal with variance
-// 1/dimensions: the probability of the ellipsoid is below its volume times the largest density.
+// Let A be K outside of the vectors from before the last `add`, W the ones since then and
+// T = WᵀKW. An eigenvector u of A to an eigenvalue λ has y = Wᵀu and q = Qᵀu with Ty + Cᵀq = λy, so
+// y = Xq, X = (λ − T)⁻¹Cᵀ, and qᵀ(I + XᵀX)q ≤ 1. The random vectors F are in W's first block:
+// Fᵀu = X_F q lies in an ellipsoid with Σ = X_F (I + XᵀX)⁻¹ X_Fᵀ, which shrinks as the Krylov space
+// grows and as λ grows (for one vector it is the Christoffel function, the largest mass that a
+// measure with the known moments can have at λ). u has nearly normal parts of variance 1/dimensions
+// along F: that along one of them alone is below the longest axis with at most this probability.
 KrylovBasis::Unseen KrylovBasis::unseen(double level) const {
   const int64_t m = size() - since_, waits = width();
   Unseen out;
@@ -305,9 +328,9 @@ KrylovBasis::Unseen KrylovBasis::unseen(double level) const {
   const Eigen eigen = eigen_of(h_, since_);
   std::vector<const Vector*> rows;
   for (const Outer& each : waiting_) rows.push_back(&each.c);
-  const std::vector<double> z = couplings(rows, eigen);
+  const std::vector<double> z = couplings(rows, since_, eigen);
   out.value = std::ldexp(eigen.values[0], exponent_);
-  out.residual = std::ldexp(std::sqrt(column_square(z, m, 0) + noise_ * noise_), exponent_);
+  out.residual = std::ldexp(std::sqrt(column_sum(z, m, 0, 2) + noise_ * noise_), exponent_);
   // K maps the space to itself: its eigenvalues there are known.
   if (waits == 0) out.log_probability = -HUGE_VAL;
   const double lambda = std::ldexp(level, -exponent_);
@@ -324,18 +347,15 @@ KrylovBasis::Unseen KrylovBasis::unseen(double level) const {
   if (lapack::cholesky(waits, g.data(), waits) != 0) return out;
   std::vector<double> fresh(static_cast<size_t>(waits * fresh_));
   for (int64_t i = 0; i < waits; ++i)
-    std::copy_n(x.data() + i * m, fresh_, fresh.data() + i * fresh_);
+    std::copy_n(x.data() + i * m + fresh_from_, fresh_, fresh.data() + i * fresh_);
   lapack::solve_lower(false, waits, fresh_, g.data(), waits, fresh.data(), fresh_);
   std::vector<double> sigma(static_cast<size_t>(fresh_ * fresh_)),
       axes(static_cast<size_t>(fresh_));
   blas::gemm(true, false, fresh_, fresh_, waits, 1.0, fresh.data(), fresh_, fresh.data(), fresh_,
              0.0, sigma.data(), fresh_);
   lapack::eigen(false, fresh_, sigma.data(), axes.data());
-  const double half = 0.5 * static_cast<double>(fresh_);
-  double log_probability =
-      half * std::log(0.5 * static_cast<double>(dimensions_)) - std::lgamma(half + 1);
-  for (double axis : axes) log_probability += 0.5 * std::log(std::max(axis, DBL_MIN));
-  out.log_probability = std::min(0.0, log_probability);
+  const double spread = static_cast<double>(dimensions_) * std::max(axes.back(), DBL_MIN);
+  out.log_probability = std::min(0.0, 0.5 * std::log(2 / std::acos(-1.0) * spread));
   return out;
 }
 

@@ -12,8 +12,9 @@ namespace at::solve {
 // eigenvectors that one block misses. K is scaled by a power of two, so that its squares stay in
 // range. Results do not depend on the number of threads.
 //
-// With V the vectors that have met K, H = VᵀKV and Q the unit vectors that wait for it or are set
-// aside, KV = VH + QC.
+// With V the vectors that have met K, H = VᵀKV and Q the unit vectors that wait for it,
+// KV = VH + QC + (I − VVᵀ)Q'C', Q' those that were set aside, which need not be orthogonal to later
+// V.
 class KrylovBasis {
  public:
   struct Ritz {
@@ -44,9 +45,9 @@ class KrylovBasis {
   // The waiting block, (n, width).
   std::vector<double> next() const;
 
-  // Sets the waiting block aside; what of these vectors (n, columns) lies outside of all others
-  // waits instead.
-  void add(const std::vector<double>& block, int64_t columns);
+  // What of these vectors (n, columns) lies outside of all others waits, instead of the block that
+  // does so now, which is set aside, or beside it and all that was set aside.
+  void add(const std::vector<double>& block, int64_t columns, bool beside);
   // What was set aside waits, too.
   void recall();
   // Takes the waiting block with its products (n, width) into the basis. Throws BAD_INPUT when they
@@ -70,13 +71,13 @@ class KrylovBasis {
   // Each v less its parts along the basis vectors from `first` on, which are added to `along`
   // (size, count) where it is not null.
   void project(std::vector<Vector>& v, size_t first, std::vector<double>* along) const;
-  // v, which may be outside of the basis already, less its parts along that and along what waits or
-  // is aside; those are added to `along`, in this order. Returns its length.
+  // v, which may be outside of the basis already, less its parts along that and along what waits,
+  // which are added to `along`. Returns its length.
   double orthogonalise(Vector& v, bool outside, std::vector<double>* along) const;
   // What is left of the products waits.
   void wait_for(std::vector<Vector> rest);
   void set_scale(const std::vector<double>& products);
-  // How far these parts of Kq along the basis' first vectors are from what C says.
+  // How far these parts of Kq along the basis' first vectors are from what C and C' say.
   void check(const std::vector<double>& along, int64_t before, const std::vector<Outer>& met);
 
   int64_t n_;
@@ -86,8 +87,9 @@ class KrylovBasis {
   std::vector<Vector> h_;
   // How many vectors met K last.
   int64_t last_ = 0;
-  // Of the last `add`: the basis' size then, how many vectors came, among how many dimensions.
-  int64_t since_ = 0, fresh_ = 0, dimensions_ = 0;
+  // Of the last `add`: the basis' size then, which vectors of the block came and how many, among
+  // how many dimensions.
+  int64_t since_ = 0, fresh_from_ = 0, fresh_ = 0, dimensions_ = 0;
   // K is multiplied by 2^-exponent_; the largest ‖Kq‖ and error of a product seen, so scaled.
   bool scaled_ = false;
   int exponent_ = 0;

@@ -95,6 +95,8 @@ export function sampleReport({
             },
             gain: { mean: 0.03 + 0.01 * at, standardError: 0.005 },
             iterations: 21,
+            price: 0.31,
+            largestStretch: 1.52,
             status: 'converged',
             alignment: { before: 0.1 + 0.1 * at, after: 0.6 },
             blocks: layers.map((layer) => ({

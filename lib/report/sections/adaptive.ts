@@ -19,14 +19,18 @@ const entries = (report: ProbeReport): Entry[] =>
   )
 
 function sentence({ role, adaptive }: Entry): string {
-  const { fixed, adaptive: adapted, gain, alignment } = adaptive
+  const { fixed, adaptive: adapted, gain, alignment, largestStretch } = adaptive
   const change = 1 - adapted.error / fixed.error
   const clear = Math.abs(gain.mean) > 2 * gain.standardError
   const direction = gain.mean >= 0 ? 'lower' : 'higher'
   const size = clear
     ? `${percent(Math.abs(change))} ${direction} than with fixed features`
     : 'no different from that of fixed features beyond its standard error'
-  return `${role}: the held-out squared error of adaptive features is ${size} (${num(adapted.error)} against ${num(fixed.error)}); adapting takes the kernel’s alignment with the target from ${num(alignment.before)} to ${num(alignment.after)}.`
+  const stretched =
+    largestStretch < 1.001
+      ? 'nothing was stretched, so that these are fixed features'
+      : `the largest stretch is ${num(largestStretch)}`
+  return `${role}: the held-out squared error of adaptive features is ${size} (${num(adapted.error)} against ${num(fixed.error)}); adapting takes the kernel’s alignment with the target from ${num(alignment.before)} to ${num(alignment.after)}; ${stretched}.`
 }
 
 function spectra({ adaptive, network, color }: Entry, index: number): Markup {
