@@ -1,0 +1,110 @@
+// What is exported of networks with branches, of B in thin factors, and what is refused before a fit.
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { exportFitted } from '../../lib/export/fitted.js'
+import { byElimination, fromSingular } from '../../lib/export/thin.js'
+import { checkExport, exportJvp, fitAdaptive, type NdArray } from '../../lib/index.js'
+import { load, mlp } from '../support/networks.js'
+import { floats, model, Random } from '../support/onnx.js'
+import { apart } from './fits.js'
+
+const branching = fileURLToPath(
+  new URL('../../../test/control/networks/length_if.onnx', import.meta.url),
+)
+
+test('of a network with branches the form that the given samples take', async (t) => {
+  const network = await load(t, branching)
+  const random = new Random(2)
+  const direction = new Map(
+    network.parameters.map(({ name, shape, count }): [string, NdArray] => [
+      name,
+      { data: random.normals(count), shape: [...shape] },
+    ]),
+  )
+  await t.throwsAsync(exportJvp(network, direction), { code: 'UNSUPPORTED', message: /options\.x/ })
+  for (const length of [5, 3]) {
+    const x = { data: random.normals(4 * length), shape: [2, length, 2] }
+    const bytes = await exportJvp(network, direction, { x })
+    const session = await InferenceSession.create(bytes)
+    const { tangent } = await session.run({ x: new Tensor('float32', x.data, x.shape) })
+    const truth = await network.jvp(x, direction)
+    t.true(apart(tangent?.data as Float32Array, truth.data) < 1e-5)
+  }
+})
+
+test('few samples make thin factors and a small file', async (t) => {
+  const random = new Random(6)
+  const bytes = mlp(random, [40, 200, 200, 2])
+  const network = await load(t, bytes)
+  const x = { data: random.normals(120), shape: [3, 40] }
+  const y = { data: random.normals(6), shape: [3, 2] }
+  for (const structure of ['fixed', 'matrix'] as const) {
+    const fitted = await fitAdaptive(network, x, y, { structure, ridge: 0.1, maxIterations: 20 })
+    const file = await exportFitted(fitted, network)
+    t.true(file.length < 1.15 * bytes.length, `${file.length} of ${bytes.length}`)
+    const session = await InferenceSession.create(file)
+    const { prediction } = await session.run({ x: new Tensor('float32', x.data, x.shape) })
+    const truth = await fitted.predict(network, x)
+    t.true(apart(prediction?.data as Float32Array, truth.data) < 1e-5)
+  }
+})
+
+test('a matrix of low rank comes back from its factors, and others have none', async (t) => {
+  const random = new Random(8)
+  const [m, k, rank] = [30, 50, 4]
+  const [a, b] = [random.normals(m * rank), random.normals(rank * k)]
+  const product = (left: ArrayLike<number>, right: ArrayLike<number>, r: number) =>
+    Float64Array.from({ length: m * k }, (_, e) => {
+      const [i, j] = [Math.floor(e / k), e % k]
+      let sum = 0
+      for (let l = 0; l < r; l += 1)
+        sum += (left[i * r + l] as number) * (right[l * k + j] as number)
+      return sum
+    })
+  const matrix = product(a, b, rank)
+  const thin = await byElimination(matrix, m, k)
+  t.deepEqual(thin?.left.shape, [m, rank])
+  t.deepEqual(thin?.right.shape, [rank, k])
+  t.true(apart(product(thin?.left.data ?? [], thin?.right.data ?? [], rank), matrix) < 1e-6)
+  const full = Float64Array.from(random.normals(m * k))
+  t.is(await byElimination(full, m, k), undefined)
+  t.is(await byElimination(new Float64Array(m * k), m, k), undefined)
+  // Singular values that float32 does not see go.
+  const tall = {
+    u: new Float64Array(2 * m),
+    vt: new Float64Array(2 * k),
+    singularValues: Float64Array.of(3, 1e-9),
+  }
+  tall.u[0] = 1
+  tall.vt[0] = 1
+  t.deepEqual(fromSingular(tall, m, k)?.left.shape, [m, 1])
+})
+
+test('recurrent layers are refused by name before anything is fitted', async (t) => {
+  const bytes = model({
+    nodes: [
+      {
+        op: 'RNN',
+        name: 'first',
+        inputs: ['t', 'w', 'r'],
+        outputs: ['h'],
+        attributes: { hidden_size: 2 },
+      },
+      { op: 'Squeeze', inputs: ['h', 'axis'], outputs: ['s'] },
+      { op: 'Transpose', inputs: ['s'], outputs: ['y'], attributes: { perm: [1, 0, 2] } },
+    ],
+    initializers: {
+      w: floats([1, 2, 3], [1, 2, 3, 4, 5, 6]),
+      r: floats([1, 2, 2], [1, 0, 0, 1]),
+      axis: { type: 'int64', shape: [1], data: [1] },
+    },
+    inputs: [{ name: 't', shape: ['T', 'N', 3] }],
+    outputs: [{ name: 'y', shape: ['N', 'T', 2] }],
+  })
+  const network = await load(t, bytes, { batchAxis: { t: 1 } })
+  await t.throwsAsync(checkExport(network), {
+    code: 'UNSUPPORTED',
+    message: /RNN \(node "first"\): its tangent has no form in standard operators here; freeze/,
+  })
+})
