@@ -1,6 +1,7 @@
 // A network and its tangent along one change of its parameters as one ONNX model.
 import { create, toBinary } from '@bufbuild/protobuf'
 import {
+  TensorProto_DataType as DataType,
   type GraphProto,
   ModelProtoSchema,
   type NodeProto,
@@ -24,6 +25,7 @@ import {
 } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
 import { attributeOf, Writer } from '../onnx/writer.js'
+import { type Folded, foldNormalizations } from './fold.js'
 import { type Change, type NoTangent, type Source, tangentGraph, withoutTangent } from './graph.js'
 
 /** A parameter's change: of its shape, or as left (m, r) times right (r, k), the parameter m × k. */
@@ -82,6 +84,29 @@ class Assembly {
         return [name, { thin: { left, right: this.#add(`${name}/change/right`, change.right) } }]
       }),
     )
+  }
+
+  /** The same with BatchNormalization folded into convolutions. */
+  fold(source: Source, changes: Wanted['changes']): Folded & { source: Source } {
+    const { output, graph } = this.#core.architecture
+    const folded = foldNormalizations({
+      nodes: source.nodes,
+      outputs: [output, ...graph.outputs],
+      changes,
+      stored: (name) => this.#numbers(name),
+      store: (name, array) => this.#add(name, array),
+    })
+    const { nodes, places } = folded
+    const form: Source['form'] = (index) => (places.has(index) ? undefined : source.form(index))
+    return { ...folded, source: { ...source, nodes, form } }
+  }
+
+  /** Stored float32 numbers that lie in the file, or present weights. */
+  #numbers(name: string): NdArray<Float32Array> | undefined {
+    const tensor = this.#initializers.get(name)
+    if (!tensor || tensor.dataType !== DataType.FLOAT || isExternal(tensor)) return undefined
+    const { data, shape } = tensorToArray(tensor, 'a weight')
+    return data instanceof Float32Array ? { data, shape } : undefined
   }
 
   async source(): Promise<Source> {
@@ -246,8 +271,9 @@ export async function exportModel(core: Core, wanted: Wanted): Promise<Uint8Arra
   core.checkAlive()
   core.architecture.checkSupported()
   const assembly = new Assembly(core)
-  const source = await assembly.source()
-  const changes = assembly.changes(wanted.changes)
+  const folded = assembly.fold(await assembly.source(), wanted.changes)
+  const { source } = folded
+  const changes = assembly.changes(folded.changes)
   const refused = withoutTangent(source, changes)
   if (refused.length > 0) throw unsupported(refused)
   const graph = tangentGraph(source, changes)
