@@ -40,7 +40,14 @@ function uses(nodes: readonly NodeProto[], outputs: readonly string[]): Map<stri
 interface Pair {
   conv: number
   norm: number
-  names: { weight: string; bias: string; scale: string; shift: string; mean: string; variance: string }
+  names: {
+    weight: string
+    bias: string
+    scale: string
+    shift: string
+    mean: string
+    variance: string
+  }
   epsilon: number
 }
 
