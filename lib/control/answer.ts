@@ -4,7 +4,7 @@ import type { NodeProto } from 'onnx-buf'
 import type { ErrorCode } from '../errors.js'
 import { TangentError } from '../errors.js'
 import { threadFailure } from '../forward/failures.js'
-import { abortError } from '../forward/host.js'
+import { abortError, workerArguments } from '../forward/host.js'
 import type { Feed, WorkerInit } from '../forward/protocol.js'
 import { prepareGraph } from '../graph/prepare.js'
 import type { OnnxModel } from '../onnx/index.js'
@@ -75,7 +75,11 @@ function ask(workerData: AnswerInit, signal: AbortSignal | undefined): Promise<A
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal))
     const entry = new URL('./worker.js', import.meta.url)
-    const worker = new Worker(entry, { workerData, name: 'adaptive-tangent branches' })
+    const worker = new Worker(entry, {
+      workerData,
+      name: 'adaptive-tangent branches',
+      execArgv: workerArguments,
+    })
     const onAbort = () => {
       reject(abortError(signal))
       void worker.terminate()

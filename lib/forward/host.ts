@@ -42,6 +42,9 @@ const disposeGrace = 2000
 /** An aborted call rejects at the latest after this many milliseconds. */
 const abortGrace = 60
 
+/** None of the process's own: some, such as --input-type, let no file be run. */
+export const workerArguments: string[] = []
+
 export class Host {
   readonly #init: WorkerInit
   readonly #entry: URL
@@ -158,6 +161,7 @@ export class Host {
     const worker = new Worker(this.#entry, {
       workerData: this.#init,
       name: 'adaptive-tangent forward',
+      execArgv: workerArguments,
     })
     worker.unref()
     worker.on('message', (reply: FromWorker) => this.#receive(reply))

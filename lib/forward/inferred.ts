@@ -1,7 +1,4 @@
 // Types and shapes of a network's values as onnxruntime infers them, without running anything.
-import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import {
   TensorProto_DataType as DataType,
@@ -12,10 +9,10 @@ import {
   ValueInfoProtoSchema,
 } from 'onnx-buf'
 import * as ort from 'onnxruntime-node'
-import { settled, temporaryFor } from '../arrays/unfinished.js'
 import { TangentError } from '../errors.js'
 import { makeValueInfo, type ValueInfo, valueInfo } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import { namelessFile } from './nameless.js'
 import type { WorkerInit } from './protocol.js'
 
 const own = 'adaptive_tangent_inference:'
@@ -67,30 +64,6 @@ function inferable(graph: GraphProto): { graph: GraphProto; replaced: number } {
   return { graph: changed(graph, parts), replaced: large.length }
 }
 
-/** An open file without a name: nobody has to remove it. */
-function openNameless(): number {
-  let cause: unknown
-  for (const folder of [tmpdir(), '/dev/shm']) {
-    const path = temporaryFor(join(folder, 'inferred'))
-    try {
-      const fd = openSync(path, 'wx+')
-      unlinkSync(path)
-      return fd
-    } catch (error) {
-      cause ??= error
-    } finally {
-      settled(path)
-    }
-  }
-  throw new TangentError('FAILED', `Cannot write a temporary file in ${tmpdir()}`, { cause })
-}
-
-function readAll(fd: number): Uint8Array {
-  const bytes = new Uint8Array(fstatSync(fd).size)
-  for (let at = 0; at < bytes.length; ) at += readSync(fd, bytes, at, bytes.length - at, at)
-  return bytes
-}
-
 /** Sizes that onnxruntime does not know are names, or ''; no dimensions where the rank is not known. */
 export interface InferredShape {
   type: string
@@ -112,7 +85,7 @@ export interface Inferred {
 export async function infer({ skeleton, folder }: WorkerInit): Promise<Inferred> {
   const proto = fromBinary(ModelProtoSchema, skeleton)
   const { graph, replaced } = inferable(proto.graph as GraphProto)
-  const file = openNameless()
+  const file = namelessFile()
   try {
     const session = await ort.InferenceSession.create(
       toBinary(ModelProtoSchema, changed(proto, { graph })),
@@ -121,7 +94,7 @@ export async function infer({ skeleton, folder }: WorkerInit): Promise<Inferred>
         logSeverityLevel: 4,
         // Optimising computes what is constant, of whatever size.
         graphOptimizationLevel: 'disabled',
-        optimizedModelFilePath: `${process.platform === 'linux' ? '/proc/self' : '/dev'}/fd/${file}`,
+        optimizedModelFilePath: file.path,
         extra: {
           session:
             folder === undefined ? {} : { model_external_initializers_file_folder_path: folder },
@@ -129,7 +102,7 @@ export async function infer({ skeleton, folder }: WorkerInit): Promise<Inferred>
       },
     )
     await session.release()
-    const saved = fromBinary(ModelProtoSchema, readAll(file)).graph
+    const saved = fromBinary(ModelProtoSchema, file.read()).graph
     const values = [
       ...(saved?.input ?? []),
       ...(saved?.output ?? []),
@@ -145,6 +118,6 @@ export async function infer({ skeleton, folder }: WorkerInit): Promise<Inferred>
     // The session that is to run tells what is wrong.
     return { values: new Map(), taken: false }
   } finally {
-    closeSync(file)
+    file.close()
   }
 }

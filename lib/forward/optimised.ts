@@ -2,11 +2,9 @@
 // graph where they take it for part of a pattern (a Range before a Gather, a Transpose before a Gemm,
 // the first node of a written-out GELU); the process dies when such an output is taken. So the
 // optimised graph is looked at before anything runs.
-import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import type * as ort from 'onnxruntime-node'
+import { type NamelessFile, namelessFile } from './nameless.js'
 
 /** How a session is made. */
 export interface Optimisation {
@@ -96,26 +94,10 @@ function parts(message: Uint8Array, field: number): Uint8Array[] {
   return found
 }
 
-let count = 0
-
-/** A file without a name, which nobody has to clear; undefined where there is no room for one. */
-function scratchFile(): { path: string; read(): Uint8Array; close(): void } | undefined {
-  const folder = { linux: '/proc/self/fd', darwin: '/dev/fd' }[process.platform as string]
-  if (folder === undefined) return undefined
+/** Undefined where there is no room for one. */
+function scratchFile(): NamelessFile | undefined {
   try {
-    count += 1
-    const name = join(
-      tmpdir(),
-      `adaptive-tangent-${process.pid}-${process.hrtime.bigint()}-${count}`,
-    )
-    const file = openSync(name, 'wx+', 0o600)
-    unlinkSync(name)
-    const read = () => {
-      const bytes = new Uint8Array(fstatSync(file).size)
-      readSync(file, bytes, 0, bytes.length, 0)
-      return bytes
-    }
-    return { path: `${folder}/${file}`, read, close: () => closeSync(file) }
+    return namelessFile()
   } catch {
     return undefined
   }

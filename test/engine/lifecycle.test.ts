@@ -1,5 +1,7 @@
 // Many networks, threads, aborts, the end of a network.
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { Network, type Progress } from '../../lib/index.js'
@@ -175,4 +177,17 @@ test.serial('an idle network does not keep the process alive', async (t) => {
   })
   const [code] = await once(worker, 'exit')
   t.is(code, 0)
+})
+
+test.serial('a script given on the command line, whose flags threads cannot take', async (t) => {
+  const lib = new URL('../../lib/index.js', import.meta.url).href
+  const script = `
+    import { Network, readTensor } from ${JSON.stringify(lib)}
+    const network = await Network.load(${JSON.stringify(fixture('mlp_init', 'model.onnx'))})
+    const x = await readTensor(${JSON.stringify(fixture('mlp_init', 'input_0.pb'))})
+    console.log((await network.ntk(x)).shape.join())
+    await network.dispose()`
+  const flags = ['--input-type=module', '-e', script]
+  const { stdout } = await promisify(execFile)(process.execPath, flags)
+  t.regex(stdout, /^\d+,10,\d+,10\n$/)
 })
