@@ -18,11 +18,20 @@ function keyOf(domain: string, name: string, overload: string): string {
   return JSON.stringify([normalDomain(domain), name, overload])
 }
 
+/** Nodes that are being written out, and how far that has come. */
+interface Body {
+  nodes: readonly NodeProto[]
+  at: number
+  /** Of the function that they are the body of. */
+  key?: string
+}
+
 class Inliner {
   readonly #model: OnnxModel
   readonly #functions = new Map<string, FunctionProto>()
   readonly #names: FreshNames
-  readonly #calls: string[] = []
+  /** Functions whose bodies are being written out. */
+  readonly #calls = new Set<string>()
   readonly composites: Composites
   #count = 0
 
@@ -40,20 +49,35 @@ class Inliner {
     this.composites = new Composites(model.graph, (name) => this.#names.like(name))
   }
 
+  /** Without recursion: functions may call functions thousands deep. */
   nodes(nodes: readonly NodeProto[]): NodeProto[] {
-    return nodes.flatMap((node) => {
-      const entry = this.#functions.get(keyOf(node.domain, node.opType, node.overload))
-      if (entry) return this.#call(node, entry)
+    const written: NodeProto[] = []
+    const open: Body[] = [{ nodes, at: 0 }]
+    for (let body = open.at(-1); body; body = open.at(-1)) {
+      const node = body.nodes[body.at++]
+      if (!node) {
+        open.pop()
+        if (body.key !== undefined) this.#calls.delete(body.key)
+        continue
+      }
+      // Calls count too: functions of nothing but calls can grow as well.
       if (++this.#count > NODE_LIMIT) {
         throw new TangentError(
           'BAD_FILE',
           `${this.#model.name} has functions that expand to more than ${NODE_LIMIT} nodes.`,
         )
       }
-      const written = isComposite(node) && this.composites.expand(node)
-      if (written) return written
-      return [changed(node, { attribute: node.attribute.map((item) => this.#inside(item)) })]
-    })
+      const entry = this.#functions.get(keyOf(node.domain, node.opType, node.overload))
+      if (entry) open.push(this.#call(node, entry))
+      else written.push(...this.#simple(node))
+    }
+    return written
+  }
+
+  #simple(node: NodeProto): NodeProto[] {
+    const written = isComposite(node) && this.composites.expand(node)
+    if (written) return written
+    return [changed(node, { attribute: node.attribute.map((item) => this.#inside(item)) })]
   }
 
   /** Calls in the subgraphs of an attribute. */
@@ -64,9 +88,9 @@ class Inliner {
     return changed(attribute, { ...(g ? { g: expand(g) } : {}), graphs: graphs.map(expand) })
   }
 
-  #call(node: NodeProto, entry: FunctionProto): NodeProto[] {
+  #call(node: NodeProto, entry: FunctionProto): Body {
     const key = keyOf(entry.domain, entry.name, entry.overload)
-    if (this.#calls.includes(key)) {
+    if (this.#calls.has(key)) {
       throw new TangentError(
         'BAD_FILE',
         `${this.#model.name} has the function ${quote(entry.name)}, which calls itself.`,
@@ -93,10 +117,8 @@ class Inliner {
     for (const item of node.attribute) given.set(item.name, item)
     const renamer = new Renamer(scope, (name) => this.#names.like(`${scope}/${name}`), given)
     const body = entry.node.map((inner) => renamer.node(inner, names))
-    this.#calls.push(key)
-    const nodes = this.nodes([...body, ...passed])
-    this.#calls.pop()
-    return nodes
+    this.#calls.add(key)
+    return { nodes: [...body, ...passed], at: 0, key }
   }
 }
 

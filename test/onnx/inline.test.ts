@@ -1,17 +1,22 @@
 // Local functions written out; checked through onnxruntime, which has its own inliner.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import test from 'ava'
 import {
   AttributeProtoSchema,
   type FunctionProto,
   FunctionProtoSchema,
+  type GraphProto,
+  GraphProtoSchema,
   AttributeProto_AttributeType as Kind,
   ModelProtoSchema,
   type NodeProto,
+  NodeProtoSchema,
   OperatorSetIdProtoSchema,
+  ValueInfoProtoSchema,
 } from 'onnx-buf'
 import ort from 'onnxruntime-node'
-import { TangentError } from '../../lib/errors.js'
+import { Network, TangentError } from '../../lib/index.js'
 import { decodeModel, inlineFunctions, makeNode, openModel } from '../../lib/onnx/index.js'
 import { floats, model } from '../support/onnx.js'
 
@@ -147,4 +152,65 @@ test('a fault in a function is found once it is written out', (t) => {
   )
   const many = withFunctions([call('Bad', ['x', 'x', 'x'], ['y'])], [entry])
   t.throws(() => inlineFunctions(decodeModel(many)), { message: /too many values/ })
+})
+
+test('functions 5000 deep', async (t) => {
+  const depth = 5000
+  const functions = Array.from({ length: depth }, (_, k) =>
+    define(
+      `F${k}`,
+      ['a', 'w'],
+      ['b'],
+      k + 1 < depth
+        ? [call(`F${k + 1}`, ['a', 'w'], ['b'])]
+        : [makeNode('Mul', ['a', 'w'], ['b'], 'm')],
+    ),
+  )
+  const network = await Network.load(withFunctions([call('F0', ['x', 'w'], ['y'])], functions))
+  const x = { data: Float32Array.from([1, -2, 3, 0.5]), shape: [2, 2] }
+  t.deepEqual([...(await network.run(x)).data], [2, 6, 6, -1.5])
+  // J of sample i is diag(x_i).
+  t.deepEqual([...(await network.ntk(x, { kernel: 'trace' })).data], [5, 2, 2, 9.25])
+  await network.dispose()
+})
+
+test('a circle of 5000 functions is refused', (t) => {
+  const functions = Array.from({ length: 5000 }, (_, k) =>
+    define(`F${k}`, ['a'], ['b'], [call(`F${(k + 1) % 5000}`, ['a'], ['b'])]),
+  )
+  const bytes = withFunctions([call('F0', ['x'], ['y'])], functions)
+  t.throws(() => inlineFunctions(decodeModel(bytes)), {
+    instanceOf: TangentError,
+    message: /"F0", which calls itself/,
+  })
+})
+
+/** A message with one more field, which is a message as well. */
+function extended(message: Uint8Array, field: number, inner: Uint8Array): Uint8Array {
+  const head = new BinaryWriter().tag(field, WireType.LengthDelimited).uint32(inner.length)
+  return Buffer.concat([message, head.finish(), inner])
+}
+
+test('branches 5000 deep are refused', async (t) => {
+  const graph = (node: NodeProto[]) =>
+    create(GraphProtoSchema, {
+      name: 'g',
+      node,
+      output: [create(ValueInfoProtoSchema, { name: 'y' })],
+    })
+  const branch = (name: string, g?: GraphProto) =>
+    create(AttributeProtoSchema, { name, type: Kind.GRAPH, ...(g ? { g } : {}) })
+  const other = branch('else_branch', graph([makeNode('Identity', ['x'], ['y'])]))
+  const node = Object.assign(makeNode('If', ['yes'], ['y']), { attribute: [other] })
+  const [outside, attribute, inside] = [
+    toBinary(NodeProtoSchema, node),
+    toBinary(AttributeProtoSchema, branch('then_branch')),
+    toBinary(GraphProtoSchema, graph([])),
+  ]
+  let bytes: Uint8Array = toBinary(NodeProtoSchema, makeNode('Mul', ['x', 'w'], ['y']))
+  for (let k = 0; k < 5000; k += 1)
+    bytes = extended(outside, 5, extended(attribute, 6, extended(inside, 1, bytes)))
+  const whole = extended(withFunctions([], []), 7, extended(new Uint8Array(), 1, bytes))
+  const error = await t.throwsAsync(Network.load(whole), { instanceOf: TangentError })
+  t.is((error as TangentError).code, 'BAD_FILE')
 })
