@@ -62,7 +62,12 @@ export { exportedOperators } from './export/registry.js'
 export type { Progress } from './forward/host.js'
 export type { TyingOptions } from './graph/prepare.js'
 export type { Inputs } from './inputs.js'
-export { type AlignmentOptions, type KernelKind, TangentKernel } from './kernel.js'
+export {
+  type AlignmentOptions,
+  type KernelKind,
+  type SpectrumOptions,
+  TangentKernel,
+} from './kernel.js'
 export { LinearizedNetwork } from './linearize.js'
 export { type LoadOptions, Network } from './network.js'
 export type { AxisOptions, Dimension, ValueInfo } from './onnx/index.js'

@@ -1,7 +1,9 @@
 import { type NdArray, writeNpy } from './arrays/index.js'
 import { badArgument, mismatch, TangentError } from './errors.js'
+import { abortError } from './forward/host.js'
 import { inner, type Matrix, squaredNorm } from './matrix.js'
 import { native } from './native.js'
+import { call, leavable } from './solve/native-call.js'
 
 /** What a tangent kernel keeps of the outputs. */
 export type KernelKind = 'full' | 'trace' | 'diagonal'
@@ -10,6 +12,12 @@ export type KernelKind = 'full' | 'trace' | 'diagonal'
 export interface AlignmentOptions {
   /** Double centring first, which makes it the CKA (default: false, the plain cosine). */
   centred?: boolean
+}
+
+/** Options of {@link TangentKernel.eigenvalues}. */
+export interface SpectrumOptions {
+  /** Aborts with a DOMException named AbortError. */
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -65,17 +73,23 @@ export class TangentKernel implements NdArray<Float32Array> {
   /**
    * Eigenvalues of the Gram matrix, descending, by LAPACK in float64, off the JS thread.
    * @param output which output of a `diagonal` kernel.
-   * @throws TangentError BAD_ARGUMENT for a kernel of two inputs, NUMERICAL when it is not finite.
+   * @param options a signal that lets the call be left at once; LAPACK ends in the background.
+   * @throws TangentError BAD_ARGUMENT for a kernel of two inputs, NUMERICAL when it is not finite; a
+   *   DOMException named AbortError.
+   * @example
+   * const values = await kernel.eigenvalues(undefined, { signal: AbortSignal.timeout(60_000) })
    */
-  async eigenvalues(output?: number): Promise<Float64Array> {
+  async eigenvalues(output?: number, options: SpectrumOptions = {}): Promise<Float64Array> {
     this.#checkSymmetric('eigenvalues')
+    const { signal } = options
+    if (signal?.aborted) throw abortError(signal)
     let spectrum = this.#spectra.get(output)
     if (!spectrum) {
       const { data, shape } = this.gram(output)
-      spectrum = native.eigenvalues(data, shape[0] as number)
+      spectrum = call(undefined, () => native.eigenvalues(data, shape[0] as number))
       this.#spectra.set(output, spectrum)
     }
-    return (await spectrum).slice()
+    return (await leavable(signal, spectrum)).slice()
   }
 
   /** Sum of the Gram matrix's diagonal: Σ_i Σ_o K[i,o,i,o], for every kind. */
@@ -97,8 +111,8 @@ export class TangentKernel implements NdArray<Float32Array> {
    * exp of the entropy of the eigenvalues over their sum: how many directions carry the kernel
    * (Roy & Vetterli 2007). Between 1 and the number of rows.
    */
-  async effectiveRank(output?: number): Promise<number> {
-    const values = (await this.eigenvalues(output)).map((value) => Math.max(value, 0))
+  async effectiveRank(output?: number, options: SpectrumOptions = {}): Promise<number> {
+    const values = (await this.eigenvalues(output, options)).map((value) => Math.max(value, 0))
     const sum = values.reduce((total, value) => total + value, 0)
     if (sum === 0) return 0
     let entropy = 0

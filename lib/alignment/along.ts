@@ -1,4 +1,5 @@
 import type { Architecture } from '../architecture.js'
+import { held, heldInputs } from '../arrays/held.js'
 import { type NdArray, toFloat32 } from '../arrays/index.js'
 import { checkSeparable } from '../calls/blocks.js'
 import { askJob, type Prepared, prepare } from '../calls/derive.js'
@@ -26,7 +27,8 @@ import type { AlongOptions, CheckpointAlignment, KernelMeasures } from './types.
  * Alemohammad 2024; formulas in {@link KernelMeasures}). The first checkpoint is the initial one.
  *
  * Memory does not grow with the number of checkpoints: the kernels of three of them are kept, and
- * the next one's weights are read meanwhile. Nothing is computed before the first is asked for.
+ * the next one's weights are read meanwhile. Nothing is computed before the first is asked for; x and
+ * the targets are taken as they are at the call, arrays among the checkpoints as their turn comes.
  *
  * ```ts
  * for await (const { name, total } of alignmentAlong(network, x, files, { target: labels })) {
@@ -42,11 +44,25 @@ import type { AlongOptions, CheckpointAlignment, KernelMeasures } from './types.
  *   network, `MEMORY_BUDGET`, `NUMERICAL` for weights that are not finite; a DOMException named
  *   AbortError.
  */
-export async function* alignmentAlong(
+export function alignmentAlong(
   network: Network,
   x: Inputs,
   checkpoints: Checkpoints,
   options: AlongOptions = {},
+): AsyncGenerator<CheckpointAlignment, void, void> {
+  const { target, learned } = options
+  return walk(network, heldInputs(x, 'x'), checkpoints, {
+    ...options,
+    target: held(target, 'options.target'),
+    learned: held(learned, 'options.learned'),
+  })
+}
+
+async function* walk(
+  network: Network,
+  x: Inputs,
+  checkpoints: Checkpoints,
+  options: AlongOptions,
 ): AsyncGenerator<CheckpointAlignment, void, void> {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)

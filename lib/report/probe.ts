@@ -1,3 +1,4 @@
+import { held, heldInputs } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
 import type { KernelMethod } from '../calls/ntk.js'
 import { type Core, cores, type DerivativeOptions } from '../core.js'
@@ -43,8 +44,8 @@ export interface ProbeOptions extends Omit<DerivativeOptions, 'block' | 'outputB
  *
  * @param networks - taken one after another; an asynchronous iterable may load each when its turn
  *   comes and dispose of it after
- * @param x - N samples, as for {@link Network.ntk}
- * @param target - classes (N,) or (N, O) one-hot, or real values (N,) or (N, k); without it the
+ * @param given - x, N samples, as for {@link Network.ntk}
+ * @param targets - classes (N,) or (N, O) one-hot, or real values (N,) or (N, k); without it the
  *   report holds no alignment
  * @returns plain numbers and texts for {@link renderReport} and for `report.json`
  * @throws TangentError BAD_ARGUMENT without networks, BAD_INPUT for samples or a target that do not
@@ -52,10 +53,12 @@ export interface ProbeOptions extends Omit<DerivativeOptions, 'block' | 'outputB
  */
 export async function probe(
   networks: Iterable<ProbeSubject> | AsyncIterable<ProbeSubject>,
-  x: Inputs,
-  target?: NdArray,
+  given: Inputs,
+  targets?: NdArray,
   options: ProbeOptions = {},
 ): Promise<ProbeReport> {
+  const x = heldInputs(given, 'x')
+  const target = held(targets, 'target')
   const { signal } = options
   const { cells = 256, spectrumLimit = 4096, adaptiveRows = 600 } = options
   wholeNumber('options.cells', cells, 1)
@@ -138,7 +141,8 @@ async function inputsOf(
     const given = ArrayBuffer.isView((x as NdArray).data) ? x : (x as Record<string, unknown>)[name]
     const shape = (given as Partial<NdArray>)?.shape ?? []
     const place = places[k] ?? 0
-    const file = options.inputFiles?.[name]
+    const files = options.inputFiles ?? {}
+    const file = Object.hasOwn(files, name) ? files[name] : undefined
     return {
       name: printable(name),
       file: file === undefined ? null : printable(file),

@@ -2,6 +2,7 @@ import { alignmentAlong } from '../alignment/along.js'
 import type { Checkpoints } from '../alignment/checkpoints.js'
 import { type PlainMeasures, plainCheckpoint } from '../alignment/table.js'
 import type { AlongOptions, CheckpointAlignment } from '../alignment/types.js'
+import { held } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
@@ -25,16 +26,17 @@ const frameLimit = 24
 /**
  * The part of a report that follows the kernel along checkpoints: give it to the report as
  * `training`. Its size does not grow with the samples, and only by some numbers with each checkpoint.
- * @param target as for {@link probe}; its order of samples is the pictures'.
+ * @param targets as for {@link probe}; its order of samples is the pictures'.
  * @throws what {@link alignmentAlong} throws.
  */
 export async function probeTraining(
   network: Network,
   x: Inputs,
   checkpoints: Checkpoints,
-  target?: NdArray,
+  targets?: NdArray,
   { learnedName, cells = 64, ...options }: ProbeTrainingOptions = {},
 ): Promise<ProbeTraining> {
+  const target = held(targets, 'target')
   const top = [...(options.top ?? [1, 5, 10, 50])]
   const training: ProbeTraining = { learned: null, top, parts: [], checkpoints: [], frames: [] }
   let labels: Labels | null = null

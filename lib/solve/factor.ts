@@ -2,7 +2,7 @@ import type { NdArray } from '../arrays/index.js'
 import { mismatch, TangentError } from '../errors.js'
 import { native } from '../native.js'
 import { checkTargets, notNegative } from './checks.js'
-import { type GramOptions, gramOf } from './gram.js'
+import { type GramOptions, gramOf, heldKernel } from './gram.js'
 import type { NativeKernelFactor } from './native.js'
 import { call, threadsOf } from './native-call.js'
 
@@ -43,7 +43,7 @@ export class KernelFactor {
     ridge: number,
     options: GramOptions = {},
   ): Promise<KernelFactor> {
-    const factor = await KernelFactor.try(kernel, ridge, options)
+    const factor = await KernelFactor.try(heldKernel(kernel), ridge, options)
     if (factor) return factor
     throw new TangentError(
       'NUMERICAL',

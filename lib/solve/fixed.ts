@@ -1,9 +1,8 @@
-import { held, heldNumbers } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch, TangentError } from '../errors.js'
 import { checkTargets, notNegative } from './checks.js'
 import { KernelFactor } from './factor.js'
-import { type GramOptions, gramOf } from './gram.js'
+import { type GramOptions, gramOf, heldKernel } from './gram.js'
 import { type ChosenRidge, KernelSpectrum, type RidgeOptions } from './spectrum.js'
 
 /** Options of {@link solveKernel}. */
@@ -51,7 +50,7 @@ export async function solveKernel(
   y: ArrayLike<number>,
   options: KernelSolveOptions = {},
 ): Promise<KernelSolution> {
-  const kernel = 'shape' in given ? held(given, 'kernel') : heldNumbers(given, 'kernel')
+  const kernel = heldKernel(given)
   const { n } = gramOf(kernel, options)
   if (y.length === 0 || y.length % n !== 0) {
     throw mismatch('y', `a multiple of ${n} numbers`, `${y.length} numbers`)

@@ -1,4 +1,5 @@
 // Kernels as callers hand them in, and what their rows are.
+import { held, heldNumbers } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import type { SolveOptions } from './native-call.js'
@@ -17,6 +18,11 @@ export interface Gram {
   data: Float32Array | Float64Array
   n: number
   outputs: number
+}
+
+/** The kernel as it is now, whatever its owner does with it later. */
+export function heldKernel<T extends Float32Array | Float64Array | NdArray>(kernel: T): T {
+  return ArrayBuffer.isView(kernel) ? heldNumbers(kernel, 'kernel') : held(kernel, 'kernel')
 }
 
 /** Numbers of a symmetric matrix alone, or a full or trace kernel with its shape. */

@@ -45,7 +45,18 @@ export async function call<T>(
   }
 }
 
-/** The same for a call that answers at once. */
+/** Waits for work that cannot be stopped; after an abort nobody waits for it any more. */
+export function leavable<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return work
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(abortError(signal))
+    signal.addEventListener('abort', leave, { once: true })
+    if (signal.aborted) leave()
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  })
+}
+
+/** Like `call`, for work that answers at once. */
 export function callSync<T>(work: () => T): T {
   try {
     return work()

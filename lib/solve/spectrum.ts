@@ -1,9 +1,10 @@
+import { heldNumbers } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import { type NativeSpectrum, native } from '../native.js'
 import { notNegative } from './checks.js'
-import { type GramOptions, gramOf } from './gram.js'
-import { call } from './native-call.js'
+import { type GramOptions, gramOf, heldKernel } from './gram.js'
+import { call, leavable } from './native-call.js'
 
 /** Errors of kernel ridge regression at one ridge; see {@link KernelSpectrum.errors}. */
 export interface RidgeErrors {
@@ -83,7 +84,7 @@ export class KernelSpectrum {
   }
 
   /**
-   * By LAPACK in double, off the JS thread.
+   * By LAPACK in double, off the JS thread. An abort rejects at once; LAPACK ends in the background.
    * @param kernel (n, n) or (N, O, N, O), symmetric positive semidefinite
    * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric.
    */
@@ -91,8 +92,10 @@ export class KernelSpectrum {
     kernel: Float32Array | Float64Array | NdArray,
     options: GramOptions = {},
   ): Promise<KernelSpectrum> {
-    const { data, n, outputs } = gramOf(kernel, options)
-    const spectrum = await call(options.signal, () => native.createSpectrum(data, n))
+    const { data, n, outputs } = gramOf(heldKernel(kernel), options)
+    const spectrum = await call(options.signal, () =>
+      leavable(options.signal, native.createSpectrum(data, n)),
+    )
     return new KernelSpectrum(n, outputs, spectrum)
   }
 
@@ -131,11 +134,12 @@ export class KernelSpectrum {
         throw badArgument('ridges', 'ridges above 0', ridge)
       }
     }
+    const columns = this.#columns(y)
     const { gcv, loo } = await call(options.signal, (control) =>
       this.#native.errors(
         Float64Array.from(ridges),
         Float64Array.from(y),
-        this.#columns(y),
+        columns,
         this.outputs,
         control,
       ),
@@ -166,13 +170,15 @@ export class KernelSpectrum {
     const least = Math.max(precision * trace, Number.MIN_VALUE * 2 ** 52)
     const most = Math.max(10 * (this.values[0] as number), 10 * least)
     let [low, high] = [Math.log(least), Math.log(most)]
+    this.#columns(y)
+    const targets = Float64Array.from(y)
     let best: RidgeErrors | undefined
     let end: ChosenRidge['end'] = null
     for (let round = 0; round < 3; round++) {
       const count = round === 0 ? 41 : 21
       const step = (high - low) / (count - 1)
       const grid = Array.from({ length: count }, (_, i) => Math.exp(low + i * step))
-      for (const [i, error] of (await this.errors(y, grid, { signal })).entries()) {
+      for (const [i, error] of (await this.errors(targets, grid, { signal })).entries()) {
         if (best !== undefined && !(error[by] < best[by])) continue
         best = error
         const first = i === 0 && low === Math.log(least)
@@ -213,7 +219,9 @@ export class KernelSpectrum {
   /** V diag(weights) Vᵀ x, a weight per eigenvalue; x (n, columns). */
   filter(weights: Float64Array, x: ArrayLike<number>): Promise<Float64Array> {
     const columns = this.#columns(x)
-    return call(undefined, () => this.#native.filter(weights, Float64Array.from(x), columns))
+    return call(undefined, () =>
+      this.#native.filter(heldNumbers(weights, 'weights'), Float64Array.from(x), columns),
+    )
   }
 
   /** (n, n): row j belongs to values[j]. */

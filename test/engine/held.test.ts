@@ -1,11 +1,16 @@
 // What a caller writes into its arrays after a call has begun must not count, wherever they lie.
 import test from 'ava'
 import {
+  alignmentAlong,
   averageKernel,
   fitAdaptive,
+  KernelFactor,
+  KernelSpectrum,
   type NdArray,
   Network,
   networkFeatures,
+  probe,
+  probeTraining,
   solveKernel,
   TangentError,
   type TrainOptions,
@@ -23,9 +28,13 @@ const numbers = (...shape: number[]): NdArray<Float32Array> => ({
 const x = numbers(6, 5)
 let network: Network
 let other: Network
+let factor: KernelFactor
+let spectrum: KernelSpectrum
 test.before(async () => {
   network = await Network.load(file)
   other = await network.withParameters(direction)
+  factor = await KernelFactor.of(kernel, 0.1)
+  spectrum = await KernelSpectrum.of(kernel)
 })
 test.after.always(async () => {
   await network.dispose()
@@ -112,6 +121,45 @@ const calls: Record<string, [Arrays, (arrays: Arrays) => Promise<unknown>]> = {
     { k: { data: kernel, shape: [18, 18] }, y: numbers(18) },
     async ({ k, y }) =>
       (await solveKernel(k as NdArray, (y as NdArray<Float32Array>).data, { ridge: 0.1 })).alpha,
+  ],
+  KernelFactor: [
+    { k: { data: kernel, shape: [18, 18] } },
+    async ({ k }) => (await KernelFactor.of(k as NdArray, 0.1)).logDeterminant,
+  ],
+  'KernelFactor.leaveOneOut': [
+    { y: numbers(18) },
+    ({ y }) => factor.leaveOneOut((y as NdArray<Float32Array>).data),
+  ],
+  KernelSpectrum: [
+    { k: { data: kernel, shape: [18, 18] } },
+    async ({ k }) => (await KernelSpectrum.of(k as NdArray)).values,
+  ],
+  'KernelSpectrum.chooseRidge': [
+    { y: numbers(18) },
+    ({ y }) => spectrum.chooseRidge((y as NdArray<Float32Array>).data),
+  ],
+  probe: [
+    { x, target: numbers(6, 3) },
+    async ({ x, target }) => {
+      const subject = { name: 'a', network, file: 'a' } as never
+      const options = { adaptiveRows: 0 }
+      const report = await probe([subject], x as NdArray, target, options)
+      return [report.networks[0]?.alignment, report.networks[0]?.spectrum, report.targetRaster]
+    },
+  ],
+  probeTraining: [
+    { x, target: numbers(6, 3) },
+    async ({ x, target }) =>
+      (await probeTraining(network, x as NdArray, [network, other], target)).frames,
+  ],
+  alignmentAlong: [
+    { x, target: numbers(6, 3), learned: numbers(6, 3) },
+    async ({ x, target, learned }) => {
+      const along = alignmentAlong(network, x as NdArray, [network, other], { target, learned })
+      const found = []
+      for await (const { total } of along) found.push({ ...total })
+      return found
+    },
   ],
 }
 const copies = (arrays: Arrays, place: (data: Float32Array) => Float32Array): Arrays =>

@@ -1,6 +1,6 @@
 // What must hold of every kernel, whatever the network.
 import test from 'ava'
-import type { NdArray, TangentKernel } from '../../lib/index.js'
+import { KernelSpectrum, type NdArray, TangentKernel } from '../../lib/index.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { Random } from '../support/onnx.js'
 import { relativeError } from '../support/reference.js'
@@ -216,4 +216,29 @@ test('frozen parameters contribute nothing', async (t) => {
   const pattern = await load(t, bytes, { parameters: /bias$/g })
   const biases = [...parts.keys()].filter((name) => name.endsWith('bias'))
   t.true(relativeError(await pattern.ntk(x), sum(biases)) < rounding)
+})
+
+test('an abort leaves eigenvalues at once, and they can be asked for again', async (t) => {
+  const n = 1400
+  const data = new Float32Array(n * n)
+  for (let i = 0; i < n; i += 1) {
+    for (let j = 0; j < n; j += 1) data[i * n + j] = Math.exp(-Math.abs(i - j) / 50)
+  }
+  const kernel = new TangentKernel(data, [n, n], 'trace', true)
+  const calls = [
+    (signal: AbortSignal) => kernel.eigenvalues(undefined, { signal }),
+    (signal: AbortSignal) => kernel.effectiveRank(undefined, { signal }),
+    (signal: AbortSignal) => KernelSpectrum.of(kernel, { signal }),
+  ]
+  for (const call of calls) {
+    await t.throwsAsync(async () => call(AbortSignal.abort()), { name: 'AbortError', any: true })
+    const control = new AbortController()
+    const pending = call(control.signal)
+    const start = performance.now()
+    control.abort()
+    await t.throwsAsync(pending, { name: 'AbortError', any: true })
+    t.true(performance.now() - start < 200)
+  }
+  const sum = (await kernel.eigenvalues()).reduce((a, b) => a + b, 0)
+  t.true(Math.abs(sum - n) < 1e-6 * n)
 })
