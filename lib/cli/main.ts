@@ -9,8 +9,11 @@ import {
   type Session,
 } from './command.js'
 import { commands } from './commands.js'
+import { Output } from './output.js'
 import { isStandardOutput } from './places.js'
 import { checkOptionNames } from './typos.js'
+
+const output = new Output()
 
 /** Exit codes: 0 done, 1 the work failed, 2 the input or the call is wrong, 130 interrupted. */
 const callerErrors = new Set([
@@ -42,21 +45,24 @@ async function main(args: string[]): Promise<number> {
       say: (...lines) => {
         if (given.quiet || given.json) return
         // Where the array goes there is no room for words.
-        if (taken) console.error(lines.join('\n'))
-        else console.log(lines.join('\n'))
+        if (taken) process.stderr.write(`${lines.join('\n')}\n`)
+        else output.print(lines.join('\n'))
       },
       fail: () => {
         failed = true
       },
       result: (value) => {
-        if (given.json) console.log(JSON.stringify(value))
+        if (given.json) output.print(JSON.stringify(value))
       },
     }
   }
   const program = new Command(programName)
     .description('Exact tangent features and tangent kernels of ONNX networks')
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text) })
+    .configureOutput({
+      outputError: (text, write) => write(text),
+      writeOut: (text) => output.write(text),
+    })
   for (const definition of commands) {
     program.addCommand(buildCommand(definition, start).exitOverride())
   }
@@ -77,8 +83,16 @@ async function main(args: string[]): Promise<number> {
 function report(error: Error, options: CommonOptions): number {
   const code = error instanceof TangentError ? error.code : 'FAILED'
   process.stderr.write(`${programName}: ${plainText(error.message)}\n`)
-  if (options.json) console.log(JSON.stringify({ error: { code, message: error.message } }))
+  if (options.json) output.print(JSON.stringify({ error: { code, message: error.message } }))
   return callerErrors.has(code) ? 2 : 1
 }
 
-process.exitCode = await main(process.argv.slice(2))
+/** What was computed is in its files; that its words were lost, the exit code says. */
+async function printed(code: number): Promise<number> {
+  const problem = await output.end()
+  if (problem === undefined) return code
+  process.stderr.write(`${programName}: Cannot write to standard output: ${problem}\n`)
+  return code || 1
+}
+
+process.exitCode = await printed(await main(process.argv.slice(2)))
