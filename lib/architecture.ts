@@ -31,6 +31,7 @@ import {
   type ValueInfo,
   valueInfo,
 } from './onnx/index.js'
+import { isMember } from './onnx/names.js'
 
 /** A parameter of the network: what the tangent features are taken with respect to. */
 export interface Parameter {
@@ -191,7 +192,7 @@ export class Architecture {
         const place = this.hypotheses[0]?.[k]
         return !shape || shape.some((size, axis) => axis !== place && typeof size !== 'number')
       }),
-      outputs: [...this.graph.outputs],
+      outputs: this.graph.outputs.filter((name) => !isMember(name)),
       ...(model.folder === undefined ? {} : { folder: model.folder }),
     })
   }

@@ -109,8 +109,9 @@ export class Network {
    */
   static async load(
     source: string | Uint8Array | ArrayBuffer,
-    options: LoadOptions = {},
+    given: LoadOptions = {},
   ): Promise<Network> {
+    const options = withOwnNames(given)
     if (
       typeof source !== 'string' &&
       !(source instanceof Uint8Array || source instanceof ArrayBuffer)
@@ -397,6 +398,13 @@ export class Network {
 
 // A network that was dropped without dispose() must not keep its worker.
 const registry = new FinalizationRegistry<Core>((core) => void core.dispose())
+
+/** Axes by name in an object that has no names of its own, such as `constructor`. */
+function withOwnNames(options: LoadOptions): LoadOptions {
+  const { batchAxis } = options
+  if (typeof batchAxis !== 'object' || batchAxis === null) return options
+  return { ...options, batchAxis: Object.assign(Object.create(null), batchAxis) }
+}
 
 /** Tells `ntk(x, options)` from `ntk(x, x2, options)`. */
 function secondArgument(

@@ -10,6 +10,7 @@ import { parseBytes } from '../memory.js'
 import { type LoadOptions, Network } from '../network.js'
 import type { AxisOptions } from '../onnx/index.js'
 import { readGiven } from './input.js'
+import { fileNames } from './names.js'
 import { outputPath } from './places.js'
 import { progressBar } from './progress.js'
 
@@ -274,7 +275,8 @@ export async function readInputs(files: readonly string[], network: Network): Pr
     }
     named.set(name, value)
   }
-  const inputs: Record<string, NdArray | number | bigint> = {}
+  // Without a prototype: an input may be called __proto__.
+  const inputs: Record<string, NdArray | number | bigint> = Object.create(null)
   for (const [name, value] of named) inputs[name] = await readInput(value)
   const [only] = Object.values(inputs)
   return names.length === 1 && typeof only === 'object' ? only : inputs
@@ -310,21 +312,6 @@ export async function saveFolder(
     entries.push({ name, ...describe(name), file })
   }
   await writeFileAtomic(join(folder, index), `${JSON.stringify(entries, null, 2)}\n`, { signal })
-}
-
-/** A file name of its own for each name: `/`, `:` and control characters become `_`. */
-export function fileNames(names: readonly string[]): Map<string, string> {
-  const files = new Map<string, string>()
-  const taken = new Set<string>()
-  for (const name of names) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they come from model files.
-    const plain = name.replace(/[/:\u0000-\u001f\u007f]/g, '_').slice(0, 120) || '_'
-    let file = `${plain}.npy`
-    for (let copy = 2; taken.has(file); copy += 1) file = `${plain}-${copy}.npy`
-    taken.add(file)
-    files.set(name, file)
-  }
-  return files
 }
 
 /** A name from a file as text for a terminal. */

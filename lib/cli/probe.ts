@@ -154,7 +154,7 @@ async function training(
 
 /** Which file holds which input. */
 function inputFiles(network: Network, given: readonly string[]): Record<string, string> {
-  const files: Record<string, string> = {}
+  const files: Record<string, string> = Object.create(null)
   for (const { name } of network.inputs) {
     const named = given.find((text) => text.startsWith(`${name}=`))
     const path = named?.slice(name.length + 1) ?? (given.length === 1 ? given[0] : undefined)

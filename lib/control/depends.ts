@@ -107,7 +107,7 @@ export class Dependences {
   #shapesOf(node: NodeProto): Dependence {
     const own = normalDomain(node.domain) === ''
     if (!own || isControl(node) || wild.test(node.opType)) return this.#numbersOf(node)
-    const places = shapedBy[node.opType] ?? []
+    const places = (Object.hasOwn(shapedBy, node.opType) && shapedBy[node.opType]) || []
     const shapes = node.input.map(this.#shape)
     // Reductions take their axes as an input since opset 18.
     if (node.opType.startsWith('Reduce')) shapes.push(this.number(node.input[1]))

@@ -3,6 +3,7 @@ import * as ort from 'onnxruntime-node'
 import { TangentError } from '../errors.js'
 import type { NativeData } from '../native.js'
 import { appendToModel, makeNode } from '../onnx/index.js'
+import { isMember } from '../onnx/names.js'
 import { openFailure, runFailure } from './failures.js'
 import { type Inferred, infer } from './inferred.js'
 import { type Optimisation, optimised } from './optimised.js'
@@ -62,7 +63,9 @@ export class Sessions {
     // A copy of what is no float32 (indices, masks, sizes: small) is safe from any optimiser that
     // thinks its source is not needed.
     const copied = new Set(
-      wanted.values.filter((name) => (inferred.get(name)?.type ?? 'float32') !== 'float32'),
+      wanted.values.filter(
+        (name) => isMember(name) || (inferred.get(name)?.type ?? 'float32') !== 'float32',
+      ),
     )
     const fetched = new Map(
       wanted.values.map((name) => [name, copied.has(name) ? copyPrefix + name : name]),

@@ -2,6 +2,7 @@ import { toBinary } from '@bufbuild/protobuf'
 import { TensorProto_DataType as DataType, ModelProtoSchema } from 'onnx-buf'
 import { makeValueInfo, type OnnxModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import { isMember } from '../onnx/names.js'
 import type { PreparedGraph, Weight } from './prepare.js'
 
 /**
@@ -30,6 +31,8 @@ export function skeleton(
       ...model.graph.input.filter(({ name }) => !fed.has(name)),
       ...weights.map(({ name, shape }) => makeValueInfo(name, DataType.FLOAT, shape)),
     ],
+    // What a session gives back of the others it copies under another name.
+    output: model.graph.output.filter(({ name }) => !isMember(name)),
   }
   return toBinary(ModelProtoSchema, { ...model.proto, graph })
 }

@@ -21,3 +21,9 @@ export function titleOf(node: { name: string; opType: string; output: readonly s
   const { name, opType, output } = node
   return name || `${opType} of ${output.find((value) => value !== '') ?? '?'}`
 }
+
+/**
+ * Has every object of JavaScript a member of this name? onnxruntime-node keeps what it fetches in plain
+ * objects, where it takes such members for tensors, and loses `__proto__`.
+ */
+export const isMember = (name: string): boolean => name in Object.prototype
