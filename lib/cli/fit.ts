@@ -138,6 +138,7 @@ export const fitCommand: CommandDefinition = {
           ...fitting,
           signal,
           onProgress,
+          selection: { onProgress },
           resume,
           onIteration: (iteration) => say(session, iteration),
           onCheckpoint: checkpoint === undefined ? undefined : (state) => keep(checkpoint, state),

@@ -1,5 +1,6 @@
 // What a fit may be asked for.
 import { badArgument, wholeNumber } from '../errors.js'
+import type { Progress } from '../forward/host.js'
 import { notNegative } from './checks.js'
 import type { AdaptiveModel } from './model.js'
 import type { SolveOptions } from './native-call.js'
@@ -106,6 +107,8 @@ export interface SelectionOptions {
   repeats?: number | undefined
   /** Of the shuffles (default 1). */
   seed?: number | undefined
+  /** Called after every candidate ridge of every fold. */
+  onProgress?: ((progress: Progress) => void) | undefined
 }
 
 /**

@@ -59,6 +59,14 @@ export async function selectPrice(
   if (samples < 4) throw badArgument("the samples of an 'auto' fit", 'at least four', samples)
   const folds = Math.min(options.selection?.folds ?? 5, samples)
   const ridges = await ridgesOf(features, residual, options)
+  const began = performance.now()
+  let done = 0
+  const report = () => {
+    done++
+    const fraction = done / (repeats * folds * ridges.length)
+    const seconds = (performance.now() - began) / 1000
+    options.selection?.onProgress?.({ fraction, remaining: (seconds * (1 - fraction)) / fraction })
+  }
   const errors = ridges.map(() => prices.map(() => [] as number[]))
   for (let repeat = 0; repeat < repeats; repeat++) {
     const order = shuffled(samples, seed + repeat)
@@ -69,6 +77,7 @@ export async function selectPrice(
       for (const [i, ridge] of ridges.entries()) {
         const along = await alongPrices(train, test, known, truth, { ...options, ridge }, prices)
         for (const [j, error] of along.entries()) errors[i]?.[j]?.push(error)
+        report()
       }
     }
   }

@@ -331,8 +331,12 @@ test('auto: low rank adapts, noise stays fixed; the grid is what folds give', as
   t.is(still.price.value, Number.POSITIVE_INFINITY)
 
   // By hand, at one ridge.
-  const options = { ridge: 5, selection: { prices: [1], folds: 3, repeats: 1, seed: 7 } }
+  const fractions: number[] = []
+  const onProgress = ({ fraction }: { fraction: number }) => fractions.push(fraction)
+  const folded = { prices: [1], folds: 3, repeats: 1, seed: 7, onProgress }
+  const options = { ridge: 5, selection: folded }
   const own = await fitFeatures(low.features, low.y, { ...options, price: 'auto' })
+  t.deepEqual(fractions, [1 / 3, 2 / 3, 1])
   const order = shuffled(60, 7)
   for (const price of [Number.POSITIVE_INFINITY, 1]) {
     let sum = 0
