@@ -81,6 +81,39 @@ test('a matrix of low rank comes back from its factors, and others have none', a
   t.deepEqual(fromSingular(tall, m, k)?.left.shape, [m, 1])
 })
 
+test('a tangent of 0 stays 0 where a function is infinitely steep', async (t) => {
+  const functions: [op: string, low: number, high: number][] = [
+    ['Acos', -1, 1],
+    ['Asin', -1, 1],
+    ['Acosh', 1, 3],
+    ['Sqrt', 0, 1],
+  ]
+  for (const [op, low, high] of functions) {
+    const bytes = model({
+      nodes: [
+        { op: 'Add', inputs: ['x', 'p'], outputs: ['a'] },
+        { op: 'Clip', inputs: ['a', 'low', 'high'], outputs: ['c'] },
+        { op, inputs: ['c'], outputs: ['y'] },
+      ],
+      initializers: {
+        p: floats([2], [0.25, 0.25]),
+        low: floats([], [low]),
+        high: floats([], [high]),
+      },
+      inputs: [{ name: 'x', shape: ['N', 2] }],
+      outputs: [{ name: 'y', shape: ['N', 2] }],
+    })
+    const network = await load(t, bytes)
+    const x = { data: Float32Array.of(-5, low + 0.5 * (high - low) - 0.25), shape: [1, 2] }
+    const direction = new Map([['p', { data: Float32Array.of(1, 1), shape: [2] }]])
+    const session = await InferenceSession.create(await exportJvp(network, direction))
+    const { tangent } = await session.run({ x: new Tensor('float32', x.data, x.shape) })
+    const truth = await network.jvp(x, direction)
+    t.is(tangent?.data[0], 0, op)
+    t.true(apart(tangent?.data as Float32Array, truth.data) < 1e-6, op)
+  }
+})
+
 test('recurrent layers are refused by name before anything is fitted', async (t) => {
   const bytes = model({
     nodes: [

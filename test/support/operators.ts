@@ -22,6 +22,8 @@ Every operator of ai.onnx, and those of other domains that are known. Made by
 - **constant**: what it makes carries no derivative (shapes, indices, comparisons, steps).
   Tested: what lies behind it only is no parameter.
 - **refused**: named when the network is opened, with what to do about it. Tested by that.
+- **written out**: a branch that is taken, or a body once for every iteration, stands in the node's place
+  where that can be decided ([branches and loops](control-flow.md)); else it is refused by name.
 - **no**: no rule; a network that needs its derivative is refused by name. Beside the path from the
   parameters to the output onnxruntime runs it as it is.
 
@@ -48,6 +50,8 @@ function row(op: string): string {
   }
   if (cutCases.some((cut) => cut.op === op)) return `${name}| constant | nothing flows back |`
   const refused = refusedCases.find((candidate) => candidate.op === op)
+  if (/^(If|Loop|Scan)$/.test(op))
+    return `${name}| written out | [branches and loops](control-flow.md) |`
   if (refused) return `${name}| refused | ${refused.why} |`
   return `${name}| no | |`
 }

@@ -9,6 +9,12 @@ const slope = (write: (m: Maths, call: TangentCall) => string) =>
 /** The same of a function of x alone. */
 const atInput = (write: (m: Maths, x: string) => string) =>
   slope((m, call) => write(m, call.input(0)))
+/** The same of a slope that is infinite somewhere: a tangent of 0 stays 0 there. */
+const steepAtInput = (write: (m: Maths, x: string) => string) =>
+  single((call, dx) => {
+    const m = call.maths
+    return m.where(m.equal(dx, m.number(0)), dx, m.times(dx, write(m, call.input(0))))
+  })
 const atOutput = (write: (m: Maths, y: string) => string) =>
   slope((m, call) => write(m, call.output()))
 
@@ -17,28 +23,27 @@ const fromOne = (m: Maths, a: string) => m.minus(m.number(1), a)
 
 export const functions: Rules = {
   Exp: slope((_, call) => call.output()),
-  Log: single((call, dx) => call.maths.over(dx, call.input(0))),
-  // A tangent of 0 stays 0 where the slope is infinite.
+  Log: steepAtInput(inverse),
   Sqrt: single((call, dx) => {
     const m = call.maths
     const quotient = m.over(m.scaled(dx, 0.5), call.output())
     return m.where(m.equal(dx, m.number(0)), dx, quotient)
   }),
-  Reciprocal: atOutput((m, y) => m.op('Neg', [m.square(y)])),
+  Reciprocal: steepAtInput((m, x) => m.op('Neg', [inverse(m, m.square(x))])),
   Neg: single((call, dx) => call.maths.op('Neg', [dx])),
   Abs: atInput((m, x) => m.op('Sign', [x])),
   Erf: atInput((m, x) => m.scaled(m.op('Exp', [m.op('Neg', [m.square(x)])]), 1.1283791670955126)),
   Sin: atInput((m, x) => m.op('Cos', [x])),
   Cos: atInput((m, x) => m.op('Neg', [m.op('Sin', [x])])),
   Tan: atOutput((m, y) => m.shifted(m.square(y), 1)),
-  Asin: atInput((m, x) => inverse(m, m.op('Sqrt', [fromOne(m, m.square(x))]))),
-  Acos: atInput((m, x) => m.op('Neg', [inverse(m, m.op('Sqrt', [fromOne(m, m.square(x))]))])),
+  Asin: steepAtInput((m, x) => inverse(m, m.op('Sqrt', [fromOne(m, m.square(x))]))),
+  Acos: steepAtInput((m, x) => m.op('Neg', [inverse(m, m.op('Sqrt', [fromOne(m, m.square(x))]))])),
   Atan: atInput((m, x) => inverse(m, m.shifted(m.square(x), 1))),
   Sinh: atInput((m, x) => m.op('Cosh', [x])),
   Cosh: atInput((m, x) => m.op('Sinh', [x])),
   Asinh: atInput((m, x) => inverse(m, m.op('Sqrt', [m.shifted(m.square(x), 1)]))),
-  Acosh: atInput((m, x) => inverse(m, m.op('Sqrt', [m.shifted(m.square(x), -1)]))),
-  Atanh: atInput((m, x) => inverse(m, fromOne(m, m.square(x)))),
+  Acosh: steepAtInput((m, x) => inverse(m, m.op('Sqrt', [m.shifted(m.square(x), -1)]))),
+  Atanh: steepAtInput((m, x) => inverse(m, fromOne(m, m.square(x)))),
 }
 
 /** x above 0: ẋ·above; else ẋ·below(x). */
