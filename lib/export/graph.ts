@@ -101,6 +101,19 @@ class NodeCall implements TangentCall {
     return this.#source.stored(this.input(k))
   }
 
+  isNeverZero(k: number): boolean {
+    const name = this.input(k)
+    const known = this.#source.stored(name)
+    if (known) return known.every((value) => value !== 0)
+    const maker = this.#pairs.makers.get(name)
+    if (maker?.opType === 'Exp') return true
+    const sum = maker?.opType === 'Sqrt' ? this.#pairs.makers.get(maker.input[0] ?? '') : undefined
+    return (
+      sum?.opType === 'Add' &&
+      sum.input.some((term) => this.#source.stored(term)?.every((value) => value > 0))
+    )
+  }
+
   attribute(name: string): NativeAttribute | undefined {
     return this.#attributes[name]
   }
@@ -141,7 +154,13 @@ class Pairs {
   readonly head: Writer
   readonly numbers: { known: Map<string, string>; writer: Writer }
 
-  constructor(changes: ReadonlyMap<string, Change>, { fresh, shape }: Source) {
+  /** The node that makes each value. */
+  readonly makers: ReadonlyMap<string, NodeProto>
+
+  constructor(changes: ReadonlyMap<string, Change>, { nodes, fresh, shape }: Source) {
+    this.makers = new Map(
+      nodes.flatMap((node) => node.output.map((name): [string, NodeProto] => [name, node])),
+    )
     this.#changes = new Map(changes)
     this.#shape = shape
     this.head = new Writer('tangent', fresh)

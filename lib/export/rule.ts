@@ -32,6 +32,8 @@ export interface TangentCall {
   shape(name: string): readonly Dimension[] | undefined
   /** Numbers of a stored value, where they lie in the file. */
   stored(k: number): readonly number[] | undefined
+  /** Does an input surely hold no 0: stored so, or an exponential, or the root of a sum with ε? */
+  isNeverZero(k: number): boolean
   attribute(name: string): NativeAttribute | undefined
   integer(name: string, otherwise: number): number
   number(name: string, otherwise: number): number

@@ -114,6 +114,30 @@ test('a tangent of 0 stays 0 where a function is infinitely steep', async (t) =>
   }
 })
 
+test('a quotient of what does not change stays, whatever it is divided by', async (t) => {
+  const bytes = model({
+    nodes: [
+      { op: 'Add', inputs: ['x', 'p'], outputs: ['a'] },
+      { op: 'Relu', inputs: ['a'], outputs: ['r'] },
+      { op: 'Div', inputs: ['one', 'r'], outputs: ['d'] },
+      { op: 'Neg', inputs: ['d'], outputs: ['n'] },
+      { op: 'Exp', inputs: ['n'], outputs: ['y'] },
+    ],
+    initializers: { p: floats([2], [0.25, 0.25]), one: floats([1], [1]) },
+    inputs: [{ name: 'x', shape: ['N', 2] }],
+    outputs: [{ name: 'y', shape: ['N', 2] }],
+  })
+  const network = await load(t, bytes, { frozen: 'one' })
+  const x = { data: Float32Array.of(-5, 0.5), shape: [1, 2] }
+  const direction = new Map([['p', { data: Float32Array.of(1, 1), shape: [2] }]])
+  const session = await InferenceSession.create(await exportJvp(network, direction))
+  const { tangent } = await session.run({ x: new Tensor('float32', x.data, x.shape) })
+  const [first, second] = (tangent as Tensor).data as Float32Array
+  t.is(Math.abs(first as number), 0)
+  // exp(−1/r)/r² at r = 0.75.
+  t.true(Math.abs((second as number) - Math.exp(-1 / 0.75) / 0.5625) < 1e-6)
+})
+
 test('recurrent layers are refused by name before anything is fitted', async (t) => {
   const bytes = model({
     nodes: [

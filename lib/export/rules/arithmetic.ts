@@ -53,12 +53,17 @@ export const arithmetic: Rules = {
     tangent(call) {
       const m = call.maths
       const [da, db] = [call.tangent(0), call.tangent(1)]
-      const change = db === undefined ? undefined : m.times(call.output(), db)
-      if (change === undefined) {
-        return [da === undefined ? undefined : m.over(da, call.input(1))]
+      const quotient = (above: string, still: string[]) => {
+        const result = m.over(above, call.input(1))
+        if (call.isNeverZero(1)) return result
+        // Where nothing changes nothing does, whatever it is divided by.
+        const none = still.map((tangent) => m.equal(tangent, m.number(0)))
+        return m.where(none.reduce(m.and.bind(m)), m.number(0), result)
       }
-      const above = da === undefined ? m.op('Neg', [change]) : m.minus(da, change)
-      return [m.over(above, call.input(1))]
+      if (db === undefined) return [da === undefined ? undefined : quotient(da, [da])]
+      const change = m.times(call.output(), db)
+      if (da === undefined) return [quotient(m.op('Neg', [change]), [db])]
+      return [quotient(m.minus(da, change), [da, db])]
     },
   },
   // d/da is 0 where b is 0, and d/db is 0 where a is 0 and b is not negative.
