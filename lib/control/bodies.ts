@@ -67,6 +67,24 @@ export function scanForm(node: NodeProto): ScanForm | undefined {
   }
 }
 
+/** Has the node the bodies that its operator wants, with as many values as it takes and makes? */
+export function isComplete(node: NodeProto): boolean {
+  const { opType, input, output } = node
+  if (opType === 'If') {
+    const branches = [bodyOf(node, 'then_branch'), bodyOf(node, 'else_branch')]
+    return (
+      input.length === 1 && branches.every((body) => body && body.output.length >= output.length)
+    )
+  }
+  const fits = (body: GraphProto | undefined, inputs: number, outputs: number) =>
+    body !== undefined && body.input.length === inputs && body.output.length === outputs
+  if (opType === 'Loop') {
+    return input.length >= 2 && fits(bodyOf(node, 'body'), input.length, output.length + 1)
+  }
+  const form = scanForm(node)
+  return form !== undefined && fits(form.body, input.length, output.length)
+}
+
 /** Does a Loop's body never end it early? */
 export function runsThrough(node: NodeProto): boolean {
   const body = bodyOf(node, 'body')

@@ -18,7 +18,7 @@ import {
   valueInfo,
 } from '../onnx/index.js'
 import { type AnswerOptions, decisionsOf } from './answer.js'
-import { bodySize, holdsControl, isControl, unrolledLimit } from './bodies.js'
+import { bodySize, holdsControl, isComplete, isControl, unrolledLimit } from './bodies.js'
 import { type Dependence, Dependences } from './depends.js'
 import { hoistConstants } from './hoist.js'
 import { type Decision, writeOut } from './write.js'
@@ -61,7 +61,10 @@ function onTheWay(
   options: TyingOptions,
   refused: ReadonlyMap<string, unknown>,
 ): NodeProto[] {
-  const open = model.graph.node.filter((node) => isControl(node) && !refused.has(titleOf(node)))
+  // What is incomplete is left to the rules, which refuse it.
+  const open = model.graph.node.filter(
+    (node) => isControl(node) && isComplete(node) && !refused.has(titleOf(node)),
+  )
   if (open.length === 0) return []
   const prepared = prepareGraph(model, knownNames(options, model))
   const constants = constantsByRole(prepared)
