@@ -50,8 +50,8 @@ export function exportedOutputs(outputs: readonly number[] | undefined): number[
  * @param direction Δθ: by name of a parameter an array of its shape; those not named do not change.
  * @returns the file's bytes. Its inputs are the network's, its outputs `tangent` (N, O), what
  *   {@link Network.jvp} computes, and `value` (N, O).
- * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard operators
- *   (recurrent layers), `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
+ * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard operators,
+ *   `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
  */
 export async function exportJvp(
   network: Network,

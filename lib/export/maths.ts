@@ -1,9 +1,12 @@
 // Mathematics as nodes of ai.onnx, in the form that a model's opset has.
-import type { NodeProto } from 'onnx-buf'
+import { create } from '@bufbuild/protobuf'
+import { GraphProtoSchema, type NodeProto } from 'onnx-buf'
+import { makeValueInfo } from '../onnx/index.js'
 import { type Attribute, type Fresh, Writer } from '../onnx/writer.js'
 
 export class Maths {
   readonly opset: number
+  readonly #fresh: Fresh
   readonly #writer: Writer
   /** Numbers written down before, which all nodes may read. */
   readonly #numbers: Map<string, string>
@@ -17,6 +20,7 @@ export class Maths {
     numbers: { known: Map<string, string>; writer: Writer },
   ) {
     this.opset = opset
+    this.#fresh = fresh
     this.#writer = new Writer(scope, fresh)
     this.#numbers = numbers.known
     this.#shared = numbers.writer
@@ -175,6 +179,67 @@ export class Maths {
   /** Zeros of a value's shape. */
   zeros(like: string): string {
     return this.op('ConstantOfShape', [this.shapeOf(like)])
+  }
+
+  /** Parts of equal size along the last axis. */
+  split(a: string, count: number, size: number): string[] {
+    const axis = { axis: { i: -1 } }
+    const sizes = Array.from({ length: count }, () => size)
+    if (this.opset >= 13) return this.several('Split', [a, this.ints(...sizes)], count, axis)
+    return this.several('Split', [a], count, { ...axis, split: { ints: sizes } })
+  }
+
+  squeeze(a: string, axis: number): string {
+    if (this.opset >= 13) return this.op('Squeeze', [a, this.ints(axis)])
+    return this.op('Squeeze', [a], { axes: { ints: [axis] } })
+  }
+
+  unsqueeze(a: string, axis: number): string {
+    if (this.opset >= 13) return this.op('Unsqueeze', [a, this.ints(axis)])
+    return this.op('Unsqueeze', [a], { axes: { ints: [axis] } })
+  }
+
+  /**
+   * A body run along the first axis of some values, states carried along.
+   * @returns the last states, then what the body lists, stacked along the first axis.
+   */
+  scan(
+    states: readonly string[],
+    scanned: readonly string[],
+    reversed: boolean,
+    body: (
+      inner: Maths,
+      states: string[],
+      slices: string[],
+    ) => { next: string[]; listed: string[] },
+  ): string[] {
+    const inner = new Maths('body', this.opset, this.#fresh, {
+      known: this.#numbers,
+      writer: this.#shared,
+    })
+    const name = (text: string) => this.#fresh(`scan/${text}`)
+    const own = states.map(() => name('state'))
+    const slices = scanned.map(() => name('slice'))
+    const { next, listed } = body(inner, own, slices)
+    // Every output is a value of its own.
+    const results = [...next, ...listed].map((value) => inner.op('Identity', [value]))
+    const graph = create(GraphProtoSchema, {
+      name: 'body',
+      node: [...inner.nodes],
+      input: [...own, ...slices].map((value) => makeValueInfo(value, 1)),
+      output: results.map((value) => makeValueInfo(value, 1)),
+    })
+    const back = (count: number) => ({ ints: Array.from({ length: count }, () => 1) })
+    return this.several('Scan', [...states, ...scanned], results.length, {
+      body: { g: graph },
+      num_scan_inputs: { i: scanned.length },
+      ...(reversed
+        ? {
+            scan_input_directions: back(scanned.length),
+            scan_output_directions: back(listed.length),
+          }
+        : {}),
+    })
   }
 
   /** 1 / (1 + e⁻ᵃ) times its own complement, exact where the function itself is 0 or 1 in float32. */

@@ -6,6 +6,7 @@ import { contractions } from './rules/contractions.js'
 import { activations, functions } from './rules/functions.js'
 import { normalizations } from './rules/normalizations.js'
 import { pooling } from './rules/pooling.js'
+import { recurrents } from './rules/recurrent.js'
 import { reductions } from './rules/reductions.js'
 import { shapes } from './rules/shapes.js'
 
@@ -18,6 +19,7 @@ const rules: Rules = {
   ...reductions,
   ...normalizations,
   ...pooling,
+  ...recurrents,
 }
 
 /** Operators whose tangent can be written in standard operators: 'Relu', 'com.microsoft::Gelu'. */

@@ -4,6 +4,7 @@ import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
+  type GraphProto,
   type NodeProto,
   NodeProtoSchema,
 } from 'onnx-buf'
@@ -16,6 +17,7 @@ export type Attribute =
   | { i: number }
   | { s: string }
   | { ints: readonly number[] }
+  | { g: GraphProto }
   | { t: NdArray }
 
 /** A name like this one that is free. */
@@ -107,6 +109,9 @@ export function attributeOf(name: string, value: Attribute): AttributeProto {
   if ('s' in value) {
     const s = new TextEncoder().encode(value.s)
     return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s })
+  }
+  if ('g' in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value.g })
   }
   if ('t' in value) {
     const t = arrayToTensor(value.t)
