@@ -141,7 +141,10 @@ class Assembly {
     }
   }
 
-  /** The samples' axis of the output, as far as names of dimensions tell. */
+  /**
+   * The samples' axis of the output, as names of dimensions or the only free one tell.
+   * @throws TangentError UNSUPPORTED where they do not and it may be another than the first.
+   */
   #axis(): number {
     const { inputs, likely, output, axes } = this.#core.architecture
     const said = axes.batchAxis?.[output]
@@ -152,7 +155,14 @@ class Assembly {
       return typeof place === 'number' ? own?.[place] : undefined
     })
     const axis = shape.findIndex((size) => typeof size === 'string' && batch.includes(size))
-    return Math.max(axis, 0)
+    if (axis >= 0) return axis
+    const free = shape.flatMap((size, k) => (typeof size === 'number' ? [] : [k]))
+    if (free.length === 1 && batch.every((size) => typeof size !== 'number')) return free[0] ?? 0
+    if (likely.every((place) => typeof place !== 'number' || place === 0)) return 0
+    throw new TangentError(
+      'UNSUPPORTED',
+      `Expected names of dimensions that tell the samples' axis of output ${quote(output)} but there are none; options.batchAxis (--batch-axis ${output}=k) names it`,
+    )
   }
 
   async model(nodes: readonly NodeProto[], tangent: string | undefined, wanted: Wanted) {

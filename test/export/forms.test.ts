@@ -33,6 +33,30 @@ test('of a network with branches the form that the given samples take', async (t
   }
 })
 
+test('outputs whose samples lie on another axis come out as (N, O)', async (t) => {
+  const random = new Random(9)
+  const bytes = (name: string) =>
+    model({
+      nodes: [
+        { op: 'MatMul', inputs: ['t', 'w'], outputs: ['h'] },
+        { op: 'Tanh', inputs: ['h'], outputs: ['y'] },
+      ],
+      initializers: { w: floats([3, 2], random.normals(6)) },
+      inputs: [{ name: 't', shape: [4, name, 3] }],
+      outputs: [{ name: 'y', shape: [4, name, 2] }],
+    })
+  for (const name of ['N', '?']) {
+    const network = await load(t, bytes(name), { batchAxis: { t: 1 } })
+    const x = { data: random.normals(36), shape: [4, 3, 3] }
+    const direction = new Map([['w', { data: random.normals(6), shape: [3, 2] }]])
+    const session = await InferenceSession.create(await exportJvp(network, direction))
+    const { tangent } = await session.run({ t: new Tensor('float32', x.data, x.shape) })
+    const truth = await network.jvp(x, direction)
+    t.deepEqual(tangent?.dims, [3, 8])
+    t.true(apart(tangent?.data as Float32Array, truth.data) < 1e-6, name)
+  }
+})
+
 test('few samples make thin factors and a small file', async (t) => {
   const random = new Random(6)
   const bytes = mlp(random, [40, 200, 200, 2])
