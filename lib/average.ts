@@ -10,6 +10,7 @@ import type { Inputs } from './inputs.js'
 import { TangentKernel } from './kernel.js'
 import { native } from './native.js'
 import type { Network } from './network.js'
+import { checkCall } from './options.js'
 
 /** How a path of weights is looked at. */
 export interface PathOptions {
@@ -76,6 +77,7 @@ export async function averageKernel(
   given: Inputs,
   options: AverageOptions = {},
 ): Promise<AverageKernel> {
+  checkCall(options)
   const x = heldInputs(given, 'x')
   const { path, points, rule } = await pathOf(from, to, x, options)
   const [first] = path as [Core]
@@ -110,6 +112,7 @@ export async function averageFeatures(
   given: Inputs,
   options: AverageFeatureOptions = {},
 ): Promise<AverageFeatures> {
+  checkCall(options)
   const x = heldInputs(given, 'x')
   const { path, points, rule } = await pathOf(from, to, x, options)
   const found = await jacobians(path[0] as Core, x, options, weightPath(path, rule, points))

@@ -35,11 +35,21 @@ export class TangentError extends Error {
 /** *Expected ⟨what⟩ for ⟨name⟩ but received ⟨value⟩ of type ⟨type⟩*. */
 export function badArgument(name: string, expected: string, received: unknown): TangentError {
   const type = received === null ? 'null' : Array.isArray(received) ? 'array' : typeof received
-  const shown = typeof received === 'string' ? JSON.stringify(received) : String(received)
   return new TangentError(
     'BAD_ARGUMENT',
-    `Expected ${expected} for ${name} but received ${shown} of type ${type}`,
+    `Expected ${expected} for ${name} but received ${shown(received)} of type ${type}`,
   )
+}
+
+/** A value in a message, whatever it is. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  try {
+    return String(value)
+  } catch {
+    // It has no words for itself, or holds what has none.
+    return Object.prototype.toString.call(value)
+  }
 }
 
 /** The same where what came is told in words, such as its shape. */
@@ -58,7 +68,7 @@ export function wholeNumber(
   high: number = Number.MAX_SAFE_INTEGER,
 ): void {
   if (Number.isInteger(value) && value >= low && value <= high) return
-  const bounded = high < Number.MAX_SAFE_INTEGER || value > high
+  const bounded = high < Number.MAX_SAFE_INTEGER || (typeof value === 'number' && value > high)
   const range = bounded ? `from ${low} to ${high}` : `≥ ${low}`
   throw badArgument(name, `a whole number ${range}`, value)
 }

@@ -1,8 +1,9 @@
-import { type NdArray, writeNpy } from './arrays/index.js'
-import { badArgument, mismatch, TangentError } from './errors.js'
+import { checkArray, type NdArray, writeNpy } from './arrays/index.js'
+import { badArgument, mismatch, oneOf, TangentError } from './errors.js'
 import { abortError } from './forward/host.js'
 import { inner, type Matrix, squaredNorm } from './matrix.js'
 import { native } from './native.js'
+import { checkCall } from './options.js'
 import { call, leavable } from './solve/native-call.js'
 
 /** What a tangent kernel keeps of the outputs. */
@@ -39,7 +40,10 @@ export class TangentKernel implements NdArray<Float32Array> {
 
   /** @param shape as the kind demands. */
   constructor(data: Float32Array, shape: readonly number[], kind: KernelKind, symmetric: boolean) {
+    oneOf(kind, ['full', 'trace', 'diagonal'] as const, 'kind')
     const rank = { full: 4, trace: 2, diagonal: 3 }[kind]
+    checkArray({ data, shape: shape as number[] }, 'the kernel')
+    if (!(data instanceof Float32Array)) throw badArgument('data', 'a Float32Array', data)
     if (shape.length !== rank) throw badArgument('shape', `${rank} dimensions`, shape)
     this.data = data
     this.shape = [...shape]
@@ -80,6 +84,7 @@ export class TangentKernel implements NdArray<Float32Array> {
    * const values = await kernel.eigenvalues(undefined, { signal: AbortSignal.timeout(60_000) })
    */
   async eigenvalues(output?: number, options: SpectrumOptions = {}): Promise<Float64Array> {
+    checkCall(options)
     this.#checkSymmetric('eigenvalues')
     const { signal } = options
     if (signal?.aborted) throw abortError(signal)
@@ -112,6 +117,7 @@ export class TangentKernel implements NdArray<Float32Array> {
    * (Roy & Vetterli 2007). Between 1 and the number of rows.
    */
   async effectiveRank(output?: number, options: SpectrumOptions = {}): Promise<number> {
+    checkCall(options)
     const values = (await this.eigenvalues(output, options)).map((value) => Math.max(value, 0))
     const sum = values.reduce((total, value) => total + value, 0)
     if (sum === 0) return 0
@@ -134,7 +140,9 @@ export class TangentKernel implements NdArray<Float32Array> {
    *   itself, of the shape of {@link gram}.
    */
   async alignment(other: TangentKernel | NdArray, options: AlignmentOptions = {}): Promise<number> {
+    checkCall(options)
     const a = this.#matrix()
+    if (!(other instanceof TangentKernel)) checkArray(other, 'other')
     const b = other instanceof TangentKernel ? other.#matrix() : matrixOf(other)
     if (a.rows !== b.rows || a.columns !== b.columns) {
       throw mismatch('other', `a kernel of ${a.rows} × ${a.columns}`, `${b.rows} × ${b.columns}`)
@@ -150,6 +158,7 @@ export class TangentKernel implements NdArray<Float32Array> {
 
   /** Writes the kernel as `.npy`, whole or not at all. */
   async save(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkCall(options)
     await writeNpy(path, this, options)
   }
 
@@ -178,4 +187,9 @@ function matrixOf(array: NdArray): Matrix {
     )
   }
   return { data, rows, columns }
+}
+
+/** @throws TangentError BAD_ARGUMENT for what is no tangent kernel. */
+export function checkKernel(kernel: unknown, name = 'kernel'): void {
+  if (!(kernel instanceof TangentKernel)) throw badArgument(name, 'a TangentKernel', kernel)
 }

@@ -5,6 +5,7 @@ import { jvp } from './calls/jvp.js'
 import { run } from './calls/run.js'
 import type { Core, DerivativeOptions } from './core.js'
 import type { Inputs } from './inputs.js'
+import { checkCall } from './options.js'
 
 /**
  * A network's first-order model around its parameters θ0, f(x; θ0) + J(x)·Δ: what fixed tangent
@@ -28,6 +29,7 @@ export class LinearizedNetwork {
     delta: Direction,
     options: DerivativeOptions = {},
   ): Promise<NdArray<Float32Array>> {
+    checkCall(options)
     const own = heldInputs(x, 'x')
     const change = await jvp(this.#core, own, heldMap(delta, 'delta'), options, 'delta')
     const { threads, signal, outputs } = options

@@ -37,6 +37,7 @@ import {
   type ValueInfo,
 } from './onnx/index.js'
 import { KernelOperator } from './operator.js'
+import { checkCall } from './options.js'
 import { type GraphValue, graphValues } from './values.js'
 import { otherWeights, ownWeights, type WeightSource } from './weights.js'
 
@@ -111,6 +112,7 @@ export class Network {
     source: string | Uint8Array | ArrayBuffer,
     given: LoadOptions = {},
   ): Promise<Network> {
+    checkCall(given)
     const options = withOwnNames(given)
     if (
       typeof source !== 'string' &&
@@ -201,7 +203,8 @@ export class Network {
    * console.log(axes.find(({ name }) => name === 'h0')?.axis) // 1
    * ```
    */
-  batchAxes(options: CallOptions = {}): Promise<BatchAxis[]> {
+  async batchAxes(options: CallOptions = {}): Promise<BatchAxis[]> {
+    checkCall(options)
     this.#core.checkAlive()
     return batchAxes(this.#core, options)
   }
@@ -235,7 +238,8 @@ export class Network {
    * @param x N samples; one array, or one for each input by name.
    * @returns (N, O), in the output's own type.
    */
-  run(x: Inputs, options: RunOptions = {}): Promise<NdArray> {
+  async run(x: Inputs, options: RunOptions = {}): Promise<NdArray> {
+    checkCall(options)
     return run(this.#core, heldInputs(x, 'x'), options)
   }
 
@@ -243,7 +247,8 @@ export class Network {
    * The Jacobian ∂f_o(x_i)/∂θ by parameter.
    * @returns by parameter name an array (N, O, …shape).
    */
-  jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays> {
+  async jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays> {
+    checkCall(options)
     return jacobian(this.#core, heldInputs(x, 'x'), options)
   }
 
@@ -251,7 +256,8 @@ export class Network {
    * The tangent features in their smallest form: what the Jacobian holds, but a weight used as a
    * matrix stays in factors where that is smaller. The memory budget covers the result.
    */
-  features(x: Inputs, options: DerivativeOptions = {}): Promise<FeatureArrays> {
+  async features(x: Inputs, options: DerivativeOptions = {}): Promise<FeatureArrays> {
+    checkCall(options)
     return features(this.#core, heldInputs(x, 'x'), options)
   }
 
@@ -260,7 +266,12 @@ export class Network {
    * @param cotangents u, (N, O).
    * @returns by parameter name an array of the parameter's shape.
    */
-  vjp(x: Inputs, cotangents: NdArray, options: DerivativeOptions = {}): Promise<ParameterArrays> {
+  async vjp(
+    x: Inputs,
+    cotangents: NdArray,
+    options: DerivativeOptions = {},
+  ): Promise<ParameterArrays> {
+    checkCall(options)
     return vjp(this.#core, heldInputs(x, 'x'), held(cotangents, 'cotangents'), options)
   }
 
@@ -271,11 +282,12 @@ export class Network {
    * @returns (N, O).
    * @throws TangentError `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
    */
-  jvp(
+  async jvp(
     x: Inputs,
     direction: Direction,
     options: DerivativeOptions = {},
   ): Promise<NdArray<Float32Array>> {
+    checkCall(options)
     return jvp(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options)
   }
 
@@ -285,11 +297,12 @@ export class Network {
    * @param direction as in {@link Network.jvp}.
    * @returns by parameter name an array of the parameter's shape.
    */
-  normalProduct(
+  async normalProduct(
     x: Inputs,
     direction: Direction,
     options: DerivativeOptions = {},
   ): Promise<ParameterArrays> {
+    checkCall(options)
     return normalProduct(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options)
   }
 
@@ -327,6 +340,7 @@ export class Network {
     ...rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?]
   ): Promise<TangentKernel | TangentKernels> {
     const [x2, options] = secondArgument(rest)
+    checkCall(options)
     const kernels = await ntk(this.#core, heldInputs(x, 'x'), heldInputs(x2, 'x2'), options)
     const split = options.by ?? 'total'
     return split === 'total' ? (kernels.get('total') as TangentKernel) : kernels
@@ -338,11 +352,12 @@ export class Network {
    * @param v (N, O), or (N, O, q) for q vectors.
    * @returns the products, of v's shape.
    */
-  ntkProduct(
+  async ntkProduct(
     x: Inputs,
     v: NdArray,
     options: DerivativeOptions = {},
   ): Promise<NdArray<Float32Array>> {
+    checkCall(options)
     return ntkProduct(this.#core, heldInputs(x, 'x'), held(v, 'v'), options)
   }
 
@@ -350,7 +365,8 @@ export class Network {
    * The tangent kernel of x with itself as an operator that is never formed: its products, largest
    * eigenvalues, trace and eigenvalue density, for kernels too large to store.
    */
-  kernelOperator(x: Inputs, options: DerivativeOptions = {}): Promise<KernelOperator> {
+  async kernelOperator(x: Inputs, options: DerivativeOptions = {}): Promise<KernelOperator> {
+    checkCall(options)
     return KernelOperator.of(this.#core, heldInputs(x, 'x'), options)
   }
 
@@ -401,7 +417,11 @@ const registry = new FinalizationRegistry<Core>((core) => void core.dispose())
 
 /** Axes by name in an object that has no names of its own, such as `constructor`. */
 function withOwnNames(options: LoadOptions): LoadOptions {
-  const { batchAxis } = options
+  const { batchAxis, shared } = options
+  if (batchAxis === null) throw badArgument('options.batchAxis', 'axes by name', batchAxis)
+  if (shared !== undefined && !Array.isArray(shared)) {
+    throw badArgument('options.shared', 'a list of inputs', shared)
+  }
   if (typeof batchAxis !== 'object' || batchAxis === null) return options
   return { ...options, batchAxis: Object.assign(Object.create(null), batchAxis) }
 }
@@ -411,6 +431,9 @@ function secondArgument(
   rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?],
 ): [Inputs | undefined, NtkOptions] {
   const [first, second] = rest as [Inputs | NtkOptions | undefined, NtkOptions?]
+  if (typeof first !== 'object' || first === null) {
+    if (first !== undefined) throw badArgument('x2', 'an array or one for each input', first)
+  }
   if (first === undefined || second !== undefined)
     return [first as Inputs | undefined, second ?? {}]
   const values = Object.values(first)

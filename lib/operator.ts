@@ -2,9 +2,11 @@ import { heldNumbers } from './arrays/held.js'
 import { type Prepared, prepare } from './calls/derive.js'
 import { productOf } from './calls/product.js'
 import type { Core, DerivativeOptions } from './core.js'
-import { mismatch } from './errors.js'
+import { mismatch, wholeNumber } from './errors.js'
 import { sharedFeed } from './forward/shared.js'
 import type { Inputs } from './inputs.js'
+import { checkCall } from './options.js'
+import { checkList } from './solve/checks.js'
 import {
   type DensityEstimate,
   type DensityOptions,
@@ -61,6 +63,9 @@ export class KernelOperator {
     columns = 1,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<Float64Array> {
+    checkCall(options)
+    checkList('v', v)
+    wholeNumber('columns', columns, 1)
     if (v.length !== this.size * columns) {
       throw mismatch('v', `${this.size} × ${columns} numbers`, `${v.length} numbers`)
     }
@@ -106,18 +111,21 @@ export class KernelOperator {
 
   /** The largest eigenvalues, by the Lanczos method; see `topEigenvalues`. */
   topEigenvalues(options: LanczosOptions = {}): Promise<TopEigenvalues> {
+    checkCall(options)
     const { threads } = this.#prepared
     return topEigenvalues(this.#product(options.signal), this.size, { threads, ...options })
   }
 
   /** Trace and Frobenius norm, estimated from random vectors; see `estimateTrace`. */
   trace(options: TraceOptions = {}): Promise<TraceEstimate> {
+    checkCall(options)
     const { threads } = this.#prepared
     return estimateTrace(this.#product(options.signal), this.size, { threads, ...options })
   }
 
   /** Density of all eigenvalues, estimated from random vectors; see `estimateDensity`. */
   density(options: DensityOptions = {}): Promise<DensityEstimate> {
+    checkCall(options)
     const { threads } = this.#prepared
     return estimateDensity(this.#product(options.signal), this.size, { threads, ...options })
   }

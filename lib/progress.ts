@@ -1,3 +1,4 @@
+import { wholeNumber } from './errors.js'
 import type { Progress } from './forward/host.js'
 
 /**
@@ -8,6 +9,7 @@ export function stages(
   count: number,
   onProgress: ((progress: Progress) => void) | undefined,
 ): (stage: number, part: number) => void {
+  wholeNumber('options.count', count, 0)
   const start = performance.now()
   return (stage, part) => {
     const fraction = Math.min(1, (stage + part) / Math.max(count, stage + 1))

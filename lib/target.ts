@@ -1,7 +1,9 @@
 import type { NdArray } from './arrays/index.js'
+import { checkArray } from './arrays/index.js'
 import { integerClasses } from './classes.js'
 import { badArgument, mismatch } from './errors.js'
 import { TangentKernel } from './kernel.js'
+import { checkCall } from './options.js'
 
 /** Options of {@link targetKernel}. */
 export interface TargetOptions {
@@ -22,6 +24,7 @@ export interface TargetOptions {
  *   numbers.
  */
 export function targetKernel(target: NdArray, options: TargetOptions = {}): TangentKernel {
+  checkCall(options)
   const { matrix, samples, outputs } = targetMatrix(target, options)
   if (options.kernel === 'full') {
     const size = samples * outputs
@@ -48,6 +51,7 @@ export function targetKernel(target: NdArray, options: TargetOptions = {}): Tang
 
 /** Y, one-hot for labels, with centred columns unless told otherwise. */
 export function targetMatrix(target: NdArray, options: TargetOptions) {
+  checkArray(target, 'target')
   const { shape, data } = target
   const [samples = 0, given] = shape
   if (samples === 0 || shape.length > 2 || shape.length === 0) {

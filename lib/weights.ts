@@ -1,7 +1,7 @@
 // Numbers for an architecture's parameters from elsewhere.
 
 import type { Architecture } from './architecture.js'
-import { isFloat, type NdArray, readSafetensors, toFloat32 } from './arrays/index.js'
+import { checkArray, isFloat, type NdArray, readSafetensors, toFloat32 } from './arrays/index.js'
 import { settleControlFlow } from './control/settle.js'
 import type { WeightValues } from './core.js'
 import { badArgument, mismatch, TangentError } from './errors.js'
@@ -92,6 +92,7 @@ function fromMap(
 
 /** The array's numbers, checked against the parameter's shape, in memory of their own. */
 function fitted(array: NdArray, weight: Weight, label: string): Float32Array {
+  checkArray(array, label)
   const { shape } = weight
   const count = shape.reduce((product, size) => product * size, 1)
   if (!isFloat(array) || array.shape.join() !== shape.join() || array.data.length !== count) {

@@ -3,7 +3,7 @@ import { held, heldInputs } from '../arrays/held.js'
 import { type NdArray, toFloat32 } from '../arrays/index.js'
 import { checkSeparable } from '../calls/blocks.js'
 import { askJob, type Prepared, prepare } from '../calls/derive.js'
-import { grouping } from '../calls/ntk.js'
+import { grouping, kernelMethods } from '../calls/ntk.js'
 import { run } from '../calls/run.js'
 import { type Block, type Core, cores } from '../core.js'
 import { badArgument, oneOf, TangentError, wholeNumber } from '../errors.js'
@@ -12,6 +12,7 @@ import { TangentKernel } from '../kernel.js'
 import { roomBeside } from '../memory.js'
 import { native } from '../native.js'
 import type { Network } from '../network.js'
+import { checkCall } from '../options.js'
 import { stages } from '../progress.js'
 import { CheckpointReader, type Checkpoints, type Loaded } from './checkpoints.js'
 import { marginOf } from './margin.js'
@@ -50,6 +51,7 @@ export function alignmentAlong(
   checkpoints: Checkpoints,
   options: AlongOptions = {},
 ): AsyncGenerator<CheckpointAlignment, void, void> {
+  checkCall(options)
   const { target, learned } = options
   return walk(network, heldInputs(x, 'x'), checkpoints, {
     ...options,
@@ -113,7 +115,9 @@ class Along {
     const spectra = ['parts', 'total', 'none'] as const
     const spectrum = oneOf(options.spectrum, spectra, 'options.spectrum')
     const top = options.top ?? [1, 5, 10, 50]
+    if (!Array.isArray(top)) throw badArgument('options.top', 'a list of whole numbers', top)
     for (const k of top) wholeNumber('options.top', k, 1)
+    oneOf(options.method, kernelMethods, 'options.method')
     checkSeparable(prepared, 'to walk along checkpoints')
     const { samples } = prepared.x
     this.#where = { samples, outputs: prepared.outputs, kernel }

@@ -1,8 +1,12 @@
 import { availableParallelism } from 'node:os'
+import { checkArray } from '../arrays/index.js'
 import { type CallOptions, threadCount } from '../core.js'
-import { badArgument, mismatch } from '../errors.js'
+import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import type { TangentKernel } from '../kernel.js'
+import { checkKernel } from '../kernel.js'
 import { parseBytes, roomBeside } from '../memory.js'
+import { checkCall } from '../options.js'
+import { numbersOf } from '../solve/checks.js'
 import { marginOf } from './margin.js'
 import { measure, spectrumBytes } from './measures.js'
 import { labelsFactor, learnedFactor, learnedOutputs } from './targets.js'
@@ -36,13 +40,18 @@ export async function measureKernel(
   kernel: TangentKernel,
   options: MeasureOptions = {},
 ): Promise<KernelMeasures> {
+  checkCall(options)
+  checkKernel(kernel)
   const { kind, symmetric, shape } = kernel
   if (!symmetric || kind === 'diagonal') {
     throw badArgument('kernel', 'a trace or full kernel of one input with itself', kind)
   }
   const [samples = 0] = shape
   const { initial, previous, learned, target, top = [1, 5, 10, 50], spectrum = true } = options
+  if (!Array.isArray(top)) throw badArgument('options.top', 'a list of whole numbers', top)
+  for (const k of top) wholeNumber('options.top', k, 1)
   for (const [name, other] of [['initial', initial] as const, ['previous', previous] as const]) {
+    if (other !== undefined) checkKernel(other, `options.${name}`)
     if (!other || other.shape.join() === shape.join()) continue
     throw mismatch(
       `options.${name}`,
@@ -50,11 +59,12 @@ export async function measureKernel(
       `(${other.shape.join(', ')})`,
     )
   }
+  if (learned !== undefined) checkArray(learned, 'options.learned')
   const given = learned ? learned.data.length / samples : 1
   const outputs = kind === 'full' ? kernel.outputs : given
   const where = { samples, outputs: Array.from({ length: outputs }, (_, o) => o), kernel: kind }
   const values = learnedOutputs(learned, undefined, where)
-  const start = options.outputs ?? new Float64Array(samples * outputs)
+  const start = numbersOf('options.outputs', options.outputs ?? new Float64Array(samples * outputs))
   if (values && start.length !== values.length) {
     throw mismatch('options.outputs', `${values.length} numbers`, `${start.length} numbers`)
   }

@@ -1,6 +1,9 @@
 import type { NdArray } from '../arrays/index.js'
+import { checkArray } from '../arrays/index.js'
 import { badArgument, mismatch } from '../errors.js'
 import type { TangentKernel } from '../kernel.js'
+import { checkKernel } from '../kernel.js'
+import { checkCall } from '../options.js'
 import type { KernelMargin } from './types.js'
 
 /** Options of {@link diagonalByMargin}. */
@@ -34,8 +37,12 @@ export interface MarginDiagonal {
 export function diagonalByMargin(
   kernel: TangentKernel,
   scores: NdArray,
-  { classes, share = 0.05 }: MarginOptions = {},
+  options: MarginOptions = {},
 ): MarginDiagonal {
+  checkCall(options)
+  const { classes, share = 0.05 } = options
+  checkKernel(kernel)
+  checkArray(scores, 'scores')
   const [samples = 0] = kernel.shape
   if (!kernel.symmetric || kernel.kind === 'diagonal') {
     throw badArgument('kernel', 'a trace or full kernel of one input with itself', kernel.kind)
@@ -48,7 +55,8 @@ export function diagonalByMargin(
       `an array (${scores.shape.join(', ')})`,
     )
   }
-  if (!(share > 0 && share <= 1)) throw badArgument('options.share', 'a share from 0 to 1', share)
+  if (!(typeof share === 'number' && share > 0 && share <= 1))
+    throw badArgument('options.share', 'a share from 0 to 1', share)
   const values = Float64Array.from(scores.data as ArrayLike<number | bigint>, Number)
   const margin = margins(values, samples, columns, classes)
   const { outputs: o, data } = kernel

@@ -1,5 +1,7 @@
 // Labels and learned outputs → the factors R of target kernels RRᵀ.
+
 import type { NdArray } from '../arrays/index.js'
+import { checkArray } from '../arrays/index.js'
 import { classNumbers, integerClasses } from '../classes.js'
 import { badArgument, mismatch, TangentError } from '../errors.js'
 import { type Labels, readLabels } from '../report/labels.js'
@@ -50,6 +52,7 @@ export function learnedOutputs(
     const own = target && outputNumbers(target, where)
     return own === undefined || typeof own === 'string' ? null : own
   }
+  checkArray(learned, 'options.learned')
   const { data, shape } = learned
   const fits = shape[0] === samples && data.length === samples * outputs.length && shape.length <= 2
   if (!fits) {

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { TangentError } from '../errors.js'
 import { allocate } from './ndarray.js'
-import { reason } from './reasons.js'
+import { checkPath, reason } from './reasons.js'
 
 // One read call moves at most 2^31 - 1 bytes; a smaller piece keeps aborts quick.
 const piece = 1 << 26
@@ -11,6 +11,7 @@ export async function readBytes(
   path: string,
   range?: { offset: number; length?: number },
 ): Promise<Uint8Array<ArrayBuffer>> {
+  checkPath(path)
   let handle: FileHandle | undefined
   try {
     handle = await open(path, 'r')

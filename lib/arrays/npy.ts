@@ -1,6 +1,8 @@
 // The .npy format, versions 1 to 3: numpy.lib.format's documentation. Own reader because npyjs, the
 // kept package for it, neither reorders Fortran arrays nor checks sizes, and writes nothing.
+
 import { TangentError } from '../errors.js'
+import { checkCall } from '../options.js'
 import { readBytes } from './files.js'
 import {
   bytesPerElement,
@@ -207,5 +209,6 @@ export async function writeNpy(
   array: NdArray,
   options: { signal?: AbortSignal } = {},
 ): Promise<void> {
+  checkCall(options)
   await writeFileAtomic(path, encodeNpy(array), options)
 }

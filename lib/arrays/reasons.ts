@@ -1,3 +1,5 @@
+import { badArgument } from '../errors.js'
+
 const reasons: Record<string, string> = {
   ENOENT: 'no such file or folder',
   EISDIR: 'it is a folder',
@@ -18,4 +20,9 @@ const reasons: Record<string, string> = {
 export function reason(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException
   return reasons[code] ?? message ?? String(error)
+}
+
+/** @throws TangentError BAD_ARGUMENT for what is no path. */
+export function checkPath(path: unknown): void {
+  if (typeof path !== 'string') throw badArgument('path', 'the path of a file', path)
 }

@@ -1,6 +1,8 @@
 // The .safetensors format: eight bytes of header length, a JSON header, then the data, tensors back
 // to back. Own code: npm has only readers tied to a hub or a runtime, none that checks and writes.
+
 import { badArgument, TangentError } from '../errors.js'
+import { checkCall } from '../options.js'
 import { readBytes } from './files.js'
 import {
   bytesPerElement,
@@ -138,6 +140,12 @@ for (const [word, type] of names) {
   if (type !== 'float16' && type !== 'bfloat16') written.set(type, word)
 }
 
+function checkMetadata(metadata: unknown): void {
+  const texts = typeof metadata === 'object' && metadata !== null ? Object.values(metadata) : [0]
+  if (texts.every((text) => typeof text === 'string')) return
+  throw badArgument('metadata', 'texts by name', metadata)
+}
+
 /**
  * The bytes of a `.safetensors` file in parts that share the arrays' memory. Wider types come
  * first, so that every tensor is aligned; otherwise the map's order is kept.
@@ -146,6 +154,8 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, NdArray>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array[] {
+  if (!(tensors instanceof Map)) throw badArgument('tensors', 'a Map of arrays', tensors)
+  checkMetadata(metadata)
   const sorted = [...tensors].map(([name, array]) => {
     if (name === '__metadata__') throw badArgument('tensors', 'names other than __metadata__', name)
     checkArray(array, name)
@@ -176,5 +186,6 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, NdArray>,
   options: { metadata?: Readonly<Record<string, string>>; signal?: AbortSignal } = {},
 ): Promise<void> {
+  checkCall(options)
   await writeFileAtomic(path, encodeSafetensors(tensors, options.metadata), options)
 }

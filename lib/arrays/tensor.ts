@@ -6,6 +6,7 @@ import {
   TensorProtoSchema,
 } from 'onnx-buf'
 import { TangentError } from '../errors.js'
+import { checkCall } from '../options.js'
 import { readBytes } from './files.js'
 import {
   bytesPerElement,
@@ -292,6 +293,7 @@ export async function writeTensor(
   array: NdArray,
   options: { name?: string; signal?: AbortSignal } = {},
 ): Promise<void> {
+  checkCall(options)
   await writeFileAtomic(
     path,
     toBinary(TensorProtoSchema, arrayToTensor(array, options.name)),

@@ -1,7 +1,8 @@
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { TangentError } from '../errors.js'
-import { reason } from './reasons.js'
+import { checkCall } from '../options.js'
+import { checkPath, reason } from './reasons.js'
 import { type Destination, destinationOf, isReplaced, writeInto } from './special.js'
 import { clearLeftOver, settled, temporaryFor } from './unfinished.js'
 
@@ -67,7 +68,9 @@ export async function writeFileAtomic(
   parts: Part | readonly Part[],
   options: { signal?: AbortSignal } = {},
 ): Promise<void> {
+  checkCall(options)
   const { signal } = options
+  checkPath(path)
   signal?.throwIfAborted()
   const list = typeof parts === 'string' || parts instanceof Uint8Array ? [parts] : parts
   try {

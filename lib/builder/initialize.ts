@@ -3,6 +3,7 @@ import { cores } from '../core.js'
 import { badArgument, TangentError } from '../errors.js'
 import type { Network } from '../network.js'
 import { quote } from '../onnx/index.js'
+import { checkCall } from '../options.js'
 import { checkDraw, type DrawOptions, drawWeight } from './draw.js'
 import { weightRoles } from './roles.js'
 
@@ -26,6 +27,7 @@ export async function initialize(
   network: Network,
   options: InitializeOptions = {},
 ): Promise<Map<string, NdArray<Float32Array>>> {
+  checkCall(options)
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
   core.checkAlive()

@@ -1,6 +1,8 @@
 // The paper's networks as ONNX models, at any size.
+
 import { writeFileAtomic } from '../arrays/write.js'
 import { badArgument } from '../errors.js'
+import { checkCall } from '../options.js'
 import { checkDraw, type DrawOptions } from './draw.js'
 import { type LayerScale, ModelBuilder } from './graph.js'
 
@@ -47,8 +49,9 @@ export interface CnnOptions extends BuildOptions {
  * @throws TangentError `BAD_ARGUMENT`; `TOO_LARGE` for a file beyond 2 GiB.
  */
 export async function buildMlp(options: MlpOptions): Promise<Uint8Array<ArrayBuffer>> {
+  checkCall(options)
   const { inputs, hidden, outputs } = options
-  const shape = typeof inputs === 'number' ? [inputs] : [...inputs]
+  const shape = typeof inputs === 'number' ? [inputs] : inputs
   sizes('options.inputs', shape)
   sizes('options.hidden', hidden)
   sizes('options.outputs', [outputs])
@@ -70,9 +73,11 @@ export async function buildMlp(options: MlpOptions): Promise<Uint8Array<ArrayBuf
  * @throws TangentError as {@link buildMlp}, and for images below 16 × 16.
  */
 export async function buildCnn(options: CnnOptions): Promise<Uint8Array<ArrayBuffer>> {
-  const { image, width, outputs, dense: hidden = [8 * options.width, 8 * options.width] } = options
+  checkCall(options)
+  const { image, width, outputs } = options
   sizes('options.image', image)
   sizes('options.width', [width])
+  const { dense: hidden = [8 * width, 8 * width] } = options
   sizes('options.dense', hidden)
   sizes('options.outputs', [outputs])
   const [channels, height, wide] = image
@@ -108,6 +113,7 @@ export function writeOnnx(
   model: Uint8Array,
   options: { signal?: AbortSignal } = {},
 ): Promise<void> {
+  checkCall(options)
   if (!(model instanceof Uint8Array)) throw badArgument('model', 'the bytes of a model', model)
   return writeFileAtomic(path, model, options)
 }

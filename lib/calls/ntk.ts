@@ -16,6 +16,7 @@ import type { WeightPath } from './path.js'
 export type KernelSplit = 'total' | 'layer' | 'parameter'
 
 /** A way to compute a kernel. `auto` picks per parameter; all agree within rounding. */
+export const kernelMethods = ['auto', 'jacobian', 'structured', 'products'] as const
 export type KernelMethod = 'auto' | 'jacobian' | 'structured' | 'products'
 
 /** Options of {@link Network.ntk}. */
@@ -52,8 +53,7 @@ export async function kernels(
 ): Promise<{ kernels: TangentKernels; change: NdArray<Float32Array> | undefined }> {
   const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
   const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
-  const methods = ['auto', 'jacobian', 'structured', 'products'] as const
-  const method = oneOf<KernelMethod>(options.method, methods, 'options.method')
+  const method = oneOf<KernelMethod>(options.method, kernelMethods, 'options.method')
   if (options.mean && kind !== 'trace') {
     throw badArgument('options.mean', "no mean unless options.kernel is 'trace'", true)
   }

@@ -1,4 +1,4 @@
-import { type NdArray, toFloat32 } from '../arrays/index.js'
+import { checkArray, type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
@@ -25,6 +25,7 @@ export async function productOf(
   keep?: number,
 ): Promise<NdArray<Float32Array>> {
   const { samples, width: outputs } = prepared
+  checkArray(vectors, 'v')
   const { data, shape } = toFloat32(vectors, 'v')
   const [rows, width, columns = 1] = shape
   const rank = shape.length === 2 || shape.length === 3

@@ -1,4 +1,4 @@
-import { type NdArray, toFloat32 } from '../arrays/index.js'
+import { checkArray, type NdArray, toFloat32 } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument, mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
@@ -15,6 +15,7 @@ export async function vjp(
 ): Promise<ParameterArrays> {
   const prepared = await prepare(core, inputs, options)
   const { samples, width: outputs } = prepared
+  checkArray(cotangents, 'cotangents')
   const { data, shape } = toFloat32(cotangents, 'cotangents')
   if (shape.length !== 2 || shape[0] !== samples || shape[1] !== outputs) {
     throw mismatch('cotangents', `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)

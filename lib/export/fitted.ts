@@ -1,5 +1,7 @@
 // A fitted model, f(x; θ0) + ⟨X_x, B⟩, as one ONNX model.
+
 import type { Network } from '../network.js'
+import { checkCall } from '../options.js'
 import type { BlockLayout } from '../solve/blocks.js'
 import type { BlockSolution } from '../solve/model.js'
 import type { NetworkModel } from '../solve/network.js'
@@ -18,6 +20,7 @@ export async function exportFitted(
   network: Network,
   options: ExportOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  checkCall(options)
   const core = await exportedCore(network, options)
   const known = new Set(core.architecture.active.map(({ parameter }) => parameter.name))
   const changes = await changesOf(fitted)

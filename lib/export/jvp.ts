@@ -4,6 +4,7 @@ import { badArgument, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
 import { quote } from '../onnx/index.js'
+import { checkCall } from '../options.js'
 import { checkExportable, exportModel, type ParameterChange } from './model.js'
 
 /** Options of {@link exportJvp}. */
@@ -32,6 +33,7 @@ export async function exportedCore(network: Network, { x, ...options }: ExportOp
  * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard operators.
  */
 export async function checkExport(network: Network, options: ExportOptions = {}): Promise<void> {
+  checkCall(options)
   await checkExportable(await exportedCore(network, options))
 }
 
@@ -58,6 +60,7 @@ export async function exportJvp(
   direction: Direction,
   options: ExportOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  checkCall(options)
   const core = await exportedCore(network, options)
   const arrays = directionArrays(core, direction)
   const changes = new Map<string, ParameterChange>()

@@ -1,4 +1,5 @@
 import type { NdArray } from '../arrays/index.js'
+import { checkArray } from '../arrays/index.js'
 import { classesOf, integerClasses } from '../classes.js'
 import { TangentError } from '../errors.js'
 import { printable } from './html.js'
@@ -32,6 +33,7 @@ export function readLabels(
   samples: number,
   { names, file = null }: { names?: readonly string[] | undefined; file?: string | null } = {},
 ): Labels {
+  checkArray(target, 'target')
   const { shape } = target
   const columns = shape[1] ?? 1
   if (shape.length < 1 || shape.length > 2 || shape[0] !== samples || columns < 1) {

@@ -4,6 +4,7 @@ import type { KernelMethod } from '../calls/ntk.js'
 import { type Core, cores, type DerivativeOptions } from '../core.js'
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import type { Inputs } from '../inputs.js'
+import { checkCall } from '../options.js'
 import { stages } from '../progress.js'
 import { targetKernel } from '../target.js'
 import { printable } from './html.js'
@@ -57,6 +58,7 @@ export async function probe(
   targets?: NdArray,
   options: ProbeOptions = {},
 ): Promise<ProbeReport> {
+  checkCall(options)
   const x = heldInputs(given, 'x')
   const target = held(targets, 'target')
   const { signal } = options
@@ -64,6 +66,7 @@ export async function probe(
   wholeNumber('options.cells', cells, 1)
   wholeNumber('options.spectrumLimit', spectrumLimit, 1)
   wholeNumber('options.adaptiveRows', adaptiveRows, 0)
+  checkSubjects(networks)
   const count = options.count ?? (Array.isArray(networks) ? networks.length : 0)
   const names = new Set<string>()
   const progress = stages(count, options.onProgress)
@@ -71,6 +74,7 @@ export async function probe(
   let report: ProbeReport | undefined
   for await (const subject of networks) {
     signal?.throwIfAborted()
+    checkSubject(subject)
     if (names.has(subject.name)) throw badArgument('networks', 'names that differ', subject.name)
     names.add(subject.name)
     // Only a network tells how many samples there are.
@@ -82,6 +86,18 @@ export async function probe(
   }
   if (!report) throw mismatch('networks', 'at least one network', 'none')
   return report
+}
+
+function checkSubjects(networks: unknown): void {
+  const iterable = typeof networks === 'object' ? (networks ?? {}) : {}
+  if (Symbol.iterator in iterable || Symbol.asyncIterator in iterable) return
+  throw badArgument('networks', 'an iterable of { name, network }', networks)
+}
+
+function checkSubject(subject: ProbeSubject): void {
+  const { name, network } = subject ?? {}
+  if (typeof name === 'string' && cores.has(network)) return
+  throw badArgument('networks', '{ name, network } each', subject)
 }
 
 async function planOf(

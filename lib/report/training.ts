@@ -4,8 +4,10 @@ import { type PlainMeasures, plainCheckpoint } from '../alignment/table.js'
 import type { AlongOptions, CheckpointAlignment } from '../alignment/types.js'
 import { held } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
+import { badArgument, wholeNumber } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
+import { checkCall } from '../options.js'
 import { printable } from './html.js'
 import { type Labels, readLabels } from './labels.js'
 import { rasterise } from './raster.js'
@@ -34,8 +36,12 @@ export async function probeTraining(
   x: Inputs,
   checkpoints: Checkpoints,
   targets?: NdArray,
-  { learnedName, cells = 64, ...options }: ProbeTrainingOptions = {},
+  given: ProbeTrainingOptions = {},
 ): Promise<ProbeTraining> {
+  checkCall(given)
+  const { learnedName, cells = 64, ...options } = given
+  wholeNumber('options.cells', cells, 1)
+  if (!Array.isArray(given.top ?? [])) throw badArgument('options.top', 'a list', given.top)
   const target = held(targets, 'target')
   const top = [...(options.top ?? [1, 5, 10, 50])]
   const training: ProbeTraining = { learned: null, top, parts: [], checkpoints: [], frames: [] }

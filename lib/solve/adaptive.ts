@@ -1,5 +1,7 @@
+import { checkCall } from '../options.js'
 import { checkTargets } from './checks.js'
 import type { TangentFeatures } from './features.js'
+import { checkFeatures } from './features.js'
 import { fitOnce } from './fit.js'
 import type { AdaptiveModel } from './model.js'
 import { type AdaptiveOptions, checkOptions } from './options.js'
@@ -29,6 +31,8 @@ export async function fitFeatures(
   targets: ArrayLike<number>,
   options: AdaptiveOptions = {},
 ): Promise<AdaptiveModel> {
+  checkCall(options)
+  checkFeatures(features)
   const { price, starts, ridge } = checkOptions(options)
   const residual = checkTargets(targets, features.rows)
   const open = price === 'auto' || ridge === 'auto'

@@ -1,10 +1,13 @@
 // Which parameters make up which block, and a network's features in the solver's memory.
+
 import { heldInputs } from '../arrays/held.js'
 import type { FeatureArrays, ParameterFeatures } from '../calls/features.js'
 import type { DerivativeOptions } from '../core.js'
+import { cores } from '../core.js'
 import { badArgument, TangentError } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
+import { checkCall } from '../options.js'
 import { type FeatureBlock, TangentFeatures } from './features.js'
 
 /** A block per parameter, or per layer with its bias as the weight's last column. */
@@ -48,6 +51,7 @@ export async function networkFeatures(
   x: Inputs,
   options: NetworkFeatureOptions = {},
 ): Promise<NetworkFeatures> {
+  checkCall(options)
   const own = heldInputs(x, 'x')
   const { samples, outputs, layout, blocks } = await networkBlocks(network, own, options)
   const features = await TangentFeatures.from(samples, outputs, blocks, options)
@@ -63,10 +67,12 @@ export async function networkBlocks(
   x: Inputs,
   options: NetworkFeatureOptions = {},
 ): Promise<{ samples: number; outputs: number; layout: BlockLayout[]; blocks: FeatureBlock[] }> {
+  checkCall(options)
   const { blocks = 'layer', separateModes = false } = options
   if (blocks !== 'layer' && blocks !== 'parameter') {
     throw badArgument('options.blocks', "'layer' or 'parameter'", blocks)
   }
+  if (!cores.has(network)) throw badArgument('network', 'a Network', network)
   const found = await network.features(x, options)
   const [samples, outputs] = sizesOf(found)
   const layout = layoutOf(network, found, blocks, separateModes)

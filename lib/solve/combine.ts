@@ -1,7 +1,9 @@
 import { badArgument } from '../errors.js'
+import { checkList } from './checks.js'
 import {
   asFunction,
   checkPenalty,
+  checkSides,
   lineMinimum,
   type Penalty,
   type PenaltyValues,
@@ -32,6 +34,8 @@ const shares = (() => {
  * @returns the value and each side's z
  */
 export function combinedPenalty(z: ArrayLike<number>, sides: readonly Penalty[]): PenaltyValues {
+  checkSides(sides)
+  checkList('z', z)
   if (sides.length < 1 || sides.length > 3) {
     throw badArgument('sides', 'one to three penalties', sides.length)
   }

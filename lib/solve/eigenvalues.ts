@@ -1,9 +1,11 @@
 // Adaptive eigenvalues in a kernel's own eigenbasis (METHOD.md section 6).
+
 import { badArgument, TangentError, wholeNumber } from '../errors.js'
 import { native } from '../native.js'
-import { checkTargets } from './checks.js'
+import { checkCall } from '../options.js'
+import { checkTargets, numbersOf } from './checks.js'
 import { call, type SolveOptions } from './native-call.js'
-import type { KernelSpectrum } from './spectrum.js'
+import { KernelSpectrum } from './spectrum.js'
 
 /** Which eigenvalue model, and when its training stops. */
 export interface EigenvalueOptions extends SolveOptions {
@@ -46,16 +48,17 @@ export async function fitSequence(
   epsilon: number,
   options: EigenvalueOptions = {},
 ): Promise<SequenceFit> {
-  const values = Float64Array.from(lambda)
+  checkCall(options)
+  const values = numbersOf('lambda', lambda)
   for (const value of values) {
     if (!(value >= 0 && Number.isFinite(value))) throw badArgument('lambda', 'numbers ≥ 0', value)
   }
   const data = checkTargets(z, values.length)
-  if (!(epsilon > 0 && Number.isFinite(epsilon))) {
+  if (!(Number.isFinite(epsilon) && epsilon > 0)) {
     throw badArgument('epsilon', 'a noise level > 0', epsilon)
   }
   const { depth = 0, time, signal } = options
-  if (time !== undefined && !(time >= 0 && Number.isFinite(time))) {
+  if (time !== undefined && !(Number.isFinite(time) && time >= 0)) {
     throw badArgument('options.time', 'a time ≥ 0', time)
   }
   if (depth === 'fixed') {
@@ -65,7 +68,7 @@ export async function fitSequence(
   }
   wholeNumber('options.depth', depth, 0)
   const start = depth === 0 ? 1 : (options.start ?? epsilon ** (1 / (depth + 2)))
-  if (!(start > 0 && Number.isFinite(start))) {
+  if (!(Number.isFinite(start) && start > 0)) {
     throw badArgument('options.start', 'a number > 0', start)
   }
   const until = time ?? 1 / (epsilon * start ** depth)
@@ -124,7 +127,11 @@ export async function fitEigenvalues(
   noise: number,
   options: EigenvalueOptions = {},
 ): Promise<EigenvalueFit> {
-  if (!(noise > 0 && Number.isFinite(noise))) throw badArgument('noise', 'a number > 0', noise)
+  checkCall(options)
+  if (!(spectrum instanceof KernelSpectrum)) {
+    throw badArgument('spectrum', 'a KernelSpectrum', spectrum)
+  }
+  if (!(Number.isFinite(noise) && noise > 0)) throw badArgument('noise', 'a number > 0', noise)
   const { n, rank } = spectrum
   const y = checkTargets(residual, n)
   const vectors = spectrum.vectors()

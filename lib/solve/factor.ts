@@ -1,7 +1,8 @@
 import type { NdArray } from '../arrays/index.js'
 import { mismatch, TangentError } from '../errors.js'
 import { native } from '../native.js'
-import { checkTargets, notNegative } from './checks.js'
+import { checkCall } from '../options.js'
+import { checkTargets, notNegative, numbersOf } from './checks.js'
 import { type GramOptions, gramOf, heldKernel } from './gram.js'
 import type { NativeKernelFactor } from './native.js'
 import { call, threadsOf } from './native-call.js'
@@ -43,6 +44,7 @@ export class KernelFactor {
     ridge: number,
     options: GramOptions = {},
   ): Promise<KernelFactor> {
+    checkCall(options)
     const factor = await KernelFactor.try(heldKernel(kernel), ridge, options)
     if (factor) return factor
     throw new TangentError(
@@ -81,7 +83,7 @@ export class KernelFactor {
    * @param y (n, columns)
    * @returns (n, columns)
    */
-  solve(y: ArrayLike<number>): Promise<Float64Array> {
+  async solve(y: ArrayLike<number>): Promise<Float64Array> {
     const [targets, columns] = this.#targets(y)
     return call(undefined, () => this.#native.solve(targets, columns))
   }
@@ -90,7 +92,8 @@ export class KernelFactor {
    * The blocks of (K + ridge·I)⁻¹ on the diagonal, one for each sample.
    * @returns (N, O, O)
    */
-  inverseBlocks(options: { signal?: AbortSignal | undefined } = {}): Promise<Float64Array> {
+  async inverseBlocks(options: { signal?: AbortSignal | undefined } = {}): Promise<Float64Array> {
+    checkCall(options)
     return call(options.signal, (control) => this.#native.inverseBlocks(this.outputs, control))
   }
 
@@ -100,10 +103,11 @@ export class KernelFactor {
    * @param y (n, columns)
    * @returns (n, columns)
    */
-  leaveOneOut(
+  async leaveOneOut(
     y: ArrayLike<number>,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<Float64Array> {
+    checkCall(options)
     const [targets, columns] = this.#targets(y)
     return call(options.signal, (control) =>
       this.#native.leaveOut(targets, columns, this.outputs, control),
@@ -111,9 +115,10 @@ export class KernelFactor {
   }
 
   #targets(y: ArrayLike<number>): [Float64Array, number] {
-    if (y.length === 0 || y.length % this.n !== 0) {
-      throw mismatch('y', `a multiple of ${this.n} numbers`, `${y.length} numbers`)
+    const { length } = numbersOf('y', y)
+    if (length === 0 || length % this.n !== 0) {
+      throw mismatch('y', `a multiple of ${this.n} numbers`, `${length} numbers`)
     }
-    return [checkTargets(y, y.length), y.length / this.n]
+    return [checkTargets(y, length), length / this.n]
   }
 }

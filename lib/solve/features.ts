@@ -1,5 +1,6 @@
 import { badArgument, mismatch, TangentError, wholeNumber } from '../errors.js'
 import { type NativeSolveFeatures, type NativeTransform, native } from '../native.js'
+import { checkCall } from '../options.js'
 import { call, callSync, type SolveOptions, threadsOf } from './native-call.js'
 
 /** Numbers of either width. */
@@ -83,6 +84,7 @@ export class TangentFeatures {
     blocks: readonly FeatureBlock[],
     options: SolveOptions = {},
   ): Promise<TangentFeatures> {
+    checkCall(options)
     wholeNumber('samples', samples, 1)
     wholeNumber('outputs', outputs, 1)
     if (blocks.length === 0) throw mismatch('blocks', 'at least one block of features', 'none')
@@ -142,11 +144,13 @@ export class TangentFeatures {
    * @param b all blocks' B (m, k), one after another
    */
   apply(b: Float64Array, options: SolveOptions = {}): Promise<Float64Array> {
+    checkCall(options)
     return call(options.signal, () => this.native.apply(b, threadsOf(options)))
   }
 
   /** Σ_r a_r X_r, block after block: the adjoint of {@link apply}. */
   adjoint(a: Float64Array, options: SolveOptions = {}): Promise<Float64Array> {
+    checkCall(options)
     return call(options.signal, () => this.native.adjoint(a, threadsOf(options)))
   }
 
@@ -155,6 +159,7 @@ export class TangentFeatures {
    * @returns (rows, rows of other), C order.
    */
   kernel(other: TangentFeatures = this, options: SolveOptions = {}): Promise<Float64Array> {
+    checkCall(options)
     return this.adaptedKernel(
       other,
       this.blocks.map(({ m, k }) => identityTransform([m, k])),
@@ -171,6 +176,7 @@ export class TangentFeatures {
     transforms: NativeTransform[],
     options: SolveOptions = {},
   ): Promise<Float64Array> {
+    checkCall(options)
     if (!this.matches(other.blocks)) {
       throw new TangentError('BAD_ARGUMENT', 'Expected features of the same blocks for the kernel')
     }
@@ -199,4 +205,10 @@ export function identityTransform(dims: readonly number[]): NativeTransform {
     numbers: new Float64Array(0),
     modes: dims.map(() => ({ z: new Float64Array(0), vectors: new Float64Array(0) })),
   }
+}
+
+/** @throws TangentError BAD_ARGUMENT for what are no features. */
+export function checkFeatures(features: unknown): void {
+  if (features instanceof TangentFeatures) return
+  throw badArgument('features', 'TangentFeatures', features)
 }

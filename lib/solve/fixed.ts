@@ -1,6 +1,7 @@
 import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch, TangentError } from '../errors.js'
-import { checkTargets, notNegative } from './checks.js'
+import { checkCall } from '../options.js'
+import { checkTargets, notNegative, numbersOf } from './checks.js'
 import { KernelFactor } from './factor.js'
 import { type GramOptions, gramOf, heldKernel } from './gram.js'
 import { type ChosenRidge, KernelSpectrum, type RidgeOptions } from './spectrum.js'
@@ -50,12 +51,14 @@ export async function solveKernel(
   y: ArrayLike<number>,
   options: KernelSolveOptions = {},
 ): Promise<KernelSolution> {
+  checkCall(options)
   const kernel = heldKernel(given)
   const { n } = gramOf(kernel, options)
-  if (y.length === 0 || y.length % n !== 0) {
-    throw mismatch('y', `a multiple of ${n} numbers`, `${y.length} numbers`)
+  const { length } = numbersOf('y', y)
+  if (length === 0 || length % n !== 0) {
+    throw mismatch('y', `a multiple of ${n} numbers`, `${length} numbers`)
   }
-  const targets = checkTargets(y, y.length)
+  const targets = checkTargets(y, length)
   const { ridge = 1e-3, precision, signal } = options
   if (typeof ridge === 'number') {
     notNegative('options.ridge', ridge)

@@ -1,8 +1,10 @@
 // Conjugate gradients: the fixed model where the kernel is too large to store.
+
 import { badArgument, TangentError, wholeNumber } from '../errors.js'
 import { abortError } from '../forward/host.js'
 import { native } from '../native.js'
-import { checkTargets, notNegative } from './checks.js'
+import { checkCall } from '../options.js'
+import { checkedProduct, checkTargets, notNegative, numbersOf } from './checks.js'
 import { call, type SolveOptions } from './native-call.js'
 
 /** K times a few vectors, v (n, columns) → (n, columns). */
@@ -51,16 +53,18 @@ export async function solveByProducts(
   y: ArrayLike<number>,
   options: ProductSolveOptions = {},
 ): Promise<ProductSolution> {
+  checkCall(options)
   const { ridge = 1e-3, tolerance = 1e-10, maxIterations = 1000, signal, start } = options
   notNegative('options.ridge', ridge)
   notNegative('options.tolerance', tolerance)
   wholeNumber('options.maxIterations', maxIterations, 1)
-  const b = checkTargets(y, y.length)
+  if (typeof product !== 'function') throw badArgument('product', 'a function', product)
+  const b = checkTargets(y, numbersOf('y', y).length)
   const n = b.length
   const rank = options.rank ?? Math.min(64, Math.floor(n / 4))
   wholeNumber('options.rank', rank, 0)
   if (rank > n) throw badArgument('options.rank', `at most the ${n} rows`, rank)
-  if (start && start.length !== n) throw badArgument('options.start', `${n} numbers`, start.length)
+  if (start !== undefined) checkTargets(start, n)
 
   const precondition = rank > 0 ? await nystrom(product, n, rank, ridge, signal) : identity
   const x = start ? start.slice() : new Float64Array(n)
@@ -133,7 +137,7 @@ async function nystrom(
   signal: AbortSignal | undefined,
 ): Promise<(r: Float64Array) => Float64Array> {
   const omega = await manyGaussians(n * q)
-  const y = await product(omega, q)
+  const y = checkedProduct(await product(omega, q), n * q)
   const { u, values } = await call(signal, () => native.nystrom(omega, y, n, q))
   const last = (values[q - 1] as number) + ridge
   const gains = values.map((value) => (value + ridge > 0 ? last / (value + ridge) - 1 : 0))

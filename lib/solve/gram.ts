@@ -27,11 +27,15 @@ export function heldKernel<T extends Float32Array | Float64Array | NdArray>(kern
 
 /** Numbers of a symmetric matrix alone, or a full or trace kernel with its shape. */
 export function gramOf(kernel: Float32Array | Float64Array | NdArray, options: GramOptions): Gram {
+  if (typeof kernel !== 'object' || kernel === null) {
+    throw badArgument('kernel', 'an array of floats', kernel)
+  }
   const array = 'shape' in kernel ? kernel : { data: kernel, shape: [] }
   const { data, shape } = array
   if (!(data instanceof Float32Array || data instanceof Float64Array)) {
     throw badArgument('kernel', 'a Float32Array, a Float64Array or an array of floats', data)
   }
+  if (!Array.isArray(shape)) throw badArgument('kernel.shape', 'a list of sizes', shape)
   const n = Math.round(Math.sqrt(data.length))
   if (n < 1 || n * n !== data.length) {
     throw mismatch('kernel', 'a square matrix', `${data.length} numbers`)

@@ -1,6 +1,7 @@
 import { mismatch, TangentError } from '../errors.js'
 import { TangentKernel } from '../kernel.js'
 import type { NativeBlockSolution, NativeSolveFit, NativeTransform } from '../native.js'
+import { checkCall } from '../options.js'
 import type { BlockShape, TangentFeatures } from './features.js'
 import { identityTransform } from './features.js'
 import type { SolveOptions } from './native-call.js'
@@ -174,6 +175,7 @@ export class AdaptiveModel implements ModelParts {
    * @returns (N·O)
    */
   async predict(features: TangentFeatures, options: SolveOptions = {}): Promise<Float64Array> {
+    checkCall(options)
     this.#check(features)
     return features.apply(this.coefficients(), options)
   }
@@ -187,6 +189,7 @@ export class AdaptiveModel implements ModelParts {
     other: TangentFeatures = features,
     options: SolveOptions = {},
   ): Promise<TangentKernel> {
+    checkCall(options)
     this.#check(features)
     const data = await features.adaptedKernel(other, this.transforms(), options)
     const shape = [features.samples, features.outputs, other.samples, other.outputs]
@@ -216,6 +219,7 @@ export class AdaptiveModel implements ModelParts {
     target: ArrayLike<number> = this.fit,
     options: SolveOptions = {},
   ): Promise<KernelDecomposition> {
+    checkCall(options)
     this.#check(features)
     if (target.length !== features.rows) {
       throw mismatch('target', `${features.rows} numbers`, `${target.length} numbers`)

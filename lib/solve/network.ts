@@ -2,13 +2,14 @@ import { held, heldInputs } from '../arrays/held.js'
 import { checkArray, type NdArray } from '../arrays/index.js'
 import { writeFileAtomic } from '../arrays/write.js'
 import { fittedClasses, integerClasses } from '../classes.js'
-import { type CallOptions, outputIndices } from '../core.js'
-import { mismatch, oneOf, TangentError } from '../errors.js'
+import { type CallOptions, cores, outputIndices } from '../core.js'
+import { badArgument, mismatch, oneOf, TangentError } from '../errors.js'
 import { exportFitted } from '../export/fitted.js'
 import type { ExportOptions } from '../export/jvp.js'
 import type { Inputs } from '../inputs.js'
 import type { TangentKernel } from '../kernel.js'
 import type { Network } from '../network.js'
+import { checkCall } from '../options.js'
 import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
 import {
   type BlockLayout,
@@ -47,6 +48,7 @@ export async function fitAdaptive(
   targets: NdArray,
   options: NetworkFitOptions = {},
 ): Promise<NetworkModel> {
+  checkCall(options)
   checkOptions(options)
   const x = heldInputs(samples, 'x')
   const y = held(targets, 'y')
@@ -65,6 +67,7 @@ export function fitFixed(
   y: NdArray,
   options: Omit<NetworkFitOptions, 'structure' | 'left' | 'right' | 'power' | 'perBlock'> = {},
 ): Promise<NetworkModel> {
+  checkCall(options)
   return fitAdaptive(network, x, y, { ...options, structure: 'fixed' })
 }
 
@@ -93,6 +96,7 @@ export async function residualOf(
   y: NdArray,
   options: Pick<NetworkFitOptions, 'signal' | 'threads' | 'memory' | 'outputs'>,
 ): Promise<Residual> {
+  if (!cores.has(network)) throw badArgument('network', 'a Network', network)
   checkArray(y, 'y')
   const { f, samples, chosen } = await outputsOf(network, x, options)
   const outputs = chosen.length
@@ -196,6 +200,7 @@ export class NetworkModel {
     x: Inputs,
     options: CallOptions = {},
   ): Promise<NdArray<Float64Array>> {
+    checkCall(options)
     await checkOrigin(this.origin, network)
     const { f } = await outputsOf(network, x, { ...options, outputs: this.outputs })
     const change = await network.jvp(x, this.#direction(network), {
@@ -213,6 +218,7 @@ export class NetworkModel {
     x2?: Inputs,
     options: CallOptions = {},
   ): Promise<TangentKernel> {
+    checkCall(options)
     const first = await this.features(network, x, options)
     const second = x2 === undefined ? first : await this.features(network, x2, options)
     return this.model.kernel(first, second, options)
@@ -224,12 +230,14 @@ export class NetworkModel {
     x: Inputs,
     options: CallOptions = {},
   ): Promise<KernelDecomposition> {
+    checkCall(options)
     const features = await this.features(network, x, options)
     return this.model.decompose(features, this.model.fit, options)
   }
 
   /** The features of samples in this model's blocks. */
   async features(network: Network, x: Inputs, options: CallOptions = {}): Promise<TangentFeatures> {
+    checkCall(options)
     await checkOrigin(this.origin, network)
     const separateModes = this.model.blocks.some(({ structure }) => structure === 'modes')
     const { features } = await networkFeatures(network, x, {
@@ -286,6 +294,7 @@ export class NetworkModel {
     path: string,
     options: ExportOptions & { form?: ExportForm | undefined } = {},
   ): Promise<void> {
+    checkCall(options)
     const form = oneOf(options.form, ['linear', 'weights'] as const, 'options.form')
     if (form === 'linear') {
       await checkOrigin(this.origin, network)
@@ -305,6 +314,7 @@ export class NetworkModel {
    * ‖f(x; θ0 + Δ) − (f(x; θ0) + ⟨X, B⟩)‖ / ‖f(x; θ0) + ⟨X, B⟩‖ over samples and fitted outputs.
    */
   async exportDifference(network: Network, x: Inputs, options: CallOptions = {}): Promise<number> {
+    checkCall(options)
     const fitted = await this.predict(network, x, options)
     const changed = await network.withParameters(await this.weights(network))
     try {

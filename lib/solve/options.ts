@@ -124,6 +124,13 @@ export function checkOptions(options: AdaptiveOptions) {
   wholeNumber('options.maxIterations', maxIterations, 1)
   wholeNumber('options.depth', depth, 0)
   wholeNumber('options.checkpointEvery', checkpointEvery, 1)
+  const { resume, start } = options
+  if (resume !== undefined && !(resume instanceof Float64Array)) {
+    throw badArgument('options.resume', 'the Float64Array of a checkpoint', resume)
+  }
+  if (start !== undefined && !Array.isArray((start as AdaptiveModel | null)?.blocks)) {
+    throw badArgument('options.start', 'an AdaptiveModel', start)
+  }
   checkPrice(price)
   checkSelection(options)
   wholeNumber('options.starts', starts, 1)
@@ -149,7 +156,13 @@ export function checkOptions(options: AdaptiveOptions) {
 }
 
 function checkSelection({ selection = {} }: AdaptiveOptions): void {
+  if (typeof selection !== 'object' || selection === null) {
+    throw badArgument('options.selection', 'an object', selection)
+  }
   const { prices = [], ridges = [], folds = 5, repeats = 2 } = selection
+  for (const [name, list] of Object.entries({ prices, ridges })) {
+    if (!Array.isArray(list)) throw badArgument(`options.selection.${name}`, 'a list', list)
+  }
   for (const price of prices) {
     if (typeof price !== 'number') {
       throw badArgument('options.selection.prices', 'numbers above 0', price)

@@ -1,9 +1,12 @@
 // Several fits of the same features: along a path of settings, and compared by cross-validation.
+
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import { abortError } from '../forward/host.js'
+import { checkCall } from '../options.js'
 import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
 import { checkTargets } from './checks.js'
 import type { TangentFeatures } from './features.js'
+import { checkFeatures } from './features.js'
 import type { AdaptiveModel } from './model.js'
 import { heldOut, rowsOf, shuffled } from './samples.js'
 
@@ -20,6 +23,8 @@ export async function fitPath(
   settings: readonly AdaptiveOptions[],
   common: AdaptiveOptions = {},
 ): Promise<AdaptiveModel[]> {
+  checkCall(common)
+  if (!Array.isArray(settings)) throw badArgument('settings', 'a list of options', settings)
   if (settings.length === 0) throw mismatch('settings', 'at least one setting', 'none')
   const models: AdaptiveModel[] = []
   let start = common.start
@@ -84,11 +89,17 @@ export async function crossValidate(
   candidates: Readonly<Record<string, AdaptiveOptions>>,
   options: CrossValidationOptions = {},
 ): Promise<CrossValidation> {
+  checkCall(options)
+  checkFeatures(features)
+  if (typeof candidates !== 'object' || candidates === null) {
+    throw badArgument('candidates', 'options by name', candidates)
+  }
   const r = checkTargets(targets, features.rows)
   const { folds = 5, seed = 1, signal } = options
   const { samples, outputs } = features
   const base = options.base ? checkTargets(options.base, features.rows) : new Float64Array(r.length)
   wholeNumber('options.folds', folds, 2)
+  wholeNumber('options.seed', seed, 0)
   if (folds > samples) throw badArgument('options.folds', `at most the ${samples} samples`, folds)
   const names = Object.keys(candidates)
   if (names.length === 0) throw mismatch('candidates', 'at least one candidate', 'none')

@@ -1,6 +1,8 @@
 // ω̃ of METHOD.md section 3, for powers in the core and for any function here.
+
 import { badArgument, mismatch, TangentError } from '../errors.js'
 import { type NativePenalty, native } from '../native.js'
+import { checkList } from './checks.js'
 
 /**
  * ω of one side: a number p stands for ω(z) = |z − 1|^p, p > 0; a function is ω itself, for z ≥ 1,
@@ -55,11 +57,13 @@ export function penaltyOf(
   sides: readonly Penalty[],
   price = 1,
 ): PenaltyValues {
+  checkSides(sides)
+  checkList('v', v)
   if (sides.length > 3) throw badArgument('sides', 'at most three penalties', sides.length)
   sides.forEach((side, s) => {
     checkPenalty(side, `sides[${s}]`)
   })
-  if (!(price > 0 && Number.isFinite(price))) throw badArgument('price', 'a number above 0', price)
+  if (!(Number.isFinite(price) && price > 0)) throw badArgument('price', 'a number above 0', price)
   for (const x of Array.from(v)) {
     if (!(x >= 0 && Number.isFinite(x))) throw badArgument('v', 'finite values ≥ 0', x)
   }
@@ -281,4 +285,9 @@ export function lineMinimum(f: (x: number) => number, low: number, high: number)
     }
   }
   return x
+}
+
+/** @throws TangentError BAD_ARGUMENT for what is no list of penalties. */
+export function checkSides(sides: unknown): void {
+  if (!Array.isArray(sides)) throw badArgument('sides', 'a list of penalties', sides)
 }

@@ -1,8 +1,10 @@
 // The fixed model of a network whose kernel is too large to store.
+
 import type { NdArray } from '../arrays/index.js'
 import { badArgument } from '../errors.js'
 import type { Inputs } from '../inputs.js'
 import type { Network } from '../network.js'
+import { checkCall } from '../options.js'
 import type { BlockLayout } from './blocks.js'
 import { solveByProducts } from './gradients.js'
 import { AdaptiveModel, type BlockSolution } from './model.js'
@@ -36,6 +38,7 @@ export async function fitByProducts(
   y: NdArray,
   options: ProductFitOptions = {},
 ): Promise<NetworkModel> {
+  checkCall(options)
   const { ridge = 1e-3, tolerance = 1e-6, signal, threads, memory, outputs } = options
   const { price = Number.POSITIVE_INFINITY } = options
   if (price !== Number.POSITIVE_INFINITY) {

@@ -43,6 +43,9 @@ export function blockRule(block: BlockShape, options: BlockOptions): BlockRule {
 
 /** What a block's options say, whatever the block. */
 export function checkRule(options: BlockOptions) {
+  if (typeof options !== 'object' || options === null) {
+    throw badArgument('options.perBlock', 'options by name of a block', options)
+  }
   const { structure = 'matrix', left = 2, right = 2, power = 2 } = options
   if (!structures.includes(structure)) {
     throw badArgument('structure', `one of ${structures.join(', ')}`, structure)

@@ -1,8 +1,8 @@
-import { heldNumbers } from '../arrays/held.js'
 import type { NdArray } from '../arrays/index.js'
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
 import { type NativeSpectrum, native } from '../native.js'
-import { notNegative } from './checks.js'
+import { checkCall } from '../options.js'
+import { notNegative, numbersOf } from './checks.js'
 import { type GramOptions, gramOf, heldKernel } from './gram.js'
 import { call, leavable } from './native-call.js'
 
@@ -92,6 +92,7 @@ export class KernelSpectrum {
     kernel: Float32Array | Float64Array | NdArray,
     options: GramOptions = {},
   ): Promise<KernelSpectrum> {
+    checkCall(options)
     const { data, n, outputs } = gramOf(heldKernel(kernel), options)
     const spectrum = await call(options.signal, () =>
       leavable(options.signal, native.createSpectrum(data, n)),
@@ -110,7 +111,7 @@ export class KernelSpectrum {
    * K⁺ y.
    * @returns (n, columns)
    */
-  coefficients(y: ArrayLike<number>, ridge: number): Promise<Float64Array> {
+  async coefficients(y: ArrayLike<number>, ridge: number): Promise<Float64Array> {
     notNegative('ridge', ridge)
     const { rank } = this
     const weights = this.values.map((value, j) => {
@@ -129,7 +130,8 @@ export class KernelSpectrum {
     ridges: readonly number[],
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<RidgeErrors[]> {
-    for (const ridge of ridges) {
+    checkCall(options)
+    for (const ridge of numbersOf('ridges', ridges)) {
       if (!(ridge > 0 && Number.isFinite(ridge))) {
         throw badArgument('ridges', 'ridges above 0', ridge)
       }
@@ -161,9 +163,10 @@ export class KernelSpectrum {
    * const { ridge, loo, advice } = await spectrum.chooseRidge(residual)
    */
   async chooseRidge(y: ArrayLike<number>, options: RidgeOptions = {}): Promise<ChosenRidge> {
+    checkCall(options)
     const { by = 'loo', precision = 2 ** -23, signal } = options
     if (by !== 'loo' && by !== 'gcv') throw badArgument('options.by', "'loo' or 'gcv'", by)
-    if (!(precision > 0 && precision < 1)) {
+    if (!(typeof precision === 'number' && precision > 0 && precision < 1)) {
       throw badArgument('options.precision', 'a number between 0 and 1', precision)
     }
     const trace = this.values.reduce((sum, value) => sum + Math.max(value, 0), 0)
@@ -199,12 +202,12 @@ export class KernelSpectrum {
    * Lee et al. 2019).
    * @param residual y − f_0 on the training samples, (n, columns)
    */
-  trained(residual: ArrayLike<number>, when: TrainingTime): Promise<Float64Array> {
+  async trained(residual: ArrayLike<number>, when: TrainingTime): Promise<Float64Array> {
     return this.filter(this.#learned(when, false), residual)
   }
 
   /** The change of the outputs on the training samples themselves at that time, (n, columns). */
-  trainedFit(residual: ArrayLike<number>, when: TrainingTime): Promise<Float64Array> {
+  async trainedFit(residual: ArrayLike<number>, when: TrainingTime): Promise<Float64Array> {
     return this.filter(this.#learned(when, true), residual)
   }
 
@@ -217,10 +220,13 @@ export class KernelSpectrum {
   }
 
   /** V diag(weights) Vᵀ x, a weight per eigenvalue; x (n, columns). */
-  filter(weights: Float64Array, x: ArrayLike<number>): Promise<Float64Array> {
+  async filter(weights: Float64Array, x: ArrayLike<number>): Promise<Float64Array> {
     const columns = this.#columns(x)
+    if (numbersOf('weights', weights).length !== this.n) {
+      throw mismatch('weights', `${this.n} numbers`, `${weights.length} numbers`)
+    }
     return call(undefined, () =>
-      this.#native.filter(heldNumbers(weights, 'weights'), Float64Array.from(x), columns),
+      this.#native.filter(numbersOf('weights', weights), Float64Array.from(x), columns),
     )
   }
 
@@ -230,23 +236,29 @@ export class KernelSpectrum {
   }
 
   #columns(x: ArrayLike<number>): number {
-    const columns = x.length / this.n
+    const { length } = numbersOf('targets', x)
+    const columns = length / this.n
     if (!Number.isInteger(columns) || columns < 1) {
-      throw mismatch('targets', `a multiple of ${this.n} numbers`, `${x.length} numbers`)
+      throw mismatch('targets', `a multiple of ${this.n} numbers`, `${length} numbers`)
     }
     return columns
   }
 
   /** 1 − e^{−λt} per eigenvalue, or that over λ. */
-  #learned({ time, steps, learningRate, loss = 'sum' }: TrainingTime, fit: boolean): Float64Array {
+  #learned(when: TrainingTime, fit: boolean): Float64Array {
+    if (typeof when !== 'object' || when === null) {
+      throw badArgument('when', 'either a time or steps with a learningRate', when)
+    }
+    const { time, steps, learningRate, loss = 'sum' } = when
     const scale = loss === 'mean' ? 1 / this.n : 1
     if ((time === undefined) === (steps === undefined)) {
       throw badArgument('when', 'either a time or steps with a learningRate', { time, steps })
     }
-    if (time !== undefined && !(time >= 0)) throw badArgument('when.time', 'a time ≥ 0', time)
+    if (time !== undefined && !(typeof time === 'number' && time >= 0))
+      throw badArgument('when.time', 'a time ≥ 0', time)
     if (steps !== undefined) {
       wholeNumber('when.steps', steps, 0)
-      if (!(learningRate !== undefined && learningRate > 0)) {
+      if (!(typeof learningRate === 'number' && learningRate > 0)) {
         throw badArgument('when.learningRate', 'a rate > 0', learningRate)
       }
     }

@@ -1,4 +1,5 @@
 // A fitted model as a .safetensors file: B, its spectrum, M and what was fitted.
+
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -7,7 +8,8 @@ import {
   type Safetensors,
   writeSafetensors,
 } from '../arrays/index.js'
-import { TangentError } from '../errors.js'
+import { badArgument, TangentError } from '../errors.js'
+import { checkCall } from '../options.js'
 import type { BlockLayout, BlockSplit } from './blocks.js'
 import {
   AdaptiveModel,
@@ -47,6 +49,7 @@ export async function saveModel(
   fitted: AdaptiveModel | NetworkModel,
   options: { signal?: AbortSignal } = {},
 ): Promise<void> {
+  checkCall(options)
   const { tensors, metadata } = toTensors(fitted)
   await writeSafetensors(path, tensors, { ...options, metadata })
 }
@@ -76,6 +79,7 @@ function toTensors(fitted: AdaptiveModel | NetworkModel): {
   metadata: Record<string, string>
 } {
   const model = fitted instanceof NetworkModel ? fitted.model : fitted
+  if (!(model instanceof AdaptiveModel)) throw badArgument('fitted', 'a fitted model', fitted)
   const tensors = new Map<string, NdArray>()
   const put = (name: string, data: Float64Array, shape: number[] = [data.length]) => {
     if (data.length > 0) tensors.set(name, { data, shape })

@@ -1,6 +1,9 @@
 // Traces and eigenvalue densities of kernels that are only known by their products.
-import { TangentError, wholeNumber } from '../errors.js'
+
+import { badArgument, TangentError, wholeNumber } from '../errors.js'
 import { abortError, type Progress } from '../forward/host.js'
+import { checkCall } from '../options.js'
+import { checkedProduct } from '../solve/checks.js'
 import { gaussians, type KernelProduct, mulberry } from '../solve/gradients.js'
 import { threadsOf } from '../solve/native-call.js'
 import { Basis, productOf } from './lanczos.js'
@@ -55,8 +58,11 @@ export async function estimateTrace(
   n: number,
   options: TraceOptions = {},
 ): Promise<TraceEstimate> {
+  checkCall(options)
   const { probes = 32, together = 8, seed = 1, signal, onProgress } = options
+  if (typeof product !== 'function') throw badArgument('product', 'a function', product)
   wholeNumber('n', n, 1)
+  wholeNumber('options.seed', options.seed ?? 1, 0)
   wholeNumber('options.probes', probes, 2)
   wholeNumber('options.together', together, 1)
   const uniform = mulberry(seed)
@@ -193,8 +199,11 @@ export async function estimateDensity(
   n: number,
   options: DensityOptions = {},
 ): Promise<DensityEstimate> {
+  checkCall(options)
   const { probes = 8, seed = 1, signal, onProgress } = options
+  if (typeof product !== 'function') throw badArgument('product', 'a function', product)
   wholeNumber('n', n, 1)
+  wholeNumber('options.seed', options.seed ?? 1, 0)
   const steps = options.steps ?? Math.min(40, n)
   wholeNumber('options.probes', probes, 2)
   wholeNumber('options.steps', steps, 1, n)
@@ -218,7 +227,7 @@ export async function estimateDensity(
     open.forEach(({ next }, p) => {
       for (let i = 0; i < n; i += 1) block[i * open.length + p] = next[i] as number
     })
-    const image = await product(block, open.length)
+    const image = checkedProduct(await product(block, open.length), block.length)
     for (const [p, basis] of open.entries()) {
       const own = new Float64Array(n)
       for (let i = 0; i < n; i += 1) own[i] = image[i * open.length + p] as number

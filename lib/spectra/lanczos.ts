@@ -1,7 +1,10 @@
 // Eigenvalues of kernels that are only known by their products.
-import { badArgument, mismatch, wholeNumber } from '../errors.js'
+
+import { badArgument, wholeNumber } from '../errors.js'
 import { abortError, type Progress } from '../forward/host.js'
 import { native } from '../native.js'
+import { checkCall } from '../options.js'
+import { checkedProduct } from '../solve/checks.js'
 import { gaussians, type KernelProduct } from '../solve/gradients.js'
 import type { NativeKrylovBasis, NativeRitz } from '../solve/native.js'
 import { call, threadsOf } from '../solve/native-call.js'
@@ -82,11 +85,15 @@ export async function topEigenvalues(
   n: number,
   options: LanczosOptions = {},
 ): Promise<TopEigenvalues> {
+  checkCall(options)
+  if (typeof product !== 'function') throw badArgument('product', 'a function', product)
   wholeNumber('n', n, 1)
+  wholeNumber('options.seed', options.seed ?? 1, 0)
   const count = options.count ?? Math.min(10, n)
   wholeNumber('options.count', count, 1, n)
   const { tolerance = 1e-5, signal, onProgress } = options
-  if (!(tolerance > 0)) throw badArgument('options.tolerance', 'a number > 0', tolerance)
+  if (!(typeof tolerance === 'number' && tolerance > 0))
+    throw badArgument('options.tolerance', 'a number > 0', tolerance)
   const { maxIterations = 20 * count + 100 } = options
   wholeNumber('options.maxIterations', maxIterations, count)
   const limit = Math.min(n, maxIterations)
@@ -269,7 +276,7 @@ export async function productOf(
   most = together,
 ): Promise<Float64Array> {
   const columns = block.length / n
-  if (columns <= most) return checked(await product(block, columns), block.length)
+  if (columns <= most) return checkedProduct(await product(block, columns), block.length)
   const out = new Float64Array(block.length)
   for (let first = 0; first < columns; first += most) {
     const width = Math.min(most, columns - first)
@@ -278,14 +285,9 @@ export async function productOf(
       const from = i * columns + first
       piece.set(block.subarray(from, from + width), i * width)
     }
-    const image = checked(await product(piece, width), piece.length)
+    const image = checkedProduct(await product(piece, width), piece.length)
     for (let i = 0; i < n; i += 1)
       out.set(image.subarray(i * width, (i + 1) * width), i * columns + first)
   }
   return out
-}
-
-function checked(products: Float64Array, length: number): Float64Array {
-  if (products.length === length) return products
-  throw mismatch('the product', `${length} numbers`, `${products.length} numbers`)
 }

@@ -1,7 +1,9 @@
 // Options and targets of a training, refused before anything is computed.
+
 import type { NdArray } from '../arrays/index.js'
 import { classIndices, fittedClasses, integerClasses } from '../classes.js'
 import { badArgument, mismatch, wholeNumber } from '../errors.js'
+import { checkCall } from '../options.js'
 import type { Loss, Targets } from './loss.js'
 import { checkOptimizer } from './optimizer.js'
 import type { LabelledSamples, TrainOptions } from './train.js'
@@ -9,9 +11,11 @@ import type { LabelledSamples, TrainOptions } from './train.js'
 /** @throws TangentError BAD_ARGUMENT for what does not depend on the network or the samples. */
 export function checkOptions(data: LabelledSamples, options: TrainOptions): void {
   given('data', '{ x, target }', data)
-  given('options', 'an object', options)
+  checkCall(options)
   given('options.optimizer', 'an object', options.optimizer)
   checkOptimizer(options.optimizer)
+  const { samplesPerEpoch } = options
+  if (samplesPerEpoch !== undefined) wholeNumber('options.samplesPerEpoch', samplesPerEpoch, 1)
   const { epochs, evaluateEvery, seed, schedule, checkpoints, resume } = options
   wholeNumber('options.epochs', epochs, 1)
   if (evaluateEvery !== undefined) wholeNumber('options.evaluateEvery', evaluateEvery, 1)

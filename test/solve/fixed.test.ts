@@ -297,6 +297,6 @@ test('bad input says what was expected', async (t) => {
   t.regex(indefinite?.message ?? '', /raise the ridge/)
   const spectrum = await KernelSpectrum.of(new Float64Array([1, 0, 0, 1]))
   await t.throwsAsync(spectrum.errors([1, 2], [0]), bad)
-  t.throws(() => spectrum.trained([1, 2], {}), bad)
-  t.throws(() => spectrum.trained([1, 2], { time: -1 }), bad)
+  await t.throwsAsync(spectrum.trained([1, 2], {}), bad)
+  await t.throwsAsync(spectrum.trained([1, 2], { time: -1 }), bad)
 })
