@@ -1,6 +1,6 @@
 // A network that never ends: what waits for it must not.
 import { execFile } from 'node:child_process'
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -80,6 +80,11 @@ const endings: Record<string, { script: string; code: number; stdout: string }> 
     stdout: 'exit\n',
   },
 }
+
+test('the file of docs/limits.md is this network', async (t) => {
+  const stored = new URL('../../../test/engine/endless.onnx', import.meta.url)
+  t.deepEqual(new Uint8Array(await readFile(stored)), new Uint8Array(bytes))
+})
 
 for (const [name, { script, code, stdout }] of Object.entries(endings)) {
   test(name, async (t) => {

@@ -15,6 +15,7 @@ for (const page of [
   'targets',
   'parameters',
   'batches',
+  'limits',
 ]) {
   test(`docs/${page}.md: examples print what they say`, async (t) => {
     const text = await readFile(`${root}docs/${page}.md`, 'utf8')
