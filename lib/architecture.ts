@@ -1,10 +1,11 @@
 // What networks with the same file share: the graph, what is a parameter, the forward worker.
-import { dtypeOf, type NdArray } from './arrays/index.js'
+import { dtypeOf, isFloat, type NdArray, toFloat64 } from './arrays/index.js'
 import { type ControlModel, knownNames } from './control/settle.js'
 import { badArgument, oneOf, TangentError } from './errors.js'
 import { Host } from './forward/host.js'
 import type { Feed, PlanMessage } from './forward/protocol.js'
 import { batchProblem, checkAxisOptions, hypotheses, namedAxis, type Place } from './graph/axes.js'
+import { asDouble, refusedInDouble } from './graph/double/index.js'
 import { namesOfValues, readableName } from './graph/names.js'
 import {
   type PreparedGraph,
@@ -32,6 +33,7 @@ import {
   valueInfo,
 } from './onnx/index.js'
 import { isMember } from './onnx/names.js'
+import { listed, type Refusal } from './refusals.js'
 
 /** A parameter of the network: what the tangent features are taken with respect to. */
 export interface Parameter {
@@ -44,7 +46,7 @@ export interface Parameter {
   readonly shape: readonly number[]
   /** Numbers in it. */
   readonly count: number
-  readonly dtype: 'float32'
+  readonly dtype: 'float32' | 'float64'
   /** Nodes that read it. Of a weight with several uses the features are the sum over them. */
   readonly uses: number
   /** Left out of all derivatives by the caller. */
@@ -53,16 +55,7 @@ export interface Parameter {
   readonly source: string
 }
 
-/** A node on the way from the parameters to the output that has no derivative here. */
-export interface Refusal {
-  /** Name of the node. */
-  readonly node: string
-  /** Its operator. */
-  readonly operator: string
-  readonly why: string
-  /** What to do about it. */
-  readonly remedy: string
-}
+export type { Refusal }
 
 /** Chooses parameters: names, patterns, or a function. */
 export type Selector =
@@ -75,6 +68,7 @@ export type Selector =
 export type BatchMode = 'each' | 'whole'
 
 export interface ArchitectureOptions extends WeightOptions, AxisOptions {
+  float64?: boolean | undefined
   output?: string | undefined
   batch?: BatchMode | undefined
   parameters?: Selector | undefined
@@ -96,6 +90,8 @@ export class Architecture {
   readonly refusals: readonly Refusal[]
   /** Why the network cannot be run on samples at all; undefined where it can. */
   readonly problem: string | undefined
+  /** Computed in float64. */
+  readonly double: boolean
   readonly host: Host
   /** Are all samples of a call one input of the function that is differentiated? */
   readonly whole: boolean
@@ -127,17 +123,19 @@ export class Architecture {
     this.model = model
     this.whole = oneOf<BatchMode>(options.batch, ['each', 'whole'], 'options.batch') === 'whole'
     this.options = options
+    this.double = options.float64 === true
     this.pending = model.control?.pending ?? false
     const all = model.control?.whole ?? model
     this.graph = prepareGraph(all, options)
     const infos = new Map(model.graph.input.map((info) => [info.name, valueInfo(info)]))
     const { freedBatch: size = 0, freedAxes } = model
+    const told = this.double ? asDouble : (info: ValueInfo) => info
     this.inputs = this.graph.inputs.map((name) => {
-      const info = infos.get(name) as ValueInfo
+      const info = told(infos.get(name) as ValueInfo)
       const axis = freedAxes?.get(name)
       return axis === undefined ? info : { ...info, freed: { axis, size } }
     })
-    this.outputs = model.graph.output.map(valueInfo)
+    this.outputs = model.graph.output.map((info) => told(valueInfo(info)))
     this.output = this.chooseOutput(options.output)
     checkAxisOptions(options, this.inputs, this.outputs)
     this.axes = { batchAxis: options.batchAxis, shared: options.shared }
@@ -176,6 +174,7 @@ export class Architecture {
         const { why, remedy } = model.control?.refused.get(node) ?? words
         return { node, operator, why, remedy }
       })
+      .concat(this.double ? refusedInDouble(model, this.graph) : [])
     const fed = new Set(whole.parameters)
     // Parameters of the other outputs are part of a checkpoint, too.
     for (const name of this.graph.outputs) {
@@ -192,6 +191,7 @@ export class Architecture {
         const place = this.hypotheses[0]?.[k]
         return !shape || shape.some((size, axis) => axis !== place && typeof size !== 'number')
       }),
+      double: this.double,
       outputs: this.graph.outputs.filter((name) => !isMember(name)),
       ...(model.folder === undefined ? {} : { folder: model.folder }),
     })
@@ -208,6 +208,7 @@ export class Architecture {
       output,
       parameters: undefined,
       frozen: ({ name }) => frozen.has(name),
+      float64: this.double,
       named: [...this.graph.named, ...this.parameters.map(({ name }) => name)],
     })
     form.places ??= this.places
@@ -296,7 +297,16 @@ export class Architecture {
       const count = shape.reduce((product, size) => product * size, 1)
       return {
         weight,
-        parameter: { name, label, layer, shape, count, dtype: 'float32', uses, source } as const,
+        parameter: {
+          name,
+          label,
+          layer,
+          shape,
+          count,
+          dtype: this.double ? 'float64' : 'float32',
+          uses,
+          source,
+        } as const,
       }
     })
     const all = described.map(({ parameter }) => parameter)
@@ -361,7 +371,7 @@ export class Architecture {
       const tensor = this.graph.statics.get(id)
       if (!tensor || fed.has(id)) continue
       const array = await initializerData(this.model, tensor)
-      const data = staticData(array)
+      const data = staticData(this.double && isFloat(array) ? toFloat64(array) : array)
       if (data) statics.push({ id, shape: array.shape, data })
     }
     return statics
@@ -382,7 +392,12 @@ export class Architecture {
 /** Numbers as the addon takes them; undefined for another type, which onnxruntime gives then. */
 function staticData(array: NdArray): NativeData | undefined {
   const type = dtypeOf(array)
-  const fits = type === 'float32' || type === 'int64' || type === 'int32' || type === 'bool'
+  const fits =
+    type === 'float32' ||
+    type === 'float64' ||
+    type === 'int64' ||
+    type === 'int32' ||
+    type === 'bool'
   return fits ? (array.data as NativeData) : undefined
 }
 
@@ -419,20 +434,6 @@ function selection(
     for (const { name } of found) names.add(name)
   }
   return names
-}
-
-/** All refusals, those of one kind together: `Loop (nodes "a", "b"): why; remedy`. */
-function listed(refusals: readonly Refusal[]): string {
-  const kinds = new Map<string, string[]>()
-  for (const { node, operator, why, remedy } of refusals) {
-    const kind = JSON.stringify([operator, remedy === '' ? why : `${why}; ${remedy}`])
-    kinds.set(kind, [...(kinds.get(kind) ?? []), quote(node)])
-  }
-  const parts = [...kinds].map(([kind, nodes]) => {
-    const [operator, why] = JSON.parse(kind) as [string, string]
-    return `${operator} (${nodes.length > 1 ? 'nodes' : 'node'} ${nodes.join(', ')}): ${why}`
-  })
-  return parts.join(' | ')
 }
 
 /** Does the pattern match, whatever its flags and state? */

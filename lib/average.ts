@@ -91,9 +91,10 @@ export async function averageKernel(
     weightPath(path, rule, points),
   )
   const residual = await residualOf(path, x, change as NdArray<Float32Array>, options)
+  const single = found as TangentKernels
   return {
-    kernel: split ? await sum(found, threads) : (found.get('total') as TangentKernel),
-    parts: split ? found : undefined,
+    kernel: split ? await sum(single, threads) : (single.get('total') as TangentKernel),
+    parts: split ? single : undefined,
     residual,
     points,
     rule,
@@ -117,7 +118,7 @@ export async function averageFeatures(
   const { path, points, rule } = await pathOf(from, to, x, options)
   const found = await jacobians(path[0] as Core, x, options, weightPath(path, rule, points))
   const residual = await residualOf(path, x, found.change as NdArray<Float32Array>, options)
-  return { features: found.features, residual, points, rule }
+  return { features: found.features as ParameterArrays, residual, points, rule }
 }
 
 /** The networks of a path, and how it is looked at. */
@@ -133,6 +134,7 @@ async function pathOf(
     networks.map((network) => cores.get(network)),
     'networks',
   )
+  for (const core of whole) core.checkSingle('averages along a path')
   wholeNumber('options.points', points, 1, 100_000)
   if (rule !== 'uniform' && rule !== 'gauss-legendre') {
     throw badArgument('options.rule', 'uniform or gauss-legendre', rule)

@@ -1,6 +1,7 @@
 // One network's state and how its calls reach the worker. Not part of the public interface.
 import { availableParallelism } from 'node:os'
 import type { Architecture } from './architecture.js'
+import type { Floats } from './arrays/index.js'
 import { blockOf, sharedRoom } from './blocks.js'
 import { decidingInputs, feedKey, withWeights } from './control/forms.js'
 import { settleOnSamples } from './control/settle.js'
@@ -45,16 +46,21 @@ export interface DerivativeOptions extends CallOptions {
 }
 
 /** Numbers of one parameter or statistic. */
-export type WeightValues = ReadonlyMap<string, Float32Array>
+export type WeightValues = ReadonlyMap<string, Floats>
 
 /** The same numbers in memory that the worker sees, too: only those that are elsewhere are copied. */
-function sharedWeights(weights: WeightValues): WeightValues {
-  const own = [...weights].filter(([, { buffer }]) => blockOf(buffer) === undefined)
+function sharedWeights(weights: WeightValues, double: boolean): WeightValues {
+  const Kind = double ? Float64Array : Float32Array
+  const own = [...weights].filter(
+    ([, data]) => blockOf(data.buffer) === undefined || !(data instanceof Kind),
+  )
   if (own.length === 0) return weights
-  const { buffer, starts } = sharedRoom(own.map(([, { byteLength }]) => byteLength))
+  const { buffer, starts } = sharedRoom(
+    own.map(([, { length }]) => length * Kind.BYTES_PER_ELEMENT),
+  )
   const shared = new Map(weights)
   own.forEach(([name, data], k) => {
-    const room = new Float32Array(buffer, starts[k], data.length)
+    const room = new Kind(buffer, starts[k], data.length)
     room.set(data)
     shared.set(name, room)
   })
@@ -91,7 +97,7 @@ export class Core {
   ) {
     this.architecture = architecture
     this.elsewhere = elsewhere
-    this.weights = sharedWeights(weights)
+    this.weights = sharedWeights(weights, architecture.double)
     this.threads = threadCount(options.threads) ?? availableParallelism()
     this.memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
     architecture.retain()
@@ -159,6 +165,15 @@ export class Core {
   }
 
   /** The caller's samples, checked; where the file holds them may have to be found out first. */
+  /** @throws TangentError UNSUPPORTED for a network in float64. */
+  checkSingle(what: string): void {
+    if (!this.architecture.double) return
+    throw new TangentError(
+      'UNSUPPORTED',
+      `Expected a network in float32 for ${what} but this one was loaded with float64: true`,
+    )
+  }
+
   feed(inputs: Inputs, argument: string, options: CallOptions = {}): Feed | Promise<Feed> {
     const { architecture } = this
     architecture.checkRunnable()
@@ -225,7 +240,7 @@ export class Core {
   /** All numbers of the network as the worker takes them. */
   weightMessages(): WeightMessage[] {
     return this.architecture.fed.map(({ name, id, shape }) =>
-      sentWeight({ name, id, shape, data: this.weights.get(name) as Float32Array }),
+      sentWeight({ name, id, shape, data: this.weights.get(name) as Floats }),
     )
   }
 
@@ -319,7 +334,7 @@ export function outputIndices(outputs: readonly number[] | undefined, count: num
 /** Result memory that the worker fills and this thread reads. */
 export interface Block {
   id: number
-  data: Float32Array
+  data: Floats
 }
 
 /**
@@ -329,6 +344,7 @@ export interface Block {
 export async function withBlocks<T>(
   lengths: readonly number[],
   work: (blocks: Block[]) => { result: Promise<T>; settled: Promise<void> },
+  double = false,
 ): Promise<{ blocks: Block[]; result: T }> {
   const blocks: Block[] = []
   const discard = () => {
@@ -337,8 +353,9 @@ export async function withBlocks<T>(
   let started: { result: Promise<T>; settled: Promise<void> }
   try {
     for (const length of lengths) {
-      const { buffer, id } = native.allocateBlock(4 * length)
-      blocks.push({ id, data: new Float32Array(buffer, 0, length) })
+      const Kind = double ? Float64Array : Float32Array
+      const { buffer, id } = native.allocateBlock(Kind.BYTES_PER_ELEMENT * length)
+      blocks.push({ id, data: new Kind(buffer, 0, length) })
     }
     started = work(blocks)
   } catch (error) {

@@ -72,6 +72,7 @@ export { LinearizedNetwork } from './linearize.js'
 export { type LoadOptions, Network } from './network.js'
 export type { AxisOptions, Dimension, ValueInfo } from './onnx/index.js'
 export { KernelOperator } from './operator.js'
+export { type Precision, precisionOf } from './precision.js'
 export {
   type ProbeAdaptive,
   type ProbeAlignment,

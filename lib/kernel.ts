@@ -1,4 +1,4 @@
-import { checkArray, type NdArray, writeNpy } from './arrays/index.js'
+import { checkArray, type Floats, type NdArray, writeNpy } from './arrays/index.js'
 import { badArgument, mismatch, oneOf, TangentError } from './errors.js'
 import { abortError } from './forward/host.js'
 import { inner, type Matrix, squaredNorm } from './matrix.js'
@@ -28,10 +28,10 @@ export interface SpectrumOptions {
  * - `trace`: shape (N1, N2), Σ_o K[i,o,j,o];
  * - `diagonal`: shape (N1, N2, O), K[i,o,j,o].
  *
- * It is an array `{ data, shape }` like any other, float32 in C order.
+ * It is an array `{ data, shape }` like any other, float32 in C order (float64 of a network loaded in it).
  */
-export class TangentKernel implements NdArray<Float32Array> {
-  readonly data: Float32Array
+export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F> {
+  readonly data: F
   readonly shape: number[]
   readonly kind: KernelKind
   /** True for a kernel of X with itself; it is symmetric to the last bit then. */
@@ -39,11 +39,12 @@ export class TangentKernel implements NdArray<Float32Array> {
   readonly #spectra = new Map<number | undefined, Promise<Float64Array>>()
 
   /** @param shape as the kind demands. */
-  constructor(data: Float32Array, shape: readonly number[], kind: KernelKind, symmetric: boolean) {
+  constructor(data: F, shape: readonly number[], kind: KernelKind, symmetric: boolean) {
     oneOf(kind, ['full', 'trace', 'diagonal'] as const, 'kind')
     const rank = { full: 4, trace: 2, diagonal: 3 }[kind]
     checkArray({ data, shape: shape as number[] }, 'the kernel')
-    if (!(data instanceof Float32Array)) throw badArgument('data', 'a Float32Array', data)
+    if (!(data instanceof Float32Array || data instanceof Float64Array))
+      throw badArgument('data', 'a Float32Array or Float64Array', data)
     if (shape.length !== rank) throw badArgument('shape', `${rank} dimensions`, shape)
     this.data = data
     this.shape = [...shape]
@@ -62,14 +63,14 @@ export class TangentKernel implements NdArray<Float32Array> {
    * `full`; (N1, N2) for `trace`; (N1, N2) of one output, a copy, for `diagonal`.
    * @param output which output of a `diagonal` kernel.
    */
-  gram(output?: number): NdArray<Float32Array> {
+  gram(output?: number): NdArray<F> {
     const [rows = 0, a = 0, b = 0] = this.shape
     if (this.kind === 'full') return { data: this.data, shape: [rows * a, b * a] }
     if (this.kind === 'trace') return { data: this.data, shape: [rows, a] }
     if (output === undefined || !Number.isInteger(output) || output < 0 || output >= b) {
       throw badArgument('output', `an output from 0 to ${b - 1} of the diagonal kernel`, output)
     }
-    const data = new Float32Array(rows * a)
+    const data = new (this.data.constructor as new (length: number) => F)(rows * a)
     for (let e = 0; e < data.length; e += 1) data[e] = this.data[e * b + output] as number
     return { data, shape: [rows, a] }
   }
@@ -139,7 +140,10 @@ export class TangentKernel implements NdArray<Float32Array> {
    * @param other a kernel of the same kind and size, such as {@link targetKernel}'s, or the matrix
    *   itself, of the shape of {@link gram}.
    */
-  async alignment(other: TangentKernel | NdArray, options: AlignmentOptions = {}): Promise<number> {
+  async alignment(
+    other: TangentKernel<Floats> | NdArray,
+    options: AlignmentOptions = {},
+  ): Promise<number> {
     checkCall(options)
     const a = this.#matrix()
     if (!(other instanceof TangentKernel)) checkArray(other, 'other')

@@ -1,5 +1,5 @@
 import { heldInputs, heldMap } from './arrays/held.js'
-import { type NdArray, toFloat32 } from './arrays/index.js'
+import { type Floats, type NdArray, toFloats } from './arrays/index.js'
 import type { Direction } from './calls/direction.js'
 import { jvp } from './calls/jvp.js'
 import { run } from './calls/run.js'
@@ -28,13 +28,16 @@ export class LinearizedNetwork {
     x: Inputs,
     delta: Direction,
     options: DerivativeOptions = {},
-  ): Promise<NdArray<Float32Array>> {
+  ): Promise<NdArray<Floats>> {
     checkCall(options)
     const own = heldInputs(x, 'x')
     const change = await jvp(this.#core, own, heldMap(delta, 'delta'), options, 'delta')
     const { threads, signal, outputs } = options
-    const base = toFloat32(await run(this.#core, own, { threads, signal, outputs }))
-    base.data.forEach((value, e) => {
+    const base = toFloats(
+      await run(this.#core, own, { threads, signal, outputs }),
+      this.#core.architecture.double,
+    )
+    base.data.forEach((value: number, e: number) => {
       change.data[e] = (change.data[e] as number) + value
     })
     return change

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { NativeMeasures } from './alignment/native.js'
+import type { Floats } from './arrays/index.js'
 import { TangentError } from './errors.js'
 import type { NativeSolve } from './solve/native.js'
 import type { NativeTraining, NativeTrainingOptions } from './train/native.js'
@@ -62,7 +63,7 @@ export interface NativeAnalysis {
   shapes: number[]
 }
 
-export type NativeData = Float32Array | BigInt64Array | Int32Array | Uint8Array
+export type NativeData = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array
 
 /** One value of a forward run. `data` only where `taps` names it (Uint8Array holds booleans). */
 export interface NativeValue {
@@ -174,7 +175,7 @@ export interface NativeNtkOptions extends NativeJobOptions {
     /** Which of `directions` is each node's Δ. */
     segments: number[]
     /** Per segment and parameter Δ (…shape), or null where zero. */
-    directions: (Float32Array | null)[][]
+    directions: (Floats | null)[][]
     /** One shared block, float32 (N, O): Σ_k changeWeights[k] J(θ_k)·Δ of X. */
     change: number
   }
@@ -188,7 +189,7 @@ export interface NativeJacobianOptions extends NativeJobOptions {
 
 export interface NativeVjpOptions extends NativeJobOptions {
   /** (N, O, columns) cotangents. */
-  cotangents: Float32Array
+  cotangents: Floats
   /** Vectors carried at once; absent: 1. */
   columns?: number
   /** One shared block per parameter, float32 (columns, …shape): Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ. */
@@ -197,7 +198,7 @@ export interface NativeVjpOptions extends NativeJobOptions {
 
 export interface NativeJvpOptions extends NativeJobOptions {
   /** Per parameter (columns, …shape), or null where zero. */
-  directions: (Float32Array | null)[]
+  directions: (Floats | null)[]
   /** Directions carried at once; absent: 1. */
   columns?: number
   /** One shared block, float32 (N, O, columns): J·U. */
@@ -211,7 +212,7 @@ export interface NativeNormalOptions extends Omit<NativeJvpOptions, 'result'> {
 
 export interface NativeProductOptions extends NativeJobOptions {
   /** (N, O, q). */
-  vectors: Float32Array
+  vectors: Floats
   columns: number
   /** One shared block, float32 (N, O, q): K·v. */
   result: number
@@ -241,6 +242,8 @@ export interface NativeEngine {
   product(options: NativeProductOptions): NativeJob
   features(options: NativeJobOptions): NativeJob
   normal(options: NativeNormalOptions): NativeJob
+  /** Index of the first of a block's `count` numbers that is not finite, or -1. */
+  firstNotFinite(id: number, count: number): number
   /** Looks for the first sample with a derivative that is not finite. */
   fault(options: NativeJobOptions): NativeJob
   training(options: NativeTrainingOptions): NativeTraining
@@ -260,26 +263,23 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   releaseBlock(id: number): void
   /** Releases a block that nobody will read: what it held is lost, its memory given back now. */
   discardBlock(id: number): void
-  /** Index of the first of a block's `count` floats that is not finite, or -1. */
-  firstNotFinite(id: number, count: number): number
   /** Gives memory that calls left for the next ones back to the system. */
   releaseSpareMemory(): void
   /** A block made elsewhere as an ArrayBuffer of this thread. Attach a block in one thread only. */
   attachBlock(id: number, bytes: number): ArrayBuffer
   /** Throws a code'd error when the graph is malformed; refusals are in `analysis`. */
   createEngine(graph: NativeGraph, candidates: number[], output: number): NativeEngine
+  /** The same in float64: all arrays of numbers that it takes and gives are Float64Array. */
+  createDoubleEngine: NativeAddon['createEngine']
   /**
    * For each value the constant's role that it has wherever a derivative flows to it ('an exponent');
    * '' where it has another use, or none.
    */
   constantRoles(graph: NativeGraph, ids: number[]): string[]
-  /** Eigenvalues of a symmetric n × n float32 matrix, descending, by LAPACK in double. */
-  eigenvalues(matrix: Float32Array, n: number): Promise<Float64Array>
+  /** Eigenvalues of a symmetric n × n matrix, descending, by LAPACK in double. */
+  eigenvalues(matrix: Floats, n: number): Promise<Float64Array>
   /** Eigenvalues (descending) and eigenvectors (row j belongs to eigenvalue j). */
-  eigenvectors(
-    matrix: Float32Array,
-    n: number,
-  ): Promise<{ values: Float64Array; vectors: Float64Array }>
+  eigenvectors(matrix: Floats, n: number): Promise<{ values: Float64Array; vectors: Float64Array }>
   /** c (m, n) = op(a)·op(b) + beta·c, at once: a is (m, k), or (k, m) when transposed. */
   gemm(
     ...args: [

@@ -7,7 +7,7 @@ import {
   type Selector,
 } from './architecture.js'
 import { held, heldInputs, heldMap } from './arrays/held.js'
-import type { NdArray } from './arrays/index.js'
+import { type Floats, type NdArray, toFloat32 } from './arrays/index.js'
 import { type BatchAxis, batchAxes } from './axes.js'
 import type { Direction } from './calls/direction.js'
 import { type FeatureArrays, features } from './calls/features.js'
@@ -17,7 +17,9 @@ import { normalProduct } from './calls/normal.js'
 import { type NtkOptions, ntk, type TangentKernels } from './calls/ntk.js'
 import { ntkProduct } from './calls/product.js'
 import { type RunOptions, run } from './calls/run.js'
+import { secondArgument } from './calls/second.js'
 import { vjp } from './calls/vjp.js'
+import { ofWidth } from './calls/width.js'
 import { settleControlFlow } from './control/settle.js'
 import { type CallOptions, Core, cores, type DerivativeOptions, threadCount } from './core.js'
 import { badArgument } from './errors.js'
@@ -59,6 +61,11 @@ export interface LoadOptions extends TyingOptions, AxisOptions {
    * docs/batches.md.
    */
   batch?: BatchMode | undefined
+  /**
+   * Compute the network and its derivatives in float64 (default: false), for networks that float32 is
+   * not accurate enough for: docs/float64.md. Results are Float64Array then. Several times slower.
+   */
+  float64?: boolean | undefined
   /** Threads for all calls (default: what the machine has). */
   threads?: number | undefined
   /**
@@ -91,7 +98,7 @@ export interface LoadOptions extends TyingOptions, AxisOptions {
  * sample without a batch axis takes arrays with N in front. Where the network's output has another
  * shape than (N, O), it is seen as (N, O) with its other axes flattened.
  */
-export class Network {
+export class Network<F extends Floats = Float32Array> {
   readonly #core: Core
   readonly #options: LoadOptions
 
@@ -108,10 +115,15 @@ export class Network {
    * @throws TangentError `BAD_FILE` when it is not a sound ONNX model, `UNSUPPORTED` with every
    *   operator in the way, `BAD_ARGUMENT` for an unknown output or parameter.
    */
+  static load(
+    source: string | Uint8Array | ArrayBuffer,
+    options: LoadOptions & { float64: true },
+  ): Promise<Network<Float64Array>>
+  static load(source: string | Uint8Array | ArrayBuffer, options?: LoadOptions): Promise<Network>
   static async load(
     source: string | Uint8Array | ArrayBuffer,
     given: LoadOptions = {},
-  ): Promise<Network> {
+  ): Promise<Network<Floats>> {
     checkCall(given)
     const options = withOwnNames(given)
     if (
@@ -225,12 +237,12 @@ export class Network {
   }
 
   /** The numbers of a parameter: a copy, of the parameter's shape. */
-  weight(name: string): NdArray<Float32Array> {
+  weight(name: string): NdArray<F> {
     this.#core.checkAlive()
     const parameter = parameterNamed(this.parameters, name)
     const data = parameter && this.#core.weights.get(parameter.name)
     if (!data) throw badArgument('name', 'a parameter of the network', name)
-    return { data: data.slice(), shape: [...parameter.shape] }
+    return { data: data.slice() as F, shape: [...parameter.shape] }
   }
 
   /**
@@ -247,18 +259,18 @@ export class Network {
    * The Jacobian ∂f_o(x_i)/∂θ by parameter.
    * @returns by parameter name an array (N, O, …shape).
    */
-  async jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays> {
+  async jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays<F>> {
     checkCall(options)
-    return jacobian(this.#core, heldInputs(x, 'x'), options)
+    return ofWidth(jacobian(this.#core, heldInputs(x, 'x'), options))
   }
 
   /**
    * The tangent features in their smallest form: what the Jacobian holds, but a weight used as a
    * matrix stays in factors where that is smaller. The memory budget covers the result.
    */
-  async features(x: Inputs, options: DerivativeOptions = {}): Promise<FeatureArrays> {
+  async features(x: Inputs, options: DerivativeOptions = {}): Promise<FeatureArrays<F>> {
     checkCall(options)
-    return features(this.#core, heldInputs(x, 'x'), options)
+    return ofWidth(features(this.#core, heldInputs(x, 'x'), options))
   }
 
   /**
@@ -270,9 +282,9 @@ export class Network {
     x: Inputs,
     cotangents: NdArray,
     options: DerivativeOptions = {},
-  ): Promise<ParameterArrays> {
+  ): Promise<ParameterArrays<F>> {
     checkCall(options)
-    return vjp(this.#core, heldInputs(x, 'x'), held(cotangents, 'cotangents'), options)
+    return ofWidth(vjp(this.#core, heldInputs(x, 'x'), held(cotangents, 'cotangents'), options))
   }
 
   /**
@@ -282,13 +294,9 @@ export class Network {
    * @returns (N, O).
    * @throws TangentError `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
    */
-  async jvp(
-    x: Inputs,
-    direction: Direction,
-    options: DerivativeOptions = {},
-  ): Promise<NdArray<Float32Array>> {
+  async jvp(x: Inputs, direction: Direction, options: DerivativeOptions = {}): Promise<NdArray<F>> {
     checkCall(options)
-    return jvp(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options)
+    return ofWidth(jvp(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options))
   }
 
   /**
@@ -301,9 +309,11 @@ export class Network {
     x: Inputs,
     direction: Direction,
     options: DerivativeOptions = {},
-  ): Promise<ParameterArrays> {
+  ): Promise<ParameterArrays<F>> {
     checkCall(options)
-    return normalProduct(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options)
+    return ofWidth(
+      normalProduct(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options),
+    )
   }
 
   /**
@@ -323,27 +333,29 @@ export class Network {
    * @throws TangentError `BAD_INPUT`, `MEMORY_BUDGET` (says what would fit), `BAD_ARGUMENT`;
    *   a DOMException named AbortError.
    */
-  ntk(x: Inputs, options?: NtkOptions & { by?: 'total' | undefined }): Promise<TangentKernel>
-  ntk(x: Inputs, options: NtkOptions & { by: 'layer' | 'parameter' }): Promise<TangentKernels>
+  ntk(x: Inputs, options?: NtkOptions & { by?: 'total' | undefined }): Promise<TangentKernel<F>>
+  ntk(x: Inputs, options: NtkOptions & { by: 'layer' | 'parameter' }): Promise<TangentKernels<F>>
   ntk(
     x: Inputs,
     x2: Inputs | undefined,
     options?: NtkOptions & { by?: 'total' | undefined },
-  ): Promise<TangentKernel>
+  ): Promise<TangentKernel<F>>
   ntk(
     x: Inputs,
     x2: Inputs | undefined,
     options: NtkOptions & { by: 'layer' | 'parameter' },
-  ): Promise<TangentKernels>
+  ): Promise<TangentKernels<F>>
   async ntk(
     x: Inputs,
     ...rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?]
-  ): Promise<TangentKernel | TangentKernels> {
+  ): Promise<TangentKernel<F> | TangentKernels<F>> {
     const [x2, options] = secondArgument(rest)
     checkCall(options)
-    const kernels = await ntk(this.#core, heldInputs(x, 'x'), heldInputs(x2, 'x2'), options)
+    const kernels = await ofWidth<TangentKernels<F>>(
+      ntk(this.#core, heldInputs(x, 'x'), heldInputs(x2, 'x2'), options),
+    )
     const split = options.by ?? 'total'
-    return split === 'total' ? (kernels.get('total') as TangentKernel) : kernels
+    return split === 'total' ? (kernels.get('total') as TangentKernel<F>) : kernels
   }
 
   /**
@@ -352,13 +364,9 @@ export class Network {
    * @param v (N, O), or (N, O, q) for q vectors.
    * @returns the products, of v's shape.
    */
-  async ntkProduct(
-    x: Inputs,
-    v: NdArray,
-    options: DerivativeOptions = {},
-  ): Promise<NdArray<Float32Array>> {
+  async ntkProduct(x: Inputs, v: NdArray, options: DerivativeOptions = {}): Promise<NdArray<F>> {
     checkCall(options)
-    return ntkProduct(this.#core, heldInputs(x, 'x'), held(v, 'v'), options)
+    return ofWidth(ntkProduct(this.#core, heldInputs(x, 'x'), held(v, 'v'), options))
   }
 
   /**
@@ -377,12 +385,25 @@ export class Network {
    *   the path of another export (`.onnx`) or checkpoint (`.safetensors`) of the same network, which
    *   must hold them all.
    */
-  async withParameters(source: WeightSource): Promise<Network> {
+  async withParameters(source: WeightSource): Promise<Network<F>> {
     this.#core.checkAlive()
     const { architecture, weights, threads, memory } = this.#core
     const values = await otherWeights(architecture, weights, source, this.#options)
     this.#core.checkAlive()
     return new Network(new Core(architecture, values, { threads, memory }), this.#options)
+  }
+
+  /**
+   * The same network with the same weights, computed in float64; dispose of it, too.
+   * @throws TangentError `UNSUPPORTED` naming the nodes that onnxruntime has in float32 only.
+   */
+  async inDouble(): Promise<Network<Float64Array>> {
+    this.#core.checkAlive()
+    const { architecture, weights, threads, memory } = this.#core
+    const options = { ...this.#options, float64: true }
+    const double = new Architecture(architecture.model, options)
+    double.checkSupported()
+    return new Network<Float64Array>(new Core(double, weights, { threads, memory }), options)
   }
 
   /**
@@ -396,7 +417,7 @@ export class Network {
     const { architecture, weights } = this.#core
     const values = new Map<string, NdArray>()
     for (const { name, shape } of architecture.fed) {
-      values.set(name, { data: weights.get(name) as Float32Array, shape: [...shape] })
+      values.set(name, toFloat32({ data: weights.get(name) as Floats, shape: [...shape] }))
     }
     return replaceValues(architecture.model, values, note)
   }
@@ -424,21 +445,4 @@ function withOwnNames(options: LoadOptions): LoadOptions {
   }
   if (typeof batchAxis !== 'object' || batchAxis === null) return options
   return { ...options, batchAxis: Object.assign(Object.create(null), batchAxis) }
-}
-
-/** Tells `ntk(x, options)` from `ntk(x, x2, options)`. */
-function secondArgument(
-  rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?],
-): [Inputs | undefined, NtkOptions] {
-  const [first, second] = rest as [Inputs | NtkOptions | undefined, NtkOptions?]
-  if (typeof first !== 'object' || first === null) {
-    if (first !== undefined) throw badArgument('x2', 'an array or one for each input', first)
-  }
-  if (first === undefined || second !== undefined)
-    return [first as Inputs | undefined, second ?? {}]
-  const values = Object.values(first)
-  const isArray = ArrayBuffer.isView((first as NdArray).data)
-  // Beside arrays there may be numbers that all samples share; options hold neither.
-  const arrays = values.some((value) => ArrayBuffer.isView(value?.data))
-  return isArray || arrays ? [first as Inputs, {}] : [undefined, first as NtkOptions]
 }

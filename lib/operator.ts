@@ -1,4 +1,5 @@
 import { heldNumbers } from './arrays/held.js'
+import type { Floats } from './arrays/index.js'
 import { type Prepared, prepare } from './calls/derive.js'
 import { productOf } from './calls/product.js'
 import type { Core, DerivativeOptions } from './core.js'
@@ -54,7 +55,7 @@ export class KernelOperator {
   }
 
   /**
-   * K·v in single precision.
+   * K·v in single precision, or in double of a network in float64.
    * @param v (N·O, columns), in C order
    * @returns (N·O, columns)
    */
@@ -76,7 +77,8 @@ export class KernelOperator {
     if (largest === 0) return new Float64Array(v.length)
     let image = await this.#scaled(own, columns, largest, 'return', options.signal)
     let factor = 1
-    const size = image.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    let size = 0
+    for (const value of image) size = Math.max(size, Math.abs(value))
     if (!Number.isFinite(size) || size < 2 ** -80) {
       factor = size < 1 ? 2 ** 56 : 2 ** -56
       const { nonFinite } = this.#prepared
@@ -95,8 +97,9 @@ export class KernelOperator {
     scale: number,
     nonFinite: Prepared['nonFinite'],
     signal: AbortSignal | undefined,
-  ): Promise<Float32Array> {
-    const data = new Float32Array(v.length)
+  ): Promise<Floats> {
+    const { double } = this.#prepared.core.architecture
+    const data = new (double ? Float64Array : Float32Array)(v.length)
     for (let e = 0; e < v.length; e += 1) data[e] = (v[e] as number) / scale
     const shape = [this.samples, this.outputs, columns]
     const prepared = this.#prepared

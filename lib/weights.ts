@@ -1,7 +1,15 @@
 // Numbers for an architecture's parameters from elsewhere.
 
 import type { Architecture } from './architecture.js'
-import { checkArray, isFloat, type NdArray, readSafetensors, toFloat32 } from './arrays/index.js'
+import {
+  checkArray,
+  type Floats,
+  isFloat,
+  type NdArray,
+  readSafetensors,
+  toFloat32,
+  toFloats,
+} from './arrays/index.js'
 import { settleControlFlow } from './control/settle.js'
 import type { WeightValues } from './core.js'
 import { badArgument, mismatch, TangentError } from './errors.js'
@@ -19,18 +27,18 @@ import {
 } from './onnx/index.js'
 
 /** Where other weights come from: arrays by name, or an `.onnx` or `.safetensors` file. */
-export type WeightSource = ReadonlyMap<string, NdArray | Float32Array> | string
+export type WeightSource = ReadonlyMap<string, NdArray | Floats> | string
 
 /** The numbers that the model's own file holds; those that lie in shared memory are not copied. */
 export async function ownWeights(
   model: OnnxModel,
   weights: readonly Weight[],
-): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>()
+): Promise<Map<string, Floats>> {
+  const values = new Map<string, Floats>()
   for (const { name, tensor } of weights) {
     const moved = movedNumbers(tensor)
     const data = moved ?? (await initializerData(model, tensor, { float32: true })).data
-    values.set(name, data as Float32Array)
+    values.set(name, data as Floats)
   }
   return values
 }
@@ -73,7 +81,7 @@ function entries(architecture: Architecture): Entry[] {
 function fromMap(
   architecture: Architecture,
   current: WeightValues,
-  source: ReadonlyMap<string, NdArray | Float32Array>,
+  source: ReadonlyMap<string, NdArray | Floats>,
 ): WeightValues {
   const known = entries(architecture)
   const byName = new Map(known.map((entry) => [entry.weight.name, entry]))
@@ -84,14 +92,17 @@ function fromMap(
     const entry = byName.get(name) ?? byLabel.get(name)
     if (!entry) throw badArgument('source', 'names of parameters', name)
     const { shape } = entry.weight
-    const array = given instanceof Float32Array ? { data: given, shape: [...shape] } : given
-    values.set(entry.weight.name, fitted(array, entry.weight, quote(name)))
+    const array =
+      given instanceof Float32Array || given instanceof Float64Array
+        ? { data: given, shape: [...shape] }
+        : given
+    values.set(entry.weight.name, fitted(array, entry.weight, quote(name), architecture.double))
   }
   return values
 }
 
 /** The array's numbers, checked against the parameter's shape, in memory of their own. */
-function fitted(array: NdArray, weight: Weight, label: string): Float32Array {
+function fitted(array: NdArray, weight: Weight, label: string, double: boolean): Floats {
   checkArray(array, label)
   const { shape } = weight
   const count = shape.reduce((product, size) => product * size, 1)
@@ -102,14 +113,14 @@ function fitted(array: NdArray, weight: Weight, label: string): Float32Array {
       `an array (${array.shape.join(', ')}) of ${array.data.length} numbers`,
     )
   }
-  const { data } = toFloat32(array)
+  const { data } = toFloats(array, double)
   return data === array.data ? data.slice() : data
 }
 
 /** PyTorch state dicts: by name, and transposed where the exporter transposed a weight. */
 async function fromSafetensors(architecture: Architecture, path: string): Promise<WeightValues> {
   const { tensors } = await readSafetensors(path)
-  const values = new Map<string, Float32Array>()
+  const values = new Map<string, Floats>()
   const used = new Set<string>()
   const missing: string[] = []
   for (const { weight, label } of entries(architecture)) {
@@ -122,7 +133,10 @@ async function fromSafetensors(architecture: Architecture, path: string): Promis
     used.add(name)
     const renamed = name === label && label !== weight.name
     const shown = `${quote(name)} of ${path}`
-    values.set(weight.name, fitted(renamed ? oriented(array, weight) : array, weight, shown))
+    values.set(
+      weight.name,
+      fitted(renamed ? oriented(array, weight) : array, weight, shown, architecture.double),
+    )
   }
   if (missing.length > 0) {
     throw new TangentError(
@@ -174,13 +188,16 @@ async function fromOnnx(
     { model, graph: other },
     new Set(architecture.fed.map(({ id }) => id)),
   )
-  const values = new Map<string, Float32Array>()
+  const values = new Map<string, Floats>()
   const byId = new Map(other.weights.map((weight) => [weight.id, weight]))
   for (const weight of architecture.fed) {
     const twin = byId.get(match.get(weight.id) ?? -1)
     if (!twin) throw new TangentError('BAD_FILE', `Expected ${quote(weight.name)} in ${path}`)
     const array = await initializerData(model, twin.tensor, { float32: true })
-    values.set(weight.name, fitted(array, weight, `${quote(twin.name)} of ${path}`))
+    values.set(
+      weight.name,
+      fitted(array, weight, `${quote(twin.name)} of ${path}`, architecture.double),
+    )
   }
   return values
 }

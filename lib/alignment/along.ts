@@ -68,6 +68,7 @@ async function* walk(
 ): AsyncGenerator<CheckpointAlignment, void, void> {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
+  core.checkSingle('alignment along a training')
   const reader = new CheckpointReader(network, checkpoints)
   const count = options.count ?? (Array.isArray(checkpoints) ? checkpoints.length : 0)
   const progress = stages(count, options.onProgress)
@@ -202,14 +203,14 @@ class Along {
     this.#settled = job.settled
     const { seconds } = await job.result
     const measuring = performance.now()
-    const parts = blocks.slice(1).map(({ data }) => data)
-    if (split) await native.addKernels(parts, total.data, this.#setup.threads)
+    const parts = blocks.slice(1).map(numbersOf)
+    if (split) await native.addKernels(parts, numbersOf(total), this.#setup.threads)
     const first = this.#sets.at(0)
     const work = measure(
-      blocks.map(({ data }, k) => ({
-        kernel: data,
-        initial: first[k]?.data,
-        previous: before?.[k]?.data,
+      blocks.map((block, k) => ({
+        kernel: numbersOf(block),
+        initial: first[k] && numbersOf(first[k]),
+        previous: before?.[k] && numbersOf(before[k]),
         spectrum: k === 0 ? this.#spectrum.total : this.#spectrum.parts,
       })),
       { ...this.#setup, learned: this.#learnedFactor },
@@ -221,7 +222,7 @@ class Along {
     })
     const end = performance.now()
     onProgress(1)
-    const kernels = blocks.map(({ data }) => this.#kernel(data))
+    const kernels = blocks.map((block) => this.#kernel(numbersOf(block)))
     const [whole, ...others] = found.map((one, k) => ({
       ...one,
       margin: marginOf(kernels[k] as TangentKernel, this.#learned),
@@ -265,4 +266,9 @@ class Along {
   dispose(): void {
     void this.#settled.then(() => this.#sets.dispose())
   }
+}
+
+/** Networks in float64 are refused. */
+function numbersOf({ data }: Block): Float32Array {
+  return data as Float32Array
 }

@@ -13,6 +13,9 @@ export type TypedArray =
   | Uint32Array
   | BigUint64Array
 
+/** Numbers of either width. */
+export type Floats = Float32Array | Float64Array
+
 /** An array in C order: `data.length` is the product of `shape` (1 for the empty shape). */
 export interface NdArray<T extends TypedArray = TypedArray> {
   data: T
@@ -206,6 +209,11 @@ export function toFloat32(array: NdArray, name = 'array'): NdArray<Float32Array>
     throw badArgument(name, 'an array of floats', dtypeOf(array))
   }
   return { data: Float32Array.from(array.data), shape: array.shape }
+}
+
+/** The same numbers as float64 where `double`, else as float32. */
+export function toFloats(array: NdArray, double: boolean, name?: string): NdArray<Floats> {
+  return double ? toFloat64(array, name) : toFloat32(array, name)
 }
 
 /** The same numbers as float64; the same array where it is float64 already. */

@@ -1,5 +1,6 @@
 // Files that take a fixed number of samples at once, and whole batches: the addon sees a block of samples
 // as one with the outputs of all. What is asked of samples is asked of blocks, and cut out of their results.
+import type { Floats } from '../arrays/index.js'
 import { badArgument, TangentError } from '../errors.js'
 import type { FixedBlock } from '../forward/protocol.js'
 import type { KernelKind } from '../kernel.js'
@@ -13,32 +14,36 @@ export function outputsOfBlock(outputs: readonly number[], { size, axis, dims }:
   ).flat()
 }
 
+function zerosLike(numbers: Floats, length: number): Floats {
+  return numbers instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)
+}
+
 /** Numbers of the samples, and zeros for those that only fill a block up. */
-export function filledUp({ x, outputs, block }: Prepared, numbers: Float32Array, columns = 1) {
+export function filledUp({ x, outputs, block }: Prepared, numbers: Floats, columns = 1): Floats {
   if (!block) return numbers
-  const filled = new Float32Array(x.samples * outputs.length * columns)
+  const filled = zerosLike(numbers, x.samples * outputs.length * columns)
   filled.set(numbers)
   return filled
 }
 
 /** What belongs to the samples of results that have them first. */
-export function cut({ samples, width, block }: Prepared, numbers: Float32Array, columns = 1) {
+export function cut({ samples, width, block }: Prepared, numbers: Floats, columns = 1): Floats {
   return block ? numbers.slice(0, samples * width * columns) : numbers
 }
 
 /** Of the whole kernel of blocks the kind that was asked for, between n1 and n2 samples. */
 export function cutKernel(
   { x, outputs, block, width }: Prepared,
-  numbers: Float32Array,
+  numbers: Floats,
   kind: KernelKind,
   [n1, n2]: readonly [number, number],
-): Float32Array {
+): Floats {
   if (!block) return numbers
   const columns = numbers.length / (x.samples * outputs.length)
   const at = (i: number, o: number, j: number, p: number) =>
     numbers[(i * width + o) * columns + j * width + p] as number
   const length = { full: width ** 2, diagonal: width, trace: 1 }[kind]
-  const result = new Float32Array(n1 * n2 * length)
+  const result = zerosLike(numbers, n1 * n2 * length)
   for (let i = 0; i < n1; i += 1) {
     for (let j = 0; j < n2; j += 1) {
       for (let o = 0; o < width; o += 1) {

@@ -107,13 +107,18 @@ export async function compute(
   words: { what: string; fits: () => string },
   more: More = {},
 ): Promise<{ blocks: Block[]; result: ComputeResult }> {
-  const bytes = 4 * lengths.reduce((sum, length) => sum + length, 0)
+  const { double } = prepared.core.architecture
+  const bytes = (double ? 8 : 4) * lengths.reduce((sum, length) => sum + length, 0)
   const memory = roomBeside(bytes, prepared.budget, words.what, words.fits)
   prepared.core.checkAlive()
-  return withBlocks(lengths, (blocks) => {
-    const results = blocks.map(({ id, data }) => ({ id, count: data.length }))
-    return askJob(prepared, job(blocks), memory, { ...more, results })
-  })
+  return withBlocks(
+    lengths,
+    (blocks) => {
+      const results = blocks.map(({ id, data }) => ({ id, count: data.length }))
+      return askJob(prepared, job(blocks), memory, { ...more, results })
+    },
+    double,
+  )
 }
 
 /** Sends one job to the worker, with `memory` bytes to use. */

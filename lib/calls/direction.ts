@@ -1,5 +1,5 @@
 // Changes of the parameters, as callers give them.
-import { type NdArray, toFloat32 } from '../arrays/index.js'
+import { type Floats, type NdArray, toFloats } from '../arrays/index.js'
 import type { Core } from '../core.js'
 import { badArgument, mismatch } from '../errors.js'
 import { checkNumbers } from './vjp.js'
@@ -15,7 +15,7 @@ export function directionArrays(
   core: Core,
   direction: Direction,
   argument = 'direction',
-): (Float32Array | null)[] {
+): (Floats | null)[] {
   if (!(direction instanceof Map)) {
     throw badArgument(argument, 'a Map from names of parameters to arrays', direction)
   }
@@ -27,7 +27,7 @@ export function directionArrays(
     if (!array) return null
     left.delete(key)
     const what = `${argument}[${JSON.stringify(key)}]`
-    const { data, shape: given } = toFloat32(array, what)
+    const { data, shape: given } = toFloats(array, core.architecture.double, what)
     if (given.length !== shape.length || given.some((size, axis) => size !== shape[axis])) {
       throw mismatch(what, `an array (${shape.join(', ')})`, `(${given.join(', ')})`)
     }

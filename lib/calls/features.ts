@@ -1,5 +1,5 @@
 import { picked } from '../arrays/axes.js'
-import type { NdArray } from '../arrays/index.js'
+import type { Floats, NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
 import { type NativeFeatures, native } from '../native.js'
@@ -10,18 +10,18 @@ import { askJob, type Prepared, prepare } from './derive.js'
  * The tangent features ∂f_o(x_i)/∂θ of one parameter, dense or in factors (METHOD.md section 2):
  * the parameter seen as an m × k matrix has X[i,o] = Σ_t δ[i,o,t,:] ⊗ h[i,t,:].
  */
-export type ParameterFeatures = { shape: number[] } & (
+export type ParameterFeatures<F extends Floats = Float32Array> = { shape: number[] } & (
   | {
       kind: 'dense'
       /** (N, O, …shape). */
-      x: NdArray<Float32Array>
+      x: NdArray<F>
       /** Where the parameter is used as one matrix: how it is stored, and its bias. */
       matrix?: { m: number; k: number; transposed: boolean; bias: string | undefined }
     }
   | {
       kind: 'rows'
       /** δ, (N, O, T, m): h[i,t,:] is 1 at one column and 0 elsewhere, as for rows of an embedding. */
-      delta: NdArray<Float32Array>
+      delta: NdArray<F>
       /** That column, (N, T), from 0 to k − 1. */
       columns: NdArray<Int32Array>
       /** Columns of the parameter seen as a matrix. */
@@ -32,9 +32,9 @@ export type ParameterFeatures = { shape: number[] } & (
   | {
       kind: 'factors'
       /** δ, (N, O, T, m). */
-      delta: NdArray<Float32Array>
+      delta: NdArray<F>
       /** h, (N, T, k). */
-      h: NdArray<Float32Array>
+      h: NdArray<F>
       /** The parameter is stored k × m instead of m × k. */
       transposed: boolean
       /** Name of the parameter (of m numbers) whose features are Σ_t δ[i,o,t,:], if there is one. */
@@ -42,13 +42,13 @@ export type ParameterFeatures = { shape: number[] } & (
     }
 )
 
-export type FeatureArrays = Map<string, ParameterFeatures>
+export type FeatureArrays<F extends Floats = Float32Array> = Map<string, ParameterFeatures<F>>
 
 export async function features(
   core: Core,
   inputs: Inputs,
   options: DerivativeOptions,
-): Promise<FeatureArrays> {
+): Promise<FeatureArrays<Floats>> {
   const prepared = await prepare(core, inputs, options)
   const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
     discard: ({ features = [] }) => {
@@ -58,15 +58,16 @@ export async function features(
   const { features: found = [] } = await result
   const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
   const [n, o] = [prepared.x.samples, prepared.outputs.length]
-  const block = (id: number, shape: number[]): [ArrayBuffer, number, number] => {
+  const Kind = core.architecture.double ? Float64Array : Float32Array
+  const block = (id: number, shape: number[], bytes: number): [ArrayBuffer, number, number] => {
     const length = shape.reduce((product, size) => product * size, 1)
-    return [native.attachBlock(id, 4 * length), 0, length]
+    return [native.attachBlock(id, bytes * length), 0, length]
   }
-  const take = (id: number, shape: number[]): NdArray<Float32Array> => {
-    return { data: new Float32Array(...block(id, shape)), shape }
+  const take = (id: number, shape: number[]): NdArray<Floats> => {
+    return { data: new Kind(...block(id, shape, Kind.BYTES_PER_ELEMENT)), shape }
   }
   try {
-    const all = parameters.map(({ name, shape }, p): [string, ParameterFeatures] => {
+    const all = parameters.map(({ name, shape }, p): [string, ParameterFeatures<Floats>] => {
       const entry = found[p] as NativeFeatures
       if ('x' in entry) {
         const x = take(entry.x, [n, o, ...shape])
@@ -81,11 +82,11 @@ export async function features(
       if ('columns' in entry) {
         const delta = take(entry.delta, [n, o, positions, rows])
         const picked = [n, positions]
-        const data = new Int32Array(...block(entry.columns, picked))
+        const data = new Int32Array(...block(entry.columns, picked, Int32Array.BYTES_PER_ELEMENT))
         const columns = { data, shape: picked }
         return [name, { kind: 'rows', shape: [...shape], delta, columns, k: cols, transposed }]
       }
-      const factors: ParameterFeatures = {
+      const factors: ParameterFeatures<Floats> = {
         kind: 'factors',
         shape: [...shape],
         delta: take(entry.delta, [n, o, positions, rows]),
@@ -102,10 +103,13 @@ export async function features(
 }
 
 /** Features of blocks as those of their samples: δ is in order, and h is the same for a whole block. */
-function ofSamples(prepared: Prepared, entry: ParameterFeatures): ParameterFeatures {
+function ofSamples(
+  prepared: Prepared,
+  entry: ParameterFeatures<Floats>,
+): ParameterFeatures<Floats> {
   const { block, samples, width } = prepared
   if (!block) return entry
-  const own = ({ data, shape: [, , ...rest] }: NdArray<Float32Array>) => ({
+  const own = ({ data, shape: [, , ...rest] }: NdArray<Floats>) => ({
     data: cut(
       prepared,
       data,

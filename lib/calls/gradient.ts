@@ -1,3 +1,4 @@
+import type { Floats } from '../arrays/index.js'
 import type { JobMessage } from '../forward/protocol.js'
 import { compute, type Prepared } from './derive.js'
 import type { ParameterArrays } from './jacobian.js'
@@ -6,7 +7,7 @@ import type { ParameterArrays } from './jacobian.js'
 export async function gradient(
   prepared: Prepared,
   job: (results: number[]) => JobMessage,
-): Promise<ParameterArrays> {
+): Promise<ParameterArrays<Floats>> {
   const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
   const total = parameters.reduce((sum, { count }) => sum + count, 0)
   const { blocks } = await compute(

@@ -1,17 +1,17 @@
-import type { NdArray } from '../arrays/index.js'
+import type { Floats, NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
 import { cut } from './blocks.js'
 import { compute, type Prepared, prepare } from './derive.js'
 import type { WeightPath } from './path.js'
 
-export type ParameterArrays = Map<string, NdArray<Float32Array>>
+export type ParameterArrays<F extends Floats = Float32Array> = Map<string, NdArray<F>>
 
 export async function jacobian(
   core: Core,
   inputs: Inputs,
   options: DerivativeOptions,
-): Promise<ParameterArrays> {
+): Promise<ParameterArrays<Floats>> {
   return (await jacobians(core, inputs, options)).features
 }
 
@@ -21,7 +21,7 @@ export async function jacobians(
   inputs: Inputs,
   options: DerivativeOptions,
   path?: WeightPath,
-): Promise<{ features: ParameterArrays; change: NdArray<Float32Array> | undefined }> {
+): Promise<{ features: ParameterArrays<Floats>; change: NdArray<Floats> | undefined }> {
   const prepared = await prepare(core, inputs, options)
   const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
   const rows = prepared.x.samples * prepared.outputs.length

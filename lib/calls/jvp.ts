@@ -1,4 +1,4 @@
-import type { NdArray } from '../arrays/index.js'
+import type { Floats, NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
 import { cut } from './blocks.js'
@@ -11,7 +11,7 @@ export async function jvp(
   direction: Direction,
   options: DerivativeOptions,
   argument = 'direction',
-): Promise<NdArray<Float32Array>> {
+): Promise<NdArray<Floats>> {
   given.checkAlive()
   const core = await given.at(inputs, options)
   const directions = directionArrays(core, direction, argument)

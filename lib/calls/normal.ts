@@ -1,3 +1,4 @@
+import type { Floats } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import type { Inputs } from '../inputs.js'
 import { prepare } from './derive.js'
@@ -12,7 +13,7 @@ export async function normalProduct(
   inputs: Inputs,
   direction: Direction,
   options: DerivativeOptions,
-): Promise<ParameterArrays> {
+): Promise<ParameterArrays<Floats>> {
   given.checkAlive()
   const core = await given.at(inputs, options)
   const directions = directionArrays(core, direction)

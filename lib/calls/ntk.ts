@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { NdArray } from '../arrays/index.js'
+import type { Floats, NdArray } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument, mismatch, oneOf } from '../errors.js'
 import { inBlocks } from '../forward/feeds.js'
@@ -32,14 +32,14 @@ export interface NtkOptions extends DerivativeOptions {
 }
 
 /** The kernels of a call by layer or parameter, in the network's order. */
-export type TangentKernels = Map<string, TangentKernel>
+export type TangentKernels<F extends Floats = Float32Array> = Map<string, TangentKernel<F>>
 
 export async function ntk(
   core: Core,
   inputs: Inputs,
   inputs2: Inputs | undefined,
   options: NtkOptions,
-): Promise<TangentKernels> {
+): Promise<TangentKernels<Floats>> {
   return (await kernels(core, inputs, inputs2, options)).kernels
 }
 
@@ -50,7 +50,7 @@ export async function kernels(
   inputs2: Inputs | undefined,
   options: NtkOptions,
   path?: WeightPath,
-): Promise<{ kernels: TangentKernels; change: NdArray<Float32Array> | undefined }> {
+): Promise<{ kernels: TangentKernels<Floats>; change: NdArray<Floats> | undefined }> {
   const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
   const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
   const method = oneOf<KernelMethod>(options.method, kernelMethods, 'options.method')

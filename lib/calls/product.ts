@@ -1,4 +1,4 @@
-import { checkArray, type NdArray, toFloat32 } from '../arrays/index.js'
+import { checkArray, type Floats, type NdArray, toFloats } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
@@ -11,7 +11,7 @@ export async function ntkProduct(
   inputs: Inputs,
   vectors: NdArray,
   options: DerivativeOptions,
-): Promise<NdArray<Float32Array>> {
+): Promise<NdArray<Floats>> {
   return productOf(await prepare(core, inputs, options), vectors)
 }
 
@@ -23,10 +23,10 @@ export async function productOf(
   prepared: Prepared,
   vectors: NdArray,
   keep?: number,
-): Promise<NdArray<Float32Array>> {
+): Promise<NdArray<Floats>> {
   const { samples, width: outputs } = prepared
   checkArray(vectors, 'v')
-  const { data, shape } = toFloat32(vectors, 'v')
+  const { data, shape } = toFloats(vectors, prepared.core.architecture.double, 'v')
   const [rows, width, columns = 1] = shape
   const rank = shape.length === 2 || shape.length === 3
   if (!rank || rows !== samples || width !== outputs || columns < 1) {

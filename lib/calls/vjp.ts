@@ -1,4 +1,4 @@
-import { checkArray, type NdArray, toFloat32 } from '../arrays/index.js'
+import { checkArray, type Floats, type NdArray, toFloats } from '../arrays/index.js'
 import type { Core, DerivativeOptions } from '../core.js'
 import { badArgument, mismatch } from '../errors.js'
 import type { Inputs } from '../inputs.js'
@@ -12,11 +12,11 @@ export async function vjp(
   inputs: Inputs,
   cotangents: NdArray,
   options: DerivativeOptions,
-): Promise<ParameterArrays> {
+): Promise<ParameterArrays<Floats>> {
   const prepared = await prepare(core, inputs, options)
   const { samples, width: outputs } = prepared
   checkArray(cotangents, 'cotangents')
-  const { data, shape } = toFloat32(cotangents, 'cotangents')
+  const { data, shape } = toFloats(cotangents, prepared.core.architecture.double, 'cotangents')
   if (shape.length !== 2 || shape[0] !== samples || shape[1] !== outputs) {
     throw mismatch('cotangents', `an array (${samples}, ${outputs})`, `(${shape.join(', ')})`)
   }
@@ -25,7 +25,7 @@ export async function vjp(
   return gradient(prepared, (results) => ({ kind: 'vjp', cotangents: all, columns: 1, results }))
 }
 
-export function checkNumbers(data: Float32Array, name: string): void {
+export function checkNumbers(data: Floats, name: string): void {
   const bad = data.findIndex((value) => !Number.isFinite(value))
   if (bad >= 0) throw badArgument(`${name}.data[${bad}]`, 'a finite number', data[bad])
 }

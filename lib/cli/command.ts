@@ -142,6 +142,9 @@ export const derivativeOptions = () => [
   ).argParser(collect),
   new Option('--constant <name>').argParser(collect).hideHelp(),
   batchOption(),
+  new Option('--float64', 'compute in float64, where float32 is not accurate enough').default(
+    false,
+  ),
 ]
 
 /** Of commands that take a network: what it is a function of. */
@@ -155,6 +158,7 @@ export const batchOption = () =>
 
 export interface NetworkOptions extends CommonOptions {
   batch?: BatchMode
+  float64?: boolean
   output?: string
   parameter?: string[]
   freeze?: string[]
@@ -190,6 +194,7 @@ export function openNetwork(
     untied: options.untied,
     constants: chosenConstants(options),
     batch: options.batch,
+    float64: options.float64,
     ...axesOf(options),
     threads: options.threads,
     memory: options.memory,

@@ -47,6 +47,7 @@ export async function decisionsOf(
     graph: prepared.native,
     inputs: [],
     free: false,
+    double: false,
     outputs: slice.questions.map(({ value }) => value),
     ...(model.folder === undefined ? {} : { folder: model.folder }),
   }

@@ -1,5 +1,6 @@
 // The forms that a network takes on different samples: which branches, how many iterations.
 import { createHash } from 'node:crypto'
+import { type Floats, toFloat32 } from '../arrays/index.js'
 import type { Feed, FeedArray } from '../forward/protocol.js'
 import { capturedBy } from '../graph/captures.js'
 import type { OnnxModel } from '../onnx/index.js'
@@ -35,13 +36,11 @@ export function feedKey(x: Feed, deciding: ReadonlySet<string>): string {
 }
 
 /** The model with other numbers in its float32 initializers. */
-export function withWeights(
-  model: OnnxModel,
-  weights: ReadonlyMap<string, Float32Array>,
-): OnnxModel {
+export function withWeights(model: OnnxModel, weights: ReadonlyMap<string, Floats>): OnnxModel {
   const initializer = model.graph.initializer.map((tensor) => {
-    const data = weights.get(tensor.name)
-    if (!data) return tensor
+    const own = weights.get(tensor.name)
+    if (!own) return tensor
+    const { data } = toFloat32({ data: own, shape: [own.length] })
     const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
     return changed(tensor, { rawData, floatData: [], externalData: [], dataLocation: 0 })
   })

@@ -20,7 +20,7 @@ export async function refuseNonFinite(done: Done): Promise<void> {
   const { request, features } = done
   const blocks = features ? featureBlocks(done, features) : request.results
   for (const [index, { id, count }] of blocks.entries()) {
-    const at = native.firstNotFinite(id, count)
+    const at = done.layout.engine.firstNotFinite(id, count)
     if (at < 0) continue
     for (const { id: own } of features ? blocks : []) native.releaseBlock(own)
     const fault = await findFault(done)

@@ -77,7 +77,8 @@ export class Plan {
     const known = this.#layouts.get(key)
     if (known) return known
     const { candidates, output } = this.#message
-    const engine = native.createEngine(this.#init.graph, candidates, output)
+    const create = this.#init.double ? native.createDoubleEngine : native.createEngine
+    const engine = create(this.#init.graph, candidates, output)
     const { analysis } = engine
     const counts = batch === 1 ? [1] : [2, 3]
     const runs = []

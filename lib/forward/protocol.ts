@@ -1,4 +1,5 @@
 // What the main thread and a forward worker say to each other.
+import type { Floats } from '../arrays/index.js'
 import type { NativeData, NativeFeatures, NativeGraph, NativeNtkOptions } from '../native.js'
 import type { TrainingAction } from '../train/protocol.js'
 
@@ -13,6 +14,8 @@ export interface WorkerInit {
   inputs: { name: string; id: number }[]
   /** Do the inputs leave sizes beside the batch to the caller? */
   free: boolean
+  /** In float64: the skeleton, which is float32, is written out in it by the worker. */
+  double: boolean
   /** Names of the graph's own outputs. */
   outputs: string[]
 }
@@ -73,7 +76,7 @@ export interface WeightMessage {
   name: string
   id: number
   shape: number[]
-  data: Float32Array
+  data: Floats
   /** Where the numbers lie, in place of `data`: see shared.ts. */
   block?: { id: number; bytes: number; byteOffset: number; length: number }
 }
@@ -88,10 +91,10 @@ export type JobMessage =
       path?: NativeNtkOptions['path']
     }
   | { kind: 'jacobian'; results: number[]; path?: NativeNtkOptions['path'] }
-  | { kind: 'vjp'; cotangents: Float32Array; columns: number; results: number[] }
-  | { kind: 'jvp'; directions: (Float32Array | null)[]; columns: number; result: number }
-  | { kind: 'normal'; directions: (Float32Array | null)[]; columns: number; results: number[] }
-  | { kind: 'product'; vectors: Float32Array; columns: number; result: number }
+  | { kind: 'vjp'; cotangents: Floats; columns: number; results: number[] }
+  | { kind: 'jvp'; directions: (Floats | null)[]; columns: number; result: number }
+  | { kind: 'normal'; directions: (Floats | null)[]; columns: number; results: number[] }
+  | { kind: 'product'; vectors: Floats; columns: number; result: number }
   | { kind: 'features' }
 
 /** Options of one derivative computation. */

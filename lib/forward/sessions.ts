@@ -1,6 +1,7 @@
 // onnxruntime sessions of one architecture, one per set of values that are wanted.
 import * as ort from 'onnxruntime-node'
 import { TangentError } from '../errors.js'
+import { inDoubleBytes } from '../graph/double/index.js'
 import type { NativeData } from '../native.js'
 import { appendToModel, makeNode } from '../onnx/index.js'
 import { isMember } from '../onnx/names.js'
@@ -34,6 +35,7 @@ export class Sessions {
   readonly #init: WorkerInit
   readonly #open = new Map<string, Promise<Session>>()
   #inferred: Promise<Inferred> | undefined
+  #double: Promise<Uint8Array> | undefined
 
   constructor(init: WorkerInit) {
     this.#init = init
@@ -81,12 +83,13 @@ export class Sessions {
       ],
     }
     // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
-    // with ceil_mode; shapes are measured once, so that the time does not count.
-    const model = this.#model(added)
+    // with ceil_mode; shapes are measured once, so that the time does not count. Some optimisers
+    // take every number for a float32.
+    const model = await this.#model(added)
     let session: ort.InferenceSession
     try {
       session =
-        wanted.shapes.length > 0
+        wanted.shapes.length > 0 || this.#init.double
           ? await this.#start(model, threads, unoptimised)
           : await optimised((how) => this.#start(model, threads, how), model.length)
     } catch (cause) {
@@ -102,8 +105,12 @@ export class Sessions {
     return new Session(session, { ...wanted, fetched }, this.#init.free)
   }
 
-  #model(added: Parameters<typeof appendToModel>[1]): Uint8Array {
-    return appendToModel(this.#init.skeleton, added)
+  /** The network that runs, the skeleton or the same in float64, with what is wanted. */
+  async #model(added: Parameters<typeof appendToModel>[1]): Promise<Uint8Array> {
+    const { double, skeleton, folder } = this.#init
+    if (!double) return appendToModel(skeleton, added)
+    this.#double ??= inDoubleBytes(skeleton, folder)
+    return appendToModel(await this.#double, added)
   }
 
   #start(
@@ -203,14 +210,20 @@ export class Session {
 
 export function weightTensors(weights: readonly WeightMessage[]): Map<string, ort.Tensor> {
   return new Map(
-    weights.map(({ name, data, shape }) => [name, new ort.Tensor('float32', data, shape)]),
+    weights.map(({ name, data, shape }) => [
+      name,
+      data instanceof Float64Array
+        ? new ort.Tensor('float64', data, shape)
+        : new ort.Tensor('float32', data, shape),
+    ]),
   )
 }
 
 /** The numbers of a run's value as the addon takes them, or undefined for another type. */
 export function nativeData(tensor: ort.Tensor): NativeData | undefined {
   const { data } = tensor
-  if (data instanceof Float32Array || data instanceof BigInt64Array) return data
+  if (data instanceof Float32Array || data instanceof Float64Array) return data
+  if (data instanceof BigInt64Array) return data
   if (data instanceof Int32Array) return data
   if (tensor.type === 'bool') return data as Uint8Array
   return undefined

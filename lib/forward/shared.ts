@@ -1,5 +1,6 @@
 // Inputs and weights in memory that both threads see: what is sent then is the number of a block.
 // Main thread: sharedFeed, sent, sentWeight; worker: received, receivedWeight.
+import type { Floats } from '../arrays/index.js'
 import { blockOf, sharedBuffer } from '../blocks.js'
 import { native } from '../native.js'
 import type { Feed, FeedArray, WeightMessage } from './protocol.js'
@@ -61,12 +62,13 @@ export function sentWeight(weight: WeightMessage): WeightMessage {
   const id = blockOf(buffer)
   if (id === undefined) return weight
   const block = { id, bytes: buffer.byteLength, byteOffset, length }
-  return { ...weight, data: new Float32Array(0), block }
+  return { ...weight, data: new (kindOf(weight.data))(new ArrayBuffer(0), 0, 0) as Floats, block }
 }
 
 /** What `sentWeight` was given, in the worker. */
 export function receivedWeight({ block, ...weight }: WeightMessage): WeightMessage {
   if (!block) return weight
   const { id, bytes, byteOffset, length } = block
-  return { ...weight, data: new Float32Array(view(id, bytes), byteOffset, length) }
+  const data = new (kindOf(weight.data))(view(id, bytes), byteOffset, length) as Floats
+  return { ...weight, data }
 }

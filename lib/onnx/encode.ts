@@ -44,6 +44,10 @@ export function appendToModel(bytes: Uint8Array, addition: Addition): Uint8Array
   return out
 }
 
+export function encodeModel(proto: ModelProto): Uint8Array<ArrayBuffer> {
+  return toBinary(ModelProtoSchema, proto)
+}
+
 /** A node of ai.onnx without attributes, such as the `Shape` that tells a value's shape. */
 export function makeNode(opType: string, input: string[], output: string[], name = ''): NodeProto {
   return create(NodeProtoSchema, { opType, input, output, name })

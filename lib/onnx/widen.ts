@@ -32,10 +32,12 @@ function toFloat32Finite(data: Float64Array): Float32Array {
 class Widener {
   readonly #model: OnnxModel
   readonly #types: ReadonlySet<number>
+  readonly #target: T.FLOAT | T.DOUBLE
 
-  constructor(model: OnnxModel, types: ReadonlySet<number>) {
+  constructor(model: OnnxModel, types: ReadonlySet<number>, target: T.FLOAT | T.DOUBLE = T.FLOAT) {
     this.#model = model
     this.#types = types
+    this.#target = target
   }
 
   async graph(graph: GraphProto): Promise<GraphProto> {
@@ -65,7 +67,7 @@ class Widener {
   async #attribute(attribute: AttributeProto): Promise<AttributeProto> {
     const { t, g, tensors, graphs, i, name } = attribute
     const out = changed(attribute, {})
-    if (typeAttributes.has(name) && this.#types.has(Number(i))) out.i = BigInt(T.FLOAT)
+    if (typeAttributes.has(name) && this.#types.has(Number(i))) out.i = BigInt(this.#target)
     if (t) out.t = await this.#tensor(t)
     if (g) out.g = await this.graph(g)
     out.tensors = await Promise.all(tensors.map((tensor) => this.#tensor(tensor)))
@@ -76,7 +78,12 @@ class Widener {
   async #tensor(tensor: TensorProto): Promise<TensorProto> {
     if (!this.#types.has(tensor.dataType)) return tensor
     const { data, shape } = await initializerData(this.#model, tensor)
-    const wide = data instanceof Float64Array ? toFloat32Finite(data) : (data as Float32Array)
+    const wide =
+      this.#target === T.DOUBLE
+        ? Float64Array.from(data as Float32Array)
+        : data instanceof Float64Array
+          ? toFloat32Finite(data)
+          : (data as Float32Array)
     const { docString, metadataProps } = tensor
     const stored = arrayToTensor({ data: wide, shape }, tensor.name)
     return changed(stored, { docString, metadataProps })
@@ -87,7 +94,10 @@ class Widener {
     if (value.case === 'tensorType' || value.case === 'sparseTensorType') {
       if (!this.#types.has(value.value.elemType)) return type
       return changed(type, {
-        value: { ...value, value: changed(value.value, { elemType: T.FLOAT }) } as typeof value,
+        value: {
+          ...value,
+          value: changed(value.value, { elemType: this.#target }),
+        } as typeof value,
       })
     }
     const inner = value.case === 'sequenceType' || value.case === 'optionalType'
@@ -152,5 +162,17 @@ export async function widenFloats(model: OnnxModel): Promise<OnnxModel> {
     graph: wide,
     initializers: new Map(wide.initializer.map((tensor) => [tensor.name, tensor])),
     notes: [...model.notes, note],
+  }
+}
+
+/** A float32 model with float64 in place of float32. */
+export async function inDouble(model: OnnxModel): Promise<OnnxModel> {
+  const widener = new Widener(model, new Set([T.FLOAT]), T.DOUBLE)
+  const graph = await widener.graph(model.graph)
+  return {
+    ...model,
+    proto: changed(model.proto, { graph }),
+    graph,
+    initializers: new Map(graph.initializer.map((tensor) => [tensor.name, tensor])),
   }
 }

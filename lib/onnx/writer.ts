@@ -19,9 +19,25 @@ export type Attribute =
   | { ints: readonly number[] }
   | { g: GraphProto }
   | { t: NdArray }
+  /** As another node has it. */
+  | { proto: AttributeProto }
 
 /** A name like this one that is free. */
 export type Fresh = (name: string) => string
+
+/** Names that no value of the graph has. */
+export function freshNames(graph: GraphProto): Fresh {
+  const taken = new Set([
+    ...graph.node.flatMap(({ input, output }) => [...input, ...output]),
+    ...[...graph.input, ...graph.initializer].map(({ name }) => name),
+  ])
+  return (name) => {
+    let free = name
+    for (let k = 2; taken.has(free); k += 1) free = `${name}_${k}`
+    taken.add(free)
+    return free
+  }
+}
 
 /** Writes nodes down whose names begin with a scope. */
 export class Writer {
@@ -65,6 +81,16 @@ export class Writer {
     return this.one('CastLike', [number, like])
   }
 
+  /** A float64 number of rank 0. */
+  double(value: number): string {
+    return this.constant({ data: Float64Array.of(value), shape: [] })
+  }
+
+  /** A list of float32 numbers. */
+  float32(...values: number[]): string {
+    return this.constant({ data: Float32Array.from(values), shape: [values.length] })
+  }
+
   /** Sizes [start, end) of a value. */
   sizes(value: string, start: number, end?: number): string {
     return this.one('Shape', [value], { start: { i: start }, ...(end ? { end: { i: end } } : {}) })
@@ -100,6 +126,7 @@ export class Writer {
 }
 
 export function attributeOf(name: string, value: Attribute): AttributeProto {
+  if ('proto' in value) return value.proto
   if ('f' in value) {
     return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.f })
   }

@@ -1,10 +1,10 @@
+import type { Floats } from '../arrays/index.js'
 import { badArgument, mismatch, TangentError, wholeNumber } from '../errors.js'
 import { type NativeSolveFeatures, type NativeTransform, native } from '../native.js'
 import { checkCall } from '../options.js'
 import { call, callSync, type SolveOptions, threadsOf } from './native-call.js'
 
-/** Numbers of either width. */
-export type Floats = Float32Array | Float64Array
+export type { Floats }
 
 /**
  * The tangent features of one block (a parameter seen as a matrix, or a layer's [W b]): for every

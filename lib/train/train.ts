@@ -137,6 +137,7 @@ export async function train(
 ): Promise<Training> {
   const whole = cores.get(network)
   if (!whole) throw badArgument('network', 'a Network', network)
+  whole.checkSingle('training')
   checkOptions(given, settings)
   const data = heldSamples(given, '')
   const options = settings.test

@@ -8,10 +8,17 @@
 #include "binding/spectrum.h"
 #include "core/blas.h"
 
+namespace at::f64 {
+// Compiled from the same file with AT_DOUBLE.
+void export_engine(Napi::Env env, Napi::Object exports);
+}  // namespace at::f64
+
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   at::blas::initialise();
   at::export_blocks(env, exports);
+  env.SetInstanceData(new at::AddonData());
   at::export_engine(env, exports);
+  at::f64::export_engine(env, exports);
   at::export_linear(env, exports);
   at::export_machine(env, exports);
   at::export_solve(env, exports);

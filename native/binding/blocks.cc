@@ -7,7 +7,6 @@
 
 #include "binding/convert.h"
 #include "core/spare.h"
-#include "reverse/product.h"
 
 namespace at {
 
@@ -73,27 +72,6 @@ void discard(const Napi::CallbackInfo& info) {
   release_spare_memory();
 }
 
-// Index of the first of a block's floats that is not finite, or -1.
-Napi::Value first_not_finite(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    auto block = find_block(to_int64(info[0], "id"));
-    const int64_t count = to_int64(info[1], "count");
-    if (count < 0 || static_cast<size_t>(count) > block->bytes() / sizeof(float))
-      throw Error("FAILED", "A block is smaller than what was asked of it");
-    const float* values = block->floats();
-    constexpr int64_t kPiece = 1 << 24;
-    for (int64_t from = 0; from < count; from += kPiece) {
-      const int64_t size = std::min(kPiece, count - from);
-      if (all_finite(values + from, size)) continue;
-      const float* found = std::find_if_not(values + from, values + from + size,
-                                            [](float v) { return std::isfinite(v); });
-      return Napi::Number::New(env, static_cast<double>(found - values));
-    }
-    return Napi::Number::New(env, -1);
-  });
-}
-
 }  // namespace
 
 std::shared_ptr<Memory> find_block(int64_t id) {
@@ -115,7 +93,6 @@ void export_blocks(Napi::Env env, Napi::Object exports) {
   exports.Set("attachBlock", Napi::Function::New(env, attach));
   exports.Set("releaseBlock", Napi::Function::New(env, release));
   exports.Set("discardBlock", Napi::Function::New(env, discard));
-  exports.Set("firstNotFinite", Napi::Function::New(env, first_not_finite));
   exports.Set("releaseSpareMemory",
               Napi::Function::New(env, [](const Napi::CallbackInfo&) { release_spare_memory(); }));
 }

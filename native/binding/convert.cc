@@ -3,6 +3,7 @@
 #include "reverse/analysis.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -138,14 +139,15 @@ Napi::Object from_analysis(Napi::Env env, const Analysis& analysis) {
   return result;
 }
 
-float* float_data(const Napi::Value& value, int64_t count, const char* what) {
+Real* float_data(const Napi::Value& value, int64_t count, const char* what) {
   const bool fits =
-      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
-  if (!fits) wrong(value.Env(), what, "a Float32Array");
-  auto array = value.As<Napi::Float32Array>();
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == kRealArray;
+  if (!fits) wrong(value.Env(), what, kRealName);
+  auto array = value.As<Napi::TypedArrayOf<Real>>();
   if (count >= 0 && static_cast<int64_t>(array.ElementLength()) != count)
-    wrong(value.Env(), what, ("a Float32Array of " + std::to_string(count) + " elements").c_str());
+    wrong(value.Env(), what, (kRealName + (" of " + std::to_string(count) + " elements")).c_str());
   return array.Data();
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

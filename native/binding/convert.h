@@ -11,6 +11,16 @@
 // Between JavaScript's values and plain C++ data. Wrong types throw a JavaScript TypeError: the
 // callers are our own TypeScript.
 namespace at {
+inline namespace AT_PRECISION {
+
+// What JavaScript calls an array of Real.
+#ifdef AT_DOUBLE
+constexpr napi_typedarray_type kRealArray = napi_float64_array;
+constexpr const char* kRealName = "a Float64Array";
+#else
+constexpr napi_typedarray_type kRealArray = napi_float32_array;
+constexpr const char* kRealName = "a Float32Array";
+#endif
 
 int64_t to_int64(const Napi::Value& value, const char* what);
 std::string to_text(const Napi::Value& value, const char* what);
@@ -25,8 +35,8 @@ Napi::Array from_ints(Napi::Env env, const std::vector<int>& values);
 Graph to_graph(const Napi::Object& graph);
 Napi::Object from_analysis(Napi::Env env, const Analysis& analysis);
 
-// The numbers of a Float32Array, in place.
-float* float_data(const Napi::Value& value, int64_t count, const char* what);
+// The numbers of an array of Real, in place.
+Real* float_data(const Napi::Value& value, int64_t count, const char* what);
 
 // Runs `work`, turning at::Error into a JavaScript error with its code.
 template <class Work>
@@ -50,4 +60,5 @@ auto guarded(Napi::Env env, Work&& work) -> decltype(work()) {
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -1,19 +1,24 @@
 #include "binding/engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "binding/convert.h"
 #include "binding/frame.h"
 #include "binding/job.h"
 #include "binding/settings.h"
-#include "binding/training.h"
 #include "contraction/fault_job.h"
 #include "contraction/features_job.h"
 #include "contraction/jacobian_job.h"
 #include "contraction/kernel_job.h"
+#include "reverse/product.h"
+#ifndef AT_DOUBLE
+#include "binding/training.h"
+#endif
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -111,9 +116,12 @@ Napi::Function EngineObject::define(Napi::Env env) {
        InstanceMethod("vjp", &EngineObject::vjp), InstanceMethod("jvp", &EngineObject::jvp),
        InstanceMethod("product", &EngineObject::product),
        InstanceMethod("normal", &EngineObject::normal),
+#ifndef AT_DOUBLE
        InstanceMethod("training", &EngineObject::training),
+#endif
        InstanceMethod("features", &EngineObject::features),
-       InstanceMethod("fault", &EngineObject::fault)});
+       InstanceMethod("fault", &EngineObject::fault),
+       InstanceMethod("firstNotFinite", &EngineObject::first_not_finite)});
 }
 
 EngineObject::EngineObject(const Napi::CallbackInfo& info)
@@ -163,7 +171,7 @@ Napi::Value EngineObject::frame(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     if (!state_->laid_out) throw Error("FAILED", "layout() must come before frame()");
-    Napi::Object object = env.GetInstanceData<Classes>()->frame.New({});
+    Napi::Object object = classes_of(env).frame.New({});
     FrameObject::Unwrap(object)->fill(*state_, to_int64(info[0], "samples"),
                                       info[1].As<Napi::Array>(), to_passes(info[2]));
     return object;
@@ -187,7 +195,7 @@ Napi::Value EngineObject::ntk(const Napi::CallbackInfo& info) {
     int64_t floats = checked_mul(task.samples1, task.samples2);
     if (task.type != KernelType::kTrace) floats = checked_mul(floats, task.outputs);
     if (task.type == KernelType::kFull) floats = checked_mul(floats, task.outputs);
-    std::vector<float*> results;
+    std::vector<Real*> results;
     for (int64_t id : to_int64s(required(options, "results"), "results"))
       results.push_back(result_block(id, floats, holdings));
     for (int group : task.groups) {
@@ -226,27 +234,61 @@ Napi::Value EngineObject::fault(const Napi::CallbackInfo& info) {
   });
 }
 
+Classes& classes_of(Napi::Env env) {
+  AddonData& data = *env.GetInstanceData<AddonData>();
+#ifdef AT_DOUBLE
+  return data.double_precision;
+#else
+  return data.single_precision;
+#endif
+}
+
+// Index of the first of a block's numbers that is not finite, or -1.
+Napi::Value EngineObject::first_not_finite(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    JobObject::Holdings holdings;
+    const int64_t count = to_int64(info[1], "count");
+    const Real* values = result_block(to_int64(info[0], "id"), count, holdings);
+    constexpr int64_t kPiece = 1 << 24;
+    for (int64_t from = 0; from < count; from += kPiece) {
+      const int64_t size = std::min(kPiece, count - from);
+      if (all_finite(values + from, size)) continue;
+      const Real* found = std::find_if_not(values + from, values + from + size,
+                                           [](Real v) { return std::isfinite(v); });
+      return Napi::Number::New(env, static_cast<double>(found - values));
+    }
+    return Napi::Number::New(env, -1);
+  });
+}
+
 void export_engine(Napi::Env env, Napi::Object exports) {
-  auto* classes = new Classes();
-  classes->engine = Napi::Persistent(EngineObject::define(env));
-  classes->frame = Napi::Persistent(FrameObject::define(env));
-  classes->job = Napi::Persistent(JobObject::define(env));
-  classes->training = Napi::Persistent(TrainingObject::define(env));
-  env.SetInstanceData(classes);
-  exports.Set(
-      "createEngine", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
-        return info.Env().GetInstanceData<Classes>()->engine.New({info[0], info[1], info[2]});
-      }));
+  Classes& classes = classes_of(env);
+  classes.engine = Napi::Persistent(EngineObject::define(env));
+  classes.frame = Napi::Persistent(FrameObject::define(env));
+  classes.job = Napi::Persistent(JobObject::define(env));
+#ifdef AT_DOUBLE
+  const char* name = "createDoubleEngine";
+#else
+  classes.training = Napi::Persistent(TrainingObject::define(env));
+  const char* name = "createEngine";
+#endif
+  exports.Set(name, Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
+                return classes_of(info.Env()).engine.New({info[0], info[1], info[2]});
+              }));
+#ifndef AT_DOUBLE
   exports.Set(
       "constantRoles", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
-        const Napi::Env env = info.Env();
-        return guarded(env, [&]() -> Napi::Value {
+        const Napi::Env here = info.Env();
+        return guarded(here, [&]() -> Napi::Value {
           const auto roles = constant_roles(to_graph(info[0].ToObject()), to_ints(info[1], "ids"));
-          Napi::Array result = Napi::Array::New(env, roles.size());
+          Napi::Array result = Napi::Array::New(here, roles.size());
           for (uint32_t i = 0; i < roles.size(); ++i) result.Set(i, roles[i]);
           return result;
         });
       }));
+#endif
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

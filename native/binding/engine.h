@@ -9,6 +9,16 @@
 
 namespace at {
 
+// The constructors of one environment, and of one precision.
+struct Classes {
+  Napi::FunctionReference engine, frame, job, training;
+};
+struct AddonData {
+  Classes single_precision, double_precision;
+};
+
+inline namespace AT_PRECISION {
+
 // What an engine, its frames and its jobs share.
 struct EngineState {
   Analysis analysis;
@@ -33,6 +43,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value product(const Napi::CallbackInfo& info);
   Napi::Value features(const Napi::CallbackInfo& info);
   Napi::Value fault(const Napi::CallbackInfo& info);
+  Napi::Value first_not_finite(const Napi::CallbackInfo& info);
   Napi::Value normal(const Napi::CallbackInfo& info);
   Napi::Value training(const Napi::CallbackInfo& info);
 
@@ -41,9 +52,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
 void export_engine(Napi::Env env, Napi::Object exports);
 
-// The constructors of this environment.
-struct Classes {
-  Napi::FunctionReference engine, frame, job, training;
-};
+// The constructors of this environment, for this precision.
+Classes& classes_of(Napi::Env env);
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,10 +5,11 @@
 #include "rules/support/logistic.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 DataType type_of(const Napi::TypedArray& array) {
   switch (array.TypedArrayType()) {
-    case napi_float32_array:
+    case kRealArray:
       return DataType::kFloat;
     case napi_bigint64_array:
       return DataType::kInt64;
@@ -85,9 +86,9 @@ void FrameObject::derive(const std::vector<Derived>& all) {
     Activation& to = frame_.values[static_cast<size_t>(each.id)];
     if (!from.data || from.type != DataType::kFloat) continue;
     const int64_t size = from.size();
-    derived_.push_back(std::make_shared<Memory>(static_cast<size_t>(size) * sizeof(float) + 1));
-    float* values = derived_.back()->floats();
-    const float* x = from.floats();
+    derived_.push_back(std::make_shared<Memory>(static_cast<size_t>(size) * sizeof(Real) + 1));
+    Real* values = derived_.back()->numbers<Real>();
+    const Real* x = from.reals();
     parallel_for(size, 1 << 14, [&](int64_t first, int64_t last) {
       for (int64_t e = first; e < last; ++e) values[e] = logistic(x[e]);
     });
@@ -108,4 +109,5 @@ void FrameObject::release(const Napi::CallbackInfo&) {
   frame_ = Frame();
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,6 +8,7 @@
 #include "binding/engine.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 DataType type_of(const Napi::TypedArray& array);
 
@@ -30,4 +31,5 @@ class FrameObject : public Napi::ObjectWrap<FrameObject> {
   std::vector<std::shared_ptr<Memory>> derived_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -7,6 +7,7 @@
 #include "contraction/features_job.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 Napi::Function JobObject::define(Napi::Env env) {
   return DefineClass(
@@ -127,4 +128,5 @@ Napi::Value JobObject::features(const Napi::CallbackInfo& info) {
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -10,6 +10,7 @@
 #include "core/buffer.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // A job and everything that it reads or writes, kept alive until dispose().
 class JobObject : public Napi::ObjectWrap<JobObject> {
@@ -38,4 +39,5 @@ class JobObject : public Napi::ObjectWrap<JobObject> {
   std::unique_ptr<Job> job_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -7,6 +7,7 @@
 #include "contraction/product_job.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -22,11 +23,11 @@ int64_t image_size(const JobSettings& settings, int64_t columns) {
                      columns);
 }
 
-// A Float32Array of the options, pinned.
-const float* pinned_floats(const Napi::Object& options, const char* name, int64_t count,
-                           JobObject::Holdings& holdings) {
+// An array of Real of the options, pinned.
+const Real* pinned_floats(const Napi::Object& options, const char* name, int64_t count,
+                          JobObject::Holdings& holdings) {
   const Napi::Value value = required(options, name);
-  const float* data = float_data(value, count, name);
+  const Real* data = float_data(value, count, name);
   holdings.pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
   return data;
 }
@@ -37,7 +38,7 @@ Napi::Value EngineObject::vjp(const Napi::CallbackInfo& info) {
   return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
     auto& [options, tape, holdings, settings] = request;
     const int64_t columns = to_columns(options);
-    const float* vectors =
+    const Real* vectors =
         pinned_floats(options, "cotangents", image_size(settings, columns), holdings);
     auto results = parameter_results(options, tape, columns, holdings);
     return std::make_unique<GradientJob>(tape, std::move(settings), columns, vectors,
@@ -51,8 +52,8 @@ Napi::Value EngineObject::jvp(const Napi::CallbackInfo& info) {
     const int64_t columns = to_columns(options);
     auto directions =
         to_directions(required(options, "directions").As<Napi::Array>(), tape, columns, holdings);
-    float* result = result_block(to_int64(required(options, "result"), "result"),
-                                 image_size(settings, columns), holdings);
+    Real* result = result_block(to_int64(required(options, "result"), "result"),
+                                image_size(settings, columns), holdings);
     return std::make_unique<JvpJob>(tape, std::move(settings), columns, std::move(directions),
                                     result);
   });
@@ -63,8 +64,8 @@ Napi::Value EngineObject::product(const Napi::CallbackInfo& info) {
     auto& [options, tape, holdings, settings] = request;
     const int64_t columns = to_columns(options);
     const int64_t count = image_size(settings, columns);
-    const float* vectors = pinned_floats(options, "vectors", count, holdings);
-    float* result = result_block(to_int64(required(options, "result"), "result"), count, holdings);
+    const Real* vectors = pinned_floats(options, "vectors", count, holdings);
+    Real* result = result_block(to_int64(required(options, "result"), "result"), count, holdings);
     return std::make_unique<ProductJob>(tape, std::move(settings), columns, vectors,
                                         parameter_sizes(tape), result);
   });
@@ -82,4 +83,5 @@ Napi::Value EngineObject::normal(const Napi::CallbackInfo& info) {
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -4,6 +4,7 @@
 #include "binding/convert.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 JobSettings to_settings(const Napi::Object& options, const EngineState& state,
                         JobObject::Holdings& holdings) {
@@ -31,12 +32,12 @@ JobSettings to_settings(const Napi::Object& options, const EngineState& state,
   return settings;
 }
 
-float* result_block(int64_t id, int64_t floats, JobObject::Holdings& holdings) {
+Real* result_block(int64_t id, int64_t floats, JobObject::Holdings& holdings) {
   auto block = find_block(id);
-  if (static_cast<int64_t>(block->bytes()) < checked_mul(floats, sizeof(float)))
+  if (static_cast<int64_t>(block->bytes()) < checked_mul(floats, sizeof(Real)))
     throw Error("FAILED", "A result block is too small");
   holdings.results.push_back(block);
-  return block->floats();
+  return block->numbers<Real>();
 }
 
 std::vector<int64_t> parameter_sizes(const Tape& tape) {
@@ -45,24 +46,24 @@ std::vector<int64_t> parameter_sizes(const Tape& tape) {
   return sizes;
 }
 
-std::vector<float*> parameter_results(const Napi::Object& options, const Tape& tape, int64_t times,
-                                      JobObject::Holdings& holdings) {
+std::vector<Real*> parameter_results(const Napi::Object& options, const Tape& tape, int64_t times,
+                                     JobObject::Holdings& holdings) {
   const std::vector<int64_t> ids = to_int64s(required(options, "results"), "results");
   const std::vector<int64_t> sizes = parameter_sizes(tape);
   if (ids.size() != sizes.size())
     throw Error("BAD_ARGUMENT", "One result per parameter was expected");
-  std::vector<float*> results;
+  std::vector<Real*> results;
   for (size_t p = 0; p < ids.size(); ++p)
     results.push_back(result_block(ids[p], checked_mul(times, sizes[p]), holdings));
   return results;
 }
 
-std::vector<const float*> to_directions(const Napi::Array& arrays, const Tape& tape,
-                                        int64_t columns, JobObject::Holdings& holdings) {
+std::vector<const Real*> to_directions(const Napi::Array& arrays, const Tape& tape, int64_t columns,
+                                       JobObject::Holdings& holdings) {
   const std::vector<int64_t> sizes = parameter_sizes(tape);
   if (arrays.Length() != sizes.size())
     throw Error("BAD_ARGUMENT", "One direction per parameter was expected");
-  std::vector<const float*> directions;
+  std::vector<const Real*> directions;
   for (uint32_t p = 0; p < arrays.Length(); ++p) {
     const Napi::Value array = arrays.Get(p);
     if (array.IsNull()) {
@@ -76,9 +77,10 @@ std::vector<const float*> to_directions(const Napi::Array& arrays, const Tape& t
 }
 
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Job> job, JobObject::Holdings holdings) {
-  Napi::Object object = env.GetInstanceData<Classes>()->job.New({});
+  Napi::Object object = classes_of(env).job.New({});
   JobObject::Unwrap(object)->hold(std::move(job), std::move(holdings));
   return object;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -11,19 +11,20 @@
 
 // What every job's call reads of its options.
 namespace at {
+inline namespace AT_PRECISION {
 
 JobSettings to_settings(const Napi::Object& options, const EngineState& state,
                         JobObject::Holdings& holdings);
 // The shared block of that id, which must hold so many floats.
-float* result_block(int64_t id, int64_t floats, JobObject::Holdings& holdings);
+Real* result_block(int64_t id, int64_t floats, JobObject::Holdings& holdings);
 // Elements of every parameter, from the shapes known before anything runs.
 std::vector<int64_t> parameter_sizes(const Tape& tape);
 // options.results: one shared block per parameter, `times` its elements.
-std::vector<float*> parameter_results(const Napi::Object& options, const Tape& tape, int64_t times,
-                                      JobObject::Holdings& holdings);
+std::vector<Real*> parameter_results(const Napi::Object& options, const Tape& tape, int64_t times,
+                                     JobObject::Holdings& holdings);
 // options.directions, or one of a path's: (columns, …shape) or null per parameter.
-std::vector<const float*> to_directions(const Napi::Array& arrays, const Tape& tape,
-                                        int64_t columns, JobObject::Holdings& holdings);
+std::vector<const Real*> to_directions(const Napi::Array& arrays, const Tape& tape, int64_t columns,
+                                       JobObject::Holdings& holdings);
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Job> job, JobObject::Holdings holdings);
 
 // What the calls that start a job begin with.
@@ -50,4 +51,5 @@ Napi::Value start_job(const Napi::CallbackInfo& info, const std::shared_ptr<Engi
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -70,13 +70,25 @@ class SpectrumWorker final : public Napi::AsyncWorker {
   std::string code_;
 };
 
+// The numbers of a Float32Array or Float64Array.
+std::vector<double> to_doubles(const Napi::Value& value, int64_t count) {
+  const bool wide = value.IsTypedArray() &&
+                    value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array &&
+                    static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength()) == count;
+  if (wide) {
+    const double* from = value.As<Napi::Float64Array>().Data();
+    return std::vector<double>(from, from + count);
+  }
+  const float* from = float_data(value, count, "matrix");
+  return std::vector<double>(from, from + count);
+}
+
 Napi::Value start(const Napi::CallbackInfo& info, bool vectors) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     const int64_t n = to_int64(info[1], "n");
     const int64_t count = checked_mul(n, n);
-    const float* from = float_data(info[0], count, "matrix");
-    auto* worker = new SpectrumWorker(env, std::vector<double>(from, from + count), n, vectors);
+    auto* worker = new SpectrumWorker(env, to_doubles(info[0], count), n, vectors);
     const Napi::Promise promise = worker->promise();
     worker->Queue();
     return promise;

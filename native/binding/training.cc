@@ -115,7 +115,7 @@ Napi::Value EngineObject::training(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     if (!state_->laid_out) throw Error("FAILED", "layout() must come before training()");
-    Napi::Object object = env.GetInstanceData<Classes>()->training.New({});
+    Napi::Object object = classes_of(env).training.New({});
     TrainingObject::Unwrap(object)->begin(state_, info[0].ToObject());
     return object;
   });

@@ -1,6 +1,7 @@
 #include "contraction/block.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 std::string name_of(Method method) {
   switch (method) {
@@ -26,7 +27,8 @@ int64_t Block::bytes() const {
     }
     if (unit.delta) floats += samples * unit.positions * (count * unit.rows + unit.cols);
   }
-  return floats * static_cast<int64_t>(sizeof(float));
+  return floats * static_cast<int64_t>(sizeof(Real));
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

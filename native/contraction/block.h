@@ -8,6 +8,7 @@
 #include "reverse/sink.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 enum class KernelType { kFull, kTrace, kDiagonal };
 enum class Method { kAuto, kJacobian, kStructured, kProducts };
@@ -19,7 +20,7 @@ std::string name_of(Method method);
 struct Picks {
   std::vector<int64_t> starts;   // n + 1
   std::vector<int64_t> columns;  // per entry
-  std::shared_ptr<float> delta;  // (entries, C, m)
+  std::shared_ptr<Real> delta;   // (entries, C, m)
   int64_t rows = 1;              // m
 };
 
@@ -29,14 +30,14 @@ struct Unit {
   int group = 0;  // the result that it adds to
   Method method = Method::kJacobian;
   // kJacobian: x (n, C, size), or factors from which x is expanded a slice at a time.
-  std::shared_ptr<float> x;
+  std::shared_ptr<Real> x;
   int64_t size = 0;
   // Otherwise X[i,c] (m × k) = Σ_t δ[i,t,c,:] ⊗ h[i,t,:].
-  std::shared_ptr<float> delta;  // (n, T, C, m)
-  std::shared_ptr<float> h;      // (n, T, k)
-  int64_t positions = 1;         // T
-  int64_t rows = 1;              // m
-  int64_t cols = 1;              // k
+  std::shared_ptr<Real> delta;  // (n, T, C, m)
+  std::shared_ptr<Real> h;      // (n, T, k)
+  int64_t positions = 1;        // T
+  int64_t rows = 1;             // m
+  int64_t cols = 1;             // k
   // Features to be added, where the weight's rows are picked by number (as well).
   std::shared_ptr<const Picks> picks;
   // The factors above are those of the picked matrix's transpose.
@@ -52,4 +53,5 @@ struct Block {
   int64_t bytes() const;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -9,6 +9,7 @@
 #include "reverse/expand.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 BlockCollector::BlockCollector(const KernelTask& task, std::vector<int64_t> sizes,
                                std::vector<int> uses, Pool& pool, std::function<void(Unit)> take)
@@ -94,7 +95,7 @@ bool BlockCollector::lazy(const MatrixUse& use) const {
                                            use.count * dims.rows * dims.cols);
 }
 
-void BlockCollector::dense(int parameter, int64_t, int64_t, std::shared_ptr<float> features) {
+void BlockCollector::dense(int parameter, int64_t, int64_t, std::shared_ptr<Real> features) {
   collected_[parameter].dense = std::move(features);
 }
 
@@ -139,21 +140,21 @@ MatrixUse BlockCollector::concatenated(std::vector<MatrixUse>& uses, bool with_o
   for (const MatrixUse& use : uses) T += use.dims.positions;
   all.dims.positions = T;
   all.dims.cols = width;
-  all.h = pool_.floats(n * G * T * width);
-  if (uses.size() > 1) all.delta = pool_.floats(n * G * T * row);
+  all.h = pool_.take<Real>(n * G * T * width);
+  if (uses.size() > 1) all.delta = pool_.take<Real>(n * G * T * row);
   parallel_for(n * G, grain_for(T * width), [&](int64_t first, int64_t last) {
     for (int64_t ig = first; ig < last; ++ig) {
-      float* h = all.h.get() + ig * T * width;
-      float* delta = all.delta.get() + ig * T * row;
+      Real* h = all.h.get() + ig * T * width;
+      Real* delta = all.delta.get() + ig * T * row;
       for (const MatrixUse& use : uses) {
         const int64_t t = use.dims.positions;
         for (int64_t p = 0; p < t; ++p, h += width) {
-          std::memcpy(h, use.h.get() + (ig * t + p) * k, static_cast<size_t>(k) * sizeof(float));
+          std::memcpy(h, use.h.get() + (ig * t + p) * k, static_cast<size_t>(k) * sizeof(Real));
           if (with_ones) h[k] = 1;
         }
         if (uses.size() == 1) continue;
         std::memcpy(delta, use.delta.get() + ig * t * row,
-                    static_cast<size_t>(t * row) * sizeof(float));
+                    static_cast<size_t>(t * row) * sizeof(Real));
         delta += t * row;
       }
     }
@@ -174,13 +175,13 @@ void BlockCollector::add_factored(const Unit& kind, const MatrixUse& use) {
       unit.delta = use.delta;
       unit.h = use.h;
     } else {
-      unit.delta = pool_.floats(n * row);
-      unit.h = pool_.floats(n * width);
+      unit.delta = pool_.take<Real>(n * row);
+      unit.h = pool_.take<Real>(n * width);
       for (int64_t i = 0; i < n; ++i) {
         std::memcpy(unit.delta.get() + i * row, use.delta.get() + (i * G + g) * row,
-                    static_cast<size_t>(row) * sizeof(float));
+                    static_cast<size_t>(row) * sizeof(Real));
         std::memcpy(unit.h.get() + i * width, use.h.get() + (i * G + g) * width,
-                    static_cast<size_t>(width) * sizeof(float));
+                    static_cast<size_t>(width) * sizeof(Real));
       }
     }
     add(std::move(unit));
@@ -191,7 +192,7 @@ void BlockCollector::add_expanded(Unit unit, MatrixUse use) {
   // Inner products do not care for the order that the parameter is stored in.
   use.dims.transposed = false;
   unit.size = use.dims.groups * use.dims.rows * use.dims.cols;
-  unit.x = pool_.floats(checked_mul(use.samples * use.count, unit.size));
+  unit.x = pool_.take<Real>(checked_mul(use.samples * use.count, unit.size));
   expand_matrix(use, use.count * unit.size, unit.size, unit.x.get());
   add(std::move(unit));
 }
@@ -202,17 +203,17 @@ void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
   Unit unit;
   unit.group = task_.groups[parameter];
   unit.size = P;
-  unit.x = pool_.floats(checked_mul(C * n, P));
-  float* x = unit.x.get();
-  std::shared_ptr<float> piece;
+  unit.x = pool_.take<Real>(checked_mul(C * n, P));
+  Real* x = unit.x.get();
+  std::shared_ptr<Real> piece;
   bool first = true;
-  const auto add_from = [&](const float* from, int64_t sample_stride, int64_t count_stride) {
+  const auto add_from = [&](const Real* from, int64_t sample_stride, int64_t count_stride) {
     parallel_for(n * C, grain_for(P), [&](int64_t begin, int64_t end) {
       for (int64_t ic = begin; ic < end; ++ic) {
-        const float* f = from + ic / C * sample_stride + ic % C * count_stride;
-        float* to = x + ic * P;
+        const Real* f = from + ic / C * sample_stride + ic % C * count_stride;
+        Real* to = x + ic * P;
         if (first) {
-          std::memcpy(to, f, static_cast<size_t>(P) * sizeof(float));
+          std::memcpy(to, f, static_cast<size_t>(P) * sizeof(Real));
         } else {
           for (int64_t e = 0; e < P; ++e) to[e] += f[e];
         }
@@ -222,7 +223,7 @@ void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
   };
   if (all.dense) add_from(all.dense.get(), P, n * P);
   const auto scratch = [&] {
-    if (!piece) piece = pool_.floats(C * n * P);
+    if (!piece) piece = pool_.take<Real>(C * n * P);
     return piece.get();
   };
   for (const MatrixUse& use : all.uses) {
@@ -230,18 +231,18 @@ void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
       add_picks(use, C * P, P, x);
       continue;
     }
-    float* to = first ? x : scratch();
+    Real* to = first ? x : scratch();
     expand_matrix(use, C * P, P, to);
     if (to != x) add_from(to, C * P, P);
     first = false;
   }
   for (const auto& [weight, index] : all.biases) {
-    float* to = first ? x : scratch();
+    Real* to = first ? x : scratch();
     expand_bias(collected_[weight].uses[index], C * P, P, to);
     if (to != x) add_from(to, C * P, P);
     first = false;
   }
-  if (first) std::memset(x, 0, static_cast<size_t>(C * n * P) * sizeof(float));
+  if (first) std::memset(x, 0, static_cast<size_t>(C * n * P) * sizeof(Real));
   add(std::move(unit));
 }
 
@@ -264,4 +265,5 @@ Block BlockCollector::finish(int64_t first, int64_t samples, int64_t count,
   return block;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

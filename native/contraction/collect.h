@@ -9,6 +9,7 @@
 #include "reverse/sink.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Turns the features of one reverse pass into a Block: adds up the uses of each parameter, joins a
 // bias to its weight where both add to the same result, and brings every term into the
@@ -22,7 +23,7 @@ class BlockCollector final : public FeatureSink {
 
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
-             std::shared_ptr<float> features) override;
+             std::shared_ptr<Real> features) override;
 
   // Consumes what was collected: call it once. methods[p] is set to how parameter p was treated.
   Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
@@ -31,7 +32,7 @@ class BlockCollector final : public FeatureSink {
   struct Collected {
     std::vector<MatrixUse> uses;
     std::vector<std::pair<int, size_t>> biases;  // (parameter, index into its uses)
-    std::shared_ptr<float> dense;                // (C, n, P)
+    std::shared_ptr<Real> dense;                 // (C, n, P)
   };
   // All uses of a weight are there and alike: makes its unit, with its bias where that joins.
   void settle(int parameter);
@@ -56,4 +57,5 @@ class BlockCollector final : public FeatureSink {
   std::vector<bool> done_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

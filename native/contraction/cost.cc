@@ -3,6 +3,7 @@
 #include <algorithm>
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -83,4 +84,5 @@ Method cheapest(const KernelTask& task, const MatrixDims* matrix, const MatrixDi
   return best;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

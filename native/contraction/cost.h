@@ -3,6 +3,7 @@
 #include "contraction/block.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // What a kernel is to be computed of, for the choice of method.
 struct KernelTask {
@@ -28,4 +29,5 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims);
 // is not.
 Method cheapest(const KernelTask& task, const MatrixDims* matrix, const MatrixDims* picks);
 
+}  // namespace AT_PRECISION
 }  // namespace at

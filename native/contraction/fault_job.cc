@@ -6,6 +6,7 @@
 #include "reverse/pass.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -20,11 +21,11 @@ class FaultSink final : public FeatureSink {
     const int64_t k = use.dims.picks ? 0 : use.dims.cols;
     for (int64_t i = 0; i < use.samples; ++i)
       for (int64_t t = i * G * T; t < (i + 1) * G * T; ++t) {
-        const float* h = k > 0 ? use.h.get() + t * k : nullptr;
-        const float largest = extreme(h, k);
+        const Real* h = k > 0 ? use.h.get() + t * k : nullptr;
+        const Real largest = extreme(h, k);
         for (int64_t c = 0; c < C; ++c) {
           // The largest product: of numbers that may be finite each.
-          const float value = largest * extreme(use.delta.get() + (t * C + c) * m, m);
+          const Real value = largest * extreme(use.delta.get() + (t * C + c) * m, m);
           const bool none = extreme(use.delta.get() + (t * C + c) * m, m) == 0;
           if (!none && !std::isfinite(value)) note(parameter, i, c, value);
         }
@@ -32,10 +33,10 @@ class FaultSink final : public FeatureSink {
   }
 
   void dense(int parameter, int64_t count, int64_t samples,
-             std::shared_ptr<float> features) override {
+             std::shared_ptr<Real> features) override {
     const int64_t size = sizes_[static_cast<size_t>(parameter)];
     for (int64_t ci = 0; ci < count * samples; ++ci) {
-      const float value = extreme(features.get() + ci * size, size);
+      const Real value = extreme(features.get() + ci * size, size);
       if (!std::isfinite(value)) note(parameter, ci % samples, ci / samples, value);
     }
   }
@@ -44,17 +45,17 @@ class FaultSink final : public FeatureSink {
 
  private:
   // The largest absolute value; NaN where there is one. 1 of nothing: a picked row's.
-  static float extreme(const float* values, int64_t n) {
-    float most = values ? 0.0f : 1.0f;
+  static Real extreme(const Real* values, int64_t n) {
+    Real most = values ? Real(0.0) : Real(1.0);
     for (int64_t e = 0; e < n; ++e) {
-      const float size = std::abs(values[e]);
+      const Real size = std::abs(values[e]);
       if (!(size <= most)) most = size;
       if (std::isnan(most)) return most;
     }
     return most;
   }
 
-  void note(int parameter, int64_t sample, int64_t count, float value) {
+  void note(int parameter, int64_t sample, int64_t count, Real value) {
     if (found_ && found_->sample <= sample) return;
     const Node* node = witness_.first ? witness_.first : witness_.current;
     found_ = Fault{sample, count, parameter, value, node ? node->name : "", node ? node->op : ""};
@@ -109,4 +110,5 @@ void FaultJob::compute(const Frame& frame) {
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

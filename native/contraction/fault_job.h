@@ -6,13 +6,14 @@
 #include "contraction/job.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Where a derivative is not finite.
 struct Fault {
   int64_t sample = 0;
   int64_t output = 0;  // flat index
   int parameter = 0;
-  float value = 0;
+  Real value = 0;
   // The first node in reverse whose cotangents are finite while what it makes of them is not.
   std::string node, op;
 };
@@ -35,4 +36,5 @@ class FaultJob final : public Job {
   std::optional<Fault> fault_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

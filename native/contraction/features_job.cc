@@ -9,6 +9,7 @@
 #include "reverse/pass.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Keeps the factors of parameters that have one use; everything else is expanded.
 class FeaturesJob::Sink final : public FeatureSink {
@@ -19,7 +20,7 @@ class FeaturesJob::Sink final : public FeatureSink {
         sizes_(sizes),
         total_(static_cast<int64_t>(job.settings_.outputs.size())),
         first_(first),
-        expanded_(std::vector<float*>(sizes.size(), nullptr), sizes, {job.at_, total_, first},
+        expanded_(std::vector<Real*>(sizes.size(), nullptr), sizes, {job.at_, total_, first},
                   job.pool_) {}
 
   void matrix(int p, MatrixUse use) override {
@@ -47,10 +48,10 @@ class FeaturesJob::Sink final : public FeatureSink {
       auto* columns = static_cast<int32_t*>(to.columns->data()) + job_.at_ * positions;
       for (int64_t column : *use.columns) *columns++ = static_cast<int32_t>(column);
     } else {
-      std::memcpy(to.h->floats() + job_.at_ * positions * cols, use.h.get(),
-                  static_cast<size_t>(use.samples * positions * cols) * sizeof(float));
+      std::memcpy(to.h->numbers<Real>() + job_.at_ * positions * cols, use.h.get(),
+                  static_cast<size_t>(use.samples * positions * cols) * sizeof(Real));
     }
-    float* delta = to.delta->floats() + (job_.at_ * total_ + first_) * positions * rows;
+    Real* delta = to.delta->numbers<Real>() + (job_.at_ * total_ + first_) * positions * rows;
     const int64_t T = positions, C = use.count, m = rows;
     parallel_for(use.samples, grain_for(T * C * m), [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i)
@@ -58,14 +59,14 @@ class FeaturesJob::Sink final : public FeatureSink {
           for (int64_t c = 0; c < C; ++c)
             std::memcpy(delta + ((i * total_ + c) * T + t) * m,
                         use.delta.get() + ((i * T + t) * C + c) * m,
-                        static_cast<size_t>(m) * sizeof(float));
+                        static_cast<size_t>(m) * sizeof(Real));
     });
     if (use.bias < 0) return;
     expand(use.bias);
     expanded_.bias(use);
   }
 
-  void dense(int p, int64_t count, int64_t samples, std::shared_ptr<float> features) override {
+  void dense(int p, int64_t count, int64_t samples, std::shared_ptr<Real> features) override {
     expand(p);
     expanded_.dense(p, count, samples, std::move(features));
   }
@@ -76,8 +77,8 @@ class FeaturesJob::Sink final : public FeatureSink {
       if (job_.features_[p].delta || expanded_.written(static_cast<int>(p))) continue;
       expand(static_cast<int>(p));
       for (int64_t i = job_.at_; i < job_.at_ + samples; ++i) {
-        float* to = job_.features_[p].x->floats() + (i * total_ + first_) * sizes_[p];
-        std::fill(to, to + count * sizes_[p], 0.0f);
+        Real* to = job_.features_[p].x->numbers<Real>() + (i * total_ + first_) * sizes_[p];
+        std::fill(to, to + count * sizes_[p], Real(0.0));
       }
     }
   }
@@ -101,7 +102,7 @@ class FeaturesJob::Sink final : public FeatureSink {
   void expand(int p) {
     ParameterFeatures& to = job_.features_[p];
     if (!to.x) to.x = job_.allocate(checked_mul(job_.settings_.samples * total_, sizes_[p]));
-    expanded_.set_result(p, to.x->floats());
+    expanded_.set_result(p, to.x->numbers<Real>());
   }
 
   FeaturesJob& job_;
@@ -117,7 +118,7 @@ FeaturesJob::FeaturesJob(const Tape& tape, JobSettings settings)
       uses_(parameter_uses(tape)) {}
 
 std::shared_ptr<Memory> FeaturesJob::allocate(int64_t floats) {
-  const int64_t bytes = checked_mul(floats, sizeof(float));
+  const int64_t bytes = checked_mul(floats, sizeof(Real));
   allocated_ = checked_add(allocated_, bytes);
   if (static_cast<size_t>(allocated_) > settings_.memory) {
     throw Error("MEMORY_BUDGET",
@@ -139,4 +140,5 @@ void FeaturesJob::block(const Frame& frame) {
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

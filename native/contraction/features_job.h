@@ -7,6 +7,7 @@
 #include "reverse/sink.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // The tangent features of one parameter for all N samples and O outputs, kept in the smaller of two
 // forms: x (N, O, …shape), or in factors X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] with
@@ -42,4 +43,5 @@ class FeaturesJob final : public SweepJob {
   int64_t allocated_ = 0;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -9,8 +9,9 @@
 #include "reverse/pass.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
-JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<float*> results)
+JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<Real*> results)
     : SweepJob(tape, std::move(settings), 0), results_(std::move(results)) {}
 
 void JacobianJob::block(const Frame& frame) {
@@ -23,7 +24,7 @@ void JacobianJob::block(const Frame& frame) {
 }
 
 AverageJacobianJob::AverageJacobianJob(const Tape& tape, JobSettings settings,
-                                       std::vector<float*> results, Path path)
+                                       std::vector<Real*> results, Path path)
     : Job(tape, std::move(settings)), results_(std::move(results)), path_(std::move(path)) {
   at_once_ = outputs_at_once();
   // One node's Jacobian of a block lies beside the sums.
@@ -79,34 +80,34 @@ void AverageJacobianJob::add(const Frame& frame, const std::vector<int64_t>& out
   const auto count = static_cast<int64_t>(outputs.size());
   const auto total = static_cast<int64_t>(settings_.outputs.size());
   const std::vector<int64_t> sizes = parameter_sizes(frame);
-  std::vector<std::shared_ptr<float>> held;
-  std::vector<float*> parts;
+  std::vector<std::shared_ptr<Real>> held;
+  std::vector<Real*> parts;
   for (int64_t size : sizes) {
-    held.push_back(pool_.floats(checked_mul(frame.samples * count, size)));
+    held.push_back(pool_.take<Real>(checked_mul(frame.samples * count, size)));
     parts.push_back(held.back().get());
   }
   JacobianSink sink(parts, sizes, {0, count, 0}, pool_);
   reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs, pool_), pool_,
                settings_.control, sink);
-  const auto weight = static_cast<float>(path_.weights[node_]);
+  const auto weight = static_cast<Real>(path_.weights[node_]);
   const bool fresh = node_ == 0;
   for (size_t p = 0; p < sizes.size(); ++p) {
     const int64_t P = sizes[p];
-    float* base = results_[p] + (at_ * total + first_output) * P;
+    Real* base = results_[p] + (at_ * total + first_output) * P;
     const bool written = sink.written(static_cast<int>(p));
     parallel_for(frame.samples * count, grain_for(P), [&](int64_t begin, int64_t end) {
       for (int64_t ic = begin; ic < end; ++ic) {
-        const float* from = parts[p] + ic * P;
-        float* to = base + (ic / count * total + ic % count) * P;
+        const Real* from = parts[p] + ic * P;
+        Real* to = base + (ic / count * total + ic % count) * P;
         for (int64_t e = 0; e < P; ++e)
-          to[e] = (fresh ? 0.0f : to[e]) + (written ? weight * from[e] : 0.0f);
+          to[e] = (fresh ? Real(0.0) : to[e]) + (written ? weight * from[e] : Real(0.0));
       }
     });
   }
 }
 
 GradientJob::GradientJob(const Tape& tape, JobSettings settings, int64_t columns,
-                         const float* vectors, std::vector<float*> results)
+                         const Real* vectors, std::vector<Real*> results)
     : SweepJob(tape, std::move(settings), columns),
       columns_(columns),
       vectors_(vectors),
@@ -126,4 +127,5 @@ void GradientJob::block(const Frame& frame) {
 
 void GradientJob::finish() { sums_.write(results_); }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,24 +5,24 @@
 #include "contraction/path.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Jacobians: results[p] (N, O, …shape of parameter p), O the outputs wanted.
 class JacobianJob final : public SweepJob {
  public:
-  JacobianJob(const Tape& tape, JobSettings settings, std::vector<float*> results);
+  JacobianJob(const Tape& tape, JobSettings settings, std::vector<Real*> results);
 
  protected:
   void block(const Frame& frame) override;
 
  private:
-  std::vector<float*> results_;
+  std::vector<Real*> results_;
 };
 
 // Jacobians averaged over the nodes of a path, each block of samples at all of them in turn.
 class AverageJacobianJob final : public Job {
  public:
-  AverageJacobianJob(const Tape& tape, JobSettings settings, std::vector<float*> results,
-                     Path path);
+  AverageJacobianJob(const Tape& tape, JobSettings settings, std::vector<Real*> results, Path path);
   std::optional<Want> next() override;
 
  protected:
@@ -33,7 +33,7 @@ class AverageJacobianJob final : public Job {
   void add(const Frame& frame);
   void add(const Frame& frame, const std::vector<int64_t>& outputs, int64_t first_output);
 
-  std::vector<float*> results_;
+  std::vector<Real*> results_;
   Path path_;
   int64_t at_ = 0;
   size_t node_ = 0;
@@ -43,8 +43,8 @@ class AverageJacobianJob final : public Job {
 // (N, O, columns). Sums over blocks in double.
 class GradientJob final : public SweepJob {
  public:
-  GradientJob(const Tape& tape, JobSettings settings, int64_t columns, const float* vectors,
-              std::vector<float*> results);
+  GradientJob(const Tape& tape, JobSettings settings, int64_t columns, const Real* vectors,
+              std::vector<Real*> results);
 
  protected:
   void block(const Frame& frame) override;
@@ -52,9 +52,10 @@ class GradientJob final : public SweepJob {
 
  private:
   int64_t columns_;
-  const float* vectors_;
-  std::vector<float*> results_;
+  const Real* vectors_;
+  std::vector<Real*> results_;
   GradientSums sums_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

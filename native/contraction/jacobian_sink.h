@@ -6,6 +6,7 @@
 #include "reverse/sink.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Which rows of the features (N, O, …) a pass gives.
 struct JacobianRows {
@@ -18,31 +19,32 @@ struct JacobianRows {
 // results[p]. A later use of the same parameter is added.
 class JacobianSink final : public FeatureSink {
  public:
-  JacobianSink(std::vector<float*> results, std::vector<int64_t> sizes, JacobianRows rows,
+  JacobianSink(std::vector<Real*> results, std::vector<int64_t> sizes, JacobianRows rows,
                Pool& pool);
-  void set_result(int parameter, float* result) { results_[parameter] = result; }
+  void set_result(int parameter, Real* result) { results_[parameter] = result; }
   bool written(int parameter) const { return written_[parameter]; }
 
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
-             std::shared_ptr<float> features) override;
+             std::shared_ptr<Real> features) override;
   // Only the bias of a use.
   void bias(const MatrixUse& use);
 
  private:
   // Of parameter p, the pass's first row, and the distance of two samples.
-  float* start(int p) const {
+  Real* start(int p) const {
     return results_[p] + (rows_.first * rows_.outputs + rows_.first_output) * sizes_[p];
   }
   int64_t stride(int p) const { return rows_.outputs * sizes_[p]; }
   template <class Expand>
   void write(int parameter, const MatrixUse& use, const Expand& expand);
 
-  std::vector<float*> results_;
+  std::vector<Real*> results_;
   std::vector<int64_t> sizes_;
   std::vector<bool> written_;
   JacobianRows rows_;
   Pool& pool_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -7,6 +7,7 @@
 #include "reverse/pass.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 std::vector<int> parameter_uses(const Tape& tape) {
   std::vector<int> uses(tape.parameters.size(), 0);
@@ -113,4 +114,5 @@ void SweepJob::compute(const Frame& frame) {
   if (at_ >= settings_.samples) finish();
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -10,6 +10,7 @@
 #include "graph/tape.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Elements of one sample, for sizing blocks: of the values around the widest node, and of all
 // values on the tape.
@@ -123,4 +124,5 @@ void blocks_of_outputs(const std::vector<int64_t>& outputs, int64_t size, const 
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -4,9 +4,10 @@
 #include "reverse/pass.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 JvpJob::JvpJob(const Tape& tape, JobSettings settings, int64_t columns,
-               std::vector<const float*> directions, float* result)
+               std::vector<const Real*> directions, Real* result)
     : SweepJob(tape, std::move(settings), columns, Passes::kForward),
       columns_(columns),
       directions_(std::move(directions)),
@@ -20,7 +21,7 @@ void JvpJob::block(const Frame& frame) {
 }
 
 NormalJob::NormalJob(const Tape& tape, JobSettings settings, int64_t columns,
-                     std::vector<const float*> directions, std::vector<float*> results)
+                     std::vector<const Real*> directions, std::vector<Real*> results)
     : SweepJob(tape, std::move(settings), columns, Passes::kBoth),
       columns_(columns),
       directions_(std::move(directions)),
@@ -29,7 +30,7 @@ NormalJob::NormalJob(const Tape& tape, JobSettings settings, int64_t columns,
 void NormalJob::block(const Frame& frame) {
   const auto picked = static_cast<int64_t>(settings_.outputs.size());
   // Through the outputs that are wanted: the others' tangents do not flow back.
-  auto image = pool_.floats(checked_mul(frame.samples * picked, columns_));
+  auto image = pool_.take<Real>(checked_mul(frame.samples * picked, columns_));
   {
     const auto tangent =
         forward_pass(tape_, frame, columns_, directions_, pool_, settings_.control);
@@ -47,4 +48,5 @@ void NormalJob::block(const Frame& frame) {
 
 void NormalJob::finish() { sums_.write(results_); }
 
+}  // namespace AT_PRECISION
 }  // namespace at

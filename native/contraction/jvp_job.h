@@ -4,27 +4,28 @@
 #include "contraction/job.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // J·U: result (N, O, columns) for directions[p] (columns, …shape of parameter p), null where zero.
 class JvpJob final : public SweepJob {
  public:
   JvpJob(const Tape& tape, JobSettings settings, int64_t columns,
-         std::vector<const float*> directions, float* result);
+         std::vector<const Real*> directions, Real* result);
 
  protected:
   void block(const Frame& frame) override;
 
  private:
   int64_t columns_;
-  std::vector<const float*> directions_;
-  float* result_;
+  std::vector<const Real*> directions_;
+  Real* result_;
 };
 
 // Jᵀ(J·U), one run of each block: results[p] (columns, …shape). Sums over blocks in double.
 class NormalJob final : public SweepJob {
  public:
   NormalJob(const Tape& tape, JobSettings settings, int64_t columns,
-            std::vector<const float*> directions, std::vector<float*> results);
+            std::vector<const Real*> directions, std::vector<Real*> results);
 
  protected:
   void block(const Frame& frame) override;
@@ -32,9 +33,10 @@ class NormalJob final : public SweepJob {
 
  private:
   int64_t columns_;
-  std::vector<const float*> directions_;
-  std::vector<float*> results_;
+  std::vector<const Real*> directions_;
+  std::vector<Real*> results_;
   GradientSums sums_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,9 +8,10 @@
 #include "core/parallel.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 KernelJob::KernelJob(const Tape& tape, JobSettings settings, KernelTask task,
-                     std::vector<float*> results, std::optional<Path> path)
+                     std::vector<Real*> results, std::optional<Path> path)
     : Job(tape, std::move(settings)),
       task_(std::move(task)),
       results_(std::move(results)),
@@ -77,14 +78,14 @@ void KernelJob::begin() {
   pieces_.pop_back();
   parts_.clear();
   change_.reset();
-  std::vector<float*> results = results_;
+  std::vector<Real*> results = results_;
   JobSettings settings = settings_;
   std::optional<Path> path = path_;
   at_once_ = piece_.count;
   KernelTask task = task_;
   std::vector<int64_t> other;
   if (piece_.count < task_.outputs) {
-    const int64_t bytes = checked_mul(part_size(piece_.count), sizeof(float));
+    const int64_t bytes = checked_mul(part_size(piece_.count), sizeof(Real));
     const int64_t all = checked_mul(bytes, static_cast<int64_t>(results_.size()));
     if (static_cast<uint64_t>(all) > settings_.memory / 2) {
       throw Error("MEMORY_BUDGET",
@@ -94,8 +95,8 @@ void KernelJob::begin() {
                       describe_bytes(settings_.memory) +
                       " beside the result; take fewer samples or outputs, or raise the budget");
     }
-    for (float*& result : results) {
-      parts_.push_back(pool_.floats(part_size(piece_.count)));
+    for (Real*& result : results) {
+      parts_.push_back(pool_.take<Real>(part_size(piece_.count)));
       result = parts_.back().get();
     }
     const auto range = [&](int64_t first) {
@@ -110,7 +111,7 @@ void KernelJob::begin() {
     if (path && path->change) {
       path->change = nullptr;
       if (piece_.square()) {
-        change_ = pool_.floats(task_.samples1 * piece_.count);
+        change_ = pool_.take<Real>(task_.samples1 * piece_.count);
         path->change = change_.get();
       }
     }
@@ -154,7 +155,7 @@ void KernelJob::settle() {
   }
 }
 
-void KernelJob::place(const float* part, float* result) const {
+void KernelJob::place(const Real* part, Real* result) const {
   const int64_t N1 = task_.samples1, N2 = task_.samples2, O = task_.outputs;
   const int64_t n = piece_.count;
   if (task_.type == KernelType::kTrace) {
@@ -163,7 +164,7 @@ void KernelJob::place(const float* part, float* result) const {
     });
     return;
   }
-  const size_t bytes = static_cast<size_t>(n) * sizeof(float);
+  const size_t bytes = static_cast<size_t>(n) * sizeof(Real);
   if (task_.type == KernelType::kDiagonal) {
     parallel_for(N1 * N2, grain_for(n), [&](int64_t first, int64_t last) {
       for (int64_t e = first; e < last; ++e)
@@ -174,7 +175,7 @@ void KernelJob::place(const float* part, float* result) const {
   parallel_for(N1 * n, grain_for(N2 * n), [&](int64_t first, int64_t last) {
     for (int64_t r = first; r < last; ++r) {
       const int64_t row = r / n * O + piece_.row + r % n;
-      const float* from = part + r * N2 * n;
+      const Real* from = part + r * N2 * n;
       for (int64_t j = 0; j < N2; ++j)
         std::memcpy(result + (row * N2 + j) * O + piece_.col, from + j * n, bytes);
       if (!task_.symmetric || piece_.square()) continue;
@@ -189,7 +190,7 @@ void KernelJob::place_change() const {
   const int64_t n = piece_.count;
   for (int64_t i = 0; i < task_.samples1; ++i)
     std::memcpy(path_->change + i * task_.outputs + piece_.row, change_.get() + i * n,
-                static_cast<size_t>(n) * sizeof(float));
+                static_cast<size_t>(n) * sizeof(Real));
 }
 
 bool KernelJob::shrink(int64_t samples) {
@@ -202,4 +203,5 @@ bool KernelJob::shrink(int64_t samples) {
   return true;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,9 +8,10 @@
 #include "reverse/pass.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 NtkJob::NtkJob(const Tape& tape, JobSettings settings, const Pool& pool, KernelTask task,
-               std::vector<float*> results, std::optional<Path> path, std::vector<int64_t> other)
+               std::vector<Real*> results, std::optional<Path> path, std::vector<int64_t> other)
     : Job(tape, std::move(settings), pool),
       task_(std::move(task)),
       results_(std::move(results)),
@@ -83,9 +84,9 @@ void NtkJob::compute(const Frame& frame) {
 void NtkJob::compute_whole(const Frame& frame) {
   const auto count = static_cast<int64_t>(settings_.outputs.size());
   const int64_t size = frame.samples * task_.components();
-  for (float* result : results_) {
+  for (Real* result : results_) {
     parallel_for(size * size, 1 << 16, [&](int64_t first, int64_t last) {
-      std::fill(result + first, result + last, 0.0f);
+      std::fill(result + first, result + last, Real(0.0));
     });
   }
   // Several at a time, so that every thread has work.
@@ -167,4 +168,5 @@ void NtkJob::use(Block block, const Want& want) {
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -10,6 +10,7 @@
 #include "contraction/schedule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // The tangent kernel between X and X2, or of X with itself. results: one array per group, see
 // contract(). With a path the features are averaged along it: every block is asked for at each
@@ -18,7 +19,7 @@ class NtkJob final : public Job {
  public:
   // other: the outputs of X2's samples, as many as of X's, where they are others.
   NtkJob(const Tape& tape, JobSettings settings, const Pool& pool, KernelTask task,
-         std::vector<float*> results, std::optional<Path> path, std::vector<int64_t> other);
+         std::vector<Real*> results, std::optional<Path> path, std::vector<int64_t> other);
   std::optional<Want> next() override;
   std::vector<std::string> methods() const override;
   // For a job that is made of several of these; like feed(), within its threads.
@@ -33,7 +34,7 @@ class NtkJob final : public Job {
     return want.side == 0 || other_.empty() ? settings_.outputs : other_;
   }
   KernelTask task_;
-  std::vector<float*> results_;
+  std::vector<Real*> results_;
   Schedule schedule_;
   std::vector<Block> stored_;
   int64_t stored_bytes_ = 0;
@@ -45,4 +46,5 @@ class NtkJob final : public Job {
   std::vector<int64_t> other_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,6 +8,7 @@
 #include "graph/tape.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // A path through the parameters on which features are averaged: one forward run per node.
 struct Path {
@@ -15,8 +16,8 @@ struct Path {
   // For the change that the features explain, Σ change_weights[k]·J(θ_k)·directions[segment[k]]:
   std::vector<double> change_weights;
   std::vector<int> segments;
-  std::vector<std::vector<const float*>> directions;  // per segment and parameter; null: zero
-  float* change = nullptr;                            // (N, O)
+  std::vector<std::vector<const Real*>> directions;  // per segment and parameter; null: zero
+  Real* change = nullptr;                            // (N, O)
 };
 
 // Adds the node's part of F̄·Δθ for the samples [first, first + frame.samples) to path.change; the
@@ -32,10 +33,10 @@ class PathCollector final : public FeatureSink {
   PathCollector(const KernelTask& task, std::vector<int64_t> sizes, std::vector<int> uses,
                 Pool& pool);
 
-  void weigh(double weight) { weight_ = static_cast<float>(weight); }
+  void weigh(double weight) { weight_ = static_cast<Real>(weight); }
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
-             std::shared_ptr<float> features) override;
+             std::shared_ptr<Real> features) override;
   // Consumes what was collected: call it once.
   Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
 
@@ -43,8 +44,9 @@ class PathCollector final : public FeatureSink {
   BlockCollector collector_;
   std::vector<int64_t> sizes_;
   Pool& pool_;
-  float weight_ = 1;
-  std::vector<std::shared_ptr<float>> sums_;
+  Real weight_ = 1;
+  std::vector<std::shared_ptr<Real>> sums_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,13 +8,14 @@
 #include "core/parallel.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 std::shared_ptr<const Picks> merge_picks(const std::vector<MatrixUse>& uses, Pool& pool) {
   const MatrixUse& one = uses.at(0);
   const int64_t n = one.samples, C = one.count, m = one.dims.rows, row = C * m;
   struct Place {
     int64_t column, position;
-    const float* delta;
+    const Real* delta;
     bool operator<(const Place& other) const {
       return std::tie(column, position) < std::tie(other.column, other.position);
     }
@@ -36,16 +37,16 @@ std::shared_ptr<const Picks> merge_picks(const std::vector<MatrixUse>& uses, Poo
       if (e == 0 || here[e].column != here[e - 1].column) picks->columns.push_back(here[e].column);
     picks->starts.push_back(static_cast<int64_t>(picks->columns.size()));
   }
-  picks->delta = pool.floats(checked_mul(picks->starts.back(), row));
+  picks->delta = pool.take<Real>(checked_mul(picks->starts.back(), row));
   const int64_t each = picks->starts.back() / std::max<int64_t>(1, n) + 1;
   parallel_for(n, grain_for(each * row), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
-      float* to = picks->delta.get() + picks->starts[i] * row;
+      Real* to = picks->delta.get() + picks->starts[i] * row;
       const std::vector<Place>& here = places[i];
       for (size_t e = 0; e < here.size(); ++e) {
         if (e == 0 || here[e].column != here[e - 1].column) {
           if (e > 0) to += row;
-          std::memcpy(to, here[e].delta, static_cast<size_t>(row) * sizeof(float));
+          std::memcpy(to, here[e].delta, static_cast<size_t>(row) * sizeof(Real));
         } else {
           for (int64_t r = 0; r < row; ++r) to[r] += here[e].delta[r];
         }
@@ -114,38 +115,39 @@ class Common {
   void add(const Run& rows, const Run& cols) {
     const int64_t C = a_.C, width = a_.width;
     if (rows.size() == 1 && cols.size() == 1) {
-      float* to = t_.out + rows.first->sample * C * t_.columns() + cols.first->sample * C;
-      blas::gemm(false, true, C, C, width, 1.0f, row_of(a_, *rows.first), width,
-                 row_of(b_, *cols.first), width, 1.0f, to, t_.columns());
+      Real* to = t_.out + rows.first->sample * C * t_.columns() + cols.first->sample * C;
+      blas::gemm(false, true, C, C, width, Real(1.0), row_of(a_, *rows.first), width,
+                 row_of(b_, *cols.first), width, Real(1.0), to, t_.columns());
       return;
     }
     const int64_t nr = rows.size() * C, nc = cols.size() * C;
     const int64_t depth = std::min(width, std::max<int64_t>(16, kStrip / (nr + nc)));
-    auto scratch = pool_.floats(nr * nc + (nr + nc) * depth);
-    float *gram = scratch.get(), *pa = gram + nr * nc;
+    auto scratch = pool_.take<Real>(nr * nc + (nr + nc) * depth);
+    Real *gram = scratch.get(), *pa = gram + nr * nc;
     for (int64_t p = 0; p < width; p += depth) {
       const int64_t d = std::min(depth, width - p);
-      float* pb = pa + nr * d;
+      Real* pb = pa + nr * d;
       pack(a_, rows, p, d, pa);
       pack(b_, cols, p, d, pb);
-      blas::gemm(false, true, nr, nc, d, 1.0f, pa, d, pb, d, p == 0 ? 0.0f : 1.0f, gram, nc);
+      blas::gemm(false, true, nr, nc, d, Real(1.0), pa, d, pb, d, p == 0 ? Real(0.0) : Real(1.0),
+                 gram, nc);
     }
     for (int64_t r = 0; r < nr; ++r) {
-      float* to = t_.out + (rows.first[r / C].sample * C + r % C) * t_.columns();
+      Real* to = t_.out + (rows.first[r / C].sample * C + r % C) * t_.columns();
       for (int64_t j = 0; j < cols.size(); ++j)
         for (int64_t c = 0; c < C; ++c)
           to[cols.first[j].sample * C + c] += gram[r * nc + j * C + c];
     }
   }
 
-  static const float* row_of(const Term& term, const Entry& entry) {
+  static const Real* row_of(const Term& term, const Entry& entry) {
     return term.picked + entry.slot * term.picked_place;
   }
-  static void pack(const Term& term, const Run& run, int64_t p, int64_t depth, float* to) {
+  static void pack(const Term& term, const Run& run, int64_t p, int64_t depth, Real* to) {
     for (const Entry* entry = run.first; entry < run.last; ++entry)
       for (int64_t c = 0; c < term.C; ++c, to += depth)
         std::memcpy(to, row_of(term, *entry) + c * term.width + p,
-                    static_cast<size_t>(depth) * sizeof(float));
+                    static_cast<size_t>(depth) * sizeof(Real));
   }
 
   const Tile& t_;
@@ -161,7 +163,7 @@ class Cross {
   // What belongs to sample i of a and j of b, components c and p, is added to
   // out[(i·C + c)·row_step + (j·C + p)·column_step].
   Cross(const Term& a, int64_t row0, int64_t rows, const Term& b, int64_t col0, int64_t cols,
-        float* out, int64_t row_step, int64_t column_step, Pool& pool, const Control& control)
+        Real* out, int64_t row_step, int64_t column_step, Pool& pool, const Control& control)
       : a_(a),
         b_(b),
         entries_(entries_of(*a.picks, row0, rows)),
@@ -186,7 +188,7 @@ class Cross {
         at += run_at(entries_, at).size();
       }
       const auto count = static_cast<int64_t>(columns.size());
-      auto scratch = pool_.floats(count * outputs_ * (depth_ + b_.T) + b_.C * b_.C);
+      auto scratch = pool_.take<Real>(count * outputs_ * (depth_ + b_.T) + b_.C * b_.C);
       for (int64_t j = 0; j < cols_; ++j) {
         control_.poll();
         if (rows_of(col0_ + j, columns, scratch.get()))
@@ -198,17 +200,17 @@ class Cross {
  private:
   // Z (columns, outputs, depth) or, crosswise, (outputs, columns, depth), at the start of
   // `scratch`. False where all is zero.
-  bool rows_of(int64_t j, const std::vector<int64_t>& columns, float* scratch) const {
+  bool rows_of(int64_t j, const std::vector<int64_t>& columns, Real* scratch) const {
     const auto count = static_cast<int64_t>(columns.size());
     const int64_t T = b_.T, lines = a_.crosswise ? outputs_ : 1;
-    float *z = scratch, *picked = scratch + count * outputs_ * depth_;  // (T, lines, columns)
+    Real *z = scratch, *picked = scratch + count * outputs_ * depth_;  // (T, lines, columns)
     const int64_t length = a_.crosswise ? b_.m / b_.stacked : b_.k;
     bool any = false;
     for (int64_t t = 0; t < T; ++t) {
       const int64_t place = j * T + t;
-      const float* from = a_.crosswise ? b_.delta + place * b_.delta_place : b_.h + place * b_.k;
+      const Real* from = a_.crosswise ? b_.delta + place * b_.delta_place : b_.h + place * b_.k;
       for (int64_t q = 0; q < lines; ++q, from += length) {
-        float* to = picked + (t * lines + q) * count;
+        Real* to = picked + (t * lines + q) * count;
         for (int64_t v = 0; v < count; ++v) {
           to[v] = from[columns[v]];
           any = any || to[v] != 0;
@@ -216,26 +218,26 @@ class Cross {
       }
     }
     if (!any) return false;
-    const float* other = a_.crosswise ? b_.h + j * T * b_.k : b_.delta + j * T * b_.delta_place;
+    const Real* other = a_.crosswise ? b_.h + j * T * b_.k : b_.delta + j * T * b_.delta_place;
     const int64_t across = a_.crosswise ? b_.k : outputs_ * depth_;
-    blas::gemm(true, false, lines * count, across, T, 1.0f, picked, lines * count, other,
-               a_.crosswise ? b_.k : b_.delta_place, 0.0f, z, across);
+    blas::gemm(true, false, lines * count, across, T, Real(1.0), picked, lines * count, other,
+               a_.crosswise ? b_.k : b_.delta_place, Real(0.0), z, across);
     return true;
   }
 
-  void add(const Run& entries, int64_t count, int64_t j, float* scratch) const {
+  void add(const Run& entries, int64_t count, int64_t j, Real* scratch) const {
     const int64_t column_stride = a_.crosswise ? depth_ : outputs_ * depth_;
     const int64_t output_stride = a_.crosswise ? count * depth_ : depth_;
-    float* gram = scratch + count * outputs_ * (depth_ + b_.T);
+    Real* gram = scratch + count * outputs_ * (depth_ + b_.T);
     const int64_t C = a_.C;
     int64_t v = 0;
     for (const Entry* entry = entries.first; entry < entries.last; ++entry) {
       if (entry > entries.first && entry->column != entry[-1].column) ++v;
-      const float* delta = a_.picked + entry->slot * a_.picked_place;
-      const float* z = scratch + v * column_stride;
+      const Real* delta = a_.picked + entry->slot * a_.picked_place;
+      const Real* z = scratch + v * column_stride;
       for (int64_t s = 0; s < a_.stacked; ++s)
-        blas::gemm(false, true, C, C, depth_, 1.0f, delta + s * depth_, depth_,
-                   z + s * output_stride, output_stride, s == 0 ? 0.0f : 1.0f, gram, C);
+        blas::gemm(false, true, C, C, depth_, Real(1.0), delta + s * depth_, depth_,
+                   z + s * output_stride, output_stride, s == 0 ? Real(0.0) : Real(1.0), gram, C);
       for (int64_t c = 0; c < C; ++c)
         for (int64_t p = 0; p < C; ++p)
           out_[(entry->sample * C + c) * row_step_ + (j * C + p) * column_step_] += gram[c * C + p];
@@ -245,7 +247,7 @@ class Cross {
   const Term &a_, &b_;
   const std::vector<Entry> entries_;
   int64_t col0_, cols_;
-  float* out_;
+  Real* out_;
   int64_t row_step_, column_step_;
   Pool& pool_;
   const Control& control_;
@@ -264,4 +266,5 @@ void add_picked(const Tile& t, Pool& pool, const Control& control) {
       .run();
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -6,6 +6,7 @@
 #include "contraction/term.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // All uses of one weight that pick its rows, as one: what picks a row twice for a sample is added.
 std::shared_ptr<const Picks> merge_picks(const std::vector<MatrixUse>& uses, Pool& pool);
@@ -14,4 +15,5 @@ std::shared_ptr<const Picks> merge_picks(const std::vector<MatrixUse>& uses, Poo
 // the products of picked rows with those. One thread.
 void add_picked(const Tile& tile, Pool& pool, const Control& control);
 
+}  // namespace AT_PRECISION
 }  // namespace at

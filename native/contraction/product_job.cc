@@ -3,14 +3,15 @@
 #include <algorithm>
 
 namespace at {
+inline namespace AT_PRECISION {
 
-ProductJob::ProductJob(const Tape& tape, JobSettings settings, int64_t columns,
-                       const float* vectors, const std::vector<int64_t>& sizes, float* result)
+ProductJob::ProductJob(const Tape& tape, JobSettings settings, int64_t columns, const Real* vectors,
+                       const std::vector<int64_t>& sizes, Real* result)
     : Job(tape, std::move(settings)) {
-  std::vector<float*> direction;
-  std::vector<const float*> fixed;
+  std::vector<Real*> direction;
+  std::vector<const Real*> fixed;
   for (int64_t size : sizes) {
-    direction_.push_back(pool_.floats(checked_mul(columns, size)));
+    direction_.push_back(pool_.take<Real>(checked_mul(columns, size)));
     direction.push_back(direction_.back().get());
     fixed.push_back(direction_.back().get());
   }
@@ -38,4 +39,5 @@ size_t ProductJob::peak_bytes() const {
   return pool_.peak_bytes() + std::max(gradient_peak_, forward_->peak_bytes());
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 namespace at {
+inline namespace AT_PRECISION {
 
 std::optional<Want> Schedule::next(int64_t size) const {
   if (group_ >= samples_[0]) return std::nullopt;
@@ -38,4 +39,5 @@ bool Schedule::done(int64_t count, bool kept) {
   return true;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,6 +5,7 @@
 #include "contraction/job.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // The order in which blocks of samples are run for a kernel. Blocks of a group of rows are stored
 // as long as they fit; what does not fit is streamed past the stored ones, then the next group
@@ -31,4 +32,5 @@ class Schedule {
   bool storing_ = true;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

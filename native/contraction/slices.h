@@ -8,6 +8,7 @@
 #include "core/control.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Whether the features of a unit are expanded only while they are multiplied.
 bool is_lazy(const Unit& unit);
@@ -18,6 +19,7 @@ bool is_lazy(const Unit& unit);
 // With `same` a and b are one block, and only the lower triangle is touched. Uses the threads of
 // the surrounding arena.
 void contract_slices(const KernelTask& task, int group, int64_t component, const Block& a,
-                     const Block& b, bool same, float* sum, Pool& pool, const Control& control);
+                     const Block& b, bool same, Real* sum, Pool& pool, const Control& control);
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -6,6 +6,7 @@
 #include "core/blas.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 Term::Term(KernelType type, const Unit& unit, int64_t count, int64_t component)
     : method(unit.method), C(type == KernelType::kFull ? count : 1) {
@@ -45,12 +46,12 @@ void add_dense(const Tile& t, const Control& control) {
   for (int64_t p = 0; p < a.size; p += depth) {
     control.poll();
     const int64_t inner = std::min(depth, a.size - p);
-    const float* left = a.x + t.row0 * a.x_sample + p;
+    const Real* left = a.x + t.row0 * a.x_sample + p;
     if (t.lower) {
-      blas::gram(t.columns(), inner, 1.0f, left, lda, 1.0f, t.out, t.columns());
+      blas::gram(t.columns(), inner, Real(1.0), left, lda, Real(1.0), t.out, t.columns());
     } else {
-      blas::gemm(false, true, t.rows * a.C, t.columns(), inner, 1.0f, left, lda,
-                 b.x + t.col0 * b.x_sample + p, ldb, 1.0f, t.out, t.columns());
+      blas::gemm(false, true, t.rows * a.C, t.columns(), inner, Real(1.0), left, lda,
+                 b.x + t.col0 * b.x_sample + p, ldb, Real(1.0), t.out, t.columns());
     }
   }
 }
@@ -59,32 +60,32 @@ void add_dense(const Tile& t, const Control& control) {
 void add_gram_product(const Tile& t, Pool& pool) {
   const Term &a = t.left, &b = t.right;
   const int64_t width = t.columns();
-  auto gram = pool.floats(t.rows * a.C * width);
-  auto inner = pool.floats(t.rows * t.cols + width);
-  float* line = inner.get() + t.rows * t.cols;
+  auto gram = pool.take<Real>(t.rows * a.C * width);
+  auto inner = pool.take<Real>(t.rows * t.cols + width);
+  Real* line = inner.get() + t.rows * t.cols;
   const int64_t lda = a.C == 1 ? a.delta_place : a.m, ldb = b.C == 1 ? b.delta_place : b.m;
-  const float *h = a.h + t.row0 * a.k, *delta = a.delta + t.row0 * a.delta_place;
+  const Real *h = a.h + t.row0 * a.k, *delta = a.delta + t.row0 * a.delta_place;
   if (t.lower) {
-    blas::gram(t.rows, a.k, 1.0f, h, a.k, 0.0f, inner.get(), t.cols);
-    blas::gram(width, a.m, 1.0f, delta, lda, 0.0f, gram.get(), width);
+    blas::gram(t.rows, a.k, Real(1.0), h, a.k, Real(0.0), inner.get(), t.cols);
+    blas::gram(width, a.m, Real(1.0), delta, lda, Real(0.0), gram.get(), width);
   } else {
-    blas::gemm(false, true, t.rows, t.cols, a.k, 1.0f, h, a.k, b.h + t.col0 * b.k, b.k, 0.0f,
-               inner.get(), t.cols);
-    blas::gemm(false, true, t.rows * a.C, width, a.m, 1.0f, delta, lda,
-               b.delta + t.col0 * b.delta_place, ldb, 0.0f, gram.get(), width);
+    blas::gemm(false, true, t.rows, t.cols, a.k, Real(1.0), h, a.k, b.h + t.col0 * b.k, b.k,
+               Real(0.0), inner.get(), t.cols);
+    blas::gemm(false, true, t.rows * a.C, width, a.m, Real(1.0), delta, lda,
+               b.delta + t.col0 * b.delta_place, ldb, Real(0.0), gram.get(), width);
   }
   for (int64_t i = 0; i < t.rows; ++i) {
-    const float* hh = inner.get() + i * t.cols;
+    const Real* hh = inner.get() + i * t.cols;
     if (b.C == 1) {
-      line = const_cast<float*>(hh);
+      line = const_cast<Real*>(hh);
     } else {
       const int64_t known = t.lower ? i + 1 : t.cols;
       for (int64_t j = 0; j < known; ++j) std::fill(line + j * b.C, line + (j + 1) * b.C, hh[j]);
     }
     for (int64_t c = 0; c < a.C; ++c) {
       const int64_t known = t.lower ? i * a.C + c + 1 : width;
-      const float* from = gram.get() + (i * a.C + c) * width;
-      float* to = t.out + (i * a.C + c) * width;
+      const Real* from = gram.get() + (i * a.C + c) * width;
+      Real* to = t.out + (i * a.C + c) * width;
       for (int64_t j = 0; j < known; ++j) to[j] += from[j] * line[j];
     }
   }
@@ -118,9 +119,9 @@ class Positions {
   }
 
  private:
-  float* grow(std::shared_ptr<float>& block, int64_t& have, int64_t want) {
+  Real* grow(std::shared_ptr<Real>& block, int64_t& have, int64_t want) {
     if (want > have) {
-      block = pool_.floats(want);
+      block = pool_.take<Real>(want);
       have = want;
     }
     return block.get();
@@ -129,30 +130,31 @@ class Positions {
   // X_j (C·m × k) of the columns' samples.
   void expand(int64_t j0, int64_t nj) {
     const int64_t stack = b_.C * b_.m;
-    float* x = grow(x_, x_size_, nj * stack * b_.k);
+    Real* x = grow(x_, x_size_, nj * stack * b_.k);
     for (int64_t j = 0; j < nj; ++j) {
       const int64_t place = (t_.col0 + j0 + j) * b_.T;
-      blas::gemm(true, false, stack, b_.k, b_.T, 1.0f, b_.delta + place * b_.delta_place,
-                 b_.delta_place, b_.h + place * b_.k, b_.k, 0.0f, x + j * stack * b_.k, b_.k);
+      blas::gemm(true, false, stack, b_.k, b_.T, Real(1.0), b_.delta + place * b_.delta_place,
+                 b_.delta_place, b_.h + place * b_.k, b_.k, Real(0.0), x + j * stack * b_.k, b_.k);
     }
   }
 
   void compute_z(int64_t r0, int64_t nr, int64_t j0, int64_t nj) {
     const int64_t stack = b_.C * b_.m, ldz = nj * stack;
-    float* z = grow(z_, z_size_, nr * ldz);
-    const float* left_h = a_.h + (t_.row0 * a_.T + r0) * a_.k;
+    Real* z = grow(z_, z_size_, nr * ldz);
+    const Real* left_h = a_.h + (t_.row0 * a_.T + r0) * a_.k;
     if (a_.method == Method::kProducts) {
-      blas::gemm(false, true, nr, ldz, a_.k, 1.0f, left_h, a_.k, x_.get(), b_.k, 0.0f, z, ldz);
+      blas::gemm(false, true, nr, ldz, a_.k, Real(1.0), left_h, a_.k, x_.get(), b_.k, Real(0.0), z,
+                 ldz);
       return;
     }
     const int64_t width = nj * b_.T;
-    float* inner = grow(inner_, inner_size_, nr * width);
+    Real* inner = grow(inner_, inner_size_, nr * width);
     const int64_t place = (t_.col0 + j0) * b_.T;
-    blas::gemm(false, true, nr, width, a_.k, 1.0f, left_h, a_.k, b_.h + place * b_.k, b_.k, 0.0f,
-               inner, width);
+    blas::gemm(false, true, nr, width, a_.k, Real(1.0), left_h, a_.k, b_.h + place * b_.k, b_.k,
+               Real(0.0), inner, width);
     for (int64_t j = 0; j < nj; ++j) {
-      blas::gemm(false, false, nr, stack, b_.T, 1.0f, inner + j * b_.T, width,
-                 b_.delta + (place + j * b_.T) * b_.delta_place, b_.delta_place, 0.0f,
+      blas::gemm(false, false, nr, stack, b_.T, Real(1.0), inner + j * b_.T, width,
+                 b_.delta + (place + j * b_.T) * b_.delta_place, b_.delta_place, Real(0.0),
                  z + j * stack, ldz);
     }
   }
@@ -161,9 +163,9 @@ class Positions {
     const int64_t ldz = nj * b_.C * b_.m;
     for (int64_t r = 0; r < nr; ++r) {
       const int64_t i = (r0 + r) / a_.T;
-      blas::gemm(false, true, a_.C, nj * b_.C, a_.m, 1.0f,
+      blas::gemm(false, true, a_.C, nj * b_.C, a_.m, Real(1.0),
                  a_.delta + (t_.row0 * a_.T + r0 + r) * a_.delta_place, a_.m, z_.get() + r * ldz,
-                 b_.m, 1.0f, t_.out + i * a_.C * t_.columns() + j0 * b_.C, t_.columns());
+                 b_.m, Real(1.0), t_.out + i * a_.C * t_.columns() + j0 * b_.C, t_.columns());
     }
   }
 
@@ -171,7 +173,7 @@ class Positions {
   const Term &a_, &b_;
   Pool& pool_;
   const Control& control_;
-  std::shared_ptr<float> x_, z_, inner_;
+  std::shared_ptr<Real> x_, z_, inner_;
   int64_t x_size_ = 0, z_size_ = 0, inner_size_ = 0;
 };
 
@@ -190,4 +192,5 @@ void add_term(const Tile& tile, Pool& pool, const Control& control) {
   if (left.picks) add_picked(tile, pool, control);
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -29,10 +30,10 @@ std::vector<Range> split(int64_t samples, int64_t count, int64_t rows) {
 // Where a tile of (rows of samples) × (columns of samples) goes in the whole result.
 class Placer {
  public:
-  Placer(const KernelTask& task, int64_t component, float* result)
+  Placer(const KernelTask& task, int64_t component, Real* result)
       : task_(task), component_(component), result_(result) {}
 
-  void place(const float* tile, int64_t row0, int64_t rows, int64_t col0, int64_t cols,
+  void place(const Real* tile, int64_t row0, int64_t rows, int64_t col0, int64_t cols,
              bool transposed) const {
     const int64_t O = task_.outputs;
     const int64_t C = task_.components();
@@ -41,8 +42,8 @@ class Placer {
     const int64_t height = rows * C, width = cols * C;
     if (!transposed) {
       for (int64_t r = 0; r < height; ++r) {
-        float* to = result_ + ((row0 * C + r) * columns + col0 * C) * step + component_;
-        const float* from = tile + r * width;
+        Real* to = result_ + ((row0 * C + r) * columns + col0 * C) * step + component_;
+        const Real* from = tile + r * width;
         for (int64_t c = 0; c < width; ++c) to[c * step] = from[c];
       }
       return;
@@ -60,7 +61,7 @@ class Placer {
  private:
   const KernelTask& task_;
   int64_t component_;
-  float* result_;
+  Real* result_;
 };
 
 // Both sides of a kernel cut into tiles; small kernels are cut finer, so that every thread has
@@ -104,7 +105,7 @@ class Group {
   bool lazy() const { return lazy_; }
   bool only_lazy() const { return others_.empty(); }
   // Adds those that are not lazy to a tile.
-  void add(int64_t component, Range row, Range col, bool lower, float* tile, Pool& pool,
+  void add(int64_t component, Range row, Range col, bool lower, Real* tile, Pool& pool,
            const Control& control) const {
     for (size_t u : others_) {
       control.poll();
@@ -124,31 +125,31 @@ class Group {
 }  // namespace
 
 void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
-              const std::vector<float*>& results, Pool& pool, const Control& control) {
+              const std::vector<Real*>& results, Pool& pool, const Control& control) {
   const int64_t C = task.components();
   const int64_t rows = a.samples * C, cols = b.samples * C;
   const int64_t kernels = task.type == KernelType::kDiagonal ? task.outputs : 1;
   const Tiles tiles(a, b, C, same);
   for (int group = 0; group < static_cast<int>(results.size()); ++group) {
     const Group units(task, group, a, b);
-    std::shared_ptr<float> sum;
-    if (units.lazy()) sum = pool.floats(rows * cols);
+    std::shared_ptr<Real> sum;
+    if (units.lazy()) sum = pool.take<Real>(rows * cols);
     for (int64_t component = 0; component < kernels; ++component) {
       if (sum) {
-        std::fill(sum.get(), sum.get() + rows * cols, 0.0f);
+        std::fill(sum.get(), sum.get() + rows * cols, Real(0.0));
         contract_slices(task, group, component, a, b, same, sum.get(), pool, control);
       }
       const Placer placer(task, component, results[static_cast<size_t>(group)]);
       tiles.each(same, [&](Range row, Range col, bool on_diagonal) {
         const int64_t height = row.size * C, width = col.size * C;
-        auto tile = pool.floats(height * width);
+        auto tile = pool.take<Real>(height * width);
         control.poll();
         if (sum) {
-          const float* from = sum.get() + row.first * C * cols + col.first * C;
+          const Real* from = sum.get() + row.first * C * cols + col.first * C;
           for (int64_t r = 0; r < height; ++r)
             std::copy(from + r * cols, from + r * cols + width, tile.get() + r * width);
         } else {
-          std::fill(tile.get(), tile.get() + height * width, 0.0f);
+          std::fill(tile.get(), tile.get() + height * width, Real(0.0));
         }
         units.add(component, row, col, on_diagonal, tile.get(), pool, control);
         if (on_diagonal) {
@@ -166,33 +167,33 @@ void contract(const KernelTask& task, const Block& a, const Block& b, bool same,
   }
 }
 
-void accumulate(const KernelTask& task, const Block& part, const std::vector<float*>& results,
+void accumulate(const KernelTask& task, const Block& part, const std::vector<Real*>& results,
                 Pool& pool, const Control& control) {
   const int64_t C = task.components();
   const int64_t size = part.samples * C;
   const Tiles tiles(part, part, C, true);
   for (int group = 0; group < static_cast<int>(results.size()); ++group) {
-    float* result = results[static_cast<size_t>(group)];
+    Real* result = results[static_cast<size_t>(group)];
     const Group units(task, group, part, part);
     if (units.lazy()) contract_slices(task, group, 0, part, part, true, result, pool, control);
     if (units.only_lazy()) continue;
     tiles.each(true, [&](Range row, Range col, bool on_diagonal) {
       const int64_t height = row.size * C, width = col.size * C;
-      auto tile = pool.floats(height * width);
-      std::fill(tile.get(), tile.get() + height * width, 0.0f);
+      auto tile = pool.take<Real>(height * width);
+      std::fill(tile.get(), tile.get() + height * width, Real(0.0));
       units.add(0, row, col, on_diagonal, tile.get(), pool, control);
       for (int64_t r = 0; r < height; ++r) {
-        float* to = result + (row.first * C + r) * size + col.first * C;
+        Real* to = result + (row.first * C + r) * size + col.first * C;
         for (int64_t c = 0; c < width; ++c) to[c] += tile.get()[r * width + c];
       }
     });
   }
 }
 
-void mirror(const KernelTask& task, const std::vector<float*>& results) {
+void mirror(const KernelTask& task, const std::vector<Real*>& results) {
   const int64_t size = task.samples1 * task.components();
   constexpr int64_t kStrip = 32;  // whole cache lines of both sides
-  for (float* result : results) {
+  for (Real* result : results) {
     parallel_for((size + kStrip - 1) / kStrip, 1, [&](int64_t begin, int64_t end) {
       for (int64_t c0 = begin * kStrip; c0 < std::min(size, end * kStrip); c0 += kStrip)
         for (int64_t r = c0; r < size; ++r)
@@ -202,4 +203,5 @@ void mirror(const KernelTask& task, const std::vector<float*>& results) {
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

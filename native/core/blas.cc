@@ -14,6 +14,8 @@ void dgemm_(const char*, const char*, const int*, const int*, const int*, const 
             const int*);
 void ssyrk_(const char*, const char*, const int*, const int*, const float*, const float*,
             const int*, const float*, float*, const int*);
+void dsyrk_(const char*, const char*, const int*, const int*, const double*, const double*,
+            const int*, const double*, double*, const int*);
 }
 
 namespace at::blas {
@@ -120,6 +122,15 @@ void gram(int64_t m, int64_t k, float alpha, const float* a, int64_t lda, float 
   const int lc = static_cast<int>(std::max<int64_t>(ldc, 1));
   // The lower triangle by rows is the upper one by columns.
   ssyrk_("U", "T", &mi, &ki, &alpha, a, &la, &beta, c, &lc);
+}
+
+void gram(int64_t m, int64_t k, double alpha, const double* a, int64_t lda, double beta, double* c,
+          int64_t ldc) {
+  if (m == 0) return;
+  const int mi = static_cast<int>(m), ki = static_cast<int>(k);
+  const int la = static_cast<int>(std::max<int64_t>(lda, 1));
+  const int lc = static_cast<int>(std::max<int64_t>(ldc, 1));
+  dsyrk_("U", "T", &mi, &ki, &alpha, a, &la, &beta, c, &lc);
 }
 
 void parallel_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha,

@@ -22,6 +22,8 @@ void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double al
 // The lower triangle of C (m × m) = alpha·A·Aᵀ + beta·C, A m × k. One thread.
 void gram(int64_t m, int64_t k, float alpha, const float* a, int64_t lda, float beta, float* c,
           int64_t ldc);
+void gram(int64_t m, int64_t k, double alpha, const double* a, int64_t lda, double beta, double* c,
+          int64_t ldc);
 
 // The same as gemm, split over the threads of the surrounding arena. Each element of C is summed in
 // the same order whatever the split, up to the BLAS kernel's own blocking.

@@ -79,9 +79,8 @@ Pool::Pool(size_t budget_bytes) : state_(std::make_shared<State>()) {
   state_->budget = budget_bytes;
 }
 
-std::shared_ptr<float> Pool::floats(int64_t count) {
-  const size_t wanted =
-      rounded(static_cast<size_t>(checked_mul(count > 0 ? count : 1, sizeof(float))));
+std::shared_ptr<void> Pool::bytes(int64_t count) {
+  const size_t wanted = rounded(static_cast<size_t>(count));
   auto state = state_;
   std::unique_ptr<Memory> block;
   {
@@ -117,7 +116,7 @@ std::shared_ptr<float> Pool::floats(int64_t count) {
     }
   }
   Memory* raw = block.release();
-  return std::shared_ptr<float>(raw->floats(), [state, raw](float*) {
+  return std::shared_ptr<void>(raw->data(), [state, raw](void*) {
     std::unique_ptr<Memory> back(raw);
     std::lock_guard<std::mutex> lock(state->mutex);
     state->live -= back->bytes();

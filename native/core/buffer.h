@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/shape.h"
 
 namespace at {
 
@@ -21,6 +22,10 @@ class Memory {
   Memory& operator=(const Memory&) = delete;
   void* data() const { return data_; }
   float* floats() const { return static_cast<float*>(data_); }
+  template <class T>
+  T* numbers() const {
+    return static_cast<T*>(data_);
+  }
   size_t bytes() const { return bytes_; }
   // Gives a large block's pages back to the system at once; what it held is lost.
   void drop();
@@ -42,9 +47,14 @@ struct OverBudget : Error {
 class Pool {
  public:
   explicit Pool(size_t budget_bytes = SIZE_MAX);
-  // Uninitialised memory for `count` floats (at least one). Throws OverBudget when the live
+  // Uninitialised memory for `count` numbers (at least one). Throws OverBudget when the live
   // blocks would exceed the budget, Error("OUT_OF_MEMORY") when the system has none.
-  std::shared_ptr<float> floats(int64_t count);
+  template <class T>
+  std::shared_ptr<T> take(int64_t count) {
+    auto block = bytes(checked_mul(count > 0 ? count : 1, sizeof(T)));
+    return std::shared_ptr<T>(block, static_cast<T*>(block.get()));
+  }
+  std::shared_ptr<float> floats(int64_t count) { return take<float>(count); }
   size_t live_bytes() const;
   size_t peak_bytes() const;
   // Gives what is cached back to the system.
@@ -52,6 +62,7 @@ class Pool {
 
  private:
   struct State;
+  std::shared_ptr<void> bytes(int64_t count);
   std::shared_ptr<State> state_;
 };
 

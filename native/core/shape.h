@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "core/real.h"
+
 namespace at {
 
 using Shape = std::vector<int64_t>;

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 const Activation kAbsent{};
@@ -34,22 +35,22 @@ bool NodeTangents::has_input(int k) const {
   return k < static_cast<int>(node_.inputs.size()) && node_.inputs[k] >= 0;
 }
 
-float* NodeTangents::scratch(int64_t count) {
-  scratch_.push_back(pool_.floats(count));
+Real* NodeTangents::scratch(int64_t count) {
+  scratch_.push_back(pool_.take<Real>(count));
   return scratch_.back().get();
 }
 
-const float* NodeTangents::in(int k) const {
+const Real* NodeTangents::in(int k) const {
   return k < static_cast<int>(in_.size()) ? tangent(k).get() : nullptr;
 }
 
-const std::shared_ptr<float>& NodeTangents::tangent(int k) const {
+const std::shared_ptr<Real>& NodeTangents::tangent(int k) const {
   const Tangent& in = in_[static_cast<size_t>(k)];
   return in.parameter < 0 ? in.values : parameters_.of(in.parameter);
 }
 
-bool NodeTangents::apply(int k, bool transposed, int64_t rows, const float* x, float alpha,
-                         float beta, float* out) {
+bool NodeTangents::apply(int k, bool transposed, int64_t rows, const Real* x, Real alpha, Real beta,
+                         Real* out) {
   if (k >= static_cast<int>(in_.size()) || in_[k].parameter < 0 || count_ != 1) return false;
   return parameters_.directions.apply(in_[k].parameter, transposed, rows, x, alpha, beta, out);
 }
@@ -59,12 +60,12 @@ bool NodeTangents::wants(int j) const {
   return tape_.values[node_.outputs[j]].active;
 }
 
-float* NodeTangents::out(int j) {
-  produced_[j] = pool_.floats(checked_mul(count_, output(j).size()));
+Real* NodeTangents::out(int j) {
+  produced_[j] = pool_.take<Real>(checked_mul(count_, output(j).size()));
   return produced_[j].get();
 }
 
-float* NodeTangents::out_in_place(int k) {
+Real* NodeTangents::out_in_place(int k) {
   if (in_[k].values.use_count() != 1 || input(k).size() != output(0).size()) return out(0);
   produced_[0] = in_[k].values;
   return produced_[0].get();
@@ -75,4 +76,5 @@ void NodeTangents::pass(int k, int j) {
   produced_[j] = tangent(k);
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

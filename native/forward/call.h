@@ -8,18 +8,18 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // The parameters' tangents as the nodes of one pass share them. Each is held here too, so that
 // nobody takes it for memory of its own.
 struct ParameterTangents {
   Directions& directions;
-  std::vector<std::shared_ptr<float>> formed;
+  std::vector<std::shared_ptr<Real>> formed;
 
-  const std::shared_ptr<float>& of(int parameter) {
+  const std::shared_ptr<Real>& of(int parameter) {
     auto& tangent = formed[static_cast<size_t>(parameter)];
     if (!tangent) {
-      tangent =
-          std::shared_ptr<float>(const_cast<float*>(directions.dense(parameter)), [](float*) {});
+      tangent = std::shared_ptr<Real>(const_cast<Real*>(directions.dense(parameter)), [](Real*) {});
     }
     return tangent;
   }
@@ -27,7 +27,7 @@ struct ParameterTangents {
 
 // Of one input: its own numbers, or a parameter's.
 struct Tangent {
-  std::shared_ptr<float> values;
+  std::shared_ptr<Real> values;
   int parameter = -1;
 };
 
@@ -43,19 +43,19 @@ class NodeTangents final : public TangentCall {
   const Activation& input(int k) const override;
   const Activation& output(int j) const override;
   bool has_input(int k) const override;
-  float* scratch(int64_t count) override;
+  Real* scratch(int64_t count) override;
   const Control& control() const override { return control_; }
   int64_t count() const override { return count_; }
-  const float* in(int k) const override;
+  const Real* in(int k) const override;
   bool wants(int j) const override;
-  float* out(int j) override;
-  float* out_in_place(int k) override;
+  Real* out(int j) override;
+  Real* out_in_place(int k) override;
   void pass(int k, int j) override;
-  bool apply(int k, bool transposed, int64_t rows, const float* x, float alpha, float beta,
-             float* out) override;
+  bool apply(int k, bool transposed, int64_t rows, const Real* x, Real alpha, Real beta,
+             Real* out) override;
 
   // The tangents of the outputs.
-  std::vector<std::shared_ptr<float>>& produced() { return produced_; }
+  std::vector<std::shared_ptr<Real>>& produced() { return produced_; }
 
  private:
   const Tape& tape_;
@@ -64,11 +64,12 @@ class NodeTangents final : public TangentCall {
   Pool& pool_;
   const Control& control_;
   int64_t count_;
-  const std::shared_ptr<float>& tangent(int k) const;
+  const std::shared_ptr<Real>& tangent(int k) const;
   std::vector<Tangent> in_;
   ParameterTangents& parameters_;
-  std::vector<std::shared_ptr<float>> produced_;
-  std::vector<std::shared_ptr<float>> scratch_;
+  std::vector<std::shared_ptr<Real>> produced_;
+  std::vector<std::shared_ptr<Real>> scratch_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

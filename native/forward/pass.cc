@@ -8,17 +8,18 @@
 #include "reverse/product.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
 class GivenDirections final : public Directions {
  public:
-  explicit GivenDirections(const std::vector<const float*>& given) : given_(given) {}
+  explicit GivenDirections(const std::vector<const Real*>& given) : given_(given) {}
   bool zero(int parameter) const override { return !given_[static_cast<size_t>(parameter)]; }
-  const float* dense(int parameter) override { return given_[static_cast<size_t>(parameter)]; }
+  const Real* dense(int parameter) override { return given_[static_cast<size_t>(parameter)]; }
 
  private:
-  const std::vector<const float*>& given_;
+  const std::vector<const Real*>& given_;
 };
 
 // One node of a pass.
@@ -31,7 +32,7 @@ struct Setting {
   Pool& pool;
   const Control& control;
 
-  std::shared_ptr<float> run(const Frame& values, std::vector<Tangent> in) const {
+  std::shared_ptr<Real> run(const Frame& values, std::vector<Tangent> in) const {
     NodeTangents call(tape, values, node, count, std::move(in), parameters, pool, control);
     node.rule->forward(call);
     return call.produced()[0];
@@ -40,12 +41,12 @@ struct Setting {
 
 // The tangent of a product whose operands are not all finite, from that which the rule made.
 void settle_product(const Setting& s, const std::vector<Tangent>& in,
-                    std::vector<std::shared_ptr<float>>& produced) {
+                    std::vector<std::shared_ptr<Real>>& produced) {
   const int64_t size = s.count * s.frame.values[s.node.outputs[0]].size();
   if (!produced[0] || all_finite(produced[0].get(), size)) return;
   ProductParts parts(s.frame, s.node, s.pool);
   if (parts.spoilt().empty()) return;
-  const std::shared_ptr<float> result = s.run(parts.sound(), in);
+  const std::shared_ptr<Real> result = s.run(parts.sound(), in);
   const int factors = s.node.rule->factors(s.node);
   for (int q : parts.spoilt()) {
     s.control.poll();
@@ -67,16 +68,16 @@ void settle_product(const Setting& s, const std::vector<Tangent>& in,
 
 }  // namespace
 
-std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
-                                    const std::vector<const float*>& directions, Pool& pool,
-                                    const Control& control) {
+std::shared_ptr<Real> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
+                                   const std::vector<const Real*>& directions, Pool& pool,
+                                   const Control& control) {
   GivenDirections given(directions);
   return forward_pass(tape, frame, count, given, pool, control);
 }
 
-std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
-                                    Directions& directions, Pool& pool, const Control& control) {
-  std::vector<std::shared_ptr<float>> tangents(tape.values.size());
+std::shared_ptr<Real> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
+                                   Directions& directions, Pool& pool, const Control& control) {
+  std::vector<std::shared_ptr<Real>> tangents(tape.values.size());
   ParameterTangents parameters{directions, {}};
   parameters.formed.resize(tape.parameters.size());
   std::vector<int> uses(tape.values.size(), 0);
@@ -124,11 +125,11 @@ std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_
 }
 
 void read_tangent(const Tape& tape, const Frame& frame, const std::vector<int64_t>& outputs,
-                  int64_t count, const float* tangent, float* result) {
+                  int64_t count, const Real* tangent, Real* result) {
   const Activation& output = frame.values[tape.output];
   const auto picked = static_cast<int64_t>(outputs.size());
   if (!tangent) {
-    std::fill(result, result + frame.samples * picked * count, 0.0f);
+    std::fill(result, result + frame.samples * picked * count, Real(0.0));
     return;
   }
   std::vector<std::vector<int64_t>> places(
@@ -143,4 +144,5 @@ void read_tangent(const Tape& tape, const Frame& frame, const std::vector<int64_
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

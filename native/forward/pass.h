@@ -8,6 +8,7 @@
 #include "graph/tape.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Tangents of the parameters that are formed when a rule asks for them.
 class Directions {
@@ -15,10 +16,10 @@ class Directions {
   virtual ~Directions() = default;
   virtual bool zero(int parameter) const = 0;
   // (D, …shape), valid while the pass lasts; null where zero.
-  virtual const float* dense(int parameter) = 0;
+  virtual const Real* dense(int parameter) = 0;
   // See TangentCall::apply.
-  virtual bool apply(int parameter, bool transposed, int64_t rows, const float* x, float alpha,
-                     float beta, float* out) {
+  virtual bool apply(int parameter, bool transposed, int64_t rows, const Real* x, Real alpha,
+                     Real beta, Real* out) {
     return false;
   }
 };
@@ -26,15 +27,16 @@ class Directions {
 // Carries D tangents of the parameters forward to the output: directions[p] (D, …shape of parameter
 // p), null where zero. Returns the output's tangent (D, output's shape…), or null when it is zero.
 // Uses the threads of the surrounding arena.
-std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
-                                    const std::vector<const float*>& directions, Pool& pool,
-                                    const Control& control);
-std::shared_ptr<float> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
-                                    Directions& directions, Pool& pool, const Control& control);
+std::shared_ptr<Real> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
+                                   const std::vector<const Real*>& directions, Pool& pool,
+                                   const Control& control);
+std::shared_ptr<Real> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
+                                   Directions& directions, Pool& pool, const Control& control);
 
 // result (n, outputs, D) = the tangent (D, output's shape…) at the flat indices `outputs` of every
 // sample; a null tangent is zero.
 void read_tangent(const Tape& tape, const Frame& frame, const std::vector<int64_t>& outputs,
-                  int64_t count, const float* tangent, float* result);
+                  int64_t count, const Real* tangent, Real* result);
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -1,6 +1,7 @@
 #include "graph/tape.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 int64_t Attributes::integer(const std::string& name, int64_t otherwise) const {
   auto found = values_.find(name);
@@ -40,4 +41,5 @@ std::vector<int64_t> Attributes::integers(const std::string& name,
   return otherwise;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

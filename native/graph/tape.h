@@ -9,6 +9,7 @@
 #include "core/shape.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 class Rule;
 
@@ -75,7 +76,7 @@ struct Activation {
 
   bool batched() const { return batch_stride > 0; }
   int64_t size() const { return element_count(shape); }
-  const float* floats() const { return static_cast<const float*>(data); }
+  const Real* reals() const { return static_cast<const Real*>(data); }
   const int64_t* int64s() const { return static_cast<const int64_t*>(data); }
   const bool* bools() const { return static_cast<const bool*>(data); }
 };
@@ -87,4 +88,5 @@ struct Frame {
   std::vector<Activation> values;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

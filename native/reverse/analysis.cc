@@ -6,6 +6,7 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -206,4 +207,5 @@ std::vector<std::string> constant_roles(const Graph& graph, const std::vector<in
   return result;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -6,6 +6,7 @@
 #include "graph/tape.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // A whole network as it was read: all nodes in topological order, those without derivatives too.
 struct Graph {
@@ -50,4 +51,5 @@ Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int out
 // Rule::constant_role); empty where it has another use or none.
 std::vector<std::string> constant_roles(const Graph& graph, const std::vector<int>& ids);
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,13 +5,14 @@
 #include "reverse/reduce.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 const Activation kAbsent{};
 }
 
 NodeCall::NodeCall(const Tape& tape, const Frame& frame, const Node& node, int64_t cotangents,
-                   std::vector<std::shared_ptr<float>> out, Pool& pool, const Control& control)
+                   std::vector<std::shared_ptr<Real>> out, Pool& pool, const Control& control)
     : tape_(tape),
       frame_(frame),
       node_(node),
@@ -38,7 +39,7 @@ bool NodeCall::has_input(int k) const {
   return k < static_cast<int>(node_.inputs.size()) && node_.inputs[k] >= 0;
 }
 
-const float* NodeCall::out(int j) const {
+const Real* NodeCall::out(int j) const {
   return j < static_cast<int>(out_.size()) ? out_[j].get() : nullptr;
 }
 
@@ -54,12 +55,12 @@ int64_t NodeCall::in_count(int k) const {
   return checked_mul(checked_mul(count_, per_sample(k) ? samples_ : 1), input(k).size());
 }
 
-float* NodeCall::in(int k) {
-  produced_[k].cotangent = pool_.floats(in_count(k));
+Real* NodeCall::in(int k) {
+  produced_[k].cotangent = pool_.take<Real>(in_count(k));
   return produced_[k].cotangent.get();
 }
 
-float* NodeCall::in_place(int k) {
+Real* NodeCall::in_place(int k) {
   const bool same = input(k).shape == output(0).shape && !per_sample(k);
   if (!same || !out_[0] || out_[0].use_count() != 1) return in(k);
   produced_[k].cotangent = out_[0];
@@ -72,7 +73,7 @@ void NodeCall::pass(int j, int k) {
   produced_[k].cotangent = out_[j];
 }
 
-void NodeCall::reduce(int j, int k, const float* g) {
+void NodeCall::reduce(int j, int k, const Real* g) {
   if (input(k).shape == output(j).shape && (!per_sample(k) || samples_ == 1)) {
     if (g == out(j)) return pass(j, k);
     for (const auto& block : scratch_) {
@@ -92,14 +93,14 @@ MatrixFactor NodeCall::matrix(int k, const MatrixDims& dims, int with_bias) {
   use->samples = samples_;
   use->count = count_;
   const int64_t places = checked_mul(samples_, checked_mul(dims.groups, dims.positions));
-  use->delta = pool_.floats(checked_mul(places, checked_mul(count_, dims.rows)));
-  use->h = pool_.floats(checked_mul(places, dims.cols));
+  use->delta = pool_.take<Real>(checked_mul(places, checked_mul(count_, dims.rows)));
+  use->h = pool_.take<Real>(checked_mul(places, dims.cols));
   produced_[k].matrix = use;
   if (with_bias >= 0 && wants(with_bias)) produced_[with_bias].bias_of = k;
   return {dims, use->delta.get(), use->h.get()};
 }
 
-float* NodeCall::picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) {
+Real* NodeCall::picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) {
   if (input(k).batched()) throw std::logic_error("matrix features of a batched input");
   auto use = std::make_shared<MatrixUse>();
   use->dims = dims;
@@ -108,15 +109,16 @@ float* NodeCall::picks(int k, const MatrixDims& dims, std::vector<int64_t> colum
   const int64_t places = checked_mul(use->samples, dims.positions);
   if (static_cast<int64_t>(columns.size()) != places)
     throw std::logic_error("as many columns as positions are needed");
-  use->delta = pool_.floats(checked_mul(places, checked_mul(use->count, dims.rows)));
+  use->delta = pool_.take<Real>(checked_mul(places, checked_mul(use->count, dims.rows)));
   use->columns = std::make_shared<const std::vector<int64_t>>(std::move(columns));
   produced_[k].matrix = use;
   return use->delta.get();
 }
 
-float* NodeCall::scratch(int64_t count) {
-  scratch_.push_back(pool_.floats(count));
+Real* NodeCall::scratch(int64_t count) {
+  scratch_.push_back(pool_.take<Real>(count));
   return scratch_.back().get();
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

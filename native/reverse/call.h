@@ -7,20 +7,21 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // A node's view of a reverse pass: hands the rule what it reads and collects what it writes.
 class NodeCall final : public Call {
  public:
   // What the rule made of one input's cotangent.
   struct Produced {
-    std::shared_ptr<float> cotangent;
+    std::shared_ptr<Real> cotangent;
     std::shared_ptr<MatrixUse> matrix;
     int bias_of = -1;  // this input is served by the matrix factor of that input
   };
 
   // `out` holds the cotangents of the outputs (null: nothing flows back).
   NodeCall(const Tape& tape, const Frame& frame, const Node& node, int64_t cotangents,
-           std::vector<std::shared_ptr<float>> out, Pool& pool, const Control& control);
+           std::vector<std::shared_ptr<Real>> out, Pool& pool, const Control& control);
 
   const Node& node() const override { return node_; }
   int64_t count() const override { return count_; }
@@ -28,17 +29,17 @@ class NodeCall final : public Call {
   const Activation& input(int k) const override;
   const Activation& output(int j) const override;
   bool has_input(int k) const override;
-  const float* out(int j) const override;
+  const Real* out(int j) const override;
   bool wants(int k) const override;
   bool per_sample(int k) const override;
-  float* in(int k) override;
-  float* in_place(int k) override;
+  Real* in(int k) override;
+  Real* in_place(int k) override;
   void pass(int j, int k) override;
-  void reduce(int j, int k, const float* g) override;
+  void reduce(int j, int k, const Real* g) override;
   MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias) override;
   int64_t pass_samples() const override { return frame_.samples; }
-  float* picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) override;
-  float* scratch(int64_t count) override;
+  Real* picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) override;
+  Real* scratch(int64_t count) override;
   const Control& control() const override { return control_; }
 
   std::vector<Produced>& produced() { return produced_; }
@@ -54,9 +55,10 @@ class NodeCall final : public Call {
   bool batched_;
   int64_t count_;
   int64_t samples_;
-  std::vector<std::shared_ptr<float>> out_;
+  std::vector<std::shared_ptr<Real>> out_;
   std::vector<Produced> produced_;
-  std::vector<std::shared_ptr<float>> scratch_;
+  std::vector<std::shared_ptr<Real>> scratch_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -7,26 +7,27 @@
 #include "rules/support/times.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
 // One position: an outer product for every cotangent; a BLAS call each would cost more.
-void outer(const float* delta, const float* h, int64_t rows, int64_t cols, float* result) {
+void outer(const Real* delta, const Real* h, int64_t rows, int64_t cols, Real* result) {
   for (int64_t r = 0; r < rows; ++r) {
-    const float d = delta[r];
-    float* to = result + r * cols;
+    const Real d = delta[r];
+    Real* to = result + r * cols;
     for (int64_t c = 0; c < cols; ++c) to[c] = d * h[c];
   }
 }
 
 // Where h holds what is not finite: of one (i, g), number by number.
-void expand_spoilt(const MatrixUse& use, const float* delta, const float* h, int64_t count_stride,
-                   float* to) {
+void expand_spoilt(const MatrixUse& use, const Real* delta, const Real* h, int64_t count_stride,
+                   Real* to) {
   const int64_t T = use.dims.positions, m = use.dims.rows, k = use.dims.cols, C = use.count;
   const int64_t row_step = use.dims.transposed ? 1 : k, column_step = use.dims.transposed ? m : 1;
   for (int64_t c = 0; c < C; ++c) {
-    float* x = to + c * count_stride;
-    std::fill(x, x + m * k, 0.0f);
+    Real* x = to + c * count_stride;
+    std::fill(x, x + m * k, Real(0.0));
     for (int64_t t = 0; t < T; ++t)
       for (int64_t r = 0; r < m; ++r)
         for (int64_t q = 0; q < k; ++q)
@@ -36,16 +37,16 @@ void expand_spoilt(const MatrixUse& use, const float* delta, const float* h, int
 
 }  // namespace
 
-void add_picks(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, float* result) {
+void add_picks(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, Real* result) {
   const int64_t T = use.dims.positions, m = use.dims.rows, k = use.dims.cols, C = use.count;
   const int64_t row_step = use.dims.transposed ? 1 : k, column_step = use.dims.transposed ? m : 1;
   parallel_for(use.samples * C, grain_for(T * m), [&](int64_t first, int64_t last) {
     for (int64_t ic = first; ic < last; ++ic) {
       const int64_t i = ic / C, c = ic % C;
-      float* to = result + i * sample_stride + c * count_stride;
+      Real* to = result + i * sample_stride + c * count_stride;
       for (int64_t t = 0; t < T; ++t) {
-        const float* delta = use.delta.get() + ((i * T + t) * C + c) * m;
-        float* at = to + (*use.columns)[i * T + t] * column_step;
+        const Real* delta = use.delta.get() + ((i * T + t) * C + c) * m;
+        Real* at = to + (*use.columns)[i * T + t] * column_step;
         for (int64_t r = 0; r < m; ++r) at[r * row_step] += delta[r];
       }
     }
@@ -53,13 +54,13 @@ void add_picks(const MatrixUse& use, int64_t sample_stride, int64_t count_stride
 }
 
 void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_stride,
-                   float* result) {
+                   Real* result) {
   if (use.dims.picks) {
     const int64_t size = use.dims.rows * use.dims.cols, C = use.count;
     parallel_for(use.samples * C, grain_for(size), [&](int64_t first, int64_t last) {
       for (int64_t ic = first; ic < last; ++ic) {
-        float* to = result + ic / C * sample_stride + ic % C * count_stride;
-        std::fill(to, to + size, 0.0f);
+        Real* to = result + ic / C * sample_stride + ic % C * count_stride;
+        std::fill(to, to + size, Real(0.0));
       }
     });
     return add_picks(use, sample_stride, count_stride, result);
@@ -69,46 +70,44 @@ void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_st
   const bool transposed = use.dims.transposed;
   const int64_t C = use.count;
   const int64_t cost = std::max<int64_t>(1, C * m * k * T);
-  parallel_for(use.samples * G, std::max<int64_t>(1, (1 << 20) / cost),
-               [&](int64_t first, int64_t last) {
-                 for (int64_t ig = first; ig < last; ++ig) {
-                   use.control.poll();
-                   const int64_t i = ig / G, g = ig % G;
-                   const float* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
-                   const float* h = use.h.get() + ig * T * k;              // (T, k)
-                   float* to = result + i * sample_stride + g * m * k;
-                   if (use.spoilt) {
-                     expand_spoilt(use, delta, h, count_stride, to);
-                   } else if (T == 1 && !transposed) {
-                     for (int64_t c = 0; c < C; ++c)
-                       outer(delta + c * m, h, m, k, to + c * count_stride);
-                   } else if (T == 1) {
-                     for (int64_t c = 0; c < C; ++c)
-                       outer(h, delta + c * m, k, m, to + c * count_stride);
-                   } else if (!transposed && count_stride == m * k) {
-                     blas::gemm(true, false, C * m, k, T, 1.0f, delta, C * m, h, k, 0.0f, to, k);
-                   } else if (!transposed) {
-                     for (int64_t c = 0; c < C; ++c)
-                       blas::gemm(true, false, m, k, T, 1.0f, delta + c * m, C * m, h, k, 0.0f,
-                                  to + c * count_stride, k);
-                   } else {
-                     for (int64_t c = 0; c < C; ++c)
-                       blas::gemm(true, false, k, m, T, 1.0f, h, k, delta + c * m, C * m, 0.0f,
-                                  to + c * count_stride, m);
-                   }
-                 }
-               });
+  parallel_for(
+      use.samples * G, std::max<int64_t>(1, (1 << 20) / cost), [&](int64_t first, int64_t last) {
+        for (int64_t ig = first; ig < last; ++ig) {
+          use.control.poll();
+          const int64_t i = ig / G, g = ig % G;
+          const Real* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
+          const Real* h = use.h.get() + ig * T * k;              // (T, k)
+          Real* to = result + i * sample_stride + g * m * k;
+          if (use.spoilt) {
+            expand_spoilt(use, delta, h, count_stride, to);
+          } else if (T == 1 && !transposed) {
+            for (int64_t c = 0; c < C; ++c) outer(delta + c * m, h, m, k, to + c * count_stride);
+          } else if (T == 1) {
+            for (int64_t c = 0; c < C; ++c) outer(h, delta + c * m, k, m, to + c * count_stride);
+          } else if (!transposed && count_stride == m * k) {
+            blas::gemm(true, false, C * m, k, T, Real(1.0), delta, C * m, h, k, Real(0.0), to, k);
+          } else if (!transposed) {
+            for (int64_t c = 0; c < C; ++c)
+              blas::gemm(true, false, m, k, T, Real(1.0), delta + c * m, C * m, h, k, Real(0.0),
+                         to + c * count_stride, k);
+          } else {
+            for (int64_t c = 0; c < C; ++c)
+              blas::gemm(true, false, k, m, T, Real(1.0), h, k, delta + c * m, C * m, Real(0.0),
+                         to + c * count_stride, m);
+          }
+        }
+      });
 }
 
-void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, float* result) {
+void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, Real* result) {
   const int64_t T = use.dims.positions, m = use.dims.rows, C = use.count;
   parallel_for(use.samples, grain_for(T * C * m), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       for (int64_t c = 0; c < C; ++c) {
-        float* to = result + i * sample_stride + c * count_stride;
-        std::fill(to, to + m, 0.0f);
+        Real* to = result + i * sample_stride + c * count_stride;
+        std::fill(to, to + m, Real(0.0));
         for (int64_t t = 0; t < T; ++t) {
-          const float* delta = use.delta.get() + ((i * T + t) * C + c) * m;
+          const Real* delta = use.delta.get() + ((i * T + t) * C + c) * m;
           for (int64_t r = 0; r < m; ++r) to[r] += delta[r];
         }
       }
@@ -116,4 +115,5 @@ void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stri
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

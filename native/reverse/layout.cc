@@ -4,6 +4,7 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 int64_t after(const Shape& shape, size_t axis) {
@@ -129,4 +130,5 @@ int64_t Layout::batch_stride(int id, const Shape& shape, int64_t samples) const 
   return place.inner * after(shape, place.axis);
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,6 +8,7 @@
 #include "reverse/analysis.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Shapes of one forward run, indexed by value id; `known` tells which were given.
 struct ShapeRun {
@@ -47,4 +48,5 @@ class Layout {
   std::vector<Place> places_;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

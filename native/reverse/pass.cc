@@ -11,6 +11,7 @@
 #include "reverse/product.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -38,7 +39,7 @@ class Pass {
     total_uses_ = uses_;
   }
 
-  void run(std::shared_ptr<float> seed) {
+  void run(std::shared_ptr<Real> seed) {
     cotangents_[tape_.output] = std::move(seed);
     if (uses_[tape_.output] == 0) deliver(tape_.output);
     for (size_t index = tape_.nodes.size(); index-- > 0;) {
@@ -49,7 +50,7 @@ class Pass {
 
  private:
   void visit(const Node& node) {
-    std::vector<std::shared_ptr<float>> out;
+    std::vector<std::shared_ptr<Real>> out;
     bool any = false;
     for (int id : node.outputs) {
       out.push_back(id >= 0 ? std::move(cotangents_[id]) : nullptr);
@@ -70,7 +71,7 @@ class Pass {
   }
 
   // A product of operands that may not be finite.
-  void run_product(const Node& node, const std::vector<std::shared_ptr<float>>& out) {
+  void run_product(const Node& node, const std::vector<std::shared_ptr<Real>>& out) {
     NodeCall call(tape_, frame_, node, count_, out, pool_, control_);
     const int64_t made = plain_size(node, call), read = made > 0 ? factor_size(node) : 0;
     // What is smaller is looked at: the operands before, or what the rule makes of them.
@@ -107,7 +108,7 @@ class Pass {
       const Activation& value = frame_.values[id];
       if (value.type != DataType::kFloat || !value.data) continue;
       signed char& known = finite_[id];
-      if (known < 0) known = all_finite(value.floats(), value.size()) ? 1 : 0;
+      if (known < 0) known = all_finite(value.reals(), value.size()) ? 1 : 0;
       if (!known) return false;
     }
     return true;
@@ -124,7 +125,7 @@ class Pass {
   }
 
   // Are the cotangents that come to a node finite?
-  void watch(const Node& node, const std::vector<std::shared_ptr<float>>& out) {
+  void watch(const Node& node, const std::vector<std::shared_ptr<Real>>& out) {
     witness_->current = &node;
     sound_ = true;
     for (size_t j = 0; j < out.size(); ++j)
@@ -170,7 +171,7 @@ class Pass {
       if (produced[b].bias_of == static_cast<int>(k)) bias = node.inputs[b];
     if (bias >= 0 && tape_.values[bias].parameter < 0) {
       const int64_t m = use.dims.rows;
-      auto sum = pool_.floats(use.count * use.samples * m);
+      auto sum = pool_.take<Real>(use.count * use.samples * m);
       expand_bias(use, m, use.samples * m, sum.get());
       add(bias, std::move(sum));
       bias = -1;
@@ -182,12 +183,12 @@ class Pass {
       return;
     }
     const int64_t size = frame_.values[id].size();
-    auto dense = pool_.floats(checked_mul(checked_mul(use.count, use.samples), size));
+    auto dense = pool_.take<Real>(checked_mul(checked_mul(use.count, use.samples), size));
     expand_matrix(use, size, use.samples * size, dense.get());
     add(id, std::move(dense));
     if (bias >= 0) {
       const int64_t m = use.dims.rows;
-      auto sum = pool_.floats(use.count * use.samples * m);
+      auto sum = pool_.take<Real>(use.count * use.samples * m);
       expand_bias(use, m, use.samples * m, sum.get());
       add(bias, std::move(sum));
     }
@@ -228,7 +229,7 @@ class Pass {
     return count_ * (value.batched() ? 1 : frame_.samples) * value.size();
   }
 
-  void add(int id, std::shared_ptr<float> piece) {
+  void add(int id, std::shared_ptr<Real> piece) {
     auto& sum = cotangents_[id];
     if (!sum) {
       sum = std::move(piece);
@@ -237,9 +238,9 @@ class Pass {
     const int64_t size = size_of(id);
     // Somebody else may hold either array (pass() shares them): write only where nobody looks.
     if (sum.use_count() != 1 && piece.use_count() == 1) std::swap(sum, piece);
-    std::shared_ptr<float> to = sum.use_count() == 1 ? sum : pool_.floats(size);
-    const float *a = sum.get(), *b = piece.get();
-    float* result = to.get();
+    std::shared_ptr<Real> to = sum.use_count() == 1 ? sum : pool_.take<Real>(size);
+    const Real *a = sum.get(), *b = piece.get();
+    Real* result = to.get();
     parallel_for(size, 1 << 16, [&](int64_t first, int64_t last) {
       for (int64_t e = first; e < last; ++e) result[e] = a[e] + b[e];
     });
@@ -262,7 +263,7 @@ class Pass {
   FeatureSink& sink_;
   PassWitness* witness_;
   bool sound_ = true;  // are the cotangents of the node whose turn it is?
-  std::vector<std::shared_ptr<float>> cotangents_;
+  std::vector<std::shared_ptr<Real>> cotangents_;
   std::vector<int> uses_;            // still to come
   std::vector<signed char> finite_;  // are a value's numbers? -1: not looked at
   std::vector<int> total_uses_;
@@ -271,7 +272,7 @@ class Pass {
 
 }  // namespace
 
-void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shared_ptr<float> seed,
+void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shared_ptr<Real> seed,
                   Pool& pool, const Control& control, FeatureSink& sink, PassWitness* witness) {
   Pass(tape, frame, count, pool, control, sink, witness).run(std::move(seed));
 }
@@ -285,13 +286,13 @@ int64_t outputs_per_sample(const Activation& output, int64_t samples) {
   return output.size() / samples;
 }
 
-std::shared_ptr<float> unit_seed(const Tape& tape, const Frame& frame,
-                                 const std::vector<int64_t>& outputs, Pool& pool) {
+std::shared_ptr<Real> unit_seed(const Tape& tape, const Frame& frame,
+                                const std::vector<int64_t>& outputs, Pool& pool) {
   const Activation& output = frame.values[tape.output];
   const int64_t size = output.size();
   const auto count = static_cast<int64_t>(outputs.size());
-  auto seed = pool.floats(checked_mul(count, size));
-  std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(float));
+  auto seed = pool.take<Real>(checked_mul(count, size));
+  std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(Real));
   const int64_t stride = output.batch_stride, samples = frame.samples;
   for (int64_t c = 0; c < count; ++c) {
     const int64_t place = outputs[c] / stride * (stride * samples) + outputs[c] % stride;
@@ -300,14 +301,14 @@ std::shared_ptr<float> unit_seed(const Tape& tape, const Frame& frame,
   return seed;
 }
 
-std::shared_ptr<float> weighted_seed(const Tape& tape, const Frame& frame,
-                                     const std::vector<int64_t>& outputs, int64_t count,
-                                     const float* weights, Pool& pool) {
+std::shared_ptr<Real> weighted_seed(const Tape& tape, const Frame& frame,
+                                    const std::vector<int64_t>& outputs, int64_t count,
+                                    const Real* weights, Pool& pool) {
   const Activation& output = frame.values[tape.output];
   const int64_t size = output.size();
   const auto picked = static_cast<int64_t>(outputs.size());
-  auto seed = pool.floats(checked_mul(count, size));
-  std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(float));
+  auto seed = pool.take<Real>(checked_mul(count, size));
+  std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(Real));
   std::vector<std::vector<int64_t>> places(
       static_cast<size_t>(outputs_per_sample(output, frame.samples)));
   for (int64_t o = 0; o < picked; ++o) places[outputs[o]].push_back(o);
@@ -320,4 +321,5 @@ std::shared_ptr<float> weighted_seed(const Tape& tape, const Frame& frame,
   return seed;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,6 +8,7 @@
 #include "reverse/sink.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Watches a pass for numbers that are not finite.
 struct PassWitness {
@@ -18,7 +19,7 @@ struct PassWitness {
 
 // Carries C cotangents of the output, `seed` (C, output's shape…), back to every parameter.
 // Uses the threads of the surrounding arena; scratch comes from `pool`.
-void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shared_ptr<float> seed,
+void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shared_ptr<Real> seed,
                   Pool& pool, const Control& control, FeatureSink& sink,
                   PassWitness* witness = nullptr);
 
@@ -28,12 +29,13 @@ int64_t output_index(const Activation& output, int64_t samples, int64_t element)
 int64_t outputs_per_sample(const Activation& output, int64_t samples);
 
 // Seed with cotangent c equal to 1 at output `outputs[c]` of every sample: (C, output's shape…).
-std::shared_ptr<float> unit_seed(const Tape& tape, const Frame& frame,
-                                 const std::vector<int64_t>& outputs, Pool& pool);
+std::shared_ptr<Real> unit_seed(const Tape& tape, const Frame& frame,
+                                const std::vector<int64_t>& outputs, Pool& pool);
 // Seed with cotangent c equal to weights[i, o, c] at output `outputs[o]` of sample i;
 // weights (n, outputs.size(), count).
-std::shared_ptr<float> weighted_seed(const Tape& tape, const Frame& frame,
-                                     const std::vector<int64_t>& outputs, int64_t count,
-                                     const float* weights, Pool& pool);
+std::shared_ptr<Real> weighted_seed(const Tape& tape, const Frame& frame,
+                                    const std::vector<int64_t>& outputs, int64_t count,
+                                    const Real* weights, Pool& pool);
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,19 +5,23 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "core/parallel.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
-bool all_finite(const float* values, int64_t count) {
-  constexpr uint32_t kExponent = 0x7f800000;
+bool all_finite(const Real* values, int64_t count) {
+  using Bits = std::conditional_t<sizeof(Real) == sizeof(uint64_t), uint64_t, uint32_t>;
+  constexpr Bits kExponent =
+      static_cast<Bits>(sizeof(Real) == sizeof(uint64_t) ? 0x7ff0000000000000 : 0x7f800000);
   std::atomic<bool> finite{true};
   parallel_for(count, 1 << 17, [&](int64_t first, int64_t last) {
     if (!finite.load(std::memory_order_relaxed)) return;
-    uint32_t found = 0;
+    Bits found = 0;
     for (int64_t e = first; e < last; ++e) {
-      uint32_t bits;
+      Bits bits;
       std::memcpy(&bits, values + e, sizeof(bits));
       found |= (bits & kExponent) == kExponent ? 1u : 0u;
     }
@@ -32,7 +36,7 @@ ProductParts::ProductParts(const Frame& frame, const Node& node, Pool& pool)
   for (int k = 0; k < factors; ++k) {
     const Activation& value = frame.values[node.inputs[k]];
     const bool read = value.type == DataType::kFloat && value.data;
-    if (read && !all_finite(value.floats(), value.size())) spoilt_.push_back(k);
+    if (read && !all_finite(value.reals(), value.size())) spoilt_.push_back(k);
   }
 }
 
@@ -40,16 +44,16 @@ template <class F>
 void ProductParts::put(Frame& frame, int k, const F& f) {
   Activation& value = frame.values[node_.inputs[k]];
   if (!value.data) return;
-  const float* from = frame_.values[node_.inputs[k]].floats();
-  held_.push_back(pool_.floats(value.size()));
-  float* to = held_.back().get();
+  const Real* from = frame_.values[node_.inputs[k]].reals();
+  held_.push_back(pool_.take<Real>(value.size()));
+  Real* to = held_.back().get();
   for (int64_t e = 0; e < value.size(); ++e) to[e] = f(from[e]);
   value.data = to;
 }
 
 Frame ProductParts::sound() {
   Frame frame = frame_;
-  for (int k : spoilt_) put(frame, k, [](float v) { return std::isfinite(v) ? v : 0.0f; });
+  for (int k : spoilt_) put(frame, k, [](Real v) { return std::isfinite(v) ? v : Real(0.0); });
   return frame;
 }
 
@@ -57,26 +61,26 @@ Frame ProductParts::reach(int q) {
   Frame frame = frame_;
   const int factors = node_.rule->factors(node_);
   for (int k = 0; k < factors; ++k)
-    if (k != q) put(frame, k, [](float v) { return v == 0 ? 0.0f : 1.0f; });
-  put(frame, q, [](float v) { return std::isfinite(v) ? 0.0f : 1.0f; });
+    if (k != q) put(frame, k, [](Real v) { return v == 0 ? Real(0.0) : Real(1.0); });
+  put(frame, q, [](Real v) { return std::isfinite(v) ? Real(0.0) : Real(1.0); });
   return frame;
 }
 
-std::shared_ptr<float> ProductParts::indicator(const float* values, int64_t count) {
-  auto result = pool_.floats(count);
-  float* to = result.get();
-  for (int64_t e = 0; e < count; ++e) to[e] = values[e] == 0 ? 0.0f : 1.0f;
+std::shared_ptr<Real> ProductParts::indicator(const Real* values, int64_t count) {
+  auto result = pool_.take<Real>(count);
+  Real* to = result.get();
+  for (int64_t e = 0; e < count; ++e) to[e] = values[e] == 0 ? Real(0.0) : Real(1.0);
   return result;
 }
 
-void spoil(const float* reached, const float* plain, int64_t count, float* to) {
+void spoil(const Real* reached, const Real* plain, int64_t count, Real* to) {
   for (int64_t e = 0; e < count; ++e)
     if (reached[e] != 0)
-      to[e] = std::isinf(plain[e]) ? plain[e] : std::numeric_limits<float>::quiet_NaN();
+      to[e] = std::isinf(plain[e]) ? plain[e] : std::numeric_limits<Real>::quiet_NaN();
 }
 
 void reverse_product(const Tape& tape, const Frame& frame, const Node& node, int64_t count,
-                     const std::vector<std::shared_ptr<float>>& out, Pool& pool,
+                     const std::vector<std::shared_ptr<Real>>& out, Pool& pool,
                      const Control& control, NodeCall& call) {
   ProductParts parts(frame, node, pool);
   node.rule->reverse(call);
@@ -95,7 +99,7 @@ void reverse_product(const Tape& tape, const Frame& frame, const Node& node, int
   for (int q : parts.spoilt()) {
     control.poll();
     const Frame reach = parts.reach(q);
-    std::vector<std::shared_ptr<float>> met;
+    std::vector<std::shared_ptr<Real>> met;
     for (size_t j = 0; j < out.size(); ++j)
       met.push_back(out[j] ? parts.indicator(out[j].get(),
                                              call.count() * call.output(static_cast<int>(j)).size())
@@ -117,15 +121,16 @@ void settle_factors(MatrixUse& use) {
   const int64_t rows = use.samples * dims.groups * dims.positions, row = use.count * dims.rows;
   if (all_finite(use.h.get(), rows * dims.cols)) return;
   for (int64_t r = 0; r < rows; ++r) {
-    float* h = use.h.get() + r * dims.cols;
-    if (std::all_of(h, h + dims.cols, [](float v) { return std::isfinite(v); })) continue;
-    const float* delta = use.delta.get() + r * row;
-    if (std::all_of(delta, delta + row, [](float v) { return v == 0; })) {
-      std::fill(h, h + dims.cols, 0.0f);
+    Real* h = use.h.get() + r * dims.cols;
+    if (std::all_of(h, h + dims.cols, [](Real v) { return std::isfinite(v); })) continue;
+    const Real* delta = use.delta.get() + r * row;
+    if (std::all_of(delta, delta + row, [](Real v) { return v == 0; })) {
+      std::fill(h, h + dims.cols, Real(0.0));
     } else {
       use.spoilt = true;
     }
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

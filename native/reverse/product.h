@@ -9,9 +9,10 @@
 #include "reverse/call.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Are all numbers finite?
-bool all_finite(const float* values, int64_t count);
+bool all_finite(const Real* values, int64_t count);
 
 // A node that is a product of operands (Rule::factors) which are not all finite. Every number that
 // its rule makes is a sum of products of a cotangent (or tangent) and operands, and nothing flows
@@ -28,7 +29,7 @@ class ProductParts {
   // The frame with 1 where operand `q` is not finite and where other operands are not 0, else 0.
   Frame reach(int q);
   // 1 where values are not 0.
-  std::shared_ptr<float> indicator(const float* values, int64_t count);
+  std::shared_ptr<Real> indicator(const Real* values, int64_t count);
 
  private:
   template <class F>
@@ -38,20 +39,21 @@ class ProductParts {
   const Node& node_;
   Pool& pool_;
   std::vector<int> spoilt_;
-  std::vector<std::shared_ptr<float>> held_;
+  std::vector<std::shared_ptr<Real>> held_;
 };
 
 // to[e] where reached[e] is not 0: what the plain run gave, NaN where that left no infinity.
-void spoil(const float* reached, const float* plain, int64_t count, float* to);
+void spoil(const Real* reached, const Real* plain, int64_t count, Real* to);
 
 // The rule of such a node in reverse, in place of rule->reverse(call): what it made is in
 // call.produced() afterwards.
 void reverse_product(const Tape& tape, const Frame& frame, const Node& node, int64_t count,
-                     const std::vector<std::shared_ptr<float>>& out, Pool& pool,
+                     const std::vector<std::shared_ptr<Real>>& out, Pool& pool,
                      const Control& control, NodeCall& call);
 
 // Factors that hold numbers which are not finite: rows of h that meet no cotangent become 0, and
 // use.spoilt tells whether others are left.
 void settle_factors(MatrixUse& use);
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -34,7 +35,7 @@ std::vector<Axis> merged(const std::vector<Axis>& axes) {
 }
 
 // Walks the source in order; the last axis is a plain loop.
-void accumulate(const std::vector<Axis>& axes, size_t depth, const float*& from, float* to) {
+void accumulate(const std::vector<Axis>& axes, size_t depth, const Real*& from, Real* to) {
   const Axis& axis = axes[depth];
   if (depth + 1 < axes.size()) {
     for (int64_t i = 0; i < axis.size; ++i) accumulate(axes, depth + 1, from, to + i * axis.to);
@@ -43,7 +44,7 @@ void accumulate(const std::vector<Axis>& axes, size_t depth, const float*& from,
   if (axis.to == 0) {
     double sum = 0;
     for (int64_t i = 0; i < axis.size; ++i) sum += from[i];
-    *to += static_cast<float>(sum);
+    *to += static_cast<Real>(sum);
   } else if (axis.to == 1) {
     for (int64_t i = 0; i < axis.size; ++i) to[i] += from[i];
   } else {
@@ -55,7 +56,7 @@ void accumulate(const std::vector<Axis>& axes, size_t depth, const float*& from,
 }  // namespace
 
 void reduce_broadcast(const Activation& out, const Activation& in, int64_t count, int64_t samples,
-                      bool per_sample, const float* g, float* result) {
+                      bool per_sample, const Real* g, Real* result) {
   const size_t rank = out.shape.size();
   const size_t lead = rank - in.shape.size();
   const Shape strides = row_major_strides(in.shape);
@@ -91,12 +92,13 @@ void reduce_broadcast(const Activation& out, const Activation& in, int64_t count
   const int64_t result_size = per_sample ? in_size * samples : in_size;
   parallel_for(count, grain_for(out_size), [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) {
-      float* to = result + c * result_size;
-      std::fill(to, to + result_size, 0.0f);
-      const float* from = g + c * out_size;
+      Real* to = result + c * result_size;
+      std::fill(to, to + result_size, Real(0.0));
+      const Real* from = g + c * out_size;
       if (out_size > 0) accumulate(axes, 0, from, to);
     }
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

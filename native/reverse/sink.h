@@ -8,15 +8,16 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // One use of a parameter as a matrix, in factors, for n samples and C cotangents:
 // X[i,c,g] (m × k) = Σ_t δ[i,g,t,c,:] ⊗ h[i,g,t,:].
 struct MatrixUse {
   MatrixDims dims;
-  int64_t samples = 0;           // n
-  int64_t count = 0;             // C
-  std::shared_ptr<float> delta;  // (n, G, T, C, m)
-  std::shared_ptr<float> h;      // (n, G, T, k); null where dims.picks
+  int64_t samples = 0;          // n
+  int64_t count = 0;            // C
+  std::shared_ptr<Real> delta;  // (n, G, T, C, m)
+  std::shared_ptr<Real> h;      // (n, G, T, k); null where dims.picks
   // Where dims.picks: h[i,t,:] is 1 at columns[i,t] and 0 elsewhere, (n, T).
   std::shared_ptr<const std::vector<int64_t>> columns;
   bool spoilt = false;  // does h hold what is not finite, where δ is not 0?
@@ -32,7 +33,8 @@ class FeatureSink {
   virtual void matrix(int parameter, MatrixUse use) = 0;
   // features (C, n, P); P is the parameter's size.
   virtual void dense(int parameter, int64_t count, int64_t samples,
-                     std::shared_ptr<float> features) = 0;
+                     std::shared_ptr<Real> features) = 0;
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

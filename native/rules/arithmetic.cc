@@ -4,6 +4,7 @@
 #include "rules/support/partials.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 class Add final : public ElementWise {
@@ -27,11 +28,11 @@ class Mean final : public ElementWise {
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int inputs = static_cast<int>(view.node().inputs.size());
     for (int k = 0; k < inputs; ++k)
-      if (wanted(k)) emit(k, nullptr, 1.0f / static_cast<float>(inputs));
+      if (wanted(k)) emit(k, nullptr, Real(1.0) / static_cast<Real>(inputs));
   }
 };
 
-const float* operand(NodeView& view, int k) {
+const Real* operand(NodeView& view, int k) {
   return broadcast_values(view, floats_of(view, view.input(k)), view.input(k).shape,
                           view.output(0).shape);
 }
@@ -58,12 +59,12 @@ class Div final : public ElementWise {
  protected:
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int64_t size = view.output(0).size();
-    const float* b = operand(view, 1);
-    float* d = view.scratch(size);
+    const Real* b = operand(view, 1);
+    Real* d = view.scratch(size);
     each_element(size, [&](int64_t e) { d[e] = 1 / b[e]; });
     if (wanted(0)) emit(0, d, 1);
     if (!wanted(1)) return;
-    const float* y = view.output(0).floats();
+    const Real* y = view.output(0).reals();
     each_element(size, [&](int64_t e) { d[e] *= -y[e]; });
     emit(1, d, 1);
   }
@@ -83,26 +84,26 @@ class Pow final : public ElementWise {
  protected:
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int64_t size = view.output(0).size();
-    const float* a = operand(view, 0);
-    float* d = view.scratch(size);
+    const Real* a = operand(view, 0);
+    Real* d = view.scratch(size);
     if (wanted(0)) {
       if (view.input(1).size() == 1) {
-        const float b = floats_of(view, view.input(1))[0];
+        const Real b = floats_of(view, view.input(1))[0];
         if (b == 2) {
           each_element(size, [&](int64_t e) { d[e] = 2 * a[e]; });
         } else {
           each_element(size, [&](int64_t e) { d[e] = b == 0 ? 0 : b * std::pow(a[e], b - 1); });
         }
       } else {
-        const float* b = operand(view, 1);
+        const Real* b = operand(view, 1);
         each_element(size,
                      [&](int64_t e) { d[e] = b[e] == 0 ? 0 : b[e] * std::pow(a[e], b[e] - 1); });
       }
       emit(0, d, 1);
     }
     if (!wanted(1)) return;
-    const float* b = operand(view, 1);
-    const float* y = view.output(0).floats();
+    const Real* b = operand(view, 1);
+    const Real* y = view.output(0).reals();
     each_element(size,
                  [&](int64_t e) { d[e] = a[e] == 0 && b[e] >= 0 ? 0 : y[e] * std::log(a[e]); });
     emit(1, d, 1);
@@ -121,9 +122,9 @@ class Mod final : public ElementWise {
     if (wanted(0)) emit(0, nullptr, 1);
     if (!wanted(1)) return;
     const int64_t size = view.output(0).size();
-    const float* a = operand(view, 0);
-    const float* b = operand(view, 1);
-    float* d = view.scratch(size);
+    const Real* a = operand(view, 0);
+    const Real* b = operand(view, 1);
+    Real* d = view.scratch(size);
     each_element(size, [&](int64_t e) { d[e] = -std::trunc(a[e] / b[e]); });
     emit(1, d, 1);
   }
@@ -143,19 +144,19 @@ class Extremum final : public ElementWise {
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int inputs = static_cast<int>(view.node().inputs.size());
     const int64_t size = view.output(0).size();
-    const float* y = view.output(0).floats();
-    std::vector<const float*> x;
+    const Real* y = view.output(0).reals();
+    std::vector<const Real*> x;
     for (int k = 0; k < inputs; ++k) x.push_back(operand(view, k));
-    float* share = view.scratch(size);
+    Real* share = view.scratch(size);
     each_element(size, [&](int64_t e) {
-      float ties = 0;
-      for (const float* values : x) ties += values[e] == y[e] ? 1.0f : 0.0f;
-      share[e] = 1 / std::max(ties, 1.0f);
+      Real ties = 0;
+      for (const Real* values : x) ties += values[e] == y[e] ? Real(1.0) : Real(0.0);
+      share[e] = 1 / std::max(ties, Real(1.0));
     });
-    float* d = view.scratch(size);
+    Real* d = view.scratch(size);
     for (int k = 0; k < inputs; ++k) {
       if (!wanted(k)) continue;
-      each_element(size, [&](int64_t e) { d[e] = x[k][e] == y[e] ? share[e] : 0.0f; });
+      each_element(size, [&](int64_t e) { d[e] = x[k][e] == y[e] ? share[e] : Real(0.0); });
       emit(k, d, 1);
     }
   }
@@ -172,15 +173,15 @@ class PRelu final : public ElementWise {
   bool selects() const override { return true; }
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int64_t size = view.output(0).size();
-    const float* x = view.input(0).floats();
-    float* d = view.scratch(size);
+    const Real* x = view.input(0).reals();
+    Real* d = view.scratch(size);
     if (wanted(0)) {
-      const float* slope = operand(view, 1);
-      each_element(size, [&](int64_t e) { d[e] = x[e] > 0 ? 1.0f : slope[e]; });
+      const Real* slope = operand(view, 1);
+      each_element(size, [&](int64_t e) { d[e] = x[e] > 0 ? Real(1.0) : slope[e]; });
       emit(0, d, 1);
     }
     if (!wanted(1)) return;
-    each_element(size, [&](int64_t e) { d[e] = x[e] > 0 ? 0.0f : x[e]; });
+    each_element(size, [&](int64_t e) { d[e] = x[e] > 0 ? Real(0.0) : x[e]; });
     emit(1, d, 1);
   }
 };
@@ -194,10 +195,10 @@ class Where final : public ElementWise {
   bool selects() const override { return true; }
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const int64_t size = view.output(0).size();
-    const float* chosen = operand(view, 0);
+    const Real* chosen = operand(view, 0);
     if (wanted(1)) emit(1, chosen, 1);
     if (!wanted(2)) return;
-    float* d = view.scratch(size);
+    Real* d = view.scratch(size);
     each_element(size, [&](int64_t e) { d[e] = 1 - chosen[e]; });
     emit(2, d, 1);
   }
@@ -217,23 +218,24 @@ class Clip final : public ElementWise {
   void partials(NodeView& view, const Wanted& wanted, const Emit& emit) const override {
     const Node& node = view.node();
     const auto bound = [&](int k, const char* name, double otherwise) {
-      if (node.opset < 11) return static_cast<float>(node.attributes.number(name, otherwise));
-      return view.has_input(k) ? floats_of(view, view.input(k))[0] : static_cast<float>(otherwise);
+      if (node.opset < 11) return static_cast<Real>(node.attributes.number(name, otherwise));
+      return view.has_input(k) ? floats_of(view, view.input(k))[0] : static_cast<Real>(otherwise);
     };
-    const float low = bound(1, "min", -INFINITY), high = bound(2, "max", INFINITY);
+    const Real low = bound(1, "min", -INFINITY), high = bound(2, "max", INFINITY);
     const int64_t size = view.output(0).size();
-    const float* x = view.input(0).floats();
+    const Real* x = view.input(0).reals();
     const auto bound_flow = [&](int k, auto cut) {
       if (node.opset < 11 || !view.has_input(k) || !wanted(k)) return;
-      float* d = view.scratch(size);
-      each_element(size, [&](int64_t e) { d[e] = cut(x[e]) ? 1.0f : 0.0f; });
+      Real* d = view.scratch(size);
+      each_element(size, [&](int64_t e) { d[e] = cut(x[e]) ? Real(1.0) : Real(0.0); });
       emit(k, d, 1);
     };
-    bound_flow(1, [&](float v) { return v < low && low < high; });
-    bound_flow(2, [&](float v) { return v > high || low > high; });
+    bound_flow(1, [&](Real v) { return v < low && low < high; });
+    bound_flow(2, [&](Real v) { return v > high || low > high; });
     if (!wanted(0)) return;
-    float* d = view.scratch(size);
-    each_element(size, [&](int64_t e) { d[e] = x[e] >= low && x[e] <= high ? 1.0f : 0.0f; });
+    Real* d = view.scratch(size);
+    each_element(size,
+                 [&](int64_t e) { d[e] = x[e] >= low && x[e] <= high ? Real(1.0) : Real(0.0); });
     emit(0, d, 1);
   }
 };
@@ -249,4 +251,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -4,10 +4,11 @@
 #include "rules/support/partials.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
-auto copied(const float* d) {
-  return [d](int64_t from, int64_t n, float* to) { std::copy(d + from, d + from + n, to); };
+auto copied(const Real* d) {
+  return [d](int64_t from, int64_t n, Real* to) { std::copy(d + from, d + from + n, to); };
 }
 
 // Y = scale·(X − mean)/√(variance + ε) + B per channel (axis 1), with statistics that are given.
@@ -37,7 +38,7 @@ class BatchNormalization final : public Rule {
   void reverse(Call& call) const override {
     const Channels ch(call);
     const int64_t size = call.output(0).size(), count = call.count();
-    const float* out = call.out(0);
+    const Real* out = call.out(0);
     for (int k : {1, 2, 3, 4}) {
       if (!call.wants(k)) continue;
       sum_to(call, 0, k, call.output(0).shape, ch.as, out, ch.partial(call, k));
@@ -50,7 +51,7 @@ class BatchNormalization final : public Rule {
   void forward(TangentCall& call) const override {
     const Channels ch(call);
     const Shape& shape = call.output(0).shape;
-    float* out = call.out(0);
+    Real* out = call.out(0);
     bool add = false;
     for (int k = 0; k < 5; ++k) {
       if (!call.in(k)) continue;
@@ -64,38 +65,38 @@ class BatchNormalization final : public Rule {
   // What both directions need of the channels.
   struct Channels {
     int64_t channels;
-    Shape as;        // of a per-channel input, broadcastable to the output
-    float* inverse;  // 1/√(variance + ε)
-    float* slope;    // scale/√(variance + ε)
+    Shape as;       // of a per-channel input, broadcastable to the output
+    Real* inverse;  // 1/√(variance + ε)
+    Real* slope;    // scale/√(variance + ε)
 
     explicit Channels(NodeView& view) : channels(view.input(1).size()) {
       const size_t rank = view.output(0).shape.size();
-      const float epsilon = static_cast<float>(view.node().attributes.number("epsilon", 1e-5));
+      const Real epsilon = static_cast<Real>(view.node().attributes.number("epsilon", 1e-5));
       as.assign(rank > 1 ? rank - 1 : 1, 1);
       as[0] = channels;
       inverse = view.scratch(channels);
       slope = view.scratch(channels);
       for (int64_t c = 0; c < channels; ++c) {
-        inverse[c] = 1 / std::sqrt(view.input(4).floats()[c] + epsilon);
-        slope[c] = view.input(1).floats()[c] * inverse[c];
+        inverse[c] = 1 / std::sqrt(view.input(4).reals()[c] + epsilon);
+        slope[c] = view.input(1).reals()[c] * inverse[c];
       }
     }
 
     // ∂Y/∂input k over the output's shape; null: 1 everywhere.
-    const float* partial(NodeView& view, int k) const {
+    const Real* partial(NodeView& view, int k) const {
       if (k == 2) return nullptr;
       const Shape& shape = view.output(0).shape;
-      float* own = view.scratch(channels);
+      Real* own = view.scratch(channels);
       for (int64_t c = 0; c < channels; ++c)
         own[c] = k == 0   ? slope[c]
                  : k == 1 ? inverse[c]
                  : k == 3 ? -slope[c]
-                          : -0.5f * slope[c] * inverse[c] * inverse[c];
-      const float* d = broadcast_values(view, own, as, shape);
+                          : -Real(0.5) * slope[c] * inverse[c] * inverse[c];
+      const Real* d = broadcast_values(view, own, as, shape);
       if (k == 0 || k == 3) return d;
-      const float* x = view.input(0).floats();
-      const float* mean = broadcast_values(view, view.input(3).floats(), as, shape);
-      float* result = view.scratch(view.output(0).size());
+      const Real* x = view.input(0).reals();
+      const Real* mean = broadcast_values(view, view.input(3).reals(), as, shape);
+      Real* result = view.scratch(view.output(0).size());
       each_element(view.output(0).size(), [&](int64_t e) { result[e] = d[e] * (x[e] - mean[e]); });
       return result;
     }
@@ -106,4 +107,5 @@ const Registration batch_normalization("BatchNormalization",
                                        std::make_unique<BatchNormalization>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -7,6 +7,7 @@
 #include "rules/support/windows.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
@@ -63,27 +64,27 @@ class Conv final : public Rule {
 
   void forward(TangentCall& call) const override {
     const Geometry g(call);
-    float* out = call.out(0);
-    float beta = 0;
-    if (const float* bias = call.in(2)) {
+    Real* out = call.out(0);
+    Real beta = 0;
+    if (const Real* bias = call.in(2)) {
       Shape as(call.output(0).shape.size() - 1, 1);
       as[0] = call.output(0).shape[1];
       flow_forward(call, bias, as, call.output(0).shape, nullptr, 1, false, out);
       beta = 1;
     }
-    if (const float* x = call.in(0)) {
-      correlate(g, x, call.count() * g.images, call.input(1).floats(), 1, beta, out);
+    if (const Real* x = call.in(0)) {
+      correlate(g, x, call.count() * g.images, call.input(1).reals(), 1, beta, out);
       beta = 1;
     }
-    if (const float* w = call.in(1))
-      correlate(g, call.input(0).floats(), g.images, w, call.count(), beta, out);
+    if (const Real* w = call.in(1))
+      correlate(g, call.input(0).reals(), g.images, w, call.count(), beta, out);
   }
 
  private:
   // out (kernels, images, G·m, out…) = beta·out + x (images, G·c, in…) under each of the
   // weights w (kernels, G·m, c, kernel…).
-  static void correlate(const Geometry& g, const float* x, int64_t images, const float* w,
-                        int64_t kernels, float beta, float* out) {
+  static void correlate(const Geometry& g, const Real* x, int64_t images, const Real* w,
+                        int64_t kernels, Real beta, Real* out) {
     const Windows& windows = g.windows;
     const int64_t positions = windows.out_size(), plane = g.channels * windows.in_size();
     const bool pointwise = windows.pointwise();
@@ -91,13 +92,13 @@ class Conv final : public Rule {
     const int64_t rows = std::clamp<int64_t>((1 << 17) / (g.k * windows.out[2]), 1, windows.rows());
     parallel_for(
         images * g.groups, grain_for(positions * g.k * kernels), [&](int64_t first, int64_t last) {
-          float* cols = lane_buffer<0>(pointwise ? 0 : g.k * rows * windows.out[2]);
+          Real* cols = lane_buffer<0>(pointwise ? 0 : g.k * rows * windows.out[2]);
           for (int64_t item = first; item < last; ++item) {
             const int64_t group = item % g.groups;
             for (int64_t r = 0; r < windows.rows(); r += rows) {
               const int64_t end = std::min(windows.rows(), r + rows);
               const int64_t length = (end - r) * windows.out[2], start = r * windows.out[2];
-              const float* patches = x + item * plane + start;
+              const Real* patches = x + item * plane + start;
               int64_t ld = positions;
               if (!pointwise) {
                 im2col(windows, g.channels, x + item * plane, r, end, cols, length);
@@ -115,13 +116,13 @@ class Conv final : public Rule {
   }
 
   // Patches of every image as rows (B, G, T, k), or as `places` orders them.
-  static void patches(Call& call, const Geometry& g, const Places* places, float* to) {
+  static void patches(Call& call, const Geometry& g, const Places* places, Real* to) {
     const int64_t positions = g.windows.out_size(), plane = g.channels * g.windows.in_size();
-    const float* x = call.input(0).floats();
+    const Real* x = call.input(0).reals();
     parallel_for(g.images * g.groups, grain_for(positions * g.k), [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         const int64_t slot = places ? places->slot[item] : item;
-        float* rows = to + slot * positions * g.k;
+        Real* rows = to + slot * positions * g.k;
         if (g.windows.pointwise()) {
           transpose_block(x + item * plane, g.k, positions, positions, rows, g.k);
         } else {
@@ -145,7 +146,7 @@ class Conv final : public Rule {
     dims.cols = g.k;
     const MatrixFactor factor = call.matrix(1, dims, bias);
     const int64_t blocks = g.images * g.groups, size = g.m * positions;
-    const float* from = call.out(0);
+    const Real* from = call.out(0);
     parallel_for(count * blocks, grain_for(size), [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         const int64_t c = item / blocks, slot = places.slot[item % blocks];
@@ -159,18 +160,18 @@ class Conv final : public Rule {
   // The weight's cotangent when it is not wanted for every sample apart.
   static void weight(Call& call, const Geometry& g) {
     const int64_t positions = g.windows.out_size();
-    float* rows = call.scratch(g.images * g.groups * positions * g.k);
+    Real* rows = call.scratch(g.images * g.groups * positions * g.k);
     patches(call, g, nullptr, rows);
-    const float* out = call.out(0);
-    float* in = call.in(1);
+    const Real* out = call.out(0);
+    Real* in = call.in(1);
     parallel_for(call.count() * g.groups, 1, [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         const int64_t c = item / g.groups, group = item % g.groups;
         for (int64_t b = 0; b < g.images; ++b) {
-          blas::gemm(false, false, g.m, g.k, positions, 1.0f,
+          blas::gemm(false, false, g.m, g.k, positions, Real(1.0),
                      out + ((c * g.images + b) * g.groups + group) * g.m * positions, positions,
-                     rows + (b * g.groups + group) * positions * g.k, g.k, b ? 1.0f : 0.0f,
-                     in + item * g.m * g.k, g.k);
+                     rows + (b * g.groups + group) * positions * g.k, g.k,
+                     b ? Real(1.0) : Real(0.0), in + item * g.m * g.k, g.k);
         }
       }
     });
@@ -179,12 +180,12 @@ class Conv final : public Rule {
   static void input(Call& call, const Geometry& g) {
     const Windows& w = g.windows;
     const int64_t planes = call.count() * g.images, positions = w.out_size();
-    const float* out = call.out(0);
-    const float* weights = call.input(1).floats();
-    float* in = call.in(0);
+    const Real* out = call.out(0);
+    const Real* weights = call.input(1).reals();
+    Real* in = call.in(0);
     if (w.pointwise() && positions == 1 && g.groups == 1) {
-      blas::parallel_gemm(false, false, planes, g.k, g.m, 1.0f, out, g.m, weights, g.k, 0.0f, in,
-                          g.k);
+      blas::parallel_gemm(false, false, planes, g.k, g.m, Real(1.0), out, g.m, weights, g.k,
+                          Real(0.0), in, g.k);
       return;
     }
     // Columns of one product: enough for BLAS, few enough for the cache.
@@ -213,8 +214,7 @@ class Conv final : public Rule {
           cols_(lane_buffer<1>(
               g.k * (together > 1 ? together * g.windows.out_size() : rows_ * g.windows.out[2]))) {}
 
-    void run(const float* out, const float* weight, float* in, int64_t group, int64_t p0,
-             int64_t p1) {
+    void run(const Real* out, const Real* weight, Real* in, int64_t group, int64_t p0, int64_t p1) {
       const Windows& w = g_.windows;
       const int64_t positions = w.out_size(), plane = g_.channels * w.in_size();
       const auto source = [&](int64_t p) {
@@ -223,7 +223,7 @@ class Conv final : public Rule {
       const auto target = [&](int64_t p) { return in + (p * g_.groups + group) * plane; };
       const bool pointwise = w.pointwise();
       if (!pointwise || direct_)
-        for (int64_t p = p0; p < p1; ++p) std::memset(target(p), 0, sizeof(float) * plane);
+        for (int64_t p = p0; p < p1; ++p) std::memset(target(p), 0, sizeof(Real) * plane);
       if (direct_) {
         for (int64_t p = p0; p < p1; ++p) spread(source(p), weight, target(p));
       } else if (p1 - p0 > 1) {
@@ -231,16 +231,16 @@ class Conv final : public Rule {
         for (int64_t j = 0; j < g_.m; ++j)
           for (int64_t p = 0; p < n; ++p)
             std::memcpy(packed_ + j * ld + p * positions, source(p0 + p) + j * positions,
-                        sizeof(float) * positions);
+                        sizeof(Real) * positions);
         product(weight, packed_, ld, ld, cols_, ld);
         for (int64_t p = 0; p < n; ++p) {
-          const float* cols = cols_ + p * positions;
+          const Real* cols = cols_ + p * positions;
           if (!pointwise) {
             col2im(w, g_.channels, cols, ld, 0, w.rows(), target(p0 + p));
             continue;
           }
           for (int64_t q = 0; q < g_.k; ++q)
-            std::memcpy(target(p0 + p) + q * positions, cols + q * ld, sizeof(float) * positions);
+            std::memcpy(target(p0 + p) + q * positions, cols + q * ld, sizeof(Real) * positions);
         }
       } else if (pointwise) {
         product(weight, source(p0), positions, positions, target(p0), positions);
@@ -255,25 +255,25 @@ class Conv final : public Rule {
 
    private:
     // to (k × n) = Wᵀ·g, g (m × n).
-    void product(const float* weight, const float* g, int64_t ldg, int64_t n, float* to,
+    void product(const Real* weight, const Real* g, int64_t ldg, int64_t n, Real* to,
                  int64_t ld) const {
-      blas::gemm(true, false, g_.k, n, g_.m, 1.0f, weight, g_.k, g, ldg, 0.0f, to, ld);
+      blas::gemm(true, false, g_.k, n, g_.m, Real(1.0), weight, g_.k, g, ldg, Real(0.0), to, ld);
     }
 
     // Few output channels (depthwise): straight into x, a product has nothing to gain. A row of x
     // gets all kernel columns at once from a row of g with zeros around it.
-    void spread(const float* g, const float* weight, float* x) const {
+    void spread(const Real* g, const Real* weight, Real* x) const {
       const Windows& w = g_.windows;
       const int64_t columns = w.kernel[2], reach = (columns - 1) * w.dilation[2];
       const int64_t wide = w.in[2] + w.pad[2] + reach + w.stride[2] * w.out[2];
-      float* row = lane_buffer<2>(wide);
+      Real* row = lane_buffer<2>(wide);
       for (int64_t j = 0; j < g_.m; ++j) {
         for (int64_t oz = 0; oz < w.out[0]; ++oz) {
           for (int64_t oy = 0; oy < w.out[1]; ++oy) {
             // row[reach + o·stride] = g's row: x[i] is the sum of weight[k]·row[i + pad + reach −
             // k·dilation].
-            std::fill(row, row + wide, 0.0f);
-            const float* from = g + ((j * w.out[0] + oz) * w.out[1] + oy) * w.out[2];
+            std::fill(row, row + wide, Real(0.0));
+            const Real* from = g + ((j * w.out[0] + oz) * w.out[1] + oy) * w.out[2];
             for (int64_t o = 0; o < w.out[2]; ++o) row[reach + o * w.stride[2]] = from[o];
             add_row(row + w.pad[2] + reach, oz, oy, weight + j * g_.k, x);
           }
@@ -281,7 +281,7 @@ class Conv final : public Rule {
       }
     }
 
-    void add_row(const float* row, int64_t oz, int64_t oy, const float* weight, float* x) const {
+    void add_row(const Real* row, int64_t oz, int64_t oy, const Real* weight, Real* x) const {
       const Windows& w = g_.windows;
       const int64_t columns = w.kernel[2], step = w.dilation[2], n = w.in[2];
       for (int64_t q = 0; q < g_.channels; ++q) {
@@ -290,7 +290,7 @@ class Conv final : public Rule {
           for (int64_t ky = 0; ky < w.kernel[1]; ++ky, weight += columns) {
             const int64_t y = w.at(1, oy, ky);
             if (z < 0 || z >= w.in[0] || y < 0 || y >= w.in[1]) continue;
-            float* to = x + ((q * w.in[0] + z) * w.in[1] + y) * n;
+            Real* to = x + ((q * w.in[0] + z) * w.in[1] + y) * n;
             if (columns == 3) {
               add_three_taps(row, step, weight, n, to);
               continue;
@@ -305,12 +305,13 @@ class Conv final : public Rule {
     const Geometry& g_;
     int64_t rows_;
     bool direct_;
-    float* packed_;
-    float* cols_;
+    Real* packed_;
+    Real* cols_;
   };
 };
 
 const Registration conv("Conv", std::make_unique<Conv>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

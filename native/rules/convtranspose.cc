@@ -5,6 +5,7 @@
 #include "rules/support/windows.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // The adjoint of a convolution: every input pixel x (c numbers of a group) puts Wᵀx (k = m·kernel
@@ -78,22 +79,22 @@ class ConvTranspose final : public Rule {
     }
     if (!call.wants(0)) return;
     require_plain(call, 0);
-    const float* out = call.out(0);
-    const float* weights = call.input(1).floats();
-    float* in = call.in(0);
+    const Real* out = call.out(0);
+    const Real* weights = call.input(1).reals();
+    Real* in = call.in(0);
     const int64_t planes = call.count() * g.images * g.groups;
     const int64_t rows = std::max<int64_t>(1, (1 << 17) / (g.k * g.windows.out[2]));
     parallel_for(planes, grain_for(g.positions() * g.k), [&](int64_t first, int64_t last) {
-      float* cols = lane_buffer<0>(g.k * std::min(rows, g.windows.rows()) * g.windows.out[2]);
+      Real* cols = lane_buffer<0>(g.k * std::min(rows, g.windows.rows()) * g.windows.out[2]);
       for (int64_t item = first; item < last; ++item) {
-        const float* from = out + item * g.m * g.windows.in_size();
-        const float* w = weights + item % g.groups * g.channels * g.k;
-        float* to = in + item * g.channels * g.positions();
+        const Real* from = out + item * g.m * g.windows.in_size();
+        const Real* w = weights + item % g.groups * g.channels * g.k;
+        Real* to = in + item * g.channels * g.positions();
         for (int64_t r = 0; r < g.windows.rows(); r += rows) {
           const int64_t end = std::min(g.windows.rows(), r + rows);
           const int64_t n = (end - r) * g.windows.out[2];
           im2col(g.windows, g.m, from, r, end, cols, n);
-          blas::gemm(false, false, g.channels, n, g.k, 1.0f, w, g.k, cols, n, 0.0f,
+          blas::gemm(false, false, g.channels, n, g.k, Real(1.0), w, g.k, cols, n, Real(0.0),
                      to + r * g.windows.out[2], g.positions());
         }
       }
@@ -102,34 +103,34 @@ class ConvTranspose final : public Rule {
 
   void forward(TangentCall& call) const override {
     const Geometry g(call);
-    float* out = call.out(0);
-    if (const float* bias = call.in(2)) {
+    Real* out = call.out(0);
+    if (const Real* bias = call.in(2)) {
       Shape as(call.output(0).shape.size() - 1, 1);
       as[0] = call.output(0).shape[1];
       flow_forward(call, bias, as, call.output(0).shape, nullptr, 1, false, out);
     } else {
       fill_zero(out, call.count() * call.output(0).size());
     }
-    if (const float* x = call.in(0))
-      spread(g, x, call.count() * g.images, call.input(1).floats(), 1, out);
-    if (const float* w = call.in(1))
-      spread(g, call.input(0).floats(), g.images, w, call.count(), out);
+    if (const Real* x = call.in(0))
+      spread(g, x, call.count() * g.images, call.input(1).reals(), 1, out);
+    if (const Real* w = call.in(1))
+      spread(g, call.input(0).reals(), g.images, w, call.count(), out);
   }
 
  private:
   // out (kernels, images, G·m, out…) += what x (images, G·c, in…) puts there by each of the weights
   // w (kernels, G·c, m, kernel…).
-  static void spread(const Geometry& g, const float* x, int64_t images, const float* w,
-                     int64_t kernels, float* out) {
+  static void spread(const Geometry& g, const Real* x, int64_t images, const Real* w,
+                     int64_t kernels, Real* out) {
     const int64_t positions = g.positions(), blocks = images * g.groups;
     const int64_t plane = g.m * g.windows.in_size();
     parallel_for(kernels * blocks, grain_for(positions * g.k), [&](int64_t first, int64_t last) {
-      float* cols = lane_buffer<0>(g.k * positions);
+      Real* cols = lane_buffer<0>(g.k * positions);
       for (int64_t item = first; item < last; ++item) {
         const int64_t block = item % blocks, group = item % g.groups;
-        const float* weight = w + (item / blocks * g.groups + group) * g.channels * g.k;
-        blas::gemm(true, false, g.k, positions, g.channels, 1.0f, weight, g.k,
-                   x + block * g.channels * positions, positions, 0.0f, cols, positions);
+        const Real* weight = w + (item / blocks * g.groups + group) * g.channels * g.k;
+        blas::gemm(true, false, g.k, positions, g.channels, Real(1.0), weight, g.k,
+                   x + block * g.channels * positions, positions, Real(0.0), cols, positions);
         col2im(g.windows, g.m, cols, positions, 0, g.windows.rows(), out + item * plane);
       }
     });
@@ -150,7 +151,7 @@ class ConvTranspose final : public Rule {
     dims.cols = g.channels;
     dims.transposed = true;
     const MatrixFactor factor = call.matrix(1, dims);
-    const float* from = call.out(0);
+    const Real* from = call.out(0);
     parallel_for(count * blocks, grain_for(positions * g.k), [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         const int64_t c = item / blocks, slot = places.slot[item % blocks];
@@ -158,27 +159,27 @@ class ConvTranspose final : public Rule {
                factor.delta + (slot * positions * count + c) * g.k, count * g.k);
       }
     });
-    const float* x = call.input(0).floats();
+    const Real* x = call.input(0).reals();
     for (int64_t b = 0; b < blocks; ++b)
       transpose_block(x + b * g.channels * positions, g.channels, positions, positions,
                       factor.h + places.slot[b] * positions * g.channels, g.channels);
   }
 
   static void weight(Call& call, const Geometry& g) {
-    const float* out = call.out(0);
-    const float* x = call.input(0).floats();
-    float* in = call.in(1);
+    const Real* out = call.out(0);
+    const Real* x = call.input(0).reals();
+    Real* in = call.in(1);
     const int64_t positions = g.positions(), plane = g.m * g.windows.in_size();
     parallel_for(call.count() * g.groups, 1, [&](int64_t first, int64_t last) {
-      std::vector<float> patches(static_cast<size_t>(positions * g.k));
+      std::vector<Real> patches(static_cast<size_t>(positions * g.k));
       for (int64_t item = first; item < last; ++item) {
         const int64_t c = item / g.groups, group = item % g.groups;
         for (int64_t b = 0; b < g.images; ++b) {
           im2row(g.windows, g.m, out + ((c * g.images + b) * g.groups + group) * plane,
                  patches.data(), g.k);
-          blas::gemm(false, false, g.channels, g.k, positions, 1.0f,
+          blas::gemm(false, false, g.channels, g.k, positions, Real(1.0),
                      x + (b * g.groups + group) * g.channels * positions, positions, patches.data(),
-                     g.k, b ? 1.0f : 0.0f, in + item * g.channels * g.k, g.k);
+                     g.k, b ? Real(1.0) : Real(0.0), in + item * g.channels * g.k, g.k);
         }
       }
     });
@@ -188,4 +189,5 @@ class ConvTranspose final : public Rule {
 const Registration conv_transpose("ConvTranspose", std::make_unique<ConvTranspose>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,6 +5,7 @@
 #include "rules/support/times.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // y = (x − zero point)·scale of stored integers x: a constant, unless its scale is a parameter. The
@@ -26,8 +27,8 @@ class Dequantize final : public Rule {
     const Scales scales(call);
     const int64_t samples = call.per_sample(1) ? call.samples() : 1;
     const int64_t size = call.output(0).size(), own = call.input(1).size();
-    const float* out = call.out(0);
-    float* in = call.in(1);
+    const Real* out = call.out(0);
+    Real* in = call.in(1);
     std::vector<double> sum(static_cast<size_t>(samples * own));
     for (int64_t c = 0; c < call.count(); ++c) {
       std::fill(sum.begin(), sum.end(), 0);
@@ -37,15 +38,15 @@ class Dequantize final : public Rule {
             times(scales.slope(e), out[c * size + e]);
       }
       for (size_t k = 0; k < sum.size(); ++k)
-        in[c * samples * own + static_cast<int64_t>(k)] = static_cast<float>(sum[k]);
+        in[c * samples * own + static_cast<int64_t>(k)] = static_cast<Real>(sum[k]);
     }
   }
 
   void forward(TangentCall& call) const override {
     const Scales scales(call);
     const int64_t size = call.output(0).size(), own = call.input(1).size();
-    const float* in = call.in(1);
-    float* out = call.out(0);
+    const Real* in = call.in(1);
+    Real* out = call.out(0);
     for (int64_t c = 0; c < call.count(); ++c)
       for (int64_t e = 0; e < size; ++e)
         out[c * size + e] = times(scales.slope(e), in[c * own + scales.of(e)]);
@@ -56,7 +57,7 @@ class Dequantize final : public Rule {
   class Scales {
    public:
     explicit Scales(const NodeView& view)
-        : y_(view.output(0).floats()), scale_(view.input(1).floats()) {
+        : y_(view.output(0).reals()), scale_(view.input(1).reals()) {
       const Shape& shape = view.output(0).shape;
       const Attributes& attributes = view.node().attributes;
       if (view.input(1).size() == 1) {
@@ -77,11 +78,11 @@ class Dequantize final : public Rule {
       const int64_t blocks = (length_ + block_ - 1) / block_;
       return (e / (after_ * length_) * blocks + place) * after_ + e % after_;
     }
-    float slope(int64_t e) const { return y_[e] / scale_[of(e)]; }
+    Real slope(int64_t e) const { return y_[e] / scale_[of(e)]; }
 
    private:
-    const float* y_;
-    const float* scale_;
+    const Real* y_;
+    const Real* scale_;
     int64_t length_ = 1, after_ = 1;  // slices along the axis, elements of one
     int64_t block_ = 1;               // slices that share a scale
     bool lines_ = false;              // every line along the axis has scales of its own
@@ -94,4 +95,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -4,6 +4,7 @@
 #include "rules/support/permute.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 using Labels = std::vector<int>;
@@ -16,7 +17,7 @@ int64_t extent(const Equation& e, const Labels& labels) {
 
 // Copies `from` so that its axes lie in the order of `order`; labels that it lacks are repeated.
 void arrange(const Equation& e, int64_t count, const Labelled& source, const Labels& order,
-             const float* from, int64_t from_step, float* to) {
+             const Real* from, int64_t from_step, Real* to) {
   Shape shape, strides;
   for (int label : order) {
     shape.push_back(e.size.at(label));
@@ -75,13 +76,13 @@ class Einsum final : public Rule {
   void forward(TangentCall& call) const override {
     const Equation e(call, 1);
     const int64_t size = call.output(0).size(), count = call.count();
-    float* out = nullptr;
+    Real* out = nullptr;
     for (size_t q = 0; q < e.operands.size(); ++q) {
       const int k = static_cast<int>(q);
       if (!call.in(k)) continue;
       const Product product = contract(call, e, k, e.output.labels, e.operands[q], count,
                                        call.in(k), call.input(k).size());
-      float* to = out ? call.scratch(count * size) : call.out(0);
+      Real* to = out ? call.scratch(count * size) : call.out(0);
       arrange(e, count, product.layout, e.output.labels, product.data, product.size, to);
       if (out) {
         each_element(count * size, [&](int64_t i) { out[i] += to[i]; });
@@ -95,17 +96,17 @@ class Einsum final : public Rule {
   struct Product {
     Labelled layout;
     int64_t size;  // for each of `count`
-    const float* data;
+    const Real* data;
   };
 
   // p (count, …), laid as `layout`, times all operands but k, summed over all labels but `target`.
   static Product contract(NodeView& call, const Equation& e, int k, const Labels& target,
-                          const Labelled& layout, int64_t count, const float* p, int64_t p_step) {
+                          const Labelled& layout, int64_t count, const Real* p, int64_t p_step) {
     Labels kept(target);  // what the product of the others must keep
     for (int label : layout.labels)
       if (!contains(kept, label)) kept.push_back(label);
     Labels q_labels;
-    const float* q = product_of_others(call, e, k, kept, q_labels);
+    const Real* q = product_of_others(call, e, k, kept, q_labels);
     Labels batch, rows, columns, summed;
     for (int label : target) {
       const bool in_p = layout.has(label), in_q = contains(q_labels, label);
@@ -122,27 +123,27 @@ class Einsum final : public Rule {
       a.insert(a.end(), c.begin(), c.end());
       return a;
     };
-    float* left = call.scratch(count * blocks * m * inner);
+    Real* left = call.scratch(count * blocks * m * inner);
     arrange(e, count, layout, joined(batch, rows, summed), p, p_step, left);
-    float* right = call.scratch(blocks * inner * n);
+    Real* right = call.scratch(blocks * inner * n);
     arrange(e, 1, packed(e, q_labels), joined(batch, summed, columns), q, 0, right);
-    float* result = call.scratch(count * blocks * m * n);
+    Real* result = call.scratch(count * blocks * m * n);
     if (blocks == 1) {
-      blas::parallel_gemm(false, false, count * m, n, inner, 1.0f, left, inner, right, n, 0.0f,
-                          result, n);
+      blas::parallel_gemm(false, false, count * m, n, inner, Real(1.0), left, inner, right, n,
+                          Real(0.0), result, n);
     } else {
       parallel_for(count * blocks, grain_for(m * n * inner / 16), [&](int64_t f, int64_t l) {
         for (int64_t item = f; item < l; ++item)
-          blas::gemm(false, false, m, n, inner, 1.0f, left + item * m * inner, inner,
-                     right + item % blocks * inner * n, n, 0.0f, result + item * m * n, n);
+          blas::gemm(false, false, m, n, inner, Real(1.0), left + item * m * inner, inner,
+                     right + item % blocks * inner * n, n, Real(0.0), result + item * m * n, n);
       });
     }
     return {packed(e, joined(batch, rows, columns)), blocks * m * n, result};
   }
 
   // The product of all operands but k, summed to the labels in `kept`; row-major in `labels`.
-  static const float* product_of_others(NodeView& call, const Equation& e, int k,
-                                        const Labels& kept, Labels& labels) {
+  static const Real* product_of_others(NodeView& call, const Equation& e, int k, const Labels& kept,
+                                       Labels& labels) {
     Labels all;
     for (size_t q = 0; q < e.operands.size(); ++q) {
       if (static_cast<int>(q) == k) continue;
@@ -155,11 +156,11 @@ class Einsum final : public Rule {
     for (int label : all)
       if (!contains(kept, label)) order.push_back(label);
     const int64_t size = extent(e, order), small = extent(e, labels);
-    float* product = nullptr;
+    Real* product = nullptr;
     for (size_t q = 0; q < e.operands.size(); ++q) {
       if (static_cast<int>(q) == k) continue;
-      float* own = call.scratch(size);
-      arrange(e, 1, e.operands[q], order, call.input(static_cast<int>(q)).floats(), 0, own);
+      Real* own = call.scratch(size);
+      arrange(e, 1, e.operands[q], order, call.input(static_cast<int>(q)).reals(), 0, own);
       if (!product) {
         product = own;
         continue;
@@ -172,10 +173,10 @@ class Einsum final : public Rule {
       return product;
     }
     if (small == size) return product;
-    float* sums = call.scratch(small);
+    Real* sums = call.scratch(small);
     const int64_t each = size / std::max<int64_t>(1, small);
     for (int64_t i = 0; i < small; ++i) {
-      float sum = 0;
+      Real sum = 0;
       for (int64_t s = 0; s < each; ++s) sum += product[i * each + s];
       sums[i] = sum;
     }
@@ -187,7 +188,7 @@ class Einsum final : public Rule {
     Labels order(e.axes[k]);
     if (apart) order.insert(order.begin(), e.sample);
     const int64_t count = call.count();
-    float* in = call.in(k);
+    Real* in = call.in(k);
     if (order.size() == e.operands[k].labels.size() + (apart ? 1 : 0)) {
       arrange(e, count, product.layout, order, product.data, product.size, in);
       return;
@@ -197,7 +198,7 @@ class Einsum final : public Rule {
     const Labelled own = e.operands[k];  // its strides are those of the diagonal
     if (apart) unique.insert(unique.begin(), e.sample);
     const int64_t length = extent(e, unique);
-    float* ordered = call.scratch(count * length);
+    Real* ordered = call.scratch(count * length);
     arrange(e, count, product.layout, unique, product.data, product.size, ordered);
     fill_zero(in, count * samples * size);
     for (int64_t c = 0; c < count; ++c) {
@@ -217,4 +218,5 @@ class Einsum final : public Rule {
 const Registration einsum("Einsum", std::make_unique<Einsum>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

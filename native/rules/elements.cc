@@ -5,6 +5,7 @@
 #include "rules/support/batch.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // Places of blocks of `length` elements in a larger array.
@@ -61,15 +62,15 @@ void add_back(Call& call, int j, int k, const Blocks& blocks) {
   const int64_t size = call.input(k).size(), n = blocks.length;
   const auto total = static_cast<int64_t>(blocks.at.size());
   const Activation& value = call.output(j);
-  const float* out = call.out(j);
-  float* in = call.in(k);
+  const Real* out = call.out(j);
+  Real* in = call.in(k);
   fill_zero(in, call.count() * samples * size);
   parallel_for(call.count(), grain_for(total * n), [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) {
       for (int64_t b = 0; b < total; ++b) {
-        const float* from = out + (c * total + b) * n;
+        const Real* from = out + (c * total + b) * n;
         const int64_t s = samples > 1 ? sample_of(value, b * n, samples) : 0;
-        float* to = in + (c * samples + s) * size + blocks.at[b];
+        Real* to = in + (c * samples + s) * size + blocks.at[b];
         for (int64_t e = 0; e < n; ++e) to[e] += from[e];
       }
     }
@@ -81,7 +82,7 @@ void scatter_back(Call& call, const Blocks& blocks) {
   const bool adds = call.node().attributes.text("reduction", "none") == "add";
   const int64_t size = call.output(0).size(), n = blocks.length;
   const auto total = static_cast<int64_t>(blocks.at.size());
-  const float* out = call.out(0);
+  const Real* out = call.out(0);
   const int64_t count = call.count();
   // Of blocks written to one place the last stays.
   std::vector<bool> stays(static_cast<size_t>(total), true);
@@ -95,15 +96,15 @@ void scatter_back(Call& call, const Blocks& blocks) {
   }
   if (call.wants(2)) {
     require_plain(call, 2);
-    float* in = call.in(2);
+    Real* in = call.in(2);
     parallel_for(count, grain_for(total * n), [&](int64_t first, int64_t last) {
       for (int64_t c = first; c < last; ++c) {
         for (int64_t b = 0; b < total; ++b) {
-          float* to = in + (c * total + b) * n;
+          Real* to = in + (c * total + b) * n;
           if (stays[b]) {
-            std::memcpy(to, out + c * size + blocks.at[b], sizeof(float) * n);
+            std::memcpy(to, out + c * size + blocks.at[b], sizeof(Real) * n);
           } else {
-            std::fill(to, to + n, 0.0f);
+            std::fill(to, to + n, Real(0.0));
           }
         }
       }
@@ -112,11 +113,11 @@ void scatter_back(Call& call, const Blocks& blocks) {
   if (!call.wants(0)) return;
   if (adds) return pass_order(call, 0, 0);
   require_plain(call, 0);
-  float* in = call.in(0);
+  Real* in = call.in(0);
   parallel_for(count, grain_for(size), [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) {
-      std::memcpy(in + c * size, out + c * size, sizeof(float) * size);
-      for (int64_t at : blocks.at) std::fill(in + c * size + at, in + c * size + at + n, 0.0f);
+      std::memcpy(in + c * size, out + c * size, sizeof(Real) * size);
+      for (int64_t at : blocks.at) std::fill(in + c * size + at, in + c * size + at + n, Real(0.0));
     }
   });
 }
@@ -125,12 +126,12 @@ void scatter_back(Call& call, const Blocks& blocks) {
 void take(TangentCall& call, const Blocks& blocks) {
   const int64_t size = call.input(0).size(), n = blocks.length;
   const auto total = static_cast<int64_t>(blocks.at.size());
-  const float* in = call.in(0);
-  float* out = call.out(0);
+  const Real* in = call.in(0);
+  Real* out = call.out(0);
   parallel_for(call.count(), grain_for(total * n), [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c)
       for (int64_t b = 0; b < total; ++b)
-        std::memcpy(out + (c * total + b) * n, in + c * size + blocks.at[b], sizeof(float) * n);
+        std::memcpy(out + (c * total + b) * n, in + c * size + blocks.at[b], sizeof(Real) * n);
   });
 }
 
@@ -139,21 +140,21 @@ void scatter_forward(TangentCall& call, const Blocks& blocks) {
   const bool adds = call.node().attributes.text("reduction", "none") == "add";
   const int64_t size = call.output(0).size(), n = blocks.length;
   const auto total = static_cast<int64_t>(blocks.at.size());
-  const float* under = call.in(0);
-  const float* over = call.in(2);
-  float* out = call.out(0);
+  const Real* under = call.in(0);
+  const Real* over = call.in(2);
+  Real* out = call.out(0);
   parallel_for(call.count(), grain_for(size), [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) {
-      float* to = out + c * size;
+      Real* to = out + c * size;
       if (under) {
-        std::memcpy(to, under + c * size, sizeof(float) * size);
+        std::memcpy(to, under + c * size, sizeof(Real) * size);
       } else {
-        std::fill(to, to + size, 0.0f);
+        std::fill(to, to + size, Real(0.0));
       }
       for (int64_t b = 0; b < total; ++b) {
         for (int64_t e = 0; e < n; ++e) {
-          const float own = over ? over[(c * total + b) * n + e] : 0;
-          float& place = to[blocks.at[b] + e];
+          const Real own = over ? over[(c * total + b) * n + e] : 0;
+          Real& place = to[blocks.at[b] + e];
           place = adds ? place + own : own;
         }
       }
@@ -237,4 +238,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

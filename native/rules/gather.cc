@@ -6,6 +6,7 @@
 #include "rules/support/pack.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // Output (before…, indices…, after…) of data (before…, axis, after…).
@@ -69,7 +70,7 @@ class Gather final : public Rule {
       const int64_t row = static_cast<int64_t>(r) % rows;
       columns[places.slot[r]] = row / picked * V + map.from[1][row % picked];
     }
-    float* delta = call.picks(0, dims, std::move(columns));
+    Real* delta = call.picks(0, dims, std::move(columns));
     pack_blocks(call.out(0), call.count() / blocks, blocks, rows, width, turned, places, delta);
   }
 };
@@ -77,4 +78,5 @@ class Gather final : public Rule {
 const Registration gather("Gather", std::make_unique<Gather>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -3,6 +3,7 @@
 #include "rules/support/partials.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // Y (M × N) = alpha·op(A) (M × K)·op(B) (K × N) + beta·C, C broadcast to Y.
@@ -37,8 +38,8 @@ class Gemm final : public Rule {
       return;
     }
     const int64_t size = call.count() * p.m * p.n;
-    float* scaled = call.scratch(size);
-    const float* out = call.out(0);
+    Real* scaled = call.scratch(size);
+    const Real* out = call.out(0);
     each_element(size, [&](int64_t e) { scaled[e] = p.beta * out[e]; });
     call.reduce(0, 2, scaled);
   }
@@ -46,16 +47,16 @@ class Gemm final : public Rule {
   void forward(TangentCall& call) const override {
     const Product p(call);
     const int64_t count = call.count(), size = p.m * p.n;
-    float* out = call.out(0);
-    float beta = 0;
-    if (const float* bias = call.in(2)) {
+    Real* out = call.out(0);
+    Real beta = 0;
+    if (const Real* bias = call.in(2)) {
       flow_forward(call, bias, call.input(2).shape, call.output(0).shape, nullptr, p.beta, false,
                    out);
       beta = 1;
     }
     const int64_t lda = p.trans_a ? p.m : p.k, ldb = p.trans_b ? p.k : p.n;
-    if (const float* a = call.in(0)) {
-      const float* b = call.input(1).floats();
+    if (const Real* a = call.in(0)) {
+      const Real* b = call.input(1).reals();
       if (!p.trans_a) {
         // One product for all tangents: rows (d, M).
         blas::parallel_gemm(false, p.trans_b, count * p.m, p.n, p.k, p.alpha, a, lda, b, ldb, beta,
@@ -67,10 +68,10 @@ class Gemm final : public Rule {
       }
       beta = 1;
     }
-    const float* whole = call.input(0).floats();
+    const Real* whole = call.input(0).reals();
     const bool applied = !p.trans_a && call.apply(1, p.trans_b, p.m, whole, p.alpha, beta, out);
-    if (const float* b = applied ? nullptr : call.in(1)) {
-      const float* a = call.input(0).floats();
+    if (const Real* b = applied ? nullptr : call.in(1)) {
+      const Real* a = call.input(0).reals();
       for (int64_t d = 0; d < count; ++d)
         blas::parallel_gemm(p.trans_a, p.trans_b, p.m, p.n, p.k, p.alpha, a, lda, b + d * p.k * p.n,
                             ldb, beta, out + d * size, p.n);
@@ -81,13 +82,13 @@ class Gemm final : public Rule {
   struct Product {
     int64_t m, n, k;
     bool trans_a, trans_b;
-    float alpha, beta;
+    Real alpha, beta;
     explicit Product(const NodeView& call) {
       const Attributes& attributes = call.node().attributes;
       trans_a = attributes.integer("transA", 0) != 0;
       trans_b = attributes.integer("transB", 0) != 0;
-      alpha = static_cast<float>(attributes.number("alpha", 1));
-      beta = static_cast<float>(attributes.number("beta", 1));
+      alpha = static_cast<Real>(attributes.number("alpha", 1));
+      beta = static_cast<Real>(attributes.number("beta", 1));
       m = call.output(0).shape[0];
       n = call.output(0).shape[1];
       k = call.input(0).shape[trans_a ? 0 : 1];
@@ -96,9 +97,9 @@ class Gemm final : public Rule {
 
   static void plain(Call& call, const Product& p, int k) {
     const int64_t count = call.count();
-    const float* out = call.out(0);
-    float* in = call.in(k);
-    const float* other = call.input(1 - k).floats();
+    const Real* out = call.out(0);
+    Real* in = call.in(k);
+    const Real* other = call.input(1 - k).reals();
     if (k == 0 && !p.trans_a) {
       // One product for all cotangents: rows (c, M).
       blas::parallel_gemm(false, !p.trans_b, count * p.m, p.k, p.n, p.alpha, out, p.n, other,
@@ -107,7 +108,7 @@ class Gemm final : public Rule {
     }
     parallel_for(count, grain_for(p.m * p.n * p.k / 32), [&](int64_t first, int64_t last) {
       for (int64_t c = first; c < last; ++c) {
-        const float* g = out + c * p.m * p.n;
+        const Real* g = out + c * p.m * p.n;
         if (k == 0) {
           blas::gemm(p.trans_b, true, p.k, p.m, p.n, p.alpha, other, p.trans_b ? p.k : p.n, g, p.n,
                      0, in + c * p.m * p.k, p.m);
@@ -142,9 +143,9 @@ class Gemm final : public Rule {
     pack_blocks(call.out(0), call.count(), 1, rows, width, left, places, factor.delta);
     // Are the batched operand's K numbers of one row next to each other?
     const bool columns = left ? !p.trans_b : p.trans_a;
-    pack_blocks(call.input(1 - k).floats(), 1, 1, rows, p.k, columns, places, factor.h);
+    pack_blocks(call.input(1 - k).reals(), 1, 1, rows, p.k, columns, places, factor.h);
     if (p.alpha == 1) return;
-    float* h = factor.h;
+    Real* h = factor.h;
     each_element(rows * p.k, [&](int64_t e) { h[e] *= p.alpha; });
   }
 };
@@ -152,4 +153,5 @@ class Gemm final : public Rule {
 const Registration gemm("Gemm", std::make_unique<Gemm>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

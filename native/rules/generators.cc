@@ -4,6 +4,7 @@
 #include "rules/support/partials.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // start, start + step, start + 2·step, … The limit decides on their number alone.
@@ -19,8 +20,8 @@ class Range final : public ElementWise {
     if (wanted(0)) emit(0, nullptr, 1);
     if (!wanted(2)) return;
     const int64_t size = view.output(0).size();
-    float* d = view.scratch(size);
-    each_element(size, [&](int64_t e) { d[e] = static_cast<float>(e); });
+    Real* d = view.scratch(size);
+    each_element(size, [&](int64_t e) { d[e] = static_cast<Real>(e); });
     emit(2, d, 1);
   }
 };
@@ -38,10 +39,10 @@ class OneHot final : public Rule {
     const std::vector<char> on = places(call);
     const auto size = static_cast<int64_t>(on.size());
     const int64_t samples = call.per_sample(2) ? call.samples() : 1;
-    float* in = call.in(2);
+    Real* in = call.in(2);
     std::vector<double> sum(static_cast<size_t>(2 * samples));
     for (int64_t c = 0; c < call.count(); ++c) {
-      const float* g = call.out(0) + c * size;
+      const Real* g = call.out(0) + c * size;
       std::fill(sum.begin(), sum.end(), 0);
       for (int64_t e = 0; e < size; ++e) {
         const int64_t s = samples > 1 ? sample_of(call.output(0), e, samples) : 0;
@@ -54,7 +55,7 @@ class OneHot final : public Rule {
   void forward(TangentCall& call) const override {
     const std::vector<char> on = places(call);
     const auto size = static_cast<int64_t>(on.size());
-    float* out = call.out(0);
+    Real* out = call.out(0);
     for (int64_t c = 0; c < call.count(); ++c)
       for (int64_t e = 0; e < size; ++e)
         out[c * size + e] = call.in(2)[2 * c + on[static_cast<size_t>(e)]];
@@ -84,4 +85,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

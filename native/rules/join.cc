@@ -7,15 +7,16 @@
 #include "rules/support/partials.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // Copies (count·outer) rows of `length` between arrays whose rows are `from_step` and `to_step`
 // apart.
-void copy_rows(int64_t rows, int64_t length, const float* from, int64_t from_step, float* to,
+void copy_rows(int64_t rows, int64_t length, const Real* from, int64_t from_step, Real* to,
                int64_t to_step) {
   parallel_for(rows, grain_for(length), [&](int64_t first, int64_t last) {
     for (int64_t r = first; r < last; ++r)
-      std::memcpy(to + r * to_step, from + r * from_step, sizeof(float) * length);
+      std::memcpy(to + r * to_step, from + r * from_step, sizeof(Real) * length);
   });
 }
 
@@ -46,16 +47,16 @@ class Concat final : public Rule {
     const int64_t axis = axis_of(call.node(), shape, 1);
     const int64_t rows = call.count() * count_between(shape, 0, axis);
     const int64_t step = count_between(shape, axis, shape.size());
-    float* out = call.out(0);
+    Real* out = call.out(0);
     int64_t offset = 0;
     for (size_t k = 0; k < call.node().inputs.size(); ++k) {
       const Shape& part = call.input(static_cast<int>(k)).shape;
       const int64_t length = count_between(part, axis, part.size());
-      if (const float* in = call.in(static_cast<int>(k))) {
+      if (const Real* in = call.in(static_cast<int>(k))) {
         copy_rows(rows, length, in, length, out + offset, step);
       } else {
         for (int64_t r = 0; r < rows; ++r)
-          std::memset(out + r * step + offset, 0, sizeof(float) * length);
+          std::memset(out + r * step + offset, 0, sizeof(Real) * length);
       }
       offset += length;
     }
@@ -71,16 +72,16 @@ class Split final : public Rule {
     const int64_t axis = axis_of(call.node(), shape, 0);
     const int64_t rows = call.count() * count_between(shape, 0, axis);
     const int64_t step = count_between(shape, axis, shape.size());
-    float* in = call.in(0);
+    Real* in = call.in(0);
     int64_t offset = 0;
     for (size_t j = 0; j < call.node().outputs.size(); ++j) {
       const Shape& part = call.output(static_cast<int>(j)).shape;
       const int64_t length = count_between(part, axis, part.size());
-      if (const float* out = call.out(static_cast<int>(j))) {
+      if (const Real* out = call.out(static_cast<int>(j))) {
         copy_rows(rows, length, out, length, in + offset, step);
       } else {
         for (int64_t r = 0; r < rows; ++r)
-          std::memset(in + r * step + offset, 0, sizeof(float) * length);
+          std::memset(in + r * step + offset, 0, sizeof(Real) * length);
       }
       offset += length;
     }
@@ -200,7 +201,7 @@ class Pad final : public Rule {
   }
   void forward(TangentCall& call) const override {
     const AxisMap map = map_of(call);
-    float* copied = call.in(0) ? forward_copy(call, 0, 0, map) : nullptr;
+    Real* copied = call.in(0) ? forward_copy(call, 0, 0, map) : nullptr;
     if (!call.in(2)) return;
     flow_forward(call, call.in(2), call.input(2).shape, call.output(0).shape, outside(call, map), 1,
                  copied != nullptr, copied ? copied : call.out(0), true);
@@ -210,15 +211,15 @@ class Pad final : public Rule {
   static std::string mode_of(const Node& node) { return node.attributes.text("mode", "constant"); }
 
   // 1 where the output is the pad value, 0 elsewhere.
-  static const float* outside(NodeView& view, const AxisMap& map) {
+  static const Real* outside(NodeView& view, const AxisMap& map) {
     const int64_t size = element_count(map.out);
-    float* d = view.scratch(size);
+    Real* d = view.scratch(size);
     each_element(size, [&](int64_t e) {
       bool padded = false;
       int64_t rest = e;
       for (size_t a = map.out.size(); a-- > 0; rest /= map.out[a])
         padded = padded || (!map.from[a].empty() && map.from[a][rest % map.out[a]] < 0);
-      d[e] = padded ? 1.0f : 0.0f;
+      d[e] = padded ? Real(1.0) : Real(0.0);
     });
     return d;
   }
@@ -251,4 +252,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,6 +5,7 @@
 #include "rules/support/lines.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // y = x/‖x‖_p along an axis, p 1 or 2; 0 where the norm is.
@@ -20,23 +21,23 @@ class LpNormalization final : public Rule {
 
  private:
   // dy = (dx − y·⟨∂‖x‖, dx⟩)/‖x‖, and transposed in reverse.
-  static void run(const NodeView& call, bool reversed, int64_t count, const float* out, float* in) {
+  static void run(const NodeView& call, bool reversed, int64_t count, const Real* out, Real* in) {
     const Shape& shape = call.output(0).shape;
     const Lines lines(shape, from_end(call.node().attributes.integer("axis", -1),
                                       static_cast<int64_t>(shape.size())));
     const bool squares = call.node().attributes.integer("p", 2) == 2;
     const int64_t size = lines.size(), inner = lines.inner;
-    const float* x = call.input(0).floats();
-    const float* y = call.output(0).floats();
+    const Real* x = call.input(0).reals();
+    const Real* y = call.output(0).reals();
     const auto slope = [&](int64_t e) {
-      return squares ? y[e] : static_cast<float>((x[e] > 0) - (x[e] < 0));
+      return squares ? y[e] : static_cast<Real>((x[e] > 0) - (x[e] < 0));
     };
     each_slab(count, lines, [&](int64_t c, int64_t start) {
-      float* norm = lane_buffer<0>(inner);
-      float* along = lane_buffer<1>(inner);
-      std::fill(norm, norm + inner, 0.0f);
-      std::fill(along, along + inner, 0.0f);
-      const float* g = out + c * size + start;
+      Real* norm = lane_buffer<0>(inner);
+      Real* along = lane_buffer<1>(inner);
+      std::fill(norm, norm + inner, Real(0.0));
+      std::fill(along, along + inner, Real(0.0));
+      const Real* g = out + c * size + start;
       for (int64_t l = 0; l < lines.length; ++l) {
         for (int64_t i = 0; i < inner; ++i) {
           const int64_t e = start + l * inner + i;
@@ -45,14 +46,14 @@ class LpNormalization final : public Rule {
         }
       }
       for (int64_t i = 0; i < inner; ++i) {
-        const float value = squares ? std::sqrt(norm[i]) : norm[i];
+        const Real value = squares ? std::sqrt(norm[i]) : norm[i];
         norm[i] = value > 0 ? 1 / value : 0;
       }
-      float* to = in + c * size + start;
+      Real* to = in + c * size + start;
       for (int64_t l = 0; l < lines.length; ++l) {
         for (int64_t i = 0; i < inner; ++i) {
           const int64_t e = l * inner + i;
-          const float direction = reversed ? slope(start + e) : y[start + e];
+          const Real direction = reversed ? slope(start + e) : y[start + e];
           to[e] = times(norm[i], g[e] - times(direction, along[i]));
         }
       }
@@ -74,46 +75,46 @@ class LocalResponse final : public Rule {
 
  private:
   // dy_j = s_j^−β dx_j − 2αβ (y/s)_j Σ_i x_i dx_i over the window of j, and transposed in reverse.
-  static void run(NodeView& view, bool reversed, int64_t count, const float* from, float* into) {
+  static void run(NodeView& view, bool reversed, int64_t count, const Real* from, Real* into) {
     const Attributes& attributes = view.node().attributes;
     const int64_t size = attributes.integer("size", 1);
-    const float beta = static_cast<float>(attributes.number("beta", 0.75));
-    const float bias = static_cast<float>(attributes.number("bias", 1));
-    const float alpha =
-        static_cast<float>(attributes.number("alpha", 1e-4) / static_cast<double>(size));
+    const Real beta = static_cast<Real>(attributes.number("beta", 0.75));
+    const Real bias = static_cast<Real>(attributes.number("bias", 1));
+    const Real alpha =
+        static_cast<Real>(attributes.number("alpha", 1e-4) / static_cast<double>(size));
     const int64_t before = (size - 1) / 2, after = size - 1 - before;
     const Lines lines(view.output(0).shape, 1);
     const int64_t total = lines.size(), inner = lines.inner;
-    const float* x = view.input(0).floats();
-    const float* y = view.output(0).floats();
-    float* s = view.scratch(total);
+    const Real* x = view.input(0).reals();
+    const Real* y = view.output(0).reals();
+    Real* s = view.scratch(total);
     each_slab(1, lines, [&](int64_t, int64_t start) {
       for (int64_t ch = 0; ch < lines.length; ++ch) {
-        float* to = s + start + ch * inner;
+        Real* to = s + start + ch * inner;
         std::fill(to, to + inner, bias);
         each_near(ch, before, after, lines, [&](int64_t at) {
-          const float* own = x + start + at;
+          const Real* own = x + start + at;
           for (int64_t i = 0; i < inner; ++i) to[i] += alpha * own[i] * own[i];
         });
       }
     });
-    float* direct = view.scratch(total);  // s^−β
-    float* spread = view.scratch(total);  // y/s
+    Real* direct = view.scratch(total);  // s^−β
+    Real* spread = view.scratch(total);  // y/s
     each_element(total, [&](int64_t e) {
       direct[e] = std::pow(s[e], -beta);
       spread[e] = y[e] / s[e];
     });
-    const float* inside = reversed ? spread : x;
-    const float* outside = reversed ? x : spread;
+    const Real* inside = reversed ? spread : x;
+    const Real* outside = reversed ? x : spread;
     each_slab(count, lines, [&](int64_t c, int64_t start) {
-      float* sum = lane_buffer<0>(inner);
-      const float* g = from + c * total + start;
+      Real* sum = lane_buffer<0>(inner);
+      const Real* g = from + c * total + start;
       for (int64_t ch = 0; ch < lines.length; ++ch) {
-        std::fill(sum, sum + inner, 0.0f);
+        std::fill(sum, sum + inner, Real(0.0));
         each_near(ch, reversed ? after : before, reversed ? before : after, lines, [&](int64_t at) {
           for (int64_t i = 0; i < inner; ++i) sum[i] += times(inside[start + at + i], g[at + i]);
         });
-        float* to = into + c * total + start + ch * inner;
+        Real* to = into + c * total + start + ch * inner;
         for (int64_t i = 0; i < inner; ++i) {
           const int64_t e = start + ch * inner + i;
           to[i] =
@@ -137,4 +138,5 @@ const Registration lp_normalization("LpNormalization", std::make_unique<LpNormal
 const Registration lrn("LRN", std::make_unique<LocalResponse>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

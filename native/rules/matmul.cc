@@ -3,6 +3,7 @@
 #include "rules/support/pack.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // Y (…, M, N) = A (…, M, K)·B (…, K, N) as numpy.matmul: one-dimensional operands are a row and a
@@ -68,12 +69,12 @@ class MatMul final : public Rule {
 
   void forward(TangentCall& call) const override {
     const Product p(call.input(0).shape, call.input(1).shape);
-    float* out = call.out(0);
+    Real* out = call.out(0);
     bool add = false;
     for (int k = 0; k < 2; ++k) {
       const bool single = k == 1 && p.own[1] == 1 && p.own[0] == p.blocks;
-      const bool applied = single && call.apply(1, false, p.blocks * p.m, call.input(0).floats(), 1,
-                                                add ? 1.0f : 0.0f, out);
+      const bool applied = single && call.apply(1, false, p.blocks * p.m, call.input(0).reals(), 1,
+                                                add ? Real(1.0) : Real(0.0), out);
       if (!applied) {
         if (!call.in(k)) continue;
         tangent(call, p, k, add, out);
@@ -84,11 +85,11 @@ class MatMul final : public Rule {
 
  private:
   // out (+)= the product with operand k replaced by its tangent.
-  static void tangent(TangentCall& call, const Product& p, int k, bool add, float* out) {
+  static void tangent(TangentCall& call, const Product& p, int k, bool add, Real* out) {
     const int64_t count = call.count();
-    const float beta = add ? 1 : 0;
-    const float* a = k == 0 ? call.in(0) : call.input(0).floats();
-    const float* b = k == 1 ? call.in(1) : call.input(1).floats();
+    const Real beta = add ? 1 : 0;
+    const Real* a = k == 0 ? call.in(0) : call.input(0).reals();
+    const Real* b = k == 1 ? call.in(1) : call.input(1).reals();
     const int64_t rows = p.blocks * p.m, size = p.m * p.n;
     if (p.own[1] == 1 && p.own[0] == p.blocks) {
       // One matrix on the right: all blocks, and all tangents of the left, in one product.
@@ -112,9 +113,9 @@ class MatMul final : public Rule {
 
   static void plain(Call& call, const Product& p, int k) {
     const int64_t count = call.count();
-    const float* out = call.out(0);
-    const float* other = call.input(1 - k).floats();
-    float* in = call.in(k);
+    const Real* out = call.out(0);
+    const Real* other = call.input(1 - k).reals();
+    Real* in = call.in(k);
     if (k == 0 && p.own[1] == 1) {
       // A weight on the right: one product for all cotangents, rows (c, …, M).
       blas::parallel_gemm(false, true, count * p.blocks * p.m, p.k, p.n, 1, out, p.n, other, p.n, 0,
@@ -131,9 +132,9 @@ class MatMul final : public Rule {
     parallel_for(items, grain, [&](int64_t first, int64_t last) {
       for (int64_t item = first * each; item < last * each; ++item) {
         const int64_t c = item / p.blocks, b = item % p.blocks;
-        const float* g = out + item * p.m * p.n;
-        float* to = in + (c * p.own[k] + p.source[k][b]) * size;
-        const float beta = sums ? 1 : 0;
+        const Real* g = out + item * p.m * p.n;
+        Real* to = in + (c * p.own[k] + p.source[k][b]) * size;
+        const Real beta = sums ? 1 : 0;
         if (k == 0) {
           blas::gemm(false, true, p.m, p.k, p.n, 1, g, p.n, other + p.source[1][b] * p.k * p.n, p.n,
                      beta, to, p.k);
@@ -165,7 +166,7 @@ class MatMul final : public Rule {
     dims.transposed = !left;
     const MatrixFactor factor = call.matrix(k, dims);
     pack_blocks(call.out(0), call.count(), p.blocks, rows, width, left, places, factor.delta);
-    const float* values = call.input(1 - k).floats();
+    const Real* values = call.input(1 - k).reals();
     if (p.own[1 - k] == p.blocks) {
       pack_blocks(values, 1, p.blocks, rows, p.k, left, places, factor.h);
       return;
@@ -173,9 +174,9 @@ class MatMul final : public Rule {
     // The batched operand is itself repeated along the groups.
     const std::vector<int64_t>& from = p.source[1 - k];
     for (int64_t b = 0; b < p.blocks; ++b) {
-      const float* block = values + from[b] * rows * p.k;
+      const Real* block = values + from[b] * rows * p.k;
       for (int64_t r = 0; r < rows; ++r) {
-        float* to = factor.h + places.slot[b * rows + r] * p.k;
+        Real* to = factor.h + places.slot[b * rows + r] * p.k;
         const int64_t start = left ? r : r * p.k, stride = left ? p.n : 1;
         for (int64_t q = 0; q < p.k; ++q) to[q] = block[start + q * stride];
       }
@@ -186,4 +187,5 @@ class MatMul final : public Rule {
 const Registration matmul("MatMul", std::make_unique<MatMul>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,6 +8,7 @@
 #include "rules/support/partials.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // How an operator lays its lines and its scale.
@@ -36,22 +37,22 @@ class Normalization : public Rule {
 
   void reverse(Call& call) const override {
     const Plan plan = this->plan(call);
-    const float* out = call.out(0);
+    const Real* out = call.out(0);
     if (call.wants(2)) sum_to(call, 0, 2, plan.view, plan.as, out);
     const bool dx = call.wants(0), dscale = call.has_input(1) && call.wants(1);
     if (!dx && !dscale) return;
     const int64_t size = call.output(0).size(), count = call.count();
     const int64_t lines = plan.length > 0 ? size / plan.length : 0;
-    float* unit = call.scratch(size);  // x, normalized
-    float* slope = call.scratch(lines);
-    const float epsilon = static_cast<float>(call.node().attributes.number("epsilon", 1e-5));
-    normalize(call.input(0).floats(), lines, plan, epsilon, unit, slope);
+    Real* unit = call.scratch(size);  // x, normalized
+    Real* slope = call.scratch(lines);
+    const Real epsilon = static_cast<Real>(call.node().attributes.number("epsilon", 1e-5));
+    normalize(call.input(0).reals(), lines, plan, epsilon, unit, slope);
     if (dscale) sum_to(call, 0, 1, plan.view, plan.as, out, unit);
     if (!dx) return;
     require_plain(call, 0);
-    const float* scale = nullptr;
+    const Real* scale = nullptr;
     if (call.has_input(1))
-      scale = broadcast_values(call, call.input(1).floats(), plan.as, plan.view);
+      scale = broadcast_values(call, call.input(1).reals(), plan.as, plan.view);
     through(plan, lines, unit, slope, scale, nullptr, count, out, call.in_place(0));
   }
 
@@ -60,16 +61,16 @@ class Normalization : public Rule {
     const int64_t size = call.output(0).size(), count = call.count();
     const int64_t lines = plan.length > 0 ? size / plan.length : 0;
     bool add = false;
-    float* out = call.out(0);
+    Real* out = call.out(0);
     if (call.in(0) || call.in(1)) {
-      float* unit = call.scratch(size);
-      float* slope = call.scratch(lines);
-      const float epsilon = static_cast<float>(call.node().attributes.number("epsilon", 1e-5));
-      normalize(call.input(0).floats(), lines, plan, epsilon, unit, slope);
+      Real* unit = call.scratch(size);
+      Real* slope = call.scratch(lines);
+      const Real epsilon = static_cast<Real>(call.node().attributes.number("epsilon", 1e-5));
+      normalize(call.input(0).reals(), lines, plan, epsilon, unit, slope);
       if (call.in(0)) {
-        const float* scale = nullptr;
+        const Real* scale = nullptr;
         if (call.has_input(1))
-          scale = broadcast_values(call, call.input(1).floats(), plan.as, plan.view);
+          scale = broadcast_values(call, call.input(1).reals(), plan.as, plan.view);
         through(plan, lines, unit, slope, nullptr, scale, count, call.in(0), out);
         add = true;
       }
@@ -85,20 +86,20 @@ class Normalization : public Rule {
   virtual Plan plan(const NodeView& call) const = 0;
 
  private:
-  static void normalize(const float* x, int64_t lines, const Plan& plan, float epsilon, float* unit,
-                        float* slope) {
+  static void normalize(const Real* x, int64_t lines, const Plan& plan, Real epsilon, Real* unit,
+                        Real* slope) {
     const int64_t n = plan.length;
     parallel_for(lines, grain_for(n), [&](int64_t first, int64_t last) {
       for (int64_t l = first; l < last; ++l) {
-        const float* from = x + l * n;
-        float* to = unit + l * n;
-        const auto share = 1.0f / static_cast<float>(n);
-        const float mean =
+        const Real* from = x + l * n;
+        Real* to = unit + l * n;
+        const auto share = Real(1.0) / static_cast<Real>(n);
+        const Real mean =
             plan.centred ? line_sum(n, [&](int64_t e) { return from[e]; }) * share : 0;
-        const float variance =
+        const Real variance =
             line_sum(n, [&](int64_t e) { return (from[e] - mean) * (from[e] - mean); }) * share;
         slope[l] = 1 / std::sqrt(variance + epsilon);
-        if (!std::isfinite(variance)) slope[l] = std::numeric_limits<float>::quiet_NaN();
+        if (!std::isfinite(variance)) slope[l] = std::numeric_limits<Real>::quiet_NaN();
         for (int64_t e = 0; e < n; ++e) to[e] = (from[e] - mean) * slope[l];
       }
     });
@@ -106,28 +107,28 @@ class Normalization : public Rule {
 
   // to = after·slope·(g − mean(g) − unit·mean(g·unit)) with g = before·from: the derivative of the
   // normalized line is symmetric, the scale stands before it in reverse and after it forward.
-  static void through(const Plan& plan, int64_t lines, const float* unit, const float* slope,
-                      const float* before, const float* after, int64_t count, const float* from,
-                      float* to) {
+  static void through(const Plan& plan, int64_t lines, const Real* unit, const Real* slope,
+                      const Real* before, const Real* after, int64_t count, const Real* from,
+                      Real* to) {
     const int64_t n = plan.length;
-    const auto share = 1.0f / static_cast<float>(n);
+    const auto share = Real(1.0) / static_cast<Real>(n);
     parallel_for(count * lines, grain_for(n), [&](int64_t first, int64_t last) {
-      float* g = lane_buffer<0>(n);
+      Real* g = lane_buffer<0>(n);
       for (int64_t item = first; item < last; ++item) {
         const int64_t l = item % lines;
-        const float* source = from + item * n;
-        const float* own = unit + l * n;
-        const float* factor = before ? before + l * n : nullptr;
-        float* target = to + item * n;
+        const Real* source = from + item * n;
+        const Real* own = unit + l * n;
+        const Real* factor = before ? before + l * n : nullptr;
+        Real* target = to + item * n;
         // A line without derivatives: nothing flows where nothing comes.
         if (!std::isfinite(slope[l]) &&
-            std::all_of(source, source + n, [](float v) { return v == 0; })) {
-          std::fill(target, target + n, 0.0f);
+            std::all_of(source, source + n, [](Real v) { return v == 0; })) {
+          std::fill(target, target + n, Real(0.0));
           continue;
         }
         for (int64_t e = 0; e < n; ++e) g[e] = factor ? times(factor[e], source[e]) : source[e];
-        const float mean = plan.centred ? line_sum(n, [&](int64_t e) { return g[e]; }) * share : 0;
-        const float along = line_sum(n, [&](int64_t e) { return g[e] * own[e]; }) * share;
+        const Real mean = plan.centred ? line_sum(n, [&](int64_t e) { return g[e]; }) * share : 0;
+        const Real along = line_sum(n, [&](int64_t e) { return g[e] * own[e]; }) * share;
         for (int64_t e = 0; e < n; ++e) target[e] = slope[l] * (g[e] - mean - own[e] * along);
         if (!after) continue;
         for (int64_t e = 0; e < n; ++e) target[e] = times(after[l * n + e], target[e]);
@@ -185,4 +186,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

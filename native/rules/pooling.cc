@@ -7,6 +7,7 @@
 #include "rules/support/windows.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
@@ -35,28 +36,28 @@ class Pool : public Rule {
  protected:
   // in (planes, in…) = Σ over the windows that hold an element of weight·out; `weights` (period)
   // are of the windows of one plane or of all.
-  static void spread(Call& call, const Windows& w, const float* out, float* in,
-                     const float* weights, int64_t period) {
+  static void spread(Call& call, const Windows& w, const Real* out, Real* in, const Real* weights,
+                     int64_t period) {
     const int64_t windows = w.out_size();
     const int64_t planes = call.output(0).size() / std::max<int64_t>(1, windows);
     const int64_t width = w.out[2], step = w.stride[2];
     parallel_for(call.count() * planes, grain_for(w.in_size()), [&](int64_t first, int64_t last) {
-      float* row = lane_buffer<0>(width);
-      float* wide = lane_buffer<1>(w.in[2]);
+      Real* row = lane_buffer<0>(width);
+      Real* wide = lane_buffer<1>(w.in[2]);
       for (int64_t item = first; item < last; ++item) {
-        const float* g = out + item * windows;
-        const float* weight = weights + item % planes * windows % period;
-        float* x = in + item * w.in_size();
-        std::memset(x, 0, sizeof(float) * w.in_size());
+        const Real* g = out + item * windows;
+        const Real* weight = weights + item % planes * windows % period;
+        Real* x = in + item * w.in_size();
+        std::memset(x, 0, sizeof(Real) * w.in_size());
         for (int64_t oz = 0; oz < w.out[0]; ++oz) {
           for (int64_t oy = 0; oy < w.out[1]; ++oy, g += width, weight += width) {
             for (int64_t o = 0; o < width; ++o) row[o] = times(weight[o], g[o]);
             // Spread along the row once, then onto every row of the window.
-            std::fill(wide, wide + w.in[2], 0.0f);
+            std::fill(wide, wide + w.in[2], Real(0.0));
             for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
               int64_t lo, hi;
               w.inside(2, kx, lo, hi);
-              float* to = wide + w.at(2, 0, kx);
+              Real* to = wide + w.at(2, 0, kx);
               for (int64_t o = lo; o < hi; ++o) to[o * step] += row[o];
             }
             add_to_rows(w, oz, oy, wide, x);
@@ -66,9 +67,9 @@ class Pool : public Rule {
     });
   }
 
-  static void add_to_rows(const Windows& w, int64_t oz, int64_t oy, const float* wide, float* x) {
+  static void add_to_rows(const Windows& w, int64_t oz, int64_t oy, const Real* wide, Real* x) {
     w.each_row(oz, oy, [&](int64_t row) {
-      float* to = x + row * w.in[2];
+      Real* to = x + row * w.in[2];
       for (int64_t i = 0; i < w.in[2]; ++i) to[i] += wide[i];
     });
   }
@@ -76,24 +77,24 @@ class Pool : public Rule {
   // out (planes, out…), element e of any plane = weight(e)·Σ over its window of value(i)·in, i the
   // element of the input (any plane).
   template <class Value, class Weight>
-  static void gather(TangentCall& call, const Windows& w, const float* in, float* out,
+  static void gather(TangentCall& call, const Windows& w, const Real* in, Real* out,
                      const Value& value, const Weight& weight) {
     const int64_t planes = call.output(0).size() / std::max<int64_t>(1, w.out_size());
     const int64_t width = w.out[2], step = w.stride[2], size = w.in_size();
     parallel_for(call.count() * planes, grain_for(size), [&](int64_t first, int64_t last) {
-      float* scaled = lane_buffer<0>(size);
+      Real* scaled = lane_buffer<0>(size);
       for (int64_t item = first; item < last; ++item) {
         const int64_t own = item % planes * size;
         for (int64_t i = 0; i < size; ++i) scaled[i] = times(value(own + i), in[item * size + i]);
-        float* y = out + item * w.out_size();
-        std::memset(y, 0, sizeof(float) * w.out_size());
+        Real* y = out + item * w.out_size();
+        std::memset(y, 0, sizeof(Real) * w.out_size());
         for (int64_t r = 0; r < w.rows(); ++r) {
-          float* to = y + r * width;
+          Real* to = y + r * width;
           w.each_row(r / w.out[1], r % w.out[1], [&](int64_t row) {
             for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
               int64_t lo, hi;
               w.inside(2, kx, lo, hi);
-              const float* from = scaled + row * w.in[2] + w.at(2, 0, kx);
+              const Real* from = scaled + row * w.in[2] + w.at(2, 0, kx);
               for (int64_t o = lo; o < hi; ++o) to[o] += from[o * step];
             }
           });
@@ -112,11 +113,11 @@ class AveragePool final : public Pool {
   using Pool::Pool;
   void reverse(Call& call) const override {
     const Windows w = windows_of(call, global_);
-    const float* out = call.out(0);
-    float* in = call.in(0);
+    const Real* out = call.out(0);
+    Real* in = call.in(0);
     if (global_) {
       const int64_t size = w.in_size();
-      const float share = 1.0f / static_cast<float>(size);
+      const Real share = Real(1.0) / static_cast<Real>(size);
       parallel_for(call.count() * call.output(0).size(), grain_for(size),
                    [&](int64_t first, int64_t last) {
                      for (int64_t p = first; p < last; ++p)
@@ -124,24 +125,24 @@ class AveragePool final : public Pool {
                    });
       return;
     }
-    const std::vector<float> shares =
+    const std::vector<Real> shares =
         window_shares(w, call.node().attributes.integer("count_include_pad", 0) != 0);
     spread(call, w, out, in, shares.data(), w.out_size());
   }
   void forward(TangentCall& call) const override {
     const Windows w = windows_of(call, global_);
     const int64_t windows = w.out_size();
-    const std::vector<float> shares =
+    const std::vector<Real> shares =
         window_shares(w, call.node().attributes.integer("count_include_pad", 0) != 0);
     gather(
-        call, w, call.in(0), call.out(0), [](int64_t) { return 1.0f; },
+        call, w, call.in(0), call.out(0), [](int64_t) { return Real(1.0); },
         [&](int64_t e) { return shares[e % windows]; });
   }
 
  private:
   // 1 / the number of elements that each window averages; windows reach no further than the
   // padding.
-  static std::vector<float> window_shares(const Windows& w, bool with_padding) {
+  static std::vector<Real> window_shares(const Windows& w, bool with_padding) {
     std::vector<int64_t> counts[3];
     for (int a = 0; a < 3; ++a) {
       for (int64_t o = 0; o < w.out[a]; ++o) {
@@ -153,11 +154,11 @@ class AveragePool final : public Pool {
         counts[a].push_back(inside);
       }
     }
-    std::vector<float> shares;
+    std::vector<Real> shares;
     for (int64_t z : counts[0])
       for (int64_t y : counts[1])
         for (int64_t x : counts[2])
-          shares.push_back(1.0f / static_cast<float>(std::max<int64_t>(1, z * y * x)));
+          shares.push_back(Real(1.0) / static_cast<Real>(std::max<int64_t>(1, z * y * x)));
     return shares;
   }
 };
@@ -169,24 +170,24 @@ class LpPool final : public Pool {
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {0}}; }
   void reverse(Call& call) const override {
     const Windows w = windows_of(call, global_);
-    const float p = static_cast<float>(call.node().attributes.integer("p", 2));
-    const float* x = call.input(0).floats();
-    const float* y = call.output(0).floats();
-    float* in = call.in(0);
+    const Real p = static_cast<Real>(call.node().attributes.integer("p", 2));
+    const Real* x = call.input(0).reals();
+    const Real* y = call.output(0).reals();
+    Real* in = call.in(0);
     const int64_t total = call.output(0).size();
-    float* weights = call.scratch(total);
+    Real* weights = call.scratch(total);
     each_element(total, [&](int64_t e) { weights[e] = outer(y[e], p); });
     spread(call, w, call.out(0), in, weights, total);
     scale_elements(call.count(), call.input(0).size(), in, in,
-                   [&](int64_t from, int64_t n, float* d) {
+                   [&](int64_t from, int64_t n, Real* d) {
                      for (int64_t e = 0; e < n; ++e) d[e] = inner(x[from + e], p);
                    });
   }
   void forward(TangentCall& call) const override {
     const Windows w = windows_of(call, global_);
-    const float p = static_cast<float>(call.node().attributes.integer("p", 2));
-    const float* x = call.input(0).floats();
-    const float* y = call.output(0).floats();
+    const Real p = static_cast<Real>(call.node().attributes.integer("p", 2));
+    const Real* x = call.input(0).reals();
+    const Real* y = call.output(0).reals();
     gather(
         call, w, call.in(0), call.out(0), [&](int64_t i) { return inner(x[i], p); },
         [&](int64_t e) { return outer(y[e], p); });
@@ -194,8 +195,8 @@ class LpPool final : public Pool {
 
  private:
   // dy/dx = outer(y)·inner(x).
-  static float outer(float y, float p) { return y > 0 ? std::pow(y, 1 - p) : 0.0f; }
-  static float inner(float x, float p) {
+  static Real outer(Real y, Real p) { return y > 0 ? std::pow(y, 1 - p) : Real(0.0); }
+  static Real inner(Real x, Real p) {
     return x == 0 ? 0 : std::copysign(std::pow(std::abs(x), p - 1), x);
   }
 };
@@ -208,12 +209,12 @@ class MaxPool final : public Pool {
   void reverse(Call& call) const override {
     const Choices choices = choose(call);
     const int64_t windows = choices.windows, size = choices.size;
-    const float* out = call.out(0);
-    float* in = call.in(0);
+    const Real* out = call.out(0);
+    Real* in = call.in(0);
     choices.each(call.count(), [&](int64_t item, const int32_t* source) {
-      const float* g = out + item * windows;
-      float* to = in + item * size;
-      std::memset(to, 0, sizeof(float) * size);
+      const Real* g = out + item * windows;
+      Real* to = in + item * size;
+      std::memset(to, 0, sizeof(Real) * size);
       for (int64_t o = 0; o < windows; ++o)
         if (source[o] >= 0) to[source[o]] += g[o];
     });
@@ -221,11 +222,11 @@ class MaxPool final : public Pool {
   void forward(TangentCall& call) const override {
     const Choices choices = choose(call);
     const int64_t windows = choices.windows, size = choices.size;
-    const float* in = call.in(0);
-    float* out = call.out(0);
+    const Real* in = call.in(0);
+    Real* out = call.out(0);
     choices.each(call.count(), [&](int64_t item, const int32_t* source) {
       for (int64_t o = 0; o < windows; ++o)
-        out[item * windows + o] = source[o] >= 0 ? in[item * size + source[o]] : 0.0f;
+        out[item * windows + o] = source[o] >= 0 ? in[item * size + source[o]] : Real(0.0);
     });
   }
 
@@ -247,33 +248,33 @@ class MaxPool final : public Pool {
     const Windows w = windows_of(view, global_);
     const int64_t windows = w.out_size(), size = w.in_size();
     const int64_t planes = view.output(0).size() / std::max<int64_t>(1, windows);
-    static_assert(sizeof(float) == sizeof(int32_t));
+    static_assert(sizeof(Real) >= sizeof(int32_t));
     auto* chosen = reinterpret_cast<int32_t*>(view.scratch(planes * windows));
-    const float* x = view.input(0).floats();
+    const Real* x = view.input(0).reals();
     parallel_for(planes, grain_for(windows * w.kernel_size()), [&](int64_t first, int64_t last) {
       for (int64_t p = first; p < last; ++p) choose_plane(w, x + p * size, chosen + p * windows);
     });
     return {chosen, planes, windows, size};
   }
-  static void choose_plane(const Windows& w, const float* x, int32_t* chosen) {
+  static void choose_plane(const Windows& w, const Real* x, int32_t* chosen) {
     const int64_t width = w.out[2], step = w.stride[2], rows = w.in[0] * w.in[1];
     // Rows split into what lies `step` apart, so that neighbouring windows read neighbours.
     const int64_t part = (w.in[2] + step - 1) / step, line = part * step;
     if (step > 1) {
-      float* split = lane_buffer<1>(rows * line);
+      Real* split = lane_buffer<1>(rows * line);
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t q = 0; q < step; ++q) {
-          const float* from = x + r * w.in[2] + q;
+          const Real* from = x + r * w.in[2] + q;
           const int64_t count = (w.in[2] - q + step - 1) / step;
           for (int64_t i = 0; i < count; ++i) split[r * line + q * part + i] = from[i * step];
         }
       x = split;
     }
-    float* best = lane_buffer<0>(width);
+    Real* best = lane_buffer<0>(width);
     for (int64_t oz = 0; oz < w.out[0]; ++oz) {
       for (int64_t oy = 0; oy < w.out[1]; ++oy, chosen += width) {
         std::fill(chosen, chosen + width, -1);
-        std::fill(best, best + width, -std::numeric_limits<float>::infinity());
+        std::fill(best, best + width, -std::numeric_limits<Real>::infinity());
         w.each_row(oz, oy, [&](int64_t row) {
           for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
             int64_t lo, hi;
@@ -291,8 +292,8 @@ class MaxPool final : public Pool {
   }
   // Window o takes values[o], which is element first + o·step of the plane, where that is more than
   // what it has.
-  static void take_better(const float* values, int32_t first, int32_t step, int64_t count,
-                          float* best, int32_t* chosen) {
+  static void take_better(const Real* values, int32_t first, int32_t step, int64_t count,
+                          Real* best, int32_t* chosen) {
     for (int64_t o = 0; o < count; ++o) {
       const bool better = (values[o] > best[o]) | (chosen[o] < 0);
       best[o] = better ? values[o] : best[o];
@@ -311,4 +312,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

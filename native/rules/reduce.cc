@@ -5,6 +5,7 @@
 #include "rules/support/lines.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 enum class Kind { kSum, kMean, kSumSquare, kL1, kL2, kLogSum, kLogSumExp, kProd, kMax, kMin };
@@ -31,11 +32,11 @@ class Reduce final : public Rule {
     const Shape kept = kept_shape(call);
     const int64_t size = call.input(0).size(), small = call.output(0).size();
     const int64_t count = call.count();
-    const float* out = call.out(0);
+    const Real* out = call.out(0);
     if (small == size && kind_ == Kind::kSum) return pass_order(call, 0, 0);
-    const float* d = derivative(call, kept);
-    float* in = call.in(0);
-    const float constant = kind_ == Kind::kMean ? share(small, size) : 1;
+    const Real* d = derivative(call, kept);
+    Real* in = call.in(0);
+    const Real constant = kind_ == Kind::kMean ? share(small, size) : 1;
     size_t first_axis = 0, end_axis = shape.size();
     while (first_axis < end_axis && kept[first_axis] == shape[first_axis]) ++first_axis;
     while (end_axis > first_axis && kept[end_axis - 1] == shape[end_axis - 1]) --end_axis;
@@ -52,8 +53,8 @@ class Reduce final : public Rule {
     parallel_for(count * pieces, grain_for(piece), [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         const int64_t c = item / pieces, from = item % pieces * piece;
-        const float* g = out + c * small;
-        float* to = in + c * size;
+        const Real* g = out + c * small;
+        Real* to = in + c * size;
         for (int64_t e = from; e < std::min(size, from + piece); ++e)
           to[e] = d ? product(d[e], g[where[e]]) : g[where[e]] * constant;
       }
@@ -64,43 +65,43 @@ class Reduce final : public Rule {
   void forward(TangentCall& call) const override {
     const Shape kept = kept_shape(call);
     const int64_t size = call.input(0).size(), small = call.output(0).size();
-    const float* in = call.in(0);
+    const Real* in = call.in(0);
     if (small == size && kind_ == Kind::kSum) return call.pass(0, 0);
-    const float* d = derivative(call, kept);
-    float* out = call.out(0);
+    const Real* d = derivative(call, kept);
+    Real* out = call.out(0);
     const int32_t* where = places(call, kept);
     parallel_for(call.count(), grain_for(size), [&](int64_t first, int64_t last) {
       std::vector<double> sums(static_cast<size_t>(small));
       for (int64_t c = first; c < last; ++c) {
         std::fill(sums.begin(), sums.end(), 0.0);
-        const float* t = in + c * size;
+        const Real* t = in + c * size;
         for (int64_t e = 0; e < size; ++e) sums[where[e]] += d ? product(d[e], t[e]) : t[e];
         const double constant = kind_ == Kind::kMean ? share(small, size) : 1;
         for (int64_t o = 0; o < small; ++o)
-          out[c * small + o] = static_cast<float>(sums[o] * constant);
+          out[c * small + o] = static_cast<Real>(sums[o] * constant);
       }
     });
   }
 
  private:
-  float product(float d, float g) const {
+  Real product(Real d, Real g) const {
     return kind_ == Kind::kMax || kind_ == Kind::kMin ? times_selected(d, g) : times(d, g);
   }
 
-  static float share(int64_t small, int64_t size) {
-    return static_cast<float>(small) / static_cast<float>(size);
+  static Real share(int64_t small, int64_t size) {
+    return static_cast<Real>(small) / static_cast<Real>(size);
   }
 
   // in (count, outer, length, inner) = out (count, outer, inner) times d, or the constant.
-  void repeat(const Lines& lines, int64_t count, const float* out, const float* d, float constant,
-              float* in) const {
+  void repeat(const Lines& lines, int64_t count, const Real* out, const Real* d, Real constant,
+              Real* in) const {
     const int64_t inner = lines.inner, size = lines.size();
     each_slab(count, lines, [&](int64_t c, int64_t start) {
-      const float* g = out + (c * lines.outer + start / (lines.length * inner)) * inner;
-      float* to = in + c * size + start;
-      const float* own = d ? d + start : nullptr;
+      const Real* g = out + (c * lines.outer + start / (lines.length * inner)) * inner;
+      Real* to = in + c * size + start;
+      const Real* own = d ? d + start : nullptr;
       if (inner == 1) {
-        const float value = *g * constant;
+        const Real value = *g * constant;
         for (int64_t l = 0; l < lines.length; ++l) to[l] = own ? product(own[l], value) : value;
         return;
       }
@@ -132,7 +133,7 @@ class Reduce final : public Rule {
     const Shape& shape = call.input(0).shape;
     const Shape strides = row_major_strides(kept);
     const int64_t size = element_count(shape);
-    static_assert(sizeof(float) == sizeof(int32_t));
+    static_assert(sizeof(Real) >= sizeof(int32_t));
     auto* where = reinterpret_cast<int32_t*>(call.scratch(size));
     Shape index(shape.size(), 0);
     int64_t at = 0;
@@ -150,18 +151,18 @@ class Reduce final : public Rule {
   }
 
   // f(x, y) for every element of x, or null where it is a constant.
-  const float* derivative(NodeView& call, const Shape& kept) const {
+  const Real* derivative(NodeView& call, const Shape& kept) const {
     if (kind_ == Kind::kSum || kind_ == Kind::kMean) return nullptr;
     const int64_t size = call.input(0).size(), small = call.output(0).size();
-    float* d = call.scratch(size);
-    const float* x = call.input(0).floats();
+    Real* d = call.scratch(size);
+    const Real* x = call.input(0).reals();
     if (kind_ == Kind::kSumSquare || kind_ == Kind::kL1) {
       each_element(size, [&](int64_t e) {
-        d[e] = kind_ == Kind::kSumSquare ? 2 * x[e] : static_cast<float>((x[e] > 0) - (x[e] < 0));
+        d[e] = kind_ == Kind::kSumSquare ? 2 * x[e] : static_cast<Real>((x[e] > 0) - (x[e] < 0));
       });
       return d;
     }
-    const float* y = call.output(0).floats();
+    const Real* y = call.output(0).reals();
     const int32_t* where = places(call, kept);
     switch (kind_) {
       case Kind::kL2:
@@ -181,7 +182,7 @@ class Reduce final : public Rule {
         std::vector<int32_t> ties(static_cast<size_t>(small), 0);
         for (int64_t e = 0; e < size; ++e) ties[where[e]] += x[e] == y[where[e]];
         each_element(size, [&](int64_t e) {
-          d[e] = x[e] == y[where[e]] ? 1.0f / static_cast<float>(ties[where[e]]) : 0.0f;
+          d[e] = x[e] == y[where[e]] ? Real(1.0) / static_cast<Real>(ties[where[e]]) : Real(0.0);
         });
       }
     }
@@ -189,9 +190,8 @@ class Reduce final : public Rule {
   }
 
   // The product of all others: of those that are not zero, unless another one is.
-  static void products(const float* x, const int32_t* where, int64_t size, int64_t small,
-                       float* d) {
-    std::vector<float> product(static_cast<size_t>(small), 1);
+  static void products(const Real* x, const int32_t* where, int64_t size, int64_t small, Real* d) {
+    std::vector<Real> product(static_cast<size_t>(small), 1);
     std::vector<int32_t> zeros(static_cast<size_t>(small), 0);
     for (int64_t e = 0; e < size; ++e) {
       if (x[e] == 0) {
@@ -224,4 +224,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,6 +5,7 @@
 #include "rules/support/quantised.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 class Refused final : public Rule {
@@ -71,4 +72,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

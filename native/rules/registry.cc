@@ -5,6 +5,7 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 void Rule::forward(TangentCall& call) const {
   throw Error("UNSUPPORTED", "Node " + call.node().name + " (" + call.node().op +
@@ -41,4 +42,5 @@ Registration::Registration(const std::string& op, std::unique_ptr<Rule> rule,
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -2,6 +2,7 @@
 #include "rules/support/batch.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 class InOrder : public Rule {
@@ -44,7 +45,7 @@ class Dropout final : public InOrder {
   }
 };
 
-// Float to float. To another type nothing flows: `to` 1, 10, 11, 16 are FLOAT, FLOAT16, DOUBLE and
+// Float to Real. To another type nothing flows: `to` 1, 10, 11, 16 are FLOAT, FLOAT16, DOUBLE and
 // BFLOAT16.
 class Cast final : public InOrder {
  public:
@@ -62,4 +63,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,18 +8,19 @@
 #include "rules/support/lines.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 struct Tap {
   int64_t out, in;
-  float weight;
+  Real weight;
 };
 
 // What the node says of one axis.
 struct AxisPlan {
   int64_t in, out;
-  float scale;
-  float start = 0, end = 1;  // region of interest
+  Real scale;
+  Real start = 0, end = 1;  // region of interest
 };
 
 double clamp_index(double x, int64_t size) {
@@ -69,7 +70,7 @@ class Resize final : public Rule {
     const Shape& in_shape = call.input(0).shape;
     const int64_t rank = static_cast<int64_t>(in_shape.size());
     Shape shape = call.output(0).shape;
-    const float* from = call.out(0);
+    const Real* from = call.out(0);
     std::vector<AxisPlan> plans = axis_plans(call);
     // The last axis to be undone writes the cotangent itself.
     int64_t left = -1;
@@ -82,7 +83,7 @@ class Resize final : public Rule {
       const Lines lines(shape, a);
       shape[a] = in_shape[a];
       const int64_t size = call.count() * element_count(shape);
-      float* to = a == left ? call.in(0) : call.scratch(size);
+      Real* to = a == left ? call.in(0) : call.scratch(size);
       apply(call.count() * lines.outer, lines.length, in_shape[a], lines.inner, taps, from, to,
             [](const Tap& tap) { return std::make_pair(tap.out, tap.in); });
       from = to;
@@ -93,7 +94,7 @@ class Resize final : public Rule {
     const Shape& out_shape = call.output(0).shape;
     const int64_t rank = static_cast<int64_t>(out_shape.size());
     Shape shape = call.input(0).shape;
-    const float* from = call.in(0);
+    const Real* from = call.in(0);
     const std::vector<AxisPlan> plans = axis_plans(call);
     int64_t left = -1;
     for (int64_t a = 0; a < rank; ++a)
@@ -105,7 +106,7 @@ class Resize final : public Rule {
       const Lines lines(shape, a);
       shape[a] = out_shape[a];
       const int64_t size = call.count() * element_count(shape);
-      float* to = a == left ? call.out(0) : call.scratch(size);
+      Real* to = a == left ? call.out(0) : call.scratch(size);
       apply(call.count() * lines.outer, lines.length, out_shape[a], lines.inner, taps, from, to,
             [](const Tap& tap) { return std::make_pair(tap.in, tap.out); });
       from = to;
@@ -129,16 +130,16 @@ class Resize final : public Rule {
   // the element here and the element there.
   template <class Ends>
   static void apply(int64_t outer, int64_t here, int64_t there, int64_t inner,
-                    const std::vector<Tap>& taps, const float* from, float* to, const Ends& ends) {
+                    const std::vector<Tap>& taps, const Real* from, Real* to, const Ends& ends) {
     parallel_for(outer, grain_for(here * inner), [&](int64_t first, int64_t last) {
       for (int64_t o = first; o < last; ++o) {
-        const float* g = from + o * here * inner;
-        float* x = to + o * there * inner;
-        std::fill(x, x + there * inner, 0.0f);
+        const Real* g = from + o * here * inner;
+        Real* x = to + o * there * inner;
+        std::fill(x, x + there * inner, Real(0.0));
         for (const Tap& tap : taps) {
           const auto [source, target] = ends(tap);
-          const float* g_row = g + source * inner;
-          float* x_row = x + target * inner;
+          const Real* g_row = g + source * inner;
+          Real* x_row = x + target * inner;
           for (int64_t i = 0; i < inner; ++i) x_row[i] += tap.weight * g_row[i];
         }
       }
@@ -155,14 +156,14 @@ class Resize final : public Rule {
       for (int64_t a = 0; a < rank; ++a) axes.push_back(a);
     std::vector<AxisPlan> plans;
     for (int64_t a = 0; a < rank; ++a)
-      plans.push_back({in[a], out[a], static_cast<float>(out[a]) / static_cast<float>(in[a])});
+      plans.push_back({in[a], out[a], static_cast<Real>(out[a]) / static_cast<Real>(in[a])});
     const int k = scales(node);
     if (call.has_input(k) && call.input(k).size() > 0) {
       for (size_t i = 0; i < axes.size(); ++i)
-        plans[from_end(axes[i], rank)].scale = call.input(k).floats()[i];
+        plans[from_end(axes[i], rank)].scale = call.input(k).reals()[i];
     }
     if (since_11(node) && crops(node) && call.has_input(1)) {
-      const float* roi = call.input(1).floats();
+      const Real* roi = call.input(1).reals();
       for (size_t i = 0; i < axes.size(); ++i) {
         plans[from_end(axes[i], rank)].start = roi[i];
         plans[from_end(axes[i], rank)].end = roi[axes.size() + i];
@@ -171,25 +172,26 @@ class Resize final : public Rule {
     return plans;
   }
 
-  // In float, as onnxruntime does: where it falls on the edge of two elements, rounding decides.
-  static float source(const Node& node, const AxisPlan& plan, int64_t o) {
+  // In Real, as onnxruntime does: where it falls on the edge of two elements, rounding decides.
+  static Real source(const Node& node, const AxisPlan& plan, int64_t o) {
     const std::string mode = node.attributes.text("coordinate_transformation_mode",
                                                   since_11(node) ? "half_pixel" : "asymmetric");
-    const auto x = static_cast<float>(o);
-    const auto in = static_cast<float>(plan.in), out = static_cast<float>(plan.out);
+    const auto x = static_cast<Real>(o);
+    const auto in = static_cast<Real>(plan.in), out = static_cast<Real>(plan.out);
     if (mode == "asymmetric") return x / plan.scale;
     if (mode == "align_corners") return plan.out == 1 ? 0 : x * (in - 1) / (out - 1);
-    if (mode == "pytorch_half_pixel") return plan.out > 1 ? (x + 0.5f) / plan.scale - 0.5f : 0;
-    if (mode == "tf_half_pixel_for_nn") return (x + 0.5f) / plan.scale;
+    if (mode == "pytorch_half_pixel")
+      return plan.out > 1 ? (x + Real(0.5)) / plan.scale - Real(0.5) : 0;
+    if (mode == "tf_half_pixel_for_nn") return (x + Real(0.5)) / plan.scale;
     if (mode == "half_pixel_symmetric") {
-      const float offset = in / 2 * (1 - out / (plan.scale * in));
-      return offset + (x + 0.5f) / plan.scale - 0.5f;
+      const Real offset = in / 2 * (1 - out / (plan.scale * in));
+      return offset + (x + Real(0.5)) / plan.scale - Real(0.5);
     }
     if (mode == "tf_crop_and_resize") {
-      if (plan.out == 1) return 0.5f * (plan.start + plan.end) * (in - 1);
+      if (plan.out == 1) return Real(0.5) * (plan.start + plan.end) * (in - 1);
       return plan.start * (in - 1) + x * (plan.end - plan.start) * (in - 1) / (out - 1);
     }
-    return (x + 0.5f) / plan.scale - 0.5f;
+    return (x + Real(0.5)) / plan.scale - Real(0.5);
   }
 
   static std::vector<Tap> taps_of(const Node& node, const AxisPlan& plan) {
@@ -198,9 +200,9 @@ class Resize final : public Rule {
     const bool crop = crops(node);
     std::vector<Tap> taps;
     for (int64_t o = 0; o < plan.out; ++o) {
-      const float x = source(node, plan, o);
+      const Real x = source(node, plan, o);
       // What lies outside is a constant.
-      if (crop && (x < 0 || x > static_cast<float>(plan.in - 1))) continue;
+      if (crop && (x < 0 || x > static_cast<Real>(plan.in - 1))) continue;
       if (mode == "nearest") {
         taps.push_back({o, nearest(node, plan, x), 1});
       } else if (mode == "cubic") {
@@ -209,7 +211,7 @@ class Resize final : public Rule {
         const double inside = clamp_index(x, plan.in);
         const auto low = static_cast<int64_t>(std::floor(inside));
         const int64_t high = std::min(low + 1, plan.in - 1);
-        const auto part = static_cast<float>(inside - static_cast<double>(low));
+        const auto part = static_cast<Real>(inside - static_cast<double>(low));
         taps.push_back({o, low, 1 - part});
         if (part > 0) taps.push_back({o, high, part});
       }
@@ -217,9 +219,9 @@ class Resize final : public Rule {
     return taps;
   }
 
-  static int64_t nearest(const Node& node, const AxisPlan& plan, float x) {
+  static int64_t nearest(const Node& node, const AxisPlan& plan, Real x) {
     const std::string mode = node.attributes.text("nearest_mode", "round_prefer_floor");
-    float place;
+    Real place;
     if (!since_11(node)) {
       // Shrinking, the elder operators round up.
       place = plan.scale < 1 ? std::ceil(x) : std::floor(x);
@@ -228,9 +230,9 @@ class Resize final : public Rule {
     } else if (mode == "ceil") {
       place = std::ceil(x);
     } else if (mode == "round_prefer_ceil") {
-      place = std::floor(x + 0.5f);
+      place = std::floor(x + Real(0.5));
     } else {
-      place = std::ceil(x - 0.5f);
+      place = std::ceil(x - Real(0.5));
     }
     return static_cast<int64_t>(clamp_index(place, plan.in));
   }
@@ -245,7 +247,7 @@ class Resize final : public Rule {
     const double weights[4] = {far(s + 1), near(s), near(1 - s), far(2 - s)};
     for (int i = 0; i < 4; ++i) {
       const auto in = static_cast<int64_t>(clamp_index(low - 1 + i, plan.in));
-      taps.push_back({o, in, static_cast<float>(weights[i])});
+      taps.push_back({o, in, static_cast<Real>(weights[i])});
     }
   }
 };
@@ -254,4 +256,5 @@ const Registration resize("Resize", std::make_unique<Resize>());
 const Registration upsample("Upsample", std::make_unique<Resize>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -11,6 +11,7 @@
 #include "graph/tape.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Notation of every rule in reverse: C cotangents are carried at once, so the cotangent of a value
 // of shape s is an array (C, s…). n is the number of samples in the batch. A value that depends on
@@ -40,8 +41,8 @@ struct MatrixDims {
 };
 struct MatrixFactor {
   MatrixDims dims;
-  float* delta = nullptr;  // (n, G, T, C, m), to be filled
-  float* h = nullptr;      // (n, G, T, k), to be filled
+  Real* delta = nullptr;  // (n, G, T, C, m), to be filled
+  Real* h = nullptr;      // (n, G, T, k), to be filled
 };
 
 // One node, as its rule sees it in either direction.
@@ -56,7 +57,7 @@ class NodeView {
   virtual const Activation& output(int j) const = 0;
   virtual bool has_input(int k) const = 0;
   // Uninitialised memory that lives until the call returns.
-  virtual float* scratch(int64_t count) = 0;
+  virtual Real* scratch(int64_t count) = 0;
   virtual const Control& control() const = 0;
 };
 
@@ -69,7 +70,7 @@ class Call : public NodeView {
   virtual int64_t samples() const = 0;
 
   // Cotangent of output j, (count, shape…), or null when nothing flows back from it.
-  virtual const float* out(int j) const = 0;
+  virtual const Real* out(int j) const = 0;
 
   // Is a cotangent of input k wanted at all?
   virtual bool wants(int k) const = 0;
@@ -79,15 +80,15 @@ class Call : public NodeView {
 
   // The cotangent of input k, uninitialised, to be overwritten in full:
   // (count, shape…), or (count, n, shape…) when per_sample(k).
-  virtual float* in(int k) = 0;
+  virtual Real* in(int k) = 0;
   // The same, but may be the very memory of out(0) when both have one shape and nobody else needs
   // it: for element-wise rules that read element e before they write element e.
-  virtual float* in_place(int k) = 0;
+  virtual Real* in_place(int k) = 0;
   // Input k's cotangent is output j's, number for number (reshapes, additions). Not for per_sample.
   virtual void pass(int j, int k) = 0;
   // Input k was broadcast to output j's shape: sums g (count, output j's shape…) into its shape.
   // Handles equal shapes and per_sample; g is out(j) or scratch.
-  virtual void reduce(int j, int k, const float* g) = 0;
+  virtual void reduce(int j, int k, const Real* g) = 0;
 
   // For per_sample(k): declare that the features have matrix structure and get the arrays to fill.
   // May be called once per input. Where they are not wanted in factors the caller expands them.
@@ -98,7 +99,7 @@ class Call : public NodeView {
   virtual int64_t pass_samples() const = 0;
   // For an unbatched input of any node, in place of matrix() where dims.picks: columns (n, T) says
   // where h[i,t,:] is 1. Returns δ (n, T, C, m), to be filled, C and n being those of the pass.
-  virtual float* picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) = 0;
+  virtual Real* picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) = 0;
 };
 
 // One node in one forward pass.
@@ -107,22 +108,22 @@ class TangentCall : public NodeView {
   // D.
   virtual int64_t count() const = 0;
   // Tangent of input k, (count, shape…), or null when it is zero. Not null for one input at least.
-  virtual const float* in(int k) const = 0;
+  virtual const Real* in(int k) const = 0;
 
   // Is the tangent of output j wanted at all?
   virtual bool wants(int j) const = 0;
   // The tangent of output j, uninitialised, to be overwritten in full: (count, shape…).
-  virtual float* out(int j) = 0;
+  virtual Real* out(int j) = 0;
   // Output 0's tangent, but may be the very memory of in(k) when both have one size and nobody else
   // needs it: for rules that read element e before they write element e, and in(k) only.
-  virtual float* out_in_place(int k) = 0;
+  virtual Real* out_in_place(int k) = 0;
   // Output j's tangent is input k's, number for number.
   virtual void pass(int k, int j) = 0;
   // out (rows, ·) = alpha·x·M + beta·out for the matrix M that is input k's tangent (as stored, or
   // transposed), where M is known as a product that is cheaper to apply to so many rows than to
   // form. False: nothing was done; multiply by in(k).
-  virtual bool apply(int k, bool transposed, int64_t rows, const float* x, float alpha, float beta,
-                     float* out) {
+  virtual bool apply(int k, bool transposed, int64_t rows, const Real* x, Real alpha, Real beta,
+                     Real* out) {
     return false;
   }
 };
@@ -181,4 +182,5 @@ struct Registration {
   Registration(const std::string& op, std::unique_ptr<Rule> rule, const std::string& domain = "");
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

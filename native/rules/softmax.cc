@@ -6,6 +6,7 @@
 #include "rules/support/lines.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // Along one axis since opset 13; before, over all axes from `axis` on.
@@ -21,21 +22,21 @@ Lines lines_of(const NodeView& call) {
 // derivatives are differences from 1, which float32 does not hold: they are taken from the others.
 struct Peak {
   int32_t at;  // −1: the line holds what is no number
-  float rest;
+  Real rest;
 };
 
-const Peak* peaks_of(NodeView& view, const Lines& lines, const float* p) {
-  static_assert(sizeof(Peak) == 2 * sizeof(float));
+const Peak* peaks_of(NodeView& view, const Lines& lines, const Real* p) {
+  static_assert(sizeof(Peak) == 2 * sizeof(Real));
   const int64_t inner = lines.inner;
   auto* peaks = reinterpret_cast<Peak*>(view.scratch(2 * lines.outer * inner));
   each_slab(1, lines, [&](int64_t, int64_t start) {
-    const float* first = p + start;
+    const Real* first = p + start;
     Peak* own = peaks + start / lines.length;
     for (int64_t i = 0; i < inner; ++i) own[i] = {std::isfinite(first[i]) ? 0 : -1, 0};
     for (int64_t l = 1; l < lines.length; ++l) {
       for (int64_t i = 0; i < inner; ++i) {
         if (own[i].at < 0) continue;
-        const float v = first[l * inner + i], top = first[own[i].at * inner + i];
+        const Real v = first[l * inner + i], top = first[own[i].at * inner + i];
         if (!std::isfinite(v)) own[i].at = -1;
         own[i].rest += v > top ? top : v;
         if (v > top) own[i].at = static_cast<int32_t>(l);
@@ -46,18 +47,18 @@ const Peak* peaks_of(NodeView& view, const Lines& lines, const float* p) {
 }
 
 // to (n) of a line without derivatives: nothing flows where nothing comes.
-void fill_unsound(const float* g, int64_t n, float* to) {
-  const bool none = std::all_of(g, g + n, [](float v) { return v == 0; });
-  std::fill(to, to + n, none ? 0.0f : std::numeric_limits<float>::quiet_NaN());
+void fill_unsound(const Real* g, int64_t n, Real* to) {
+  const bool none = std::all_of(g, g + n, [](Real v) { return v == 0; });
+  std::fill(to, to + n, none ? Real(0.0) : std::numeric_limits<Real>::quiet_NaN());
 }
 
 // body(g, p, to, peak) for every line of `count` cotangents or tangents, its elements side by side.
 template <class Body>
-void along_lines(NodeView& view, const Lines& lines, int64_t count, const float* p,
-                 const float* from, float* into, const Body& body) {
+void along_lines(NodeView& view, const Lines& lines, int64_t count, const Real* p, const Real* from,
+                 Real* into, const Body& body) {
   const Peak* peaks = peaks_of(view, lines, p);
   const int64_t size = lines.size(), n = lines.length, inner = lines.inner;
-  const auto line = [&](const float* g, const float* own, float* to, const Peak& peak) {
+  const auto line = [&](const Real* g, const Real* own, Real* to, const Peak& peak) {
     if (peak.at >= 0) return body(g, own, to, peak);
     fill_unsound(g, n, to);
   };
@@ -65,10 +66,10 @@ void along_lines(NodeView& view, const Lines& lines, int64_t count, const float*
   const int64_t some = std::min<int64_t>(inner, 64);
   each_slab(count, lines, [&](int64_t c, int64_t start) {
     const Peak* peak = peaks + start / n;
-    const float* g = from + c * size + start;
-    float* to = into + c * size + start;
+    const Real* g = from + c * size + start;
+    Real* to = into + c * size + start;
     if (inner == 1) return line(g, p + start, to, *peak);
-    float *turned = lane_buffer<0>(2 * some * n), *own = turned + some * n;
+    Real *turned = lane_buffer<0>(2 * some * n), *own = turned + some * n;
     for (int64_t i0 = 0; i0 < inner; i0 += some) {
       const int64_t end = std::min(inner, i0 + some);
       for (int64_t l = 0; l < n; ++l)
@@ -77,7 +78,7 @@ void along_lines(NodeView& view, const Lines& lines, int64_t count, const float*
           own[(i - i0) * n + l] = p[start + l * inner + i];
         }
       for (int64_t i = i0; i < end; ++i) {
-        float* here = turned + (i - i0) * n;
+        Real* here = turned + (i - i0) * n;
         line(here, own + (i - i0) * n, here, peak[i]);
       }
       for (int64_t l = 0; l < n; ++l)
@@ -99,13 +100,13 @@ class Softmax final : public Rule {
 
  private:
   // p_e·Σ_j p_j (g_e − g_j), as differences from g of the largest p.
-  static void apply(NodeView& view, int64_t count, const float* from, float* into) {
+  static void apply(NodeView& view, int64_t count, const Real* from, Real* into) {
     const Lines lines = lines_of(view);
     const int64_t n = lines.length;
-    along_lines(view, lines, count, view.output(0).floats(), from, into,
-                [n](const float* g, const float* p, float* to, const Peak& peak) {
-                  const float top = g[peak.at];
-                  const float s =
+    along_lines(view, lines, count, view.output(0).reals(), from, into,
+                [n](const Real* g, const Real* p, Real* to, const Peak& peak) {
+                  const Real top = g[peak.at];
+                  const Real s =
                       line_sum(n, [&](int64_t e) { return times_selected(p[e], top - g[e]); });
                   for (int64_t e = 0; e < n; ++e) to[e] = times_selected(p[e], (g[e] - top) + s);
                 });
@@ -120,12 +121,12 @@ class LogSoftmax final : public Rule {
     const Lines lines = lines_of(call);
     const int64_t n = lines.length;
     along_lines(call, lines, call.count(), probabilities(call), call.out(0), call.in_place(0),
-                [n](const float* g, const float* p, float* to, const Peak& peak) {
-                  const float top = g[peak.at];
-                  const float others =
-                      line_sum(n, [&](int64_t e) { return e == peak.at ? 0.0f : g[e]; });
-                  const float own = times(peak.rest, top) - times(p[peak.at], others);
-                  const float s = top + others;
+                [n](const Real* g, const Real* p, Real* to, const Peak& peak) {
+                  const Real top = g[peak.at];
+                  const Real others =
+                      line_sum(n, [&](int64_t e) { return e == peak.at ? Real(0.0) : g[e]; });
+                  const Real own = times(peak.rest, top) - times(p[peak.at], others);
+                  const Real s = top + others;
                   for (int64_t e = 0; e < n; ++e) to[e] = g[e] - times(p[e], s);
                   to[peak.at] = own;
                 });
@@ -135,19 +136,19 @@ class LogSoftmax final : public Rule {
     const Lines lines = lines_of(call);
     const int64_t n = lines.length;
     along_lines(call, lines, call.count(), probabilities(call), call.in(0), call.out_in_place(0),
-                [n](const float* t, const float* p, float* to, const Peak& peak) {
-                  const float top = t[peak.at];
-                  const float s =
+                [n](const Real* t, const Real* p, Real* to, const Peak& peak) {
+                  const Real top = t[peak.at];
+                  const Real s =
                       line_sum(n, [&](int64_t e) { return times_selected(p[e], t[e] - top); });
                   for (int64_t e = 0; e < n; ++e) to[e] = (t[e] - top) - s;
                 });
   }
 
  private:
-  static const float* probabilities(NodeView& view) {
+  static const Real* probabilities(NodeView& view) {
     const int64_t size = view.output(0).size();
-    const float* y = view.output(0).floats();
-    float* p = view.scratch(size);
+    const Real* y = view.output(0).reals();
+    Real* p = view.scratch(size);
     each_element(size, [&](int64_t e) { p[e] = std::exp(y[e]); });
     return p;
   }
@@ -157,4 +158,5 @@ const Registration softmax("Softmax", std::make_unique<Softmax>());
 const Registration log_softmax("LogSoftmax", std::make_unique<LogSoftmax>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

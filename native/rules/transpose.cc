@@ -4,6 +4,7 @@
 #include "rules/support/permute.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // Output axis a is input axis perm[a]; reversed order unless given.
@@ -105,4 +106,5 @@ const Registration depth_to_space("DepthToSpace", std::make_unique<DepthSpace>(t
 const Registration space_to_depth("SpaceToDepth", std::make_unique<DepthSpace>(false));
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

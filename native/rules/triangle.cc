@@ -2,6 +2,7 @@
 #include "rules/support/lines.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 // Running sums along an axis: in reverse, running sums from the other end.
@@ -18,8 +19,8 @@ class CumSum final : public Rule {
   }
 
  private:
-  static void run(const NodeView& view, bool reversed, int64_t count, const float* from,
-                  float* into) {
+  static void run(const NodeView& view, bool reversed, int64_t count, const Real* from,
+                  Real* into) {
     const Shape& shape = view.output(0).shape;
     const Lines lines(
         shape, from_end(integers_of(view.input(1)).at(0), static_cast<int64_t>(shape.size())));
@@ -29,15 +30,15 @@ class CumSum final : public Rule {
     const int64_t size = lines.size();
     each_slab(count, lines, [&](int64_t c, int64_t start) {
       const int64_t inner = lines.inner;
-      const float* before = nullptr;  // the last line that was written
+      const Real* before = nullptr;  // the last line that was written
       for (int64_t l = 0; l < lines.length; ++l) {
         const int64_t at = c * size + start + (from_last ? lines.length - 1 - l : l) * inner;
         // What is added to the line before: this element, or when exclusive the one before it.
         const int64_t source = !exclusive ? at : from_last ? at + inner : at - inner;
-        const float* g = from + source;
-        float* to = into + at;
+        const Real* g = from + source;
+        Real* to = into + at;
         if (exclusive && l == 0) {
-          std::fill(to, to + inner, 0.0f);
+          std::fill(to, to + inner, Real(0.0));
         } else if (!before) {
           std::copy(g, g + inner, to);
         } else {
@@ -63,7 +64,7 @@ class Trilu final : public Rule {
   }
 
  private:
-  static void mask(const NodeView& view, int64_t count, const float* from, float* to) {
+  static void mask(const NodeView& view, int64_t count, const Real* from, Real* to) {
     const bool upper = view.node().attributes.integer("upper", 1) != 0;
     const int64_t k = view.has_input(1) ? integers_of(view.input(1)).at(0) : 0;
     const Shape& shape = view.output(0).shape;
@@ -74,7 +75,7 @@ class Trilu final : public Rule {
         const int64_t edge = r % rows + k;  // columns from here on are in the upper triangle
         for (int64_t q = 0; q < columns; ++q) {
           const bool kept = upper ? q >= edge : q <= edge;
-          to[r * columns + q] = kept ? from[r * columns + q] : 0.0f;
+          to[r * columns + q] = kept ? from[r * columns + q] : Real(0.0);
         }
       }
     });
@@ -85,4 +86,5 @@ const Registration cum_sum("CumSum", std::make_unique<CumSum>());
 const Registration trilu("Trilu", std::make_unique<Trilu>());
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -75,14 +75,7 @@ export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
     const truth = await differences(spec, draws, row.only32 ?? false)
     const network = await loaded(model(spec), draws)
     try {
-      const feeds: Record<string, NdArray> = {}
-      for (const draw of draws)
-        for (const [name, { type, shape, data }] of Object.entries(draw.feeds))
-          feeds[name] = {
-            shape: [...shape],
-            data: arrayOf(type, data),
-            ...(type === 'bool' ? { boolean: true } : {}),
-          }
+      const feeds = feedsOf(draws)
       const where = `${row.op} (opset ${opset}, seed ${seed})`
       checkNames(network, draws, where)
       const tolerance = row.tolerance ?? 1e-4
@@ -101,13 +94,33 @@ export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
   return outcome
 }
 
+/** What the draws' inputs take. */
+export function feedsOf(draws: readonly Draw[]): Record<string, NdArray> {
+  const entries = draws.flatMap(({ feeds }) =>
+    Object.entries(feeds).map(([name, { type, shape, data }]): [string, NdArray] => [
+      name,
+      {
+        shape: [...shape],
+        data: arrayOf(type, data),
+        ...(type === 'bool' ? { boolean: true } : {}),
+      },
+    ]),
+  )
+  return Object.fromEntries(entries)
+}
+
 /** The network with every drawn parameter as one, also those that are constants by their looks. */
 export async function loaded(bytes: Uint8Array, draws: readonly Draw[]): Promise<Network> {
+  return Network.load(bytes, { threads: 2, constants: await constantsOf(bytes, draws) })
+}
+
+/** Drawn parameters that are constants by their looks. */
+export async function constantsOf(bytes: Uint8Array, draws: readonly Draw[]): Promise<string[]> {
   const drawn = new Set(draws.flatMap((draw) => Object.keys(draw.parameters)))
   const plain = await Network.load(bytes, { threads: 2, unsupported: 'defer' })
   const constants = [...plain.constants.keys()].filter((name) => drawn.has(name))
   await plain.dispose()
-  return Network.load(bytes, { threads: 2, constants })
+  return constants
 }
 
 export function arrayOf(type: string, data: ArrayLike<number>): NdArray['data'] {

@@ -64,6 +64,7 @@ test('a worker that dies rejects what waits for it, and another takes its place'
     graph: { values: [], nodes: [] },
     inputs: [],
     free: false,
+    double: false,
     outputs: [],
   }
   const entry = new URL('../support/mortal.js', import.meta.url)

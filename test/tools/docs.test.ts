@@ -16,6 +16,7 @@ for (const page of [
   'parameters',
   'batches',
   'limits',
+  'float64',
 ]) {
   test(`docs/${page}.md: examples print what they say`, async (t) => {
     const text = await readFile(`${root}docs/${page}.md`, 'utf8')

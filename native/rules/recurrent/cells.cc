@@ -7,23 +7,24 @@
 #include "rules/support/times.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
-void through_state(const Run& run, int64_t rows, const float* v, int64_t first, int64_t last,
-                   float* to) {
-  blas::parallel_gemm(false, true, rows, last - first, run.hidden, 1.0f, v, run.hidden,
-                      run.recurrent + first * run.hidden, run.hidden, 0.0f, to + first,
+void through_state(const Run& run, int64_t rows, const Real* v, int64_t first, int64_t last,
+                   Real* to) {
+  blas::parallel_gemm(false, true, rows, last - first, run.hidden, Real(1.0), v, run.hidden,
+                      run.recurrent + first * run.hidden, run.hidden, Real(0.0), to + first,
                       run.width());
 }
 
 void spoilt_gemm(Flow flow, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
-                 const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* c,
+                 const Real* a, int64_t lda, const Real* b, int64_t ldb, Real beta, Real* c,
                  int64_t ldc) {
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
-      float sum = 0;
+      Real sum = 0;
       for (int64_t q = 0; q < k; ++q) {
-        const float u = trans_a ? a[q * lda + i] : a[i * lda + q];
-        const float v = trans_b ? b[j * ldb + q] : b[q * ldb + j];
+        const Real u = trans_a ? a[q * lda + i] : a[i * lda + q];
+        const Real v = trans_b ? b[j * ldb + q] : b[q * ldb + j];
         sum += flow == Flow::kLeft ? times(v, u) : times(u, v);
       }
       c[i * ldc + j] = beta == 0 ? sum : sum + beta * c[i * ldc + j];
@@ -33,18 +34,17 @@ void spoilt_gemm(Flow flow, bool trans_a, bool trans_b, int64_t m, int64_t n, in
 namespace {
 
 // The recurrent part of the gates [first, last) from v (B, H), its bias included: to (B, g·H).
-void recurrent_part(const Run& run, const float* v, int64_t first, int64_t last, float* to) {
+void recurrent_part(const Run& run, const Real* v, int64_t first, int64_t last, Real* to) {
   through_state(run, run.rows, v, first, last, to);
   if (!run.bias) return;
-  const float* bias = run.bias + run.width();
+  const Real* bias = run.bias + run.width();
   for (int64_t b = 0; b < run.rows; ++b)
     for (int64_t e = first; e < last; ++e) to[b * run.width() + e] += bias[e];
 }
 
 // Its tangents from those of v, to (count, B, g·H).
 void recurrent_tangent(const Run& run, const RunTangents& tangents, int64_t count,
-                       const float* values, const float* v, int64_t first, int64_t last,
-                       float* to) {
+                       const Real* values, const Real* v, int64_t first, int64_t last, Real* to) {
   const int64_t width = run.width(), hidden = run.hidden;
   if (run.sound) {
     through_state(run, count * run.rows, v, first, last, to);
@@ -53,30 +53,30 @@ void recurrent_tangent(const Run& run, const RunTangents& tangents, int64_t coun
                 run.recurrent + first * hidden, hidden, 0, to + first, width);
   }
   for (int64_t c = 0; c < count; ++c) {
-    float* own = to + c * run.rows * width;
+    Real* own = to + c * run.rows * width;
     if (tangents.recurrent) {
-      const float* r = tangents.recurrent + c * tangents.recurrent_step + first * hidden;
+      const Real* r = tangents.recurrent + c * tangents.recurrent_step + first * hidden;
       if (run.sound) {
-        blas::gemm(false, true, run.rows, last - first, hidden, 1.0f, values, hidden, r, hidden,
-                   1.0f, own + first, width);
+        blas::gemm(false, true, run.rows, last - first, hidden, Real(1.0), values, hidden, r,
+                   hidden, Real(1.0), own + first, width);
       } else {
         spoilt_gemm(Flow::kRight, false, true, run.rows, last - first, hidden, values, hidden, r,
                     hidden, 1, own + first, width);
       }
     }
     if (!tangents.bias) continue;
-    const float* bias = tangents.bias + c * tangents.bias_step;
+    const Real* bias = tangents.bias + c * tangents.bias_step;
     for (int64_t b = 0; b < run.rows; ++b)
       for (int64_t e = first; e < last; ++e) own[b * width + e] += bias[e];
   }
 }
 
 // dh (count, B, H) += d (count, B, rows [0, last) of g·H)·R[0, last).
-void state_cotangent(const Run& run, int64_t count, const float* d, int64_t last, float beta,
-                     float* dh) {
+void state_cotangent(const Run& run, int64_t count, const Real* d, int64_t last, Real beta,
+                     Real* dh) {
   const int64_t hidden = run.hidden;
   if (run.sound) {
-    blas::parallel_gemm(false, false, count * run.rows, hidden, last, 1.0f, d, run.width(),
+    blas::parallel_gemm(false, false, count * run.rows, hidden, last, Real(1.0), d, run.width(),
                         run.recurrent, hidden, beta, dh, hidden);
   } else {
     spoilt_gemm(Flow::kLeft, false, false, count * run.rows, hidden, last, d, run.width(),
@@ -101,37 +101,37 @@ class Simple final : public Cell {
   explicit Simple(bool relu) : relu_(relu) {}
   int64_t gates() const override { return 1; }
 
-  void step(Run& run, int64_t step, const float* x) const override {
-    std::vector<float> part(static_cast<size_t>(run.cells()));
+  void step(Run& run, int64_t step, const Real* x) const override {
+    std::vector<Real> part(static_cast<size_t>(run.cells()));
     recurrent_part(run, run.h(step), 0, run.width(), part.data());
-    float* h = run.state.data() + (step + 1) * run.cells();
-    float* slope = run.slope.data() + step * run.cells();
+    Real* h = run.state.data() + (step + 1) * run.cells();
+    Real* slope = run.slope.data() + step * run.cells();
     for (int64_t e = 0; e < run.cells(); ++e) {
-      const float value = x[e] + part[e];
+      const Real value = x[e] + part[e];
       h[e] = relu_ ? (value <= 0 ? 0 : value) : std::tanh(value);
       slope[e] = relu_ ? (value <= 0 ? 0 : 1) : tanh_slope(value);
     }
   }
-  void back(const Run& run, int64_t step, int64_t count, float* dh, float*, float* dx,
-            float* dr) const override {
-    const float* slope = run.slopes(step);
+  void back(const Run& run, int64_t step, int64_t count, Real* dh, Real*, Real* dx,
+            Real* dr) const override {
+    const Real* slope = run.slopes(step);
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t) {
       dx[e] = dr[e] = product(slope[b * run.hidden + j], dh[e]);
     });
     state_cotangent(run, count, dr, run.width(), 0, dh);
   }
   void ahead(const Run& run, const RunTangents& tangents, int64_t step, int64_t count,
-             const float* tx, float* th, float*) const override {
-    std::vector<float> part(static_cast<size_t>(count * run.cells()));
+             const Real* tx, Real* th, Real*) const override {
+    std::vector<Real> part(static_cast<size_t>(count * run.cells()));
     recurrent_tangent(run, tangents, count, run.h(step), th, 0, run.width(), part.data());
-    const float* slope = run.slopes(step);
+    const Real* slope = run.slopes(step);
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t) {
       th[e] = product(slope[b * run.hidden + j], tx[e] + part[e]);
     });
   }
 
  private:
-  float product(float d, float g) const { return relu_ ? times_selected(d, g) : times(d, g); }
+  Real product(Real d, Real g) const { return relu_ ? times_selected(d, g) : times(d, g); }
   bool relu_;
 };
 
@@ -141,17 +141,17 @@ class Lstm final : public Cell {
   int64_t gates() const override { return 4; }
   bool has_memory() const override { return true; }
 
-  void step(Run& run, int64_t step, const float* x) const override {
+  void step(Run& run, int64_t step, const Real* x) const override {
     const int64_t width = run.width(), n = run.hidden;
-    float* gate = run.active.data() + step * run.rows * width;
-    float* slope = run.slope.data() + step * run.rows * width;
+    Real* gate = run.active.data() + step * run.rows * width;
+    Real* slope = run.slope.data() + step * run.rows * width;
     recurrent_part(run, run.h(step), 0, width, gate);
-    const float* c = run.c(step);
-    float* h1 = run.state.data() + (step + 1) * run.cells();
-    float* c1 = run.memory.data() + (step + 1) * run.cells();
+    const Real* c = run.c(step);
+    Real* h1 = run.state.data() + (step + 1) * run.cells();
+    Real* c1 = run.memory.data() + (step + 1) * run.cells();
     each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
       for (int k = 0; k < 4; ++k) {
-        const float value = gate[q + k * n] + x[q + k * n];
+        const Real value = gate[q + k * n] + x[q + k * n];
         gate[q + k * n] = k == 3 ? std::tanh(value) : logistic(value);
         slope[q + k * n] = k == 3 ? tanh_slope(value) : logistic_slope(value);
       }
@@ -159,15 +159,15 @@ class Lstm final : public Cell {
       h1[e] = gate[q + n] * std::tanh(c1[e]);
     });
   }
-  void back(const Run& run, int64_t step, int64_t count, float* dh, float* dc, float* dx,
-            float* dr) const override {
+  void back(const Run& run, int64_t step, int64_t count, Real* dh, Real* dc, Real* dx,
+            Real* dr) const override {
     const int64_t n = run.hidden;
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
-      const float* gate = run.gate(step) + b * run.width() + j;
-      const float* slope = run.slopes(step) + b * run.width() + j;
-      const float i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
-      const float c0 = run.c(step)[b * n + j], c1 = run.c(step + 1)[b * n + j];
-      const float own = dc[e] + times(o * tanh_slope(c1), dh[e]);
+      const Real* gate = run.gate(step) + b * run.width() + j;
+      const Real* slope = run.slopes(step) + b * run.width() + j;
+      const Real i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
+      const Real c0 = run.c(step)[b * n + j], c1 = run.c(step + 1)[b * n + j];
+      const Real own = dc[e] + times(o * tanh_slope(c1), dh[e]);
       dx[q] = times(g * slope[0], own);
       dx[q + n] = times(std::tanh(c1) * slope[n], dh[e]);
       dx[q + 2 * n] = times(c0 * slope[2 * n], own);
@@ -178,17 +178,17 @@ class Lstm final : public Cell {
     state_cotangent(run, count, dr, run.width(), 0, dh);
   }
   void ahead(const Run& run, const RunTangents& tangents, int64_t step, int64_t count,
-             const float* tx, float* th, float* tc) const override {
+             const Real* tx, Real* th, Real* tc) const override {
     const int64_t n = run.hidden;
-    std::vector<float> part(static_cast<size_t>(count * run.rows * run.width()));
+    std::vector<Real> part(static_cast<size_t>(count * run.rows * run.width()));
     recurrent_tangent(run, tangents, count, run.h(step), th, 0, run.width(), part.data());
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
-      const float* gate = run.gate(step) + b * run.width() + j;
-      const float* slope = run.slopes(step) + b * run.width() + j;
-      const float i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
-      const float c0 = run.c(step)[b * n + j], c1 = run.c(step + 1)[b * n + j];
+      const Real* gate = run.gate(step) + b * run.width() + j;
+      const Real* slope = run.slopes(step) + b * run.width() + j;
+      const Real i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
+      const Real c0 = run.c(step)[b * n + j], c1 = run.c(step + 1)[b * n + j];
       // The tangent of gate k times d.
-      const auto gated = [&](int k, float d) {
+      const auto gated = [&](int k, Real d) {
         return times(slope[k * n] * d, tx[q + k * n] + part[q + k * n]);
       };
       tc[e] = gated(2, c0) + times(f, tc[e]) + gated(0, g) + gated(3, i);
@@ -207,18 +207,18 @@ class Gru final : public Cell {
     return linear_ ? run.width() : 2 * run.hidden;
   }
 
-  void step(Run& run, int64_t step, const float* x) const override {
+  void step(Run& run, int64_t step, const Real* x) const override {
     const int64_t n = run.hidden, width = run.width();
-    float* gate = run.active.data() + step * run.rows * width;
-    float* slope = run.slope.data() + step * run.rows * width;
-    float* kept = run.inner.data() + step * run.cells();
-    float* rest = run.rest.data() + step * run.cells();
-    const float* h = run.h(step);
-    float* h1 = run.state.data() + (step + 1) * run.cells();
+    Real* gate = run.active.data() + step * run.rows * width;
+    Real* slope = run.slope.data() + step * run.rows * width;
+    Real* kept = run.inner.data() + step * run.cells();
+    Real* rest = run.rest.data() + step * run.cells();
+    const Real* h = run.h(step);
+    Real* h1 = run.state.data() + (step + 1) * run.cells();
     recurrent_part(run, h, 0, linear_ ? width : 2 * n, gate);
     each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
       for (int k = 0; k < 2; ++k) {
-        const float value = gate[q + k * n] + x[q + k * n];
+        const Real value = gate[q + k * n] + x[q + k * n];
         gate[q + k * n] = logistic(value);
         slope[q + k * n] = logistic_slope(value);
         // 1 − z, which z itself does not tell where it is 1.
@@ -228,37 +228,38 @@ class Gru final : public Cell {
     });
     if (!linear_) recurrent_part(run, kept, 2 * n, width, gate);
     each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
-      const float reset = linear_ ? gate[q + n] : 1;
-      const float sum = x[q + 2 * n] + reset * gate[q + 2 * n], value = std::tanh(sum);
+      const Real reset = linear_ ? gate[q + n] : 1;
+      const Real sum = x[q + 2 * n] + reset * gate[q + 2 * n], value = std::tanh(sum);
       gate[q + 2 * n] = value;
       slope[q + 2 * n] = tanh_slope(sum);
       h1[e] = rest[e] * value + gate[q] * h[e];
     });
   }
-  void back(const Run& run, int64_t step, int64_t count, float* dh, float*, float* dx,
-            float* dr) const override {
+  void back(const Run& run, int64_t step, int64_t count, Real* dh, Real*, Real* dx,
+            Real* dr) const override {
     const int64_t n = run.hidden;
     const auto place = [&](int64_t b, int64_t j) { return run.gate(step) + b * run.width() + j; };
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
-      const float* gate = place(b, j);
-      const float* slope = run.slopes(step) + b * run.width() + j;
-      const float kept = run.kept(step)[b * n + j], h0 = run.h(step)[b * n + j];
+      const Real* gate = place(b, j);
+      const Real* slope = run.slopes(step) + b * run.width() + j;
+      const Real kept = run.kept(step)[b * n + j], h0 = run.h(step)[b * n + j];
       dx[q] = times((h0 - gate[2 * n]) * slope[0], dh[e]);
       dx[q + 2 * n] = times(run.rests(step)[b * n + j] * slope[2 * n], dh[e]);
       if (linear_) dx[q + n] = times(kept * slope[n], dx[q + 2 * n]);
       dh[e] = times(gate[0], dh[e]);
     });
     if (!linear_) {
-      std::vector<float> through(static_cast<size_t>(count * run.cells()));
+      std::vector<Real> through(static_cast<size_t>(count * run.cells()));
       if (run.sound) {
-        blas::parallel_gemm(false, false, count * run.rows, n, n, 1.0f, dx + 2 * n, run.width(),
-                            run.recurrent + 2 * n * n, n, 0.0f, through.data(), n);
+        blas::parallel_gemm(false, false, count * run.rows, n, n, Real(1.0), dx + 2 * n,
+                            run.width(), run.recurrent + 2 * n * n, n, Real(0.0), through.data(),
+                            n);
       } else {
         spoilt_gemm(Flow::kLeft, false, false, count * run.rows, n, n, dx + 2 * n, run.width(),
                     run.recurrent + 2 * n * n, n, 0, through.data(), n);
       }
       each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
-        const float slope = run.slopes(step)[b * run.width() + j + n];
+        const Real slope = run.slopes(step)[b * run.width() + j + n];
         dx[q + n] = times(run.h(step)[b * n + j] * slope, through[e]);
         dh[e] += times(place(b, j)[n], through[e]);
       });
@@ -271,31 +272,31 @@ class Gru final : public Cell {
     state_cotangent(run, count, dr, linear_ ? run.width() : 2 * n, 1, dh);
   }
   void ahead(const Run& run, const RunTangents& tangents, int64_t step, int64_t count,
-             const float* tx, float* th, float*) const override {
+             const Real* tx, Real* th, Real*) const override {
     const int64_t n = run.hidden, width = run.width();
-    std::vector<float> part(static_cast<size_t>(count * run.rows * width));
+    std::vector<Real> part(static_cast<size_t>(count * run.rows * width));
     recurrent_tangent(run, tangents, count, run.h(step), th, 0, linear_ ? width : 2 * n,
                       part.data());
     // The reset gate's tangent times d.
-    const auto reset = [&](int64_t b, int64_t j, int64_t q, float d) {
+    const auto reset = [&](int64_t b, int64_t j, int64_t q, Real d) {
       return times(run.slopes(step)[b * width + j + n] * d, tx[q + n] + part[q + n]);
     };
     if (!linear_) {
-      std::vector<float> kept(static_cast<size_t>(count * run.cells()));
+      std::vector<Real> kept(static_cast<size_t>(count * run.cells()));
       each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
-        const float* gate = run.gate(step) + b * width + j;
+        const Real* gate = run.gate(step) + b * width + j;
         kept[e] = reset(b, j, q, run.h(step)[b * n + j]) + times(gate[n], th[e]);
       });
       recurrent_tangent(run, tangents, count, run.kept(step), kept.data(), 2 * n, width,
                         part.data());
     }
     each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
-      const float* gate = run.gate(step) + b * width + j;
-      const float* slope = run.slopes(step) + b * width + j;
-      const float own = part[q + 2 * n];
-      const float state =
+      const Real* gate = run.gate(step) + b * width + j;
+      const Real* slope = run.slopes(step) + b * width + j;
+      const Real own = part[q + 2 * n];
+      const Real state =
           linear_ ? reset(b, j, q, run.kept(step)[b * n + j]) + times(gate[n], own) : own;
-      const float rest = run.rests(step)[b * n + j];
+      const Real rest = run.rests(step)[b * n + j];
       th[e] = times(slope[0] * (run.h(step)[b * n + j] - gate[2 * n]), tx[q] + part[q]) +
               times(slope[2 * n] * rest, tx[q + 2 * n] + state) + times(gate[0], th[e]);
     });
@@ -334,4 +335,5 @@ std::unique_ptr<Cell> cell_of(const Node& node, std::string& why) {
   return std::make_unique<Simple>(relu);
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

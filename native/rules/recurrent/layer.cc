@@ -11,6 +11,7 @@
 #include "rules/support/pack.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 namespace {
 
 std::vector<Run> forward_runs(const NodeView& view, const Cell& cell) {
@@ -27,40 +28,40 @@ std::vector<Run> forward_runs(const NodeView& view, const Cell& cell) {
     run.gates = cell.gates();
     run.backwards = direction == "reverse" || d == 1;
     const int64_t width = run.width();
-    run.weight = view.input(1).floats() + d * width * run.inputs;
-    run.recurrent = view.input(2).floats() + d * width * run.hidden;
-    if (view.has_input(3)) run.bias = view.input(3).floats() + d * 2 * width;
+    run.weight = view.input(1).reals() + d * width * run.inputs;
+    run.recurrent = view.input(2).reals() + d * width * run.hidden;
+    if (view.has_input(3)) run.bias = view.input(3).reals() + d * 2 * width;
     run.state.resize(static_cast<size_t>((run.steps + 1) * run.cells()));
     run.active.resize(static_cast<size_t>(run.steps * run.rows * width));
     run.slope.resize(run.active.size());
     run.rest.resize(static_cast<size_t>(run.steps * run.cells()));
     run.inner.resize(static_cast<size_t>(run.steps * run.cells()));
-    const auto start = [&](int k, std::vector<float>& values) {
+    const auto start = [&](int k, std::vector<Real>& values) {
       if (view.has_input(k))
-        std::copy_n(view.input(k).floats() + d * run.cells(), run.cells(), values.data());
+        std::copy_n(view.input(k).reals() + d * run.cells(), run.cells(), values.data());
     };
     start(5, run.state);
     if (cell.has_memory()) {
       run.memory.resize(run.state.size());
       start(6, run.memory);
     }
-    std::vector<float> part(static_cast<size_t>(run.steps * run.rows * width));
-    blas::parallel_gemm(false, true, run.steps * run.rows, width, run.inputs, 1.0f,
-                        view.input(0).floats(), run.inputs, run.weight, run.inputs, 0.0f,
+    std::vector<Real> part(static_cast<size_t>(run.steps * run.rows * width));
+    blas::parallel_gemm(false, true, run.steps * run.rows, width, run.inputs, Real(1.0),
+                        view.input(0).reals(), run.inputs, run.weight, run.inputs, Real(0.0),
                         part.data(), width);
     if (run.bias)
       for (int64_t r = 0; r < run.steps * run.rows; ++r)
         for (int64_t e = 0; e < width; ++e) part[r * width + e] += run.bias[e];
     for (int64_t s = 0; s < run.steps; ++s)
       cell.step(run, s, part.data() + run.time(s) * run.rows * width);
-    const auto finite = [](const float* values, int64_t count) {
-      return std::all_of(values, values + count, [](float v) { return std::isfinite(v); });
+    const auto finite = [](const Real* values, int64_t count) {
+      return std::all_of(values, values + count, [](Real v) { return std::isfinite(v); });
     };
     // The states tell of the gates and the inputs; the weights may be met by states that are 0.
     run.sound = finite(run.state.data(), static_cast<int64_t>(run.state.size())) &&
                 finite(run.memory.data(), static_cast<int64_t>(run.memory.size())) &&
                 finite(part.data(), static_cast<int64_t>(part.size())) &&
-                finite(view.input(0).floats(), view.input(0).size()) &&
+                finite(view.input(0).reals(), view.input(0).size()) &&
                 finite(run.weight, width * run.inputs) && finite(run.recurrent, width * run.hidden);
     runs.push_back(std::move(run));
   }
@@ -69,8 +70,8 @@ std::vector<Run> forward_runs(const NodeView& view, const Cell& cell) {
 
 // Cotangents of the gates of one direction, of their input part and of their recurrent part.
 struct Gates {
-  float* x;  // (steps by time, count, B, g·H)
-  float* r;
+  Real* x;  // (steps by time, count, B, g·H)
+  Real* r;
 };
 
 class Recurrent final : public Rule {
@@ -97,8 +98,8 @@ class Recurrent final : public Rule {
     const std::unique_ptr<Cell> cell = cell_of(call.node(), why);
     const std::vector<Run> runs = forward_runs(call, *cell);
     std::vector<Gates> gates;
-    float* first[2] = {call.wants(5) ? plain(call, 5) : nullptr,
-                       call.wants(6) ? plain(call, 6) : nullptr};
+    Real* first[2] = {call.wants(5) ? plain(call, 5) : nullptr,
+                      call.wants(6) ? plain(call, 6) : nullptr};
     for (size_t d = 0; d < runs.size(); ++d)
       gates.push_back(undo(call, *cell, runs[d], static_cast<int64_t>(d), runs.size(), first));
     if (call.wants(0)) input(call, runs, gates);
@@ -110,35 +111,35 @@ class Recurrent final : public Rule {
   void forward(TangentCall& call) const override;
 
  private:
-  static float* plain(Call& call, int k) {
+  static Real* plain(Call& call, int k) {
     require_plain(call, k);
     return call.in(k);
   }
 
   static Gates undo(Call& call, const Cell& cell, const Run& run, int64_t d, size_t directions,
-                    float* const first[2]) {
+                    Real* const first[2]) {
     const int64_t count = call.count(), cells = run.cells(), all = count * cells;
     const int64_t width = count * run.rows * run.width();
     Gates gates{call.scratch(run.steps * width), call.scratch(run.steps * width)};
-    float* state[2] = {call.scratch(all), call.scratch(all)};
+    Real* state[2] = {call.scratch(all), call.scratch(all)};
     const int64_t across = static_cast<int64_t>(directions) * cells;  // (D, B, H)
     for (int s = 0; s < 2; ++s) {
-      const float* out = call.out(1 + s);
+      const Real* out = call.out(1 + s);
       for (int64_t c = 0; c < count; ++c) {
-        float* own = state[s] + c * cells;
+        Real* own = state[s] + c * cells;
         if (out) {
           std::copy_n(out + c * across + d * cells, cells, own);
         } else {
-          std::fill(own, own + cells, 0.0f);
+          std::fill(own, own + cells, Real(0.0));
         }
       }
     }
     for (int64_t s = run.steps; s-- > 0;) {
       const int64_t t = run.time(s);
-      if (const float* out = call.out(0))
+      if (const Real* out = call.out(0))
         for (int64_t c = 0; c < count; ++c) {
-          const float* g = out + (c * run.steps + t) * across + d * cells;
-          float* own = state[0] + c * cells;
+          const Real* g = out + (c * run.steps + t) * across + d * cells;
+          Real* own = state[0] + c * cells;
           for (int64_t e = 0; e < cells; ++e) own[e] += g[e];
         }
       call.control().poll();
@@ -154,16 +155,16 @@ class Recurrent final : public Rule {
   static void input(Call& call, const std::vector<Run>& runs, const std::vector<Gates>& gates) {
     const Run& any = runs[0];
     const int64_t count = call.count();
-    float* in = plain(call, 0);
+    Real* in = plain(call, 0);
     parallel_for(count * any.steps, 1, [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         const int64_t c = item / any.steps, t = item % any.steps;
         for (size_t d = 0; d < runs.size(); ++d) {
-          const float* g = gates[d].x + (t * count + c) * any.rows * any.width();
-          float* to = in + item * any.rows * any.inputs;
-          const float beta = d ? 1 : 0;
+          const Real* g = gates[d].x + (t * count + c) * any.rows * any.width();
+          Real* to = in + item * any.rows * any.inputs;
+          const Real beta = d ? 1 : 0;
           if (runs[d].sound) {
-            blas::gemm(false, false, any.rows, any.inputs, any.width(), 1.0f, g, any.width(),
+            blas::gemm(false, false, any.rows, any.inputs, any.width(), Real(1.0), g, any.width(),
                        runs[d].weight, any.inputs, beta, to, any.inputs);
           } else {
             spoilt_gemm(Flow::kLeft, false, false, any.rows, any.inputs, any.width(), g,
@@ -190,7 +191,7 @@ class Recurrent final : public Rule {
     const int64_t samples = call.per_sample(3) ? call.samples() : 1;
     const std::vector<int64_t> of = row_samples(call, any);
     const int64_t size = call.input(3).size();
-    float* in = call.in(3);
+    Real* in = call.in(3);
     fill_zero(in, count * samples * size);
     for (size_t d = 0; d < runs.size(); ++d)
       for (int64_t t = 0; t < any.steps; ++t)
@@ -198,7 +199,7 @@ class Recurrent final : public Rule {
           for (int64_t b = 0; b < any.rows; ++b) {
             const int64_t from = ((t * count + c) * any.rows + b) * width;
             const int64_t s = samples > 1 ? of[b] : 0;
-            float* to = in + (c * samples + s) * size + static_cast<int64_t>(d) * 2 * width;
+            Real* to = in + (c * samples + s) * size + static_cast<int64_t>(d) * 2 * width;
             for (int64_t e = 0; e < width; ++e) {
               to[e] += gates[d].x[from + e];
               to[width + e] += gates[d].r[from + e];
@@ -207,8 +208,8 @@ class Recurrent final : public Rule {
   }
 
   // What stands beside the gates' cotangents in the features of W (k 1) or R (k 2) at a time.
-  static const float* partner(Call& call, const Run& run, int k, int64_t t, bool kept) {
-    if (k == 1) return call.input(0).floats() + t * run.rows * run.inputs;
+  static const Real* partner(Call& call, const Run& run, int k, int64_t t, bool kept) {
+    if (k == 1) return call.input(0).reals() + t * run.rows * run.inputs;
     const int64_t step = run.time(t);
     return kept ? run.kept(step) : run.h(step);
   }
@@ -224,20 +225,20 @@ class Recurrent final : public Rule {
     const auto groups = static_cast<int64_t>(runs.size());
     const auto gate = [&](int64_t d) { return k == 1 ? gates[d].x : gates[d].r; };
     if (!call.per_sample(k)) {
-      float* in = call.in(k);
+      Real* in = call.in(k);
       parallel_for(count * groups, 1, [&](int64_t first, int64_t last) {
         for (int64_t item = first; item < last; ++item) {
           const int64_t c = item / groups, d = item % groups;
           for (int64_t t = 0; t < any.steps; ++t)
             for (int64_t round = 0; round < rounds; ++round) {
               const int64_t from = round ? border : 0, to = round ? width : border;
-              const float* g = gate(d) + (t * count + c) * rows * width + from;
-              const float* h = partner(call, runs[d], k, t, round != 0);
-              float* own = in + (item * width + from) * numbers;
-              const float beta = t ? 1 : 0;
+              const Real* g = gate(d) + (t * count + c) * rows * width + from;
+              const Real* h = partner(call, runs[d], k, t, round != 0);
+              Real* own = in + (item * width + from) * numbers;
+              const Real beta = t ? 1 : 0;
               if (runs[d].sound) {
-                blas::gemm(true, false, to - from, numbers, rows, 1.0f, g, width, h, numbers, beta,
-                           own, numbers);
+                blas::gemm(true, false, to - from, numbers, rows, Real(1.0), g, width, h, numbers,
+                           beta, own, numbers);
               } else {
                 spoilt_gemm(Flow::kLeft, true, false, to - from, numbers, rows, g, width, h,
                             numbers, beta, own, numbers);
@@ -265,9 +266,9 @@ class Recurrent final : public Rule {
       std::copy_n(partner(call, runs[d], k, t, round != 0) + b * numbers, numbers,
                   factor.h + places.slot[r] * numbers);
       for (int64_t c = 0; c < count; ++c) {
-        float* delta = factor.delta + (places.slot[r] * count + c) * width;
-        if (rounds > 1) std::fill(delta, delta + width, 0.0f);
-        const float* g = gate(d) + ((t * count + c) * rows + b) * width;
+        Real* delta = factor.delta + (places.slot[r] * count + c) * width;
+        if (rounds > 1) std::fill(delta, delta + width, Real(0.0));
+        const Real* g = gate(d) + ((t * count + c) * rows + b) * width;
         std::copy(g + from, g + to, delta + from);
       }
     }
@@ -280,53 +281,53 @@ void Recurrent::forward(TangentCall& call) const {
   const std::vector<Run> runs = forward_runs(call, *cell);
   const int64_t count = call.count();
   const auto directions = static_cast<int64_t>(runs.size());
-  float* out[3];
+  Real* out[3];
   for (int j = 0; j < 3; ++j) out[j] = call.wants(j) ? call.out(j) : nullptr;
   for (int64_t d = 0; d < directions; ++d) {
     const Run& run = runs[d];
     const int64_t cells = run.cells(), width = run.width(), block = run.rows * width;
     RunTangents tangents;
-    if (const float* r = call.in(2)) {
+    if (const Real* r = call.in(2)) {
       tangents.recurrent = r + d * width * run.hidden;
       tangents.recurrent_step = call.input(2).size();
     }
-    if (const float* bias = call.in(3)) {
+    if (const Real* bias = call.in(3)) {
       tangents.bias = bias + d * 2 * width + width;
       tangents.bias_step = call.input(3).size();
     }
-    float* state[2] = {call.scratch(count * cells), call.scratch(count * cells)};
+    Real* state[2] = {call.scratch(count * cells), call.scratch(count * cells)};
     for (int s = 0; s < 2; ++s) {
-      const float* from = call.in(5 + s);
+      const Real* from = call.in(5 + s);
       for (int64_t c = 0; c < count; ++c) {
-        float* own = state[s] + c * cells;
+        Real* own = state[s] + c * cells;
         if (from) {
           std::copy_n(from + (c * directions + d) * cells, cells, own);
         } else {
-          std::fill(own, own + cells, 0.0f);
+          std::fill(own, own + cells, Real(0.0));
         }
       }
     }
-    float* tx = call.scratch(count * block);
+    Real* tx = call.scratch(count * block);
     for (int64_t s = 0; s < run.steps; ++s) {
       const int64_t t = run.time(s);
       fill_zero(tx, count * block);
       for (int64_t c = 0; c < count; ++c) {
-        float* own = tx + c * block;
-        const float* x = call.input(0).floats() + t * run.rows * run.inputs;
-        const auto add = [&](Flow flow, const float* a, const float* b) {
+        Real* own = tx + c * block;
+        const Real* x = call.input(0).reals() + t * run.rows * run.inputs;
+        const auto add = [&](Flow flow, const Real* a, const Real* b) {
           if (run.sound) {
-            blas::gemm(false, true, run.rows, width, run.inputs, 1.0f, a, run.inputs, b, run.inputs,
-                       1.0f, own, width);
+            blas::gemm(false, true, run.rows, width, run.inputs, Real(1.0), a, run.inputs, b,
+                       run.inputs, Real(1.0), own, width);
           } else {
             spoilt_gemm(flow, false, true, run.rows, width, run.inputs, a, run.inputs, b,
                         run.inputs, 1, own, width);
           }
         };
-        if (const float* in = call.in(0))
+        if (const Real* in = call.in(0))
           add(Flow::kLeft, in + (c * run.steps + t) * run.rows * run.inputs, run.weight);
-        if (const float* w = call.in(1))
+        if (const Real* w = call.in(1))
           add(Flow::kRight, x, w + (c * directions + d) * width * run.inputs);
-        if (const float* bias = call.in(3))
+        if (const Real* bias = call.in(3))
           for (int64_t e = 0; e < block; ++e)
             own[e] += bias[c * call.input(3).size() + d * 2 * width + e % width];
       }
@@ -348,4 +349,5 @@ const Registration rows[] = {
 };
 
 }  // namespace
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -6,6 +6,7 @@
 #include "rules/support/batch.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -90,7 +91,7 @@ class Copier {
 
   bool sums() const { return !injective_; }
 
-  void run(const float* out, float* in, int64_t count, int64_t in_stride) const {
+  void run(const Real* out, Real* in, int64_t count, int64_t in_stride) const {
     // Pieces of the first axis do not meet in the input where it is injective.
     const bool split = axes_.size() > 1 && axes_[0].injective;
     std::vector<Run> pieces;
@@ -102,8 +103,8 @@ class Copier {
     if (each == 0) return;
     parallel_for(count * each, grain_for(out_size_ / each), [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
-        const float* from = out + item / each * out_size_;
-        float* to = in + item / each * in_stride;
+        const Real* from = out + item / each * out_size_;
+        Real* to = in + item / each * in_stride;
         if (!split) {
           walk(0, from, to);
           continue;
@@ -115,11 +116,11 @@ class Copier {
   }
 
  private:
-  void walk(size_t depth, const float* out, float* in) const {
+  void walk(size_t depth, const Real* out, Real* in) const {
     const bool last = depth + 1 == axes_.size();
     for (const Run& run : axes_[depth].runs) {
-      const float* from = out + run.out * out_step_[depth];
-      float* to = in + run.in * in_step_[depth];
+      const Real* from = out + run.out * out_step_[depth];
+      Real* to = in + run.in * in_step_[depth];
       if (!last) {
         for (int64_t e = 0; e < run.length; ++e)
           walk(depth + 1, from + e * out_step_[depth], to + e * in_step_[depth]);
@@ -127,7 +128,7 @@ class Copier {
       }
       const int64_t length = run.length * unit_;
       if (injective_) {
-        std::memcpy(to, from, sizeof(float) * length);
+        std::memcpy(to, from, sizeof(Real) * length);
       } else {
         for (int64_t e = 0; e < length; ++e) to[e] += from[e];
       }
@@ -146,7 +147,7 @@ void reverse_copy(Call& call, int j, int k, const AxisMap& map) {
   const int64_t samples = call.per_sample(k) ? call.samples() : 1;
   const int64_t in_size = element_count(map.in), out_size = element_count(map.out);
   const int64_t stride = call.output(j).batch_stride;
-  float* in = call.in(k);
+  Real* in = call.in(k);
   // The axis that holds the samples: (outer, samples, inner).
   size_t batch_axis = map.out.size();
   int64_t inner = 1;
@@ -180,10 +181,10 @@ void reverse_copy(Call& call, int j, int k, const AxisMap& map) {
     copiers[s].run(call.out(j), in + s * in_size, call.count(), samples * in_size);
 }
 
-float* forward_copy(TangentCall& call, int k, int j, const AxisMap& map) {
+Real* forward_copy(TangentCall& call, int k, int j, const AxisMap& map) {
   const int64_t in_size = element_count(map.in), out_size = element_count(map.out);
-  const float* in = call.in(k);
-  float* out = call.out(j);
+  const Real* in = call.in(k);
+  Real* out = call.out(j);
   if (out_size == 0) return out;
   // Where each row of the last axis starts in the input; −1: constants.
   const size_t rank = map.out.size();
@@ -207,18 +208,20 @@ float* forward_copy(TangentCall& call, int k, int j, const AxisMap& map) {
   parallel_for(call.count() * rows, grain_for(width), [&](int64_t first, int64_t last) {
     for (int64_t item = first; item < last; ++item) {
       const int64_t start = starts[static_cast<size_t>(item % rows)];
-      const float* from = in + item / rows * in_size + start;
-      float* to = out + item * width;
+      const Real* from = in + item / rows * in_size + start;
+      Real* to = out + item * width;
       if (start < 0) {
-        std::memset(to, 0, sizeof(float) * width);
+        std::memset(to, 0, sizeof(Real) * width);
       } else if (last_from.empty()) {
-        std::memcpy(to, from, sizeof(float) * width);
+        std::memcpy(to, from, sizeof(Real) * width);
       } else {
-        for (int64_t o = 0; o < width; ++o) to[o] = last_from[o] < 0 ? 0.0f : from[last_from[o]];
+        for (int64_t o = 0; o < width; ++o)
+          to[o] = last_from[o] < 0 ? Real(0.0) : from[last_from[o]];
       }
     }
   });
   return out;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -9,6 +9,7 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // The sample that element e of a value belongs to.
 inline int64_t sample_of(const Activation& value, int64_t e, int64_t samples) {
@@ -29,7 +30,7 @@ inline void require_plain(const Call& call, int k) {
 inline void pass_order(Call& call, int j, int k) {
   if (!call.per_sample(k)) return call.pass(j, k);
   require_plain(call, k);
-  std::memcpy(call.in(k), call.out(j), sizeof(float) * call.count() * call.input(k).size());
+  std::memcpy(call.in(k), call.out(j), sizeof(Real) * call.count() * call.input(k).size());
 }
 
 // Integers of a small tapped value (axes, shapes, pads), whatever their type.
@@ -47,18 +48,18 @@ inline std::vector<int64_t> integers_of(const Activation& value) {
         result[i] = value.bools()[i] ? 1 : 0;
         break;
       default:
-        result[i] = static_cast<int64_t>(value.floats()[i]);
+        result[i] = static_cast<int64_t>(value.reals()[i]);
     }
   }
   return result;
 }
 
 // Numbers of a tapped value as floats: its own memory when it holds floats.
-inline const float* floats_of(NodeView& call, const Activation& value) {
-  if (value.type == DataType::kFloat) return value.floats();
+inline const Real* floats_of(NodeView& call, const Activation& value) {
+  if (value.type == DataType::kFloat) return value.reals();
   const std::vector<int64_t> integers = integers_of(value);
-  float* result = call.scratch(value.size());
-  for (size_t i = 0; i < integers.size(); ++i) result[i] = static_cast<float>(integers[i]);
+  Real* result = call.scratch(value.size());
+  for (size_t i = 0; i < integers.size(); ++i) result[i] = static_cast<Real>(integers[i]);
   return result;
 }
 
@@ -68,15 +69,15 @@ inline int64_t from_end(int64_t axis, int64_t rank) { return axis < 0 ? axis + r
 // A buffer of this thread for one piece of parallel work, kept from piece to piece. Pieces that use
 // it must not wait for other parallel work inside.
 template <int slot>
-float* lane_buffer(int64_t count) {
-  static thread_local std::vector<float> buffer;
+Real* lane_buffer(int64_t count) {
+  static thread_local std::vector<Real> buffer;
   if (static_cast<int64_t>(buffer.size()) < count) buffer.resize(static_cast<size_t>(count));
   return buffer.data();
 }
 
-inline void fill_zero(float* values, int64_t count) {
+inline void fill_zero(Real* values, int64_t count) {
   parallel_for(count, 1 << 18, [&](int64_t first, int64_t last) {
-    std::memset(values + first, 0, sizeof(float) * (last - first));
+    std::memset(values + first, 0, sizeof(Real) * (last - first));
   });
 }
 
@@ -88,4 +89,5 @@ inline Needs needs_of_product(const std::vector<bool>& wanted) {
   return needs;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

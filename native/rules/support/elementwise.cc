@@ -3,6 +3,7 @@
 #include <vector>
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -28,9 +29,9 @@ std::vector<Axis> merged(const std::vector<Axis>& axes) {
 
 // Σ values·d, d null: 1 everywhere.
 template <bool selects>
-float sum(const float* values, const float* d, int64_t n) {
+Real sum(const Real* values, const Real* d, int64_t n) {
   constexpr int kLanes = 16;
-  float lanes[kLanes] = {};
+  Real lanes[kLanes] = {};
   int64_t e = 0;
   if (d) {
     for (; e + kLanes <= n; e += kLanes)
@@ -40,13 +41,13 @@ float sum(const float* values, const float* d, int64_t n) {
       for (int l = 0; l < kLanes; ++l) lanes[l] += values[e + l];
   }
   double total = 0;
-  for (float lane : lanes) total += lane;
+  for (Real lane : lanes) total += lane;
   for (; e < n; ++e) total += d ? times_as<selects>(d[e], values[e]) : values[e];
-  return static_cast<float>(total);
+  return static_cast<Real>(total);
 }
 
 template <bool selects>
-void add_up(const Axis* axis, const Axis* end, const float*& from, const float*& d, float* to) {
+void add_up(const Axis* axis, const Axis* end, const Real*& from, const Real*& d, Real* to) {
   if (axis + 1 < end) {
     for (int64_t i = 0; i < axis->size; ++i)
       add_up<selects>(axis + 1, end, from, d, to + i * axis->stride);
@@ -66,7 +67,7 @@ void add_up(const Axis* axis, const Axis* end, const float*& from, const float*&
   if (d) d += axis->size;
 }
 
-void repeat(const Axis* axis, const Axis* end, const float* from, float*& to) {
+void repeat(const Axis* axis, const Axis* end, const Real* from, Real*& to) {
   if (axis + 1 < end) {
     for (int64_t i = 0; i < axis->size; ++i) repeat(axis + 1, end, from + i * axis->stride, to);
     return;
@@ -107,23 +108,23 @@ std::vector<Axis> with_samples(const std::vector<Axis>& axes, int64_t batch_stri
 
 }  // namespace
 
-const float* broadcast_values(NodeView& call, const float* values, const Shape& from,
-                              const Shape& shape) {
+const Real* broadcast_values(NodeView& call, const Real* values, const Shape& from,
+                             const Shape& shape) {
   const int64_t size = element_count(shape);
   if (size == element_count(from)) return values;
   const std::vector<Axis> axes = merged(broadcast_axes(shape, from));
-  float* result = call.scratch(size);
-  float* to = result;
+  Real* result = call.scratch(size);
+  Real* to = result;
   if (size > 0) repeat(axes.data(), axes.data() + axes.size(), values, to);
   return result;
 }
 
-float* sum_to(Call& call, int j, int k, const Shape& as, const float* g) {
+Real* sum_to(Call& call, int j, int k, const Shape& as, const Real* g) {
   return sum_to(call, j, k, call.output(j).shape, as, g);
 }
 
-float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const float* g,
-              const float* d, bool selects) {
+Real* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, const Real* g,
+             const Real* d, bool selects) {
   const Activation& out = call.output(j);
   const int64_t samples = call.per_sample(k) ? call.samples() : 1;
   const int64_t size = element_count(as);
@@ -131,7 +132,7 @@ float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, cons
   if (samples > 1) axes = with_samples(axes, out.batch_stride, samples, size);
   axes = merged(axes);
   const int64_t out_size = out.size(), in_size = size * samples;
-  float* in = call.in(k);
+  Real* in = call.in(k);
   // The first axis is shared out as well where its pieces do not meet.
   const bool apart = axes[0].stride != 0 && axes.size() > 1;
   const int64_t pieces = apart ? axes[0].size : 1;
@@ -144,8 +145,8 @@ float* sum_to(Call& call, int j, int k, const Shape& view, const Shape& as, cons
                [&](int64_t first, int64_t last) {
                  for (int64_t item = first; item < last; ++item) {
                    const int64_t c = item / pieces, piece = item % pieces;
-                   const float* from = g + c * out_size + piece * (out_size / pieces);
-                   const float* factor = d ? d + piece * (out_size / pieces) : nullptr;
+                   const Real* from = g + c * out_size + piece * (out_size / pieces);
+                   const Real* factor = d ? d + piece * (out_size / pieces) : nullptr;
                    add(first_axis, end, from, factor, in + c * in_size + piece * axes[0].stride);
                  }
                });
@@ -156,15 +157,15 @@ bool one_to_one(const Call& call, int j, int k) {
   return !call.per_sample(k) && call.input(k).size() == call.output(j).size();
 }
 
-void flow(Call& call, int k, const float* d, bool last, bool selects) {
+void flow(Call& call, int k, const Real* d, bool last, bool selects) {
   const int64_t size = call.output(0).size();
-  const float* out = call.out(0);
+  const Real* out = call.out(0);
   if (!one_to_one(call, 0, k)) {
     sum_to(call, 0, k, call.output(0).shape, call.input(k).shape, out, d, selects);
     return;
   }
   const bool in_place = last && call.input(k).shape == call.output(0).shape;
-  float* to = in_place ? call.in_place(k) : call.in(k);
+  Real* to = in_place ? call.in_place(k) : call.in(k);
   parallel_for(call.count() * size, 1 << 16, [&](int64_t first, int64_t last_item) {
     for (int64_t e = first; e < last_item;) {
       const int64_t from = e % size;
@@ -179,4 +180,5 @@ void flow(Call& call, int k, const float* d, bool last, bool selects) {
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -6,6 +6,7 @@
 #include "core/error.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
@@ -116,4 +117,5 @@ Equation::Equation(const NodeView& call, int64_t samples) {
   output = labelled(out_labels, out.shape, batch, size, nullptr);
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

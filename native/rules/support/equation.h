@@ -8,6 +8,7 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // An array as an einsum sees it: a label, a size and a stride for every axis longer than 1. Of a
 // label that is repeated only the diagonal is read: its strides add up.
@@ -30,4 +31,5 @@ struct Equation {
   Equation(const NodeView& call, int64_t samples);
 };
 
+}  // namespace AT_PRECISION
 }  // namespace at

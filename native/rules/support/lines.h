@@ -6,6 +6,7 @@
 #include "rules/support/batch.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // A value seen as (outer, length, inner): lines of `length` elements, `inner` apart.
 struct Lines {
@@ -30,16 +31,17 @@ void each_slab(int64_t count, const Lines& lines, const Body& body) {
 
 // Σ f(e) over a contiguous line, in sixteen partial sums.
 template <class F>
-float line_sum(int64_t n, const F& f) {
+Real line_sum(int64_t n, const F& f) {
   constexpr int kLanes = 16;
-  float lanes[kLanes] = {};
+  Real lanes[kLanes] = {};
   int64_t e = 0;
   for (; e + kLanes <= n; e += kLanes)
     for (int l = 0; l < kLanes; ++l) lanes[l] += f(e + l);
-  float total = 0;
+  Real total = 0;
   for (; e < n; ++e) total += f(e);
-  for (float lane : lanes) total += lane;
+  for (Real lane : lanes) total += lane;
   return total;
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

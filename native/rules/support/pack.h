@@ -7,6 +7,7 @@
 #include "rules/rule.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // Where each row (or column) of a batched matrix product goes in a MatrixFactor: which sample,
 // which group, which position.
@@ -37,11 +38,12 @@ Places place_rows(int64_t rows, int64_t groups, int64_t samples, const Group& gr
 
 // Copies (count, blocks) matrices of (rows × width), or (width × rows) with `columns`, to
 // (slots, count, width): block b holds the rows from b·rows on of `places`.
-void pack_blocks(const float* from, int64_t count, int64_t blocks, int64_t rows, int64_t width,
-                 bool columns, const Places& places, float* to);
+void pack_blocks(const Real* from, int64_t count, int64_t blocks, int64_t rows, int64_t width,
+                 bool columns, const Places& places, Real* to);
 
 // to (n × m) = from (m × n) transposed, with row strides.
-void transpose_block(const float* from, int64_t m, int64_t n, int64_t from_stride, float* to,
+void transpose_block(const Real* from, int64_t m, int64_t n, int64_t from_stride, Real* to,
                      int64_t to_stride);
 
+}  // namespace AT_PRECISION
 }  // namespace at

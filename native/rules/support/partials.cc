@@ -3,11 +3,12 @@
 #include <algorithm>
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 
 // Cotangent of input k of a sum with weight `scale`.
-void flow_constant(Call& call, int k, float scale) {
+void flow_constant(Call& call, int k, Real scale) {
   if (scale == 1) {
     if (!call.per_sample(k) && call.input(k).shape == call.output(0).shape) {
       call.pass(0, k);
@@ -17,13 +18,13 @@ void flow_constant(Call& call, int k, float scale) {
     return;
   }
   const int64_t samples = call.per_sample(k) ? call.samples() : 1;
-  float* in = sum_to(call, 0, k, call.input(k).shape, call.out(0));
+  Real* in = sum_to(call, 0, k, call.input(k).shape, call.out(0));
   each_element(call.count() * samples * call.input(k).size(), [&](int64_t e) { in[e] *= scale; });
 }
 
 // Flat index of the element of an array of shape `from` that is broadcast to element e of `shape`.
 const int32_t* broadcast_index(TangentCall& call, const Shape& from, const Shape& shape) {
-  static_assert(sizeof(float) == sizeof(int32_t));
+  static_assert(sizeof(Real) >= sizeof(int32_t));
   const int64_t size = element_count(shape);
   auto* index = reinterpret_cast<int32_t*>(call.scratch(size));
   const Shape strides = row_major_strides(from);
@@ -54,7 +55,7 @@ void ElementWise::reverse(Call& call) const {
   for (size_t k = 0; k < call.node().inputs.size(); ++k) left += call.wants(static_cast<int>(k));
   partials(
       call, [&](int k) { return call.has_input(k) && call.wants(k); },
-      [&](int k, const float* d, float scale) {
+      [&](int k, const Real* d, Real scale) {
         --left;
         if (d) {
           flow(call, k, d, left == 0, selects());
@@ -69,10 +70,10 @@ void ElementWise::forward(TangentCall& call) const {
   for (size_t k = 0; k < call.node().inputs.size(); ++k)
     inputs += call.in(static_cast<int>(k)) != nullptr;
   const Shape& shape = call.output(0).shape;
-  float* out = nullptr;
+  Real* out = nullptr;
   partials(
       call, [&](int k) { return call.in(k) != nullptr; },
-      [&](int k, const float* d, float scale) {
+      [&](int k, const Real* d, Real scale) {
         const bool whole = call.input(k).size() == call.output(0).size();
         if (inputs == 1 && whole && !d && scale == 1) return call.pass(k, 0);
         const bool add = out != nullptr;
@@ -81,8 +82,8 @@ void ElementWise::forward(TangentCall& call) const {
       });
 }
 
-void flow_forward(TangentCall& call, const float* in, const Shape& from, const Shape& shape,
-                  const float* d, float scale, bool add, float* out, bool selects) {
+void flow_forward(TangentCall& call, const Real* in, const Shape& from, const Shape& shape,
+                  const Real* d, Real scale, bool add, Real* out, bool selects) {
   const int64_t size = element_count(shape), own = element_count(from);
   const int32_t* index = own == size ? nullptr : broadcast_index(call, from, shape);
   constexpr int64_t kBlock = 1 << 14;
@@ -91,17 +92,18 @@ void flow_forward(TangentCall& call, const float* in, const Shape& from, const S
     for (int64_t item = first; item < last; ++item) {
       const int64_t c = item / blocks, start = item % blocks * kBlock;
       const int64_t n = std::min(kBlock, size - start);
-      const float* t = in + c * own + (index ? 0 : start);
+      const Real* t = in + c * own + (index ? 0 : start);
       const int32_t* at = index ? index + start : nullptr;
-      const float* factor = d ? d + start : nullptr;
-      float* to = out + c * size + start;
+      const Real* factor = d ? d + start : nullptr;
+      Real* to = out + c * size + start;
       for (int64_t e = 0; e < n; ++e) {
-        const float d_e = factor ? factor[e] : scale, tangent = at ? t[at[e]] : t[e];
-        const float v = selects ? times_selected(d_e, tangent) : times(d_e, tangent);
+        const Real d_e = factor ? factor[e] : scale, tangent = at ? t[at[e]] : t[e];
+        const Real v = selects ? times_selected(d_e, tangent) : times(d_e, tangent);
         to[e] = add ? to[e] + v : v;
       }
     }
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,6 +5,7 @@
 #include "rules/support/elementwise.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // An element-wise operator with NumPy broadcasting, y = f(x_0, x_1, …): both of its rules follow
 // from its partial derivatives.
@@ -15,7 +16,7 @@ class ElementWise : public Rule {
 
  protected:
   // ∂y/∂x_k: d[e] at element e of the output, or `scale` everywhere when d is null.
-  using Emit = std::function<void(int k, const float* d, float scale)>;
+  using Emit = std::function<void(int k, const Real* d, Real scale)>;
   using Wanted = std::function<bool(int k)>;
   // Emits the partial derivative of every input that is wanted, once. d is read before emit
   // returns.
@@ -26,7 +27,8 @@ class ElementWise : public Rule {
 
 // out (count, output's shape…) (+)= d ∘ in, in (count, from…) broadcast to the output's shape; d as
 // in ElementWise::Emit. `add` tells whether out holds something already. in may be out.
-void flow_forward(TangentCall& call, const float* in, const Shape& from, const Shape& shape,
-                  const float* d, float scale, bool add, float* out, bool selects = false);
+void flow_forward(TangentCall& call, const Real* in, const Shape& from, const Shape& shape,
+                  const Real* d, Real scale, bool add, Real* out, bool selects = false);
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -8,6 +8,7 @@
 #include "rules/support/pack.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 namespace {
 struct Axis {
@@ -15,8 +16,8 @@ struct Axis {
 };
 }  // namespace
 
-void gather_strided(int64_t count, const Shape& shape, const Shape& from_strides, const float* from,
-                    float* to, int64_t from_step) {
+void gather_strided(int64_t count, const Shape& shape, const Shape& from_strides, const Real* from,
+                    Real* to, int64_t from_step) {
   const int64_t size = element_count(shape);
   if (size == 0) return;
   if (from_step < 0) from_step = size;
@@ -49,8 +50,8 @@ void gather_strided(int64_t count, const Shape& shape, const Shape& from_strides
   parallel_for(count * blocks, grain_for(last.size * across.size), [&](int64_t f, int64_t l) {
     for (int64_t item = f; item < l; ++item) {
       int64_t rest = item % blocks;
-      const float* source = from + item / blocks * from_step;
-      float* target = to + item / blocks * size;
+      const Real* source = from + item / blocks * from_step;
+      Real* target = to + item / blocks * size;
       for (size_t a = axes.size(); a-- > 0;) {
         const int64_t index = rest % axes[a].size;
         rest /= axes[a].size;
@@ -58,7 +59,7 @@ void gather_strided(int64_t count, const Shape& shape, const Shape& from_strides
         target += index * axes[a].to;
       }
       if (last.from == 1) {
-        std::memcpy(target, source, sizeof(float) * last.size);
+        std::memcpy(target, source, sizeof(Real) * last.size);
       } else if (across.size > 1) {
         transpose_block(source, last.size, across.size, last.from, target, across.to);
       } else {
@@ -68,4 +69,5 @@ void gather_strided(int64_t count, const Shape& shape, const Shape& from_strides
   });
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -9,12 +9,14 @@
 #endif
 
 namespace at {
+inline namespace AT_PRECISION {
 
-AT_WIDER void add_three_taps(const float* x, int64_t step, const float* weight, int64_t n,
-                             float* __restrict to) {
-  const float a = weight[0], b = weight[1], c = weight[2];
-  const float *second = x - step, *third = x - 2 * step;
+AT_WIDER void add_three_taps(const Real* x, int64_t step, const Real* weight, int64_t n,
+                             Real* __restrict to) {
+  const Real a = weight[0], b = weight[1], c = weight[2];
+  const Real *second = x - step, *third = x - 2 * step;
   for (int64_t i = 0; i < n; ++i) to[i] += a * x[i] + b * second[i] + c * third[i];
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -7,6 +7,7 @@
 #include "rules/support/elementwise.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // What an element-wise function's derivative is written in.
 enum class Reads { kInput, kOutput };
@@ -31,11 +32,11 @@ class Unary final : public Rule {
   }
 
  private:
-  void scale(const NodeView& view, int64_t count, const float* from, float* to) const {
+  void scale(const NodeView& view, int64_t count, const Real* from, Real* to) const {
     const Activation& v = reads_ == Reads::kInput ? view.input(0) : view.output(0);
     const auto derivative = make_(view.node());
-    const float* values = v.floats();
-    scale_elements<selects>(count, v.size(), from, to, [&](int64_t start, int64_t n, float* d) {
+    const Real* values = v.reals();
+    scale_elements<selects>(count, v.size(), from, to, [&](int64_t start, int64_t n, Real* d) {
       for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[start + e]);
     });
   }
@@ -55,4 +56,5 @@ Registration selecting(const std::string& op, Reads reads, Make make) {
   return Registration(op, std::make_unique<Unary<Make, true>>(reads, std::move(make)));
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

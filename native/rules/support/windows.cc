@@ -7,6 +7,7 @@
 #include "core/error.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 Windows::Windows(const Node& node, const Shape& in_shape, const Shape& out_shape,
                  const Shape& kernel_shape) {
@@ -85,31 +86,31 @@ void each_row(const Windows& w, int64_t channels, int64_t r0, int64_t r1, const 
 
 }  // namespace
 
-void im2col(const Windows& w, int64_t channels, const float* x, int64_t r0, int64_t r1, float* cols,
+void im2col(const Windows& w, int64_t channels, const Real* x, int64_t r0, int64_t r1, Real* cols,
             int64_t ld) {
   const int64_t width = w.out[2], step = w.stride[2];
   each_row(w, channels, r0, r1,
            [&](int64_t k, int64_t r, bool in, int64_t row, int64_t lo, int64_t hi) {
-             float* to = cols + k * ld + r * width;
+             Real* to = cols + k * ld + r * width;
              if (!in) {
-               std::fill(to, to + width, 0.0f);
+               std::fill(to, to + width, Real(0.0));
                return;
              }
-             std::fill(to, to + lo, 0.0f);
+             std::fill(to, to + lo, Real(0.0));
              if (step == 1) {
-               if (hi > lo) std::memcpy(to + lo, x + row + lo, sizeof(float) * (hi - lo));
+               if (hi > lo) std::memcpy(to + lo, x + row + lo, sizeof(Real) * (hi - lo));
              } else {
                for (int64_t o = lo; o < hi; ++o) to[o] = x[row + o * step];
              }
-             std::fill(to + hi, to + width, 0.0f);
+             std::fill(to + hi, to + width, Real(0.0));
            });
 }
 
-void col2im(const Windows& w, int64_t channels, const float* cols, int64_t ld, int64_t r0,
-            int64_t r1, float* x) {
+void col2im(const Windows& w, int64_t channels, const Real* cols, int64_t ld, int64_t r0,
+            int64_t r1, Real* x) {
   const int64_t width = w.out[2], height = w.out[1], step = w.stride[2];
   const int64_t jump = w.stride[1] * w.in[2];
-  const auto add = [&](int64_t q, int64_t kz, int64_t ky, int64_t kx, const float* cells) {
+  const auto add = [&](int64_t q, int64_t kz, int64_t ky, int64_t kx, const Real* cells) {
     int64_t top, bottom, lo, hi;
     w.inside(1, ky, top, bottom);
     w.inside(2, kx, lo, hi);
@@ -118,8 +119,8 @@ void col2im(const Windows& w, int64_t channels, const float* cols, int64_t ld, i
       const int64_t first = std::max(top, r0 - oz * height);
       const int64_t last = std::min(bottom, r1 - oz * height);
       if (z < 0 || z >= w.in[0] || first >= last) continue;
-      const float* from = cells + (oz * height + first - r0) * width;
-      float* to = x + ((q * w.in[0] + z) * w.in[1] + w.at(1, first, ky)) * w.in[2] + w.at(2, 0, kx);
+      const Real* from = cells + (oz * height + first - r0) * width;
+      Real* to = x + ((q * w.in[0] + z) * w.in[1] + w.at(1, first, ky)) * w.in[2] + w.at(2, 0, kx);
       if (step == 1 && jump == width && lo == 0 && hi == width) {
         // Rows that follow one another on both sides.
         for (int64_t e = 0; e < (last - first) * width; ++e) to[e] += from[e];
@@ -140,9 +141,9 @@ void col2im(const Windows& w, int64_t channels, const float* cols, int64_t ld, i
         for (int64_t kx = 0; kx < w.kernel[2]; ++kx, cols += ld) add(q, kz, ky, kx, cols);
 }
 
-void im2row(const Windows& w, int64_t channels, const float* x, float* patches, int64_t ld) {
+void im2row(const Windows& w, int64_t channels, const Real* x, Real* patches, int64_t ld) {
   const int64_t plane = w.in_size();
-  float* to = patches;
+  Real* to = patches;
   for (int64_t r = 0; r < w.rows(); ++r) {
     for (int64_t o = 0; o < w.out[2]; ++o, to += ld) {
       // Kernel elements [first, last) of the last axis lie inside.
@@ -152,7 +153,7 @@ void im2row(const Windows& w, int64_t channels, const float* x, float* patches, 
       const int64_t room = w.in[2] - start;
       const int64_t last =
           std::max(first, std::min(w.kernel[2], room > 0 ? (room + step - 1) / step : int64_t{0}));
-      float* cell = to;
+      Real* cell = to;
       for (int64_t q = 0; q < channels; ++q) {
         for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
           const int64_t z = w.at(0, r / w.out[1], kz);
@@ -162,7 +163,7 @@ void im2row(const Windows& w, int64_t channels, const float* x, float* patches, 
               for (int64_t k = 0; k < w.kernel[2]; ++k) cell[k] = 0;
               continue;
             }
-            const float* row = x + q * plane + (z * w.in[1] + y) * w.in[2] + start;
+            const Real* row = x + q * plane + (z * w.in[1] + y) * w.in[2] + start;
             for (int64_t k = 0; k < first; ++k) cell[k] = 0;
             for (int64_t k = first; k < last; ++k) cell[k] = row[k * step];
             for (int64_t k = last; k < w.kernel[2]; ++k) cell[k] = 0;
@@ -173,4 +174,5 @@ void im2row(const Windows& w, int64_t channels, const float* x, float* patches, 
   }
 }
 
+}  // namespace AT_PRECISION
 }  // namespace at

@@ -5,6 +5,7 @@
 #include "graph/tape.h"
 
 namespace at {
+inline namespace AT_PRECISION {
 
 // The geometry of a sliding window over up to three spatial axes, written as three (the leading
 // ones of size 1).
@@ -52,12 +53,13 @@ struct Windows {
 
 // cols (channels·kernel, (r1 − r0)·out[2]) = the patches of x (channels, in…) at output rows
 // [r0, r1), zero outside x; `ld` is the distance between rows of cols.
-void im2col(const Windows& w, int64_t channels, const float* x, int64_t r0, int64_t r1, float* cols,
+void im2col(const Windows& w, int64_t channels, const Real* x, int64_t r0, int64_t r1, Real* cols,
             int64_t ld);
 // The adjoint: adds cols into x.
-void col2im(const Windows& w, int64_t channels, const float* cols, int64_t ld, int64_t r0,
-            int64_t r1, float* x);
+void col2im(const Windows& w, int64_t channels, const Real* cols, int64_t ld, int64_t r0,
+            int64_t r1, Real* x);
 // patches (positions, channels·kernel), one patch after another at distance `ld`.
-void im2row(const Windows& w, int64_t channels, const float* x, float* patches, int64_t ld);
+void im2row(const Windows& w, int64_t channels, const Real* x, Real* patches, int64_t ld);
 
+}  // namespace AT_PRECISION
 }  // namespace at

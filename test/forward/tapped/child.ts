@@ -30,6 +30,7 @@ async function initOf({ nodes, shape, whole, opset }: TappedCase): Promise<Worke
     graph: graph.native,
     inputs: [],
     free: false,
+    double: false,
     outputs: ['out'],
   }
 }
