@@ -1,11 +1,12 @@
 // If, Loop and Scan on the way from the parameters to the outputs are written out: derivatives
 // know plain operators only. What constants and known sizes decide is decided when a file is
 // opened, the rest by running on samples.
-import type { NodeProto } from 'onnx-buf'
+import { TensorProto_DataType as DataType, type NodeProto } from 'onnx-buf'
 import { zeros } from '../arrays/index.js'
 import { TangentError } from '../errors.js'
 import type { Feed, FeedArray } from '../forward/protocol.js'
 import { hypotheses, type Place } from '../graph/axes.js'
+import { constantTensor } from '../graph/constants.js'
 import { prepareGraph, type TyingOptions } from '../graph/prepare.js'
 import { constantsByRole } from '../graph/stored.js'
 import { native } from '../native.js'
@@ -66,7 +67,10 @@ function onTheWay(
     (node) => isControl(node) && isComplete(node) && !refused.has(titleOf(node)),
   )
   if (open.length === 0) return []
-  const prepared = prepareGraph(model, knownNames(options, model))
+  const known = knownNames(options, model)
+  // What reads a Constant cannot be told before its branch is written out: any may be a weight.
+  const matrices = options.constants === 'none' ? [] : storedMatrices(model)
+  const prepared = prepareGraph(model, { ...known, named: matrices })
   const constants = constantsByRole(prepared)
   const candidates = prepared.weights.filter((weight) => !constants.has(weight)).map(({ id }) => id)
   const carrying = new Set<string>()
@@ -360,4 +364,13 @@ function refusal(refused: readonly [string, ControlRefusal][]): TangentError {
     'UNSUPPORTED',
     `Expected samples that all take the same way through the network but they do not: ${parts.join(' | ')}`,
   )
+}
+
+/** Float Constant nodes of two dimensions and more. */
+function storedMatrices({ graph }: OnnxModel): string[] {
+  return graph.node.flatMap((node) => {
+    const tensor = constantTensor(node)
+    const matrix = tensor?.dataType === DataType.FLOAT && tensor.dims.length > 1
+    return matrix ? [node.output[0] ?? ''] : []
+  })
 }

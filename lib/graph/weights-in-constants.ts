@@ -157,12 +157,20 @@ class Places {
   }
 }
 
+/** As PyTorch names a module's parameters: `encoder.0.conv.weight`, `rnn.weight_ih_l0`. */
+const moduleParameter = /\.(weight|bias)(_[a-z0-9_]+)?$/
+
 /**
  * Names of the float32 Constant nodes that stand where weights stand: as the matrix, kernel, scale
- * or bias of a layer, or added to what a layer makes, and those that Paddle names so. PyTorch stores parameters as initializers, so
- * that in its files a Constant is one of the program's unless no layer has an initializer.
+ * or bias of a layer, or added to what a layer makes, and those that Paddle names so. PyTorch
+ * stores parameters as initializers, so that in its files a Constant is one of the program's unless no
+ * layer has an initializer, or it has a module's name (tools that write branches out leave such).
  */
 export function constantWeights(model: OnnxModel): Set<string> {
+  const chosen = (found: typeof nodes) =>
+    new Set(
+      found.filter(({ name, tensor }) => places.isWeight(name, tensor)).map(({ name }) => name),
+    )
   const nodes = model.graph.node.flatMap((node) => {
     const tensor = constantTensor(node)
     return tensor?.dataType === DataType.FLOAT ? [{ name: node.output[0] ?? '', tensor }] : []
@@ -175,9 +183,9 @@ export function constantWeights(model: OnnxModel): Set<string> {
       [...places.of(name)].some(({ node, position }) =>
         isWeightOfLayer(node, position, dims.length),
       )
-    if ([...model.initializers].some(inLayer)) return new Set()
+    if ([...model.initializers].some(inLayer)) {
+      return chosen(nodes.filter(({ name }) => moduleParameter.test(name)))
+    }
   }
-  return new Set(
-    nodes.filter(({ name, tensor }) => places.isWeight(name, tensor)).map(({ name }) => name),
-  )
+  return chosen(nodes)
 }

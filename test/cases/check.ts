@@ -111,7 +111,10 @@ export function feedsOf(draws: readonly Draw[]): Record<string, NdArray> {
 
 /** The network with every drawn parameter as one, also those that are constants by their looks. */
 export async function loaded(bytes: Uint8Array, draws: readonly Draw[]): Promise<Network> {
-  return Network.load(bytes, { threads: 2, constants: await constantsOf(bytes, draws) })
+  const drawn = new Set(draws.flatMap((draw) => Object.keys(draw.parameters)))
+  const constants = await constantsOf(bytes, draws)
+  // A Constant where a weight stands is one by default; the draws' are constants.
+  return Network.load(bytes, { threads: 2, constants, parameters: ({ name }) => drawn.has(name) })
 }
 
 /** Drawn parameters that are constants by their looks. */
@@ -131,7 +134,10 @@ export function arrayOf(type: string, data: ArrayLike<number>): NdArray['data'] 
 
 function checkNames(network: Network, draws: readonly Draw[], where: string): void {
   const wanted = draws.flatMap((draw) => Object.keys(draw.parameters)).sort()
-  const found = network.parameters.map(({ name }) => name).sort()
+  const found = network.parameters
+    .filter(({ frozen }) => !frozen)
+    .map(({ name }) => name)
+    .sort()
   const missing = wanted.filter((name) => !found.includes(name))
   const extra = found.filter((name) => !wanted.includes(name))
   if (missing.length + extra.length > 0) {

@@ -63,7 +63,7 @@ async function checkBundle(row: OpCase, opset: number, draws: Draw[]): Promise<v
     for (const everything of [true, false]) {
       // All parameters at once, then about half of them: the others have no tangent at all.
       const direction = new Map<string, NdArray<Float32Array>>()
-      for (const { name, shape, count } of network.parameters) {
+      for (const { name, shape, count } of network.parameters.filter(({ frozen }) => !frozen)) {
         if (!truth.jacobian.has(name) || (!everything && random.chance())) continue
         direction.set(name, { data: random.normals(count), shape: [...shape] })
       }

@@ -20,7 +20,7 @@ export async function checkForward(
   for (const all of [true, false]) {
     // All parameters at once, then about half of them: the others have no tangent at all.
     const direction = new Map<string, NdArray<Float32Array>>()
-    for (const { name, shape, count } of network.parameters) {
+    for (const { name, shape, count } of network.parameters.filter(({ frozen }) => !frozen)) {
       if (!all && random.chance()) continue
       direction.set(name, { data: random.normals(count), shape: [...shape] })
     }

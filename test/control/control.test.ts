@@ -296,3 +296,50 @@ test('info tells what was written out, and what stops a file', async (t) => {
   const waiting = await run('node', [main, 'info', `${folder}/length_if.onnx`])
   t.regex(waiting.stdout, /If "length" is decided by the samples of each call/)
 })
+
+test('weights that a branch holds in Constant nodes are parameters', async (t) => {
+  const branch = (numbers: number[]) => ({
+    nodes: [
+      {
+        op: 'Constant',
+        inputs: [],
+        outputs: ['w'],
+        attributes: { value: { t: floats([2, 2], numbers) } },
+      },
+      { op: 'MatMul', inputs: ['x', 'w'], outputs: ['z'] },
+    ],
+    outputs: [{ name: 'z', shape: ['N', 2] }],
+  })
+  const network = await load(
+    t,
+    model({
+      nodes: [
+        { op: 'Equal', inputs: ['rate', 'known'], outputs: ['same'] },
+        {
+          op: 'If',
+          name: 'rate',
+          inputs: ['same'],
+          outputs: ['y'],
+          attributes: {
+            then_branch: { g: branch([1, 2, 3, 4]) },
+            else_branch: { g: branch([5, 6, 7, 8]) },
+          },
+        },
+      ],
+      initializers: { known: ints([16000], []) },
+      inputs: [
+        { name: 'x', shape: ['N', 2] },
+        { name: 'rate', type: 'int64', shape: [] },
+      ],
+      outputs: [{ name: 'y', shape: ['N', 2] }],
+    }),
+  )
+  t.is(network.parameters.length, 2)
+  // f = xW: the kernel is x·x' for equal outputs and 0 for others.
+  const { data } = await network.ntk({ x: array([2, 2], [1, 2, 3, -1]), rate: 16000 })
+  const gram = [5, 1, 1, 10]
+  data.forEach((value, e) => {
+    const [i, o, j, p] = [e >> 3, (e >> 2) & 1, (e >> 1) & 1, e & 1]
+    t.true(Math.abs(value - (o === p ? (gram[2 * i + j] as number) : 0)) < 1e-5)
+  })
+})
