@@ -3,14 +3,22 @@ import type { BatchAxis } from '../axes.js'
 import { cores } from '../core.js'
 import type { Network } from '../network.js'
 import type { Dimension, ValueInfo } from '../onnx/index.js'
+import { type Precision, precisionOf } from '../precision.js'
 import type { GraphValue } from '../values.js'
 import {
   type CommandDefinition,
+  collect,
   derivativeOptions,
   type NetworkOptions,
   plainText,
+  readInputs,
   withNetwork,
 } from './command.js'
+
+interface Options extends NetworkOptions {
+  values?: boolean
+  input?: string[]
+}
 
 export const infoCommand: CommandDefinition = {
   name: 'info',
@@ -19,19 +27,31 @@ export const infoCommand: CommandDefinition = {
   examples: ['info model.onnx', 'info model.onnx --json', 'info model.onnx --values'],
   options: [
     new Option('--values', 'list all values that --output may name'),
+    new Option(
+      '--input <file>',
+      'two or three samples: tells how far float32 is off, by the same in float64',
+    ).argParser(collect),
     ...derivativeOptions().filter(({ long }) => long !== '--outputs'),
   ],
-  async run(session, [model = ''], options: NetworkOptions & { values?: boolean }) {
+  async run(session, [model = ''], options: Options) {
     await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
       const obstacle = (await cores.get(network)?.obstacle()) ?? null
       const axes = network.problem === null && obstacle === null ? await axesOf(network) : []
       const description = describe(model, network, obstacle, axes)
       const values = options.values ? await network.values() : undefined
-      session.result(values ? { ...description, values } : description)
+      const x = options.input && (await readInputs(options.input, network))
+      const precision = x && description.supported ? await precisionOf(network, x) : undefined
+      session.result({ ...description, ...(values && { values }), ...(precision && { precision }) })
       session.say(...inWords(description), ...(values ? valuesInWords(values) : []))
+      if (precision) session.say(precisionInWords(precision))
       if (!description.supported) session.fail()
     })
   },
+}
+
+function precisionInWords({ output, kernel, sufficient }: Precision): string {
+  const off = `${output.toExponential(1)} in outputs and ${kernel.toExponential(1)} in the kernel`
+  return `Float32 is off by ${off}${sufficient ? '' : ': use --float64'}`
 }
 
 function valuesInWords(values: readonly GraphValue[]): string[] {

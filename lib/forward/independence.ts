@@ -14,7 +14,7 @@ type Node = WorkerInit['graph']['nodes'][number]
 /** Relative to the largest entry: a difference that no order of summation explains, as a rule. */
 const tolerance = 1e-5
 /** Where it is not enough: how far rounding errors of a few units in the last place reach, times this. */
-const margin = 10
+const margin = 64
 
 /** Samples by place. Each of the first three stands at two places, in two numbers, among others. */
 const batches = [

@@ -1,5 +1,6 @@
 // Weights and inputs a little changed, for trials.
 import * as ort from 'onnxruntime-node'
+import type { Floats } from '../arrays/index.js'
 import type { Feed } from './protocol.js'
 
 type Tensors = ReadonlyMap<string, ort.Tensor>
@@ -13,6 +14,11 @@ function sequence(seed: number): () => number {
   }
 }
 
+/** Of the like's type and shape. */
+function tensorOf(data: Floats, { type, dims }: ort.Tensor): ort.Tensor {
+  return new ort.Tensor(type as 'float64', data as Float64Array, dims)
+}
+
 /**
  * Weights without special values: where all numbers of one are the same (0 or 1 at the start of a
  * training) they hide what passes through them, so that they are made different and not 0.
@@ -20,14 +26,14 @@ function sequence(seed: number): () => number {
 export function generic(weights: Tensors): Tensors {
   return new Map(
     [...weights].map(([name, tensor]) => {
-      const data = tensor.data as Float32Array
+      const data = tensor.data as Floats
       const [first = 0] = data
-      const plain = data.length > 0 && data.every((value) => value === first)
+      const plain = data.length > 0 && (data as Float32Array).every((value) => value === first)
       if (!plain) return [name, tensor]
       const next = sequence(data.length)
       const size = first === 0 ? 0.1 : first
-      const changed = Float32Array.from(data, () => size * (0.98 + 0.04 * next()))
-      return [name, new ort.Tensor('float32', changed, tensor.dims)]
+      const changed = data.map(() => size * (0.98 + 0.04 * next()))
+      return [name, tensorOf(changed, tensor)]
     }),
   )
 }
@@ -44,8 +50,7 @@ function shaken<T extends Float32Array | Float64Array>(data: T, seed: number): T
 export function noisy(weights: Tensors): Tensors {
   return new Map(
     [...weights].map(([name, tensor], k) => {
-      const data = shaken(tensor.data as Float32Array, k + 1)
-      return [name, new ort.Tensor('float32', data, tensor.dims)]
+      return [name, tensorOf(shaken(tensor.data as Floats, k + 1), tensor)]
     }),
   )
 }

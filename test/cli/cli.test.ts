@@ -358,3 +358,19 @@ test.serial('inputs on any axis, and numbers that all samples share', async (t) 
   t.is(wrong.code, 2)
   t.regex(wrong.stderr, /NAME=AXIS/)
 })
+
+test.serial(
+  'ntk --float64 is the reference to 1e-12; info tells how far float32 is off',
+  async (t) => {
+    const out = join(await folder(t), 'k.npy')
+    const path = fixture(...trained)
+    const { code } = await cli('ntk', path, '--input', input, '--float64', '--out', out)
+    t.is(code, 0)
+    const kernel = await readNpy(out)
+    t.true(kernel.data instanceof Float64Array)
+    t.true(relativeError(kernel, (await reference('mlp_trained')).ntk) < 1e-12)
+    const told = await cli('info', path, '--input', input, '--json')
+    const { precision } = JSON.parse(told.stdout)
+    t.true(precision.sufficient && precision.kernel > 0 && precision.kernel < 1e-5)
+  },
+)

@@ -34,7 +34,10 @@ interface Refused {
 /** Opset from which on the operators that are written take their operands as inputs. */
 const oldest = 13
 
-function lowering(node: NodeProto, graph: GraphProto, fresh: Fresh): Lowering {
+/** Sizes of weights that are no part of the graph. */
+type Sizes = ReadonlyMap<string, readonly number[]>
+
+function lowering(node: NodeProto, graph: GraphProto, fresh: Fresh, sizes: Sizes): Lowering {
   const attribute = (name: string) => node.attribute.find((entry) => entry.name === name)
   const declared = (name: string) =>
     [...graph.input, ...graph.valueInfo, ...graph.output].find((info) => info.name === name)
@@ -59,6 +62,8 @@ function lowering(node: NodeProto, graph: GraphProto, fresh: Fresh): Lowering {
     shapeOf: (name) => {
       const tensor = stored(name)
       if (tensor) return tensor.dims.map(Number)
+      const weight = sizes.get(name)
+      if (weight) return weight
       const info = declared(name)
       const shape = info && valueInfo(info).shape
       return shape?.map((size) => (typeof size === 'number' ? size : null))
@@ -71,7 +76,10 @@ function lowering(node: NodeProto, graph: GraphProto, fresh: Fresh): Lowering {
 }
 
 /** The nodes in float64, and those for which that cannot be. */
-function lowered(graph: GraphProto): { nodes: NodeProto[]; refused: Refused[] } {
+function lowered(
+  graph: GraphProto,
+  sizes: Sizes = new Map(),
+): { nodes: NodeProto[]; refused: Refused[] } {
   const fresh = freshNames(graph)
   const refused: Refused[] = []
   const nodes = graph.node.flatMap((node) => {
@@ -81,7 +89,7 @@ function lowered(graph: GraphProto): { nodes: NodeProto[]; refused: Refused[] } 
       if (!known) refused.push({ node, why: 'onnxruntime has it in float32 only' })
       return [node]
     }
-    const call = lowering(node, graph, fresh)
+    const call = lowering(node, graph, fresh, sizes)
     const why = own(call)
     if (why !== undefined)
       refused.push({ node, why: `onnxruntime has it in float32 only and ${why}` })
@@ -91,8 +99,9 @@ function lowered(graph: GraphProto): { nodes: NodeProto[]; refused: Refused[] } 
 }
 
 /** Nodes that onnxruntime does not compute in float64, as refusals. */
-export function refusedInDouble({ graph, opsets }: OnnxModel, { nodes }: PreparedGraph) {
-  const { refused } = lowered({ ...graph, node: [...nodes] })
+export function refusedInDouble({ graph, opsets }: OnnxModel, { nodes, weights }: PreparedGraph) {
+  const sizes = new Map(weights.map(({ name, shape }) => [name, shape]))
+  const { refused } = lowered({ ...graph, node: [...nodes] }, sizes)
   const opset = opsets.get('') ?? 0
   const [first] = nodes
   if (opset < oldest && first) {
