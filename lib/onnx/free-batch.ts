@@ -13,7 +13,7 @@ import type { OnnxModel } from './decode.js'
 import { type AxisOptions, isBatchWord } from './dimensions.js'
 import { changed } from './message.js'
 import { type ValueInfo, valueInfo } from './values.js'
-import { Writer } from './writer.js'
+import { freshNames, Writer } from './writer.js'
 
 /** Operators whose constant shape may begin with the batch, and its place among their inputs. */
 const shaped: Readonly<Record<string, number>> = { Reshape: 1, Expand: 1, ConstantOfShape: 0 }
@@ -32,13 +32,7 @@ export function freeBatch(model: OnnxModel, options: AxisOptions = {}): OnnxMode
   const { batch, axes } = fixed
   const [[first, firstAxis] = ['', 0]] = axes
 
-  const names = namesOf(graph)
-  const fresh = (name: string) => {
-    let free = name
-    for (let k = 1; names.has(free); k += 1) free = `${name}_${k}`
-    names.add(free)
-    return free
-  }
+  const fresh = freshNames(namesOf(graph))
   const writer = new Writer('batch', fresh)
   const size = writer.one('Gather', [writer.one('Shape', [first]), writer.ints(firstAxis)])
   const constants = constantsOf(graph)
@@ -90,7 +84,7 @@ export function freeBatch(model: OnnxModel, options: AxisOptions = {}): OnnxMode
   }
 }
 
-function namesOf(graph: GraphProto): Set<string> {
+export function namesOf(graph: GraphProto): Set<string> {
   const dimensions = [...graph.input, ...graph.output].flatMap(
     (info) => valueInfo(info).shape?.filter((size) => typeof size === 'string') ?? [],
   )

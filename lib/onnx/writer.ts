@@ -19,21 +19,15 @@ export type Attribute =
   | { ints: readonly number[] }
   | { g: GraphProto }
   | { t: NdArray }
-  /** As another node has it. */
-  | { proto: AttributeProto }
 
 /** A name like this one that is free. */
 export type Fresh = (name: string) => string
 
-/** Names that no value of the graph has. */
-export function freshNames(graph: GraphProto): Fresh {
-  const taken = new Set([
-    ...graph.node.flatMap(({ input, output }) => [...input, ...output]),
-    ...[...graph.input, ...graph.initializer].map(({ name }) => name),
-  ])
+/** Names that are not taken; each is from then on. */
+export function freshNames(taken: Set<string>): Fresh {
   return (name) => {
     let free = name
-    for (let k = 2; taken.has(free); k += 1) free = `${name}_${k}`
+    for (let k = 1; taken.has(free); k += 1) free = `${name}_${k}`
     taken.add(free)
     return free
   }
@@ -126,7 +120,6 @@ export class Writer {
 }
 
 export function attributeOf(name: string, value: Attribute): AttributeProto {
-  if ('proto' in value) return value.proto
   if ('f' in value) {
     return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.f })
   }

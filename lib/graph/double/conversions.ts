@@ -6,10 +6,7 @@ const float64 = { to: { i: 11 } } as const
 /** The node's own result, cast. */
 const cast: Lower = (call) => {
   const { node, write } = call
-  const attributes = Object.fromEntries(
-    node.attribute.map((entry) => [entry.name, { proto: entry }] as const),
-  )
-  const narrow = write.one(node.opType, [...node.input], attributes)
+  const [narrow = ''] = write.again(node, [...node.input])
   write.last(call.output, 'Cast', [narrow], float64)
   return undefined
 }

@@ -1,9 +1,16 @@
 // The same network in float64, for networks whose float32 numbers are not accurate enough. What
 // onnxruntime has in float32 only is written out in operators that it has in float64.
-import { TensorProto_DataType as DataType, type GraphProto, type NodeProto } from 'onnx-buf'
+import {
+  TensorProto_DataType as DataType,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from 'onnx-buf'
 import { tensorToArray } from '../../arrays/tensor.js'
 import { decodeModel, normalDomain, type OnnxModel } from '../../onnx/decode.js'
 import { encodeModel } from '../../onnx/encode.js'
+import { namesOf } from '../../onnx/free-batch.js'
 import { changed } from '../../onnx/message.js'
 import { titleOf } from '../../onnx/names.js'
 import { type ValueInfo, valueInfo } from '../../onnx/values.js'
@@ -37,16 +44,24 @@ const oldest = 13
 /** Sizes of weights that are no part of the graph. */
 type Sizes = ReadonlyMap<string, readonly number[]>
 
-function lowering(node: NodeProto, graph: GraphProto, fresh: Fresh, sizes: Sizes): Lowering {
-  const attribute = (name: string) => node.attribute.find((entry) => entry.name === name)
-  const declared = (name: string) =>
-    [...graph.input, ...graph.valueInfo, ...graph.output].find((info) => info.name === name)
-  const stored = (name: string) => {
-    const maker = graph.node.find(({ output }) => output.includes(name))
-    return (
-      graph.initializer.find((tensor) => tensor.name === name) ?? (maker && constantTensor(maker))
-    )
+/** What a graph tells of its values, by name. */
+interface Told {
+  stored: ReadonlyMap<string, TensorProto>
+  declared: ReadonlyMap<string, ValueInfoProto>
+}
+
+function toldBy({ node, initializer, input, valueInfo, output }: GraphProto): Told {
+  const stored = new Map(initializer.map((tensor) => [tensor.name, tensor]))
+  for (const maker of node) {
+    const tensor = constantTensor(maker)
+    if (tensor) stored.set(maker.output[0] ?? '', tensor)
   }
+  const declared = [...output, ...valueInfo, ...input].map((info) => [info.name, info] as const)
+  return { stored, declared: new Map(declared) }
+}
+
+function lowering(node: NodeProto, told: Told, fresh: Fresh, sizes: Sizes): Lowering {
+  const attribute = (name: string) => node.attribute.find((entry) => entry.name === name)
   return {
     node,
     write: new Writer(node.name || (node.output[0] ?? ''), fresh),
@@ -60,16 +75,16 @@ function lowering(node: NodeProto, graph: GraphProto, fresh: Fresh, sizes: Sizes
       return bytes ? new TextDecoder().decode(bytes) : otherwise
     },
     shapeOf: (name) => {
-      const tensor = stored(name)
+      const tensor = told.stored.get(name)
       if (tensor) return tensor.dims.map(Number)
       const weight = sizes.get(name)
       if (weight) return weight
-      const info = declared(name)
+      const info = told.declared.get(name)
       const shape = info && valueInfo(info).shape
       return shape?.map((size) => (typeof size === 'number' ? size : null))
     },
     numbersOf: (name) => {
-      const tensor = stored(name)
+      const tensor = told.stored.get(name)
       return tensor ? Array.from(tensorToArray(tensor, name).data, Number) : undefined
     },
   }
@@ -80,7 +95,8 @@ function lowered(
   graph: GraphProto,
   sizes: Sizes = new Map(),
 ): { nodes: NodeProto[]; refused: Refused[] } {
-  const fresh = freshNames(graph)
+  const fresh = freshNames(namesOf(graph))
+  const told = toldBy(graph)
   const refused: Refused[] = []
   const nodes = graph.node.flatMap((node) => {
     const own = normalDomain(node.domain) === '' ? lowerings[node.opType] : undefined
@@ -89,7 +105,7 @@ function lowered(
       if (!known) refused.push({ node, why: 'onnxruntime has it in float32 only' })
       return [node]
     }
-    const call = lowering(node, graph, fresh, sizes)
+    const call = lowering(node, told, fresh, sizes)
     const why = own(call)
     if (why !== undefined)
       refused.push({ node, why: `onnxruntime has it in float32 only and ${why}` })

@@ -113,9 +113,6 @@ const resize: Lower = (call) => {
   const scales = sizes === '' ? call.input(2) : ''
   const rank = call.shapeOf(call.input(0))?.length ?? call.numbersOf(scales || sizes)?.length
   if (rank === undefined) return 'the rank of its input is not stored'
-  const kept = Object.fromEntries(
-    node.attribute.map((entry) => [entry.name, { proto: entry }] as const),
-  )
   let value = call.input(0)
   for (let axis = 2; axis < rank; axis += 1) {
     const places = range(write, sizeOf(write, call.input(0), axis))
@@ -132,7 +129,7 @@ const resize: Lower = (call) => {
     }
     const factor = own(scales, write.float32(1), 1)
     const length = own(sizes, sizeOf(write, call.input(0), axis), 7)
-    const matrix = write.one('Resize', [identity, '', factor, length], kept)
+    const [matrix = ''] = write.again(node, [identity, '', factor, length])
     const wide = write.one('Cast', [matrix], { to: { i: 11 } })
     const perm = Array.from({ length: rank }, (_, k) => k)
     perm[axis] = rank - 1

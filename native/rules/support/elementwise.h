@@ -11,8 +11,8 @@ namespace at {
 inline namespace AT_PRECISION {
 
 // in[c, e] = d(e)·out[c, e], as times.h has it. fill(first, n, d) writes n derivatives from element
-// `first` on; it is asked once per block of elements and a few dozen cotangents, so it may be dear.
-// in may be out.
+// `first` on; it is asked once per block of elements and a few dozen cotangents, so it may be
+// expensive. in may be out.
 template <bool selects = false, class Fill>
 void scale_elements(int64_t count, int64_t size, const Real* out, Real* in, const Fill& fill) {
   constexpr int64_t kBlock = 2048, kCotangents = 32;
