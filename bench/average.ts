@@ -2,7 +2,7 @@
 // first figure: `node dist/bench/average.js`, with OPENBLAS_CORETYPE unset.
 import { cpus } from 'node:os'
 import { averageKernel, type NdArray, Network } from '../lib/index.js'
-import { native } from '../lib/native.js'
+import { native } from '../lib/native/index.js'
 import { Random } from '../test/support/onnx.js'
 import { mlp } from './models.js'
 

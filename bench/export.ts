@@ -3,10 +3,10 @@
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { cores } from '../lib/core.js'
 import { exportModel, type ParameterChange } from '../lib/export/model.js'
 import { isThin } from '../lib/export/thin.js'
 import { buildMlp, Network, type Parameter } from '../lib/index.js'
+import { cores } from '../lib/model/core.js'
 import { Random } from '../test/support/onnx.js'
 import { cnn } from './models.js'
 

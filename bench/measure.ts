@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os'
 import Benchmark from 'benchmark'
 import { Network } from '../lib/index.js'
-import { native } from '../lib/native.js'
+import { native } from '../lib/native/index.js'
 import { Random } from '../test/support/onnx.js'
 import { workloads } from './cases/index.js'
 import { cheapestWork } from './flops.js'

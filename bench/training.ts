@@ -7,7 +7,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Network, type TrainOptions, train } from '../lib/index.js'
-import { native } from '../lib/native.js'
+import { native } from '../lib/native/index.js'
 import { Random } from '../test/support/onnx.js'
 import { mlp } from './models.js'
 

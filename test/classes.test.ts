@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { classesOf, classNumbers } from '../lib/classes.js'
 import {
   alignmentAlong,
   fitByProducts,
@@ -17,6 +16,7 @@ import {
   train,
   writeNpy,
 } from '../lib/index.js'
+import { classesOf, classNumbers } from '../lib/io/classes.js'
 import { load, mlp, samples } from './support/networks.js'
 import { Random } from './support/onnx.js'
 import { relativeError } from './support/reference.js'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { wholeNumber } from '../lib/errors.js'
+import { wholeNumber } from '../lib/core/errors.js'
 
 test('a whole number is refused with its range', (t) => {
   const cases: [value: number, low: number, high: number | undefined, RegExp][] = [

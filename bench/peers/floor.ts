@@ -1,6 +1,6 @@
 // The least time that a workload could take on this machine: the FLOPs of the passes and of the
 // cheapest known contraction at the GEMM rate, or the bytes of the result at the copy rate.
-import { native } from '../../lib/native.js'
+import { native } from '../../lib/native/index.js'
 import { cheapestWork, type MatrixLayer } from '../flops.js'
 import type { Call } from './workloads.js'
 

@@ -1,7 +1,7 @@
 // Tables of a run of the peers, as Markdown.
 import { readFileSync } from 'node:fs'
 import { arch, cpus, loadavg, totalmem } from 'node:os'
-import { native } from '../../lib/native.js'
+import { native } from '../../lib/native/index.js'
 import { best, type Figures } from './figures.js'
 import { floorSeconds, machineRates } from './floor.js'
 

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { FeatureBlock } from '../../lib/fit/features.js'
 import { writeNpy } from '../../lib/index.js'
-import type { FeatureBlock } from '../../lib/solve/features.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 

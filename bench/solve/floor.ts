@@ -3,9 +3,10 @@
 // rate of a float64 GEMM, Σ α X (a GEMM for factors; features multiplied out are read once), one
 // dpotrf of the kernel and one dgesdd of every adaptive block, each at what it takes alone on one
 // thread, spread over the threads without loss.
-import { native } from '../../lib/native.js'
-import type { FitIteration } from '../../lib/solve/adaptive.js'
-import type { BlockShape } from '../../lib/solve/features.js'
+
+import type { FitIteration } from '../../lib/fit/adaptive.js'
+import type { BlockShape } from '../../lib/fit/features.js'
+import { native } from '../../lib/native/index.js'
 
 export interface Rates {
   /** GFLOP/s of one thread. */

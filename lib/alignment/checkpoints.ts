@@ -1,9 +1,9 @@
 // Checkpoints in order, the next one being read while the present one is measured.
 import { basename, extname } from 'node:path'
-import { cores } from '../core.js'
-import { badArgument } from '../errors.js'
-import type { Network } from '../network.js'
-import type { WeightSource } from '../weights.js'
+import { badArgument } from '../core/errors.js'
+import { cores } from '../model/core.js'
+import type { WeightSource } from '../model/weights.js'
+import type { Network } from '../network/network.js'
 import type { Checkpoint } from './types.js'
 
 export type AnyCheckpoint = Checkpoint | Checkpoint['source']

@@ -1,9 +1,9 @@
-import type { NdArray } from '../arrays/index.js'
-import { checkArray } from '../arrays/index.js'
-import { badArgument, mismatch } from '../errors.js'
-import type { TangentKernel } from '../kernel.js'
-import { checkKernel } from '../kernel.js'
-import { checkCall } from '../options.js'
+import { badArgument, mismatch } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import type { NdArray } from '../io/index.js'
+import { checkArray } from '../io/index.js'
+import type { TangentKernel } from '../kernels/kernel.js'
+import { checkKernel } from '../kernels/kernel.js'
 import type { KernelMargin } from './types.js'
 
 /** Options of {@link diagonalByMargin}. */

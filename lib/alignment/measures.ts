@@ -1,9 +1,9 @@
 // Kernels → numbers, by the addon.
-import { TangentError } from '../errors.js'
-import { abortError } from '../forward/host.js'
-import { native } from '../native.js'
-import { call } from '../solve/native-call.js'
-import type { NativeKernelChange, NativeKernelMeasures } from './native.js'
+import { TangentError } from '../core/errors.js'
+import { call } from '../native/call.js'
+import { native } from '../native/index.js'
+import type { NativeKernelChange, NativeKernelMeasures } from '../native/measures.js'
+import { abortError } from '../runtime/host.js'
 import type { Factor } from './targets.js'
 import type { KernelChange, KernelMeasures, TargetAlignment } from './types.js'
 

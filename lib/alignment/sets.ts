@@ -1,6 +1,6 @@
 // Memory for the kernels of three checkpoints, used over and over.
-import type { Block } from '../core.js'
-import { native } from '../native.js'
+import type { Block } from '../model/core.js'
+import { native } from '../native/index.js'
 
 /** The kernels of the first checkpoint, of the one before, and of the present one. */
 export class KernelSets {

@@ -1,11 +1,11 @@
 // Labels and learned outputs → the factors R of target kernels RRᵀ.
 
-import type { NdArray } from '../arrays/index.js'
-import { checkArray } from '../arrays/index.js'
-import { classNumbers, integerClasses } from '../classes.js'
-import { badArgument, mismatch, TangentError } from '../errors.js'
-import { type Labels, readLabels } from '../report/labels.js'
-import { targetMatrix } from '../target.js'
+import { badArgument, mismatch, TangentError } from '../core/errors.js'
+import { classNumbers, integerClasses } from '../io/classes.js'
+import type { NdArray } from '../io/index.js'
+import { checkArray } from '../io/index.js'
+import { targetMatrix } from '../kernels/target.js'
+import { type Labels, readLabels } from '../probe/labels.js'
 
 /** R (rows, columns) of a target kernel RRᵀ. */
 export interface Factor {

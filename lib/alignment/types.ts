@@ -1,9 +1,9 @@
-import type { NdArray } from '../arrays/index.js'
-import type { KernelMethod, KernelSplit } from '../calls/ntk.js'
-import type { DerivativeOptions } from '../core.js'
-import type { TangentKernel } from '../kernel.js'
-import type { Network } from '../network.js'
-import type { WeightSource } from '../weights.js'
+import type { NdArray } from '../io/index.js'
+import type { TangentKernel } from '../kernels/kernel.js'
+import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
+import type { DerivativeOptions } from '../model/core.js'
+import type { WeightSource } from '../model/weights.js'
+import type { Network } from '../network/network.js'
 
 /**
  * Weights of a network at one moment of its training: a file or arrays as for

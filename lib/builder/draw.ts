@@ -1,6 +1,6 @@
 // New numbers for weights.
-import { badArgument, wholeNumber } from '../errors.js'
-import { abortError } from '../forward/host.js'
+import { badArgument, wholeNumber } from '../core/errors.js'
+import { abortError } from '../runtime/host.js'
 import { normal, stream } from '../train/random.js'
 import type { WeightRole } from './roles.js'
 

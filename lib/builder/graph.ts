@@ -1,5 +1,9 @@
 // Puts a feed-forward network together as an ONNX model.
 import { create, toBinary } from '@bufbuild/protobuf'
+import { TangentError } from '../core/errors.js'
+import { formatBytes } from '../core/memory.js'
+import { arrayToTensor } from '../io/tensor.js'
+import { type Dimension, makeValueInfo } from '../onnx/index.js'
 import {
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
@@ -9,11 +13,7 @@ import {
   type NodeProto,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
-} from 'onnx-buf'
-import { arrayToTensor } from '../arrays/tensor.js'
-import { TangentError } from '../errors.js'
-import { formatBytes } from '../memory.js'
-import { type Dimension, makeValueInfo } from '../onnx/index.js'
+} from '../onnx/proto.js'
 import { type CheckedDraw, drawWeight } from './draw.js'
 import type { WeightRole } from './roles.js'
 

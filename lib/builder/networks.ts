@@ -1,8 +1,8 @@
 // The paper's networks as ONNX models, at any size.
 
-import { writeFileAtomic } from '../arrays/write.js'
-import { badArgument } from '../errors.js'
-import { checkCall } from '../options.js'
+import { badArgument } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import { writeFileAtomic } from '../io/write.js'
 import { checkDraw, type DrawOptions } from './draw.js'
 import { type LayerScale, ModelBuilder } from './graph.js'
 

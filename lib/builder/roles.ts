@@ -1,6 +1,6 @@
 // What each weight of a loaded network does, as far as a new draw needs it.
-import type { Architecture } from '../architecture.js'
-import type { NativeNode } from '../native.js'
+import type { Architecture } from '../model/architecture.js'
+import type { NativeNode } from '../native/index.js'
 
 /** A weight's part in the network. */
 export interface WeightRole {

@@ -3,8 +3,8 @@ import { Option } from 'commander'
 import { alignmentAlong } from '../alignment/along.js'
 import { csvTable, type PlainCheckpoint, plainCheckpoint } from '../alignment/table.js'
 import type { AlongOptions } from '../alignment/types.js'
-import { makeFolder, writeFileAtomic, writeNpy } from '../arrays/index.js'
-import type { KernelMethod, KernelSplit } from '../calls/ntk.js'
+import { makeFolder, writeFileAtomic, writeNpy } from '../io/index.js'
+import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
 import { checkpointFiles, learnedOutputs, trajectory } from './checkpoints.js'
 import {
   type CommandDefinition,

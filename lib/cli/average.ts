@@ -1,8 +1,8 @@
 import { Option } from 'commander'
-import { averageKernel } from '../average.js'
-import type { KernelSplit } from '../calls/ntk.js'
-import type { QuadratureRule } from '../calls/path.js'
-import type { KernelKind, TangentKernel } from '../kernel.js'
+import type { QuadratureRule } from '../derivatives/path.js'
+import type { KernelKind, TangentKernel } from '../kernels/kernel.js'
+import type { KernelSplit } from '../kernels/ntk.js'
+import { averageKernel } from '../network/average.js'
 import { checkpointFiles } from './checkpoints.js'
 import {
   type CommandDefinition,

@@ -4,11 +4,11 @@ import { basename, extname, join } from 'node:path'
 import { stepOf } from '../alignment/checkpoints.js'
 import { outputNumbers } from '../alignment/targets.js'
 import type { AlongOptions, Checkpoint } from '../alignment/types.js'
-import { type NdArray, readArray, toFloat32 } from '../arrays/index.js'
-import { classNumbers, integerClasses } from '../classes.js'
-import { TangentError } from '../errors.js'
-import type { Inputs } from '../inputs.js'
-import type { Network } from '../network.js'
+import { TangentError } from '../core/errors.js'
+import { classNumbers, integerClasses } from '../io/classes.js'
+import { type NdArray, readArray, toFloat32 } from '../io/index.js'
+import type { Inputs } from '../model/inputs.js'
+import type { Network } from '../network/network.js'
 
 const endings = ['.safetensors', '.onnx']
 const natural = new Intl.Collator('en', { numeric: true })

@@ -1,23 +1,23 @@
 import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
-import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '../arrays/index.js'
-import { TangentError } from '../errors.js'
+import { TangentError } from '../core/errors.js'
 import { checkExport } from '../export/jvp.js'
-import type { Inputs } from '../inputs.js'
-import type { Network } from '../network.js'
-import type { FitIteration } from '../solve/adaptive.js'
-import type { BlockSplit } from '../solve/blocks.js'
+import type { FitIteration } from '../fit/adaptive.js'
+import type { BlockSplit } from '../fit/blocks.js'
 import {
   type ExportForm,
   fitAdaptive,
   type NetworkFitOptions,
   type NetworkModel,
-} from '../solve/network.js'
-import { type Price, printablePrice } from '../solve/price.js'
-import type { Structure } from '../solve/rules.js'
-import type { PriceSelection } from '../solve/selection.js'
-import { saveModel } from '../solve/storage.js'
+} from '../fit/network.js'
+import { type Price, printablePrice } from '../fit/price.js'
+import type { Structure } from '../fit/rules.js'
+import type { PriceSelection } from '../fit/selection.js'
+import { saveModel } from '../fit/storage.js'
+import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '../io/index.js'
+import type { Inputs } from '../model/inputs.js'
+import type { Network } from '../network/network.js'
 import {
   type CommandDefinition,
   collect,

@@ -1,10 +1,10 @@
 import { Option } from 'commander'
-import type { BatchAxis } from '../axes.js'
-import { cores } from '../core.js'
-import type { Network } from '../network.js'
+import type { BatchAxis } from '../model/axes.js'
+import { cores } from '../model/core.js'
+import type { GraphValue } from '../model/values.js'
+import type { Network } from '../network/network.js'
+import { type Precision, precisionOf } from '../network/precision.js'
 import type { Dimension, ValueInfo } from '../onnx/index.js'
-import { type Precision, precisionOf } from '../precision.js'
-import type { GraphValue } from '../values.js'
 import {
   type CommandDefinition,
   collect,

@@ -1,5 +1,5 @@
-import { decodeNpy, decodeTensor, isNpy, type NdArray, readArray } from '../arrays/index.js'
-import { TangentError } from '../errors.js'
+import { TangentError } from '../core/errors.js'
+import { decodeNpy, decodeTensor, isNpy, type NdArray, readArray } from '../io/index.js'
 
 let taken = false
 

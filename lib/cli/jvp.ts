@@ -1,8 +1,8 @@
 import { dirname } from 'node:path'
 import { Option } from 'commander'
-import { makeFolder, readSafetensors, writeFileAtomic } from '../arrays/index.js'
-import { TangentError } from '../errors.js'
+import { TangentError } from '../core/errors.js'
 import { exportJvp } from '../export/jvp.js'
+import { makeFolder, readSafetensors, writeFileAtomic } from '../io/index.js'
 import {
   type CommandDefinition,
   collect,

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
-import { TangentError } from '../errors.js'
+import { TangentError } from '../core/errors.js'
 import {
   buildCommand,
   type CommonOptions,

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
-import type { KernelMethod, KernelSplit } from '../calls/ntk.js'
-import type { KernelKind, TangentKernel } from '../kernel.js'
+import type { KernelKind, TangentKernel } from '../kernels/kernel.js'
+import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
 import {
   type CommandDefinition,
   collect,

@@ -1,4 +1,4 @@
-import { reason } from '../arrays/reasons.js'
+import { reason } from '../io/reasons.js'
 
 /**
  * Standard output that may be closed or full: nothing that is printed ends the command, which has

@@ -2,9 +2,9 @@
 import { constants } from 'node:fs'
 import { access, mkdtemp, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { reason } from '../arrays/reasons.js'
-import { type Destination, descriptorOf, destinationOf, isReplaced } from '../arrays/special.js'
-import { TangentError } from '../errors.js'
+import { TangentError } from '../core/errors.js'
+import { reason } from '../io/reasons.js'
+import { type Destination, descriptorOf, destinationOf, isReplaced } from '../io/special.js'
 
 /** `-` is standard output. */
 export function outputPath(path: string): string {

@@ -1,6 +1,6 @@
 // Misspelt options, before what is missing because of them is asked for.
 import type { Command } from 'commander'
-import { nearest } from '../nearest.js'
+import { nearest } from '../core/nearest.js'
 
 /** Ends the call as commander does when an option is none of the command's. */
 export function checkOptionNames(program: Command, args: readonly string[]): void {

@@ -1,13 +1,13 @@
 // Asks a model which branches it takes, in a thread of its own: onnxruntime blocks its thread.
 import { Worker } from 'node:worker_threads'
-import type { NodeProto } from 'onnx-buf'
-import type { ErrorCode } from '../errors.js'
-import { TangentError } from '../errors.js'
-import { threadFailure } from '../forward/failures.js'
-import { abortError, workerArguments } from '../forward/host.js'
-import type { Feed, WorkerInit } from '../forward/protocol.js'
+import type { ErrorCode } from '../core/errors.js'
+import { TangentError } from '../core/errors.js'
 import { prepareGraph } from '../graph/prepare.js'
 import type { OnnxModel } from '../onnx/index.js'
+import type { NodeProto } from '../onnx/proto.js'
+import { threadFailure } from '../runtime/failures.js'
+import { abortError, workerArguments } from '../runtime/host.js'
+import type { Feed, WorkerInit } from '../runtime/protocol.js'
 import { sliceFor } from './slice.js'
 
 export interface AnswerInit {

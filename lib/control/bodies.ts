@@ -1,6 +1,7 @@
 // What If, Loop and Scan nodes are: their attributes, bodies, and the places of what they read.
-import type { GraphProto, NodeProto } from 'onnx-buf'
+
 import { normalDomain } from '../onnx/index.js'
+import type { GraphProto, NodeProto } from '../onnx/proto.js'
 
 export type ControlOperator = 'If' | 'Loop' | 'Scan'
 

@@ -1,7 +1,8 @@
 // What a value depends on: numbers or only shapes of the inputs, or chance.
-import type { NodeProto } from 'onnx-buf'
+
 import { capturedBy } from '../graph/captures.js'
 import { normalDomain, type OnnxModel } from '../onnx/index.js'
+import type { NodeProto } from '../onnx/proto.js'
 import { bodiesOf, isControl, runsThrough, scanForm } from './bodies.js'
 
 export interface Dependence {

@@ -1,10 +1,10 @@
 // The forms that a network takes on different samples: which branches, how many iterations.
 import { createHash } from 'node:crypto'
-import { type Floats, toFloat32 } from '../arrays/index.js'
-import type { Feed, FeedArray } from '../forward/protocol.js'
 import { capturedBy } from '../graph/captures.js'
+import { type Floats, toFloat32 } from '../io/index.js'
 import type { OnnxModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import type { Feed, FeedArray } from '../runtime/protocol.js'
 import { bodiesOf, holdsControl, isControl } from './bodies.js'
 import { Dependences } from './depends.js'
 

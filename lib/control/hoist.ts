@@ -1,9 +1,10 @@
 // Numbers stored in the bodies of If, Loop and Scan move to the main graph, where weights are
 // looked for. The bodies see them as they see any value around them.
-import type { GraphProto, NodeProto, SparseTensorProto, TensorProto } from 'onnx-buf'
+
 import { FreshNames } from '../onnx/fresh.js'
 import { makeNode, normalDomain, type OnnxModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import type { GraphProto, NodeProto, SparseTensorProto, TensorProto } from '../onnx/proto.js'
 
 class Hoist {
   readonly initializer: TensorProto[] = []

@@ -1,15 +1,14 @@
 // If, Loop and Scan on the way from the parameters to the outputs are written out: derivatives
 // know plain operators only. What constants and known sizes decide is decided when a file is
 // opened, the rest by running on samples.
-import { TensorProto_DataType as DataType, type NodeProto } from 'onnx-buf'
-import { zeros } from '../arrays/index.js'
-import { TangentError } from '../errors.js'
-import type { Feed, FeedArray } from '../forward/protocol.js'
+
+import { TangentError } from '../core/errors.js'
 import { hypotheses, type Place } from '../graph/axes.js'
 import { constantTensor } from '../graph/constants.js'
 import { prepareGraph, type TyingOptions } from '../graph/prepare.js'
 import { constantsByRole } from '../graph/stored.js'
-import { native } from '../native.js'
+import { zeros } from '../io/index.js'
+import { native } from '../native/index.js'
 import {
   type AxisOptions,
   type OnnxModel,
@@ -18,6 +17,8 @@ import {
   type ValueInfo,
   valueInfo,
 } from '../onnx/index.js'
+import { TensorProto_DataType as DataType, type NodeProto } from '../onnx/proto.js'
+import type { Feed, FeedArray } from '../runtime/protocol.js'
 import { type AnswerOptions, decisionsOf } from './answer.js'
 import { bodySize, holdsControl, isComplete, isControl, unrolledLimit } from './bodies.js'
 import { type Dependence, Dependences } from './depends.js'

@@ -1,15 +1,15 @@
 // The part of a model that tells which branches are taken and how often bodies run.
 import { toBinary } from '@bufbuild/protobuf'
+import { capturedBy } from '../graph/captures.js'
+import { FreshNames } from '../onnx/fresh.js'
+import { makeNode, makeValueInfo, type OnnxModel } from '../onnx/index.js'
+import { changed } from '../onnx/message.js'
 import {
   type GraphProto,
   ModelProtoSchema,
   type NodeProto,
   TensorProto_DataType as T,
-} from 'onnx-buf'
-import { capturedBy } from '../graph/captures.js'
-import { FreshNames } from '../onnx/fresh.js'
-import { makeNode, makeValueInfo, type OnnxModel } from '../onnx/index.js'
-import { changed } from '../onnx/message.js'
+} from '../onnx/proto.js'
 import { Writer } from '../onnx/writer.js'
 import { bodyOf, runsThrough, scanForm, unrolledLimit } from './bodies.js'
 

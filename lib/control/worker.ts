@@ -1,10 +1,10 @@
 // Entry of the thread that asks a slice of a model which branches it takes.
 import { parentPort, workerData } from 'node:worker_threads'
 import * as ort from 'onnxruntime-node'
-import { stack } from '../forward/feeds.js'
-import { Inference } from '../forward/inference.js'
-import { Sessions } from '../forward/sessions.js'
-import { inputTensor } from '../forward/tensors.js'
+import { stack } from '../runtime/feeds.js'
+import { Inference } from '../runtime/inference.js'
+import { Sessions } from '../runtime/sessions.js'
+import { inputTensor } from '../runtime/tensors.js'
 import type { Answer, AnswerInit } from './answer.js'
 
 const { init, values, x, runs, threads, memory } = workerData as AnswerInit

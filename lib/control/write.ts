@@ -1,11 +1,12 @@
 // If, Loop and Scan nodes written out: the branch that is taken, or the body once for every
 // iteration, in the node's place.
-import type { GraphProto, NodeProto } from 'onnx-buf'
+
 import { capturedBy } from '../graph/captures.js'
 import { checkGraph } from '../onnx/check.js'
 import { FreshNames } from '../onnx/fresh.js'
 import { makeNode, normalDomain, type OnnxModel, titleOf } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import type { GraphProto, NodeProto } from '../onnx/proto.js'
 import { Renamer } from '../onnx/rename.js'
 import { valueInfo } from '../onnx/values.js'
 import { type Attribute, Writer } from '../onnx/writer.js'

@@ -1,11 +1,12 @@
 // BatchNormalization behind a convolution, folded into its weights: what onnxruntime does with a
 // network by itself, and cannot once the tangent reads what lies between the two.
-import type { NodeProto } from 'onnx-buf'
-import type { NdArray } from '../arrays/index.js'
+
 import { nativeAttributes } from '../graph/attributes.js'
 import { capturedBy } from '../graph/captures.js'
+import type { NdArray } from '../io/index.js'
 import { makeNode } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import type { NodeProto } from '../onnx/proto.js'
 import type { ParameterChange } from './model.js'
 
 export interface FoldSource {

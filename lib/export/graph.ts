@@ -1,9 +1,10 @@
 // Pairs (value, tangent) through a graph: its nodes as they are, and after each what its tangent is.
-import type { NodeProto } from 'onnx-buf'
+
 import { nativeAttributes } from '../graph/attributes.js'
-import type { NativeAttribute } from '../native.js'
+import type { NativeAttribute } from '../native/index.js'
 import { type Dimension, normalDomain, titleOf } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import type { NodeProto } from '../onnx/proto.js'
 import { type Attribute, attributeOf, type Fresh, Writer } from '../onnx/writer.js'
 import { Maths } from './maths.js'
 import { ruleFor } from './registry.js'

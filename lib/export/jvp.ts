@@ -1,10 +1,10 @@
-import { type Direction, directionArrays } from '../calls/direction.js'
-import { type CallOptions, cores, outputIndices } from '../core.js'
-import { badArgument, TangentError } from '../errors.js'
-import type { Inputs } from '../inputs.js'
-import type { Network } from '../network.js'
+import { badArgument, TangentError } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import { type Direction, directionArrays } from '../derivatives/direction.js'
+import { type CallOptions, cores, outputIndices } from '../model/core.js'
+import type { Inputs } from '../model/inputs.js'
+import type { Network } from '../network/network.js'
 import { quote } from '../onnx/index.js'
-import { checkCall } from '../options.js'
 import { checkExportable, exportModel, type ParameterChange } from './model.js'
 
 /** Options of {@link exportJvp}. */

@@ -1,7 +1,7 @@
 // Mathematics as nodes of ai.onnx, in the form that a model's opset has.
 import { create } from '@bufbuild/protobuf'
-import { GraphProtoSchema, type NodeProto } from 'onnx-buf'
 import { makeValueInfo } from '../onnx/index.js'
+import { GraphProtoSchema, type NodeProto } from '../onnx/proto.js'
 import { type Attribute, type Fresh, Writer } from '../onnx/writer.js'
 
 export class Maths {

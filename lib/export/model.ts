@@ -1,20 +1,11 @@
 // A network and its tangent along one change of its parameters as one ONNX model.
 import { create, toBinary } from '@bufbuild/protobuf'
-import {
-  TensorProto_DataType as DataType,
-  type GraphProto,
-  ModelProtoSchema,
-  type NodeProto,
-  StringStringEntryProtoSchema,
-  type TensorProto,
-} from 'onnx-buf'
-import type { NdArray } from '../arrays/index.js'
-import { arrayToTensor, isExternal, tensorToArray } from '../arrays/tensor.js'
-import type { Core } from '../core.js'
-import { TangentError } from '../errors.js'
-import type { ValuesResult } from '../forward/protocol.js'
+import { TangentError } from '../core/errors.js'
 import { capturedBy } from '../graph/captures.js'
 import type { PreparedGraph } from '../graph/prepare.js'
+import type { NdArray } from '../io/index.js'
+import { arrayToTensor, isExternal, tensorToArray } from '../io/tensor.js'
+import type { Core } from '../model/core.js'
 import { FreshNames } from '../onnx/fresh.js'
 import {
   type Dimension,
@@ -24,7 +15,16 @@ import {
   quote,
 } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import {
+  TensorProto_DataType as DataType,
+  type GraphProto,
+  ModelProtoSchema,
+  type NodeProto,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+} from '../onnx/proto.js'
 import { attributeOf, Writer } from '../onnx/writer.js'
+import type { ValuesResult } from '../runtime/protocol.js'
 import { type Folded, foldNormalizations } from './fold.js'
 import { type Change, type NoTangent, type Source, tangentGraph, withoutTangent } from './graph.js'
 

@@ -1,7 +1,8 @@
 // What a tangent rule is: how the tangents of a node's outputs follow from those of its inputs.
-import type { NodeProto } from 'onnx-buf'
-import type { NativeAttribute } from '../native.js'
+
+import type { NativeAttribute } from '../native/index.js'
 import type { Dimension } from '../onnx/index.js'
+import type { NodeProto } from '../onnx/proto.js'
 import type { Attribute } from '../onnx/writer.js'
 import type { Maths } from './maths.js'
 

@@ -1,5 +1,5 @@
 // A matrix as a product of two thin ones, where it is one.
-import type { NdArray } from '../arrays/index.js'
+import type { NdArray } from '../io/index.js'
 
 /** Relative to the whole: what float32 numbers do not hold. */
 const tolerance = 3e-8

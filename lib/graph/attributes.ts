@@ -1,5 +1,9 @@
-import { type AttributeProto, type NodeProto, AttributeProto_AttributeType as Type } from 'onnx-buf'
-import type { NativeAttribute } from '../native.js'
+import type { NativeAttribute } from '../native/index.js'
+import {
+  type AttributeProto,
+  type NodeProto,
+  AttributeProto_AttributeType as Type,
+} from '../onnx/proto.js'
 
 const decoder = new TextDecoder()
 

@@ -1,5 +1,5 @@
 // Where each input holds its samples, as far as a file's names and sizes tell.
-import { badArgument } from '../errors.js'
+import { badArgument } from '../core/errors.js'
 import {
   type AxisOptions,
   type Dimension,

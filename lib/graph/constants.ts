@@ -1,11 +1,11 @@
 import { create } from '@bufbuild/protobuf'
+import { normalDomain } from '../onnx/index.js'
 import {
   TensorProto_DataType as DataType,
   type NodeProto,
   type TensorProto,
   TensorProtoSchema,
-} from 'onnx-buf'
-import { normalDomain } from '../onnx/index.js'
+} from '../onnx/proto.js'
 
 /** Is a stored truth value (or number) not zero? */
 export function isTrue({ rawData, int32Data, int64Data }: TensorProto): boolean {

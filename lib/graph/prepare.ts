@@ -2,11 +2,15 @@
 // far as it can be without knowing the operators: the addon's rules know which weights are
 // parameters.
 
-import { TensorProto_DataType as DataType, type NodeProto, type TensorProto } from 'onnx-buf'
-import { badArgument } from '../errors.js'
-import type { NativeGraph, NativeNode } from '../native.js'
+import { badArgument } from '../core/errors.js'
+import type { NativeGraph, NativeNode } from '../native/index.js'
 import { constantInitializers, normalDomain, type OnnxModel, titleOf } from '../onnx/index.js'
 import { changed as withFields } from '../onnx/message.js'
+import {
+  TensorProto_DataType as DataType,
+  type NodeProto,
+  type TensorProto,
+} from '../onnx/proto.js'
 import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
 import { constantTensor, isTrue } from './constants.js'

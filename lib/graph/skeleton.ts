@@ -1,8 +1,8 @@
 import { toBinary } from '@bufbuild/protobuf'
-import { TensorProto_DataType as DataType, ModelProtoSchema } from 'onnx-buf'
 import { makeValueInfo, type OnnxModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
 import { isMember } from '../onnx/names.js'
+import { TensorProto_DataType as DataType, ModelProtoSchema } from '../onnx/proto.js'
 import type { PreparedGraph, Weight } from './prepare.js'
 
 /**

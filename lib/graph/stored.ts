@@ -1,5 +1,5 @@
 // Which stored tensors are constants, by what the rules say of their uses, and which are quantised.
-import { native } from '../native.js'
+import { native } from '../native/index.js'
 import { quote } from '../onnx/index.js'
 import type { PreparedGraph, Weight } from './prepare.js'
 

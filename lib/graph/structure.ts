@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { TangentError } from '../errors.js'
-import type { NativeNode } from '../native.js'
+import { TangentError } from '../core/errors.js'
+import type { NativeNode } from '../native/index.js'
 import { initializerData, type OnnxModel, quote } from '../onnx/index.js'
 import type { PreparedGraph } from './prepare.js'
 

@@ -1,9 +1,14 @@
 // Which Constant nodes hold weights. ONNX does not say; Paddle's exporter stores all of them so.
-import { TensorProto_DataType as DataType, type NodeProto, type TensorProto } from 'onnx-buf'
-import { elementCount } from '../arrays/ndarray.js'
-import { isExternal, tensorToArray } from '../arrays/tensor.js'
+
+import { elementCount } from '../io/ndarray.js'
+import { isExternal, tensorToArray } from '../io/tensor.js'
 import { normalDomain, type OnnxModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import {
+  TensorProto_DataType as DataType,
+  type NodeProto,
+  type TensorProto,
+} from '../onnx/proto.js'
 import { constantTensor } from './constants.js'
 
 /** Operators that show the same numbers in another form. */

@@ -2,8 +2,9 @@
 // where the function saturates: x·Sigmoid(x), Log(Softmax(x)), … The node that ends such a pattern
 // is differentiated as the function itself, of the pattern's input. What onnxruntime runs stays as
 // it is, and so do the pieces, for whoever else reads them.
-import { TensorProto_DataType as DataType, type TensorProto } from 'onnx-buf'
-import type { NativeAttribute, NativeNode } from '../native.js'
+
+import type { NativeAttribute, NativeNode } from '../native/index.js'
+import { TensorProto_DataType as DataType, type TensorProto } from '../onnx/proto.js'
 
 /** The single number that a value holds, where it is a constant of the network. */
 type NumberOf = (id: number) => number | undefined

@@ -1,9 +1,10 @@
 // What a graph must satisfy before any other code looks at it.
-import type { AttributeProto, GraphProto, SparseTensorProto } from 'onnx-buf'
-import { elementCount } from '../arrays/ndarray.js'
-import { checkTensor, tensorShape } from '../arrays/tensor.js'
-import { TangentError } from '../errors.js'
+
+import { TangentError } from '../core/errors.js'
+import { elementCount } from '../io/ndarray.js'
+import { checkTensor, tensorShape } from '../io/tensor.js'
 import { nodeLabel, quote } from './names.js'
+import type { AttributeProto, GraphProto, SparseTensorProto } from './proto.js'
 
 /** Names visible in a graph; a subgraph sees those of the graphs around it. */
 interface Scope {

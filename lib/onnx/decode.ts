@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf'
-import { type GraphProto, type ModelProto, ModelProtoSchema, type TensorProto } from 'onnx-buf'
-import { TangentError } from '../errors.js'
+import { TangentError } from '../core/errors.js'
 import { checkGraph } from './check.js'
+import { type GraphProto, type ModelProto, ModelProtoSchema, type TensorProto } from './proto.js'
 
 /** The oldest opset of ai.onnx that is read. */
 export const OLDEST_OPSET = 9

@@ -1,4 +1,9 @@
 import { create, toBinary } from '@bufbuild/protobuf'
+import { badArgument } from '../core/errors.js'
+import { checkArray, dtypeOf, type NdArray } from '../io/ndarray.js'
+import { arrayToTensor } from '../io/tensor.js'
+import type { OnnxModel } from './decode.js'
+import { changed } from './message.js'
 import {
   type GraphProto,
   GraphProtoSchema,
@@ -10,12 +15,7 @@ import {
   type TensorProto,
   type ValueInfoProto,
   ValueInfoProtoSchema,
-} from 'onnx-buf'
-import { checkArray, dtypeOf, type NdArray } from '../arrays/ndarray.js'
-import { arrayToTensor } from '../arrays/tensor.js'
-import { badArgument } from '../errors.js'
-import type { OnnxModel } from './decode.js'
-import { changed } from './message.js'
+} from './proto.js'
 
 /** What `appendToModel` adds to the main graph. */
 export interface Addition {

@@ -1,17 +1,17 @@
 import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, join, relative, sep } from 'node:path'
+import { TangentError } from '../core/errors.js'
+import { readBytes } from '../io/files.js'
+import { type NdArray, toFloat32 } from '../io/ndarray.js'
+import { isExternal, tensorBytes, tensorToArray, tensorType } from '../io/tensor.js'
+import type { OnnxModel } from './decode.js'
+import { quote } from './names.js'
 import {
   type AttributeProto,
   type GraphProto,
   type TensorProto,
   TensorProto_DataLocation,
-} from 'onnx-buf'
-import { readBytes } from '../arrays/files.js'
-import { type NdArray, toFloat32 } from '../arrays/ndarray.js'
-import { isExternal, tensorBytes, tensorToArray, tensorType } from '../arrays/tensor.js'
-import { TangentError } from '../errors.js'
-import type { OnnxModel } from './decode.js'
-import { quote } from './names.js'
+} from './proto.js'
 
 /** Where in which file the bytes of a tensor lie. */
 export interface ExternalRange {

@@ -1,4 +1,4 @@
-import type { GraphProto } from 'onnx-buf'
+import type { GraphProto } from './proto.js'
 
 /** Names that no value of a graph, nor of those inside it, has. */
 export class FreshNames {

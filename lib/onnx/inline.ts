@@ -1,7 +1,7 @@
 // Local functions of a model, written out, and operators that are made of simpler ones: what follows
 // knows simple operators only.
-import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from 'onnx-buf'
-import { TangentError } from '../errors.js'
+
+import { TangentError } from '../core/errors.js'
 import { checkGraph } from './check.js'
 import { Composites, compositeOperators, isComposite } from './composite.js'
 import { normalDomain, type OnnxModel } from './decode.js'
@@ -9,6 +9,7 @@ import { makeNode } from './encode.js'
 import { FreshNames } from './fresh.js'
 import { changed } from './message.js'
 import { quote } from './names.js'
+import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from './proto.js'
 import { Renamer } from './rename.js'
 
 /** Functions that call functions can grow without bound; no network comes near this. */

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import { readBytes } from '../arrays/files.js'
-import { badArgument } from '../errors.js'
+import { badArgument } from '../core/errors.js'
+import { readBytes } from '../io/files.js'
 import { decodeModel, type OnnxModel } from './decode.js'
 import type { AxisOptions } from './dimensions.js'
 import { settleExternal } from './external.js'

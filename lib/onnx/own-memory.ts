@@ -1,8 +1,8 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
-import { TensorProto_DataType as DataType, ModelProtoSchema, type TensorProto } from 'onnx-buf'
-import { blockOf, sharedRoom } from '../blocks.js'
+import { blockOf, sharedRoom } from '../native/blocks.js'
 import type { OnnxModel } from './decode.js'
 import { changed } from './message.js'
+import { TensorProto_DataType as DataType, ModelProtoSchema, type TensorProto } from './proto.js'
 
 /** Bytes of weights below which a file stays as it is. */
 const small = 2 ** 20

@@ -1,9 +1,10 @@
 // Which float initializers are constants of the network rather than parameters. ONNX does not say;
 // what an exporter leaves behind does, mostly.
-import type { GraphProto, TensorProto } from 'onnx-buf'
-import { elementCount } from '../arrays/ndarray.js'
+
+import { elementCount } from '../io/ndarray.js'
 import { isCopy } from './copies.js'
 import type { OnnxModel } from './decode.js'
+import type { GraphProto, TensorProto } from './proto.js'
 
 /** Operators that read a single number as a weight of a layer, not as a factor of a formula. */
 const layerOps = /^(Conv|ConvTranspose|Gemm|MatMul|PRelu|\w*Normalization)$/

@@ -1,4 +1,6 @@
 import { create } from '@bufbuild/protobuf'
+import type { StoredType } from '../io/ndarray.js'
+import { tensorType, tensorTypeName } from '../io/tensor.js'
 import {
   type TensorShapeProto,
   TensorShapeProto_DimensionSchema,
@@ -7,9 +9,7 @@ import {
   TypeProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
-} from 'onnx-buf'
-import type { StoredType } from '../arrays/ndarray.js'
-import { tensorType, tensorTypeName } from '../arrays/tensor.js'
+} from './proto.js'
 
 /** A dimension: a size, the name of a free one, or null where it is free and has no name. */
 export type Dimension = number | string | null

@@ -1,4 +1,9 @@
 // Networks in float16, bfloat16 and float64 become float32 ones, which is what is computed with.
+
+import { arrayToTensor } from '../io/tensor.js'
+import type { OnnxModel } from './decode.js'
+import { allTensors, initializerData } from './external.js'
+import { changed } from './message.js'
 import {
   type AttributeProto,
   type GraphProto,
@@ -6,11 +11,7 @@ import {
   TensorProto_DataType as T,
   type TensorProto,
   type TypeProto,
-} from 'onnx-buf'
-import { arrayToTensor } from '../arrays/tensor.js'
-import type { OnnxModel } from './decode.js'
-import { allTensors, initializerData } from './external.js'
-import { changed } from './message.js'
+} from './proto.js'
 
 /** Attributes that name an element type. */
 const typeAttributes = new Set([

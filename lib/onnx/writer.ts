@@ -1,5 +1,8 @@
 // New nodes for a graph.
 import { create } from '@bufbuild/protobuf'
+import type { NdArray } from '../io/ndarray.js'
+import { arrayToTensor } from '../io/tensor.js'
+import { changed } from './message.js'
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -7,10 +10,7 @@ import {
   type GraphProto,
   type NodeProto,
   NodeProtoSchema,
-} from 'onnx-buf'
-import type { NdArray } from '../arrays/ndarray.js'
-import { arrayToTensor } from '../arrays/tensor.js'
-import { changed } from './message.js'
+} from './proto.js'
 
 export type Attribute =
   | { f: number }

@@ -1,6 +1,6 @@
+import type { ProbeLayer, ProbeNetwork, ProbeReport } from '../probe/types.js'
 import { change, num, percent, unit, whole } from './format.js'
 import { ends } from './series.js'
-import type { ProbeLayer, ProbeNetwork, ProbeReport } from './types.js'
 
 /** Below this, a change of alignment is called none. */
 const noticeable = 0.02

@@ -1,9 +1,9 @@
 import * as Plot from '@observablehq/plot'
+import type { ProbeGroup, ProbeRaster } from '../probe/types.js'
 import { figure } from './figure.js'
 import { short } from './format.js'
 import type { Markup } from './html.js'
 import { type ColorScale, png } from './raster.js'
-import type { ProbeGroup, ProbeRaster } from './types.js'
 
 export interface HeatmapOptions {
   id: string

@@ -1,6 +1,6 @@
+import type { ProbeReport } from '../probe/types.js'
 import { html, type Markup } from './html.js'
 import { seriesOf } from './series.js'
-import type { ProbeReport } from './types.js'
 
 /** Names of the networks beside their colours; nothing for one network. */
 export function legend(report: ProbeReport): Markup | null {

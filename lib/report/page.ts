@@ -1,9 +1,9 @@
+import type { ProbeReport } from '../probe/types.js'
 import { whole } from './format.js'
 import { html, htmlHead, type Markup } from './html.js'
 import { sections } from './sections/index.js'
 import { ends } from './series.js'
 import { style } from './style.js'
-import type { ProbeReport } from './types.js'
 
 function heading(report: ProbeReport): Markup {
   const both = ends(report)

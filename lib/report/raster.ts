@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { encode } from 'fast-png'
-import type { ProbeRaster } from './types.js'
+import type { ProbeRaster } from '../probe/types.js'
 
 /**
  * A symmetric (N, N) matrix with rows and columns put into `order`, averaged over blocks of

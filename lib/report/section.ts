@@ -1,5 +1,5 @@
+import type { ProbeReport } from '../probe/types.js'
 import type { Markup } from './html.js'
-import type { ProbeReport } from './types.js'
 
 /** A part of the page. Its file draws one thing from the report's numbers and computes none. */
 export interface Section {

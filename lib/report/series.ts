@@ -1,4 +1,4 @@
-import type { ProbeNetwork, ProbeReport } from './types.js'
+import type { ProbeNetwork, ProbeReport } from '../probe/types.js'
 
 /** One network as the figures name and colour it. */
 export interface Series {

@@ -1,6 +1,6 @@
+import type { ProbeAdaptive, ProbeNetwork, ProbeReport } from '../probe/types.js'
 import { num, percent, shape, short, unit, whole } from './format.js'
 import { ends } from './series.js'
-import type { ProbeAdaptive, ProbeNetwork, ProbeReport } from './types.js'
 
 type Cell = string | undefined
 

@@ -1,6 +1,7 @@
 // The state of a training as a file.
-import { type NdArray, readSafetensors } from '../arrays/index.js'
-import { TangentError } from '../errors.js'
+
+import { TangentError } from '../core/errors.js'
+import { type NdArray, readSafetensors } from '../io/index.js'
 import { differences, type TrainingIdentity } from './identity.js'
 import { factorArrays } from './layout.js'
 import type { TrainingSetup, TrainingState } from './protocol.js'

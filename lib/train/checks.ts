@@ -1,9 +1,9 @@
 // Options and targets of a training, refused before anything is computed.
 
-import type { NdArray } from '../arrays/index.js'
-import { classIndices, fittedClasses, integerClasses } from '../classes.js'
-import { badArgument, mismatch, wholeNumber } from '../errors.js'
-import { checkCall } from '../options.js'
+import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import { classIndices, fittedClasses, integerClasses } from '../io/classes.js'
+import type { NdArray } from '../io/index.js'
 import type { Loss, Targets } from './loss.js'
 import { checkOptimizer } from './optimizer.js'
 import type { LabelledSamples, TrainOptions } from './train.js'

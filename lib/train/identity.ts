@@ -1,6 +1,6 @@
 // What a training has in common with the one whose state it goes on from.
-import { digestOf } from '../digests.js'
-import type { WeightMessage } from '../forward/protocol.js'
+import { digestOf } from '../model/digests.js'
+import type { WeightMessage } from '../runtime/protocol.js'
 import type { Loss } from './loss.js'
 import { nativeOptimizer, type Schedule } from './optimizer.js'
 import type { TrainingDigests, TrainingModel, TrainingSetup } from './protocol.js'

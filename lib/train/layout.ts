@@ -1,5 +1,5 @@
 // Which parameters are matrices, and which biases go with them.
-import type { Architecture } from '../architecture.js'
+import type { Architecture } from '../model/architecture.js'
 
 /** A parameter as its factors see it. */
 export interface FactorLayout {

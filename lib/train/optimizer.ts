@@ -1,6 +1,6 @@
 // Optimisers and learning rates, as PyTorch defines them.
-import { badArgument } from '../errors.js'
-import type { NativeTrainingOptions } from './native.js'
+import { badArgument } from '../core/errors.js'
+import type { NativeTrainingOptions } from '../native/train.js'
 
 /** Stochastic gradient descent: v ← μv + g, w ← w − ηv (g + decay·w in place of g). */
 export interface SgdOptions {

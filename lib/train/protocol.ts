@@ -1,5 +1,5 @@
 // What the main thread and the worker say to each other about training.
-import type { Feed } from '../forward/protocol.js'
+import type { Feed } from '../runtime/protocol.js'
 import type { FactorLayout } from './layout.js'
 import type { Loss, LossSum, Targets } from './loss.js'
 import type { OptimizerOptions } from './optimizer.js'

@@ -1,5 +1,5 @@
 // Orders of samples and new weights from a seed, the same on every machine.
-import { mulberry } from '../solve/gradients.js'
+import { mulberry } from '../linear/gradients.js'
 
 /** A generator of its own for each stream of a seed. */
 export function stream(seed: number, index: number): () => number {

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { NetworkModel } from '../../lib/fit/network.js'
 import { loadModel, type NdArray, readNpy, readTensor, writeNpy } from '../../lib/index.js'
-import { NetworkModel } from '../../lib/solve/network.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
 const small = fileURLToPath(new URL('../../../test/fixtures/adaptive/mlp_small/', import.meta.url))

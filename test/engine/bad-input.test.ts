@@ -4,8 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
-import { ModelProtoSchema, StringStringEntryProtoSchema, TensorProto_DataLocation } from 'onnx-buf'
 import { type Inputs, type NdArray, Network, TangentError } from '../../lib/index.js'
+import {
+  ModelProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation,
+} from '../../lib/onnx/proto.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { floats, ints, model, type NodeSpec, Random, type Tensor } from '../support/onnx.js'
 import { fixture } from '../support/reference.js'

@@ -1,9 +1,9 @@
 // Files that fix the batch: one sample at a time, or made free.
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
-import { type ModelProto, ModelProtoSchema } from 'onnx-buf'
 import type { NdArray } from '../../lib/index.js'
 import { openModel } from '../../lib/onnx/index.js'
+import { type ModelProto, ModelProtoSchema } from '../../lib/onnx/proto.js'
 import { load, samples } from '../support/networks.js'
 import { floats, ints, model, type NodeSpec, Random } from '../support/onnx.js'
 import { relativeError } from '../support/reference.js'

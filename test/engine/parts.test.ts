@@ -1,8 +1,8 @@
 // Small parts by themselves: names, sizes, a worker that dies.
 import test from 'ava'
-import { Host } from '../../lib/forward/host.js'
+import { formatBytes, parseBytes } from '../../lib/core/memory.js'
 import { readableName, scopeOf } from '../../lib/graph/names.js'
-import { formatBytes, parseBytes } from '../../lib/memory.js'
+import { Host } from '../../lib/runtime/host.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { floats, ints, model, Random } from '../support/onnx.js'
 import { fixture, reference, relativeError } from '../support/reference.js'

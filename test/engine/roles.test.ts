@@ -2,7 +2,7 @@
 // as they have another use.
 import test from 'ava'
 import { Network } from '../../lib/index.js'
-import type { LoadOptions } from '../../lib/network.js'
+import type { LoadOptions } from '../../lib/network/network.js'
 import { load } from '../support/networks.js'
 import { floats, type ModelSpec, model } from '../support/onnx.js'
 

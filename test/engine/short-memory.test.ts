@@ -5,7 +5,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { defaultBudget } from '../../lib/memory.js'
+import { defaultBudget } from '../../lib/core/memory.js'
 import { mlp } from '../support/networks.js'
 import { Random } from '../support/onnx.js'
 
@@ -53,7 +53,7 @@ test.serial('a kernel and its solution, with less and less address space', async
 
 test.serial('the default budget knows the limit of the address space', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'short-'))
-  const memory = new URL('../../lib/memory.js', import.meta.url).href
+  const memory = new URL('../../lib/core/memory.js', import.meta.url).href
   const script = join(folder, 'script.mjs')
   await writeFile(
     script,

@@ -1,7 +1,7 @@
 // The fitted model as ONNX gives what `predict` gives, on every reference network.
 import test from 'ava'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { exportFitted } from '../../lib/export/fitted.js'
+import { exportFitted } from '../../lib/fit/export.js'
 import type { NdArray } from '../../lib/index.js'
 import { apart, first, fitOf, fits } from './fits.js'
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { exportFitted } from '../../lib/export/fitted.js'
+import { exportFitted } from '../../lib/fit/export.js'
 import { launch } from '../report/browser.js'
 import { apart, first, fitOf } from './fits.js'
 

@@ -3,10 +3,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { type NdArray, readArray } from '../../lib/arrays/index.js'
-import { TangentError } from '../../lib/errors.js'
+import { TangentError } from '../../lib/core/errors.js'
 import { type LoadOptions, Network } from '../../lib/index.js'
-import { native } from '../../lib/native.js'
+import { type NdArray, readArray } from '../../lib/io/index.js'
+import { native } from '../../lib/native/index.js'
 import { openModel } from '../../lib/onnx/index.js'
 
 interface ExportedFile {

@@ -1,7 +1,7 @@
 // One model through everything: loaded, run, differentiated, and what comes out checked.
 import * as ort from 'onnxruntime-node'
-import { elementCount, type NdArray } from '../../lib/arrays/index.js'
 import { type ErrorCode, Network, TangentError } from '../../lib/index.js'
+import { elementCount, type NdArray } from '../../lib/io/index.js'
 import type { ValueInfo } from '../../lib/onnx/index.js'
 import { Random } from '../support/onnx.js'
 

@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { create, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
+import ort from 'onnxruntime-node'
+import { TangentError } from '../../lib/core/errors.js'
+import { initializerData, makeNode, makeValueInfo, openModel } from '../../lib/onnx/index.js'
 import {
   GraphProtoSchema,
   ModelProtoSchema,
@@ -11,10 +14,7 @@ import {
   StringStringEntryProtoSchema,
   TensorProto_DataLocation,
   TensorProtoSchema,
-} from 'onnx-buf'
-import ort from 'onnxruntime-node'
-import { TangentError } from '../../lib/errors.js'
-import { initializerData, makeNode, makeValueInfo, openModel } from '../../lib/onnx/index.js'
+} from '../../lib/onnx/proto.js'
 
 /** x (N, 3) times an external weight (3, 2). */
 function externalModel(entries: Record<string, string>, dims = [3n, 2n]): Uint8Array {

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import ort from 'onnxruntime-node'
-import { readArray } from '../../lib/arrays/index.js'
+import { readArray } from '../../lib/io/index.js'
 import {
   appendToModel,
   initializerData,

@@ -2,6 +2,9 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import test from 'ava'
+import ort from 'onnxruntime-node'
+import { Network, TangentError } from '../../lib/index.js'
+import { decodeModel, inlineFunctions, makeNode, openModel } from '../../lib/onnx/index.js'
 import {
   AttributeProtoSchema,
   type FunctionProto,
@@ -14,10 +17,7 @@ import {
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
   ValueInfoProtoSchema,
-} from 'onnx-buf'
-import ort from 'onnxruntime-node'
-import { Network, TangentError } from '../../lib/index.js'
-import { decodeModel, inlineFunctions, makeNode, openModel } from '../../lib/onnx/index.js'
+} from '../../lib/onnx/proto.js'
 import { floats, model } from '../support/onnx.js'
 
 const opset = create(OperatorSetIdProtoSchema, { domain: '', version: 17n })

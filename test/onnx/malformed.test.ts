@@ -1,6 +1,8 @@
 // What is refused before anything runs, and with which sentence.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import test, { type ExecutionContext } from 'ava'
+import { TangentError } from '../../lib/core/errors.js'
+import { decodeModel, makeNode, NEWEST_OPSET, openModel } from '../../lib/onnx/index.js'
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
@@ -15,9 +17,7 @@ import {
   TensorProto_SegmentSchema,
   TensorProtoSchema,
   ValueInfoProtoSchema,
-} from 'onnx-buf'
-import { TangentError } from '../../lib/errors.js'
-import { decodeModel, makeNode, NEWEST_OPSET, openModel } from '../../lib/onnx/index.js'
+} from '../../lib/onnx/proto.js'
 import { floats, ints, model, tensorProto } from '../support/onnx.js'
 
 const bytes = model({

@@ -1,13 +1,13 @@
 // Which initializers count as constants, and the widening of floats.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
-import { ModelProtoSchema, StringStringEntryProtoSchema } from 'onnx-buf'
 import {
   constantInitializers,
   decodeModel,
   initializerData,
   openModel,
 } from '../../lib/onnx/index.js'
+import { ModelProtoSchema, StringStringEntryProtoSchema } from '../../lib/onnx/proto.js'
 import { floats, type ModelSpec, model } from '../support/onnx.js'
 
 const spec: ModelSpec = {

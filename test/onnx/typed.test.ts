@@ -2,6 +2,7 @@
 // writes), of every element type, beside so many raw weights that these move to memory of their own.
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
+import { Network } from '../../lib/index.js'
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
@@ -11,8 +12,7 @@ import {
   TensorProto_DataType as T,
   type TensorProto,
   TensorProtoSchema,
-} from 'onnx-buf'
-import { Network } from '../../lib/index.js'
+} from '../../lib/onnx/proto.js'
 import { floats, model, type NodeSpec, Random } from '../support/onnx.js'
 import { relativeError } from '../support/reference.js'
 

@@ -1,5 +1,5 @@
+import type { ProbeAlignment, ProbeNetwork, ProbeReport } from '../../lib/probe/types.js'
 import { rasterise } from '../../lib/report/raster.js'
-import type { ProbeAlignment, ProbeNetwork, ProbeReport } from '../../lib/report/types.js'
 
 export interface SampleOptions {
   samples?: number

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { fitFeatures } from '../../lib/solve/adaptive.js'
+import { fitFeatures } from '../../lib/fit/adaptive.js'
 import { load, optionsOf, reference, settings, targets } from './synthetic.js'
 
 for (const name of settings) {

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { fitEigenvalues, fitSequence } from '../../lib/solve/eigenvalues.js'
-import { gaussians } from '../../lib/solve/gradients.js'
-import { KernelSpectrum } from '../../lib/solve/spectrum.js'
+import { fitEigenvalues, fitSequence } from '../../lib/fit/eigenvalues.js'
+import { gaussians } from '../../lib/linear/gradients.js'
+import { KernelSpectrum } from '../../lib/linear/spectrum.js'
 import { load, targets } from './synthetic.js'
 
 /** The flow reduced to β alone by its conserved quantities, integrated by many RK4 steps. */

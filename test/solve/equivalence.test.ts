@@ -1,8 +1,8 @@
 // One problem written in two ways must have one optimum: every structure against `matrix`.
 import test from 'ava'
-import { type AdaptiveOptions, fitFeatures } from '../../lib/solve/adaptive.js'
-import { TangentFeatures } from '../../lib/solve/features.js'
-import { gaussians } from '../../lib/solve/gradients.js'
+import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
+import { TangentFeatures } from '../../lib/fit/features.js'
+import { gaussians } from '../../lib/linear/gradients.js'
 
 const [n, m, k] = [16, 4, 6]
 const x = gaussians(n * m * k, 90)

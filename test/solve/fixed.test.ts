@@ -1,8 +1,8 @@
 import test from 'ava'
-import { fitFeatures } from '../../lib/solve/adaptive.js'
-import { solveKernel } from '../../lib/solve/fixed.js'
-import { gaussians, solveByProducts } from '../../lib/solve/gradients.js'
-import { KernelSpectrum } from '../../lib/solve/spectrum.js'
+import { fitFeatures } from '../../lib/fit/adaptive.js'
+import { solveKernel } from '../../lib/fit/fixed.js'
+import { gaussians, solveByProducts } from '../../lib/linear/gradients.js'
+import { KernelSpectrum } from '../../lib/linear/spectrum.js'
 import { load, targets } from './synthetic.js'
 
 /** x xᵀ of Gaussian x (n, p). */

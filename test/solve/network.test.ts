@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
+import { fitAdaptive, fitFixed } from '../../lib/fit/network.js'
+import { fitByProducts } from '../../lib/fit/products.js'
 import { type NdArray, Network, type NetworkFitOptions, readTensor } from '../../lib/index.js'
-import { fitAdaptive, fitFixed } from '../../lib/solve/network.js'
-import { fitByProducts } from '../../lib/solve/products.js'
 
 const folder = 'test/fixtures/adaptive/mlp_small'
 

@@ -1,6 +1,6 @@
 // ω̃ against its own optimality conditions, which give v and ω̃(v) in closed form for a chosen z.
 import test from 'ava'
-import { type Penalty, penaltyOf } from '../../lib/solve/penalty.js'
+import { type Penalty, penaltyOf } from '../../lib/fit/penalty.js'
 
 const exponents = Array.from({ length: 241 }, (_, i) => -6 + i / 20)
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { combinedPenalty } from '../../lib/solve/combine.js'
-import { penaltyOf } from '../../lib/solve/penalty.js'
+import { combinedPenalty } from '../../lib/fit/combine.js'
+import { penaltyOf } from '../../lib/fit/penalty.js'
 
 interface Row {
   powers: number[]

@@ -1,12 +1,12 @@
 // The price of adapting: units, closed forms, optimality, limits, choice by folds, several starts.
 import test from 'ava'
+import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
+import { type FeatureBlock, TangentFeatures } from '../../lib/fit/features.js'
+import type { AdaptiveModel } from '../../lib/fit/model.js'
+import { decodeModel, encodeModel } from '../../lib/fit/storage.js'
 import { fitPath, penaltyOf, solveKernel, topEigenvalues } from '../../lib/index.js'
-import { type AdaptiveOptions, fitFeatures } from '../../lib/solve/adaptive.js'
-import { type FeatureBlock, TangentFeatures } from '../../lib/solve/features.js'
-import { gaussians } from '../../lib/solve/gradients.js'
-import type { AdaptiveModel } from '../../lib/solve/model.js'
-import { heldOut, rowsOf, shuffled } from '../../lib/solve/samples.js'
-import { decodeModel, encodeModel } from '../../lib/solve/storage.js'
+import { gaussians } from '../../lib/linear/gradients.js'
+import { heldOut, rowsOf, shuffled } from '../../lib/linear/samples.js'
 
 const samples = 24
 const outputs = 2

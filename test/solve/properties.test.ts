@@ -1,9 +1,9 @@
 import test from 'ava'
-import { type AdaptiveOptions, fitFeatures } from '../../lib/solve/adaptive.js'
-import { TangentFeatures } from '../../lib/solve/features.js'
-import { gaussians } from '../../lib/solve/gradients.js'
-import { penaltyOf } from '../../lib/solve/penalty.js'
-import { KernelSpectrum } from '../../lib/solve/spectrum.js'
+import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
+import { TangentFeatures } from '../../lib/fit/features.js'
+import { penaltyOf } from '../../lib/fit/penalty.js'
+import { gaussians } from '../../lib/linear/gradients.js'
+import { KernelSpectrum } from '../../lib/linear/spectrum.js'
 
 const n = 18
 const shapes = [

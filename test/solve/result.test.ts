@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import ort from 'onnxruntime-node'
+import type { BlockSolution } from '../../lib/fit/model.js'
 import {
   buildCnn,
   fitAdaptive,
@@ -15,8 +16,7 @@ import {
   penaltyOf,
   saveModel,
 } from '../../lib/index.js'
-import { gaussians } from '../../lib/solve/gradients.js'
-import type { BlockSolution } from '../../lib/solve/model.js'
+import { gaussians } from '../../lib/linear/gradients.js'
 
 const outputs = 3
 const image = [2, 16, 16] as const

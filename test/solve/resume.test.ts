@@ -1,9 +1,9 @@
 import test from 'ava'
+import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
+import { TangentFeatures } from '../../lib/fit/features.js'
+import { fitAdaptive } from '../../lib/fit/network.js'
 import { Network, readTensor } from '../../lib/index.js'
-import { type AdaptiveOptions, fitFeatures } from '../../lib/solve/adaptive.js'
-import { TangentFeatures } from '../../lib/solve/features.js'
-import { gaussians } from '../../lib/solve/gradients.js'
-import { fitAdaptive } from '../../lib/solve/network.js'
+import { gaussians } from '../../lib/linear/gradients.js'
 import { load, optionsOf, reference, targets } from './synthetic.js'
 
 /** Runs a fit that is aborted after `stop` iterations; gives the state it left. */

@@ -1,10 +1,10 @@
 // The adaptive model by products against the same by its kernel: two routes, one answer.
 import test from 'ava'
+import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
+import { TangentFeatures } from '../../lib/fit/features.js'
+import { fitAdaptive } from '../../lib/fit/network.js'
 import { Network, readTensor } from '../../lib/index.js'
-import { type AdaptiveOptions, fitFeatures } from '../../lib/solve/adaptive.js'
-import { TangentFeatures } from '../../lib/solve/features.js'
-import { gaussians } from '../../lib/solve/gradients.js'
-import { fitAdaptive } from '../../lib/solve/network.js'
+import { gaussians } from '../../lib/linear/gradients.js'
 
 const samples = 60
 const outputs = 3

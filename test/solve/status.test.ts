@@ -1,9 +1,9 @@
 // How a fit may end: every status happens, leaves a usable model, and says what to try.
 import test from 'ava'
-import { type AdaptiveOptions, fitFeatures } from '../../lib/solve/adaptive.js'
-import { TangentFeatures } from '../../lib/solve/features.js'
-import { gaussians } from '../../lib/solve/gradients.js'
-import type { AdaptiveModel } from '../../lib/solve/model.js'
+import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
+import { TangentFeatures } from '../../lib/fit/features.js'
+import type { AdaptiveModel } from '../../lib/fit/model.js'
+import { gaussians } from '../../lib/linear/gradients.js'
 
 /** Twelve samples of 6 × 5 features, the last one `gap` away from the first. */
 function nearlyTwice(gap: number, seed: number): Promise<TangentFeatures> {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { readTensor } from '../../lib/arrays/index.js'
-import type { AdaptiveOptions } from '../../lib/solve/adaptive.js'
-import { TangentFeatures } from '../../lib/solve/features.js'
+import type { AdaptiveOptions } from '../../lib/fit/adaptive.js'
+import { TangentFeatures } from '../../lib/fit/features.js'
+import { readTensor } from '../../lib/io/index.js'
 
 export const folder = 'test/fixtures/adaptive/synthetic'
 

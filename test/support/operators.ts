@@ -1,6 +1,6 @@
 // The table of operators in docs/operators.md, from what is registered and what is tested.
 import { readFileSync } from 'node:fs'
-import { native } from '../../lib/native.js'
+import { native } from '../../lib/native/index.js'
 import { compositeOperators } from '../../lib/onnx/composite.js'
 import { aliases, cutCases, refusedCases } from '../cases/cuts.js'
 import { opCases } from '../cases/ops.js'

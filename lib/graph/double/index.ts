@@ -1,18 +1,19 @@
 // The same network in float64, for networks whose float32 numbers are not accurate enough. What
 // onnxruntime has in float32 only is written out in operators that it has in float64.
+
+import { tensorToArray } from '../../io/tensor.js'
+import { decodeModel, normalDomain, type OnnxModel } from '../../onnx/decode.js'
+import { encodeModel } from '../../onnx/encode.js'
+import { namesOf } from '../../onnx/free-batch.js'
+import { changed } from '../../onnx/message.js'
+import { titleOf } from '../../onnx/names.js'
 import {
   TensorProto_DataType as DataType,
   type GraphProto,
   type NodeProto,
   type TensorProto,
   type ValueInfoProto,
-} from 'onnx-buf'
-import { tensorToArray } from '../../arrays/tensor.js'
-import { decodeModel, normalDomain, type OnnxModel } from '../../onnx/decode.js'
-import { encodeModel } from '../../onnx/encode.js'
-import { namesOf } from '../../onnx/free-batch.js'
-import { changed } from '../../onnx/message.js'
-import { titleOf } from '../../onnx/names.js'
+} from '../../onnx/proto.js'
 import { type ValueInfo, valueInfo } from '../../onnx/values.js'
 import { inDouble } from '../../onnx/widen.js'
 import { type Fresh, freshNames, Writer } from '../../onnx/writer.js'

@@ -1,5 +1,5 @@
 // What a lowering sees of its node, and the pieces that several share.
-import type { NodeProto } from 'onnx-buf'
+import type { NodeProto } from '../../onnx/proto.js'
 import type { Writer } from '../../onnx/writer.js'
 
 /** A node to be written out in operators that onnxruntime computes in float64. */

@@ -1,10 +1,10 @@
 import * as Plot from '@observablehq/plot'
+import type { ProbeAdaptive, ProbeReport } from '../../probe/types.js'
 import { figure } from '../figure.js'
 import { num, percent, shortNames, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
 import type { Section } from '../section.js'
 import { type Series, seriesOf } from '../series.js'
-import type { ProbeAdaptive, ProbeReport } from '../types.js'
 
 /** Blocks with more are left out of the picture, not of the table. */
 const drawnBlocks = 12

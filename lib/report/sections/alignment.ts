@@ -1,4 +1,5 @@
 import * as Plot from '@observablehq/plot'
+import type { ProbeAlignment } from '../../probe/types.js'
 import { alignmentFacts } from '../facts.js'
 import { figure } from '../figure.js'
 import { shortNames, unit } from '../format.js'
@@ -6,7 +7,6 @@ import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import type { Section } from '../section.js'
 import { type Series, seriesOf } from '../series.js'
-import type { ProbeAlignment } from '../types.js'
 
 type Kind = keyof ProbeAlignment
 

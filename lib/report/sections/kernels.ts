@@ -1,3 +1,4 @@
+import type { ProbeLayer, ProbeNetwork, ProbeRaster, ProbeReport } from '../../probe/types.js'
 import { kernelFact } from '../facts.js'
 import { num, shortNames } from '../format.js'
 import { colorBar, heatmap } from '../heatmap.js'
@@ -5,7 +6,6 @@ import { html, type Markup } from '../html.js'
 import { type ColorScale, centred, commonScale, diverging, quantile, scaled } from '../raster.js'
 import type { Section } from '../section.js'
 import { drawnSeries, leftOut, type Series } from '../series.js'
-import type { ProbeLayer, ProbeNetwork, ProbeRaster, ProbeReport } from '../types.js'
 
 /** Networks whose kernels are drawn, and those whose layers' kernels are. */
 const largeLimit = 6

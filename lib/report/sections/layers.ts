@@ -1,4 +1,5 @@
 import * as Plot from '@observablehq/plot'
+import type { ProbeLayer, ProbeReport } from '../../probe/types.js'
 import { layerFacts } from '../facts.js'
 import { figure } from '../figure.js'
 import { num, percent, shortNames } from '../format.js'
@@ -6,7 +7,6 @@ import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import type { Section } from '../section.js'
 import { drawnSeries, leftOut, seriesOf } from '../series.js'
-import type { ProbeLayer, ProbeReport } from '../types.js'
 
 /** More layers than this are drawn as curves over depth instead of bars with names. */
 const barLimit = 40

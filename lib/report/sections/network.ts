@@ -1,7 +1,7 @@
+import type { ProbeNetwork, ProbeReport } from '../../probe/types.js'
 import { percent, shape, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
 import type { Section } from '../section.js'
-import type { ProbeNetwork, ProbeReport } from '../types.js'
 
 type Row = [name: string, value: (network: ProbeNetwork) => Markup | string]
 

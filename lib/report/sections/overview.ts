@@ -1,9 +1,9 @@
+import type { ProbeNetwork, ProbeReport } from '../../probe/types.js'
 import { accuracyFacts, alignmentFacts, layerFacts, spectrumFacts } from '../facts.js'
 import { num, percent, unit, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
 import type { Section } from '../section.js'
 import { ends } from '../series.js'
-import type { ProbeNetwork, ProbeReport } from '../types.js'
 
 interface Card {
   name: string

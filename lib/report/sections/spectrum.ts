@@ -1,4 +1,6 @@
 import * as Plot from '@observablehq/plot'
+import { thinned } from '../../probe/thinned.js'
+import type { ProbeReport, ProbeSpectrum } from '../../probe/types.js'
 import { matrixName, spectrumFacts } from '../facts.js'
 import { figure } from '../figure.js'
 import { num, superscript, whole } from '../format.js'
@@ -6,8 +8,6 @@ import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import type { Section } from '../section.js'
 import { seriesOf } from '../series.js'
-import { thinned } from '../thinned.js'
-import type { ProbeReport, ProbeSpectrum } from '../types.js'
 
 /** A power of ten on a log axis; other ticks have no text. */
 export const power = (value: number) => {

@@ -1,4 +1,6 @@
 import type { PlainMeasures } from '../../alignment/table.js'
+import type { ProbeCheckpoint, ProbeTraining } from '../../probe/training-types.js'
+import type { ProbeReport } from '../../probe/types.js'
 import { type Curve, curveFigure, evenly, rangeOf } from '../curves.js'
 import { num, percent, shortNames, unit, whole } from '../format.js'
 import { colorBar, heatmap } from '../heatmap.js'
@@ -6,8 +8,6 @@ import { html, type Markup } from '../html.js'
 import { type ColorScale, commonScale, scaled } from '../raster.js'
 import type { Section } from '../section.js'
 import { nameOf, slider } from '../slider.js'
-import type { ProbeCheckpoint, ProbeTraining } from '../training-types.js'
-import type { ProbeReport } from '../types.js'
 
 /** Layers that get a small multiple of each measure, and kernels that are drawn side by side. */
 const layerLimit = 8

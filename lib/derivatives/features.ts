@@ -1,0 +1,130 @@
+import { picked } from '../io/axes.js'
+import type { Floats, NdArray } from '../io/index.js'
+import type { Core, DerivativeOptions } from '../model/core.js'
+import type { Inputs } from '../model/inputs.js'
+import { type NativeFeatures, native } from '../native/index.js'
+import { cut } from './blocks.js'
+import { askJob, type Prepared, prepare } from './derive.js'
+
+/**
+ * The tangent features ∂f_o(x_i)/∂θ of one parameter, dense or in factors (METHOD.md section 2):
+ * the parameter seen as an m × k matrix has X[i,o] = Σ_t δ[i,o,t,:] ⊗ h[i,t,:].
+ */
+export type ParameterFeatures<F extends Floats = Float32Array> = { shape: number[] } & (
+  | {
+      kind: 'dense'
+      /** (N, O, …shape). */
+      x: NdArray<F>
+      /** Where the parameter is used as one matrix: how it is stored, and its bias. */
+      matrix?: { m: number; k: number; transposed: boolean; bias: string | undefined }
+    }
+  | {
+      kind: 'rows'
+      /** δ, (N, O, T, m): h[i,t,:] is 1 at one column and 0 elsewhere, as for rows of an embedding. */
+      delta: NdArray<F>
+      /** That column, (N, T), from 0 to k − 1. */
+      columns: NdArray<Int32Array>
+      /** Columns of the parameter seen as a matrix. */
+      k: number
+      /** The parameter is stored k × m instead of m × k. */
+      transposed: boolean
+    }
+  | {
+      kind: 'factors'
+      /** δ, (N, O, T, m). */
+      delta: NdArray<F>
+      /** h, (N, T, k). */
+      h: NdArray<F>
+      /** The parameter is stored k × m instead of m × k. */
+      transposed: boolean
+      /** Name of the parameter (of m numbers) whose features are Σ_t δ[i,o,t,:], if there is one. */
+      bias: string | undefined
+    }
+)
+
+export type FeatureArrays<F extends Floats = Float32Array> = Map<string, ParameterFeatures<F>>
+
+export async function features(
+  core: Core,
+  inputs: Inputs,
+  options: DerivativeOptions,
+): Promise<FeatureArrays<Floats>> {
+  const prepared = await prepare(core, inputs, options)
+  const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
+    discard: ({ features = [] }) => {
+      for (const id of features.flatMap(blockIds)) native.releaseBlock(id)
+    },
+  })
+  const { features: found = [] } = await result
+  const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
+  const [n, o] = [prepared.x.samples, prepared.outputs.length]
+  const Kind = core.architecture.double ? Float64Array : Float32Array
+  const block = (id: number, shape: number[], bytes: number): [ArrayBuffer, number, number] => {
+    const length = shape.reduce((product, size) => product * size, 1)
+    return [native.attachBlock(id, bytes * length), 0, length]
+  }
+  const take = (id: number, shape: number[]): NdArray<Floats> => {
+    return { data: new Kind(...block(id, shape, Kind.BYTES_PER_ELEMENT)), shape }
+  }
+  try {
+    const all = parameters.map(({ name, shape }, p): [string, ParameterFeatures<Floats>] => {
+      const entry = found[p] as NativeFeatures
+      if ('x' in entry) {
+        const x = take(entry.x, [n, o, ...shape])
+        const { rows: m, cols: k, transposed = false, bias = -1 } = entry
+        if (m === undefined || k === undefined) {
+          return [name, { kind: 'dense', shape: [...shape], x }]
+        }
+        const matrix = { m, k, transposed, bias: parameters[bias]?.name }
+        return [name, { kind: 'dense', shape: [...shape], x, matrix }]
+      }
+      const { positions, rows, cols, transposed } = entry
+      if ('columns' in entry) {
+        const delta = take(entry.delta, [n, o, positions, rows])
+        const picked = [n, positions]
+        const data = new Int32Array(...block(entry.columns, picked, Int32Array.BYTES_PER_ELEMENT))
+        const columns = { data, shape: picked }
+        return [name, { kind: 'rows', shape: [...shape], delta, columns, k: cols, transposed }]
+      }
+      const factors: ParameterFeatures<Floats> = {
+        kind: 'factors',
+        shape: [...shape],
+        delta: take(entry.delta, [n, o, positions, rows]),
+        h: take(entry.h, [n, positions, cols]),
+        transposed,
+        bias: entry.bias < 0 ? undefined : parameters[entry.bias]?.name,
+      }
+      return [name, factors]
+    })
+    return new Map(all.map(([name, entry]) => [name, ofSamples(prepared, entry)]))
+  } finally {
+    for (const id of found.flatMap(blockIds)) native.releaseBlock(id)
+  }
+}
+
+/** Features of blocks as those of their samples: δ is in order, and h is the same for a whole block. */
+function ofSamples(
+  prepared: Prepared,
+  entry: ParameterFeatures<Floats>,
+): ParameterFeatures<Floats> {
+  const { block, samples, width } = prepared
+  if (!block) return entry
+  const own = ({ data, shape: [, , ...rest] }: NdArray<Floats>) => ({
+    data: cut(
+      prepared,
+      data,
+      rest.reduce((product, size) => product * size, 1),
+    ),
+    shape: [samples, width, ...rest],
+  })
+  const ofBlock = Array.from({ length: samples }, (_, i) => Math.floor(i / block.size))
+  if (entry.kind === 'dense') return { ...entry, x: own(entry.x) }
+  const delta = own(entry.delta)
+  if (entry.kind === 'factors') return { ...entry, delta, h: picked(entry.h, 0, ofBlock) }
+  return { ...entry, delta, columns: picked(entry.columns, 0, ofBlock) }
+}
+
+function blockIds(entry: NativeFeatures): number[] {
+  if ('x' in entry) return [entry.x]
+  return [entry.delta, 'columns' in entry ? entry.columns : entry.h]
+}

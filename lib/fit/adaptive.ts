@@ -1,0 +1,50 @@
+import { checkCall } from '../core/options.js'
+import { checkTargets } from '../linear/checks.js'
+import type { TangentFeatures } from './features.js'
+import { checkFeatures } from './features.js'
+import { fitOnce } from './fit.js'
+import type { AdaptiveModel } from './model.js'
+import { type AdaptiveOptions, checkOptions } from './options.js'
+import type { SettledPrice } from './price.js'
+import { selectPrice } from './selection.js'
+import { fitFromStarts } from './starts.js'
+
+export type { AdaptiveOptions, FitIteration } from './options.js'
+
+/**
+ * Fits the adaptive tangent-feature model (METHOD.md section 3) to targets r:
+ *
+ *   min Σ_blocks Ω̃(B_b) + ‖r − Σ_b ⟨X, B_b⟩‖² / ridge,  Ω̃ = Σ_j min_z price·ω(z) + σ_j²/z²
+ *
+ * by alternating two exact steps, accelerated by Anderson extrapolation that is only taken when the
+ * objective falls at least as a share of the plain step would (LeJeune & Alemohammad 2024).
+ * @param targets r = y − f(x; θ0), row (i, o) = i·O + o
+ * @example
+ * const model = await fitFeatures(features, r, { ridge: 0.1, price: 0.3 })
+ * model.largestStretch // 1: nothing was stretched
+ * @throws TangentError BAD_INPUT for targets or features that are not finite, BAD_ARGUMENT,
+ *   MEMORY_BUDGET (says which route fits), NUMERICAL when ridge 0 asks for an impossible
+ *   interpolation (names the least ridge that works); a DOMException named AbortError.
+ */
+export async function fitFeatures(
+  features: TangentFeatures,
+  targets: ArrayLike<number>,
+  options: AdaptiveOptions = {},
+): Promise<AdaptiveModel> {
+  checkCall(options)
+  checkFeatures(features)
+  const { price, starts, ridge } = checkOptions(options)
+  const residual = checkTargets(targets, features.rows)
+  const open = price === 'auto' || ridge === 'auto'
+  const chosen = open ? await selectPrice(features, residual, options) : undefined
+  const settled = {
+    ...options,
+    price: chosen?.price ?? (price as SettledPrice),
+    ridge: chosen?.ridge ?? (ridge as number),
+  }
+  const model =
+    starts > 1
+      ? await fitFromStarts(features, residual, settled, starts)
+      : await fitOnce(features, residual, settled)
+  return chosen ? model.with({ selection: chosen }) : model
+}

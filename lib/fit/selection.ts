@@ -1,0 +1,203 @@
+// Price and ridge by repeated folds, M fitted in each: leave-one-out with M kept is none, because M has
+// seen what is left out.
+import { badArgument, TangentError } from '../core/errors.js'
+import { heldOut, rowsOf, shuffled } from '../linear/samples.js'
+import { type ChosenRidge, KernelSpectrum } from '../linear/spectrum.js'
+import { abortError } from '../runtime/host.js'
+import type { TangentFeatures } from './features.js'
+import { fitOnce, rulesOf } from './fit.js'
+import type { AdaptiveModel } from './model.js'
+import type { AdaptiveOptions } from './options.js'
+import type { SettledPrice } from './price.js'
+import { isAdaptive } from './rules.js'
+
+/** Held-out error of one candidate. */
+export interface CandidatePrice {
+  /** Infinity: fixed features. */
+  price: SettledPrice
+  ridge: number
+  /** Mean squared error of the held-out rows, in the mean over all folds and repeats. */
+  error: number
+  /** Its standard error over folds and repeats, which share their samples (Nadeau & Bengio 2003). */
+  standardError: number
+}
+
+/** What was chosen, and from what. */
+export interface PriceSelection {
+  price: SettledPrice
+  ridge: number
+  /** All candidates. */
+  grid: CandidatePrice[]
+  /**
+   * Error of the best fixed features less that of the best adaptive ones, in the mean, with its
+   * standard error: adaptive ones are chosen where it is larger than that. Null where the price was
+   * given.
+   */
+  gain: { mean: number; standardError: number } | null
+}
+
+const fixed = Number.POSITIVE_INFINITY
+const defaultPrices = [10, 3, 1, 0.3, 0.1]
+const ridgeFactors = [0.1, 1, 10, 100]
+/** Loose: held-out errors are told apart long before that. */
+const loose = { tolerance: 1e-6, stationarity: 1e-3, maxIterations: 200 }
+
+/** Chooses price and ridge together, or that of them which is open. */
+export async function selectPrice(
+  features: TangentFeatures,
+  residual: Float64Array,
+  options: AdaptiveOptions,
+): Promise<PriceSelection> {
+  const { repeats = 2, seed = 1 } = options.selection ?? {}
+  const { samples, outputs } = features
+  const prices = pricesOf(features, options)
+  if (prices.length === 1 && prices[0] === fixed && !options.selection?.ridges) {
+    const { ridge, loo } = await leftOut(features, residual, options)
+    const grid = [{ price: fixed, ridge, error: loo, standardError: Number.NaN }]
+    return { price: fixed, ridge, grid, gain: null }
+  }
+  if (samples < 4) throw badArgument("the samples of an 'auto' fit", 'at least four', samples)
+  const folds = Math.min(options.selection?.folds ?? 5, samples)
+  const ridges = await ridgesOf(features, residual, options)
+  const began = performance.now()
+  let done = 0
+  const report = () => {
+    done++
+    const fraction = done / (repeats * folds * ridges.length)
+    const seconds = (performance.now() - began) / 1000
+    options.selection?.onProgress?.({ fraction, remaining: (seconds * (1 - fraction)) / fraction })
+  }
+  const errors = ridges.map(() => prices.map(() => [] as number[]))
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    const order = shuffled(samples, seed + repeat)
+    for (let fold = 0; fold < folds; fold++) {
+      const [kept, held] = heldOut(order, fold, folds)
+      const [train, test] = [await features.select(kept), await features.select(held)]
+      const [known, truth] = [rowsOf(residual, kept, outputs), rowsOf(residual, held, outputs)]
+      for (const [i, ridge] of ridges.entries()) {
+        const along = await alongPrices(train, test, known, truth, { ...options, ridge }, prices)
+        for (const [j, error] of along.entries()) errors[i]?.[j]?.push(error)
+        report()
+      }
+    }
+  }
+  return best(ridges, prices, errors, folds)
+}
+
+/** Held-out errors at falling prices, each fit from the one before. */
+async function alongPrices(
+  train: TangentFeatures,
+  test: TangentFeatures,
+  known: Float64Array,
+  truth: Float64Array,
+  options: AdaptiveOptions & { ridge: number },
+  prices: readonly SettledPrice[],
+): Promise<number[]> {
+  const errors: number[] = []
+  let start: AdaptiveModel | undefined
+  const { signal, threads, memory, solver, depth, ridge, perBlock } = options
+  const { structure, left, right, power } = options
+  const common = { signal, threads, memory, solver, depth, ridge, perBlock }
+  for (const price of prices) {
+    if (signal?.aborted) throw abortError(signal)
+    const rule = { structure, left, right, power }
+    try {
+      start = await fitOnce(train, known, { ...common, ...rule, ...loose, price, start })
+    } catch (error) {
+      // A ridge that is too small for this kernel in double precision.
+      if (!(error instanceof TangentError && error.code === 'NUMERICAL')) throw error
+      errors.push(Number.POSITIVE_INFINITY)
+      continue
+    }
+    const prediction = await start.predict(test, { signal, threads })
+    const square = truth.reduce((sum, y, i) => sum + (y - (prediction[i] as number)) ** 2, 0)
+    errors.push(square / truth.length)
+  }
+  return errors
+}
+
+/** The prices that are tried, falling. */
+function pricesOf(features: TangentFeatures, options: AdaptiveOptions): SettledPrice[] {
+  const { price = 1, selection } = options
+  if (!rulesOf(features, options).some(isAdaptive)) return [fixed]
+  if (price !== 'auto') return [price]
+  const all = new Set([fixed, ...(selection?.prices ?? defaultPrices)])
+  return [...all].sort((a, b) => b - a)
+}
+
+async function ridgesOf(
+  features: TangentFeatures,
+  residual: Float64Array,
+  options: AdaptiveOptions,
+): Promise<readonly number[]> {
+  const { ridge = 'auto', selection } = options
+  if (selection?.ridges && selection.ridges.length > 0) return selection.ridges
+  if (ridge !== 'auto') return [ridge]
+  const { ridge: near } = await leftOut(features, residual, options)
+  return ridgeFactors.map((factor) => factor * near)
+}
+
+/** The ridge of fixed features by leave-one-out. */
+async function leftOut(
+  features: TangentFeatures,
+  residual: Float64Array,
+  { signal, threads, solver }: AdaptiveOptions,
+): Promise<ChosenRidge> {
+  if (solver === 'products') {
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      "Expected options.ridge or options.selection.ridges for solver 'products': without a kernel " +
+        'there is no leave-one-out error to start from',
+    )
+  }
+  const kernel = await features.kernel(features, { signal, threads })
+  const spectrum = await KernelSpectrum.of(kernel, { outputs: features.outputs, signal })
+  return spectrum.chooseRidge(residual, { signal })
+}
+
+/** Mean of differences over folds and repeats, and its standard error. */
+function average(values: readonly number[], folds: number) {
+  const count = values.length
+  const mean = values.reduce((sum, value) => sum + value, 0) / count
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1)
+  // Training sets overlap: 1/count alone would be too small by the share that is held out.
+  return { mean, standardError: Math.sqrt(variance * (1 / count + 1 / (folds - 1))) }
+}
+
+function best(
+  ridges: readonly number[],
+  prices: readonly SettledPrice[],
+  errors: number[][][],
+  folds: number,
+): PriceSelection {
+  const all = ridges.flatMap((ridge, i) =>
+    prices.map((price, j) => {
+      const values = errors[i]?.[j] as number[]
+      const { mean, standardError } = average(values, folds)
+      return { price, ridge, error: mean, standardError, values }
+    }),
+  )
+  const least = (candidates: typeof all) =>
+    candidates.reduce<(typeof all)[number] | undefined>(
+      (a, b) => (a === undefined || b.error < a.error ? b : a),
+      undefined,
+    )
+  const plain = least(all.filter(({ price }) => price === fixed))
+  const adaptive = least(all.filter(({ price }) => price !== fixed))
+  const gain =
+    plain && adaptive
+      ? average(
+          plain.values.map((value, f) => value - (adaptive.values[f] as number)),
+          folds,
+        )
+      : null
+  const kept = gain && !(gain.mean > gain.standardError) ? plain : (adaptive ?? plain)
+  if (kept === undefined || !Number.isFinite(kept.error)) {
+    throw new TangentError(
+      'NUMERICAL',
+      'The kernel plus ridge is not positive definite at the candidates: raise the ridges',
+    )
+  }
+  const grid = all.map(({ values: _, ...candidate }) => candidate)
+  return { price: kept.price, ridge: kept.ridge, grid, gain }
+}

@@ -1,0 +1,84 @@
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { TangentError } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import { checkPath, reason } from './reasons.js'
+import { type Destination, destinationOf, isReplaced, writeInto } from './special.js'
+import { clearLeftOver, settled, temporaryFor } from './unfinished.js'
+
+/** One write call moves at most 2^31 - 1 bytes; a smaller piece keeps aborts quick. */
+const piece = 1 << 26
+
+type Part = string | Uint8Array
+
+function* pieces(parts: readonly Part[], signal: AbortSignal | undefined): Generator<Uint8Array> {
+  for (const part of parts) {
+    const bytes = typeof part === 'string' ? Buffer.from(part) : part
+    for (let at = 0; at < bytes.length; at += piece) {
+      signal?.throwIfAborted()
+      yield bytes.subarray(at, at + piece)
+    }
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten
+  }
+}
+
+async function replace(
+  { path, found }: Destination,
+  parts: Iterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await clearLeftOver(dirname(path))
+  const temporary = temporaryFor(path)
+  try {
+    const handle = await open(temporary, 'wx')
+    try {
+      // A file that others may not read stays so.
+      if (found) await handle.chmod(found.mode & 0o777)
+      for (const bytes of parts) await writeAll(handle, bytes)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    signal?.throwIfAborted()
+    await rename(temporary, path)
+  } catch (error) {
+    await unlink(temporary).catch(() => {})
+    throw error
+  } finally {
+    settled(temporary)
+  }
+}
+
+/**
+ * Writes a file whole or not at all: into a temporary file in the same folder, then a rename. The
+ * parts are written one after another, without joining them in memory. On failure, abort or exit
+ * of the process the temporary file is removed and what stood at `path` before is untouched; what
+ * a killed process left there goes with the next write into the folder. A link stays a link: the
+ * file that it points to is replaced. What is not a regular file (a device, a FIFO, /dev/stdout) is
+ * written into.
+ * @throws TangentError FAILED
+ */
+export async function writeFileAtomic(
+  path: string,
+  parts: Part | readonly Part[],
+  options: { signal?: AbortSignal } = {},
+): Promise<void> {
+  checkCall(options)
+  const { signal } = options
+  checkPath(path)
+  signal?.throwIfAborted()
+  const list = typeof parts === 'string' || parts instanceof Uint8Array ? [parts] : parts
+  try {
+    const destination = await destinationOf(path)
+    const write = isReplaced(destination) ? replace : writeInto
+    await write(destination, pieces(list, signal), signal)
+  } catch (error) {
+    if (error instanceof TangentError || signal?.aborted) throw error
+    throw new TangentError('FAILED', `Cannot write ${path}: ${reason(error)}.`, { cause: error })
+  }
+}

@@ -1,0 +1,199 @@
+import { badArgument, mismatch, oneOf, TangentError } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import { checkArray, type Floats, type NdArray, writeNpy } from '../io/index.js'
+import { call, leavable } from '../native/call.js'
+import { native } from '../native/index.js'
+import { abortError } from '../runtime/host.js'
+import { inner, type Matrix, squaredNorm } from './matrix.js'
+
+/** What a tangent kernel keeps of the outputs. */
+export type KernelKind = 'full' | 'trace' | 'diagonal'
+
+/** Options of {@link TangentKernel.alignment}. */
+export interface AlignmentOptions {
+  /** Double centring first, which makes it the CKA (default: false, the plain cosine). */
+  centred?: boolean
+}
+
+/** Options of {@link TangentKernel.eigenvalues}. */
+export interface SpectrumOptions {
+  /** Aborts with a DOMException named AbortError. */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * An empirical tangent kernel. With `K[i,o,j,p] = Σ_θ ∂f_o(x_i)/∂θ · ∂f_p(x'_j)/∂θ`, summed and
+ * not averaged, it is one of
+ * - `full`: shape (N1, O, N2, O), all of K;
+ * - `trace`: shape (N1, N2), Σ_o K[i,o,j,o];
+ * - `diagonal`: shape (N1, N2, O), K[i,o,j,o].
+ *
+ * It is an array `{ data, shape }` like any other, float32 in C order (float64 of a network loaded in it).
+ */
+export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F> {
+  readonly data: F
+  readonly shape: number[]
+  readonly kind: KernelKind
+  /** True for a kernel of X with itself; it is symmetric to the last bit then. */
+  readonly symmetric: boolean
+  readonly #spectra = new Map<number | undefined, Promise<Float64Array>>()
+
+  /** @param shape as the kind demands. */
+  constructor(data: F, shape: readonly number[], kind: KernelKind, symmetric: boolean) {
+    oneOf(kind, ['full', 'trace', 'diagonal'] as const, 'kind')
+    const rank = { full: 4, trace: 2, diagonal: 3 }[kind]
+    checkArray({ data, shape: shape as number[] }, 'the kernel')
+    if (!(data instanceof Float32Array || data instanceof Float64Array))
+      throw badArgument('data', 'a Float32Array or Float64Array', data)
+    if (shape.length !== rank) throw badArgument('shape', `${rank} dimensions`, shape)
+    this.data = data
+    this.shape = [...shape]
+    this.kind = kind
+    this.symmetric = symmetric
+  }
+
+  /** Outputs O that the kernel was made of; 1 for a trace kernel. */
+  get outputs(): number {
+    if (this.kind === 'trace') return 1
+    return this.shape[this.kind === 'full' ? 1 : 2] as number
+  }
+
+  /**
+   * The kernel as a matrix: (N1·O, N2·O), which is J J'ᵀ and shares this kernel's memory, for
+   * `full`; (N1, N2) for `trace`; (N1, N2) of one output, a copy, for `diagonal`.
+   * @param output which output of a `diagonal` kernel.
+   */
+  gram(output?: number): NdArray<F> {
+    const [rows = 0, a = 0, b = 0] = this.shape
+    if (this.kind === 'full') return { data: this.data, shape: [rows * a, b * a] }
+    if (this.kind === 'trace') return { data: this.data, shape: [rows, a] }
+    if (output === undefined || !Number.isInteger(output) || output < 0 || output >= b) {
+      throw badArgument('output', `an output from 0 to ${b - 1} of the diagonal kernel`, output)
+    }
+    const data = new (this.data.constructor as new (length: number) => F)(rows * a)
+    for (let e = 0; e < data.length; e += 1) data[e] = this.data[e * b + output] as number
+    return { data, shape: [rows, a] }
+  }
+
+  /**
+   * Eigenvalues of the Gram matrix, descending, by LAPACK in float64, off the JS thread.
+   * @param output which output of a `diagonal` kernel.
+   * @param options a signal that lets the call be left at once; LAPACK ends in the background.
+   * @throws TangentError BAD_ARGUMENT for a kernel of two inputs, NUMERICAL when it is not finite; a
+   *   DOMException named AbortError.
+   * @example
+   * const values = await kernel.eigenvalues(undefined, { signal: AbortSignal.timeout(60_000) })
+   */
+  async eigenvalues(output?: number, options: SpectrumOptions = {}): Promise<Float64Array> {
+    checkCall(options)
+    this.#checkSymmetric('eigenvalues')
+    const { signal } = options
+    if (signal?.aborted) throw abortError(signal)
+    let spectrum = this.#spectra.get(output)
+    if (!spectrum) {
+      const { data, shape } = this.gram(output)
+      spectrum = call(undefined, () => native.eigenvalues(data, shape[0] as number))
+      this.#spectra.set(output, spectrum)
+    }
+    return (await leavable(signal, spectrum)).slice()
+  }
+
+  /** Sum of the Gram matrix's diagonal: Σ_i Σ_o K[i,o,i,o], for every kind. */
+  trace(): number {
+    this.#checkSymmetric('its trace')
+    const [samples = 0] = this.shape
+    const { outputs, kind, data } = this
+    let sum = 0
+    for (let i = 0; i < samples; i += 1) {
+      for (let o = 0; o < outputs; o += 1) {
+        const row = kind === 'full' ? (i * outputs + o) * samples : i * samples
+        sum += data[(row + i) * outputs + o] as number
+      }
+    }
+    return sum
+  }
+
+  /**
+   * exp of the entropy of the eigenvalues over their sum: how many directions carry the kernel
+   * (Roy & Vetterli 2007). Between 1 and the number of rows.
+   */
+  async effectiveRank(output?: number, options: SpectrumOptions = {}): Promise<number> {
+    checkCall(options)
+    const values = (await this.eigenvalues(output, options)).map((value) => Math.max(value, 0))
+    const sum = values.reduce((total, value) => total + value, 0)
+    if (sum === 0) return 0
+    let entropy = 0
+    for (const value of values) if (value > 0) entropy -= (value / sum) * Math.log(value / sum)
+    return Math.exp(entropy)
+  }
+
+  /** (tr K)² / tr K²: the number of equal eigenvalues that would give the same two traces. */
+  async participationRatio(): Promise<number> {
+    const square = await squaredNorm(this.#matrix())
+    const trace = this.trace()
+    return square === 0 ? 0 : (trace * trace) / square
+  }
+
+  /**
+   * ⟨K, K'⟩ / (‖K‖ ‖K'‖), Frobenius; in [−1, 1]. With `centred` both are centred in rows and
+   * columns first, which makes it the CKA (Kornblith et al. 2019).
+   * @param other a kernel of the same kind and size, such as {@link targetKernel}'s, or the matrix
+   *   itself, of the shape of {@link gram}.
+   */
+  async alignment(
+    other: TangentKernel<Floats> | NdArray,
+    options: AlignmentOptions = {},
+  ): Promise<number> {
+    checkCall(options)
+    const a = this.#matrix()
+    if (!(other instanceof TangentKernel)) checkArray(other, 'other')
+    const b = other instanceof TangentKernel ? other.#matrix() : matrixOf(other)
+    if (a.rows !== b.rows || a.columns !== b.columns) {
+      throw mismatch('other', `a kernel of ${a.rows} × ${a.columns}`, `${b.rows} × ${b.columns}`)
+    }
+    const centred = options.centred ?? false
+    const [both, first, second] = [
+      await inner(a, b, centred),
+      await inner(a, a, centred),
+      await inner(b, b, centred),
+    ]
+    return first > 0 && second > 0 ? both / Math.sqrt(first * second) : 0
+  }
+
+  /** Writes the kernel as `.npy`, whole or not at all. */
+  async save(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkCall(options)
+    await writeNpy(path, this, options)
+  }
+
+  #checkSymmetric(what: string): void {
+    if (this.symmetric) return
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      `Expected a kernel of one input with itself for ${what} but this one is of two inputs`,
+    )
+  }
+
+  #matrix(): Matrix {
+    if (this.kind !== 'diagonal') return matrixOf(this.gram())
+    throw badArgument('this kernel', 'a full or a trace kernel', this.kind)
+  }
+}
+
+function matrixOf(array: NdArray): Matrix {
+  const [rows = 0, columns = 0] = array.shape
+  const { data } = array
+  if (array.shape.length !== 2 || !(data instanceof Float32Array || data instanceof Float64Array)) {
+    throw mismatch(
+      'other',
+      'a kernel or a matrix of floats',
+      `an array (${array.shape.join(', ')})`,
+    )
+  }
+  return { data, rows, columns }
+}
+
+/** @throws TangentError BAD_ARGUMENT for what is no tangent kernel. */
+export function checkKernel(kernel: unknown, name = 'kernel'): void {
+  if (!(kernel instanceof TangentKernel)) throw badArgument(name, 'a TangentKernel', kernel)
+}

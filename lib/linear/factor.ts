@@ -1,0 +1,124 @@
+import { mismatch, TangentError } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import type { NdArray } from '../io/index.js'
+import { call, threadsOf } from '../native/call.js'
+import { native } from '../native/index.js'
+import type { NativeKernelFactor } from '../native/solve.js'
+import { checkTargets, notNegative, numbersOf } from './checks.js'
+import { type GramOptions, gramOf, heldKernel } from './gram.js'
+
+/**
+ * K + ridge·I of a kernel in memory, factored once: solutions, leave-one-out residuals, diagonal
+ * blocks of the inverse and the log-determinant, all at this ridge (METHOD.md, section 8).
+ *
+ * ```ts
+ * const factor = await KernelFactor.of(await network.ntk(x), 0.1)
+ * const alpha = await factor.solve(residual)
+ * const left = await factor.leaveOneOut(residual) // y_i − f(x_i) of a model that never saw sample i
+ * ```
+ */
+export class KernelFactor {
+  /** Rows of the kernel. */
+  readonly n: number
+  /** Rows of one sample. */
+  readonly outputs: number
+  readonly ridge: number
+  readonly #native: NativeKernelFactor
+
+  private constructor(n: number, outputs: number, ridge: number, factor: NativeKernelFactor) {
+    this.n = n
+    this.outputs = outputs
+    this.ridge = ridge
+    this.#native = factor
+  }
+
+  /**
+   * By Cholesky in double, off the JS thread.
+   * @param kernel (n, n) or (N, O, N, O), symmetric positive semidefinite
+   * @param ridge ≥ 0
+   * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric, NUMERICAL when
+   *   kernel + ridge is not positive definite in double precision.
+   */
+  static async of(
+    kernel: Float32Array | Float64Array | NdArray,
+    ridge: number,
+    options: GramOptions = {},
+  ): Promise<KernelFactor> {
+    checkCall(options)
+    const factor = await KernelFactor.try(heldKernel(kernel), ridge, options)
+    if (factor) return factor
+    throw new TangentError(
+      'NUMERICAL',
+      `The kernel plus the ridge ${ridge} is not positive definite in double precision: raise ` +
+        'the ridge',
+    )
+  }
+
+  /** @internal The same, null where the matrix is not positive definite. */
+  static async try(
+    kernel: Float32Array | Float64Array | NdArray,
+    ridge: number,
+    options: GramOptions,
+  ): Promise<KernelFactor | null> {
+    const { data, n, outputs } = gramOf(kernel, options)
+    notNegative('ridge', ridge)
+    const factor = await call(options.signal, (control) =>
+      native.factorKernel(data, n, ridge, threadsOf(options), control),
+    )
+    return factor && new KernelFactor(n, outputs, ridge, factor)
+  }
+
+  /** A lower estimate of the condition number of K + ridge·I. */
+  get condition(): number {
+    return this.#native.condition
+  }
+
+  /** log det(K + ridge·I). */
+  get logDeterminant(): number {
+    return this.#native.logDeterminant
+  }
+
+  /**
+   * α = (K + ridge·I)⁻¹ y.
+   * @param y (n, columns)
+   * @returns (n, columns)
+   */
+  async solve(y: ArrayLike<number>): Promise<Float64Array> {
+    const [targets, columns] = this.#targets(y)
+    return call(undefined, () => this.#native.solve(targets, columns))
+  }
+
+  /**
+   * The blocks of (K + ridge·I)⁻¹ on the diagonal, one for each sample.
+   * @returns (N, O, O)
+   */
+  async inverseBlocks(options: { signal?: AbortSignal | undefined } = {}): Promise<Float64Array> {
+    checkCall(options)
+    return call(options.signal, (control) => this.#native.inverseBlocks(this.outputs, control))
+  }
+
+  /**
+   * What each sample's rows are off by when the model is fitted without that sample, exactly:
+   * y_J − f_{−J}(x_J) = A_JJ⁻¹ α_J, A the inverse.
+   * @param y (n, columns)
+   * @returns (n, columns)
+   */
+  async leaveOneOut(
+    y: ArrayLike<number>,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Float64Array> {
+    checkCall(options)
+    const [targets, columns] = this.#targets(y)
+    return call(options.signal, (control) =>
+      this.#native.leaveOut(targets, columns, this.outputs, control),
+    )
+  }
+
+  #targets(y: ArrayLike<number>): [Float64Array, number] {
+    const { length } = numbersOf('y', y)
+    if (length === 0 || length % this.n !== 0) {
+      throw mismatch('y', `a multiple of ${this.n} numbers`, `${length} numbers`)
+    }
+    return [checkTargets(y, length), length / this.n]
+  }
+}

@@ -1,0 +1,443 @@
+// What networks with the same file share: the graph, what is a parameter, the forward worker.
+
+import { type ControlModel, knownNames } from '../control/settle.js'
+import { badArgument, oneOf, TangentError } from '../core/errors.js'
+import { didYouMean } from '../core/nearest.js'
+import { batchProblem, checkAxisOptions, hypotheses, namedAxis, type Place } from '../graph/axes.js'
+import { asDouble, refusedInDouble } from '../graph/double/index.js'
+import { namesOfValues, readableName } from '../graph/names.js'
+import {
+  type PreparedGraph,
+  prepareGraph,
+  type Weight,
+  type WeightOptions,
+} from '../graph/prepare.js'
+import { listed, type Refusal } from '../graph/refusals.js'
+import { skeleton } from '../graph/skeleton.js'
+import {
+  constantsByRole,
+  constantsInWords,
+  quantisedWeights,
+  storageNotes,
+  storedConstants,
+} from '../graph/stored.js'
+import { dtypeOf, isFloat, type NdArray, toFloat64 } from '../io/index.js'
+import { type NativeAnalysis, type NativeData, native } from '../native/index.js'
+import {
+  type AxisOptions,
+  initializerData,
+  type OnnxModel,
+  quote,
+  titleOf,
+  type ValueInfo,
+  valueInfo,
+} from '../onnx/index.js'
+import { isMember } from '../onnx/names.js'
+import { Host } from '../runtime/host.js'
+import type { Feed, PlanMessage } from '../runtime/protocol.js'
+
+/** A parameter of the network: what the tangent features are taken with respect to. */
+export interface Parameter {
+  /** Name in the file. */
+  readonly name: string
+  /** Name to show: `name`, or one made from the module where an exporter renamed it. */
+  readonly label: string
+  /** The module that owns it. */
+  readonly layer: string
+  readonly shape: readonly number[]
+  /** Numbers in it. */
+  readonly count: number
+  readonly dtype: 'float32' | 'float64'
+  /** Nodes that read it. Of a weight with several uses the features are the sum over them. */
+  readonly uses: number
+  /** Left out of all derivatives by the caller. */
+  readonly frozen: boolean
+  /** Initializer that holds the numbers, where several parameters share one (`Identity` copies). */
+  readonly source: string
+}
+
+export type { Refusal }
+
+/** Chooses parameters: names, patterns, or a function. */
+export type Selector =
+  | string
+  | RegExp
+  | readonly (string | RegExp)[]
+  | ((parameter: Omit<Parameter, 'frozen'>) => boolean)
+
+/** What a network is a function of: see docs/batches.md. */
+export type BatchMode = 'each' | 'whole'
+
+export interface ArchitectureOptions extends WeightOptions, AxisOptions {
+  float64?: boolean | undefined
+  output?: string | undefined
+  batch?: BatchMode | undefined
+  parameters?: Selector | undefined
+  frozen?: Selector | undefined
+}
+
+interface Known {
+  parameter: Parameter
+  weight: Weight
+}
+
+export class Architecture {
+  readonly model: OnnxModel
+  readonly inputs: readonly ValueInfo[]
+  readonly outputs: readonly ValueInfo[]
+  /** The value that is differentiated: an output of the file, or any value that a node makes. */
+  readonly output: string
+  readonly parameters: readonly Parameter[]
+  readonly refusals: readonly Refusal[]
+  /** Why the network cannot be run on samples at all; undefined where it can. */
+  readonly problem: string | undefined
+  /** Computed in float64. */
+  readonly double: boolean
+  readonly host: Host
+  /** Are all samples of a call one input of the function that is differentiated? */
+  readonly whole: boolean
+  /** Where the inputs may hold their samples, the likeliest first. */
+  readonly hypotheses: readonly (readonly Place[])[]
+  /** Where they do: known at once, or from the first call on. */
+  places: readonly Place[] | undefined
+  /** What the caller says of inputs and outputs. */
+  readonly axes: AxisOptions
+  /** Weights that are fed: all parameters, and running statistics, which belong to a checkpoint. */
+  readonly fed: readonly Weight[]
+  readonly analysis: NativeAnalysis
+  readonly graph: PreparedGraph
+  /** Are branches left to the samples of each call? */
+  readonly pending: boolean
+  readonly options: ArchitectureOptions
+  readonly #known: readonly Known[]
+  #valueNames: readonly string[] | undefined
+  /** The same network with its branches taken, by the way through it. */
+  readonly #forms = new Map<string, Architecture>()
+  /** Weights that are constants by their role in all their uses, and which role. */
+  readonly #roles: ReadonlyMap<Weight, string>
+  #constants: ReadonlyMap<string, string> | undefined
+  #statics: Promise<PlanMessage['statics']> | undefined
+  /** Networks that share the worker. */
+  #users = 0
+
+  constructor(model: ControlModel, options: ArchitectureOptions) {
+    this.model = model
+    this.whole = oneOf<BatchMode>(options.batch, ['each', 'whole'], 'options.batch') === 'whole'
+    this.options = options
+    this.double = options.float64 === true
+    this.pending = model.control?.pending ?? false
+    const all = model.control?.whole ?? model
+    this.graph = prepareGraph(all, options)
+    const infos = new Map(model.graph.input.map((info) => [info.name, valueInfo(info)]))
+    const { freedBatch: size = 0, freedAxes } = model
+    const told = this.double ? asDouble : (info: ValueInfo) => info
+    this.inputs = this.graph.inputs.map((name) => {
+      const info = told(infos.get(name) as ValueInfo)
+      const axis = freedAxes?.get(name)
+      return axis === undefined ? info : { ...info, freed: { axis, size } }
+    })
+    this.outputs = model.graph.output.map((info) => told(valueInfo(info)))
+    this.output = this.chooseOutput(options.output)
+    checkAxisOptions(options, this.inputs, this.outputs)
+    this.axes = { batchAxis: options.batchAxis, shared: options.shared }
+    this.hypotheses = hypotheses(this.inputs, options, model.freedBatch !== undefined)
+    this.places = this.hypotheses.length > 1 ? undefined : this.hypotheses[0]
+    this.problem = batchProblem(this.inputs, this.hypotheses)
+    const { weights, native: graph } = this.graph
+    const output = this.graph.ids.get(this.output) as number
+    this.#roles = constantsByRole(this.graph)
+    const candidates = weights.filter((weight) => !this.#roles.has(weight)).map(({ id }) => id)
+    const analyse = (id: number) => native.createEngine(graph, candidates, id).analysis
+    const whole = analyse(output)
+    this.#known = this.#select(whole, options)
+    this.parameters = this.#known.map(({ parameter }) => parameter)
+    const active = this.active.map(({ weight }) => weight.id)
+    this.analysis =
+      active.length === this.#known.length
+        ? whole
+        : native.createEngine(graph, active, output).analysis
+    const refusals = [...this.analysis.refusals]
+    // Numbers that are no float32 parameters would go without a word.
+    const quantised = options.parameters === undefined ? quantisedWeights(this.graph) : []
+    if (quantised.length > 0) {
+      const known = new Set(refusals.map(({ node }) => node))
+      const hidden = native.createEngine(graph, quantised, output).analysis.refusals
+      refusals.push(...hidden.filter(({ node }) => !known.has(node)))
+    }
+    const domains = new Map(graph.nodes.map(({ name, domain }) => [name, domain]))
+    const present = this.pending && new Set(model.graph.node.map(titleOf))
+    this.refusals = refusals
+      // What lies in a branch stands in the way only of samples that take it.
+      .filter(({ node }) => !present || present.has(node))
+      .map(({ node, op, ...words }) => {
+        const domain = domains.get(node) ?? ''
+        const operator = domain === '' ? op : `${domain}::${op}`
+        const { why, remedy } = model.control?.refused.get(node) ?? words
+        return { node, operator, why, remedy }
+      })
+      .concat(this.double ? refusedInDouble(model, this.graph) : [])
+    const fed = new Set(whole.parameters)
+    // Parameters of the other outputs are part of a checkpoint, too.
+    for (const name of this.graph.outputs) {
+      if (name === this.output) continue
+      for (const id of analyse(this.graph.ids.get(name) as number).parameters) fed.add(id)
+    }
+    this.fed = weights.filter((weight) => fed.has(weight.id) || isStatistic(weight))
+    const running = all === model ? this.graph : prepareGraph(model, knownNames(options, model))
+    this.host = new Host({
+      skeleton: skeleton(model, running, this.fed),
+      graph: running.native,
+      inputs: this.inputs.map(({ name }) => ({ name, id: running.ids.get(name) as number })),
+      free: this.inputs.some(({ shape }, k) => {
+        const place = this.hypotheses[0]?.[k]
+        return !shape || shape.some((size, axis) => axis !== place && typeof size !== 'number')
+      }),
+      double: this.double,
+      outputs: this.graph.outputs.filter((name) => !isMember(name)),
+      ...(model.folder === undefined ? {} : { folder: model.folder }),
+    })
+  }
+
+  /** The architecture of the same network with its branches taken, made once for each way. */
+  form(way: string, model: OnnxModel): Architecture {
+    const known = this.#forms.get(way)
+    if (known) return known
+    const frozen = new Set(this.parameters.filter((entry) => entry.frozen).map(({ name }) => name))
+    const { output } = this
+    const form = new Architecture(model, {
+      ...knownNames(this.options, model),
+      output,
+      parameters: undefined,
+      frozen: ({ name }) => frozen.has(name),
+      float64: this.double,
+      named: [...this.graph.named, ...this.parameters.map(({ name }) => name)],
+    })
+    form.places ??= this.places
+    form.retain()
+    this.#forms.set(way, form)
+    return form
+  }
+
+  /** Stored floats that are taken for constants and could be parameters, and why they are not. */
+  get constants(): ReadonlyMap<string, string> {
+    this.#constants ??= storedConstants(this.graph, this.#roles, this.output)
+    return this.#constants
+  }
+
+  /** How the weights are stored where that matters to what is differentiated, in sentences. */
+  get notes(): readonly string[] {
+    return storageNotes(this.graph)
+  }
+
+  /** Parameters that are differentiated, in the order of the addon's results. */
+  get active(): readonly Known[] {
+    return this.#known.filter(({ parameter }) => !parameter.frozen)
+  }
+
+  /** Samples that the file fixes the batch at: 1, or several that are made free; 0 where it is free. */
+  batch({ arrays }: Feed): number {
+    const single = arrays.some(({ name, axis = 0 }) => {
+      const info = this.inputs.find((input) => input.name === name)
+      return axis === null || info?.shape?.[axis] === 1
+    })
+    return single ? 1 : (this.model.freedBatch ?? 0)
+  }
+
+  /** The axis of an output's samples, where the file names it. */
+  outputAxis(name: string): number | undefined {
+    const info = this.outputs.find((output) => output.name === name)
+    // Where the batch was made free, the name is ours.
+    if (!info || this.model.freedBatch !== undefined) return undefined
+    return namedAxis(info, this.inputs, this.likely)
+  }
+
+  /** Where the inputs hold their samples, or are likely to. */
+  get likely(): readonly Place[] {
+    return this.places ?? this.hypotheses[0] ?? []
+  }
+
+  /** Names of all that may be run and differentiated: the outputs first, then what nodes make. */
+  get valueNames(): readonly string[] {
+    this.#valueNames ??= namesOfValues(this.graph)
+    return this.#valueNames
+  }
+
+  /**
+   * A value by name; the file's first output without one.
+   * @throws TangentError BAD_ARGUMENT, with the names that are near.
+   */
+  chooseOutput(name: string | undefined): string {
+    const names = this.outputs.map((info) => info.name)
+    const output = name ?? (names[0] as string)
+    if (typeof output === 'string' && this.valueNames.includes(output)) return output
+    const listed = names.slice(0, 5).map(quote).join(', ')
+    const more = names.length > 5 ? ', …' : ''
+    const error = badArgument(
+      'options.output',
+      `an output of the network (${listed}${more}) or another value of its graph`,
+      name,
+    )
+    throw new TangentError(error.code, `${error.message}${this.#hint(name)}`)
+  }
+
+  #hint(name: unknown): string {
+    // An index where a name belongs.
+    if (typeof name === 'string' && /^\d[\d,:]*$/.test(name)) {
+      return `; did you mean --outputs ${name} (options.outputs: [${name}])?`
+    }
+    const near = didYouMean(name, this.valueNames)
+    return near === '' ? '; info --values lists all values' : near
+  }
+
+  #select(analysis: NativeAnalysis, options: ArchitectureOptions): Known[] {
+    const byId = new Map(this.graph.weights.map((weight) => [weight.id, weight]))
+    const described = analysis.parameters.map((id) => {
+      const weight = byId.get(id) as Weight
+      const { layer, label } = readableName(weight.name, weight.consumer, weight.position)
+      const { name, shape, source, uses } = weight
+      const count = shape.reduce((product, size) => product * size, 1)
+      return {
+        weight,
+        parameter: {
+          name,
+          label,
+          layer,
+          shape,
+          count,
+          dtype: this.double ? 'float64' : 'float32',
+          uses,
+          source,
+        } as const,
+      }
+    })
+    const all = described.map(({ parameter }) => parameter)
+    const wanted = selection(options.parameters, all, 'options.parameters')
+    const frozen = selection(options.frozen, all, 'options.frozen')
+    return described.map(({ weight, parameter }) => {
+      const left = (wanted && !wanted.has(parameter.name)) || frozen?.has(parameter.name)
+      return { weight, parameter: { ...parameter, frozen: left ?? false } }
+    })
+  }
+
+  /** @throws TangentError UNSUPPORTED that lists every node in the way, or the lack of parameters. */
+  checkSupported(): void {
+    this.checkRunnable()
+    const { refusals } = this
+    if (refusals.length > 0) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected operators with a derivative between the parameters and output ${quote(this.output)} but ${refusals.length} ${refusals.length === 1 ? 'node has' : 'nodes have'} none: ${listed(refusals)}`,
+      )
+    }
+    if (this.active.length === 0) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected a float32 parameter on a path to output ${quote(this.output)} but found none${this.#otherTypes()}`,
+      )
+    }
+  }
+
+  /** @throws TangentError UNSUPPORTED when samples cannot be fed. */
+  checkRunnable(): void {
+    if (this.problem !== undefined) throw new TangentError('UNSUPPORTED', this.problem)
+  }
+
+  #otherTypes(): string {
+    if (this.#known.length > 0) return ': all are frozen'
+    const constants = constantsInWords(this.graph, this.constants)
+    if (constants !== '') return constants
+    const halves = this.model.graph.initializer.filter(({ dataType }) =>
+      [10, 11, 16].includes(dataType),
+    )
+    return halves.length > 0 ? '; its weights are of another float type: export it in float32' : ''
+  }
+
+  /** The plan's message to the worker. */
+  async plan(): Promise<PlanMessage> {
+    this.#statics ??= this.#readStatics()
+    const candidates = this.active.map(({ weight }) => weight.id)
+    return {
+      key: 'main',
+      candidates,
+      output: this.graph.ids.get(this.output) as number,
+      statics: await this.#statics,
+    }
+  }
+
+  async #readStatics(): Promise<PlanMessage['statics']> {
+    const fed = new Set(this.fed.map(({ id }) => id))
+    const statics: PlanMessage['statics'] = []
+    const { taps, forwardTaps } = this.analysis
+    for (const id of new Set([...taps, ...forwardTaps])) {
+      const tensor = this.graph.statics.get(id)
+      if (!tensor || fed.has(id)) continue
+      const array = await initializerData(this.model, tensor)
+      const data = staticData(this.double && isFloat(array) ? toFloat64(array) : array)
+      if (data) statics.push({ id, shape: array.shape, data })
+    }
+    return statics
+  }
+
+  retain(): void {
+    this.#users += 1
+  }
+
+  async release(): Promise<void> {
+    this.#users -= 1
+    if (this.#users > 0) return
+    await this.host.close()
+    for (const form of this.#forms.values()) await form.release()
+  }
+}
+
+/** Numbers as the addon takes them; undefined for another type, which onnxruntime gives then. */
+function staticData(array: NdArray): NativeData | undefined {
+  const type = dtypeOf(array)
+  const fits =
+    type === 'float32' ||
+    type === 'float64' ||
+    type === 'int64' ||
+    type === 'int32' ||
+    type === 'bool'
+  return fits ? (array.data as NativeData) : undefined
+}
+
+/** Running statistics of a BatchNormalization: no parameters, yet part of a checkpoint. */
+function isStatistic({ consumer, position }: Weight): boolean {
+  return consumer?.op === 'BatchNormalization' && position >= 3
+}
+
+/** Names of the parameters that a selector means; undefined without one. */
+function selection(
+  selector: Selector | undefined,
+  parameters: readonly Omit<Parameter, 'frozen'>[],
+  option: string,
+): Set<string> | undefined {
+  if (selector === undefined) return undefined
+  if (typeof selector === 'function') {
+    return new Set(parameters.filter((entry) => selector(entry)).map(({ name }) => name))
+  }
+  const names = new Set<string>()
+  for (const entry of Array.isArray(selector) ? selector : [selector]) {
+    if (typeof entry !== 'string' && !(entry instanceof RegExp)) {
+      throw badArgument(option, 'names of parameters, patterns or a function', entry)
+    }
+    const found = parameters.filter(({ name, label }) =>
+      typeof entry === 'string'
+        ? name === entry || label === entry
+        : matches(entry, name) || matches(entry, label),
+    )
+    if (typeof entry === 'string' && found.length === 0) {
+      const names = parameters.flatMap(({ name, label }) => [...new Set([name, label])])
+      const error = badArgument(option, 'a parameter of the network', entry)
+      throw new TangentError(error.code, `${error.message}${didYouMean(entry, names)}`)
+    }
+    for (const { name } of found) names.add(name)
+  }
+  return names
+}
+
+/** Does the pattern match, whatever its flags and state? */
+function matches(pattern: RegExp, text: string): boolean {
+  return text.search(pattern) >= 0
+}

@@ -1,0 +1,283 @@
+// What the caller gives as X → what onnxruntime takes, checked.
+
+import { badArgument, TangentError } from '../core/errors.js'
+import type { Place } from '../graph/axes.js'
+import { axisToFirst, picked } from '../io/axes.js'
+import { checkArray, type DType, dtypeOf, type NdArray, zeros } from '../io/index.js'
+import { type Dimension, isRealName, quote, type ValueInfo } from '../onnx/index.js'
+import type { Feed, FeedArray, FeedType } from '../runtime/protocol.js'
+
+/**
+ * Samples: one array, or one per input of the network by name. N lies along the axis where the file
+ * has its batch, which mostly is the first; a file without one takes arrays with N in front. Of an
+ * input that all samples share a number, or an array without N.
+ */
+export type Inputs = NdArray | Readonly<Record<string, NdArray | number | bigint>>
+
+/** The inputs that a file declares, and where each holds its samples. */
+export interface Declared {
+  infos: readonly ValueInfo[]
+  places: readonly Place[]
+}
+
+/** Inputs as arrays, by name. */
+type Named = ReadonlyMap<string, NdArray>
+
+/**
+ * Checks the caller's arrays against what the network declares.
+ * @throws TangentError BAD_INPUT in one sentence.
+ */
+export function feedOf(inputs: Inputs, { infos, places }: Declared, argument = 'x'): Feed {
+  const named = namedArrays(inputs, infos, argument)
+  const sizes = new Map<string, number>()
+  let samples = -1
+  const arrays: FeedArray[] = []
+  const shared: FeedArray[] = []
+  infos.forEach((info, k) => {
+    const place = places[k] as Place
+    const array = named.get(info.name) as NdArray
+    const label = infos.length > 1 ? `input ${quote(info.name)}` : argument
+    checkArray(array, label)
+    checkShape(array, info, place, label, sizes)
+    if (array.data.length === 0) {
+      throw bad(
+        `Expected at least one sample for ${label} but received the shape ${show(array.shape)}`,
+      )
+    }
+    const feed = converted(array, info, label)
+    checkFinite(feed, label)
+    if (place === 'shared') {
+      shared.push(feed)
+      return
+    }
+    const count = array.shape[place === 'one' ? 0 : place] as number
+    if (samples >= 0 && count !== samples) {
+      throw bad(
+        `Expected ${samples} samples for ${label} as for the other inputs but received ${count}`,
+      )
+    }
+    samples = count
+    arrays.push(samplesFirst(feed, place))
+  })
+  return shared.length > 0 ? { samples, arrays, shared } : { samples, arrays }
+}
+
+/** The array as feeds hold it. */
+function samplesFirst(array: FeedArray, place: number | 'one'): FeedArray {
+  if (place === 0) return array
+  if (place === 'one') return { ...array, axis: null }
+  const { data, shape } = array
+  const moved = [shape[place] as number, ...shape.toSpliced(place, 1)]
+  return { ...array, data: axisToFirst(data as never, shape, place), shape: moved, axis: place }
+}
+
+/** Do the shapes of the caller's arrays allow these places? */
+export function placesFit(inputs: Inputs, { infos, places }: Declared, argument: string): boolean {
+  const named = namedArrays(inputs, infos, argument)
+  const counts = infos.flatMap((info, k) => {
+    const place = places[k] as Place
+    const given = named.get(info.name)?.shape
+    if (!Array.isArray(given)) return [-1]
+    const expected = expectedShape(info, place)
+    if (!expected) return given.length > 0 ? [given[0] as number] : [-1]
+    const axis = place === 'one' ? 0 : place
+    const fits =
+      given.length === expected.length &&
+      expected.every((size, d) => d === axis || typeof size !== 'number' || size === given[d])
+    if (!fits) return [-1]
+    return axis === 'shared' ? [] : [given[axis] as number]
+  })
+  return counts.length > 0 && counts.every((count) => count > 0 && count === counts[0])
+}
+
+/** The given samples of inputs, as the caller gives them. */
+export function samplesOf(
+  inputs: Inputs,
+  { infos, places }: Declared,
+  chosen: readonly number[],
+): Inputs {
+  const take = (array: NdArray | number | bigint, place: Place | undefined) =>
+    typeof array !== 'object' || place === 'shared'
+      ? array
+      : picked(array, typeof place === 'number' ? place : 0, chosen)
+  if (isArray(inputs)) return take(inputs, places[0]) as NdArray
+  const placeOf = (name: string) => places[infos.findIndex((info) => info.name === name)]
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, array]) => [name, take(array, placeOf(name))]),
+  )
+}
+
+const bad = (message: string) => new TangentError('BAD_INPUT', message)
+const show = (shape: readonly unknown[]) => `(${shape.map((size) => size ?? '?').join(', ')})`
+
+/** What the caller's array is to have, `N` for the samples; null where the rank is not known. */
+function expectedShape({ shape, freed }: ValueInfo, place: Place): Dimension[] | null {
+  if (!shape) return null
+  if (typeof place === 'number') return shape.with(place, 'N')
+  // What was no batch is as the file has it.
+  const own = freed ? shape.with(freed.axis, freed.size) : shape
+  return place === 'shared' ? [...own] : ['N', ...own]
+}
+
+function isArray(inputs: Inputs): inputs is NdArray {
+  return ArrayBuffer.isView((inputs as NdArray).data)
+}
+
+/** The caller's arrays by name; numbers become arrays. */
+function namedArrays(inputs: Inputs, infos: readonly ValueInfo[], argument: string): Named {
+  if (typeof inputs !== 'object' || inputs === null) {
+    throw badArgument(argument, 'an array { data, shape } or one for each input', inputs)
+  }
+  const names = infos.map(({ name }) => name)
+  if (isArray(inputs)) {
+    const [only] = names
+    if (only === undefined || names.length > 1) {
+      throw bad(
+        `Expected arrays by name for ${argument} (${names.map(quote).join(', ')}) but received one array`,
+      )
+    }
+    return new Map([[only, inputs]])
+  }
+  for (const name of Object.keys(inputs)) {
+    if (!names.includes(name)) {
+      throw bad(
+        `Expected ${names.map(quote).join(', ')} for the inputs in ${argument} but received ${quote(name)}`,
+      )
+    }
+  }
+  return new Map(
+    infos.map((info) => {
+      const { name } = info
+      const given = Object.hasOwn(inputs, name) ? inputs[name] : undefined
+      if (given === undefined || given === null)
+        throw bad(`Expected an array for input ${quote(name)} in ${argument} but received none`)
+      return [name, typeof given === 'object' ? given : numberArray(given, info)]
+    }),
+  )
+}
+
+/** A number as an array of the input's type, and of its shape where that holds one number. */
+function numberArray(value: number | bigint, { name, type, shape }: ValueInfo): NdArray {
+  const rank = shape?.length ?? 0
+  const kind: DType = type === null || type === 'float16' || type === 'bfloat16' ? 'float32' : type
+  const data = zeros(kind, 1)
+  const big = data instanceof BigInt64Array || data instanceof BigUint64Array
+  try {
+    data[0] = (big ? BigInt(value) : Number(value)) as never
+  } catch {
+    data[0] = (big ? -1n : Number.NaN) as never
+  }
+  const float = data instanceof Float32Array || data instanceof Float64Array
+  if (!float && Number(data[0]) !== Number(value)) {
+    throw bad(`Expected ${type} numbers for input ${quote(name)} but received ${value}`)
+  }
+  const array: NdArray = { data, shape: Array.from({ length: rank }, () => 1) }
+  return kind === 'bool' ? { ...array, boolean: true } : array
+}
+
+function checkShape(
+  array: NdArray,
+  info: ValueInfo,
+  place: Place,
+  label: string,
+  sizes: Map<string, number>,
+): void {
+  const expected = expectedShape(info, place)
+  if (!expected) {
+    if (array.shape.length > 0) return
+    throw bad(
+      `Expected an array whose first dimension is the samples for ${label} but received a number`,
+    )
+  }
+  const wrong = () =>
+    bad(`Expected the shape ${show(expected)} for ${label} but received ${show(array.shape)}`)
+  if (array.shape.length !== expected.length) throw wrong()
+  expected.forEach((size, axis) => {
+    const given = array.shape[axis] as number
+    if (axis === (place === 'one' ? 0 : place)) return
+    if (typeof size === 'number' && size !== given) throw wrong()
+    if (isRealName(size)) {
+      const before = sizes.get(size)
+      if (before !== undefined && before !== given) {
+        throw bad(
+          `Expected one size for the dimension ${quote(size)} of the inputs but received ${before} and ${given}`,
+        )
+      }
+      sizes.set(size, given)
+    }
+  })
+}
+
+const integers: readonly DType[] = [
+  'int8',
+  'int16',
+  'int32',
+  'int64',
+  'uint8',
+  'uint16',
+  'uint32',
+  'uint64',
+]
+
+/** Floats of another width and integers of another width are converted, nothing else is. */
+function converted(array: NdArray, info: ValueInfo, label: string): FeedArray {
+  const from = dtypeOf(array)
+  const to = info.type
+  const wrong = () =>
+    bad(
+      `Expected ${to ?? info.typeName} numbers for ${label} but received an array of type ${from}`,
+    )
+  const shape = [...array.shape]
+  const done = (type: FeedType, data: FeedArray['data']): FeedArray => ({
+    name: info.name,
+    type,
+    shape,
+    data,
+  })
+  if (to === null || to === 'float16' || to === 'bfloat16') {
+    throw new TangentError(
+      'UNSUPPORTED',
+      `Expected a network whose inputs are float32, float64, integers or booleans but ${label} is ${info.typeName}`,
+    )
+  }
+  if (from === to) return done(to, array.data)
+  if (to === 'float32' && from === 'float64') {
+    return done(to, Float32Array.from(array.data as Float64Array))
+  }
+  if (to === 'float64' && from === 'float32') {
+    return done(to, Float64Array.from(array.data as Float32Array))
+  }
+  if (to === 'bool' || !integers.includes(from) || !integers.includes(to)) throw wrong()
+  const data = zeros(to, array.data.length)
+  const big = data instanceof BigInt64Array || data instanceof BigUint64Array
+  for (let e = 0; e < data.length; e += 1) {
+    const value = array.data[e] as number | bigint
+    data[e] = (big ? BigInt(value) : Number(value)) as never
+    if (BigInt(data[e] as number | bigint) !== BigInt(value)) {
+      throw bad(`Expected ${to} numbers for ${label} but received ${value} at ${place(e, shape)}`)
+    }
+  }
+  return done(to, data)
+}
+
+function checkFinite({ data, shape }: FeedArray, label: string): void {
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return
+  for (let e = 0; e < data.length; e += 1) {
+    if (!Number.isFinite(data[e])) {
+      throw bad(
+        `Expected finite numbers for ${label} but received ${data[e]} at ${place(e, shape)}`,
+      )
+    }
+  }
+}
+
+/** `[3, 0, 5]`: index of flat entry e. */
+export function place(e: number, shape: readonly number[]): string {
+  const index: number[] = []
+  let rest = e
+  for (const size of [...shape].reverse()) {
+    index.unshift(rest % size)
+    rest = Math.floor(rest / size)
+  }
+  return `[${index.join(', ')}]`
+}

@@ -1,0 +1,33 @@
+// Memory that the main thread and a forward worker both see.
+import { native } from './index.js'
+
+/** Numbers of this thread's blocks, by the buffer that shows them here. */
+const ids = new WeakMap<ArrayBufferLike, number>()
+
+/** Lets a block go when the buffer that showed it here is gone; the worker's own keeps it, too. */
+const registry = new FinalizationRegistry((id: number) => native.releaseBlock(id))
+
+/** A block that lives as long as its buffer is in use, here or in a worker. */
+export function sharedBuffer(bytes: number): ArrayBuffer {
+  const { buffer, id } = native.allocateBlock(bytes)
+  ids.set(buffer, id)
+  registry.register(buffer, id)
+  return buffer
+}
+
+/** The number of the block that a buffer shows; undefined for other memory. */
+export function blockOf(buffer: ArrayBufferLike): number | undefined {
+  return ids.get(buffer)
+}
+
+/** Memory for arrays of these lengths in bytes, one block for all: where each begins. */
+export function sharedRoom(lengths: readonly number[]): { buffer: ArrayBuffer; starts: number[] } {
+  let total = 0
+  const starts = lengths.map((length) => {
+    const start = total
+    // Whole cache lines.
+    total += Math.ceil(length / 64) * 64
+    return start
+  })
+  return { buffer: sharedBuffer(total), starts }
+}

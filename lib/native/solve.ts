@@ -1,0 +1,217 @@
+// The solver's part of the boundary to the addon.
+import type { FitIteration } from '../fit/options.js'
+
+/** What a block's features are multiplied by: z along orthonormal directions, 1 elsewhere. */
+export interface NativeTransform {
+  /** Modes of the block's array; one of m·k for the flattened block. */
+  dims: number[]
+  /** Per mode: z (r) and vectors (r, dim). */
+  modes: { z: Float64Array; vectors: Float64Array }[]
+  /** Instead of modes: a factor for every number. Empty when there are modes. */
+  numbers: Float64Array
+}
+
+/** The tangent features of one set of rows (row (i, o) = i·outputs + o), block after block. */
+export interface NativeSolveFeatures {
+  /**
+   * x (rows, m, k), or (rows, k, m) when transposed; with a bias (rows, m) as one more column.
+   * Resolves to the block's index.
+   */
+  addDense(
+    x: Float32Array | Float64Array,
+    m: number,
+    k: number,
+    transposed?: boolean,
+    bias?: Float32Array | Float64Array,
+  ): Promise<number>
+  /**
+   * delta (rows, positions, m), h (samples, positions, k): X = Σ_t δ_t ⊗ h_t; with `ones` one more
+   * column, as if every h ended in 1. An Int32Array h (samples, positions) tells where the single 1
+   * of every h_t is.
+   */
+  addFactors(
+    delta: Float32Array | Float64Array,
+    h: Float32Array | Float64Array | Int32Array,
+    positions: number,
+    m: number,
+    k: number,
+    ones?: boolean,
+  ): Promise<number>
+  /** Fills `target`, new and empty, with the blocks of these samples. */
+  select(target: NativeSolveFeatures, samples: number[]): Promise<void>
+  /** Σ_blocks ⟨X_r, B⟩ for every row; b: all blocks' B, one after another. */
+  apply(b: Float64Array, threads: number): Promise<Float64Array>
+  /** Σ_r a_r X_r, block after block. */
+  adjoint(a: Float64Array, threads: number): Promise<Float64Array>
+  /** Σ_blocks ⟨M(X_r), M(X'_s)⟩: (rows, rows of other). */
+  kernel(
+    other: NativeSolveFeatures,
+    transforms: NativeTransform[],
+    threads: number,
+    control?: BigInt64Array,
+  ): Promise<Float64Array>
+  readonly bytes: number
+}
+
+/** A penalty of one or more sides: powers of |z − 1|, or a function that fills value and z. */
+export type NativePenalty =
+  | number[]
+  | { sides: number; evaluate(v: Float64Array, value: Float64Array, z: Float64Array): void }
+
+export interface NativeBlockRule {
+  structure: 'fixed' | 'matrix' | 'modes' | 'diagonal' | 'flat'
+  dims: number[]
+  /** 1 where a mode is transformed. */
+  sides: number[]
+  penalties: NativePenalty[]
+}
+
+export interface NativeIteration extends Omit<FitIteration, 'seconds'> {
+  status: 'running' | 'converged' | 'stalled' | 'singular'
+}
+
+export interface NativeBlockSolution {
+  penalty: number
+  /** Empty for a fixed block. */
+  singular: Float64Array
+  /** (sides, r) */
+  stretches: Float64Array
+  /** (m, r) and (r, k); only of structure 'matrix'. */
+  u: Float64Array
+  vt: Float64Array
+  transform: NativeTransform
+  /** (m, k) */
+  b: Float64Array
+}
+
+/** The adaptive solver's state. Methods that compute run one at a time. */
+export interface NativeSolveFit {
+  /** Before anything else; resolves to √price in the targets' units. */
+  setPrice(price: number, relative: boolean, control?: BigInt64Array): Promise<number>
+  warmStart(b: Float64Array): Promise<void>
+  iterate(control?: BigInt64Array): Promise<NativeIteration>
+  last(): NativeIteration
+  block(index: number): Promise<NativeBlockSolution>
+  /** Everything a later process needs to continue with the same bits. */
+  save(): Float64Array
+  restore(state: Float64Array): Promise<void>
+  readonly status: NativeIteration['status']
+  /** Rows left out because others imply them (ridge 0). */
+  readonly redundant: number
+  readonly solution: Float64Array
+  readonly fit: Float64Array
+  readonly dual: Float64Array
+}
+
+/** Eigenvalues of K as a basis shows them, descending. */
+export interface NativeRitz {
+  values: Float64Array
+  /** ‖Kv − λv‖ of each; and what of it the vectors that were set aside have no part in. */
+  residuals: Float64Array
+  own: Float64Array
+  /** What each eigenvector has along the basis' first vector. */
+  first: Float64Array
+}
+
+/** Block Lanczos (krylov.h): `size` vectors that met K, `width` that wait; one call at a time. */
+export interface NativeKrylovBasis {
+  readonly size: number
+  readonly width: number
+  readonly aside: number
+  /**
+   * Vectors (n, columns) wait instead of the block that does so now, or beside it and what was set
+   * aside; resolves to all that wait.
+   */
+  add(block: Float64Array, columns: number, beside?: boolean): Promise<Float64Array>
+  /** What was set aside waits, too. */
+  recall(): Promise<Float64Array>
+  /** The products of the block that waits; resolves to the next one. */
+  extend(products: Float64Array): Promise<Float64Array>
+  /** What of the vectors (n, columns) lies outside of the basis. */
+  outside(block: Float64Array, columns: number): Promise<Float64Array>
+  ritz(): Promise<NativeRitz>
+  /** Largest eigenvalue outside of what was there at the last `add`; see krylov.h. */
+  unseen(level: number): Promise<{ value: number; residual: number; logProbability: number }>
+  /** Eigenvectors of the first values of the last ritz(), (count, n). */
+  vectors(count: number): Promise<Float64Array>
+}
+
+/** K + ridge·I, factored (factor.h). */
+export interface NativeKernelFactor {
+  /** A lower estimate. */
+  readonly condition: number
+  readonly logDeterminant: number
+  /** (K + ridge·I)⁻¹ b for b (n, columns). */
+  solve(b: Float64Array, columns: number): Promise<Float64Array>
+  /** The inverse's diagonal blocks, (n / size, size, size). */
+  inverseBlocks(size: number, control?: BigInt64Array): Promise<Float64Array>
+  /** Residuals of each group of `size` rows without that group, (n, columns). */
+  leaveOut(
+    y: Float64Array,
+    columns: number,
+    size: number,
+    control?: BigInt64Array,
+  ): Promise<Float64Array>
+}
+
+export interface NativeSpectrum {
+  /** Descending. */
+  readonly values: Float64Array
+  /** (n, n): row j belongs to values[j]. */
+  vectors(): Float64Array
+  /** V diag(weights) Vᵀ x for x (n, columns). */
+  filter(weights: Float64Array, x: Float64Array, columns: number): Promise<Float64Array>
+  /** Leaving out groups of rows; see spectral.h. */
+  errors(
+    ridges: Float64Array,
+    y: Float64Array,
+    columns: number,
+    group: number,
+    control?: BigInt64Array,
+  ): Promise<{ gcv: Float64Array; loo: Float64Array }>
+}
+
+/** Penalties, kernel solves and the adaptive solver: they see factors and matrices only. */
+export interface NativeSolve {
+  /** ω̃(v) of |z − 1|^p sides and the minimising z (sides, count). */
+  penalty(powers: number[], v: Float64Array): { value: Float64Array; z: Float64Array }
+  KrylovBasis: new (n: number, threads: number) => NativeKrylovBasis
+  SolveFeatures: new (samples: number, outputs: number) => NativeSolveFeatures
+  SolveFit: new (
+    features: NativeSolveFeatures,
+    rules: NativeBlockRule[],
+    targets: Float64Array,
+    options: {
+      ridge?: number
+      tolerance?: number
+      stationarity?: number
+      depth?: number
+      products?: boolean
+      memory?: number
+      threads?: number
+    },
+  ) => NativeSolveFit
+  /** K + ridge·I by Cholesky; null when that matrix is not positive definite. */
+  factorKernel(
+    kernel: Float32Array | Float64Array,
+    n: number,
+    ridge: number,
+    threads: number,
+    control?: BigInt64Array,
+  ): Promise<NativeKernelFactor | null>
+  createSpectrum(kernel: Float32Array | Float64Array, n: number): Promise<NativeSpectrum>
+  /** Over-parameterised gradient flow of every coordinate; see flow.h. */
+  flow(
+    lambda: Float64Array,
+    z: Float64Array,
+    options: { depth: number; start: number; time: number },
+    control?: BigInt64Array,
+  ): Promise<{ theta: Float64Array; values: Float64Array; drift: number; steps: number }>
+  /** Nyström approximation u diag(values) uᵀ from y = K·omega, both (n, q). */
+  nystrom(
+    omega: Float64Array,
+    y: Float64Array,
+    n: number,
+    q: number,
+  ): Promise<{ u: Float64Array; values: Float64Array }>
+}

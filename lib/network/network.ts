@@ -1,0 +1,398 @@
+import { availableParallelism } from 'node:os'
+import { settleControlFlow } from '../control/settle.js'
+import { badArgument } from '../core/errors.js'
+import { defaultBudget, parseBytes } from '../core/memory.js'
+import { checkCall } from '../core/options.js'
+import type { Direction } from '../derivatives/direction.js'
+import { type FeatureArrays, features } from '../derivatives/features.js'
+import { jacobian, type ParameterArrays } from '../derivatives/jacobian.js'
+import { jvp } from '../derivatives/jvp.js'
+import { normalProduct } from '../derivatives/normal.js'
+import { type RunOptions, run } from '../derivatives/run.js'
+import { vjp } from '../derivatives/vjp.js'
+import { ofWidth } from '../derivatives/width.js'
+import { held, heldInputs, heldMap } from '../io/held.js'
+import { type Floats, type NdArray, toFloat32 } from '../io/index.js'
+import type { TangentKernel } from '../kernels/kernel.js'
+import { type NtkOptions, ntk, type TangentKernels } from '../kernels/ntk.js'
+import { KernelOperator } from '../kernels/operator.js'
+import { ntkProduct } from '../kernels/product.js'
+import { secondArgument } from '../kernels/second.js'
+import { Architecture, type Parameter, type Refusal } from '../model/architecture.js'
+import { type BatchAxis, batchAxes } from '../model/axes.js'
+import {
+  type CallOptions,
+  Core,
+  cores,
+  type DerivativeOptions,
+  threadCount,
+} from '../model/core.js'
+import type { Inputs } from '../model/inputs.js'
+import { parameterNamed } from '../model/named.js'
+import { type GraphValue, graphValues } from '../model/values.js'
+import { otherWeights, ownWeights, type WeightSource } from '../model/weights.js'
+import {
+  type FileNote,
+  inOwnMemory,
+  normalDomain,
+  openModel,
+  replaceValues,
+  type ValueInfo,
+} from '../onnx/index.js'
+import { LinearizedNetwork } from './linearize.js'
+import { type LoadOptions, withOwnNames } from './load-options.js'
+
+export type { LoadOptions } from './load-options.js'
+
+/**
+ * A network read from an ONNX file, with the numbers of its parameters. Calls run off the JS
+ * thread, one after another for networks that share an architecture.
+ *
+ * ```ts
+ * await using network = await Network.load('model.onnx')
+ * const kernel = await network.ntk({ data: images, shape: [100, 1, 28, 28] })
+ * console.log(await kernel.eigenvalues())
+ * ```
+ *
+ * Samples lie along the axis where the file has its batch, mostly the first: {@link
+ * Network.batchAxes} tells, and `batchAxis` and `shared` say it where a file does not. A file for one
+ * sample without a batch axis takes arrays with N in front. Where the network's output has another
+ * shape than (N, O), it is seen as (N, O) with its other axes flattened.
+ */
+export class Network<F extends Floats = Float32Array> {
+  readonly #core: Core
+  readonly #options: LoadOptions
+
+  private constructor(core: Core, options: LoadOptions) {
+    this.#core = core
+    this.#options = options
+    cores.set(this, core)
+    registry.register(this, core, this)
+  }
+
+  /**
+   * Opens a model and checks that it can be differentiated. Nothing is computed.
+   * @param source path of an ONNX file, or its bytes (which must not change afterwards).
+   * @throws TangentError `BAD_FILE` when it is not a sound ONNX model, `UNSUPPORTED` with every
+   *   operator in the way, `BAD_ARGUMENT` for an unknown output or parameter.
+   */
+  static load(
+    source: string | Uint8Array | ArrayBuffer,
+    options: LoadOptions & { float64: true },
+  ): Promise<Network<Float64Array>>
+  static load(source: string | Uint8Array | ArrayBuffer, options?: LoadOptions): Promise<Network>
+  static async load(
+    source: string | Uint8Array | ArrayBuffer,
+    given: LoadOptions = {},
+  ): Promise<Network<Floats>> {
+    checkCall(given)
+    const options = withOwnNames(given)
+    if (
+      typeof source !== 'string' &&
+      !(source instanceof Uint8Array || source instanceof ArrayBuffer)
+    ) {
+      throw badArgument('source', 'a path, a Uint8Array or an ArrayBuffer', source)
+    }
+    const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source
+    const { externalData, batchAxis, shared } = options
+    const folder = externalData === undefined ? {} : { folder: externalData }
+    const opened = inOwnMemory(await openModel(bytes, { ...folder, axes: { batchAxis, shared } }))
+    const threads = threadCount(options.threads) ?? availableParallelism()
+    const memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
+    const model = await settleControlFlow(opened, options, { threads, memory })
+    const architecture = new Architecture(model, options)
+    if (options.unsupported !== 'defer') architecture.checkSupported()
+    const weights = await ownWeights(model, architecture.fed)
+    return new Network(new Core(architecture, weights, options), options)
+  }
+
+  /** The inputs that a call takes: names, types, shapes (a text or null: free). */
+  get inputs(): readonly ValueInfo[] {
+    return this.#core.architecture.inputs
+  }
+
+  /** The outputs of the file. */
+  get outputs(): readonly ValueInfo[] {
+    return this.#core.architecture.outputs
+  }
+
+  /** Name of the value that is differentiated. */
+  get output(): string {
+    return this.#core.architecture.output
+  }
+
+  /**
+   * The float values that the network computes on the way, the file's outputs first: what `output`
+   * may name. Nothing is run; sizes that onnxruntime cannot infer are null.
+   */
+  values(): Promise<GraphValue[]> {
+    return graphValues(this.#core)
+  }
+
+  /** All parameters on a path to the output, frozen ones marked, in the file's order. */
+  get parameters(): readonly Parameter[] {
+    return this.#core.architecture.parameters
+  }
+
+  /** The operators of the graph and how often each occurs. */
+  get operators(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { opType, domain } of this.#core.architecture.graph.nodes) {
+      const normal = normalDomain(domain)
+      const name = normal === '' ? opType : `${normal}::${opType}`
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    }
+    return counts
+  }
+
+  /**
+   * Stored floats that are taken for constants, and why: initializers that an exporter's notes say
+   * are none of the parameters, weights that are exponents, bounds, running statistics or the like in
+   * all their uses, Constant nodes that do not stand where weights stand. Naming one in `parameters`
+   * or `constants` makes it a parameter.
+   */
+  get constants(): ReadonlyMap<string, string> {
+    return this.#core.architecture.constants
+  }
+
+  /** What was changed when the file was read, and how samples are run, in sentences. */
+  get notes(): readonly string[] {
+    const { model, inputs, likely, whole, notes } = this.#core.architecture
+    const all = 'All samples of a call are run in one batch and are one input of the function.'
+    if (whole) return [...model.notes, ...notes, all]
+    const one = 'The file fixes the batch at one sample: samples are run one by one.'
+    const single = likely.some(
+      (place, k) => place === 'one' || (place !== 'shared' && inputs[k]?.shape?.[place] === 1),
+    )
+    return [...model.notes, ...notes, ...(single ? [one] : [])]
+  }
+
+  /**
+   * Where every input and output holds its samples. Names and sizes tell it, or running the network
+   * on numbers made up where they leave a doubt (`by` says how each is known).
+   *
+   * ```ts
+   * const axes = await network.batchAxes()
+   * console.log(axes.find(({ name }) => name === 'h0')?.axis) // 1
+   * ```
+   */
+  async batchAxes(options: CallOptions = {}): Promise<BatchAxis[]> {
+    checkCall(options)
+    this.#core.checkAlive()
+    return batchAxes(this.#core, options)
+  }
+
+  /** Nodes that cannot be differentiated; empty unless loaded with `unsupported: 'defer'`. */
+  get refusals(): readonly Refusal[] {
+    return this.#core.architecture.refusals
+  }
+
+  /** One sentence that says why derivatives are not possible, or null. */
+  get problem(): string | null {
+    try {
+      this.#core.architecture.checkSupported()
+      return null
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  /** The numbers of a parameter: a copy, of the parameter's shape. */
+  weight(name: string): NdArray<F> {
+    this.#core.checkAlive()
+    const parameter = parameterNamed(this.parameters, name)
+    const data = parameter && this.#core.weights.get(parameter.name)
+    if (!data) throw badArgument('name', 'a parameter of the network', name)
+    return { data: data.slice() as F, shape: [...parameter.shape] }
+  }
+
+  /**
+   * The network's output.
+   * @param x N samples; one array, or one for each input by name.
+   * @returns (N, O), in the output's own type.
+   */
+  async run(x: Inputs, options: RunOptions = {}): Promise<NdArray> {
+    checkCall(options)
+    return run(this.#core, heldInputs(x, 'x'), options)
+  }
+
+  /**
+   * The Jacobian ∂f_o(x_i)/∂θ by parameter.
+   * @returns by parameter name an array (N, O, …shape).
+   */
+  async jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays<F>> {
+    checkCall(options)
+    return ofWidth(jacobian(this.#core, heldInputs(x, 'x'), options))
+  }
+
+  /**
+   * The tangent features in their smallest form: what the Jacobian holds, but a weight used as a
+   * matrix stays in factors where that is smaller. The memory budget covers the result.
+   */
+  async features(x: Inputs, options: DerivativeOptions = {}): Promise<FeatureArrays<F>> {
+    checkCall(options)
+    return ofWidth(features(this.#core, heldInputs(x, 'x'), options))
+  }
+
+  /**
+   * Cotangents times Jacobian: Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ.
+   * @param cotangents u, (N, O).
+   * @returns by parameter name an array of the parameter's shape.
+   */
+  async vjp(
+    x: Inputs,
+    cotangents: NdArray,
+    options: DerivativeOptions = {},
+  ): Promise<ParameterArrays<F>> {
+    checkCall(options)
+    return ofWidth(vjp(this.#core, heldInputs(x, 'x'), held(cotangents, 'cotangents'), options))
+  }
+
+  /**
+   * Jacobian times a change of the parameters: the derivative of the output along it,
+   * Σ_θ ∂f_o(x_i)/∂θ · Δθ, by one forward pass.
+   * @param direction Δθ: by name of a parameter an array of its shape; those not named do not change.
+   * @returns (N, O).
+   * @throws TangentError `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
+   */
+  async jvp(x: Inputs, direction: Direction, options: DerivativeOptions = {}): Promise<NdArray<F>> {
+    checkCall(options)
+    return ofWidth(jvp(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options))
+  }
+
+  /**
+   * Jᵀ(J Δθ), the Gauss–Newton product of squared loss: summed over the samples and outputs, one
+   * pass there and one back.
+   * @param direction as in {@link Network.jvp}.
+   * @returns by parameter name an array of the parameter's shape.
+   */
+  async normalProduct(
+    x: Inputs,
+    direction: Direction,
+    options: DerivativeOptions = {},
+  ): Promise<ParameterArrays<F>> {
+    checkCall(options)
+    return ofWidth(
+      normalProduct(this.#core, heldInputs(x, 'x'), heldMap(direction, 'direction'), options),
+    )
+  }
+
+  /**
+   * The network as a linear function of its parameters around the present ones:
+   * f(x; θ0) + J(x)·Δ. Nothing is computed before a prediction is asked for, and the Jacobian is
+   * never formed. It lives as long as this network.
+   */
+  linearize(): LinearizedNetwork {
+    this.#core.checkAlive()
+    return new LinearizedNetwork(this.#core)
+  }
+
+  /**
+   * The empirical tangent kernel of x with itself or with x2: sums over all parameters that are not
+   * frozen.
+   * @returns one kernel, or with `by` a Map of the parts, which add up to it.
+   * @throws TangentError `BAD_INPUT`, `MEMORY_BUDGET` (says what would fit), `BAD_ARGUMENT`;
+   *   a DOMException named AbortError.
+   */
+  ntk(x: Inputs, options?: NtkOptions & { by?: 'total' | undefined }): Promise<TangentKernel<F>>
+  ntk(x: Inputs, options: NtkOptions & { by: 'layer' | 'parameter' }): Promise<TangentKernels<F>>
+  ntk(
+    x: Inputs,
+    x2: Inputs | undefined,
+    options?: NtkOptions & { by?: 'total' | undefined },
+  ): Promise<TangentKernel<F>>
+  ntk(
+    x: Inputs,
+    x2: Inputs | undefined,
+    options: NtkOptions & { by: 'layer' | 'parameter' },
+  ): Promise<TangentKernels<F>>
+  async ntk(
+    x: Inputs,
+    ...rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?]
+  ): Promise<TangentKernel<F> | TangentKernels<F>> {
+    const [x2, options] = secondArgument(rest)
+    checkCall(options)
+    const kernels = await ofWidth<TangentKernels<F>>(
+      ntk(this.#core, heldInputs(x, 'x'), heldInputs(x2, 'x2'), options),
+    )
+    const split = options.by ?? 'total'
+    return split === 'total' ? (kernels.get('total') as TangentKernel<F>) : kernels
+  }
+
+  /**
+   * K·v = J(Jᵀv) without forming K: one reverse pass and one forward for any number of samples and
+   * outputs.
+   * @param v (N, O), or (N, O, q) for q vectors.
+   * @returns the products, of v's shape.
+   */
+  async ntkProduct(x: Inputs, v: NdArray, options: DerivativeOptions = {}): Promise<NdArray<F>> {
+    checkCall(options)
+    return ofWidth(ntkProduct(this.#core, heldInputs(x, 'x'), held(v, 'v'), options))
+  }
+
+  /**
+   * The tangent kernel of x with itself as an operator that is never formed: its products, largest
+   * eigenvalues, trace and eigenvalue density, for kernels too large to store.
+   */
+  async kernelOperator(x: Inputs, options: DerivativeOptions = {}): Promise<KernelOperator> {
+    checkCall(options)
+    return KernelOperator.of(this.#core, heldInputs(x, 'x'), options)
+  }
+
+  /**
+   * The same architecture with other weights. Shares this network's worker and sessions; dispose of
+   * both.
+   * @param source a Map from names of parameters to arrays (those not named keep their numbers), or
+   *   the path of another export (`.onnx`) or checkpoint (`.safetensors`) of the same network, which
+   *   must hold them all.
+   */
+  async withParameters(source: WeightSource): Promise<Network<F>> {
+    this.#core.checkAlive()
+    const { architecture, weights, threads, memory } = this.#core
+    const values = await otherWeights(architecture, weights, source, this.#options)
+    this.#core.checkAlive()
+    return new Network(new Core(architecture, values, { threads, memory }), this.#options)
+  }
+
+  /**
+   * The same network with the same weights, computed in float64; dispose of it, too.
+   * @throws TangentError `UNSUPPORTED` naming the nodes that onnxruntime has in float32 only.
+   */
+  async inDouble(): Promise<Network<Float64Array>> {
+    this.#core.checkAlive()
+    const { architecture, weights, threads, memory } = this.#core
+    const options = { ...this.#options, float64: true }
+    const double = new Architecture(architecture.model, options)
+    double.checkSupported()
+    return new Network<Float64Array>(new Core(double, weights, { threads, memory }), options)
+  }
+
+  /**
+   * The network as the bytes of an ONNX file: its own file with the present weights, stored inside.
+   * @param note a description and metadata (`metadata_props`) that the file shall carry
+   * @throws TangentError BAD_ARGUMENT when weights have no place in the file (uses told apart by
+   *   `untied`).
+   */
+  async toOnnx(note?: FileNote): Promise<Uint8Array> {
+    this.#core.checkAlive()
+    const { architecture, weights } = this.#core
+    const values = new Map<string, NdArray>()
+    for (const { name, shape } of architecture.fed) {
+      values.set(name, toFloat32({ data: weights.get(name) as Floats, shape: [...shape] }))
+    }
+    return replaceValues(architecture.model, values, note)
+  }
+
+  /** Gives the memory back; the last network of an architecture ends its worker. */
+  async dispose(): Promise<void> {
+    registry.unregister(this)
+    await this.#core.dispose()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+}
+
+// A network that was dropped without dispose() must not keep its worker.
+const registry = new FinalizationRegistry<Core>((core) => void core.dispose())

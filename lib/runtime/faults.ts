@@ -1,0 +1,109 @@
+// Results that are not finite: looked for in the worker, refused by name.
+import { TangentError } from '../core/errors.js'
+import { type NativeFault, type NativeFeatures, type NativeWant, native } from '../native/index.js'
+import type { Layout, Run } from './plan.js'
+import type { ComputeMessage, Feed, JobMessage } from './protocol.js'
+
+/** A computation that is done. */
+export interface Done {
+  request: ComputeMessage & { control: BigInt64Array }
+  layout: Layout
+  features: readonly NativeFeatures[] | undefined
+  /** Name of a value. */
+  nameOf(id: number): string
+  /** The forward run of a block of samples. */
+  frame(want: NativeWant, side: Feed): Promise<Run>
+}
+
+/** @throws TangentError NUMERICAL unless all results are finite. */
+export async function refuseNonFinite(done: Done): Promise<void> {
+  const { request, features } = done
+  const blocks = features ? featureBlocks(done, features) : request.results
+  for (const [index, { id, count }] of blocks.entries()) {
+    const at = done.layout.engine.firstNotFinite(id, count)
+    if (at < 0) continue
+    for (const { id: own } of features ? blocks : []) native.releaseBlock(own)
+    const fault = await findFault(done)
+    throw new TangentError(
+      'NUMERICAL',
+      `Expected finite derivatives but ${fault ?? overflow(done, index, at)}; options.nonFinite 'return' gives such numbers all the same`,
+    )
+  }
+}
+
+function featureBlocks(
+  { request, layout }: Done,
+  features: readonly NativeFeatures[],
+): { id: number; count: number }[] {
+  const [n, o] = [request.x.samples, request.outputs.length]
+  return features.flatMap((entry, p) => {
+    if ('x' in entry) {
+      const shape = layout.shape(layout.analysis.parameters[p] as number, 1)
+      return [{ id: entry.x, count: n * o * shape.reduce((product, size) => product * size, 1) }]
+    }
+    const { delta, positions, rows, cols } = entry
+    const own = { id: delta, count: n * o * positions * rows }
+    return 'h' in entry ? [own, { id: entry.h, count: n * positions * cols }] : [own]
+  })
+}
+
+/** In words, the first derivative that is not finite. */
+async function findFault(done: Done): Promise<string | undefined> {
+  const { x, x2, path } = done.request
+  for (const [side, words] of [
+    [x, ''],
+    [x2, ' of x2'],
+  ] as const) {
+    for (let node = 0; side && node < (path?.nodes.length ?? 1); node += 1) {
+      const fault = await faultOf(done, side, node)
+      if (!fault) continue
+      const parameter = done.nameOf(done.layout.analysis.parameters[fault.parameter] as number)
+      return `that of output ${fault.output} of sample ${fault.sample}${words} with respect to parameter ${JSON.stringify(parameter)} is ${fault.value}, first in node ${JSON.stringify(fault.node)} (${fault.op})`
+    }
+  }
+  return undefined
+}
+
+async function faultOf({ request, layout, frame }: Done, side: Feed, node: number) {
+  const { outputs, threads, memory, control, block = 0 } = request
+  const options = { samples: side.samples, outputs, threads, memory, control, block }
+  const job = layout.engine.fault(options)
+  try {
+    for (let want = job.next(); want; want = job.next()) {
+      if (Atomics.load(control, 0) !== 0n)
+        throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+      const run = await frame({ ...want, node }, side)
+      try {
+        job.feed(run.frame)
+      } finally {
+        run.frame.release()
+      }
+    }
+    return job.fault() as NativeFault | null
+  } finally {
+    job.dispose()
+  }
+}
+
+/** Every derivative is finite: what was made of them is not. */
+function overflow({ request, layout, nameOf }: Done, index: number, at: number): string {
+  const { job, outputs, x } = request
+  return `${placeOf(job, index, at)} exceeds float32, which the derivatives themselves do not`
+
+  function placeOf(kind: JobMessage, result: number, entry: number): string {
+    const row = (width: number) => {
+      const place = Math.floor(entry / width)
+      return `output ${outputs[place % outputs.length]} of sample ${Math.floor(place / outputs.length)}`
+    }
+    const parameter = JSON.stringify(nameOf(layout.analysis.parameters[result] ?? -1))
+    if (kind.kind === 'jvp') return `the product with the direction for ${row(kind.columns)}`
+    if (kind.kind === 'product') return `the product with v for ${row(kind.columns)}`
+    if (kind.kind === 'ntk') {
+      const each = (request.results[result]?.count ?? 1) / x.samples
+      return `the kernel of sample ${Math.floor(entry / each)}`
+    }
+    return kind.kind === 'vjp' || kind.kind === 'normal'
+      ? `the sum over the samples for parameter ${parameter}`
+      : `entry ${entry} of the features of parameter ${parameter}`
+  }
+}

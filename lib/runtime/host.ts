@@ -1,0 +1,315 @@
+// The main thread's side of a forward worker: one per architecture, shared by all its networks.
+import { isMainThread, Worker } from 'node:worker_threads'
+import { type ErrorCode, TangentError } from '../core/errors.js'
+import { native } from '../native/index.js'
+import { threadFailure } from './failures.js'
+import type {
+  FromWorker,
+  PlanMessage,
+  Request,
+  ToWorker,
+  WeightMessage,
+  WorkerInit,
+} from './protocol.js'
+
+/** How far a long computation has come. */
+export interface Progress {
+  /** Between 0 and 1. */
+  fraction: number
+  /** Estimate of the seconds left; null while too little is known. */
+  remaining: number | null
+}
+
+export interface Watch {
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** A request without what the host adds. */
+export type Asked = DistributedOmit<Request, 'id' | 'control' | 'network'>
+type DistributedOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+
+interface Pending {
+  resolve(result: unknown): void
+  reject(error: unknown): void
+}
+
+const progressEvery = 100
+/** Memory of a call is kept for the next one for this many milliseconds. */
+const keepMemory = 2000
+/** Aborted calls get so many milliseconds to end before nobody waits for them any more. */
+const disposeGrace = 2000
+/** An aborted call rejects at the latest after this many milliseconds. */
+const abortGrace = 60
+
+/** None of the process's own: some, such as --input-type, let no file be run. */
+export const workerArguments: string[] = []
+
+export class Host {
+  readonly #init: WorkerInit
+  readonly #entry: URL
+  #worker: Worker | undefined
+  readonly #pending = new Map<number, Pending>()
+  /** What the running worker knows. */
+  readonly #plans = new Set<string>()
+  readonly #networks = new Set<number>()
+  #queue: Promise<unknown> = Promise.resolve()
+  #nextId = 1
+  #closed = false
+  /** Of the calls that are not settled. */
+  readonly #controls = new Set<BigInt64Array>()
+  #idle: NodeJS.Timeout | undefined
+
+  /** @param entry the worker's file, where tests want another. */
+  constructor(init: WorkerInit, entry = new URL('./worker.js', import.meta.url)) {
+    this.#init = init
+    this.#entry = entry
+  }
+
+  /**
+   * Sends one request when those before it are done. `settled` resolves when the worker has let go
+   * of everything that the request named, which may be after an abort has rejected it.
+   * @param discard gives back what came although the call was aborted.
+   */
+  ask<T>(
+    network: number,
+    weights: () => WeightMessage[],
+    plan: PlanMessage | undefined,
+    request: Asked,
+    watch: Watch,
+    discard?: (result: T) => void,
+  ): { result: Promise<T>; settled: Promise<void> } {
+    const control = new BigInt64Array(new SharedArrayBuffer(24))
+    const { signal } = watch
+    const answer = this.#queue.then(() => {
+      if (signal?.aborted) throw abortError(signal)
+      return this.#send(network, weights, plan, request, control)
+    })
+    this.#controls.add(control)
+    const settled = answer
+      .finally(() => this.#controls.delete(control))
+      .then(
+        (result) => {
+          if (signal?.aborted) discard?.(result as T)
+        },
+        () => {},
+      )
+    this.#queue = settled
+    return { result: this.#watched(answer as Promise<T>, control, watch), settled }
+  }
+
+  #send(
+    network: number,
+    weights: () => WeightMessage[],
+    plan: PlanMessage | undefined,
+    request: Asked,
+    control: BigInt64Array,
+  ): Promise<unknown> {
+    if (this.#closed) throw new TangentError('DISPOSED', 'The network was disposed')
+    const worker = this.#start()
+    const post = (message: ToWorker) => worker.postMessage(message)
+    if (plan && !this.#plans.has(plan.key)) {
+      this.#plans.add(plan.key)
+      post({ type: 'plan', plan })
+    }
+    if (!this.#networks.has(network)) {
+      this.#networks.add(network)
+      post({ type: 'weights', network, weights: weights() })
+    }
+    clearTimeout(this.#idle)
+    endByForce()
+    const id = this.#nextId++
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject })
+      busy.add(this)
+      // A waiting caller keeps the process alive, an idle worker does not.
+      worker.ref()
+      post({ ...request, id, network, control } as Request)
+    })
+  }
+
+  async #watched<T>(answer: Promise<T>, control: BigInt64Array, watch: Watch): Promise<T> {
+    const { signal, onProgress } = watch
+    let timer: NodeJS.Timeout | undefined
+    let onAbort: (() => void) | undefined
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => {
+        Atomics.store(control, 0, 1n)
+        setTimeout(() => reject(abortError(signal)), abortGrace)
+      }
+      if (signal?.aborted) onAbort()
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+    aborted.catch(() => {})
+    if (onProgress) timer = setInterval(reporter(control, onProgress), progressEvery)
+    try {
+      const result = await (signal ? Promise.race([answer, aborted]) : answer)
+      if (signal?.aborted) throw abortError(signal)
+      onProgress?.({ fraction: 1, remaining: 0 })
+      return result
+    } catch (error) {
+      if (signal?.aborted) throw abortError(signal)
+      throw error
+    } finally {
+      clearInterval(timer)
+      if (onAbort) signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #start(): Worker {
+    if (this.#worker) return this.#worker
+    const worker = new Worker(this.#entry, {
+      workerData: this.#init,
+      name: 'adaptive-tangent forward',
+      execArgv: workerArguments,
+    })
+    worker.unref()
+    worker.on('message', (reply: FromWorker) => this.#receive(reply))
+    worker.on('error', (cause) => {
+      this.#lose(worker, threadFailure('forward worker', cause))
+    })
+    worker.on('exit', (code) => {
+      const why = this.#closed
+        ? 'The network was disposed'
+        : `The forward worker ended with code ${code}`
+      this.#lose(worker, new TangentError(this.#closed ? 'DISPOSED' : 'FAILED', why))
+    })
+    this.#worker = worker
+    return worker
+  }
+
+  #receive(reply: FromWorker): void {
+    const pending = this.#pending.get(reply.id)
+    this.#pending.delete(reply.id)
+    if (this.#pending.size === 0) {
+      busy.delete(this)
+      this.#worker?.unref()
+      this.#idle = setTimeout(() => this.#rest(), keepMemory).unref()
+    }
+    if (reply.ok) pending?.resolve(reply.result)
+    else pending?.reject(errorFrom(reply))
+  }
+
+  #rest(): void {
+    this.#worker?.postMessage({ type: 'rest' } satisfies ToWorker)
+    native.releaseSpareMemory()
+  }
+
+  /** The worker is gone: whoever waits hears of it, and the next request starts another. */
+  #lose(worker: Worker, error: TangentError): void {
+    if (this.#worker !== worker) return
+    this.#worker = undefined
+    this.#plans.clear()
+    this.#networks.clear()
+    const waiting = [...this.#pending.values()]
+    this.#pending.clear()
+    busy.delete(this)
+    for (const { reject } of waiting) reject(error)
+  }
+
+  /** Waits for all calls; true where one that was aborted does not end. */
+  async #isStuck(): Promise<boolean> {
+    let ended = false
+    const queue = this.#queue.then(() => {
+      ended = true
+    })
+    let since: number | undefined
+    for (;;) {
+      // The first is the one that runs.
+      const [first] = this.#controls
+      if (first && Atomics.load(first, 0) !== 0n) since ??= performance.now()
+      else since = undefined
+      let timer: NodeJS.Timeout | undefined
+      const pause = new Promise((done) => {
+        timer = setTimeout(done, 100)
+      })
+      await Promise.race([queue, pause])
+      clearTimeout(timer)
+      if (ended) return false
+      if (since !== undefined && performance.now() - since > disposeGrace) return true
+    }
+  }
+
+  /** Drops one network's weights. */
+  forget(network: number): void {
+    if (this.#networks.delete(network)) this.#worker?.postMessage({ type: 'forget', network })
+  }
+
+  /**
+   * Ends the worker when what it does is done. Calls that were aborted get a while for it: a network
+   * that never ends keeps its thread, as onnxruntime cannot be interrupted, but nobody waits for it.
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    const stuck = await this.#isStuck()
+    this.#closed = true
+    const worker = this.#worker
+    const ended = worker?.terminate()
+    if (!stuck) await ended
+    else if (worker) {
+      worker.unref()
+      this.#lose(worker, new TangentError('DISPOSED', 'The network was disposed'))
+      // What it holds is in use as long as the process lives.
+      busy.add(this)
+    }
+    clearTimeout(this.#idle)
+    native.releaseSpareMemory()
+  }
+}
+
+/** Hosts whose workers compute. */
+const busy = new Set<Host>()
+let watching = false
+
+/**
+ * Lets the process end while onnxruntime still runs: Node would wait for the thread, which may never
+ * end. Whoever listens for the end after this is called before it.
+ */
+function endByForce(): void {
+  if (watching || !isMainThread) return
+  watching = true
+  const end = (code: number) => {
+    if (busy.size === 0) return
+    const listeners = process.listeners('exit')
+    for (const listener of listeners.slice(listeners.indexOf(end) + 1)) {
+      try {
+        listener.call(process, code)
+      } catch (error) {
+        process.stderr.write(`${(error as Error).stack}\n`)
+      }
+    }
+    native.exitNow(Number(process.exitCode ?? code))
+  }
+  process.on('exit', end)
+}
+
+function errorFrom(reply: FromWorker & { ok: false }): Error {
+  if (reply.name === 'TangentError' || /^[A-Z_]+$/.test(reply.code)) {
+    return new TangentError(reply.code as ErrorCode, reply.message)
+  }
+  return new TangentError('FAILED', reply.message)
+}
+
+export function abortError(signal: AbortSignal | undefined): DOMException {
+  const { reason } = signal ?? {}
+  if (reason instanceof DOMException && reason.name === 'AbortError') return reason
+  const error = new DOMException('The operation was aborted', 'AbortError')
+  if (reason !== undefined) Object.defineProperty(error, 'cause', { value: reason })
+  return error
+}
+
+/** Reads the shared counters: [1] done of [2] in all. */
+function reporter(control: BigInt64Array, onProgress: (progress: Progress) => void): () => void {
+  const start = performance.now()
+  return () => {
+    const done = Number(Atomics.load(control, 1))
+    const total = Number(Atomics.load(control, 2))
+    if (total <= 0) return
+    const fraction = Math.min(done / total, 1)
+    const seconds = (performance.now() - start) / 1000
+    onProgress({
+      fraction,
+      remaining: fraction > 0.01 ? (seconds * (1 - fraction)) / fraction : null,
+    })
+  }
+}

@@ -1,0 +1,316 @@
+// One differentiable part (parameters → output) in the worker: engines, probes, frames.
+import type * as ort from 'onnxruntime-node'
+import { TangentError } from '../core/errors.js'
+import { axisToFirst } from '../io/axes.js'
+import {
+  type NativeAnalysis,
+  type NativeData,
+  type NativeEngine,
+  type NativeFrame,
+  type NativePasses,
+  type NativeValue,
+  native,
+} from '../native/index.js'
+import type { NativeGrowth } from '../native/train.js'
+import { kindOfFeed, repeated } from './feeds.js'
+import { meetingError, meetingOf } from './independence.js'
+import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
+import { nativeData, type Session, type Sessions } from './sessions.js'
+import { inputTensor } from './tensors.js'
+
+export interface Weights {
+  tensors: ReadonlyMap<string, ort.Tensor>
+  messages: ReadonlyMap<number, WeightMessage>
+}
+
+/** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
+export interface Layout {
+  engine: NativeEngine
+  /** The engine's, which makes it anew for everybody who asks. */
+  analysis: NativeAnalysis
+  /** Flat outputs per sample. */
+  outputs: number
+  /** The axis of the output that holds the samples. */
+  axis: number
+  /** Samples that the file fixes the batch at, 0 where it is free. */
+  batch: number
+  /** Shape of each value that the addon asked for, for a number of samples. */
+  shape(id: number, samples: number): number[]
+}
+
+/** Values have their samples on no axis of their own: run one by one they may be told apart. */
+export class MergedBatch extends TangentError {}
+
+/** What a forward run left behind. */
+export interface Run {
+  frame: NativeFrame
+  /** Of the values that onnxruntime computed for it. */
+  bytes: number
+}
+
+/** Samples [first, first + count). */
+interface Stretch {
+  first: number
+  count: number
+}
+
+export class Plan {
+  readonly #init: WorkerInit
+  readonly #sessions: Sessions
+  readonly #message: PlanMessage
+  readonly #layouts = new Map<string, Layout>()
+
+  constructor(init: WorkerInit, sessions: Sessions, message: PlanMessage) {
+    this.#init = init
+    this.#sessions = sessions
+    this.#message = message
+  }
+
+  /** Name of the value that is differentiated. */
+  get output(): string {
+    return this.#nameOf(this.#message.output)
+  }
+
+  /** Probes the network once per shape of a sample. */
+  async layout(x: Feed, weights: Weights, threads: number, batch: number): Promise<Layout> {
+    const key = `${batch} ${kindOfFeed(x)}`
+    const known = this.#layouts.get(key)
+    if (known) return known
+    const { candidates, output } = this.#message
+    const create = this.#init.double ? native.createDoubleEngine : native.createEngine
+    const engine = create(this.#init.graph, candidates, output)
+    const { analysis } = engine
+    const counts = batch === 1 ? [1] : [2, 3]
+    const runs = []
+    for (const samples of counts) {
+      runs.push({ samples, shapes: await this.#shapes(analysis, x, samples, weights, threads) })
+    }
+    const [first, second] = runs as [(typeof runs)[0], (typeof runs)[0] | undefined]
+    const mixing = second ? engine.layout(first, second) : engine.layout(first)
+    if (second) await this.#checkIndependence(analysis, x, weights, threads)
+    if (mixing) {
+      // By numbers the samples do not meet: one at a time they need not be told apart.
+      const { message } = meetingError(`node ${mixing.node} does not: ${mixing.why}`)
+      throw new MergedBatch('UNSUPPORTED', message)
+    }
+    const table = new Map(
+      first.shapes.map(({ id, shape }, index) => [
+        id,
+        { shape, next: second?.shapes[index]?.shape },
+      ]),
+    )
+    const shape = (id: number, samples: number): number[] => {
+      const entry = table.get(id)
+      if (!entry) throw new TangentError('FAILED', `The shape of value ${id} is not known`)
+      // Every dimension is a constant plus a multiple of the number of samples.
+      return entry.shape.map(
+        (size, axis) => size + (samples - first.samples) * ((entry.next?.[axis] ?? size) - size),
+      )
+    }
+    const shapes = runs.map(({ samples }) => shape(output, samples))
+    const of = outputsPerSample(this.#nameOf(output), shapes, counts)
+    const layout: Layout = { engine, analysis, ...of, batch, shape }
+    this.#layouts.set(key, layout)
+    return layout
+  }
+
+  /** @throws TangentError UNSUPPORTED naming the first node that lets samples meet. */
+  async #checkIndependence(
+    analysis: NativeAnalysis,
+    x: Feed,
+    weights: Weights,
+    threads: number,
+  ): Promise<void> {
+    const { output } = this
+    const own = this.#init.outputs.includes(output)
+    const ids = [...tapsOf(analysis, 'both'), ...(own ? [] : [this.#message.output])]
+    const taps = this.#computed(ids, x, weights)
+    const meeting = await meetingOf(
+      {
+        sessions: this.#sessions,
+        init: this.#init,
+        weights: weights.tensors,
+        threads,
+        names: [...new Set([...taps.map(({ name }) => name), output])],
+        session: await this.#session(taps, threads),
+        active: new Set(analysis.nodes.map((index) => this.#init.graph.nodes[index]?.name ?? '')),
+      },
+      x,
+    )
+    if (meeting !== undefined) throw meetingError(meeting)
+  }
+
+  /** Of these values those that onnxruntime computes. */
+  #computed(ids: Iterable<number>, x: Feed, weights: Weights): { id: number; name: string }[] {
+    const taps: { id: number; name: string }[] = []
+    for (const id of new Set(ids)) {
+      const name = this.#nameOf(id)
+      const given = weights.messages.has(id) || this.#static(id) || inputTensor(x, name, 0, 1)
+      if (!given) taps.push({ id, name })
+    }
+    return taps
+  }
+
+  /** Most networks' rules read the same forward and in reverse: one session then. */
+  #session(taps: readonly { id: number; name: string }[], threads: number): Promise<Session> {
+    const key = `taps ${this.#message.key} ${taps.map(({ id }) => id).join(' ')}`
+    const values = taps.map(({ name }) => name)
+    return this.#sessions.get(key, threads, { values, shapes: [] })
+  }
+
+  async #shapes(
+    analysis: NativeAnalysis,
+    x: Feed,
+    samples: number,
+    weights: Weights,
+    threads: number,
+  ): Promise<{ id: number; shape: number[] }[]> {
+    const wanted: { id: number; name: string }[] = []
+    const shapes: { id: number; shape: number[] }[] = []
+    const fed = repeated(x, samples)
+    for (const id of analysis.shapes) {
+      const value = this.#init.graph.values[id]
+      const input = inputTensor(fed, value?.name, 0, samples)
+      if (value?.shape) shapes.push({ id, shape: value.shape })
+      else if (input) shapes.push({ id, shape: [...input.dims] })
+      else if (value) wanted.push({ id, name: value.name })
+    }
+    const names = wanted.map(({ name }) => name)
+    const session = await this.#sessions.get(`shapes ${this.#message.key}`, threads, {
+      values: [],
+      shapes: names,
+    })
+    const outcome = await session.run(fed, 0, samples, weights.tensors)
+    for (const { id, name } of wanted) shapes.push({ id, shape: outcome.shapes.get(name) ?? [] })
+    return shapes
+  }
+
+  /** Runs samples [first, first + count) and hands the numbers that the rules read to the addon. */
+  async frame(
+    layout: Layout,
+    x: Feed,
+    want: Stretch & { passes: NativePasses },
+    weights: Weights,
+    threads: number,
+  ): Promise<Run> {
+    const { frame, bytes } = await this.#run(layout, x, want, weights, threads, [])
+    return { frame: frame as NativeFrame, bytes }
+  }
+
+  /** The same with the network's output (count · O), and without a frame where no pass follows. */
+  async outputs(
+    layout: Layout,
+    x: Feed,
+    want: Stretch & { passes: NativePasses | 'none' },
+    weights: Weights,
+    threads: number,
+  ): Promise<{ frame: NativeFrame | undefined; output: Float32Array }> {
+    const { output } = this.#message
+    const { frame, values } = await this.#run(layout, x, want, weights, threads, [output])
+    const { data, shape } = values.get(output) as NativeValue
+    const { axis } = layout
+    const numbers = data as Float32Array
+    return { frame, output: axis > 0 ? axisToFirst(numbers, shape, axis) : numbers }
+  }
+
+  /** Numbers of all values of one sample. */
+  numbersOfOne({ analysis, shape }: Layout): number {
+    return analysis.shapes.reduce(
+      (sum, id) => sum + shape(id, 1).reduce((product, size) => product * size, 1),
+      0,
+    )
+  }
+
+  /** How the values of frames for these passes grow with the samples; inputs with their numbers. */
+  growth({ analysis, shape }: Layout, x: Feed, passes: NativePasses): NativeGrowth[] {
+    const read = new Set(tapsOf(analysis, passes))
+    return analysis.shapes.map((id) => {
+      const base = shape(id, 0)
+      const slope = shape(id, 1).map((size, axis) => size - (base[axis] as number))
+      const input = read.has(id) ? inputTensor(x, this.#nameOf(id), 0, x.samples) : undefined
+      const data = input && nativeData(input)
+      return { id, base, slope, ...(data ? { data } : {}) }
+    })
+  }
+
+  async #run(
+    layout: Layout,
+    x: Feed,
+    { first, count, passes }: Stretch & { passes: NativePasses | 'none' },
+    weights: Weights,
+    threads: number,
+    beside: readonly number[],
+  ): Promise<{
+    frame: NativeFrame | undefined
+    values: Map<number, NativeValue>
+    bytes: number
+  }> {
+    const { engine, analysis } = layout
+    const read = new Set([...(passes === 'none' ? [] : tapsOf(analysis, passes)), ...beside])
+    const values = new Map<number, NativeValue>()
+    for (const id of analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })
+    for (const id of read) {
+      const fixed = weights.messages.get(id) ?? this.#static(id)
+      const name = this.#nameOf(id)
+      const input = inputTensor(x, name, first, count)
+      if (fixed) values.set(id, { id, shape: fixed.shape, data: fixed.data })
+      else if (input) values.set(id, this.#value(id, name, input))
+    }
+    const taps = this.#computed(read, x, weights)
+    const session = await this.#session(taps, threads)
+    let bytes = 0
+    if (taps.length > 0) {
+      const outcome = await session.run(x, first, count, weights.tensors)
+      for (const { id, name } of taps) {
+        const value = this.#value(id, name, outcome.values.get(name) as ort.Tensor)
+        bytes += value.data.byteLength
+        values.set(id, value)
+      }
+    }
+    const frame = passes === 'none' ? undefined : engine.frame(count, [...values.values()], passes)
+    return { frame, values, bytes }
+  }
+
+  #nameOf(id: number): string {
+    return this.#init.graph.values[id]?.name ?? ''
+  }
+
+  #static(id: number): PlanMessage['statics'][number] | undefined {
+    return this.#message.statics.find((value) => value.id === id)
+  }
+
+  #value(id: number, name: string, tensor: ort.Tensor): NativeValue & { data: NativeData } {
+    const data = nativeData(tensor)
+    if (!data) {
+      throw new TangentError(
+        'UNSUPPORTED',
+        `Expected float32 numbers in value ${JSON.stringify(name)} but the network computes ${tensor.type}`,
+      )
+    }
+    return { id, shape: [...tensor.dims], data }
+  }
+}
+
+/**
+ * Where the samples lie in the output, and O: its other axes, flattened.
+ * @param shapes of as many samples as `counts` says; one run of one sample is all that sample's.
+ */
+function outputsPerSample(
+  name: string,
+  [one = [], two]: readonly (readonly number[])[],
+  [samples = 1]: readonly number[],
+): { outputs: number; axis: number } {
+  const size = one.reduce((product, length) => product * length, 1)
+  if (!two) return { outputs: size, axis: 0 }
+  const axis = one.findIndex((length, k) => length !== two[k])
+  if (one[axis] === samples) return { outputs: size / samples, axis }
+  throw new MergedBatch(
+    'UNSUPPORTED',
+    `Expected the samples along one axis of output ${JSON.stringify(name)} but ${samples} of them give the shape (${one.join(', ')})`,
+  )
+}
+
+function tapsOf({ taps, forwardTaps }: NativeAnalysis, passes: NativePasses): readonly number[] {
+  if (passes === 'reverse') return taps
+  return passes === 'forward' ? forwardTaps : [...new Set([...taps, ...forwardTaps])]
+}

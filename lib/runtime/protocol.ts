@@ -1,0 +1,227 @@
+// What the main thread and a forward worker say to each other.
+import type { Floats } from '../io/index.js'
+import type { NativeData, NativeFeatures, NativeGraph, NativeNtkOptions } from '../native/index.js'
+import type { TrainingAction } from '../train/protocol.js'
+
+/** Everything about an architecture that does not depend on its weights. Sent once. */
+export interface WorkerInit {
+  /** The model without its weights, which are inputs there. */
+  skeleton: Uint8Array
+  /** Where external files of the remaining constants lie. */
+  folder?: string
+  graph: NativeGraph
+  /** Inputs that the caller feeds: name, id of the value. */
+  inputs: { name: string; id: number }[]
+  /** Do the inputs leave sizes beside the batch to the caller? */
+  free: boolean
+  /** In float64: the skeleton, which is float32, is written out in it by the worker. */
+  double: boolean
+  /** Names of the graph's own outputs. */
+  outputs: string[]
+}
+
+/** Element types that can cross into onnxruntime and the addon. */
+export type FeedType =
+  | 'float32'
+  | 'float64'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'int8'
+  | 'uint8'
+  | 'uint16'
+  | 'uint32'
+  | 'uint64'
+  | 'bool'
+
+export interface FeedArray {
+  name: string
+  type: FeedType
+  shape: number[]
+  data:
+    | NativeData
+    | Float64Array
+    | Int8Array
+    | Int16Array
+    | Uint16Array
+    | Uint32Array
+    | BigUint64Array
+  /** The shared block that holds the data, where they are not sent: see shared.ts. */
+  block?: number
+  /**
+   * Where the samples lie in the file's own value (default 0); null: the value is one sample and has
+   * no axis for it. The array here has them first in any case.
+   */
+  axis?: number | null
+}
+
+/** Samples: the first dimension of every array is their number. */
+export interface Feed {
+  samples: number
+  arrays: FeedArray[]
+  /** Inputs that all samples share, as the file takes them. */
+  shared?: FeedArray[]
+}
+
+/** What is differentiated with respect to what. */
+export interface PlanMessage {
+  key: string
+  candidates: number[]
+  output: number
+  /** Numbers that the rules read and that lie in the file: constants. */
+  statics: { id: number; shape: number[]; data: NativeData }[]
+}
+
+export interface WeightMessage {
+  name: string
+  id: number
+  shape: number[]
+  data: Floats
+  /** Where the numbers lie, in place of `data`: see shared.ts. */
+  block?: { id: number; bytes: number; byteOffset: number; length: number }
+}
+
+export type JobMessage =
+  | {
+      kind: 'ntk'
+      kernel: 'full' | 'trace' | 'diagonal'
+      method: 'auto' | 'jacobian' | 'structured' | 'products'
+      groups: number[]
+      results: number[]
+      path?: NativeNtkOptions['path']
+    }
+  | { kind: 'jacobian'; results: number[]; path?: NativeNtkOptions['path'] }
+  | { kind: 'vjp'; cotangents: Floats; columns: number; results: number[] }
+  | { kind: 'jvp'; directions: (Floats | null)[]; columns: number; result: number }
+  | { kind: 'normal'; directions: (Floats | null)[]; columns: number; results: number[] }
+  | { kind: 'product'; vectors: Floats; columns: number; result: number }
+  | { kind: 'features' }
+
+/** Options of one derivative computation. */
+export interface ComputeMessage {
+  plan: string
+  x: Feed
+  x2?: Feed
+  outputs: number[]
+  threads: number
+  /** Samples that the network's file fixes the batch at (made free where several), else 0. */
+  batch: number
+  memory: number
+  block?: number
+  outputBlock?: number
+  /**
+   * Of a product: forward runs are kept for the next request with the same number, until another one
+   * comes or the worker rests.
+   */
+  keep?: number
+  /** The blocks of the results and how many floats each holds. */
+  results: { id: number; count: number }[]
+  /** Are results that are not finite returned? */
+  nonFinite: 'throw' | 'return'
+  /** Weights to run with at each node of a job's path, in place of the network's own. */
+  path?: PathMessage
+  job: JobMessage
+}
+
+/** Node k lies at (1 − t) · sets[segment] + t · sets[segment + 1]. */
+export interface PathMessage {
+  sets: WeightMessage[][]
+  nodes: { segment: number; t: number }[]
+}
+
+export type Request = { id: number; network: number; control: BigInt64Array } & (
+  | {
+      type: 'run'
+      x: Feed
+      output: string
+      /** Of the output's samples, where the file names it. */
+      axis: number | undefined
+      threads: number
+      batch: number
+      /** Samples of a batch that is run as a whole. */
+      whole?: number
+      memory: number
+    }
+  /** Which of several readings of the same inputs does the network run under? */
+  | {
+      type: 'try'
+      readings: { x: Feed; batch: number }[]
+      output: string
+      threads: number
+      memory: number
+    }
+  | {
+      type: 'describe'
+      plan: string
+      /** The first of them. */
+      x: Feed
+      threads: number
+      batch: number
+      whole?: number
+      memory: number
+    }
+  | ({ type: 'compute' } & ComputeMessage)
+  | { type: 'open'; output: string; threads: number; memory: number }
+  | { type: 'values'; names: readonly string[]; memory: number }
+  | { type: 'train'; training: number; action: TrainingAction }
+)
+
+export type ToWorker =
+  | { type: 'plan'; plan: PlanMessage }
+  | { type: 'weights'; network: number; weights: WeightMessage[] }
+  | { type: 'forget'; network: number }
+  /** Nothing was asked for a while: what was kept for more calls goes. */
+  | { type: 'rest' }
+  | Request
+
+export interface RunResult {
+  data: Float32Array | Float64Array | NativeData
+  /** (N, O): outputs of another rank are flattened per sample. */
+  shape: number[]
+}
+export interface ComputeResult {
+  methods: string[]
+  peakBytes: number
+  /** Spent in onnxruntime and the addon. */
+  seconds: number
+  /** Of a features job: whoever receives them releases their blocks. */
+  features?: NativeFeatures[]
+}
+/** Types and shapes as far as onnxruntime infers them without running anything. */
+export interface ValuesResult {
+  inferred: Map<string, { type: string; shape: (number | string)[] }>
+}
+export interface TryResult {
+  /** Index of the first reading that works, -1 where none does. */
+  found: number
+  /** The axis of the output's samples then; null where it takes one sample at a time. */
+  axis: number | null
+  /** Whether samples of a batch were seen not to meet. */
+  apart: boolean
+  /** Samples that the file takes at once, where it runs in blocks of so many only. */
+  block?: number
+}
+export interface DescribeResult {
+  /** Flat outputs per sample. */
+  outputs: number
+  /** 1 where samples have to be run one by one, else 0. */
+  batch: number
+  /** The axis of the output that holds the samples, where several are run at once. */
+  axis?: number
+  /**
+   * Where samples are run in blocks of a fixed size, because the file takes no other number or because
+   * the whole batch is wanted: the output's shape for a block.
+   */
+  block?: FixedBlock
+}
+
+/** Samples that are run at once, and where the output has them. */
+export interface FixedBlock {
+  size: number
+  axis: number
+  dims: readonly number[]
+}
+
+export type FromWorker =
+  | { id: number; ok: true; result: unknown }
+  | { id: number; ok: false; name: string; code: string; message: string }

@@ -1,0 +1,230 @@
+// onnxruntime sessions of one architecture, one per set of values that are wanted.
+import * as ort from 'onnxruntime-node'
+import { TangentError } from '../core/errors.js'
+import { inDoubleBytes } from '../graph/double/index.js'
+import type { NativeData } from '../native/index.js'
+import { appendToModel, makeNode } from '../onnx/index.js'
+import { isMember } from '../onnx/names.js'
+import { openFailure, runFailure } from './failures.js'
+import { type Inferred, infer } from './inferred.js'
+import { type Optimisation, optimised } from './optimised.js'
+import type { Feed, WeightMessage, WorkerInit } from './protocol.js'
+import { inputTensor } from './tensors.js'
+
+/** Values that a session gives back beside the graph's own outputs. */
+export interface Wanted {
+  /** Values whose numbers are wanted. */
+  values: readonly string[]
+  /** Values whose shapes are wanted: computed by Shape nodes, so that no numbers are copied. */
+  shapes: readonly string[]
+}
+
+// What fails is told by errors, not on the terminal.
+ort.env.logLevel = 'fatal'
+
+const shapePrefix = 'adaptive_tangent_shape:'
+const copyPrefix = 'adaptive_tangent_copy:'
+const unoptimised: Optimisation = { level: 'disabled', without: '' }
+
+/** Types that come back as numbers; of 4-bit integers onnxruntime-node asks for memory without end. */
+const returned = new Set(
+  'float32 float64 float16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool'.split(' '),
+)
+
+export class Sessions {
+  readonly #init: WorkerInit
+  readonly #open = new Map<string, Promise<Session>>()
+  #inferred: Promise<Inferred> | undefined
+  #double: Promise<Uint8Array> | undefined
+
+  constructor(init: WorkerInit) {
+    this.#init = init
+  }
+
+  /** The session that gives the wanted values; opened once. */
+  get(key: string, threads: number, wanted: Wanted): Promise<Session> {
+    const full = `${threads} ${key}`
+    let session = this.#open.get(full)
+    if (!session) {
+      session = this.#create(threads, wanted)
+      this.#open.set(full, session)
+      session.catch(() => this.#open.delete(full))
+    }
+    return session
+  }
+
+  /** What onnxruntime tells of the network without running it; asked for once. */
+  inferred(): Promise<Inferred> {
+    this.#inferred ??= infer(this.#init)
+    return this.#inferred
+  }
+
+  async #create(threads: number, wanted: Wanted): Promise<Session> {
+    const { values: inferred } = await this.inferred()
+    for (const name of wanted.values) checkReturned(name, inferred.get(name)?.type ?? 'float32')
+    // A copy of what is no float32 (indices, masks, sizes: small) is safe from any optimiser that
+    // thinks its source is not needed.
+    const copied = new Set(
+      wanted.values.filter(
+        (name) => isMember(name) || (inferred.get(name)?.type ?? 'float32') !== 'float32',
+      ),
+    )
+    const fetched = new Map(
+      wanted.values.map((name) => [name, copied.has(name) ? copyPrefix + name : name]),
+    )
+    const added = {
+      nodes: [
+        ...[...copied].map((name) => makeNode('Identity', [name], [copyPrefix + name])),
+        ...wanted.shapes.map((name) => makeNode('Shape', [name], [shapePrefix + name])),
+      ],
+      outputs: [
+        ...[...fetched.values()].filter((name) => !this.#init.outputs.includes(name)),
+        ...wanted.shapes.map((name) => shapePrefix + name),
+      ],
+    }
+    // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
+    // with ceil_mode; shapes are measured once, so that the time does not count. Some optimisers
+    // take every number for a float32.
+    const model = await this.#model(added)
+    let session: ort.InferenceSession
+    try {
+      session =
+        wanted.shapes.length > 0 || this.#init.double
+          ? await this.#start(model, threads, unoptimised)
+          : await optimised((how) => this.#start(model, threads, how), model.length)
+    } catch (cause) {
+      throw openFailure(cause)
+    }
+    const types = new Map(
+      session.outputMetadata.map((value) => [
+        value.name,
+        value.isTensor ? value.type : 'no tensor',
+      ]),
+    )
+    for (const [name, output] of fetched) checkReturned(name, types.get(output) ?? 'nothing')
+    return new Session(session, { ...wanted, fetched }, this.#init.free)
+  }
+
+  /** The network that runs, the skeleton or the same in float64, with what is wanted. */
+  async #model(added: Parameters<typeof appendToModel>[1]): Promise<Uint8Array> {
+    const { double, skeleton, folder } = this.#init
+    if (!double) return appendToModel(skeleton, added)
+    this.#double ??= inDoubleBytes(skeleton, folder)
+    return appendToModel(await this.#double, added)
+  }
+
+  #start(
+    model: Uint8Array,
+    threads: number,
+    { level, without, path }: Optimisation,
+  ): Promise<ort.InferenceSession> {
+    return ort.InferenceSession.create(model, {
+      intraOpNumThreads: threads,
+      logSeverityLevel: 4,
+      graphOptimizationLevel: level,
+      ...(path === undefined ? {} : { optimizedModelFilePath: path }),
+      // Threads that wait must not take the cores from the addon's.
+      extra: {
+        optimization: { disable_specified_optimizers: without },
+        session: {
+          intra_op: { allow_spinning: '0' },
+          // A product with quantised weights would quantise the activations, too: 2e-3 off.
+          disable_quant_qdq: '1',
+          ...(this.#init.folder === undefined
+            ? {}
+            : { model_external_initializers_file_folder_path: this.#init.folder }),
+        },
+      },
+    })
+  }
+}
+
+/** @throws TangentError UNSUPPORTED for a type that does not come back. */
+function checkReturned(name: string, type: string): void {
+  if (returned.has(type)) return
+  throw new TangentError(
+    'UNSUPPORTED',
+    `Expected float32 numbers, integers or booleans in value ${JSON.stringify(name)} but the network computes ${type}`,
+  )
+}
+
+/** Of all successful runs in this thread. */
+export const timeInOnnxruntime = { milliseconds: 0 }
+
+export interface Outcome {
+  values: Map<string, ort.Tensor>
+  shapes: Map<string, number[]>
+}
+
+export class Session {
+  readonly #session: ort.InferenceSession
+  readonly #wanted: Wanted & { fetched: ReadonlyMap<string, string> }
+  readonly #free: boolean
+
+  /** @param wanted.fetched by the name of a value that of the output that holds it. */
+  constructor(
+    session: ort.InferenceSession,
+    wanted: Wanted & { fetched: ReadonlyMap<string, string> },
+    free: boolean,
+  ) {
+    this.#session = session
+    this.#wanted = wanted
+    this.#free = free
+  }
+
+  /** @param more outputs of the graph itself that are wanted in this run, too. */
+  async run(
+    feed: Feed,
+    first: number,
+    count: number,
+    weights: ReadonlyMap<string, ort.Tensor>,
+    more: readonly string[] = [],
+  ): Promise<Outcome> {
+    const feeds: Record<string, ort.Tensor> = Object.create(null)
+    for (const name of this.#session.inputNames) {
+      const tensor = weights.get(name) ?? inputTensor(feed, name, first, count)
+      if (tensor) feeds[name] = tensor
+    }
+    const fetched = new Map(this.#wanted.fetched)
+    for (const name of more) if (!fetched.has(name)) fetched.set(name, name)
+    const fetches = [...fetched.values(), ...this.#wanted.shapes.map((name) => shapePrefix + name)]
+    let results: ort.InferenceSession.OnnxValueMapType
+    const start = performance.now()
+    try {
+      results = await this.#session.run(feeds, fetches, { logSeverityLevel: 4 })
+      timeInOnnxruntime.milliseconds += performance.now() - start
+    } catch (cause) {
+      throw runFailure(cause, feed, this.#free)
+    }
+    const outcome: Outcome = { values: new Map(), shapes: new Map() }
+    for (const [name, output] of fetched) {
+      outcome.values.set(name, results[output] as ort.Tensor)
+    }
+    for (const name of this.#wanted.shapes) {
+      const { data } = results[shapePrefix + name] as ort.Tensor
+      outcome.shapes.set(name, Array.from(data as BigInt64Array, Number))
+    }
+    return outcome
+  }
+}
+
+export function weightTensors(weights: readonly WeightMessage[]): Map<string, ort.Tensor> {
+  return new Map(
+    weights.map(({ name, data, shape }) => [
+      name,
+      data instanceof Float64Array
+        ? new ort.Tensor('float64', data, shape)
+        : new ort.Tensor('float32', data, shape),
+    ]),
+  )
+}
+
+/** The numbers of a run's value as the addon takes them, or undefined for another type. */
+export function nativeData(tensor: ort.Tensor): NativeData | undefined {
+  const { data } = tensor
+  if (data instanceof Float32Array || data instanceof Float64Array) return data
+  if (data instanceof BigInt64Array) return data
+  if (data instanceof Int32Array) return data
+  if (tensor.type === 'bool') return data as Uint8Array
+  return undefined
+}
