@@ -24,6 +24,7 @@ export {
   writeOnnx,
 } from './builder/networks.js'
 export { type ErrorCode, TangentError } from './core/errors.js'
+export type { Progress } from './core/progress.js'
 export type { Direction } from './derivatives/direction.js'
 export type { FeatureArrays, ParameterFeatures } from './derivatives/features.js'
 export type { ParameterArrays } from './derivatives/jacobian.js'
@@ -43,6 +44,7 @@ export type {
   NetworkFeatures,
 } from './fit/blocks.js'
 export { networkFeatures } from './fit/blocks.js'
+export type { CandidatePrice, PriceSelection, StartSummary } from './fit/choices.js'
 export { combinedPenalty } from './fit/combine.js'
 export {
   type EigenvalueFit,
@@ -85,8 +87,6 @@ export { type Penalty, type PenaltyValues, penaltyOf } from './fit/penalty.js'
 export type { FitPrice, Price } from './fit/price.js'
 export { fitByProducts, type ProductFitOptions } from './fit/products.js'
 export type { BlockOptions, Structure } from './fit/rules.js'
-export type { CandidatePrice, PriceSelection } from './fit/selection.js'
-export type { StartSummary } from './fit/starts.js'
 export { loadModel, saveModel } from './fit/storage.js'
 export type { TyingOptions } from './graph/prepare.js'
 export {
@@ -103,12 +103,7 @@ export {
   writeSafetensors,
   writeTensor,
 } from './io/index.js'
-export {
-  type AlignmentOptions,
-  type KernelKind,
-  type SpectrumOptions,
-  TangentKernel,
-} from './kernels/kernel.js'
+export { type AlignmentOptions, type SpectrumOptions, TangentKernel } from './kernels/kernel.js'
 export type { KernelMethod, KernelSplit, NtkOptions, TangentKernels } from './kernels/ntk.js'
 export { KernelOperator } from './kernels/operator.js'
 export { type TargetOptions, targetKernel } from './kernels/target.js'
@@ -144,6 +139,7 @@ export type { Inputs } from './model/inputs.js'
 export type { GraphValue } from './model/values.js'
 export type { WeightSource } from './model/weights.js'
 export type { SolveOptions } from './native/call.js'
+export type { KernelKind } from './native/engine.js'
 export {
   type AverageFeatureOptions,
   type AverageFeatures,
@@ -180,15 +176,13 @@ export {
   probeTraining,
   renderReport,
 } from './report/index.js'
-export type { Progress } from './runtime/host.js'
 export type { Loss } from './train/loss.js'
 export type { AdamOptions, OptimizerOptions, Schedule, SgdOptions } from './train/optimizer.js'
+export type {
+  CheckpointOptions,
+  EpochReport,
+  LabelledSamples,
+  TrainOptions,
+} from './train/options.js'
 export type { TrainingModel } from './train/protocol.js'
-export {
-  type CheckpointOptions,
-  type EpochReport,
-  type LabelledSamples,
-  type Training,
-  type TrainOptions,
-  train,
-} from './train/train.js'
+export { type Training, train } from './train/train.js'

@@ -1,9 +1,10 @@
 // Kernels → numbers, by the addon.
+
+import { abortError } from '../core/abort.js'
 import { TangentError } from '../core/errors.js'
 import { call } from '../native/call.js'
 import { native } from '../native/index.js'
 import type { NativeKernelChange, NativeKernelMeasures } from '../native/measures.js'
-import { abortError } from '../runtime/host.js'
 import type { Factor } from './targets.js'
 import type { KernelChange, KernelMeasures, TargetAlignment } from './types.js'
 

@@ -4,8 +4,8 @@ import { badArgument, mismatch, TangentError } from '../core/errors.js'
 import { classNumbers, integerClasses } from '../io/classes.js'
 import type { NdArray } from '../io/index.js'
 import { checkArray } from '../io/index.js'
+import { type Labels, readLabels } from '../io/labels.js'
 import { targetMatrix } from '../kernels/target.js'
-import { type Labels, readLabels } from '../probe/labels.js'
 
 /** R (rows, columns) of a target kernel RRᵀ. */
 export interface Factor {

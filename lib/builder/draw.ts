@@ -1,6 +1,7 @@
 // New numbers for weights.
+
+import { abortError } from '../core/abort.js'
 import { badArgument, wholeNumber } from '../core/errors.js'
-import { abortError } from '../runtime/host.js'
 import { normal, stream } from '../train/random.js'
 import type { WeightRole } from './roles.js'
 

@@ -1,9 +1,9 @@
 import { badArgument, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { quote } from '../core/quote.js'
 import type { NdArray } from '../io/index.js'
 import { cores } from '../model/core.js'
 import type { Network } from '../network/network.js'
-import { quote } from '../onnx/index.js'
 import { checkDraw, type DrawOptions, drawWeight } from './draw.js'
 import { weightRoles } from './roles.js'
 

@@ -1,7 +1,8 @@
 import { Option } from 'commander'
 import type { QuadratureRule } from '../derivatives/path.js'
-import type { KernelKind, TangentKernel } from '../kernels/kernel.js'
+import type { TangentKernel } from '../kernels/kernel.js'
 import type { KernelSplit } from '../kernels/ntk.js'
+import type { KernelKind } from '../native/engine.js'
 import { averageKernel } from '../network/average.js'
 import { checkpointFiles } from './checkpoints.js'
 import {

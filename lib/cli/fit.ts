@@ -5,6 +5,7 @@ import { TangentError } from '../core/errors.js'
 import { checkExport } from '../export/jvp.js'
 import type { FitIteration } from '../fit/adaptive.js'
 import type { BlockSplit } from '../fit/blocks.js'
+import type { PriceSelection } from '../fit/choices.js'
 import {
   type ExportForm,
   fitAdaptive,
@@ -13,7 +14,6 @@ import {
 } from '../fit/network.js'
 import { type Price, printablePrice } from '../fit/price.js'
 import type { Structure } from '../fit/rules.js'
-import type { PriceSelection } from '../fit/selection.js'
 import { saveModel } from '../fit/storage.js'
 import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '../io/index.js'
 import type { Inputs } from '../model/inputs.js'

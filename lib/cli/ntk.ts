@@ -1,6 +1,7 @@
 import { Option } from 'commander'
-import type { KernelKind, TangentKernel } from '../kernels/kernel.js'
+import type { TangentKernel } from '../kernels/kernel.js'
 import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
+import type { KernelKind } from '../native/engine.js'
 import {
   type CommandDefinition,
   collect,

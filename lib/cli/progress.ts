@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress'
-import type { Progress } from '../runtime/host.js'
+import type { Progress } from '../core/progress.js'
 
 /** A bar on stderr with the time left; null where stderr is no terminal. */
 export function progressBar(): { update(progress: Progress): void; stop(): void } | null {

@@ -1,12 +1,13 @@
 // Asks a model which branches it takes, in a thread of its own: onnxruntime blocks its thread.
 import { Worker } from 'node:worker_threads'
+import { abortError } from '../core/abort.js'
 import type { ErrorCode } from '../core/errors.js'
 import { TangentError } from '../core/errors.js'
 import { prepareGraph } from '../graph/prepare.js'
 import type { OnnxModel } from '../onnx/index.js'
 import type { NodeProto } from '../onnx/proto.js'
 import { threadFailure } from '../runtime/failures.js'
-import { abortError, workerArguments } from '../runtime/host.js'
+import { workerArguments } from '../runtime/host.js'
 import type { Feed, WorkerInit } from '../runtime/protocol.js'
 import { sliceFor } from './slice.js'
 

@@ -3,6 +3,7 @@
 // opened, the rest by running on samples.
 
 import { TangentError } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import { hypotheses, type Place } from '../graph/axes.js'
 import { constantTensor } from '../graph/constants.js'
 import { prepareGraph, type TyingOptions } from '../graph/prepare.js'
@@ -12,7 +13,6 @@ import { native } from '../native/index.js'
 import {
   type AxisOptions,
   type OnnxModel,
-  quote,
   titleOf,
   type ValueInfo,
   valueInfo,

@@ -1,6 +1,6 @@
 // Which known name did the caller mean?
 import { distance } from 'fastest-levenshtein'
-import { quote } from '../onnx/names.js'
+import { quote } from './quote.js'
 
 /** Names compared at most: a large network has tens of thousands. */
 const compared = 20_000

@@ -1,5 +1,17 @@
-import type { Progress } from '../runtime/host.js'
 import { wholeNumber } from './errors.js'
+
+/** How far a long computation has come. */
+export interface Progress {
+  /** Between 0 and 1. */
+  fraction: number
+  /** Estimate of the seconds left; null while too little is known. */
+  remaining: number | null
+}
+
+export interface Watch {
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: Progress) => void) | undefined
+}
 
 /**
  * Progress over stages of the same length, of which there are `count` or at least as many as were

@@ -3,9 +3,9 @@
 
 import { badArgument, TangentError } from '../core/errors.js'
 import type { Floats } from '../io/index.js'
-import type { KernelKind } from '../kernels/kernel.js'
+import type { KernelKind } from '../native/engine.js'
 import type { FixedBlock } from '../runtime/protocol.js'
-import type { Prepared } from './derive.js'
+import type { Prepared } from './prepared.js'
 
 /** The given outputs of every sample of a block among all that the block has. */
 export function outputsOfBlock(outputs: readonly number[], { size, axis, dims }: FixedBlock) {

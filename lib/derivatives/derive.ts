@@ -1,56 +1,28 @@
 // What all derivative calls do before and after their own part.
 
+import { abortError } from '../core/abort.js'
 import { oneOf, wholeNumber } from '../core/errors.js'
 import { roomBeside } from '../core/memory.js'
+import { threadCount } from '../core/threads.js'
 import {
   type Block,
   type Core,
   type DerivativeOptions,
   outputIndices,
-  threadCount,
   withBlocks,
 } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { inBlocks } from '../runtime/feeds.js'
-import { abortError } from '../runtime/host.js'
 import type {
   ComputeMessage,
   ComputeResult,
   Feed,
-  FixedBlock,
   JobMessage,
   PathMessage,
-  PlanMessage,
 } from '../runtime/protocol.js'
 import { sent } from '../runtime/shared.js'
 import { outputsOfBlock } from './blocks.js'
-
-/** A derivative call, ready to go. */
-export interface Prepared {
-  core: Core
-  plan: PlanMessage
-  x: Feed
-  /** Of x; not what `x` says where the file takes blocks. */
-  samples: number
-  /**
-   * Set where the file takes a fixed number of samples at once, or all are wanted as one: then x and
-   * outputs are of blocks.
-   */
-  block?: FixedBlock | undefined
-  threads: number
-  /** Flat outputs of the network. */
-  allOutputs: number
-  /** Those wanted. */
-  outputs: number[]
-  /** How many are wanted of each sample. */
-  width: number
-  /** 1 where samples have to be run one by one, else 0. */
-  batch: number
-  /** Memory budget in bytes. */
-  budget: number
-  nonFinite: 'throw' | 'return'
-  options: DerivativeOptions
-}
+import type { Prepared } from './prepared.js'
 
 /** The core in the result is the network in the form that these samples want. */
 export async function prepare(

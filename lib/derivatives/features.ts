@@ -4,7 +4,8 @@ import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { type NativeFeatures, native } from '../native/index.js'
 import { cut } from './blocks.js'
-import { askJob, type Prepared, prepare } from './derive.js'
+import { askJob, prepare } from './derive.js'
+import type { Prepared } from './prepared.js'
 
 /**
  * The tangent features ∂f_o(x_i)/∂θ of one parameter, dense or in factors (METHOD.md section 2):

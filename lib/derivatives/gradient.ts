@@ -1,7 +1,8 @@
 import type { Floats } from '../io/index.js'
 import type { JobMessage } from '../runtime/protocol.js'
-import { compute, type Prepared } from './derive.js'
+import { compute } from './derive.js'
 import type { ParameterArrays } from './jacobian.js'
+import type { Prepared } from './prepared.js'
 
 /** Runs a job whose results are one array of each parameter's own shape. */
 export async function gradient(

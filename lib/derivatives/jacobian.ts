@@ -2,8 +2,9 @@ import type { Floats, NdArray } from '../io/index.js'
 import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { cut } from './blocks.js'
-import { compute, type Prepared, prepare } from './derive.js'
+import { compute, prepare } from './derive.js'
 import type { WeightPath } from './path.js'
+import type { Prepared } from './prepared.js'
 
 export type ParameterArrays<F extends Floats = Float32Array> = Map<string, NdArray<F>>
 

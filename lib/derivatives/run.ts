@@ -1,5 +1,6 @@
+import { threadCount } from '../core/threads.js'
 import type { NdArray } from '../io/index.js'
-import { type CallOptions, type Core, outputIndices, threadCount } from '../model/core.js'
+import { type CallOptions, type Core, outputIndices } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { RunResult } from '../runtime/protocol.js'
 

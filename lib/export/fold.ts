@@ -7,7 +7,7 @@ import type { NdArray } from '../io/index.js'
 import { makeNode } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
 import type { NodeProto } from '../onnx/proto.js'
-import type { ParameterChange } from './model.js'
+import type { ParameterChange } from './change.js'
 
 export interface FoldSource {
   nodes: readonly NodeProto[]

@@ -1,11 +1,12 @@
 import { badArgument, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { quote } from '../core/quote.js'
 import { type Direction, directionArrays } from '../derivatives/direction.js'
 import { type CallOptions, cores, outputIndices } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
-import { quote } from '../onnx/index.js'
-import { checkExportable, exportModel, type ParameterChange } from './model.js'
+import type { ParameterChange } from './change.js'
+import { checkExportable, exportModel } from './model.js'
 
 /** Options of {@link exportJvp}. */
 export interface ExportOptions extends Pick<CallOptions, 'signal'> {

@@ -1,19 +1,14 @@
 // A network and its tangent along one change of its parameters as one ONNX model.
 import { create, toBinary } from '@bufbuild/protobuf'
 import { TangentError } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import { capturedBy } from '../graph/captures.js'
 import type { PreparedGraph } from '../graph/prepare.js'
 import type { NdArray } from '../io/index.js'
 import { arrayToTensor, isExternal, tensorToArray } from '../io/tensor.js'
 import type { Core } from '../model/core.js'
 import { FreshNames } from '../onnx/fresh.js'
-import {
-  type Dimension,
-  type FileNote,
-  initializerData,
-  makeValueInfo,
-  quote,
-} from '../onnx/index.js'
+import { type Dimension, type FileNote, initializerData, makeValueInfo } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
 import {
   TensorProto_DataType as DataType,
@@ -25,11 +20,9 @@ import {
 } from '../onnx/proto.js'
 import { attributeOf, Writer } from '../onnx/writer.js'
 import type { ValuesResult } from '../runtime/protocol.js'
+import type { ParameterChange } from './change.js'
 import { type Folded, foldNormalizations } from './fold.js'
 import { type Change, type NoTangent, type Source, tangentGraph, withoutTangent } from './graph.js'
-
-/** A parameter's change: of its shape, or as left (m, r) times right (r, k), the parameter m × k. */
-export type ParameterChange = NdArray | { left: NdArray; right: NdArray }
 
 export interface Wanted {
   changes: ReadonlyMap<string, ParameterChange>

@@ -9,7 +9,8 @@ import type { SettledPrice } from './price.js'
 import { selectPrice } from './selection.js'
 import { fitFromStarts } from './starts.js'
 
-export type { AdaptiveOptions, FitIteration } from './options.js'
+export type { FitIteration } from '../native/solve.js'
+export type { AdaptiveOptions } from './options.js'
 
 /**
  * Fits the adaptive tangent-feature model (METHOD.md section 3) to targets r:

@@ -1,22 +1,30 @@
 // A fitted model, f(x; θ0) + ⟨X_x, B⟩, as one ONNX model.
 
 import { checkCall } from '../core/options.js'
+import type { ParameterChange } from '../export/change.js'
 import { type ExportOptions, exportedCore, exportedOutputs } from '../export/jvp.js'
-import { exportModel, type ParameterChange } from '../export/model.js'
+import { exportModel } from '../export/model.js'
 import { byElimination, fromSingular, type ThinFactors } from '../export/thin.js'
 import type { Network } from '../network/network.js'
 import type { BlockLayout } from './blocks.js'
-import type { BlockSolution } from './model.js'
-import type { NetworkModel } from './network.js'
+import type { AdaptiveModel, BlockSolution } from './model.js'
+
+/** What of a fitted network goes into the file. */
+export interface Fitted {
+  model: AdaptiveModel
+  layout: readonly BlockLayout[]
+  outputs: readonly number[] | undefined
+  classes: readonly number[] | undefined
+}
 
 /**
  * f(x; θ0) + ⟨X_x, B⟩ as an ONNX model in standard operators: its inputs are the network's, its
- * output `prediction` (N, O) is what {@link NetworkModel.predict} computes. B stays in two thin
+ * output `prediction` (N, O) is what `NetworkModel.predict` computes. B stays in two thin
  * factors where it is of low rank.
  * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard operators.
  */
 export async function exportFitted(
-  fitted: NetworkModel,
+  fitted: Fitted,
   network: Network,
   options: ExportOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -44,7 +52,7 @@ export async function exportFitted(
 }
 
 /** B by parameter, in thin factors where it is of low rank. */
-async function changesOf({ layout, model }: NetworkModel): Promise<Map<string, ParameterChange>> {
+async function changesOf({ layout, model }: Fitted): Promise<Map<string, ParameterChange>> {
   const changes = new Map<string, ParameterChange>()
   for (const [index, block] of layout.entries()) {
     const solution = model.blocks[index] as BlockSolution

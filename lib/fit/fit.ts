@@ -1,11 +1,13 @@
 // One fit of the adaptive model at a given price and from one start.
+
+import { abortError } from '../core/abort.js'
 import { badArgument, TangentError } from '../core/errors.js'
 import { call, callSync, memoryOf, threadsOf } from '../native/call.js'
 import { type NativeSolveFit, native } from '../native/index.js'
-import { abortError } from '../runtime/host.js'
+import type { FitIteration } from '../native/solve.js'
 import type { TangentFeatures } from './features.js'
 import { AdaptiveModel, type FitStatus } from './model.js'
-import { type AdaptiveOptions, checkOptions, type FitIteration } from './options.js'
+import { type AdaptiveOptions, checkOptions } from './options.js'
 import { type FitPrice, numbersOf, type SettledPrice } from './price.js'
 import { type BlockOptions, type BlockRule, blockRule, isAdaptive, nativeRule } from './rules.js'
 

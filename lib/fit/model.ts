@@ -3,13 +3,12 @@ import { checkCall } from '../core/options.js'
 import { TangentKernel } from '../kernels/kernel.js'
 import type { SolveOptions } from '../native/call.js'
 import type { NativeBlockSolution, NativeSolveFit, NativeTransform } from '../native/index.js'
+import type { FitIteration } from '../native/solve.js'
+import type { PriceSelection, StartSummary } from './choices.js'
 import type { BlockShape, TangentFeatures } from './features.js'
 import { identityTransform } from './features.js'
-import type { FitIteration } from './options.js'
 import type { FitPrice } from './price.js'
 import { type BlockRule, isAdaptive, type Structure } from './rules.js'
-import type { PriceSelection } from './selection.js'
-import type { StartSummary } from './starts.js'
 
 /** How a fit ended, and what to try next. */
 export interface FitStatus {

@@ -1,38 +1,12 @@
 // What a fit may be asked for.
 import { badArgument, wholeNumber } from '../core/errors.js'
+import type { Progress } from '../core/progress.js'
 import { notNegative } from '../linear/checks.js'
 import type { SolveOptions } from '../native/call.js'
-import type { Progress } from '../runtime/host.js'
+import type { FitIteration } from '../native/solve.js'
 import type { AdaptiveModel } from './model.js'
 import { checkPrice, type Price } from './price.js'
 import { type BlockOptions, checkRule } from './rules.js'
-
-/** What one iteration of the alternation did. */
-export interface FitIteration {
-  /** Counted from 1: kernel solves so far. */
-  iteration: number
-  /** Penalty + misfit / ridge. */
-  objective: number
-  /** Σ_blocks Ω̃(B). */
-  penalty: number
-  /** ‖r − fit‖². */
-  misfit: number
-  /** Relative decrease of the objective since the iteration before. */
-  decrease: number
-  /** sqrt(decrease that a plain step promised / objective) at the point it set out from. */
-  stationarity: number
-  /** A lower estimate of the condition number of the kernel that was factored. */
-  condition: number
-  /** How the new point was found. */
-  step: 'plain' | 'anderson' | 'extended'
-  /** Wall time of the iteration. */
-  seconds: number
-  /** Of that, building the adapted kernel, and factoring it with the solve. */
-  kernelSeconds: number
-  solveSeconds: number
-  /** FLOPs of the products that the adapted kernel took. */
-  kernelFlops: number
-}
 
 /** Options of an adaptive fit. */
 export interface AdaptiveOptions extends SolveOptions, BlockOptions {

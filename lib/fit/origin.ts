@@ -1,10 +1,10 @@
 // Which network a fitted model belongs to.
 
 import { badArgument, TangentError } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import { cores } from '../model/core.js'
 import { type NetworkDigests, networkDigests } from '../model/digests.js'
 import type { Network } from '../network/network.js'
-import { quote } from '../onnx/index.js'
 
 /** The network that a model was fitted to. */
 export interface FitOrigin extends NetworkDigests {

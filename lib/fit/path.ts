@@ -1,10 +1,10 @@
 // Several fits of the same features: along a path of settings, and compared by cross-validation.
 
+import { abortError } from '../core/abort.js'
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { checkTargets } from '../linear/checks.js'
 import { heldOut, rowsOf, shuffled } from '../linear/samples.js'
-import { abortError } from '../runtime/host.js'
 import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
 import type { TangentFeatures } from './features.js'
 import { checkFeatures } from './features.js'

@@ -1,40 +1,17 @@
 // Price and ridge by repeated folds, M fitted in each: leave-one-out with M kept is none, because M has
 // seen what is left out.
+
+import { abortError } from '../core/abort.js'
 import { badArgument, TangentError } from '../core/errors.js'
 import { heldOut, rowsOf, shuffled } from '../linear/samples.js'
 import { type ChosenRidge, KernelSpectrum } from '../linear/spectrum.js'
-import { abortError } from '../runtime/host.js'
+import type { PriceSelection } from './choices.js'
 import type { TangentFeatures } from './features.js'
 import { fitOnce, rulesOf } from './fit.js'
 import type { AdaptiveModel } from './model.js'
 import type { AdaptiveOptions } from './options.js'
 import type { SettledPrice } from './price.js'
 import { isAdaptive } from './rules.js'
-
-/** Held-out error of one candidate. */
-export interface CandidatePrice {
-  /** Infinity: fixed features. */
-  price: SettledPrice
-  ridge: number
-  /** Mean squared error of the held-out rows, in the mean over all folds and repeats. */
-  error: number
-  /** Its standard error over folds and repeats, which share their samples (Nadeau & Bengio 2003). */
-  standardError: number
-}
-
-/** What was chosen, and from what. */
-export interface PriceSelection {
-  price: SettledPrice
-  ridge: number
-  /** All candidates. */
-  grid: CandidatePrice[]
-  /**
-   * Error of the best fixed features less that of the best adaptive ones, in the mean, with its
-   * standard error: adaptive ones are chosen where it is larger than that. Null where the price was
-   * given.
-   */
-  gain: { mean: number; standardError: number } | null
-}
 
 const fixed = Number.POSITIVE_INFINITY
 const defaultPrices = [10, 3, 1, 0.3, 0.1]

@@ -5,16 +5,6 @@ import type { TangentFeatures } from './features.js'
 import { type FitOptions, fitOnce } from './fit.js'
 import type { AdaptiveModel } from './model.js'
 
-/** Where the starts of one fit ended. */
-export interface StartSummary {
-  /** Of every start, in their order: the fixed model, down from a large price, random ones. */
-  objectives: number[]
-  /** The one that was kept. */
-  best: number
-  /** (largest − least) / least objective. */
-  spread: number
-}
-
 /** Prices of the path down, over the one asked for. */
 const path = [100, 30, 10, 3]
 /** Loose: what is reached there is a start only. */

@@ -1,11 +1,11 @@
 // Where each input holds its samples, as far as a file's names and sizes tell.
 import { badArgument } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import {
   type AxisOptions,
   type Dimension,
   isBatchWord,
   isRealName,
-  quote,
   type ValueInfo,
 } from '../onnx/index.js'
 

@@ -1,5 +1,5 @@
 // Nodes without a derivative, and how they are told.
-import { quote } from '../onnx/index.js'
+import { quote } from '../core/quote.js'
 
 /** A node on the way from the parameters to the output that has no derivative here. */
 export interface Refusal {

@@ -1,6 +1,7 @@
 // Which stored tensors are constants, by what the rules say of their uses, and which are quantised.
+
+import { quote } from '../core/quote.js'
 import { native } from '../native/index.js'
-import { quote } from '../onnx/index.js'
 import type { PreparedGraph, Weight } from './prepare.js'
 
 const quantisedOperators = /^(QLinearConv|QLinearMatMul|ConvInteger|MatMulInteger|MatMulNBits)$/

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { TangentError } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import type { NativeNode } from '../native/index.js'
-import { initializerData, type OnnxModel, quote } from '../onnx/index.js'
+import { initializerData, type OnnxModel } from '../onnx/index.js'
 import type { PreparedGraph } from './prepare.js'
 
 export interface Side {

@@ -1,13 +1,11 @@
+import { abortError } from '../core/abort.js'
 import { badArgument, mismatch, oneOf, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { checkArray, type Floats, type NdArray, writeNpy } from '../io/index.js'
 import { call, leavable } from '../native/call.js'
+import type { KernelKind } from '../native/engine.js'
 import { native } from '../native/index.js'
-import { abortError } from '../runtime/host.js'
 import { inner, type Matrix, squaredNorm } from './matrix.js'
-
-/** What a tangent kernel keeps of the outputs. */
-export type KernelKind = 'full' | 'trace' | 'diagonal'
 
 /** Options of {@link TangentKernel.alignment}. */
 export interface AlignmentOptions {

@@ -1,6 +1,7 @@
 import { mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
-import { type Prepared, prepare } from '../derivatives/derive.js'
+import { prepare } from '../derivatives/derive.js'
+import type { Prepared } from '../derivatives/prepared.js'
 import { heldNumbers } from '../io/held.js'
 import type { Floats } from '../io/index.js'
 import { checkList } from '../linear/checks.js'

@@ -1,6 +1,7 @@
 import { mismatch } from '../core/errors.js'
 import { cut, filledUp } from '../derivatives/blocks.js'
-import { compute, type Prepared, prepare } from '../derivatives/derive.js'
+import { compute, prepare } from '../derivatives/derive.js'
+import type { Prepared } from '../derivatives/prepared.js'
 import { checkNumbers } from '../derivatives/vjp.js'
 import { checkArray, type Floats, type NdArray, toFloats } from '../io/index.js'
 import type { Core, DerivativeOptions } from '../model/core.js'

@@ -1,9 +1,10 @@
 // Traces and eigenvalue densities of kernels that are only known by their products.
 
+import { abortError } from '../core/abort.js'
 import { badArgument, TangentError, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import type { Progress } from '../core/progress.js'
 import { threadsOf } from '../native/call.js'
-import { abortError, type Progress } from '../runtime/host.js'
 import { checkedProduct } from './checks.js'
 import { gaussians, type KernelProduct, mulberry } from './gradients.js'
 import { Basis, productOf } from './lanczos.js'

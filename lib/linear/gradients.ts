@@ -1,10 +1,10 @@
 // Conjugate gradients: the fixed model where the kernel is too large to store.
 
+import { abortError } from '../core/abort.js'
 import { badArgument, TangentError, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { call, type SolveOptions } from '../native/call.js'
 import { native } from '../native/index.js'
-import { abortError } from '../runtime/host.js'
 import { checkedProduct, checkTargets, notNegative, numbersOf } from './checks.js'
 
 /** K times a few vectors, v (n, columns) → (n, columns). */

@@ -1,11 +1,12 @@
 // Eigenvalues of kernels that are only known by their products.
 
+import { abortError } from '../core/abort.js'
 import { badArgument, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import type { Progress } from '../core/progress.js'
 import { call, threadsOf } from '../native/call.js'
 import { native } from '../native/index.js'
 import type { NativeKrylovBasis, NativeRitz } from '../native/solve.js'
-import { abortError, type Progress } from '../runtime/host.js'
 import { checkedProduct } from './checks.js'
 import { gaussians, type KernelProduct } from './gradients.js'
 

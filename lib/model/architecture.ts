@@ -3,6 +3,7 @@
 import { type ControlModel, knownNames } from '../control/settle.js'
 import { badArgument, oneOf, TangentError } from '../core/errors.js'
 import { didYouMean } from '../core/nearest.js'
+import { quote } from '../core/quote.js'
 import { batchProblem, checkAxisOptions, hypotheses, namedAxis, type Place } from '../graph/axes.js'
 import { asDouble, refusedInDouble } from '../graph/double/index.js'
 import { namesOfValues, readableName } from '../graph/names.js'
@@ -27,7 +28,6 @@ import {
   type AxisOptions,
   initializerData,
   type OnnxModel,
-  quote,
   titleOf,
   type ValueInfo,
   valueInfo,

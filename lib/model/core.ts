@@ -4,12 +4,14 @@ import { decidingInputs, feedKey, withWeights } from '../control/forms.js'
 import { settleOnSamples } from '../control/settle.js'
 import { badArgument, TangentError } from '../core/errors.js'
 import { defaultBudget, parseBytes } from '../core/memory.js'
+import type { Watch } from '../core/progress.js'
+import { threadCount } from '../core/threads.js'
 import type { Place } from '../graph/axes.js'
 import type { Floats } from '../io/index.js'
 import { blockOf, sharedRoom } from '../native/blocks.js'
 import { native } from '../native/index.js'
 import { kindOfFeed, stack } from '../runtime/feeds.js'
-import type { Asked, Watch } from '../runtime/host.js'
+import type { Asked } from '../runtime/host.js'
 import type {
   DescribeResult,
   Feed,
@@ -20,7 +22,7 @@ import type {
 import { sentWeight } from '../runtime/shared.js'
 import type { Architecture } from './architecture.js'
 import { type Declared, feedOf, type Inputs, placesFit } from './inputs.js'
-import { ownWeights } from './weights.js'
+import { ownWeights, type WeightValues } from './weights.js'
 
 /** Common to all calls. */
 export interface CallOptions extends Watch {
@@ -44,9 +46,6 @@ export interface DerivativeOptions extends CallOptions {
   /** Outputs carried back at once, likewise. */
   outputBlock?: number | undefined
 }
-
-/** Numbers of one parameter or statistic. */
-export type WeightValues = ReadonlyMap<string, Floats>
 
 /** The same numbers in memory that the worker sees, too: only those that are elsewhere are copied. */
 function sharedWeights(weights: WeightValues, double: boolean): WeightValues {
@@ -164,7 +163,6 @@ export class Core {
     if (this.#disposed) throw new TangentError('DISPOSED', 'The network was disposed')
   }
 
-  /** The caller's samples, checked; where the file holds them may have to be found out first. */
   /** @throws TangentError UNSUPPORTED for a network in float64. */
   checkSingle(what: string): void {
     if (!this.architecture.double) return
@@ -174,6 +172,7 @@ export class Core {
     )
   }
 
+  /** The caller's samples, checked; where the file holds them may have to be found out first. */
   feed(inputs: Inputs, argument: string, options: CallOptions = {}): Feed | Promise<Feed> {
     const { architecture } = this
     architecture.checkRunnable()
@@ -301,17 +300,6 @@ export class Core {
 /** Three samples, or all of fewer. */
 function probe(x: Feed): Feed {
   return stack(x, [0, 1, 2].slice(0, x.samples))
-}
-
-export function threadCount(
-  threads: number | undefined,
-  name = 'options.threads',
-): number | undefined {
-  if (threads === undefined) return undefined
-  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
-    throw badArgument(name, 'a whole number of threads from 1 to 1024', threads)
-  }
-  return threads
 }
 
 /** Flat output indices, checked. */

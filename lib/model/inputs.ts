@@ -1,10 +1,11 @@
 // What the caller gives as X → what onnxruntime takes, checked.
 
 import { badArgument, TangentError } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import type { Place } from '../graph/axes.js'
 import { axisToFirst, picked } from '../io/axes.js'
 import { checkArray, type DType, dtypeOf, type NdArray, zeros } from '../io/index.js'
-import { type Dimension, isRealName, quote, type ValueInfo } from '../onnx/index.js'
+import { type Dimension, isRealName, type ValueInfo } from '../onnx/index.js'
 import type { Feed, FeedArray, FeedType } from '../runtime/protocol.js'
 
 /**

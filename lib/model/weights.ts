@@ -3,6 +3,7 @@
 import { settleControlFlow } from '../control/settle.js'
 import { badArgument, mismatch, TangentError } from '../core/errors.js'
 import { defaultBudget } from '../core/memory.js'
+import { quote } from '../core/quote.js'
 import { readableName } from '../graph/names.js'
 import { prepareGraph, type Weight, type WeightOptions } from '../graph/prepare.js'
 import { sameStructure } from '../graph/structure.js'
@@ -21,10 +22,11 @@ import {
   movedNumbers,
   type OnnxModel,
   openModel,
-  quote,
 } from '../onnx/index.js'
 import type { Architecture } from './architecture.js'
-import type { WeightValues } from './core.js'
+
+/** Numbers of one parameter or statistic. */
+export type WeightValues = ReadonlyMap<string, Floats>
 
 /** Where other weights come from: arrays by name, or an `.onnx` or `.safetensors` file. */
 export type WeightSource = ReadonlyMap<string, NdArray | Floats> | string

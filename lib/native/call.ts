@@ -1,9 +1,9 @@
 // What the calls into the solver's core share: aborts, errors, threads, budgets.
 import { availableParallelism } from 'node:os'
+import { abortError } from '../core/abort.js'
 import { type ErrorCode, TangentError } from '../core/errors.js'
 import { defaultBudget, parseBytes } from '../core/memory.js'
-import { threadCount } from '../model/core.js'
-import { abortError } from '../runtime/host.js'
+import { threadCount } from '../core/threads.js'
 import { native } from './index.js'
 
 /** Options of every computation of the solver. */

@@ -1,5 +1,31 @@
 // The solver's part of the boundary to the addon.
-import type { FitIteration } from '../fit/options.js'
+
+/** What one iteration of the alternation did. */
+export interface FitIteration {
+  /** Counted from 1: kernel solves so far. */
+  iteration: number
+  /** Penalty + misfit / ridge. */
+  objective: number
+  /** Σ_blocks Ω̃(B). */
+  penalty: number
+  /** ‖r − fit‖². */
+  misfit: number
+  /** Relative decrease of the objective since the iteration before. */
+  decrease: number
+  /** sqrt(decrease that a plain step promised / objective) at the point it set out from. */
+  stationarity: number
+  /** A lower estimate of the condition number of the kernel that was factored. */
+  condition: number
+  /** How the new point was found. */
+  step: 'plain' | 'anderson' | 'extended'
+  /** Wall time of the iteration. */
+  seconds: number
+  /** Of that, building the adapted kernel, and factoring it with the solve. */
+  kernelSeconds: number
+  solveSeconds: number
+  /** FLOPs of the products that the adapted kernel took. */
+  kernelFlops: number
+}
 
 /** What a block's features are multiplied by: z along orthonormal directions, 1 elsewhere. */
 export interface NativeTransform {

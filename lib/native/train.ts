@@ -1,8 +1,20 @@
 // The addon's part of a training, typed. See native/training/.
+import type { NativeData, NativeFrame } from './frame.js'
 
-import type { FactorLayout } from '../train/layout.js'
-import type { LossSum } from '../train/loss.js'
-import type { NativeData, NativeFrame } from './index.js'
+/** A parameter as its factors see it. */
+export interface FactorLayout {
+  /** Sizes of the modes; empty: not transformed. */
+  modes: number[]
+  /** For a bias: index of the parameter whose output mode transforms it, and which mode that is. */
+  follows?: { parameter: number; mode: number }
+}
+
+/** Sums over samples. */
+export interface LossSum {
+  loss: number
+  /** Wrong classes; for one output wrong signs. */
+  wrong: number
+}
 
 export interface NativeTrainingOptions {
   model: 'full' | 'fixed' | 'adaptive'

@@ -3,6 +3,7 @@ import { settleControlFlow } from '../control/settle.js'
 import { badArgument } from '../core/errors.js'
 import { defaultBudget, parseBytes } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
+import { threadCount } from '../core/threads.js'
 import type { Direction } from '../derivatives/direction.js'
 import { type FeatureArrays, features } from '../derivatives/features.js'
 import { jacobian, type ParameterArrays } from '../derivatives/jacobian.js'
@@ -20,13 +21,7 @@ import { ntkProduct } from '../kernels/product.js'
 import { secondArgument } from '../kernels/second.js'
 import { Architecture, type Parameter, type Refusal } from '../model/architecture.js'
 import { type BatchAxis, batchAxes } from '../model/axes.js'
-import {
-  type CallOptions,
-  Core,
-  cores,
-  type DerivativeOptions,
-  threadCount,
-} from '../model/core.js'
+import { type CallOptions, Core, cores, type DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { parameterNamed } from '../model/named.js'
 import { type GraphValue, graphValues } from '../model/values.js'

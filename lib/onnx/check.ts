@@ -1,9 +1,10 @@
 // What a graph must satisfy before any other code looks at it.
 
 import { TangentError } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import { elementCount } from '../io/ndarray.js'
 import { checkTensor, tensorShape } from '../io/tensor.js'
-import { nodeLabel, quote } from './names.js'
+import { nodeLabel } from './names.js'
 import type { AttributeProto, GraphProto, SparseTensorProto } from './proto.js'
 
 /** Names visible in a graph; a subgraph sees those of the graphs around it. */

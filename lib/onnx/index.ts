@@ -18,7 +18,7 @@ export {
 } from './encode.js'
 export { initializerData, settleExternal } from './external.js'
 export { inlineFunctions } from './inline.js'
-export { nodeLabel, quote, titleOf } from './names.js'
+export { nodeLabel, titleOf } from './names.js'
 export { openModel } from './open.js'
 export { inOwnMemory, movedNumbers } from './own-memory.js'
 export { constantInitializers } from './roles.js'

@@ -2,13 +2,13 @@
 // knows simple operators only.
 
 import { TangentError } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import { checkGraph } from './check.js'
 import { Composites, compositeOperators, isComposite } from './composite.js'
 import { normalDomain, type OnnxModel } from './decode.js'
 import { makeNode } from './encode.js'
 import { FreshNames } from './fresh.js'
 import { changed } from './message.js'
-import { quote } from './names.js'
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from './proto.js'
 import { Renamer } from './rename.js'
 

@@ -1,10 +1,6 @@
-// How messages show names that come from a file: quoted, escaped and cut, so that they stay text.
+import { quote } from '../core/quote.js'
 
-/** A name from a model file for a message. */
-export function quote(name: string): string {
-  const cut = name.length > 120 ? `${name.slice(0, 117)}…` : name
-  return JSON.stringify(cut)
-}
+// How messages show names that come from a file: quoted, escaped and cut, so that they stay text.
 
 /** 'node "conv1" (Conv)', or by position where it has no name. */
 export function nodeLabel(

@@ -1,12 +1,12 @@
 import { dirname } from 'node:path'
 import { badArgument } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import { readBytes } from '../io/files.js'
 import { decodeModel, type OnnxModel } from './decode.js'
 import type { AxisOptions } from './dimensions.js'
 import { settleExternal } from './external.js'
 import { freeBatch } from './free-batch.js'
 import { inlineFunctions } from './inline.js'
-import { quote } from './names.js'
 import { missingParameters } from './roles.js'
 import { widenFloats } from './widen.js'
 

@@ -1,19 +1,19 @@
 // What adapting the tangent features would gain, for the report: fixed against adaptive.
 
 import type { TangentError } from '../core/errors.js'
+import { printable } from '../core/printable.js'
 import { type AdaptiveOptions, fitFeatures } from '../fit/adaptive.js'
 import { networkFeatures } from '../fit/blocks.js'
 import type { TangentFeatures } from '../fit/features.js'
 import { type CandidateErrors, crossValidate } from '../fit/path.js'
 import { classNumbers } from '../io/classes.js'
+import type { Labels } from '../io/labels.js'
 import { mulberry } from '../linear/gradients.js'
 import { KernelSpectrum } from '../linear/spectrum.js'
 import { type Core, cores } from '../model/core.js'
 import { type Inputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
-import { printable } from '../report/html.js'
-import type { Labels } from './labels.js'
-import type { Plan } from './measure.js'
+import type { MeasurePlan } from './plan.js'
 import type { ProbeAdaptive, ProbeHeldOut } from './types.js'
 
 const folds = 3
@@ -32,7 +32,7 @@ const loose: AdaptiveOptions = { tolerance: 1e-6, stationarity: 1e-2, maxIterati
 export async function compareAdaptive(
   network: Network,
   outputs: number,
-  plan: Plan,
+  plan: MeasurePlan,
   rows: number,
 ): Promise<ProbeAdaptive | string | null> {
   const { labels, samples, x, options } = plan
@@ -64,7 +64,7 @@ export async function compareAdaptive(
 async function compare(
   features: TangentFeatures,
   y: readonly number[],
-  options: Plan['options'],
+  options: MeasurePlan['options'],
 ): Promise<ProbeAdaptive | string> {
   const { samples, outputs } = features
   const { signal, threads, memory } = options

@@ -1,15 +1,13 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { TangentError } from '../core/errors.js'
+import { printable } from '../core/printable.js'
 import type { NdArray } from '../io/index.js'
 import { TangentKernel } from '../kernels/kernel.js'
-import type { NtkOptions } from '../kernels/ntk.js'
-import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import type { ValueInfo } from '../onnx/index.js'
-import { printable } from '../report/html.js'
-import { rasterise } from '../report/raster.js'
 import { compareAdaptive } from './adaptive.js'
-import type { Labels } from './labels.js'
+import type { MeasurePlan } from './plan.js'
+import { rasterise } from './raster.js'
 import type {
   ProbeAlignment,
   ProbeLayer,
@@ -25,25 +23,8 @@ export interface ProbeSubject {
   file?: string | null
 }
 
-/** What the measuring of one network shares with that of the others. */
-export interface Plan {
-  x: Inputs
-  samples: number
-  labels: Labels | null
-  targetKernel: TangentKernel | null
-  order: readonly number[]
-  /** Cells on a side of the whole kernel's picture, and of a layer's. */
-  cells: { whole: number; layer: number }
-  /** Rows of a Gram matrix up to which its spectrum is computed. */
-  spectrumLimit: number
-  /** Rows of the Gram matrix that the adaptive model is fitted to at most. */
-  adaptiveRows: number
-  options: Pick<NtkOptions, 'method' | 'outputs' | 'threads' | 'memory' | 'signal'>
-  onProgress?: ((fraction: number) => void) | undefined
-}
-
 /** Everything that the report says of one network. */
-export async function measure(subject: ProbeSubject, plan: Plan): Promise<ProbeNetwork> {
+export async function measure(subject: ProbeSubject, plan: MeasurePlan): Promise<ProbeNetwork> {
   const start = performance.now()
   const { network, name, file = null } = subject
   const { x, options, samples } = plan
@@ -108,7 +89,7 @@ export async function measure(subject: ProbeSubject, plan: Plan): Promise<ProbeN
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
 
-const pick = ({ threads, memory, signal }: Plan['options']) => ({ threads, memory, signal })
+const pick = ({ threads, memory, signal }: MeasurePlan['options']) => ({ threads, memory, signal })
 
 function declared({ name, type, typeName, shape }: ValueInfo): ProbeValue {
   return { name: printable(name), type: type ?? typeName, shape }
@@ -125,7 +106,7 @@ async function summed(kernels: readonly TangentKernel[], samples: number): Promi
 }
 
 /** Null without a target, and for a kernel that is zero and has no direction. */
-async function alignment(kernel: TangentKernel, plan: Plan): Promise<ProbeAlignment | null> {
+async function alignment(kernel: TangentKernel, plan: MeasurePlan): Promise<ProbeAlignment | null> {
   if (!plan.targetKernel || kernel.data.every((value) => value === 0)) return null
   return {
     cosine: await kernel.alignment(plan.targetKernel),
@@ -140,7 +121,7 @@ async function alignment(kernel: TangentKernel, plan: Plan): Promise<ProbeAlignm
 async function spectrumOf(
   traceKernel: TangentKernel,
   outputs: number,
-  { samples, spectrumLimit }: Plan,
+  { samples, spectrumLimit }: MeasurePlan,
   full: () => Promise<TangentKernel>,
 ): Promise<ProbeSpectrum> {
   if (outputs === 1) return spectrum(traceKernel, 'gram')
@@ -165,7 +146,7 @@ async function spectrum(kernel: TangentKernel, of: ProbeSpectrum['of']): Promise
 }
 
 /** Null unless the labels can be numbers of outputs. */
-function accuracy({ data, shape }: NdArray, { labels, samples }: Plan): number | null {
+function accuracy({ data, shape }: NdArray, { labels, samples }: MeasurePlan): number | null {
   const outputs = data.length / samples
   const values = labels?.values ?? []
   if (!labels?.classes || shape.length !== 2 || outputs < 2) return null

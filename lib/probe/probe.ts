@@ -1,16 +1,17 @@
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { printable } from '../core/printable.js'
 import { stages } from '../core/progress.js'
 import { held, heldInputs } from '../io/held.js'
 import type { NdArray } from '../io/index.js'
+import { readLabels } from '../io/labels.js'
 import type { KernelMethod } from '../kernels/ntk.js'
 import { targetKernel } from '../kernels/target.js'
 import { type Core, cores, type DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
-import { printable } from '../report/html.js'
-import { rasterise } from '../report/raster.js'
-import { readLabels } from './labels.js'
-import { measure, type Plan, type ProbeSubject } from './measure.js'
+import { measure, type ProbeSubject } from './measure.js'
+import type { MeasurePlan } from './plan.js'
+import { rasterise } from './raster.js'
 import { software } from './software.js'
 import type { ProbeReport } from './types.js'
 
@@ -70,7 +71,7 @@ export async function probe(
   const count = options.count ?? (Array.isArray(networks) ? networks.length : 0)
   const names = new Set<string>()
   const progress = stages(count, options.onProgress)
-  let plan: Plan | undefined
+  let plan: MeasurePlan | undefined
   let report: ProbeReport | undefined
   for await (const subject of networks) {
     signal?.throwIfAborted()
@@ -105,7 +106,7 @@ async function planOf(
   x: Inputs,
   target: NdArray | undefined,
   options: ProbeOptions,
-): Promise<Plan> {
+): Promise<MeasurePlan> {
   const { signal, threads, memory, outputs, method, classNames, targetFile } = options
   const { cells = 256, spectrumLimit = 4096, adaptiveRows = 600 } = options
   const { samples } = await (cores.get(network) as Core).feed(x, 'x', { signal, threads, memory })
@@ -128,7 +129,7 @@ async function planOf(
 /** The report before anything is measured. */
 async function begun(
   subject: ProbeSubject,
-  { x, samples, labels, targetKernel: kernel, order }: Plan,
+  { x, samples, labels, targetKernel: kernel, order }: MeasurePlan,
   cells: number,
   options: ProbeOptions,
 ): Promise<ProbeReport> {

@@ -1,5 +1,5 @@
 import type { PlainMeasures } from '../alignment/table.js'
-import type { ProbeRaster } from './types.js'
+import type { ProbeRaster } from './raster.js'
 
 /** One checkpoint of the whole training: numbers to 6 significant digits. */
 export interface ProbeCheckpoint {

@@ -1,4 +1,8 @@
+import type { ProbeGroup, ProbeTarget } from '../io/labels.js'
+import type { ProbeRaster } from './raster.js'
 import type { ProbeTraining } from './training-types.js'
+
+export type { ProbeGroup, ProbeTarget } from '../io/labels.js'
 
 /** How well a kernel agrees with the labels; both lie in [-1, 1], 1 is perfect. */
 export interface ProbeAlignment {
@@ -6,14 +10,6 @@ export interface ProbeAlignment {
   cosine: number
   /** The same after double centring of K (centred kernel alignment). */
   centred: number
-}
-
-/** An (N, N) kernel in the report's sample order, averaged over square blocks when N is large. */
-export interface ProbeRaster {
-  /** Cells on each side. */
-  size: number
-  /** size² numbers, row by row, 4 significant digits. */
-  values: number[]
 }
 
 /** One layer's part of the trace kernel Σ_o K[i,o,j,o]. */
@@ -108,18 +104,6 @@ export interface ProbeNetwork {
   /** How the kernels were computed; all ways agree within rounding. */
   method: string
   seconds: number
-}
-
-/** What the samples should give. */
-export type ProbeTarget =
-  | { kind: 'classes'; file: string | null; classes: { name: string; count: number }[] }
-  | { kind: 'values'; file: string | null; columns: number }
-
-/** Neighbouring samples of one class in the report's order. */
-export interface ProbeGroup {
-  name: string
-  start: number
-  count: number
 }
 
 /** Everything that the report shows, as plain JSON. */

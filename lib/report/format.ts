@@ -1,4 +1,4 @@
-import { printable } from './html.js'
+import { printable } from '../core/printable.js'
 
 /** 4463, 2.68 million → "4,460", "2.68 × 10⁶": three significant digits, for people. */
 export function num(value: number, digits = 3): string {

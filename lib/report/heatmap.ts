@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot'
-import type { ProbeGroup, ProbeRaster } from '../probe/types.js'
+import type { ProbeRaster } from '../probe/raster.js'
+import type { ProbeGroup } from '../probe/types.js'
 import { figure } from './figure.js'
 import { short } from './format.js'
 import type { Markup } from './html.js'

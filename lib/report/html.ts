@@ -1,3 +1,5 @@
+import { printable } from '../core/printable.js'
+
 /** Text that is already HTML. Everything else put into `html` is escaped. */
 export class Markup {
   constructor(readonly text: string) {}
@@ -15,14 +17,6 @@ const entities: Record<string, string> = {
   '>': '&gt;',
   '"': '&quot;',
   "'": '&#39;',
-}
-
-/**
- * A name from a file without control characters and without marks that reorder text, which could
- * make a page or a terminal show something else than what the file holds.
- */
-export function printable(name: string): string {
-  return name.replace(/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
 }
 
 function show(value: Value): string {

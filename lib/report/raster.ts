@@ -1,36 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { encode } from 'fast-png'
-import type { ProbeRaster } from '../probe/types.js'
-
-/**
- * A symmetric (N, N) matrix with rows and columns put into `order`, averaged over blocks of
- * neighbours so that no more than `limit` cells remain on a side.
- */
-export function rasterise(
-  matrix: ArrayLike<number>,
-  order: readonly number[],
-  limit: number,
-): ProbeRaster {
-  const n = order.length
-  // As equal blocks as can be: 1000 samples on at most 256 cells give 250 cells of 4.
-  const size = n <= limit ? n : Math.ceil(n / Math.ceil(n / limit))
-  const cell = (i: number) => Math.floor((i * size) / n)
-  const sums = new Float64Array(size * size)
-  const counts = new Float64Array(size * size)
-  for (let i = 0; i < n; i++) {
-    const row = (order[i] as number) * n
-    const base = cell(i) * size
-    for (let j = 0; j < n; j++) {
-      const at = base + cell(j)
-      sums[at] = (sums[at] as number) + (matrix[row + (order[j] as number)] as number)
-      counts[at] = (counts[at] as number) + 1
-    }
-  }
-  const values = Array.from(sums, (sum, at) =>
-    Number((sum / (counts[at] as number)).toPrecision(4)),
-  )
-  return { size, values }
-}
+import type { ProbeRaster } from '../probe/raster.js'
 
 /** A raster's numbers divided by `scale`. */
 export function scaled({ size, values }: ProbeRaster, scale: number): ProbeRaster {

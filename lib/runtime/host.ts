@@ -1,6 +1,8 @@
 // The main thread's side of a forward worker: one per architecture, shared by all its networks.
 import { isMainThread, Worker } from 'node:worker_threads'
+import { abortError } from '../core/abort.js'
 import { type ErrorCode, TangentError } from '../core/errors.js'
+import type { Progress, Watch } from '../core/progress.js'
 import { native } from '../native/index.js'
 import { threadFailure } from './failures.js'
 import type {
@@ -11,19 +13,6 @@ import type {
   WeightMessage,
   WorkerInit,
 } from './protocol.js'
-
-/** How far a long computation has come. */
-export interface Progress {
-  /** Between 0 and 1. */
-  fraction: number
-  /** Estimate of the seconds left; null while too little is known. */
-  remaining: number | null
-}
-
-export interface Watch {
-  signal?: AbortSignal | undefined
-  onProgress?: ((progress: Progress) => void) | undefined
-}
 
 /** A request without what the host adds. */
 export type Asked = DistributedOmit<Request, 'id' | 'control' | 'network'>
@@ -288,14 +277,6 @@ function errorFrom(reply: FromWorker & { ok: false }): Error {
     return new TangentError(reply.code as ErrorCode, reply.message)
   }
   return new TangentError('FAILED', reply.message)
-}
-
-export function abortError(signal: AbortSignal | undefined): DOMException {
-  const { reason } = signal ?? {}
-  if (reason instanceof DOMException && reason.name === 'AbortError') return reason
-  const error = new DOMException('The operation was aborted', 'AbortError')
-  if (reason !== undefined) Object.defineProperty(error, 'cause', { value: reason })
-  return error
 }
 
 /** Reads the shared counters: [1] done of [2] in all. */

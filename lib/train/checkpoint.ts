@@ -4,8 +4,8 @@ import { TangentError } from '../core/errors.js'
 import { type NdArray, readSafetensors } from '../io/index.js'
 import { differences, type TrainingIdentity } from './identity.js'
 import { factorArrays } from './layout.js'
+import type { EpochReport } from './options.js'
 import type { TrainingSetup, TrainingState } from './protocol.js'
-import type { EpochReport } from './train.js'
 
 export function stateTensors(
   identity: TrainingIdentity,

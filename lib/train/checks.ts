@@ -6,7 +6,7 @@ import { classIndices, fittedClasses, integerClasses } from '../io/classes.js'
 import type { NdArray } from '../io/index.js'
 import type { Loss, Targets } from './loss.js'
 import { checkOptimizer } from './optimizer.js'
-import type { LabelledSamples, TrainOptions } from './train.js'
+import type { LabelledSamples, TrainOptions } from './options.js'
 
 /** @throws TangentError BAD_ARGUMENT for what does not depend on the network or the samples. */
 export function checkOptions(data: LabelledSamples, options: TrainOptions): void {

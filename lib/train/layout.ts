@@ -1,13 +1,6 @@
 // Which parameters are matrices, and which biases go with them.
 import type { Architecture } from '../model/architecture.js'
-
-/** A parameter as its factors see it. */
-export interface FactorLayout {
-  /** Sizes of the modes; empty: not transformed. */
-  modes: number[]
-  /** For a bias: index of the parameter whose output mode transforms it, and which mode that is. */
-  follows?: { parameter: number; mode: number }
-}
+import type { FactorLayout } from '../native/train.js'
 
 /** What an adaptive training changes: per parameter Θ, then a square matrix per mode. */
 export function factorArrays(

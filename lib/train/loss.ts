@@ -5,10 +5,3 @@ export type Loss = 'squared' | 'cross-entropy'
 
 /** Targets: (N, O) numbers, or N classes. */
 export type Targets = Float32Array | Int32Array
-
-/** Sums over samples. */
-export interface LossSum {
-  loss: number
-  /** Wrong classes; for one output wrong signs. */
-  wrong: number
-}

@@ -1,7 +1,8 @@
 // What the main thread and the worker say to each other about training.
+
+import type { FactorLayout, LossSum } from '../native/train.js'
 import type { Feed } from '../runtime/protocol.js'
-import type { FactorLayout } from './layout.js'
-import type { Loss, LossSum, Targets } from './loss.js'
+import type { Loss, Targets } from './loss.js'
 import type { OptimizerOptions } from './optimizer.js'
 
 /** What is trained: all weights; Δ in the linearised network; its factors. */

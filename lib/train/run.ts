@@ -1,11 +1,10 @@
 // One training run in the worker: forward runs by onnxruntime, everything else by the addon.
 import { TangentError } from '../core/errors.js'
 import { type NativePasses, native } from '../native/index.js'
-import type { NativeGrowth, NativeTraining } from '../native/train.js'
+import type { LossSum, NativeGrowth, NativeTraining } from '../native/train.js'
 import type { Layout, Plan, Weights } from '../runtime/plan.js'
 import type { Feed, FeedArray, WeightMessage } from '../runtime/protocol.js'
 import { factorArrays } from './layout.js'
-import type { LossSum } from './loss.js'
 import { nativeOptimizer } from './optimizer.js'
 import type { TrainingData, TrainingSetup, TrainingState } from './protocol.js'
 

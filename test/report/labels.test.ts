@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { NdArray } from '../../lib/index.js'
-import { readLabels } from '../../lib/probe/labels.js'
+import { readLabels } from '../../lib/io/labels.js'
 
 const bytes = (...values: number[]): NdArray => ({
   data: Uint8Array.from(values),

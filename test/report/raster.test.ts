@@ -1,6 +1,7 @@
 import test from 'ava'
 import { decode } from 'fast-png'
-import { centred, diverging, png, rasterise, sequential } from '../../lib/report/raster.js'
+import { rasterise } from '../../lib/probe/raster.js'
+import { centred, diverging, png, sequential } from '../../lib/report/raster.js'
 
 const decodeUri = (uri: string) => decode(Buffer.from(uri.split(',')[1] as string, 'base64'))
 

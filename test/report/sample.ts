@@ -1,5 +1,5 @@
+import { rasterise } from '../../lib/probe/raster.js'
 import type { ProbeAlignment, ProbeNetwork, ProbeReport } from '../../lib/probe/types.js'
-import { rasterise } from '../../lib/report/raster.js'
 
 export interface SampleOptions {
   samples?: number

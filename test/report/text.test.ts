@@ -1,7 +1,8 @@
 import test from 'ava'
 import { subjectNames } from '../../lib/cli/names.js'
+import { printable } from '../../lib/core/printable.js'
 import { change, num, percent, shortNames, unit } from '../../lib/report/format.js'
-import { html, printable } from '../../lib/report/html.js'
+import { html } from '../../lib/report/html.js'
 import { reportTable } from '../../lib/report/index.js'
 import { sampleReport } from './sample.js'
 

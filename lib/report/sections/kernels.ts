@@ -1,4 +1,5 @@
-import type { ProbeLayer, ProbeNetwork, ProbeRaster, ProbeReport } from '../../probe/types.js'
+import type { ProbeRaster } from '../../probe/raster.js'
+import type { ProbeLayer, ProbeNetwork, ProbeReport } from '../../probe/types.js'
 import { kernelFact } from '../facts.js'
 import { num, shortNames } from '../format.js'
 import { colorBar, heatmap } from '../heatmap.js'

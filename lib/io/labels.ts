@@ -1,9 +1,19 @@
 import { TangentError } from '../core/errors.js'
-import { classesOf, integerClasses } from '../io/classes.js'
-import type { NdArray } from '../io/index.js'
-import { checkArray } from '../io/index.js'
-import { printable } from '../report/html.js'
-import type { ProbeGroup, ProbeTarget } from './types.js'
+import { printable } from '../core/printable.js'
+import { classesOf, integerClasses } from './classes.js'
+import { checkArray, type NdArray } from './index.js'
+
+/** What the samples should give. */
+export type ProbeTarget =
+  | { kind: 'classes'; file: string | null; classes: { name: string; count: number }[] }
+  | { kind: 'values'; file: string | null; columns: number }
+
+/** Neighbouring samples of one class in the report's order. */
+export interface ProbeGroup {
+  name: string
+  start: number
+  count: number
+}
 
 /** What the samples should give, and the order that shows it. */
 export interface Labels {

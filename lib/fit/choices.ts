@@ -1,0 +1,37 @@
+// What a fit chose, and from what.
+import type { SettledPrice } from './price.js'
+
+/** Held-out error of one candidate. */
+export interface CandidatePrice {
+  /** Infinity: fixed features. */
+  price: SettledPrice
+  ridge: number
+  /** Mean squared error of the held-out rows, in the mean over all folds and repeats. */
+  error: number
+  /** Its standard error over folds and repeats, which share their samples (Nadeau & Bengio 2003). */
+  standardError: number
+}
+
+/** What was chosen, and from what. */
+export interface PriceSelection {
+  price: SettledPrice
+  ridge: number
+  /** All candidates. */
+  grid: CandidatePrice[]
+  /**
+   * Error of the best fixed features less that of the best adaptive ones, in the mean, with its
+   * standard error: adaptive ones are chosen where it is larger than that. Null where the price was
+   * given.
+   */
+  gain: { mean: number; standardError: number } | null
+}
+
+/** Where the starts of one fit ended. */
+export interface StartSummary {
+  /** Of every start, in their order: the fixed model, down from a large price, random ones. */
+  objectives: number[]
+  /** The one that was kept. */
+  best: number
+  /** (largest − least) / least objective. */
+  spread: number
+}

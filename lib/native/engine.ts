@@ -1,0 +1,233 @@
+// What the addon knows of networks: their graphs, and the jobs that derive them.
+import type { Floats } from '../io/index.js'
+import type { NativeFrame, NativeValue } from './frame.js'
+import type { NativeTraining, NativeTrainingOptions } from './train.js'
+
+/** What a tangent kernel keeps of the outputs. */
+export type KernelKind = 'full' | 'trace' | 'diagonal'
+
+/** Value of a node's attribute as the addon takes it. 64-bit integers arrive as numbers. */
+export type NativeAttribute =
+  | { i: number }
+  | { f: number }
+  | { s: string }
+  | { ints: number[] }
+  | { floats: number[] }
+  | { strings: string[] }
+
+export interface NativeNode {
+  op: string
+  /** '' for ai.onnx. */
+  domain: string
+  /** The version of its domain that the model imports. */
+  opset: number
+  name: string
+  attributes: Record<string, NativeAttribute>
+  /** Value ids (indices into `NativeGraph.values`); -1 where an optional one is absent. */
+  inputs: number[]
+  outputs: number[]
+}
+
+export interface NativeGraph {
+  /** Every value of the graph; `shape` where it is known before anything runs (initializers). */
+  values: { name: string; shape?: number[] }[]
+  /** All nodes in topological order, those that carry no derivative too. */
+  nodes: NativeNode[]
+}
+
+export interface NativeRefusal {
+  node: string
+  op: string
+  why: string
+  remedy: string
+}
+
+/** What a reverse pass from one output to the candidates would take. */
+export interface NativeAnalysis {
+  /** Nodes on the way that cannot be differentiated, all of them. Empty: good to go. */
+  refusals: NativeRefusal[]
+  /** The candidates that are parameters: on a path to the output through differentiable inputs. */
+  parameters: number[]
+  /** Indices of the nodes that carry a derivative. */
+  nodes: number[]
+  /** Values that the output needs and that have a derivative, with no refused node before them. */
+  differentiable: number[]
+  /** Values whose numbers a reverse pass reads (initializers among them). */
+  taps: number[]
+  /** The same of a forward pass. */
+  forwardTaps: number[]
+  /** Values whose shapes the rules read; contains the taps, parameters and the output. */
+  shapes: number[]
+}
+
+/** Which passes a forward run's numbers are read by. */
+export type NativePasses = 'reverse' | 'forward' | 'both'
+
+/** Samples [first, first + count) of input `side` (0: X, 1: X2). */
+export interface NativeWant {
+  side: 0 | 1
+  first: number
+  count: number
+  passes: NativePasses
+  /** Of the path, where the job has one. */
+  node: number
+}
+
+/** A computation that asks for the samples it wants next, one block after another. */
+export interface NativeJob {
+  /** What to run next, or null when all is done. */
+  next(): NativeWant | null
+  /** Takes the forward run of the block that `next()` asked for; computes until it wants another. */
+  feed(frame: NativeFrame): void
+  /** Gives all memory back; the job cannot be used after. */
+  dispose(): void
+  /** Bytes of scratch and factors in use at the worst moment so far, results apart. */
+  readonly peakBytes: number
+  /** How each parameter was treated: 'jacobian', 'structured' or 'products'. */
+  readonly methods: string[]
+  /** Of a features job that is done: one entry per parameter. Release the blocks after use. */
+  features(): NativeFeatures[]
+  /** Of a fault job that is done: the first derivative that is not finite, or null. */
+  fault(): NativeFault | null
+}
+
+/** A derivative that is not finite. */
+export interface NativeFault {
+  sample: number
+  /** Flat index. */
+  output: number
+  /** Index of the parameter. */
+  parameter: number
+  value: number
+  /** The first node in reverse that makes it so. */
+  node: string
+  op: string
+}
+
+/**
+ * The tangent features of one parameter, as ids of shared float32 blocks (see `attachBlock`): dense
+ * `x` (N, O, …shape), or in factors X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] with `delta`
+ * (N, O, T, m) and `h` (N, T, k), the parameter being stored m × k, or k × m when `transposed`.
+ * Where h[i,t,:] holds a single 1 there is an int32 block `columns` (N, T) in its stead.
+ * `bias`: index of the parameter whose features are Σ_t δ[i,o,t,:], or -1. A dense one has rows and
+ * cols where the parameter is used as one matrix.
+ */
+export type NativeFeatures =
+  | ({ x: number } & Partial<NativeMatrixUse>)
+  | ({ delta: number; positions: number } & ({ h: number } | { columns: number }) & NativeMatrixUse)
+
+export interface NativeMatrixUse {
+  rows: number
+  cols: number
+  transposed: boolean
+  bias: number
+}
+
+/** Common to all jobs. */
+export interface NativeJobOptions {
+  /** Samples in X. */
+  samples: number
+  /** Flat indices of the outputs wanted, in the order wanted. */
+  outputs: number[]
+  threads: number
+  /** Bytes that the job may use beside its results. */
+  memory: number
+  /** BigInt64Array over a SharedArrayBuffer: [0] set to stop, [1] work done, [2] work in all. */
+  control?: BigInt64Array
+  /** Force a block size in samples (for tests of tiling); 0 or absent: chosen. */
+  block?: number
+  /** The same for the outputs that are carried back at once. */
+  outputBlock?: number
+}
+
+export interface NativeNtkOptions extends NativeJobOptions {
+  /** Samples in X2; absent: the kernel of X with itself, computed once and mirrored. */
+  samples2?: number
+  kernel: KernelKind
+  method: 'auto' | 'jacobian' | 'structured' | 'products'
+  /** For each parameter the index of the result that it adds to. */
+  groups: number[]
+  /** Ids of shared blocks, float32: (N1,O,N2,O), (N1,N2) or (N1,N2,O) each. Overwritten. */
+  results: number[]
+  /** Averages the features over a path of parameters: each block is run at every node. */
+  path?: {
+    /** Of the nodes' features. */
+    weights: number[]
+    /** Of each node's J·Δ in `change`. */
+    changeWeights: number[]
+    /** Which of `directions` is each node's Δ. */
+    segments: number[]
+    /** Per segment and parameter Δ (…shape), or null where zero. */
+    directions: (Floats | null)[][]
+    /** One shared block, float32 (N, O): Σ_k changeWeights[k] J(θ_k)·Δ of X. */
+    change: number
+  }
+}
+
+export interface NativeJacobianOptions extends NativeJobOptions {
+  /** One shared block per parameter, float32 (N, O, …shape). */
+  results: number[]
+  path?: NativeNtkOptions['path']
+}
+
+export interface NativeVjpOptions extends NativeJobOptions {
+  /** (N, O, columns) cotangents. */
+  cotangents: Floats
+  /** Vectors carried at once; absent: 1. */
+  columns?: number
+  /** One shared block per parameter, float32 (columns, …shape): Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ. */
+  results: number[]
+}
+
+export interface NativeJvpOptions extends NativeJobOptions {
+  /** Per parameter (columns, …shape), or null where zero. */
+  directions: (Floats | null)[]
+  /** Directions carried at once; absent: 1. */
+  columns?: number
+  /** One shared block, float32 (N, O, columns): J·U. */
+  result: number
+}
+
+export interface NativeNormalOptions extends Omit<NativeJvpOptions, 'result'> {
+  /** One shared block per parameter, float32 (columns, …shape): Jᵀ(J·U). */
+  results: number[]
+}
+
+export interface NativeProductOptions extends NativeJobOptions {
+  /** (N, O, q). */
+  vectors: Floats
+  columns: number
+  /** One shared block, float32 (N, O, q): K·v. */
+  result: number
+}
+
+/** The differentiable part of one network, from the candidates to one output. Immutable. */
+export interface NativeEngine {
+  readonly analysis: NativeAnalysis
+  /**
+   * Tells where the batch lies, from the shapes (of `analysis.shapes`) of two runs with different
+   * numbers of samples. With one run (`second` absent) it must have had one sample.
+   * Returns the name of the first node whose output mixes samples, or null.
+   */
+  layout(
+    first: { samples: number; shapes: { id: number; shape: number[] }[] },
+    second?: { samples: number; shapes: { id: number; shape: number[] }[] },
+  ): { node: string; why: string } | null
+  /**
+   * Requires `layout`. The typed arrays are pinned and must not be transferred until released.
+   * `passes` tells by which passes it may be read (default: reverse).
+   */
+  frame(samples: number, values: NativeValue[], passes?: NativePasses): NativeFrame
+  ntk(options: NativeNtkOptions): NativeJob
+  jacobian(options: NativeJacobianOptions): NativeJob
+  vjp(options: NativeVjpOptions): NativeJob
+  jvp(options: NativeJvpOptions): NativeJob
+  product(options: NativeProductOptions): NativeJob
+  features(options: NativeJobOptions): NativeJob
+  normal(options: NativeNormalOptions): NativeJob
+  /** Index of the first of a block's `count` numbers that is not finite, or -1. */
+  firstNotFinite(id: number, count: number): number
+  /** Looks for the first sample with a derivative that is not finite. */
+  fault(options: NativeJobOptions): NativeJob
+  training(options: NativeTrainingOptions): NativeTraining
+}
