@@ -1,2 +1,2 @@
 // The messages of onnx.proto: the one file that knows where they come from.
-export * from 'onnx-buf'
+export * from './generated/onnx_pb.js'

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { generateMessages, SCHEMA } from './messages.mjs'
 import { root, step } from './run.mjs'
 import { files, Stamp } from './stamp.mjs'
 
@@ -14,7 +15,7 @@ export function typescriptStamp() {
   const { version } = createRequire(import.meta.url)('typescript/package.json')
   return new Stamp(
     'dist/.setup.json',
-    () => ['tsconfig.json', 'package-lock.json', ...sources()],
+    () => ['tsconfig.json', 'package-lock.json', SCHEMA, ...sources()],
     outputs,
     `typescript ${version}`,
   )
@@ -43,6 +44,7 @@ function forgetIfIncomplete() {
 }
 
 export async function buildTypescript() {
+  await generateMessages()
   removeOrphans()
   forgetIfIncomplete()
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
