@@ -90,8 +90,13 @@ export type { BlockOptions, Structure } from './fit/rules.js'
 export { loadModel, saveModel } from './fit/storage.js'
 export type { TyingOptions } from './graph/prepare.js'
 export {
+  type ArrayKind,
+  type ArraySource,
   type DType,
   type NdArray,
+  type OpenOptions,
+  openArray,
+  type RowsHeader,
   readArray,
   readNpy,
   readSafetensors,
@@ -99,7 +104,10 @@ export {
   type Safetensors,
   type StoredType,
   type TypedArray,
+  type WriteArrayOptions,
+  writeArray,
   writeNpy,
+  writeRows,
   writeSafetensors,
   writeTensor,
 } from './io/index.js'

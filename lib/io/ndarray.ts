@@ -60,6 +60,8 @@ const constructors = {
   bool: Uint8Array,
 } satisfies Record<DType, TypedArrayConstructor>
 
+export const dtypes = Object.keys(constructors) as readonly DType[]
+
 /** A typed array of zeros that holds entries of that type. */
 export function zeros<T extends DType>(
   type: T,

@@ -40,7 +40,8 @@ export function isNpy(bytes: Uint8Array): boolean {
   return bytes.length >= 6 && Buffer.from(bytes.subarray(0, 6)).toString('latin1') === magic
 }
 
-interface Header {
+/** How the numbers of a `.npy` file lie in it. */
+export interface NpyLayout {
   type: StoredType
   bigEndian: boolean
   fortran: boolean
@@ -48,7 +49,7 @@ interface Header {
 }
 
 /** Reads the Python dictionary of the header; only the three keys that the format allows. */
-function parseHeader(text: string, name: string): Header {
+function parseHeader(text: string, name: string): NpyLayout {
   const bad = (why: string) =>
     new TangentError('BAD_FILE', `${name} is not a valid .npy file: ${why}.`)
   const seen = new Map<string, string>()
@@ -125,40 +126,60 @@ function toCOrder(array: NdArray): NdArray {
   return { ...array, data: out }
 }
 
+const invalid = (name: string, why: string) =>
+  new TangentError('BAD_FILE', `${name} is not a valid .npy file: ${why}.`)
+
+/** Bytes that tell how long the header is. */
+export const npyPreamble = 12
+
+/**
+ * Where the data of a `.npy` file begins.
+ * @param bytes its first {@link npyPreamble}, or all of fewer
+ */
+export function npyDataStart(bytes: Uint8Array, name: string): number {
+  if (!isNpy(bytes)) throw invalid(name, 'it does not begin with \\x93NUMPY')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const version = bytes[6]
+  if (version === undefined || version < 1 || version > 3 || bytes[7] !== 0) {
+    throw invalid(name, `its version ${version ?? '?'}.${bytes[7] ?? '?'} is unknown`)
+  }
+  const start = version === 1 ? 10 : 12
+  if (bytes.length < start) throw invalid(name, 'it is truncated')
+  const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true)
+  // numpy itself refuses longer ones; a parser should not see megabytes of text.
+  if (length > 65536) throw invalid(name, `its header of ${length} bytes is too long`)
+  return start + length
+}
+
+/**
+ * How the numbers of a `.npy` file lie in it.
+ * @param head its bytes up to the data
+ * @param have bytes of data that are there, where that is known
+ */
+export function npyLayout(head: Uint8Array, name: string, have?: number): NpyLayout {
+  const start = head[6] === 1 ? 10 : 12
+  const text = Buffer.from(head.buffer, head.byteOffset + start, head.length - start)
+  const header = parseHeader(text.toString(head[6] === 3 ? 'utf8' : 'latin1'), name)
+  const count = elementCount(header.shape)
+  const shape = `[${header.shape.join(', ')}]`
+  if (count === null) throw invalid(name, `its shape ${shape} is too large`)
+  const need = count * bytesPerElement(header.type)
+  if (have !== undefined && need !== have) {
+    throw invalid(name, `its shape ${shape} needs ${need} bytes of data, but ${have} are there`)
+  }
+  return header
+}
+
 /**
  * Decodes the bytes of a `.npy` file into C order; float16 is widened to float32. The result may
  * share memory with `bytes`.
  * @throws TangentError BAD_FILE when the bytes are not a `.npy` file of numbers.
  */
 export function decodeNpy(bytes: Uint8Array, name = 'the .npy file'): NdArray {
-  const bad = (why: string) =>
-    new TangentError('BAD_FILE', `${name} is not a valid .npy file: ${why}.`)
-  if (!isNpy(bytes)) throw bad('it does not begin with \\x93NUMPY')
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const version = bytes[6]
-  if (version === undefined || version < 1 || version > 3 || bytes[7] !== 0) {
-    throw bad(`its version ${version ?? '?'}.${bytes[7] ?? '?'} is unknown`)
-  }
-  const start = version === 1 ? 10 : 12
-  if (bytes.length < start) throw bad('it is truncated')
-  const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true)
-  if (start + length > bytes.length) throw bad('it is truncated')
-  // numpy itself refuses longer ones; a parser should not see megabytes of text.
-  if (length > 65536) throw bad(`its header of ${length} bytes is too long`)
-  const encoding = version === 3 ? 'utf8' : 'latin1'
-  const header = parseHeader(
-    Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString(encoding),
-    name,
-  )
-  const count = elementCount(header.shape)
-  const shape = `[${header.shape.join(', ')}]`
-  if (count === null) throw bad(`its shape ${shape} is too large`)
-  const need = count * bytesPerElement(header.type)
-  const have = bytes.length - start - length
-  if (need !== have) {
-    throw bad(`its shape ${shape} needs ${need} bytes of data, but ${have} are there`)
-  }
-  const array = fromBytes(bytes.subarray(start + length), header.type, header.shape, header)
+  const start = npyDataStart(bytes, name)
+  if (start > bytes.length) throw invalid(name, 'it is truncated')
+  const header = npyLayout(bytes.subarray(0, start), name, bytes.length - start)
+  const array = fromBytes(bytes.subarray(start), header.type, header.shape, header)
   if (array.boolean) array.data = (array.data as Uint8Array).map((entry) => (entry === 0 ? 0 : 1))
   return header.fortran ? toCOrder(array) : array
 }

@@ -1,19 +1,23 @@
-import { extname } from 'node:path'
-import { TangentError } from '../core/errors.js'
-import { readBytes } from './files.js'
 import type { NdArray } from './ndarray.js'
-import { decodeNpy, isNpy } from './npy.js'
-import { decodeTensor } from './tensor.js'
+import { type OpenOptions, openArray } from './open.js'
+import { wholeOf } from './source.js'
 
 /**
- * Reads one array from a `.npy` file or an ONNX TensorProto (`.pb`), told by its first bytes and,
- * failing that, by its extension.
- * @throws TangentError BAD_FILE when the file is neither, cannot be read, or is inconsistent.
+ * Reads one array whole, from any file that {@link openArray} opens; a `.npy` file is known by its
+ * first bytes, too.
+ *
+ * ```ts
+ * const x = await readArray('x.npy')
+ * const y = await readArray('table.csv#label')
+ * ```
+ * @throws TangentError BAD_FILE when it is no array, cannot be read, or is inconsistent; BAD_ARGUMENT
+ *   when it holds several arrays and none of them is named.
  */
-export async function readArray(path: string): Promise<NdArray> {
-  const bytes = await readBytes(path)
-  const extension = extname(path).toLowerCase()
-  if (isNpy(bytes) || extension === '.npy') return decodeNpy(bytes, path)
-  if (extension === '.pb') return decodeTensor(bytes, path)
-  throw new TangentError('BAD_FILE', `${path} is not an array: a .npy or .pb file is expected.`)
+export async function readArray(path: string, options: OpenOptions = {}): Promise<NdArray> {
+  const source = await openArray(path, options)
+  try {
+    return await wholeOf(source, path)
+  } finally {
+    await source.close?.()
+  }
 }

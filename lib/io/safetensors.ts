@@ -42,7 +42,8 @@ export interface Safetensors {
   metadata: Record<string, string>
 }
 
-interface Entry {
+/** Where a tensor lies, from the beginning of the file's data. */
+export interface TensorEntry {
   name: string
   type: StoredType
   shape: number[]
@@ -50,7 +51,7 @@ interface Entry {
   end: number
 }
 
-function parseEntry(name: string, value: unknown, bad: (why: string) => TangentError): Entry {
+function parseEntry(name: string, value: unknown, bad: (why: string) => TangentError): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>
   const shown = JSON.stringify(name.slice(0, 80))
   const type = typeof dtype === 'string' ? names.get(dtype) : undefined
@@ -75,22 +76,34 @@ function parseEntry(name: string, value: unknown, bad: (why: string) => TangentE
   return { name, type, shape, begin, end }
 }
 
+const invalid = (name: string) => (why: string) =>
+  new TangentError('BAD_FILE', `${name} is not a valid .safetensors file: ${why}.`)
+
 /**
- * Decodes the bytes of a `.safetensors` file; float16 and bfloat16 are widened to float32.
- * @throws TangentError BAD_FILE for a wrong header, offsets outside the file, holes or overlaps.
+ * Where the data of a `.safetensors` file begins.
+ * @param first its first eight bytes, or all of fewer
  */
-export function decodeSafetensors(bytes: Uint8Array, name = 'the .safetensors file'): Safetensors {
-  const bad = (why: string) =>
-    new TangentError('BAD_FILE', `${name} is not a valid .safetensors file: ${why}.`)
-  if (bytes.length < 8) throw bad('it is truncated')
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+export function tensorsStart(first: Uint8Array, size: number, name: string): number {
+  const bad = invalid(name)
+  if (first.length < 8) throw bad('it is truncated')
+  const view = new DataView(first.buffer, first.byteOffset, first.byteLength)
   const length = view.getBigUint64(0, true)
   if (length > BigInt(headerLimit)) throw bad(`its header of ${length} bytes is too long`)
   const start = 8 + Number(length)
-  if (start > bytes.length) throw bad('it is truncated')
+  if (start > size) throw bad('it is truncated')
+  return start
+}
+
+/** What the header of a file says: its tensors in the order of their data, back to back. */
+export function tensorEntries(
+  text: Uint8Array,
+  room: number,
+  name: string,
+): { entries: TensorEntry[]; metadata: Record<string, string> } {
+  const bad = invalid(name)
   let header: unknown
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, start)))
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text))
   } catch {
     throw bad('its header is not JSON')
   }
@@ -98,7 +111,7 @@ export function decodeSafetensors(bytes: Uint8Array, name = 'the .safetensors fi
     throw bad('its header is not a JSON object')
   }
   const metadata: Record<string, string> = {}
-  const entries: Entry[] = []
+  const entries: TensorEntry[] = []
   for (const [key, value] of Object.entries(header)) {
     if (key !== '__metadata__') {
       entries.push(parseEntry(key, value, bad))
@@ -120,9 +133,17 @@ export function decodeSafetensors(bytes: Uint8Array, name = 'the .safetensors fi
     }
     at = entry.end
   }
-  if (at !== bytes.length - start) {
-    throw bad(`its tensors take ${at} bytes, but ${bytes.length - start} are there`)
-  }
+  if (at !== room) throw bad(`its tensors take ${at} bytes, but ${room} are there`)
+  return { entries, metadata }
+}
+
+/**
+ * Decodes the bytes of a `.safetensors` file; float16 and bfloat16 are widened to float32.
+ * @throws TangentError BAD_FILE for a wrong header, offsets outside the file, holes or overlaps.
+ */
+export function decodeSafetensors(bytes: Uint8Array, name = 'the .safetensors file'): Safetensors {
+  const start = tensorsStart(bytes, bytes.length, name)
+  const { entries, metadata } = tensorEntries(bytes.subarray(8, start), bytes.length - start, name)
   const tensors = new Map<string, NdArray>()
   for (const { name, type, shape, begin, end } of entries) {
     tensors.set(name, fromBytes(bytes.subarray(start + begin, start + end), type, shape))

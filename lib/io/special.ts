@@ -102,7 +102,7 @@ async function openInto(
 /** Writes one part after another into a device, a FIFO or a descriptor. */
 export async function writeInto(
   destination: Destination,
-  parts: Iterable<Uint8Array>,
+  parts: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (destination.found?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })

@@ -1,7 +1,7 @@
 // Names of temporary files, and what becomes of them when a process does not live to remove its own.
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, readlinkSync, unlinkSync } from 'node:fs'
-import { readdir, stat, unlink } from 'node:fs/promises'
+import { readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -55,7 +55,7 @@ export function settled(path: string): void {
 function removeUnfinished(): void {
   for (const path of unfinished) {
     try {
-      unlinkSync(path)
+      rmSync(path, { recursive: true })
     } catch {
       // It was renamed or removed meanwhile.
     }
@@ -86,6 +86,6 @@ export async function clearLeftOver(folder: string): Promise<void> {
       where === place
         ? !isRunning(Number(pid), beginning)
         : found && Date.now() - found.mtimeMs > foreignHours * 3.6e6
-    if (stale) await unlink(path).catch(() => {})
+    if (stale) await rm(path, { recursive: true }).catch(() => {})
   }
 }

@@ -10,9 +10,10 @@ import { clearLeftOver, settled, temporaryFor } from './unfinished.js'
 const piece = 1 << 26
 
 type Part = string | Uint8Array
+type Parts = Iterable<Part> | AsyncIterable<Part>
 
-function* pieces(parts: readonly Part[], signal: AbortSignal | undefined): Generator<Uint8Array> {
-  for (const part of parts) {
+async function* pieces(parts: Parts, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  for await (const part of parts) {
     const bytes = typeof part === 'string' ? Buffer.from(part) : part
     for (let at = 0; at < bytes.length; at += piece) {
       signal?.throwIfAborted()
@@ -29,7 +30,7 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
 
 async function replace(
   { path, found }: Destination,
-  parts: Iterable<Uint8Array>,
+  parts: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await clearLeftOver(dirname(path))
@@ -39,7 +40,7 @@ async function replace(
     try {
       // A file that others may not read stays so.
       if (found) await handle.chmod(found.mode & 0o777)
-      for (const bytes of parts) await writeAll(handle, bytes)
+      for await (const bytes of parts) await writeAll(handle, bytes)
       await handle.sync()
     } finally {
       await handle.close()
@@ -56,7 +57,7 @@ async function replace(
 
 /**
  * Writes a file whole or not at all: into a temporary file in the same folder, then a rename. The
- * parts are written one after another, without joining them in memory. On failure, abort or exit
+ * parts are written one after another as they come, without joining them in memory. On failure, abort or exit
  * of the process the temporary file is removed and what stood at `path` before is untouched; what
  * a killed process left there goes with the next write into the folder. A link stays a link: the
  * file that it points to is replaced. What is not a regular file (a device, a FIFO, /dev/stdout) is
@@ -65,8 +66,8 @@ async function replace(
  */
 export async function writeFileAtomic(
   path: string,
-  parts: Part | readonly Part[],
-  options: { signal?: AbortSignal } = {},
+  parts: Part | Parts,
+  options: { signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   checkCall(options)
   const { signal } = options
