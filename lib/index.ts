@@ -140,10 +140,11 @@ export {
   type RidgeOptions,
   type TrainingTime,
 } from './linear/spectrum.js'
-export type { Parameter, Refusal, Selector } from './model/architecture.js'
+export type { Refusal } from './model/architecture.js'
 export type { BatchAxis } from './model/axes.js'
 export type { CallOptions, DerivativeOptions } from './model/core.js'
 export type { Inputs } from './model/inputs.js'
+export type { Parameter, Selector } from './model/parameters.js'
 export type { GraphValue } from './model/values.js'
 export type { WeightSource } from './model/weights.js'
 export type { SolveOptions } from './native/call.js'

@@ -112,14 +112,7 @@ class Along {
   constructor(prepared: Prepared, x: Inputs, options: AlongOptions) {
     this.#x = x
     this.#options = options
-    const kernel = oneOf(options.kernel, ['trace', 'full'] as const, 'options.kernel')
-    const by = oneOf(options.by, ['layer', 'parameter', 'total'] as const, 'options.by')
-    const spectra = ['parts', 'total', 'none'] as const
-    const spectrum = oneOf(options.spectrum, spectra, 'options.spectrum')
-    const top = options.top ?? [1, 5, 10, 50]
-    if (!Array.isArray(top)) throw badArgument('options.top', 'a list of whole numbers', top)
-    for (const k of top) wholeNumber('options.top', k, 1)
-    oneOf(options.method, kernelMethods, 'options.method')
+    const { kernel, by, spectrum, top, limit } = checkOptions(options)
     checkSeparable(prepared, 'to walk along checkpoints')
     const { samples } = prepared.x
     this.#where = { samples, outputs: prepared.outputs, kernel }
@@ -130,25 +123,11 @@ class Along {
     this.#learned = learnedOutputs(options.learned, options.target, this.#where)
     const labels = labelsFactor(options.target, this.#where)
     const rows = samples * (kernel === 'full' ? prepared.outputs.length : 1)
-    const limit = options.spectrumLimit ?? 2048
-    wholeNumber('options.spectrumLimit', limit, 1)
-    const wanted = rows <= limit
-    this.#spectrum = {
-      total: wanted && spectrum !== 'none',
-      parts: wanted && spectrum === 'parts',
-    }
+    const wanted = rows <= limit && spectrum !== 'none'
+    this.#spectrum = { total: wanted, parts: wanted && spectrum === 'parts' }
     const kept = this.#names.length + 1
-    const scratch = spectrum !== 'none' && wanted ? spectrumBytes(rows) : 0
-    const bytes = KernelSets.bytes(kept, rows * rows)
-    const one = 3 * kept * 4 + (scratch > 0 ? 24 : 0)
-    const fitting = Math.floor((Math.sqrt(prepared.budget / 2 / one) * samples) / rows)
-    this.#room =
-      roomBeside(
-        bytes + scratch,
-        prepared.budget,
-        `Keeping ${kept === 1 ? 'the kernel' : `${kept} kernels`} of ${rows} × ${rows} for three checkpoints${scratch > 0 ? ' and a spectrum' : ''}`,
-        () => `${fitting} samples would fit`,
-      ) + scratch
+    const scratch = wanted ? spectrumBytes(rows) : 0
+    this.#room = roomFor(kept, rows, scratch, prepared)
     this.#sets = new KernelSets(kept, rows * rows)
     const atOnce = scratch > 0 ? Math.floor(this.#room / scratch) : kept
     this.#setup = {
@@ -166,7 +145,6 @@ class Along {
     onProgress: (part: number) => void,
   ): Promise<CheckpointAlignment> {
     const start = performance.now()
-    const { signal } = this.#options
     const core = cores.get(network) as Core
     const prepared = await prepare(core, this.#x, {
       ...this.#options,
@@ -185,11 +163,20 @@ class Along {
     if (index === 0) {
       this.#learnedFactor = learnedFactor(this.#learned, outputs.data, this.#where)
     }
-    const blocks = this.#sets.at(index)
-    const before = index > 0 ? this.#sets.at(index - 1) : undefined
-    const ids = blocks.slice(1).map(({ id }) => id)
-    const [total] = blocks as [Block]
-    const split = this.#names.length > 0
+    const seconds = await this.#compute(prepared, index)
+    const measuring = performance.now()
+    const measured = await this.#measure(index, name)
+    const end = performance.now()
+    onProgress(1)
+    const whole = (end - start) / 1000
+    const native = seconds + (end - measuring) / 1000
+    return { index, name, step, outputs, ...measured, seconds: { whole, native } }
+  }
+
+  /** Fills the kernels of a checkpoint. @returns the seconds that it took. */
+  async #compute(prepared: Prepared, index: number): Promise<number> {
+    const [total, ...parts] = this.#sets.at(index) as [Block, ...Block[]]
+    const split = parts.length > 0
     const job = askJob(
       prepared,
       {
@@ -197,15 +184,25 @@ class Along {
         kernel: this.#where.kernel,
         method: this.#options.method ?? 'auto',
         groups: this.#groups,
-        results: split ? ids : [total.id],
+        results: (split ? parts : [total]).map(({ id }) => id),
       },
       this.#room,
     )
     this.#settled = job.settled
     const { seconds } = await job.result
-    const measuring = performance.now()
-    const parts = blocks.slice(1).map(numbersOf)
-    if (split) await native.addKernels(parts, numbersOf(total), this.#setup.threads)
+    if (split) {
+      await native.addKernels(parts.map(numbersOf), numbersOf(total), this.#setup.threads)
+    }
+    return seconds
+  }
+
+  /** Compares the kernels of a checkpoint with the first ones and with those before. */
+  async #measure(
+    index: number,
+    name: string,
+  ): Promise<Pick<CheckpointAlignment, 'total' | 'parts' | 'kernels'>> {
+    const blocks = this.#sets.at(index)
+    const before = index > 0 ? this.#sets.at(index - 1) : undefined
     const first = this.#sets.at(0)
     const work = measure(
       blocks.map((block, k) => ({
@@ -215,31 +212,24 @@ class Along {
         spectrum: k === 0 ? this.#spectrum.total : this.#spectrum.parts,
       })),
       { ...this.#setup, learned: this.#learnedFactor },
-      signal,
+      this.#options.signal,
     )
     this.#settled = work.settled
     const found = await work.result.catch((error: unknown) => {
       throw named(error, name)
     })
-    const end = performance.now()
-    onProgress(1)
     const kernels = blocks.map((block) => this.#kernel(numbersOf(block)))
-    const [whole, ...others] = found.map((one, k) => ({
+    const [total, ...others] = found.map((one, k) => ({
       ...one,
       margin: marginOf(kernels[k] as TangentKernel, this.#learned),
     })) as [KernelMeasures, ...KernelMeasures[]]
     return {
-      index,
-      name,
-      step,
-      outputs,
-      total: whole,
+      total,
       parts: new Map(this.#names.map((part, k) => [part, others[k] as KernelMeasures])),
       kernels: {
         total: kernels[0] as TangentKernel,
         parts: new Map(this.#names.map((part, k) => [part, kernels[k + 1] as TangentKernel])),
       },
-      seconds: { whole: (end - start) / 1000, native: seconds + (end - measuring) / 1000 },
     }
   }
 
@@ -272,4 +262,37 @@ class Along {
 /** Networks in float64 are refused. */
 function numbersOf({ data }: Block): Float32Array {
   return data as Float32Array
+}
+
+/** The options that need no samples, checked, with their defaults. */
+function checkOptions(options: AlongOptions) {
+  const kernel = oneOf(options.kernel, ['trace', 'full'] as const, 'options.kernel')
+  const by = oneOf(options.by, ['layer', 'parameter', 'total'] as const, 'options.by')
+  const spectra = ['parts', 'total', 'none'] as const
+  const spectrum = oneOf(options.spectrum, spectra, 'options.spectrum')
+  const { top = [1, 5, 10, 50], spectrumLimit: limit = 2048 } = options
+  if (!Array.isArray(top)) throw badArgument('options.top', 'a list of whole numbers', top)
+  for (const k of top) wholeNumber('options.top', k, 1)
+  oneOf(options.method, kernelMethods, 'options.method')
+  wholeNumber('options.spectrumLimit', limit, 1)
+  return { kernel, by, spectrum, top, limit }
+}
+
+/**
+ * Bytes that the kernels of three checkpoints, `kept` of rows × rows each, and the scratch memory of
+ * spectra take.
+ * @throws TangentError MEMORY_BUDGET with the number of samples that would fit.
+ */
+function roomFor(kept: number, rows: number, scratch: number, { budget, x }: Prepared): number {
+  const one = 3 * kept * 4 + (scratch > 0 ? 24 : 0)
+  const fitting = Math.floor((Math.sqrt(budget / 2 / one) * x.samples) / rows)
+  const kernels = kept === 1 ? 'the kernel' : `${kept} kernels`
+  const spectrum = scratch > 0 ? ' and a spectrum' : ''
+  const left = roomBeside(
+    KernelSets.bytes(kept, rows * rows) + scratch,
+    budget,
+    `Keeping ${kernels} of ${rows} × ${rows} for three checkpoints${spectrum}`,
+    () => `${fitting} samples would fit`,
+  )
+  return left + scratch
 }

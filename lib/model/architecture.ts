@@ -5,8 +5,8 @@ import { badArgument, oneOf, TangentError } from '../core/errors.js'
 import { didYouMean } from '../core/nearest.js'
 import { quote } from '../core/quote.js'
 import { batchProblem, checkAxisOptions, hypotheses, namedAxis, type Place } from '../graph/axes.js'
-import { asDouble, refusedInDouble } from '../graph/double/index.js'
-import { namesOfValues, readableName } from '../graph/names.js'
+import { asDouble } from '../graph/double/index.js'
+import { namesOfValues } from '../graph/names.js'
 import {
   type PreparedGraph,
   prepareGraph,
@@ -18,67 +18,35 @@ import { skeleton } from '../graph/skeleton.js'
 import {
   constantsByRole,
   constantsInWords,
-  quantisedWeights,
   storageNotes,
   storedConstants,
 } from '../graph/stored.js'
 import { dtypeOf, isFloat, type NdArray, toFloat64 } from '../io/index.js'
-import { type NativeAnalysis, type NativeData, native } from '../native/index.js'
+import type { NativeAnalysis, NativeData } from '../native/index.js'
 import {
   type AxisOptions,
   initializerData,
   type OnnxModel,
-  titleOf,
   type ValueInfo,
   valueInfo,
 } from '../onnx/index.js'
 import { isMember } from '../onnx/names.js'
 import { Host } from '../runtime/host.js'
 import type { Feed, PlanMessage } from '../runtime/protocol.js'
-
-/** A parameter of the network: what the tangent features are taken with respect to. */
-export interface Parameter {
-  /** Name in the file. */
-  readonly name: string
-  /** Name to show: `name`, or one made from the module where an exporter renamed it. */
-  readonly label: string
-  /** The module that owns it. */
-  readonly layer: string
-  readonly shape: readonly number[]
-  /** Numbers in it. */
-  readonly count: number
-  readonly dtype: 'float32' | 'float64'
-  /** Nodes that read it. Of a weight with several uses the features are the sum over them. */
-  readonly uses: number
-  /** Left out of all derivatives by the caller. */
-  readonly frozen: boolean
-  /** Initializer that holds the numbers, where several parameters share one (`Identity` copies). */
-  readonly source: string
-}
+import { analyse } from './analyse.js'
+import type { KnownParameter, Parameter, ParameterOptions } from './parameters.js'
 
 export type { Refusal }
-
-/** Chooses parameters: names, patterns, or a function. */
-export type Selector =
-  | string
-  | RegExp
-  | readonly (string | RegExp)[]
-  | ((parameter: Omit<Parameter, 'frozen'>) => boolean)
 
 /** What a network is a function of: see docs/batches.md. */
 export type BatchMode = 'each' | 'whole'
 
-export interface ArchitectureOptions extends WeightOptions, AxisOptions {
-  float64?: boolean | undefined
+export interface ArchitectureOptions
+  extends Omit<WeightOptions, keyof ParameterOptions>,
+    AxisOptions,
+    ParameterOptions {
   output?: string | undefined
   batch?: BatchMode | undefined
-  parameters?: Selector | undefined
-  frozen?: Selector | undefined
-}
-
-interface Known {
-  parameter: Parameter
-  weight: Weight
 }
 
 export class Architecture {
@@ -109,7 +77,7 @@ export class Architecture {
   /** Are branches left to the samples of each call? */
   readonly pending: boolean
   readonly options: ArchitectureOptions
-  readonly #known: readonly Known[]
+  readonly #known: readonly KnownParameter[]
   #valueNames: readonly string[] | undefined
   /** The same network with its branches taken, by the way through it. */
   readonly #forms = new Map<string, Architecture>()
@@ -128,14 +96,8 @@ export class Architecture {
     this.pending = model.control?.pending ?? false
     const all = model.control?.whole ?? model
     this.graph = prepareGraph(all, options)
-    const infos = new Map(model.graph.input.map((info) => [info.name, valueInfo(info)]))
-    const { freedBatch: size = 0, freedAxes } = model
     const told = this.double ? asDouble : (info: ValueInfo) => info
-    this.inputs = this.graph.inputs.map((name) => {
-      const info = told(infos.get(name) as ValueInfo)
-      const axis = freedAxes?.get(name)
-      return axis === undefined ? info : { ...info, freed: { axis, size } }
-    })
+    this.inputs = inputsOf(model, this.graph).map(told)
     this.outputs = model.graph.output.map((info) => told(valueInfo(info)))
     this.output = this.chooseOutput(options.output)
     checkAxisOptions(options, this.inputs, this.outputs)
@@ -143,53 +105,26 @@ export class Architecture {
     this.hypotheses = hypotheses(this.inputs, options, model.freedBatch !== undefined)
     this.places = this.hypotheses.length > 1 ? undefined : this.hypotheses[0]
     this.problem = batchProblem(this.inputs, this.hypotheses)
-    const { weights, native: graph } = this.graph
-    const output = this.graph.ids.get(this.output) as number
     this.#roles = constantsByRole(this.graph)
-    const candidates = weights.filter((weight) => !this.#roles.has(weight)).map(({ id }) => id)
-    const analyse = (id: number) => native.createEngine(graph, candidates, id).analysis
-    const whole = analyse(output)
-    this.#known = this.#select(whole, options)
+    const found = analyse(this.graph, this.#roles, this.output, model, options)
+    this.#known = found.known
     this.parameters = this.#known.map(({ parameter }) => parameter)
-    const active = this.active.map(({ weight }) => weight.id)
-    this.analysis =
-      active.length === this.#known.length
-        ? whole
-        : native.createEngine(graph, active, output).analysis
-    const refusals = [...this.analysis.refusals]
-    // Numbers that are no float32 parameters would go without a word.
-    const quantised = options.parameters === undefined ? quantisedWeights(this.graph) : []
-    if (quantised.length > 0) {
-      const known = new Set(refusals.map(({ node }) => node))
-      const hidden = native.createEngine(graph, quantised, output).analysis.refusals
-      refusals.push(...hidden.filter(({ node }) => !known.has(node)))
-    }
-    const domains = new Map(graph.nodes.map(({ name, domain }) => [name, domain]))
-    const present = this.pending && new Set(model.graph.node.map(titleOf))
-    this.refusals = refusals
-      // What lies in a branch stands in the way only of samples that take it.
-      .filter(({ node }) => !present || present.has(node))
-      .map(({ node, op, ...words }) => {
-        const domain = domains.get(node) ?? ''
-        const operator = domain === '' ? op : `${domain}::${op}`
-        const { why, remedy } = model.control?.refused.get(node) ?? words
-        return { node, operator, why, remedy }
-      })
-      .concat(this.double ? refusedInDouble(model, this.graph) : [])
-    const fed = new Set(whole.parameters)
-    // Parameters of the other outputs are part of a checkpoint, too.
-    for (const name of this.graph.outputs) {
-      if (name === this.output) continue
-      for (const id of analyse(this.graph.ids.get(name) as number).parameters) fed.add(id)
-    }
-    this.fed = weights.filter((weight) => fed.has(weight.id) || isStatistic(weight))
+    this.analysis = found.analysis
+    this.refusals = found.refusals
+    this.fed = found.fed
     const running = all === model ? this.graph : prepareGraph(model, knownNames(options, model))
-    this.host = new Host({
+    this.host = this.#start(running)
+  }
+
+  /** The worker of the graph that is run. */
+  #start(running: PreparedGraph): Host {
+    const { model, inputs, hypotheses: places } = this
+    return new Host({
       skeleton: skeleton(model, running, this.fed),
       graph: running.native,
-      inputs: this.inputs.map(({ name }) => ({ name, id: running.ids.get(name) as number })),
-      free: this.inputs.some(({ shape }, k) => {
-        const place = this.hypotheses[0]?.[k]
+      inputs: inputs.map(({ name }) => ({ name, id: running.ids.get(name) as number })),
+      free: inputs.some(({ shape }, k) => {
+        const place = places[0]?.[k]
         return !shape || shape.some((size, axis) => axis !== place && typeof size !== 'number')
       }),
       double: this.double,
@@ -230,7 +165,7 @@ export class Architecture {
   }
 
   /** Parameters that are differentiated, in the order of the addon's results. */
-  get active(): readonly Known[] {
+  get active(): readonly KnownParameter[] {
     return this.#known.filter(({ parameter }) => !parameter.frozen)
   }
 
@@ -287,36 +222,6 @@ export class Architecture {
     }
     const near = didYouMean(name, this.valueNames)
     return near === '' ? '; info --values lists all values' : near
-  }
-
-  #select(analysis: NativeAnalysis, options: ArchitectureOptions): Known[] {
-    const byId = new Map(this.graph.weights.map((weight) => [weight.id, weight]))
-    const described = analysis.parameters.map((id) => {
-      const weight = byId.get(id) as Weight
-      const { layer, label } = readableName(weight.name, weight.consumer, weight.position)
-      const { name, shape, source, uses } = weight
-      const count = shape.reduce((product, size) => product * size, 1)
-      return {
-        weight,
-        parameter: {
-          name,
-          label,
-          layer,
-          shape,
-          count,
-          dtype: this.double ? 'float64' : 'float32',
-          uses,
-          source,
-        } as const,
-      }
-    })
-    const all = described.map(({ parameter }) => parameter)
-    const wanted = selection(options.parameters, all, 'options.parameters')
-    const frozen = selection(options.frozen, all, 'options.frozen')
-    return described.map(({ weight, parameter }) => {
-      const left = (wanted && !wanted.has(parameter.name)) || frozen?.has(parameter.name)
-      return { weight, parameter: { ...parameter, frozen: left ?? false } }
-    })
   }
 
   /** @throws TangentError UNSUPPORTED that lists every node in the way, or the lack of parameters. */
@@ -390,6 +295,17 @@ export class Architecture {
   }
 }
 
+/** What a call takes, with the axes that were made free. */
+function inputsOf(model: OnnxModel, graph: PreparedGraph): ValueInfo[] {
+  const infos = new Map(model.graph.input.map((info) => [info.name, valueInfo(info)]))
+  const { freedBatch: size = 0, freedAxes } = model
+  return graph.inputs.map((name) => {
+    const info = infos.get(name) as ValueInfo
+    const axis = freedAxes?.get(name)
+    return axis === undefined ? info : { ...info, freed: { axis, size } }
+  })
+}
+
 /** Numbers as the addon takes them; undefined for another type, which onnxruntime gives then. */
 function staticData(array: NdArray): NativeData | undefined {
   const type = dtypeOf(array)
@@ -400,44 +316,4 @@ function staticData(array: NdArray): NativeData | undefined {
     type === 'int32' ||
     type === 'bool'
   return fits ? (array.data as NativeData) : undefined
-}
-
-/** Running statistics of a BatchNormalization: no parameters, yet part of a checkpoint. */
-function isStatistic({ consumer, position }: Weight): boolean {
-  return consumer?.op === 'BatchNormalization' && position >= 3
-}
-
-/** Names of the parameters that a selector means; undefined without one. */
-function selection(
-  selector: Selector | undefined,
-  parameters: readonly Omit<Parameter, 'frozen'>[],
-  option: string,
-): Set<string> | undefined {
-  if (selector === undefined) return undefined
-  if (typeof selector === 'function') {
-    return new Set(parameters.filter((entry) => selector(entry)).map(({ name }) => name))
-  }
-  const names = new Set<string>()
-  for (const entry of Array.isArray(selector) ? selector : [selector]) {
-    if (typeof entry !== 'string' && !(entry instanceof RegExp)) {
-      throw badArgument(option, 'names of parameters, patterns or a function', entry)
-    }
-    const found = parameters.filter(({ name, label }) =>
-      typeof entry === 'string'
-        ? name === entry || label === entry
-        : matches(entry, name) || matches(entry, label),
-    )
-    if (typeof entry === 'string' && found.length === 0) {
-      const names = parameters.flatMap(({ name, label }) => [...new Set([name, label])])
-      const error = badArgument(option, 'a parameter of the network', entry)
-      throw new TangentError(error.code, `${error.message}${didYouMean(entry, names)}`)
-    }
-    for (const { name } of found) names.add(name)
-  }
-  return names
-}
-
-/** Does the pattern match, whatever its flags and state? */
-function matches(pattern: RegExp, text: string): boolean {
-  return text.search(pattern) >= 0
 }

@@ -1,4 +1,4 @@
-import type { Parameter } from './architecture.js'
+import type { Parameter } from './parameters.js'
 
 const known = new WeakMap<readonly Parameter[], ReadonlyMap<string, Parameter>>()
 

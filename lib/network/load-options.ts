@@ -1,6 +1,7 @@
 import { badArgument } from '../core/errors.js'
 import type { TyingOptions } from '../graph/prepare.js'
-import type { BatchMode, Selector } from '../model/architecture.js'
+import type { BatchMode } from '../model/architecture.js'
+import type { Selector } from '../model/parameters.js'
 import type { AxisOptions } from '../onnx/index.js'
 
 /** Options of {@link Network.load}. */
