@@ -4,8 +4,8 @@ const folder = 'examples/fashion-mnist'
 const images = await readArray(`${folder}/images.npy`) // (240, 1, 28, 28)
 const labels = await readArray(`${folder}/labels.npy`) // (240,)
 
-await using before = await Network.load(`${folder}/mlp_init.onnx`)
-await using after = await before.withParameters(`${folder}/mlp_trained.onnx`)
+const before = await Network.load(`${folder}/mlp_init.onnx`)
+const after = await before.withParameters(`${folder}/mlp_trained.onnx`)
 
 for (const network of [before, after]) {
   // K[i,j] = Σ_o ⟨∂f_o(x_i)/∂θ, ∂f_o(x_j)/∂θ⟩, exact, computed layer by layer
@@ -17,3 +17,4 @@ for (const network of [before, after]) {
 // The parts add up to the whole.
 const layers = await after.ntk(images, { kernel: 'trace', by: 'layer' })
 for (const [layer, part] of layers) console.log(layer, part.trace())
+for (const network of [before, after]) await network.dispose()

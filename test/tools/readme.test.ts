@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url))
 test('the README shows examples/quickstart.ts', async (t) => {
   const readme = await readFile(`${root}README.md`, 'utf8')
   const example = await readFile(`${root}examples/quickstart.ts`, 'utf8')
-  t.true(readme.includes(`\`\`\`ts\n${example}\`\`\`\n`))
+  t.true(readme.includes(`\`\`\`js\n${example}\`\`\`\n`))
 })
 
 test('examples/quickstart.ts runs', async (t) => {

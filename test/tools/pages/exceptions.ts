@@ -1,0 +1,20 @@
+// Blocks of pages that the tests do not run, each by its page and first line, and why.
+export const exceptions: Record<string, Record<string, string>> = {
+  'README.md': {
+    'npm run demo   # what training did to a network, on real images: out/demo/report.html':
+      'sets up the checkout and runs all tests, this one among them',
+    'npm install adaptive-tangent':
+      'needs a registry; the packed files are tried by their own test',
+  },
+  'CONTRIBUTING.md': {
+    'git clone … && cd adaptive-tangent': 'a list of the commands of a checkout, hours of them',
+  },
+  'docs/architecture.md': {
+    '// y = max(x, 0); dy/dx = 1 where y > 0, and 0 at the kink as in PyTorch.':
+      'C++: a rule as it stands in native/rules, which the build compiles',
+  },
+  'docs/paper.md': {
+    'npm run paper -- fig1                         # figures 1 and 3 (fig3 is the same command)':
+      'the whole experiments, up to hours; test/paper runs them small',
+  },
+}
