@@ -21,7 +21,9 @@ function passes(program, ...args) {
   return status === 0
 }
 
-const sources = files('native', (name) => /\.(cc|h|cu|cuh)$/.test(name))
+const sources = ['native', 'test/native'].flatMap((folder) =>
+  files(folder, (name) => /\.(cc|h|cu|cuh)$/.test(name)),
+)
 const results = [
   passes('biome', 'check', '--error-on-warnings', ...(mend ? ['--write'] : [])),
   passes('clang-format', ...(mend ? ['-i'] : ['--dry-run', '-Werror']), ...sources),

@@ -2,20 +2,20 @@
 // Does only what is not done yet, and says nothing when all is done.
 import { pathToFileURL } from 'node:url'
 import { locked } from './setup/lock.mjs'
-import { buildNative, nativeStamp } from './setup/native.mjs'
+import { buildNative, buildNativeTests, nativeStamp, nativeTestsStamp } from './setup/native.mjs'
 import { installPackages, packagesCurrent } from './setup/packages.mjs'
 import { SetupError } from './setup/run.mjs'
 import { findBrowser, install, remedy } from './setup/system.mjs'
 import { buildTypescript, typescriptStamp } from './setup/typescript.mjs'
 
-/** @param {{ browser: boolean }} wanted */
-function ready({ browser }) {
+/** @param {{ tests: boolean }} wanted */
+function ready({ tests }) {
   if (!packagesCurrent() || !nativeStamp().current() || !typescriptStamp().current()) return false
-  return !browser || findBrowser() !== undefined
+  return !tests || (nativeTestsStamp().current() && findBrowser() !== undefined)
 }
 
-/** @param {{ browser: boolean }} wanted */
-async function makeReady({ browser }) {
+/** @param {{ tests: boolean }} wanted */
+async function makeReady({ tests }) {
   if (!packagesCurrent()) await installPackages()
   const addon = nativeStamp()
   if (!addon.current()) {
@@ -28,7 +28,15 @@ async function makeReady({ browser }) {
     await buildTypescript()
     compiled.write()
   }
-  if (browser && !findBrowser()) {
+  if (!tests) return
+  const units = nativeTestsStamp()
+  if (!units.current()) {
+    // What changed in native/ is as new as the addon's own build left it.
+    units.touchChanged((path) => path.startsWith('test/'))
+    await buildNativeTests()
+    units.write()
+  }
+  if (!findBrowser()) {
     await install(['browser'])
     if (!findBrowser()) throw new SetupError(remedy(['browser']))
   }
@@ -36,12 +44,13 @@ async function makeReady({ browser }) {
 
 /**
  * Ends the process with one sentence when something cannot be had.
- * @param {{ browser?: boolean }} [wanted] `browser`: what the tests of the report need as well
+ * @param {{ tests?: boolean }} [wanted] `tests`: what the tests need as well, the unit tests of the
+ *   C++ code and a browser for the report
  */
-export async function setup({ browser = false } = {}) {
+export async function setup({ tests = false } = {}) {
   try {
-    if (ready({ browser })) return
-    await locked(() => makeReady({ browser }))
+    if (ready({ tests })) return
+    await locked(() => makeReady({ tests }))
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
     process.stderr.write(`\n${error.message}\n`)
@@ -50,5 +59,5 @@ export async function setup({ browser = false } = {}) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  await setup({ browser: process.argv.includes('--browser') })
+  await setup({ tests: process.argv.includes('--tests') })
 }

@@ -7,7 +7,7 @@ import { root } from './setup/run.mjs'
 import { findBrowser } from './setup/system.mjs'
 import { setup } from './setup.mjs'
 
-await setup({ browser: true })
+await setup({ tests: true })
 
 const ava = join(root, 'node_modules/ava/entrypoints/cli.mjs')
 const terminal = process.stdout.isTTY && !process.env.CI

@@ -22,15 +22,44 @@ export function nativeStamp() {
   )
 }
 
+/** The unit tests of the C++ code; `npm test` runs them. */
+export const NATIVE_TESTS = 'build/native_tests'
+
+export function nativeTestsStamp() {
+  return new Stamp(
+    'build/.tests.json',
+    () => [
+      'CMakeLists.txt',
+      ...files('native'),
+      ...files('test/native', (name) => /\.(cc|h)$/.test(name)),
+    ],
+    () => files(NATIVE_TESTS),
+    `${process.platform}, ${process.arch}`,
+  )
+}
+
 /** Objects built in one checkout serve every other one. */
 const ccache = { CCACHE_BASEDIR: root, CCACHE_NOHASHDIR: '1' }
 
-/** @param {string[]} args */
-function cmakeJs(...args) {
+/**
+ * What is built: `folder` (build by default), with CMake's `defines`, one `target` or the addon.
+ * @typedef {{ folder?: string, defines?: string[], target?: string }} Build
+ */
+
+/**
+ * @param {string} command
+ * @param {Build} build
+ */
+function cmakeJs(command, { folder = 'build', defines = [], target }) {
   const script = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')
   const parallel = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism())
-  const warnings = process.env.CI ? ['--CDAT_WERROR=ON'] : []
-  return run(process.execPath, [script, ...args, '--directory', root, ...warnings], {
+  const all = [...(process.env.CI ? ['AT_WERROR=ON'] : []), ...defines]
+  const args = [
+    ...[script, command, '--directory', root, '--out', join(root, folder)],
+    ...(target && command === 'build' ? ['--target', target] : []),
+    ...all.map((define) => `--CD${define}`),
+  ]
+  return run(process.execPath, args, {
     env: { ...ccache, CMAKE_BUILD_PARALLEL_LEVEL: parallel },
   })
 }
@@ -40,9 +69,9 @@ function cmakeJs(...args) {
  * @param {string} text
  */
 function missingLibraries(text) {
-  const line = text.match(/missing libraries: ([A-Z;]+)/)
+  const line = text.match(/missing libraries: ([A-Za-z;]+)/)
   const names = line?.[1]?.split(';') ?? []
-  return /** @type {('BLAS' | 'LAPACK' | 'TBB')[]} */ (names)
+  return /** @type {('BLAS' | 'LAPACK' | 'TBB' | 'doctest')[]} */ (names)
 }
 
 /** @param {string} text */
@@ -51,37 +80,46 @@ function showEnd(text) {
 }
 
 /**
- * Configures and builds the addon. With `mayInstall`, installs what is missing of the system.
+ * Configures and builds the addon, or what `build` says. With `mayInstall`, installs what is
+ * missing of the system.
  * @param {{ mayInstall: boolean }} options
+ * @param {Build} [build]
  */
-export async function buildNative({ mayInstall }) {
+export async function buildNative({ mayInstall }, build = {}) {
   const tools = missingTools()
   if (tools.length && !mayInstall) throw new SetupError(remedy(tools))
   await install(tools)
   const stillMissing = tools.length ? missingTools() : []
   if (stillMissing.length) throw new SetupError(remedy(stillMissing))
 
-  say('Building the addon …')
-  let configured = await cmakeJs('configure')
+  const what = build.target === undefined ? 'the addon' : 'the native unit tests'
+  say(`Building ${what} …`)
+  let configured = await cmakeJs('configure', build)
   const libraries = missingLibraries(configured.text)
   if (libraries.length) {
     if (!mayInstall) throw new SetupError(remedy(libraries))
     await install(libraries)
-    configured = await cmakeJs('configure')
+    configured = await cmakeJs('configure', build)
   } else if (configured.status !== 0) {
     // A build folder that was moved, or made by another CMake.
-    await cmakeJs('clean')
-    configured = await cmakeJs('configure')
+    await cmakeJs('clean', build)
+    configured = await cmakeJs('configure', build)
   }
   const left = missingLibraries(configured.text)
   if (left.length) throw new SetupError(remedy(left))
   if (configured.status !== 0) {
     showEnd(configured.text)
-    throw new SetupError('CMake could not configure the addon (its words are above)')
+    throw new SetupError(`CMake could not configure ${what} (its words are above)`)
   }
-  const built = await cmakeJs('build')
+  const built = await cmakeJs('build', build)
   if (built.status !== 0) {
     showEnd(built.text)
-    throw new SetupError('The addon did not compile (the compiler’s words are above)')
+    const name = what.replace(/^t/, 'T')
+    throw new SetupError(`${name} did not compile (the compiler’s words are above)`)
   }
+}
+
+/** Builds the unit tests of the C++ code out of the addon's own objects. */
+export function buildNativeTests() {
+  return buildNative({ mayInstall: true }, { target: 'native_tests', defines: ['AT_TESTS=ON'] })
 }

@@ -82,12 +82,17 @@ export class Stamp {
     return JSON.stringify(before) === JSON.stringify(this.#now())
   }
 
-  /** Makes changed inputs look new to make, whatever their modification time says. */
-  touchChanged() {
+  /**
+   * Makes changed inputs look new to make, whatever their modification time says.
+   * @param {(path: string) => boolean} [wanted]
+   */
+  touchChanged(wanted = () => true) {
     const before = read(this.file)
     if (!before) return
     for (const [path, hash] of Object.entries(this.#now().inputs)) {
-      if (before.inputs[path] !== hash) utimesSync(join(root, path), new Date(), new Date())
+      if (before.inputs[path] !== hash && wanted(path)) {
+        utimesSync(join(root, path), new Date(), new Date())
+      }
     }
   }
 

@@ -1,9 +1,10 @@
-// What must come from the system: a C++ compiler, make, CMake, BLAS, LAPACK, TBB, a browser.
+// What must come from the system: a C++ compiler, make, CMake, BLAS, LAPACK, TBB, for the tests doctest
+// and a browser.
 import { existsSync, readFileSync } from 'node:fs'
 import { output, run, SetupError, say } from './run.mjs'
 
 /**
- * @typedef {'compiler' | 'make' | 'cmake' | 'BLAS' | 'LAPACK' | 'TBB' | 'browser' | 'python'} Part
+ * @typedef {'compiler' | 'make' | 'cmake' | 'BLAS' | 'LAPACK' | 'TBB' | 'doctest' | 'browser' | 'python'} Part
  */
 
 const OLDEST_CMAKE = [3, 18]
@@ -16,6 +17,7 @@ const NAMES = {
   BLAS: 'BLAS',
   LAPACK: 'LAPACK',
   TBB: 'TBB',
+  doctest: 'doctest',
   browser: 'Chromium or Chrome',
   python: 'Python 3',
 }
@@ -36,6 +38,7 @@ const MANAGERS = {
       BLAS: 'libopenblas-dev',
       LAPACK: 'libopenblas-dev',
       TBB: 'libtbb-dev',
+      doctest: 'doctest-dev',
       browser: 'chromium',
       python: 'python3',
     },
@@ -50,6 +53,7 @@ const MANAGERS = {
       BLAS: 'openblas-devel',
       LAPACK: 'openblas-devel',
       TBB: 'tbb-devel',
+      doctest: 'doctest-devel',
       browser: 'chromium',
       python: 'python3',
     },
@@ -64,6 +68,7 @@ const MANAGERS = {
       BLAS: 'blas-openblas',
       LAPACK: 'blas-openblas',
       TBB: 'onetbb',
+      doctest: 'doctest',
       browser: 'chromium',
       python: 'python',
     },
@@ -78,6 +83,7 @@ const MANAGERS = {
       BLAS: 'openblas',
       LAPACK: 'openblas',
       TBB: 'tbb',
+      doctest: 'doctest',
       browser: '--cask chromium',
       python: 'python',
     },
