@@ -13,7 +13,7 @@ import {
   type NodeProto,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
-} from '../onnx/proto.js'
+} from '../protobuf/index.js'
 import { type CheckedDraw, drawWeight } from './draw.js'
 import type { WeightRole } from './roles.js'
 

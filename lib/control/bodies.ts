@@ -1,7 +1,7 @@
 // What If, Loop and Scan nodes are: their attributes, bodies, and the places of what they read.
 
 import { normalDomain } from '../onnx/index.js'
-import type { GraphProto, NodeProto } from '../onnx/proto.js'
+import type { GraphProto, NodeProto } from '../protobuf/index.js'
 
 export type ControlOperator = 'If' | 'Loop' | 'Scan'
 

@@ -2,7 +2,7 @@
 
 import { capturedBy } from '../graph/captures.js'
 import { normalDomain, type OnnxModel } from '../onnx/index.js'
-import type { NodeProto } from '../onnx/proto.js'
+import type { NodeProto } from '../protobuf/index.js'
 import { bodiesOf, isControl, runsThrough, scanForm } from './bodies.js'
 
 export interface Dependence {

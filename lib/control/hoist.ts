@@ -4,7 +4,7 @@
 import { FreshNames } from '../onnx/fresh.js'
 import { makeNode, normalDomain, type OnnxModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
-import type { GraphProto, NodeProto, SparseTensorProto, TensorProto } from '../onnx/proto.js'
+import type { GraphProto, NodeProto, SparseTensorProto, TensorProto } from '../protobuf/index.js'
 
 class Hoist {
   readonly initializer: TensorProto[] = []

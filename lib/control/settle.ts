@@ -17,7 +17,7 @@ import {
   type ValueInfo,
   valueInfo,
 } from '../onnx/index.js'
-import { TensorProto_DataType as DataType, type NodeProto } from '../onnx/proto.js'
+import { TensorProto_DataType as DataType, type NodeProto } from '../protobuf/index.js'
 import type { Feed, FeedArray } from '../runtime/protocol.js'
 import { type AnswerOptions, decisionsOf } from './answer.js'
 import { bodySize, holdsControl, isComplete, isControl, unrolledLimit } from './bodies.js'

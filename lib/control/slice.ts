@@ -4,13 +4,13 @@ import { capturedBy } from '../graph/captures.js'
 import { FreshNames } from '../onnx/fresh.js'
 import { makeNode, makeValueInfo, type OnnxModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import { Writer } from '../onnx/writer.js'
 import {
   type GraphProto,
   ModelProtoSchema,
   type NodeProto,
   TensorProto_DataType as T,
-} from '../onnx/proto.js'
-import { Writer } from '../onnx/writer.js'
+} from '../protobuf/index.js'
 import { bodyOf, runsThrough, scanForm, unrolledLimit } from './bodies.js'
 
 export interface Question {

@@ -6,10 +6,10 @@ import { checkGraph } from '../onnx/check.js'
 import { FreshNames } from '../onnx/fresh.js'
 import { makeNode, normalDomain, type OnnxModel, titleOf } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
-import type { GraphProto, NodeProto } from '../onnx/proto.js'
 import { Renamer } from '../onnx/rename.js'
 import { valueInfo } from '../onnx/values.js'
 import { type Attribute, Writer } from '../onnx/writer.js'
+import type { GraphProto, NodeProto } from '../protobuf/index.js'
 import { bodyOf, scanForm } from './bodies.js'
 
 /** Of an If 1 or 0 for its branches, or 'both'; of a Loop or Scan its iterations. */

@@ -6,7 +6,7 @@ import { capturedBy } from '../graph/captures.js'
 import type { NdArray } from '../io/index.js'
 import { makeNode } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
-import type { NodeProto } from '../onnx/proto.js'
+import type { NodeProto } from '../protobuf/index.js'
 import type { ParameterChange } from './change.js'
 
 export interface FoldSource {

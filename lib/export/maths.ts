@@ -1,8 +1,8 @@
 // Mathematics as nodes of ai.onnx, in the form that a model's opset has.
 import { create } from '@bufbuild/protobuf'
 import { makeValueInfo } from '../onnx/index.js'
-import { GraphProtoSchema, type NodeProto } from '../onnx/proto.js'
 import { type Attribute, type Fresh, Writer } from '../onnx/writer.js'
+import { GraphProtoSchema, type NodeProto } from '../protobuf/index.js'
 
 export class Maths {
   readonly opset: number

@@ -10,6 +10,7 @@ import type { Core } from '../model/core.js'
 import { FreshNames } from '../onnx/fresh.js'
 import { type Dimension, type FileNote, initializerData, makeValueInfo } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import { attributeOf, Writer } from '../onnx/writer.js'
 import {
   TensorProto_DataType as DataType,
   type GraphProto,
@@ -17,8 +18,7 @@ import {
   type NodeProto,
   StringStringEntryProtoSchema,
   type TensorProto,
-} from '../onnx/proto.js'
-import { attributeOf, Writer } from '../onnx/writer.js'
+} from '../protobuf/index.js'
 import type { ValuesResult } from '../runtime/protocol.js'
 import type { ParameterChange } from './change.js'
 import { type Folded, foldNormalizations } from './fold.js'

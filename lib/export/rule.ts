@@ -2,8 +2,8 @@
 
 import type { NativeAttribute } from '../native/index.js'
 import type { Dimension } from '../onnx/index.js'
-import type { NodeProto } from '../onnx/proto.js'
 import type { Attribute } from '../onnx/writer.js'
+import type { NodeProto } from '../protobuf/index.js'
 import type { Maths } from './maths.js'
 
 /** A stored matrix's change as a product of two thin ones, names of values: left (m, r), right (r, k). */

@@ -3,7 +3,7 @@ import {
   type AttributeProto,
   type NodeProto,
   AttributeProto_AttributeType as Type,
-} from '../onnx/proto.js'
+} from '../protobuf/index.js'
 
 const decoder = new TextDecoder()
 

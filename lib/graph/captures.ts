@@ -1,4 +1,4 @@
-import type { GraphProto, NodeProto } from '../onnx/proto.js'
+import type { GraphProto, NodeProto } from '../protobuf/index.js'
 
 /**
  * Values of the outer graph that a node's subgraphs (If, Loop, Scan bodies) read without listing

@@ -5,7 +5,7 @@ import {
   type NodeProto,
   type TensorProto,
   TensorProtoSchema,
-} from '../onnx/proto.js'
+} from '../protobuf/index.js'
 
 /** Is a stored truth value (or number) not zero? */
 export function isTrue({ rawData, int32Data, int64Data }: TensorProto): boolean {

@@ -10,7 +10,7 @@ import {
   TensorProto_DataType as DataType,
   type NodeProto,
   type TensorProto,
-} from '../onnx/proto.js'
+} from '../protobuf/index.js'
 import { nativeAttributes } from './attributes.js'
 import { capturedBy } from './captures.js'
 import { constantTensor, isTrue } from './constants.js'

@@ -2,7 +2,7 @@ import { toBinary } from '@bufbuild/protobuf'
 import { makeValueInfo, type OnnxModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
 import { isMember } from '../onnx/names.js'
-import { TensorProto_DataType as DataType, ModelProtoSchema } from '../onnx/proto.js'
+import { TensorProto_DataType as DataType, ModelProtoSchema } from '../protobuf/index.js'
 import type { PreparedGraph, Weight } from './prepare.js'
 
 /**

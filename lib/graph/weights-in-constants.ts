@@ -8,7 +8,7 @@ import {
   TensorProto_DataType as DataType,
   type NodeProto,
   type TensorProto,
-} from '../onnx/proto.js'
+} from '../protobuf/index.js'
 import { constantTensor } from './constants.js'
 
 /** Operators that show the same numbers in another form. */

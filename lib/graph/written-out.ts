@@ -4,7 +4,7 @@
 // it is, and so do the pieces, for whoever else reads them.
 
 import type { NativeAttribute, NativeNode } from '../native/index.js'
-import { TensorProto_DataType as DataType, type TensorProto } from '../onnx/proto.js'
+import { TensorProto_DataType as DataType, type TensorProto } from '../protobuf/index.js'
 
 /** The single number that a value holds, where it is a constant of the network. */
 type NumberOf = (id: number) => number | undefined

@@ -6,7 +6,7 @@ import {
   type TensorProto,
   TensorProto_DataLocation,
   TensorProtoSchema,
-} from '../onnx/proto.js'
+} from '../protobuf/index.js'
 import { readBytes } from './files.js'
 import {
   bytesPerElement,

@@ -3,7 +3,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { toBinary } from '@bufbuild/protobuf'
 import { toBytes } from '../io/index.js'
 import { initializerData } from '../onnx/index.js'
-import { AttributeProtoSchema, TensorProtoSchema } from '../onnx/proto.js'
+import { AttributeProtoSchema, TensorProtoSchema } from '../protobuf/index.js'
 import type { Core } from './core.js'
 
 /** An array with the name that it goes by. */

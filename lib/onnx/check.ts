@@ -4,8 +4,8 @@ import { TangentError } from '../core/errors.js'
 import { quote } from '../core/quote.js'
 import { elementCount } from '../io/ndarray.js'
 import { checkTensor, tensorShape } from '../io/tensor.js'
+import type { AttributeProto, GraphProto, SparseTensorProto } from '../protobuf/index.js'
 import { nodeLabel } from './names.js'
-import type { AttributeProto, GraphProto, SparseTensorProto } from './proto.js'
 
 /** Names visible in a graph; a subgraph sees those of the graphs around it. */
 interface Scope {

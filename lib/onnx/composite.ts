@@ -1,7 +1,11 @@
 // Operators that are written out as simpler ones, so that their derivative is the simpler ones'.
 
+import {
+  TensorProto_DataType as DataType,
+  type GraphProto,
+  type NodeProto,
+} from '../protobuf/index.js'
 import { normalDomain } from './decode.js'
-import { TensorProto_DataType as DataType, type GraphProto, type NodeProto } from './proto.js'
 import { valueInfo } from './values.js'
 import { type Fresh, Writer } from './writer.js'
 

@@ -1,5 +1,5 @@
 // Weights that an exporter stored a second time, transposed: a tied output layer.
-import type { TensorProto } from './proto.js'
+import type { TensorProto } from '../protobuf/index.js'
 
 /** Entries that are compared: equal random numbers in all of them are no accident. */
 const looked = 4096

@@ -1,7 +1,12 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import { TangentError } from '../core/errors.js'
+import {
+  type GraphProto,
+  type ModelProto,
+  ModelProtoSchema,
+  type TensorProto,
+} from '../protobuf/index.js'
 import { checkGraph } from './check.js'
-import { type GraphProto, type ModelProto, ModelProtoSchema, type TensorProto } from './proto.js'
 
 /** The oldest opset of ai.onnx that is read. */
 export const OLDEST_OPSET = 9

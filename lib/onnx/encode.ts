@@ -2,8 +2,6 @@ import { create, toBinary } from '@bufbuild/protobuf'
 import { badArgument } from '../core/errors.js'
 import { checkArray, dtypeOf, type NdArray } from '../io/ndarray.js'
 import { arrayToTensor } from '../io/tensor.js'
-import type { OnnxModel } from './decode.js'
-import { changed } from './message.js'
 import {
   type GraphProto,
   GraphProtoSchema,
@@ -15,7 +13,9 @@ import {
   type TensorProto,
   type ValueInfoProto,
   ValueInfoProtoSchema,
-} from './proto.js'
+} from '../protobuf/index.js'
+import type { OnnxModel } from './decode.js'
+import { changed } from './message.js'
 
 /** What `appendToModel` adds to the main graph. */
 export interface Addition {

@@ -5,13 +5,13 @@ import { quote } from '../core/quote.js'
 import { readBytes } from '../io/files.js'
 import { type NdArray, toFloat32 } from '../io/ndarray.js'
 import { isExternal, tensorBytes, tensorToArray, tensorType } from '../io/tensor.js'
-import type { OnnxModel } from './decode.js'
 import {
   type AttributeProto,
   type GraphProto,
   type TensorProto,
   TensorProto_DataLocation,
-} from './proto.js'
+} from '../protobuf/index.js'
+import type { OnnxModel } from './decode.js'
 
 /** Where in which file the bytes of a tensor lie. */
 export interface ExternalRange {

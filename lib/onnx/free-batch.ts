@@ -1,17 +1,17 @@
 // Networks exported with a fixed batch of several samples, made to take any number.
 import { create } from '@bufbuild/protobuf'
 import { isExternal, tensorToArray } from '../io/tensor.js'
-import { checkGraph } from './check.js'
-import type { OnnxModel } from './decode.js'
-import { type AxisOptions, isBatchWord } from './dimensions.js'
-import { changed } from './message.js'
 import {
   type GraphProto,
   type NodeProto,
   type TensorProto,
   TensorShapeProto_DimensionSchema,
   type ValueInfoProto,
-} from './proto.js'
+} from '../protobuf/index.js'
+import { checkGraph } from './check.js'
+import type { OnnxModel } from './decode.js'
+import { type AxisOptions, isBatchWord } from './dimensions.js'
+import { changed } from './message.js'
 import { type ValueInfo, valueInfo } from './values.js'
 import { freshNames, Writer } from './writer.js'
 

@@ -1,4 +1,4 @@
-import type { GraphProto } from './proto.js'
+import type { GraphProto } from '../protobuf/index.js'
 
 /** Names that no value of a graph, nor of those inside it, has. */
 export class FreshNames {

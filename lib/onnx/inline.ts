@@ -3,13 +3,13 @@
 
 import { TangentError } from '../core/errors.js'
 import { quote } from '../core/quote.js'
+import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from '../protobuf/index.js'
 import { checkGraph } from './check.js'
 import { Composites, compositeOperators, isComposite } from './composite.js'
 import { normalDomain, type OnnxModel } from './decode.js'
 import { makeNode } from './encode.js'
 import { FreshNames } from './fresh.js'
 import { changed } from './message.js'
-import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from './proto.js'
 import { Renamer } from './rename.js'
 
 /** Functions that call functions can grow without bound; no network comes near this. */

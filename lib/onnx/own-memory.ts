@@ -1,8 +1,12 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import { blockOf, sharedRoom } from '../native/blocks.js'
+import {
+  TensorProto_DataType as DataType,
+  ModelProtoSchema,
+  type TensorProto,
+} from '../protobuf/index.js'
 import type { OnnxModel } from './decode.js'
 import { changed } from './message.js'
-import { TensorProto_DataType as DataType, ModelProtoSchema, type TensorProto } from './proto.js'
 
 /** Bytes of weights below which a file stays as it is. */
 const small = 2 ** 20

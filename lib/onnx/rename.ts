@@ -1,7 +1,7 @@
 // Copies of nodes under other names: bodies of functions, branches and loops that are written out.
 
+import type { AttributeProto, GraphProto, NodeProto } from '../protobuf/index.js'
 import { changed } from './message.js'
-import type { AttributeProto, GraphProto, NodeProto } from './proto.js'
 import type { Fresh } from './writer.js'
 
 export class Renamer {

@@ -2,9 +2,9 @@
 // what an exporter leaves behind does, mostly.
 
 import { elementCount } from '../io/ndarray.js'
+import type { GraphProto, TensorProto } from '../protobuf/index.js'
 import { isCopy } from './copies.js'
 import type { OnnxModel } from './decode.js'
-import type { GraphProto, TensorProto } from './proto.js'
 
 /** Operators that read a single number as a weight of a layer, not as a factor of a formula. */
 const layerOps = /^(Conv|ConvTranspose|Gemm|MatMul|PRelu|\w*Normalization)$/

@@ -9,7 +9,7 @@ import {
   TypeProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
-} from './proto.js'
+} from '../protobuf/index.js'
 
 /** A dimension: a size, the name of a free one, or null where it is free and has no name. */
 export type Dimension = number | string | null

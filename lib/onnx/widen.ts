@@ -1,9 +1,6 @@
 // Networks in float16, bfloat16 and float64 become float32 ones, which is what is computed with.
 
 import { arrayToTensor } from '../io/tensor.js'
-import type { OnnxModel } from './decode.js'
-import { allTensors, initializerData } from './external.js'
-import { changed } from './message.js'
 import {
   type AttributeProto,
   type GraphProto,
@@ -11,7 +8,10 @@ import {
   TensorProto_DataType as T,
   type TensorProto,
   type TypeProto,
-} from './proto.js'
+} from '../protobuf/index.js'
+import type { OnnxModel } from './decode.js'
+import { allTensors, initializerData } from './external.js'
+import { changed } from './message.js'
 
 /** Attributes that name an element type. */
 const typeAttributes = new Set([

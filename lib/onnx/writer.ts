@@ -2,7 +2,6 @@
 import { create } from '@bufbuild/protobuf'
 import type { NdArray } from '../io/ndarray.js'
 import { arrayToTensor } from '../io/tensor.js'
-import { changed } from './message.js'
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -10,7 +9,8 @@ import {
   type GraphProto,
   type NodeProto,
   NodeProtoSchema,
-} from './proto.js'
+} from '../protobuf/index.js'
+import { changed } from './message.js'
 
 export type Attribute =
   | { f: number }

@@ -11,7 +11,7 @@ import {
   NodeProtoSchema,
   TensorProtoSchema,
   ValueInfoProtoSchema,
-} from '../onnx/proto.js'
+} from '../protobuf/index.js'
 import { namelessFile } from './nameless.js'
 import type { WorkerInit } from './protocol.js'
 

@@ -1,10 +1,10 @@
-// lib/onnx/onnx.proto to TypeScript, with protobuf's own tools: buf reads the file, protoc-gen-es
+// lib/protobuf/onnx.proto to TypeScript, with protobuf's own tools: buf reads the file, protoc-gen-es
 // writes what the runtime `@bufbuild/protobuf` works with. Published packages hold the result.
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { root, step } from './run.mjs'
 
-export const SCHEMA = 'lib/onnx/onnx.proto'
+export const SCHEMA = 'lib/protobuf/onnx.proto'
 
 const packageFile = createRequire(import.meta.url).resolve
 
@@ -14,13 +14,13 @@ export async function generateMessages() {
     plugins: [
       {
         local: [process.execPath, packageFile('@bufbuild/protoc-gen-es/bin/protoc-gen-es')],
-        out: 'lib/onnx/generated',
+        out: 'lib/protobuf/generated',
         opt: ['target=ts', 'import_extension=js'],
       },
     ],
   }
   await step('Generating the messages of ONNX files', process.execPath, [
     packageFile('@bufbuild/buf/bin/buf'),
-    ...['generate', join(root, 'lib/onnx'), '--template', JSON.stringify(template)],
+    ...['generate', join(root, 'lib/protobuf'), '--template', JSON.stringify(template)],
   ])
 }

@@ -9,7 +9,7 @@ import {
   ModelProtoSchema,
   StringStringEntryProtoSchema,
   TensorProto_DataLocation,
-} from '../../lib/onnx/proto.js'
+} from '../../lib/protobuf/index.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { floats, ints, model, type NodeSpec, Random, type Tensor } from '../support/onnx.js'
 import { fixture } from '../support/reference.js'

@@ -9,7 +9,7 @@ import {
   ModelProtoSchema,
   type NodeProto,
   type TensorProto,
-} from '../../lib/onnx/proto.js'
+} from '../../lib/protobuf/index.js'
 import { Random } from '../support/onnx.js'
 
 const root = fileURLToPath(new URL('../../../test/exporters/networks', import.meta.url))

@@ -14,7 +14,7 @@ import {
   StringStringEntryProtoSchema,
   TensorProto_DataLocation,
   TensorProtoSchema,
-} from '../../lib/onnx/proto.js'
+} from '../../lib/protobuf/index.js'
 
 /** x (N, 3) times an external weight (3, 2). */
 function externalModel(entries: Record<string, string>, dims = [3n, 2n]): Uint8Array {

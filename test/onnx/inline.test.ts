@@ -17,7 +17,7 @@ import {
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
   ValueInfoProtoSchema,
-} from '../../lib/onnx/proto.js'
+} from '../../lib/protobuf/index.js'
 import { floats, model } from '../support/onnx.js'
 
 const opset = create(OperatorSetIdProtoSchema, { domain: '', version: 17n })

@@ -17,7 +17,7 @@ import {
   TensorProto_SegmentSchema,
   TensorProtoSchema,
   ValueInfoProtoSchema,
-} from '../../lib/onnx/proto.js'
+} from '../../lib/protobuf/index.js'
 import { floats, ints, model, tensorProto } from '../support/onnx.js'
 
 const bytes = model({

@@ -7,7 +7,7 @@ import {
   initializerData,
   openModel,
 } from '../../lib/onnx/index.js'
-import { ModelProtoSchema, StringStringEntryProtoSchema } from '../../lib/onnx/proto.js'
+import { ModelProtoSchema, StringStringEntryProtoSchema } from '../../lib/protobuf/index.js'
 import { floats, type ModelSpec, model } from '../support/onnx.js'
 
 const spec: ModelSpec = {

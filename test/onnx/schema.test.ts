@@ -1,4 +1,4 @@
-// What the code generated from lib/onnx/onnx.proto knows: everything that the onnx package does.
+// What the code generated from lib/protobuf/onnx.proto knows: everything that the onnx package does.
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
@@ -11,7 +11,7 @@ import {
 } from '@bufbuild/protobuf'
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
 import test from 'ava'
-import { file_onnx, ModelProtoSchema } from '../../lib/onnx/proto.js'
+import { file_onnx, ModelProtoSchema } from '../../lib/protobuf/index.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 

@@ -12,7 +12,7 @@ import {
   TensorProto_DataType as T,
   type TensorProto,
   TensorProtoSchema,
-} from '../../lib/onnx/proto.js'
+} from '../../lib/protobuf/index.js'
 import { floats, model, type NodeSpec, Random } from '../support/onnx.js'
 import { relativeError } from '../support/reference.js'
 

@@ -16,7 +16,7 @@ import {
   TypeProto_TensorSchema,
   TypeProtoSchema,
   ValueInfoProtoSchema,
-} from '../../lib/onnx/proto.js'
+} from '../../lib/protobuf/index.js'
 
 export type ElementType = 'float32' | 'float64' | 'float16' | 'int64' | 'int32' | 'bool' | 'uint8'
 

@@ -7,16 +7,16 @@ import { encodeModel } from '../../onnx/encode.js'
 import { namesOf } from '../../onnx/free-batch.js'
 import { changed } from '../../onnx/message.js'
 import { titleOf } from '../../onnx/names.js'
+import { type ValueInfo, valueInfo } from '../../onnx/values.js'
+import { inDouble } from '../../onnx/widen.js'
+import { type Fresh, freshNames, Writer } from '../../onnx/writer.js'
 import {
   TensorProto_DataType as DataType,
   type GraphProto,
   type NodeProto,
   type TensorProto,
   type ValueInfoProto,
-} from '../../onnx/proto.js'
-import { type ValueInfo, valueInfo } from '../../onnx/values.js'
-import { inDouble } from '../../onnx/widen.js'
-import { type Fresh, freshNames, Writer } from '../../onnx/writer.js'
+} from '../../protobuf/index.js'
 import { constantTensor } from '../constants.js'
 import type { PreparedGraph } from '../prepare.js'
 import { conversions } from './conversions.js'

@@ -1,6 +1,7 @@
 // What a lowering sees of its node, and the pieces that several share.
-import type { NodeProto } from '../../onnx/proto.js'
+
 import type { Writer } from '../../onnx/writer.js'
+import type { NodeProto } from '../../protobuf/index.js'
 
 /** A node to be written out in operators that onnxruntime computes in float64. */
 export interface Lowering {
