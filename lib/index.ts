@@ -116,6 +116,11 @@ export type { KernelMethod, KernelSplit, NtkOptions, TangentKernels } from './ke
 export { KernelOperator } from './kernels/operator.js'
 export { type TargetOptions, targetKernel } from './kernels/target.js'
 export {
+  type ProductSolution,
+  type ProductSolveOptions,
+  solveByProducts,
+} from './linear/conjugate-gradients.js'
+export {
   type DensityEstimate,
   type DensityOptions,
   type Estimate,
@@ -124,15 +129,10 @@ export {
   type TraceEstimate,
   type TraceOptions,
 } from './linear/estimates.js'
-export { KernelFactor } from './linear/factor.js'
-export {
-  type KernelProduct,
-  type ProductSolution,
-  type ProductSolveOptions,
-  solveByProducts,
-} from './linear/gradients.js'
+export { KernelFactor, type SampleOptions } from './linear/factor.js'
 export type { GramOptions } from './linear/gram.js'
 export { type LanczosOptions, type TopEigenvalues, topEigenvalues } from './linear/lanczos.js'
+export type { KernelProduct } from './linear/product.js'
 export {
   type ChosenRidge,
   KernelSpectrum,

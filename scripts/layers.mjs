@@ -14,13 +14,14 @@ const LONGEST = 450
  */
 const MAY_INCLUDE = {
   core: [],
+  linear: ['core'],
   graph: ['core'],
   rules: ['core', 'graph'],
   reverse: ['core', 'graph', 'rules'],
   forward: ['core', 'graph', 'rules', 'reverse'],
-  contraction: ['core', 'graph', 'rules', 'reverse', 'forward'],
-  training: ['core', 'graph', 'rules', 'reverse', 'forward', 'contraction'],
-  solve: ['core'],
+  contraction: ['core', 'linear', 'graph', 'rules', 'reverse', 'forward'],
+  training: ['core', 'linear', 'graph', 'rules', 'reverse', 'forward', 'contraction'],
+  solve: ['core', 'linear'],
   cuda: ['core', 'graph', 'rules', 'reverse', 'forward', 'contraction', 'solve'],
   binding: [
     'core',
@@ -30,6 +31,7 @@ const MAY_INCLUDE = {
     'forward',
     'contraction',
     'training',
+    'linear',
     'solve',
     'cuda',
   ],

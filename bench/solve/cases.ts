@@ -1,5 +1,5 @@
 // The adaptive solver's workloads.
-import { gaussians } from '../../lib/linear/gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 import { type BenchNetwork, cnn, mlp } from '../models.js'
 
 export interface Case {

@@ -1,6 +1,6 @@
 // Kernels → numbers, by the addon.
 
-import { abortError } from '../core/abort.js'
+import { leavable } from '../core/abort.js'
 import { TangentError } from '../core/errors.js'
 import { call } from '../native/call.js'
 import { native } from '../native/index.js'
@@ -48,30 +48,13 @@ export function measure(
     () => {},
     () => {},
   )
-  const result = aborting(work, signal).then((found) =>
+  const result = leavable(signal, work).then((found) =>
     found.map((measures, g) => {
       const { initial, spectrum } = questions[g] as Question
       return read(measures, setup, { spectrum, compared: initial !== undefined })
     }),
   )
   return { result, settled }
-}
-
-/** The same, but rejecting as soon as the signal says so. */
-export async function aborting<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work
-  let stop: (() => void) | undefined
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(abortError(signal))
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  aborted.catch(() => {})
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    if (stop) signal.removeEventListener('abort', stop)
-  }
 }
 
 function read(

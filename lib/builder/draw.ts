@@ -2,7 +2,7 @@
 
 import { abortError } from '../core/abort.js'
 import { badArgument, wholeNumber } from '../core/errors.js'
-import { normal, stream } from '../train/random.js'
+import { normal, stream } from '../linear/random.js'
 import type { WeightRole } from './roles.js'
 
 /**

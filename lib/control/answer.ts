@@ -1,6 +1,6 @@
 // Asks a model which branches it takes, in a thread of its own: onnxruntime blocks its thread.
 import { Worker } from 'node:worker_threads'
-import { abortError } from '../core/abort.js'
+import { abortError, onAbort } from '../core/abort.js'
 import type { ErrorCode } from '../core/errors.js'
 import { TangentError } from '../core/errors.js'
 import { prepareGraph } from '../graph/prepare.js'
@@ -82,13 +82,12 @@ function ask(workerData: AnswerInit, signal: AbortSignal | undefined): Promise<A
       name: 'adaptive-tangent branches',
       execArgv: workerArguments,
     })
-    const onAbort = () => {
+    const end = onAbort(signal, () => {
       reject(abortError(signal))
       void worker.terminate()
-    }
-    signal?.addEventListener('abort', onAbort, { once: true })
+    })
     worker.on('message', (answer: Answer) => {
-      signal?.removeEventListener('abort', onAbort)
+      end()
       resolve(answer)
     })
     worker.on('error', (cause) => {

@@ -8,9 +8,25 @@ export interface Progress {
   remaining: number | null
 }
 
+export type OnProgress = (progress: Progress) => void
+
 export interface Watch {
   signal?: AbortSignal | undefined
-  onProgress?: ((progress: Progress) => void) | undefined
+  onProgress?: OnProgress | undefined
+}
+
+/**
+ * Progress from now on. @returns to be told which part is done.
+ * @param before the part that was done earlier: it took none of the time since now
+ */
+export function timed(onProgress: OnProgress | undefined, before = 0): (fraction: number) => void {
+  const start = performance.now()
+  return (fraction) => {
+    const seconds = (performance.now() - start) / 1000
+    const done = fraction - before
+    const remaining = done > 0.01 ? (seconds * (1 - fraction)) / done : null
+    onProgress?.({ fraction, remaining: fraction === 1 ? 0 : remaining })
+  }
 }
 
 /**
@@ -19,14 +35,9 @@ export interface Watch {
  */
 export function stages(
   count: number,
-  onProgress: ((progress: Progress) => void) | undefined,
+  onProgress: OnProgress | undefined,
 ): (stage: number, part: number) => void {
   wholeNumber('options.count', count, 0)
-  const start = performance.now()
-  return (stage, part) => {
-    const fraction = Math.min(1, (stage + part) / Math.max(count, stage + 1))
-    const seconds = (performance.now() - start) / 1000
-    const remaining = fraction > 0.01 ? (seconds * (1 - fraction)) / fraction : null
-    onProgress?.({ fraction, remaining })
-  }
+  const report = timed(onProgress)
+  return (stage, part) => report(Math.min(1, (stage + part) / Math.max(count, stage + 1)))
 }

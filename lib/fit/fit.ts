@@ -2,6 +2,7 @@
 
 import { abortError } from '../core/abort.js'
 import { badArgument, TangentError } from '../core/errors.js'
+import { manyGaussians } from '../linear/random.js'
 import { call, callSync, memoryOf, threadsOf } from '../native/call.js'
 import { type NativeSolveFit, native } from '../native/index.js'
 import type { FitIteration } from '../native/solve.js'
@@ -32,6 +33,8 @@ export async function fitOnce(
   const { ridge, signal } = options
   const { price, relative } = numbersOf(options.price)
   const rules = rulesOf(features, price === Number.POSITIVE_INFINITY ? fixed(options) : options)
+  const rank = Math.min(native.sketchRank, features.rows)
+  const sketch = solver === 'products' ? await manyGaussians(features.rows * rank) : undefined
   const fit = callSync(
     () =>
       new native.SolveFit(features.native, rules.map(nativeRule), residual, {
@@ -40,6 +43,7 @@ export async function fitOnce(
         stationarity,
         depth,
         products: solver === 'products',
+        sketch,
         memory: memoryOf(options),
         threads: threadsOf(options),
       }),

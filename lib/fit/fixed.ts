@@ -1,8 +1,8 @@
-import { badArgument, mismatch, TangentError } from '../core/errors.js'
+import { badArgument, mismatch } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
 import { checkTargets, notNegative, numbersOf } from '../linear/checks.js'
-import { KernelFactor } from '../linear/factor.js'
+import { KernelFactor, notPositive } from '../linear/factor.js'
 import { type GramOptions, gramOf, heldKernel } from '../linear/gram.js'
 import { type ChosenRidge, KernelSpectrum, type RidgeOptions } from '../linear/spectrum.js'
 
@@ -70,13 +70,7 @@ export async function solveKernel(
       const { condition } = factor
       return { alpha, fit, ridge, method: 'cholesky', status: 'solved', condition }
     }
-    if (ridge > 0) {
-      throw new TangentError(
-        'NUMERICAL',
-        `The kernel plus the ridge ${ridge} is not positive definite in double precision: raise ` +
-          'the ridge',
-      )
-    }
+    if (ridge > 0) throw notPositive(ridge)
   } else if (ridge !== 'gcv' && ridge !== 'loo') {
     throw badArgument('options.ridge', "a number ≥ 0, 'gcv' or 'loo'", ridge)
   }

@@ -3,11 +3,12 @@
 import { abortError } from '../core/abort.js'
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { type OnProgress, timed } from '../core/progress.js'
 import { checkTargets } from '../linear/checks.js'
-import { heldOut, rowsOf, shuffled } from '../linear/samples.js'
 import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
 import type { TangentFeatures } from './features.js'
 import { checkFeatures } from './features.js'
+import { heldOut, rowsOf, shuffled } from './folds.js'
 import type { AdaptiveModel } from './model.js'
 
 /**
@@ -46,7 +47,7 @@ export interface CrossValidationOptions {
   base?: ArrayLike<number> | undefined
   signal?: AbortSignal | undefined
   /** Called after every fit. */
-  onProgress?: ((progress: { fraction: number; remaining: number | null }) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 /** Held-out errors of one candidate. */
@@ -106,7 +107,7 @@ export async function crossValidate(
   const order = shuffled(samples, seed)
   const errors = new Map(names.map((name) => [name, [] as number[]]))
   const missed = new Map(names.map((name) => [name, 0]))
-  const began = performance.now()
+  const progress = timed(options.onProgress)
   let done = 0
   for (let fold = 0; fold < folds; fold++) {
     const [kept, held] = heldOut(order, fold, folds)
@@ -125,9 +126,7 @@ export async function crossValidate(
         (missed.get(name) as number) + misses(whole(truth), whole(prediction), outputs),
       )
       done++
-      const fraction = done / (folds * names.length)
-      const seconds = (performance.now() - began) / 1000
-      options.onProgress?.({ fraction, remaining: (seconds * (1 - fraction)) / fraction })
+      progress(done / (folds * names.length))
     }
   }
   return summary(names, errors, missed, samples, order, folds)

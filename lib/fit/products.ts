@@ -3,7 +3,7 @@
 import { badArgument } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
-import { solveByProducts } from '../linear/gradients.js'
+import { solveByProducts } from '../linear/conjugate-gradients.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import type { BlockLayout } from './blocks.js'

@@ -3,11 +3,12 @@
 
 import { abortError } from '../core/abort.js'
 import { badArgument, TangentError } from '../core/errors.js'
-import { heldOut, rowsOf, shuffled } from '../linear/samples.js'
+import { timed } from '../core/progress.js'
 import { type ChosenRidge, KernelSpectrum } from '../linear/spectrum.js'
 import type { PriceSelection } from './choices.js'
 import type { TangentFeatures } from './features.js'
 import { fitOnce, rulesOf } from './fit.js'
+import { heldOut, rowsOf, shuffled } from './folds.js'
 import type { AdaptiveModel } from './model.js'
 import type { AdaptiveOptions } from './options.js'
 import type { SettledPrice } from './price.js'
@@ -36,14 +37,8 @@ export async function selectPrice(
   if (samples < 4) throw badArgument("the samples of an 'auto' fit", 'at least four', samples)
   const folds = Math.min(options.selection?.folds ?? 5, samples)
   const ridges = await ridgesOf(features, residual, options)
-  const began = performance.now()
+  const progress = timed(options.selection?.onProgress)
   let done = 0
-  const report = () => {
-    done++
-    const fraction = done / (repeats * folds * ridges.length)
-    const seconds = (performance.now() - began) / 1000
-    options.selection?.onProgress?.({ fraction, remaining: (seconds * (1 - fraction)) / fraction })
-  }
   const errors = ridges.map(() => prices.map(() => [] as number[]))
   for (let repeat = 0; repeat < repeats; repeat++) {
     const order = shuffled(samples, seed + repeat)
@@ -54,7 +49,8 @@ export async function selectPrice(
       for (const [i, ridge] of ridges.entries()) {
         const along = await alongPrices(train, test, known, truth, { ...options, ridge }, prices)
         for (const [j, error] of along.entries()) errors[i]?.[j]?.push(error)
-        report()
+        done += 1
+        progress(done / (repeats * folds * ridges.length))
       }
     }
   }

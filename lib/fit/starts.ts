@@ -1,6 +1,6 @@
 // Several starts of a fit whose problem is not convex.
 
-import { gaussians } from '../linear/gradients.js'
+import { gaussians } from '../linear/random.js'
 import type { TangentFeatures } from './features.js'
 import { type FitOptions, fitOnce } from './fit.js'
 import type { AdaptiveModel } from './model.js'

@@ -1,11 +1,11 @@
-import { abortError } from '../core/abort.js'
+import { abortError, leavable } from '../core/abort.js'
 import { badArgument, mismatch, oneOf, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { checkArray, type Floats, type NdArray, writeNpy } from '../io/index.js'
-import { call, leavable } from '../native/call.js'
+import { call, threadsOf } from '../native/call.js'
 import type { KernelKind } from '../native/engine.js'
 import { native } from '../native/index.js'
-import { inner, type Matrix, squaredNorm } from './matrix.js'
+import type { NativeSpectrum } from '../native/solve.js'
 
 /** Options of {@link TangentKernel.alignment}. */
 export interface AlignmentOptions {
@@ -34,7 +34,7 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
   readonly kind: KernelKind
   /** True for a kernel of X with itself; it is symmetric to the last bit then. */
   readonly symmetric: boolean
-  readonly #spectra = new Map<number | undefined, Promise<Float64Array>>()
+  readonly #spectra = new Map<number | undefined, Promise<NativeSpectrum>>()
 
   /** @param shape as the kind demands. */
   constructor(data: F, shape: readonly number[], kind: KernelKind, symmetric: boolean) {
@@ -85,15 +85,7 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
   async eigenvalues(output?: number, options: SpectrumOptions = {}): Promise<Float64Array> {
     checkCall(options)
     this.#checkSymmetric('eigenvalues')
-    const { signal } = options
-    if (signal?.aborted) throw abortError(signal)
-    let spectrum = this.#spectra.get(output)
-    if (!spectrum) {
-      const { data, shape } = this.gram(output)
-      spectrum = call(undefined, () => native.eigenvalues(data, shape[0] as number))
-      this.#spectra.set(output, spectrum)
-    }
-    return (await leavable(signal, spectrum)).slice()
+    return (await this.#spectrum(output, options.signal)).values
   }
 
   /** Sum of the Gram matrix's diagonal: Σ_i Σ_o K[i,o,i,o], for every kind. */
@@ -117,19 +109,16 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
    */
   async effectiveRank(output?: number, options: SpectrumOptions = {}): Promise<number> {
     checkCall(options)
-    const values = (await this.eigenvalues(output, options)).map((value) => Math.max(value, 0))
-    const sum = values.reduce((total, value) => total + value, 0)
-    if (sum === 0) return 0
-    let entropy = 0
-    for (const value of values) if (value > 0) entropy -= (value / sum) * Math.log(value / sum)
-    return Math.exp(entropy)
+    this.#checkSymmetric('its effective rank')
+    return (await this.#spectrum(output, options.signal)).effectiveRank
   }
 
   /** (tr K)² / tr K²: the number of equal eigenvalues that would give the same two traces. */
   async participationRatio(): Promise<number> {
-    const square = await squaredNorm(this.#matrix())
+    const matrix = this.#matrix()
+    const { squared } = await compared(matrix, matrix, false)
     const trace = this.trace()
-    return square === 0 ? 0 : (trace * trace) / square
+    return squared === 0 ? 0 : (trace * trace) / squared
   }
 
   /**
@@ -149,19 +138,28 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     if (a.rows !== b.rows || a.columns !== b.columns) {
       throw mismatch('other', `a kernel of ${a.rows} × ${a.columns}`, `${b.rows} × ${b.columns}`)
     }
-    const centred = options.centred ?? false
-    const [both, first, second] = [
-      await inner(a, b, centred),
-      await inner(a, a, centred),
-      await inner(b, b, centred),
-    ]
-    return first > 0 && second > 0 ? both / Math.sqrt(first * second) : 0
+    const { cosine } = await compared(a, b, options.centred ?? false)
+    return Number.isNaN(cosine) ? 0 : cosine
   }
 
   /** Writes the kernel as `.npy`, whole or not at all. */
   async save(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     checkCall(options)
     await writeNpy(path, this, options)
+  }
+
+  async #spectrum(
+    output: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<NativeSpectrum> {
+    if (signal?.aborted) throw abortError(signal)
+    let spectrum = this.#spectra.get(output)
+    if (!spectrum) {
+      const { data, shape } = this.gram(output)
+      spectrum = call(undefined, () => native.createSpectrum(data, shape[0] as number, false))
+      this.#spectra.set(output, spectrum)
+    }
+    return leavable(signal, spectrum)
   }
 
   #checkSymmetric(what: string): void {
@@ -176,6 +174,19 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     if (this.kind !== 'diagonal') return matrixOf(this.gram())
     throw badArgument('this kernel', 'a full or a trace kernel', this.kind)
   }
+}
+
+interface Matrix {
+  data: Float32Array | Float64Array
+  rows: number
+  columns: number
+}
+
+function compared(a: Matrix, b: Matrix, centred: boolean) {
+  const { rows, columns } = a
+  return call(undefined, (control) =>
+    native.alignment(a.data, b.data, rows, columns, { centred, threads: threadsOf({}), control }),
+  )
 }
 
 function matrixOf(array: NdArray): Matrix {

@@ -39,12 +39,3 @@ export function checkTargets(targets: ArrayLike<number>, rows: number): Float64A
 export function notNegative(name: string, value: number): void {
   if (!(Number.isFinite(value) && value >= 0)) throw badArgument(name, 'a number ≥ 0', value)
 }
-
-/** What the caller's product gave. */
-export function checkedProduct(products: Float64Array, length: number): Float64Array {
-  if (!(products instanceof Float64Array)) {
-    throw badArgument('the product', 'a Float64Array', products)
-  }
-  if (products.length === length) return products
-  throw mismatch('the product', `${length} numbers`, `${products.length} numbers`)
-}

@@ -3,11 +3,12 @@
 import { abortError } from '../core/abort.js'
 import { badArgument, TangentError, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
-import type { Progress } from '../core/progress.js'
+import { type OnProgress, timed } from '../core/progress.js'
 import { threadsOf } from '../native/call.js'
-import { checkedProduct } from './checks.js'
-import { gaussians, type KernelProduct, mulberry } from './gradients.js'
-import { Basis, productOf } from './lanczos.js'
+
+import { Basis } from './lanczos.js'
+import { checkedProduct, type KernelProduct, productOf } from './product.js'
+import { gaussians, signs, uniforms } from './random.js'
 
 /** Options of {@link estimateTrace}. */
 export interface TraceOptions {
@@ -20,7 +21,7 @@ export interface TraceOptions {
   /** Default 1. */
   seed?: number | undefined
   signal?: AbortSignal | undefined
-  onProgress?: ((progress: Progress) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 /** A mean over random vectors and its standard error. */
@@ -60,14 +61,14 @@ export async function estimateTrace(
   options: TraceOptions = {},
 ): Promise<TraceEstimate> {
   checkCall(options)
-  const { probes = 32, together = 8, seed = 1, signal, onProgress } = options
+  const { probes = 32, together = 8, seed = 1, signal } = options
   if (typeof product !== 'function') throw badArgument('product', 'a function', product)
   wholeNumber('n', n, 1)
   wholeNumber('options.seed', options.seed ?? 1, 0)
   wholeNumber('options.probes', probes, 2)
   wholeNumber('options.together', together, 1)
-  const uniform = mulberry(seed)
-  const started = performance.now()
+  const uniform = uniforms(seed)
+  const progress = timed(options.onProgress)
   const kept = probes < 6 ? 0 : Math.min(n, Math.floor(probes / 3))
   let done = 0
   const images = async (block: Float64Array) => {
@@ -75,7 +76,7 @@ export async function estimateTrace(
       if (signal?.aborted) throw abortError(signal)
       const image = await product(v, columns)
       done += columns
-      report(onProgress, started, Math.min(1, done / probes))
+      progress(Math.min(1, done / probes))
       return image
     }
     return productOf(counted, block, n, together)
@@ -175,7 +176,7 @@ export interface DensityOptions {
   /** Default 1. */
   seed?: number | undefined
   signal?: AbortSignal | undefined
-  onProgress?: ((progress: Progress) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 /** An eigenvalue density as weighted points. */
@@ -201,7 +202,7 @@ export async function estimateDensity(
   options: DensityOptions = {},
 ): Promise<DensityEstimate> {
   checkCall(options)
-  const { probes = 8, seed = 1, signal, onProgress } = options
+  const { probes = 8, seed = 1, signal } = options
   if (typeof product !== 'function') throw badArgument('product', 'a function', product)
   wholeNumber('n', n, 1)
   wholeNumber('options.seed', options.seed ?? 1, 0)
@@ -209,8 +210,8 @@ export async function estimateDensity(
   wholeNumber('options.probes', probes, 2)
   wholeNumber('options.steps', steps, 1, n)
   const threads = threadsOf(options)
-  const uniform = mulberry(seed)
-  const started = performance.now()
+  const uniform = uniforms(seed)
+  const progress = timed(options.onProgress)
   // All probes advance together, so that a product serves them all.
   const bases = await Promise.all(
     Array.from({ length: probes }, async (_, p) => {
@@ -234,7 +235,7 @@ export async function estimateDensity(
       for (let i = 0; i < n; i += 1) own[i] = image[i * open.length + p] as number
       await basis.take(own)
     }
-    report(onProgress, started, (step + 1) / steps)
+    progress((step + 1) / steps)
   }
   const rules = await Promise.all(
     bases.map(async (basis) => {
@@ -259,21 +260,8 @@ export async function estimateDensity(
 const dot = (a: Float64Array, b: Float64Array) =>
   a.reduce((sum, value, i) => sum + value * (b[i] as number), 0)
 
-function signs(count: number, uniform: () => number): Float64Array {
-  return Float64Array.from({ length: count }, () => (uniform() < 0.5 ? -1 : 1))
-}
-
 function mean(values: readonly number[]): Estimate {
   const value = values.reduce((sum, each) => sum + each, 0) / values.length
   const spread = values.reduce((sum, each) => sum + (each - value) ** 2, 0)
   return { value, error: Math.sqrt(spread / (values.length - 1) / values.length) }
-}
-
-function report(
-  onProgress: ((progress: Progress) => void) | undefined,
-  started: number,
-  fraction: number,
-): void {
-  const seconds = (performance.now() - started) / 1000
-  onProgress?.({ fraction, remaining: (seconds * (1 - fraction)) / fraction })
 }

@@ -1,15 +1,26 @@
-import { mismatch, TangentError } from '../core/errors.js'
+import { mismatch, oneOf, TangentError, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
 import { call, threadsOf } from '../native/call.js'
 import { native } from '../native/index.js'
-import type { NativeKernelFactor } from '../native/solve.js'
+import type { NativeFactor } from '../native/solve.js'
 import { checkTargets, notNegative, numbersOf } from './checks.js'
 import { type GramOptions, gramOf, heldKernel } from './gram.js'
+import { manyGaussians } from './random.js'
+
+/** Options of {@link KernelFactor.sample}. */
+export interface SampleOptions {
+  /** Which matrix is the covariance: K + ridge·I (`covariance`, default), or its inverse. */
+  of?: 'covariance' | 'precision' | undefined
+  /** Default 1. */
+  seed?: number | undefined
+  signal?: AbortSignal | undefined
+}
 
 /**
  * K + ridge·I of a kernel in memory, factored once: solutions, leave-one-out residuals, diagonal
- * blocks of the inverse and the log-determinant, all at this ridge (METHOD.md, section 8).
+ * blocks of the inverse, the log-determinant and draws, all at this ridge (METHOD.md, section 8).
+ * For many ridges of one kernel take {@link KernelSpectrum.factor}.
  *
  * ```ts
  * const factor = await KernelFactor.of(await network.ntk(x), 0.1)
@@ -23,9 +34,9 @@ export class KernelFactor {
   /** Rows of one sample. */
   readonly outputs: number
   readonly ridge: number
-  readonly #native: NativeKernelFactor
+  readonly #native: NativeFactor
 
-  private constructor(n: number, outputs: number, ridge: number, factor: NativeKernelFactor) {
+  private constructor(n: number, outputs: number, ridge: number, factor: NativeFactor) {
     this.n = n
     this.outputs = outputs
     this.ridge = ridge
@@ -47,11 +58,7 @@ export class KernelFactor {
     checkCall(options)
     const factor = await KernelFactor.try(heldKernel(kernel), ridge, options)
     if (factor) return factor
-    throw new TangentError(
-      'NUMERICAL',
-      `The kernel plus the ridge ${ridge} is not positive definite in double precision: raise ` +
-        'the ridge',
-    )
+    throw notPositive(ridge)
   }
 
   /** @internal The same, null where the matrix is not positive definite. */
@@ -65,7 +72,13 @@ export class KernelFactor {
     const factor = await call(options.signal, (control) =>
       native.factorKernel(data, n, ridge, threadsOf(options), control),
     )
-    return factor && new KernelFactor(n, outputs, ridge, factor)
+    if (factor.status === 'not positive definite') return null
+    return new KernelFactor(n, outputs, ridge, factor)
+  }
+
+  /** @internal */
+  static from(n: number, outputs: number, ridge: number, factor: NativeFactor): KernelFactor {
+    return new KernelFactor(n, outputs, ridge, factor)
   }
 
   /** A lower estimate of the condition number of K + ridge·I. */
@@ -114,6 +127,27 @@ export class KernelFactor {
     )
   }
 
+  /**
+   * Draws from the Gaussian of mean zero whose covariance is K + ridge·I, the prior of a Gaussian
+   * process with that kernel and noise, or with `of: 'precision'` its inverse.
+   * @returns (n, count)
+   * @throws TangentError BAD_ARGUMENT
+   * @example
+   * const factor = await KernelFactor.of(Float64Array.of(2, 1, 1, 2), 0)
+   * const draws = await factor.sample(1000) // (2, 1000), variances of about 2
+   */
+  async sample(count: number, options: SampleOptions = {}): Promise<Float64Array> {
+    checkCall(options)
+    wholeNumber('count', count, 1)
+    const { seed = 1, signal } = options
+    wholeNumber('options.seed', seed, 0)
+    const of = oneOf(options.of, ['covariance', 'precision'] as const, 'options.of')
+    const normals = await manyGaussians(this.n * count, seed)
+    return call(signal, (control) =>
+      this.#native.sample(normals, count, of === 'precision', control),
+    )
+  }
+
   #targets(y: ArrayLike<number>): [Float64Array, number] {
     const { length } = numbersOf('y', y)
     if (length === 0 || length % this.n !== 0) {
@@ -121,4 +155,13 @@ export class KernelFactor {
     }
     return [checkTargets(y, length), length / this.n]
   }
+}
+
+/** @internal */
+export function notPositive(ridge: number): TangentError {
+  return new TangentError(
+    'NUMERICAL',
+    `The kernel plus the ridge ${ridge} is not positive definite in double precision: raise ` +
+      'the ridge',
+  )
 }

@@ -3,12 +3,12 @@
 import { abortError } from '../core/abort.js'
 import { badArgument, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
-import type { Progress } from '../core/progress.js'
+import { type OnProgress, timed } from '../core/progress.js'
 import { call, threadsOf } from '../native/call.js'
 import { native } from '../native/index.js'
 import type { NativeKrylovBasis, NativeRitz } from '../native/solve.js'
-import { checkedProduct } from './checks.js'
-import { gaussians, type KernelProduct } from './gradients.js'
+import { type KernelProduct, productOf } from './product.js'
+import { gaussians } from './random.js'
 
 /** Options of {@link topEigenvalues}. */
 export interface LanczosOptions {
@@ -30,7 +30,7 @@ export interface LanczosOptions {
   /** Aborts with a DOMException named AbortError. */
   signal?: AbortSignal | undefined
   /** By products made, of those allowed. */
-  onProgress?: ((progress: Progress) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 /** What the Lanczos method found. */
@@ -55,8 +55,6 @@ export interface TopEigenvalues {
   advice: string
 }
 
-/** Columns of one product: wider blocks take more memory and are no faster. */
-const together = 16
 /** Random vectors added at once, at most, unless more are wanted to fill the list. */
 const widest = 16
 /** A missing eigenvalue may stay unseen with this probability. */
@@ -92,13 +90,13 @@ export async function topEigenvalues(
   wholeNumber('options.seed', options.seed ?? 1, 0)
   const count = options.count ?? Math.min(10, n)
   wholeNumber('options.count', count, 1, n)
-  const { tolerance = 1e-5, signal, onProgress } = options
+  const { tolerance = 1e-5, signal } = options
   if (!(typeof tolerance === 'number' && tolerance > 0))
     throw badArgument('options.tolerance', 'a number > 0', tolerance)
   const { maxIterations = 20 * count + 100 } = options
   wholeNumber('options.maxIterations', maxIterations, count)
   const limit = Math.min(n, maxIterations)
-  const started = performance.now()
+  const progress = timed(options.onProgress)
   const basis = new Basis(product, n, options.seed ?? 1, threadsOf(options))
   await basis.probe(1)
   let ritz: NativeRitz | undefined
@@ -110,9 +108,7 @@ export async function topEigenvalues(
     const before = basis.size
     await basis.extend()
     const m = basis.size
-    const fraction = m / limit
-    const seconds = (performance.now() - started) / 1000
-    onProgress?.({ fraction, remaining: (seconds * (1 - fraction)) / fraction })
+    progress(m / limit)
     // The small problem costs m³: it is looked at when the basis has grown by a thirtieth.
     const due = Math.floor(m / growth(m)) > Math.floor(before / growth(m))
     if (m < count || !(due || m === limit || basis.width === 0)) continue
@@ -125,7 +121,7 @@ export async function topEigenvalues(
   }
   ritz ??= await basis.ritz()
   const done = state.next === 'stop'
-  onProgress?.({ fraction: 1, remaining: 0 })
+  progress(1)
   return {
     values: ritz.values.slice(0, count),
     residuals: ritz.residuals.slice(0, count),
@@ -267,28 +263,4 @@ export class Basis {
   vectors(count: number): Promise<Float64Array> {
     return call(undefined, () => this.#native.vectors(count))
   }
-}
-
-/** K times a block (n, any columns), some columns at a time. */
-export async function productOf(
-  product: KernelProduct,
-  block: Float64Array,
-  n: number,
-  most = together,
-): Promise<Float64Array> {
-  const columns = block.length / n
-  if (columns <= most) return checkedProduct(await product(block, columns), block.length)
-  const out = new Float64Array(block.length)
-  for (let first = 0; first < columns; first += most) {
-    const width = Math.min(most, columns - first)
-    const piece = new Float64Array(n * width)
-    for (let i = 0; i < n; i += 1) {
-      const from = i * columns + first
-      piece.set(block.subarray(from, from + width), i * width)
-    }
-    const image = checkedProduct(await product(piece, width), piece.length)
-    for (let i = 0; i < n; i += 1)
-      out.set(image.subarray(i * width, (i + 1) * width), i * columns + first)
-  }
-  return out
 }

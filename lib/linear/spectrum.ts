@@ -1,9 +1,11 @@
+import { leavable } from '../core/abort.js'
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
-import { call, leavable } from '../native/call.js'
+import { call } from '../native/call.js'
 import { type NativeSpectrum, native } from '../native/index.js'
 import { notNegative, numbersOf } from './checks.js'
+import { KernelFactor } from './factor.js'
 import { type GramOptions, gramOf, heldKernel } from './gram.js'
 
 /** Errors of kernel ridge regression at one ridge; see {@link KernelSpectrum.errors}. */
@@ -95,15 +97,14 @@ export class KernelSpectrum {
     checkCall(options)
     const { data, n, outputs } = gramOf(heldKernel(kernel), options)
     const spectrum = await call(options.signal, () =>
-      leavable(options.signal, native.createSpectrum(data, n)),
+      leavable(options.signal, native.createSpectrum(data, n, true)),
     )
     return new KernelSpectrum(n, outputs, spectrum)
   }
 
   /** Eigenvalues that are not zero but for rounding. */
   get rank(): number {
-    const least = this.n * 2 ** -52 * Math.max(this.values[0] as number, 0)
-    return this.values.findLastIndex((value) => value > least) + 1
+    return this.#native.rank
   }
 
   /**
@@ -112,13 +113,21 @@ export class KernelSpectrum {
    * @returns (n, columns)
    */
   async coefficients(y: ArrayLike<number>, ridge: number): Promise<Float64Array> {
+    this.#columns(y)
+    return this.factor(ridge).solve(y)
+  }
+
+  /**
+   * K + ridge·I by the eigenvectors that are there already: all ridges share them. At ridge 0 its
+   * solutions and inverse are those of the pseudo-inverse, and its log-determinant is −Infinity
+   * unless K has full rank.
+   * @example
+   * const spectrum = await KernelSpectrum.of(Float64Array.of(2, 0, 0, 1))
+   * spectrum.factor(1).logDeterminant // log 6
+   */
+  factor(ridge: number): KernelFactor {
     notNegative('ridge', ridge)
-    const { rank } = this
-    const weights = this.values.map((value, j) => {
-      if (ridge === 0) return j < rank ? 1 / value : 0
-      return 1 / (Math.max(value, 0) + ridge)
-    })
-    return this.filter(weights, y)
+    return KernelFactor.from(this.n, this.outputs, ridge, this.#native.factor(ridge))
   }
 
   /**

@@ -1,6 +1,6 @@
 // What the calls into the solver's core share: aborts, errors, threads, budgets.
 import { availableParallelism } from 'node:os'
-import { abortError } from '../core/abort.js'
+import { abortError, onAbort } from '../core/abort.js'
 import { type ErrorCode, TangentError } from '../core/errors.js'
 import { defaultBudget, parseBytes } from '../core/memory.js'
 import { threadCount } from '../core/threads.js'
@@ -33,27 +33,15 @@ export async function call<T>(
 ): Promise<T> {
   if (signal?.aborted) throw abortError(signal)
   const control = new BigInt64Array(new SharedArrayBuffer(24))
-  const stop = () => Atomics.store(control, 0, 1n)
-  signal?.addEventListener('abort', stop, { once: true })
+  const end = onAbort(signal, () => Atomics.store(control, 0, 1n))
   try {
     native.reserveThreads(0)
     return await work(control)
   } catch (error) {
     throw translated(error, signal)
   } finally {
-    signal?.removeEventListener('abort', stop)
+    end()
   }
-}
-
-/** Waits for work that cannot be stopped; after an abort nobody waits for it any more. */
-export function leavable<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-  if (!signal) return work
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(abortError(signal))
-    signal.addEventListener('abort', leave, { once: true })
-    if (signal.aborted) leave()
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
-  })
 }
 
 /** Like `call`, for work that answers at once. */

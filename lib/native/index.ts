@@ -2,7 +2,6 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { TangentError } from '../core/errors.js'
-import type { Floats } from '../io/index.js'
 import type { NativeEngine, NativeGraph } from './engine.js'
 import type { NativeMeasures } from './measures.js'
 import type { NativeSolve } from './solve.js'
@@ -38,19 +37,6 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
    * '' where it has another use, or none.
    */
   constantRoles(graph: NativeGraph, ids: number[]): string[]
-  /** Eigenvalues of a symmetric n × n matrix, descending, by LAPACK in double. */
-  eigenvalues(matrix: Floats, n: number): Promise<Float64Array>
-  /** Eigenvalues (descending) and eigenvectors (row j belongs to eigenvalue j). */
-  eigenvectors(matrix: Floats, n: number): Promise<{ values: Float64Array; vectors: Float64Array }>
-  /** c (m, n) = op(a)·op(b) + beta·c, at once: a is (m, k), or (k, m) when transposed. */
-  gemm(
-    ...args: [
-      ...transposed: [a: boolean, b: boolean],
-      ...sizes: [m: number, n: number, k: number],
-      ...arrays: [a: Float32Array, b: Float32Array, beta: number, c: Float32Array],
-      threads: number,
-    ]
-  ): void
   /** Makes sure of the memory that `threads` threads work in; throws OUT_OF_MEMORY. */
   reserveThreads(threads: number): void
   /** Ends the process at once, threads that never end included. */

@@ -49,6 +49,17 @@ export interface NativeMeasures {
     energies: readonly number[],
     options: { threads: number; atOnce: number; control?: BigInt64Array },
   ): Promise<NativeKernelMeasures[]>
+  /**
+   * The cosine of two matrices (rows, columns), NaN where one is zero; centred in rows and columns
+   * first it is the CKA. `squared` is ‖a‖² of a as it is.
+   */
+  alignment(
+    a: Float32Array | Float64Array,
+    b: Float32Array | Float64Array,
+    rows: number,
+    columns: number,
+    options: { centred: boolean; threads: number; control?: BigInt64Array },
+  ): Promise<{ cosine: number; squared: number }>
   /** out = Σ parts, entry by entry in double. */
   addKernels(parts: readonly Float32Array[], out: Float32Array, threads: number): Promise<void>
 }

@@ -162,10 +162,14 @@ export interface NativeKrylovBasis {
   vectors(count: number): Promise<Float64Array>
 }
 
-/** K + ridge·I, factored (factor.h). */
-export interface NativeKernelFactor {
+/** K + ridge·I, ready to be asked (factor.h); of `not positive definite` nothing but the status. */
+export interface NativeFactor {
+  readonly status: 'solved' | 'rank-deficient' | 'not positive definite'
+  /** What to try next. */
+  readonly advice: string
   /** A lower estimate. */
   readonly condition: number
+  readonly rank: number
   readonly logDeterminant: number
   /** (K + ridge·I)⁻¹ b for b (n, columns). */
   solve(b: Float64Array, columns: number): Promise<Float64Array>
@@ -178,16 +182,28 @@ export interface NativeKernelFactor {
     size: number,
     control?: BigInt64Array,
   ): Promise<Float64Array>
+  /** Draws with covariance K + ridge·I, or its inverse, of standard normal z (n, columns). */
+  sample(
+    z: Float64Array,
+    columns: number,
+    precision: boolean,
+    control?: BigInt64Array,
+  ): Promise<Float64Array>
 }
 
+/** Eigenvalues, and unless made without them eigenvectors (spectrum.h). */
 export interface NativeSpectrum {
   /** Descending. */
   readonly values: Float64Array
+  readonly rank: number
+  readonly effectiveRank: number
   /** (n, n): row j belongs to values[j]. */
   vectors(): Float64Array
+  /** K + ridge·I; all factors share the eigenvectors. */
+  factor(ridge: number): NativeFactor
   /** V diag(weights) Vᵀ x for x (n, columns). */
   filter(weights: Float64Array, x: Float64Array, columns: number): Promise<Float64Array>
-  /** Leaving out groups of rows; see spectral.h. */
+  /** Leaving out groups of rows; see spectrum.h. */
   errors(
     ridges: Float64Array,
     y: Float64Array,
@@ -195,6 +211,34 @@ export interface NativeSpectrum {
     group: number,
     control?: BigInt64Array,
   ): Promise<{ gcv: Float64Array; loo: Float64Array }>
+}
+
+/** What conjugate gradients found; `image` is K·value. */
+export interface NativeSolution {
+  value: Float64Array
+  image: Float64Array
+  status: 'converged' | 'iteration limit' | 'stalled'
+  /** What to try next. */
+  advice: string
+  residual: number
+  iterations: number
+  products: number
+}
+
+/**
+ * Conjugate gradients (iterative.h) on products that the caller makes: the methods resolve to the
+ * vectors (n, width) that need theirs, none once all is found. One call at a time.
+ */
+export interface NativeConjugateGradients {
+  /** The largest of all columns. */
+  readonly residual: number
+  readonly iterations: number
+  /** b (n, columns); the preconditioner comes of y = K·omega, both (n, rank). */
+  begin(b: Float64Array, omega: Float64Array, y: Float64Array, rank: number): Promise<Float64Array>
+  /** From x with its product K·x. */
+  start(x: Float64Array, image: Float64Array): Promise<Float64Array>
+  take(products: Float64Array): Promise<Float64Array>
+  solution(): NativeSolution
 }
 
 /** Penalties, kernel solves and the adaptive solver: they see factors and matrices only. */
@@ -213,19 +257,33 @@ export interface NativeSolve {
       stationarity?: number
       depth?: number
       products?: boolean
+      /** For products: standard normal numbers (rows, at most sketchRank) of the preconditioner. */
+      sketch?: Float64Array | undefined
       memory?: number
       threads?: number
     },
   ) => NativeSolveFit
-  /** K + ridge·I by Cholesky; null when that matrix is not positive definite. */
+  readonly sketchRank: number
+  /** K + ridge·I by Cholesky. */
   factorKernel(
     kernel: Float32Array | Float64Array,
     n: number,
     ridge: number,
     threads: number,
     control?: BigInt64Array,
-  ): Promise<NativeKernelFactor | null>
-  createSpectrum(kernel: Float32Array | Float64Array, n: number): Promise<NativeSpectrum>
+  ): Promise<NativeFactor>
+  /** Without `vectors` of any symmetric matrix, and values only. */
+  createSpectrum(
+    kernel: Float32Array | Float64Array,
+    n: number,
+    vectors: boolean,
+  ): Promise<NativeSpectrum>
+  ConjugateGradients: new (
+    n: number,
+    columns: number,
+    ridge: number,
+    options: { tolerance: number; iterations: number; threads: number },
+  ) => NativeConjugateGradients
   /** Over-parameterised gradient flow of every coordinate; see flow.h. */
   flow(
     lambda: Float64Array,
@@ -233,11 +291,4 @@ export interface NativeSolve {
     options: { depth: number; start: number; time: number },
     control?: BigInt64Array,
   ): Promise<{ theta: Float64Array; values: Float64Array; drift: number; steps: number }>
-  /** Nyström approximation u diag(values) uᵀ from y = K·omega, both (n, q). */
-  nystrom(
-    omega: Float64Array,
-    y: Float64Array,
-    n: number,
-    q: number,
-  ): Promise<{ u: Float64Array; values: Float64Array }>
 }

@@ -8,7 +8,7 @@ import type { TangentFeatures } from '../fit/features.js'
 import { type CandidateErrors, crossValidate } from '../fit/path.js'
 import { classNumbers } from '../io/classes.js'
 import type { Labels } from '../io/labels.js'
-import { mulberry } from '../linear/gradients.js'
+import { uniforms } from '../linear/random.js'
 import { KernelSpectrum } from '../linear/spectrum.js'
 import { type Core, cores } from '../model/core.js'
 import { type Inputs, samplesOf } from '../model/inputs.js'
@@ -162,7 +162,7 @@ function targetColumns(
 function sample(samples: number, count: number): number[] {
   const order = Array.from({ length: samples }, (_, i) => i)
   if (count >= samples) return order
-  const uniform = mulberry(1)
+  const uniform = uniforms(1)
   for (let i = 0; i < count; i++) {
     const j = i + Math.floor(uniform() * (samples - i))
     ;[order[i], order[j]] = [order[j] as number, order[i] as number]

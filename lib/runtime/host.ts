@@ -1,8 +1,8 @@
 // The main thread's side of a forward worker: one per architecture, shared by all its networks.
 import { isMainThread, Worker } from 'node:worker_threads'
-import { abortError } from '../core/abort.js'
+import { abortError, onAbort } from '../core/abort.js'
 import { type ErrorCode, TangentError } from '../core/errors.js'
-import type { Progress, Watch } from '../core/progress.js'
+import { type OnProgress, timed, type Watch } from '../core/progress.js'
 import { native } from '../native/index.js'
 import { threadFailure } from './failures.js'
 import type {
@@ -120,14 +120,12 @@ export class Host {
   async #watched<T>(answer: Promise<T>, control: BigInt64Array, watch: Watch): Promise<T> {
     const { signal, onProgress } = watch
     let timer: NodeJS.Timeout | undefined
-    let onAbort: (() => void) | undefined
+    let end = () => {}
     const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => {
+      end = onAbort(signal, () => {
         Atomics.store(control, 0, 1n)
         setTimeout(() => reject(abortError(signal)), abortGrace)
-      }
-      if (signal?.aborted) onAbort()
-      signal?.addEventListener('abort', onAbort, { once: true })
+      })
     })
     aborted.catch(() => {})
     if (onProgress) timer = setInterval(reporter(control, onProgress), progressEvery)
@@ -141,7 +139,7 @@ export class Host {
       throw error
     } finally {
       clearInterval(timer)
-      if (onAbort) signal?.removeEventListener('abort', onAbort)
+      end()
     }
   }
 
@@ -280,17 +278,11 @@ function errorFrom(reply: FromWorker & { ok: false }): Error {
 }
 
 /** Reads the shared counters: [1] done of [2] in all. */
-function reporter(control: BigInt64Array, onProgress: (progress: Progress) => void): () => void {
-  const start = performance.now()
+function reporter(control: BigInt64Array, onProgress: OnProgress): () => void {
+  const report = timed(onProgress)
   return () => {
     const done = Number(Atomics.load(control, 1))
     const total = Number(Atomics.load(control, 2))
-    if (total <= 0) return
-    const fraction = Math.min(done / total, 1)
-    const seconds = (performance.now() - start) / 1000
-    onProgress({
-      fraction,
-      remaining: fraction > 0.01 ? (seconds * (1 - fraction)) / fraction : null,
-    })
+    if (total > 0) report(Math.min(done / total, 1))
   }
 }

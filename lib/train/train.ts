@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
+import { timed } from '../core/progress.js'
 import { checkSeparable } from '../derivatives/blocks.js'
 import { prepare } from '../derivatives/derive.js'
 import { held, heldInputs } from '../io/held.js'
 import type { NdArray } from '../io/index.js'
 import { makeFolder, writeSafetensors } from '../io/index.js'
+import { permutation, stream } from '../linear/random.js'
 import { type Core, cores } from '../model/core.js'
 import type { LossSum } from '../native/train.js'
 import type { Network } from '../network/network.js'
@@ -22,7 +24,6 @@ import type {
   TrainingSetup,
   TrainingState,
 } from './protocol.js'
-import { permutation, stream } from './random.js'
 
 /** A finished training. */
 export interface Training {
@@ -98,8 +99,8 @@ export async function train(
       }
     }
     const stepsPerEpoch = Math.floor(perEpoch / setup.batch)
-    const started = performance.now()
     const before = history.length
+    const progress = timed(options.onProgress, before / epochs)
     const moments = new Set(checkpoints?.at)
     const atStep = async (step: number) => {
       if (!checkpoints || !moments.has(step)) return
@@ -140,10 +141,7 @@ export async function train(
       const report = reportOf(epoch, sum, order.length, tested, setup.test?.x.samples ?? 0)
       history.push(report)
       options.onEpoch?.(report)
-      const fraction = epoch / epochs
-      const seconds = (performance.now() - started) / 1000
-      const remaining = (seconds * (epochs - epoch)) / (epoch - before)
-      options.onProgress?.({ fraction, remaining })
+      progress(epoch / epochs)
       const every = checkpoints?.every ?? 1
       if (checkpoints && identity && (epoch % every === 0 || epoch === epochs)) {
         const state = await save()

@@ -5,7 +5,6 @@
 #include "binding/linear.h"
 #include "binding/machine.h"
 #include "binding/solve.h"
-#include "binding/spectrum.h"
 #include "core/blas.h"
 
 namespace at::f64 {
@@ -22,7 +21,6 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   at::export_linear(env, exports);
   at::export_machine(env, exports);
   at::export_solve(env, exports);
-  at::export_spectrum(env, exports);
   return exports;
 }
 

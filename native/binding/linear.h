@@ -4,7 +4,12 @@
 
 namespace at {
 
-// Matrix products of JavaScript's own arrays.
+// Everything of native/linear that JavaScript sees.
 void export_linear(Napi::Env env, Napi::Object exports);
+
+void export_linear_factor(Napi::Env env, Napi::Object exports);
+void export_linear_iterative(Napi::Env env, Napi::Object exports);
+void export_linear_krylov(Napi::Env env, Napi::Object exports);
+void export_linear_measures(Napi::Env env, Napi::Object exports);
 
 }  // namespace at

@@ -7,8 +7,13 @@
 
 namespace at {
 
+bool is_float64(const Napi::Value& value) {
+  return value.IsTypedArray() &&
+         value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
+}
+
 std::vector<double> to_doubles(const Napi::Value& value, const char* what) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+  if (!is_float64(value))
     throw Napi::TypeError::New(value.Env(), std::string("Expected a Float64Array for ") + what);
   auto array = value.As<Napi::Float64Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
@@ -16,7 +21,7 @@ std::vector<double> to_doubles(const Napi::Value& value, const char* what) {
 
 std::vector<double> to_matrix(const Napi::Value& value, int64_t n) {
   const int64_t count = checked_mul(n, n);
-  if (value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array) {
+  if (is_float64(value)) {
     std::vector<double> x = to_doubles(value, "kernel");
     if (static_cast<int64_t>(x.size()) != count)
       throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) +
@@ -119,10 +124,7 @@ void export_solve(Napi::Env env, Napi::Object exports) {
   export_solve_penalty(env, exports);
   export_solve_features(env, exports);
   export_solve_fit(env, exports);
-  export_solve_factor(env, exports);
-  export_solve_kernel(env, exports);
-  export_solve_krylov(env, exports);
-  export_solve_measures(env, exports);
+  export_solve_flow(env, exports);
 }
 
 }  // namespace at

@@ -18,10 +18,7 @@ void export_solve(Napi::Env env, Napi::Object exports);
 void export_solve_penalty(Napi::Env env, Napi::Object exports);
 void export_solve_features(Napi::Env env, Napi::Object exports);
 void export_solve_fit(Napi::Env env, Napi::Object exports);
-void export_solve_factor(Napi::Env env, Napi::Object exports);
-void export_solve_kernel(Napi::Env env, Napi::Object exports);
-void export_solve_krylov(Napi::Env env, Napi::Object exports);
-void export_solve_measures(Napi::Env env, Napi::Object exports);
+void export_solve_flow(Napi::Env env, Napi::Object exports);
 
 // The features that an instance of SolveFeatures holds, shared.
 solve::FeatureSet features_of(const Napi::Value& value);
@@ -31,6 +28,7 @@ solve::BlockRule to_rule(const Napi::Object& object);
 solve::Transform to_transform(const Napi::Object& object);
 Napi::Object from_transform(Napi::Env env, const solve::Transform& transform);
 
+bool is_float64(const Napi::Value& value);
 // A square matrix of n × n numbers of either width.
 std::vector<double> to_matrix(const Napi::Value& value, int64_t n);
 std::vector<double> to_doubles(const Napi::Value& value, const char* what);

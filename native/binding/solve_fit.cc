@@ -3,6 +3,7 @@
 #include "binding/solve.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
+#include "solve/adapted_operator.h"
 #include "solve/adaptive.h"
 
 namespace at {
@@ -66,6 +67,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
       options.stationarity = number_or(given, "stationarity", options.stationarity);
       options.depth = static_cast<int>(number_or(given, "depth", options.depth));
       options.products = given.Get("products").ToBoolean();
+      if (options.products) options.sketch = to_doubles(given.Get("sketch"), "sketch");
       options.memory = static_cast<size_t>(number_or(given, "memory", 1e15));
       threads_ = static_cast<int>(number_or(given, "threads", 0));
       fit_ = std::make_shared<solve::AdaptiveFit>(features_of(info[0]), std::move(rules),
@@ -222,6 +224,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
 
 void export_solve_fit(Napi::Env env, Napi::Object exports) {
   exports.Set("SolveFit", SolveFit::define(env));
+  exports.Set("sketchRank", static_cast<double>(solve::kSketchRank));
 }
 
 }  // namespace at

@@ -12,6 +12,8 @@ void dpstrf_(const char*, const int*, double*, const int*, int*, int*, const dou
              int*);
 void dtrsm_(const char*, const char*, const char*, const char*, const int*, const int*,
             const double*, const double*, const int*, double*, const int*);
+void dtrmm_(const char*, const char*, const char*, const char*, const int*, const int*,
+            const double*, const double*, const int*, double*, const int*);
 void dtrsv_(const char*, const char*, const char*, const int*, const double*, const int*, double*,
             const int*);
 void dsyrk_(const char*, const char*, const int*, const int*, const double*, const double*,
@@ -86,6 +88,14 @@ void solve_lower(bool transposed, int64_t n, int64_t columns, const double* l, i
   }
   const double one = 1;
   dtrsm_("R", "U", transposed ? "T" : "N", "N", &ci, &ni, &one, l, &ld, x, &lx);
+}
+
+void multiply_lower(int64_t n, int64_t columns, const double* l, int64_t lda, double* x,
+                    int64_t ldx) {
+  if (n == 0 || columns == 0) return;
+  const int ni = narrow(n), ci = narrow(columns), ld = leading(lda), lx = leading(ldx);
+  const double one = 1;
+  dtrmm_("R", "U", "N", "N", &ci, &ni, &one, l, &ld, x, &lx);
 }
 
 void solve_lower_right(int64_t rows, int64_t n, const double* l, int64_t lda, double* x,

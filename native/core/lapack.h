@@ -18,6 +18,9 @@ int64_t pivoted_cholesky(int64_t n, double* a, int64_t lda, double tolerance, in
 // x ← L⁻¹ x (or L⁻ᵀ x) for x (n × columns), row stride ldx.
 void solve_lower(bool transposed, int64_t n, int64_t columns, const double* l, int64_t lda,
                  double* x, int64_t ldx);
+// x ← L x for x (n × columns).
+void multiply_lower(int64_t n, int64_t columns, const double* l, int64_t lda, double* x,
+                    int64_t ldx);
 
 // C (n × n) lower triangle and diagonal += alpha·a·aᵀ, a (n × k); the rest of C is left alone.
 void rank_update(int64_t n, int64_t k, double alpha, const double* a, int64_t lda, double beta,

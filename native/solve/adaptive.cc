@@ -9,9 +9,8 @@
 #include "core/lapack.h"
 #include "core/parallel.h"
 #include "core/shape.h"
-#include "solve/cholesky.h"
+#include "solve/adapted_operator.h"
 #include "solve/interpolation.h"
-#include "solve/product_solver.h"
 #include "solve/stream.h"
 
 namespace at::solve {
@@ -147,13 +146,15 @@ AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
     throw Error("BAD_ARGUMENT",
                 "Expected a ridge above 0 for a fit by products: exact interpolation needs the "
                 "kernel");
+  if (static_cast<int64_t>(options.sketch.size()) % std::max<int64_t>(rows_, 1) != 0)
+    throw Error("BAD_ARGUMENT", "Expected random numbers for every row of the preconditioner");
   for (const auto& rule : rules_) {
     offsets_.push_back(size_);
     size_ += rule.size();
     shaped_.emplace_back();
     shaped_.back().transform = rule.identity();
   }
-  anderson_ = std::make_unique<Anderson>(size_ + rows_, size_, options.depth);
+  anderson_ = std::make_unique<linear::Anderson>(size_ + rows_, size_, options.depth);
 }
 
 void AdaptiveFit::warm_start(const std::vector<double>& b) {
@@ -205,9 +206,10 @@ void AdaptiveFit::solve(const Control& control, Point& point) {
   double* fit = point.x.data() + size_;
   if (options_.products) {
     const auto start = Clock::now();
-    const auto found =
-        solve_by_products(features_, used_, options_.ridge, residual_, alpha_, control);
-    last_.condition = found.condition;
+    auto found = solve_by_products(AdaptedOperator(features_, used_), options_.ridge, residual_,
+                                   alpha_, options_.sketch, control);
+    alpha_ = std::move(found.value);
+    last_.condition = found.statistics.condition;
     last_.kernel_seconds = last_.kernel_flops = 0;
     last_.solve_seconds = std::chrono::duration<double>(Clock::now() - start).count();
     std::fill_n(fit, rows_, 0.0);
@@ -240,9 +242,9 @@ bool AdaptiveFit::by_kernel(const Control& control, double* fit) {
   RowSolver solver(rows_, k, options_.ridge, residual_, &kept_, control);
   if (!solver.ok()) return false;
   redundant_ = kept_.empty() ? 0 : rows_ - static_cast<int64_t>(kept_.size());
-  last_.condition = 1 / std::max(solver.reciprocal_condition(), 1e-300);
+  last_.condition = solver.condition();
   alpha_.resize(rows_);
-  solver.solve(residual_.data(), alpha_.data(), fit);
+  solver.solve(residual_, alpha_.data(), fit);
   last_.kernel_flops = builder_.flops();
   last_.kernel_seconds = std::chrono::duration<double>(built - start).count();
   last_.solve_seconds = std::chrono::duration<double>(Clock::now() - built).count();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/control.h"
-#include "solve/anderson.h"
+#include "linear/anderson.h"
 #include "solve/kernel_builder.h"
 #include "solve/structure.h"
 
@@ -22,7 +22,9 @@ struct AdaptiveOptions {
   double stationarity = 1e-6;  // on sqrt(decrease that a plain step promises / objective)
   int depth = 8;               // of the extrapolation; 0: plain alternation
   bool products = false;       // conjugate gradients on products instead of a stored kernel
-  size_t memory = SIZE_MAX;    // bytes for kernels, caches and history together
+  // For those: standard normal numbers (rows, rank) of the preconditioner.
+  std::vector<double> sketch = {};
+  size_t memory = SIZE_MAX;  // bytes for kernels, caches and history together
 };
 
 struct Iteration {
@@ -116,7 +118,7 @@ class AdaptiveFit {
   std::vector<int64_t> offsets_;
   int64_t size_ = 0, rows_ = 0, redundant_ = 0;
   KernelBuilder builder_;
-  std::unique_ptr<Anderson> anderson_;
+  std::unique_ptr<linear::Anderson> anderson_;
   Memory kernel_;
   std::vector<int64_t> kept_;  // rows that are solved for, when some are redundant
 

@@ -32,12 +32,12 @@ double least_ridge(int64_t n, const double* k, const std::vector<double>& target
   for (int64_t i = 0; i < n; ++i) trace += k[i * n + i];
   // Adapted kernels are larger than K: room for a thousandfold and two digits of their own.
   double ridge = std::pow(10, std::ceil(std::log10(1e5 * DBL_EPSILON * trace)));
-  std::vector<double> copy, alpha(n);
+  std::vector<double> copy;
   for (; ridge < trace; ridge *= 10) {
     copy.assign(k, k + n * n);
-    const SymmetricSolver solver(n, copy.data(), ridge, Control());
-    if (solver.status() != 0) continue;
-    solver.solve(1, targets.data(), alpha.data());
+    const linear::CholeskyFactor factor(n, copy.data(), ridge, Control());
+    if (factor.status() == linear::Status::not_positive) continue;
+    const std::vector<double> alpha = factor.solve(targets, 1).value;
     double misfit = 0, penalty = 0;
     for (int64_t i = 0; i < n; ++i) {
       misfit += ridge * ridge * alpha[i] * alpha[i];
@@ -64,23 +64,24 @@ RowSolver::RowSolver(int64_t n, double* k, double ridge, const std::vector<doubl
   } else {
     double largest = 0;
     for (int64_t i = 0; i < n; ++i) largest = std::max(largest, k[i * n + i]);
-    solver_ = std::make_unique<SymmetricSolver>(n, k, ridge, control);
-    const bool doubtful = solver_->status() != 0 ||
-                          solver_->reciprocal_condition() * largest <= rank_tolerance(n, largest);
+    factor_ = std::make_unique<linear::CholeskyFactor>(n, k, ridge, control);
+    const bool doubtful =
+        !ok() || factor_->reciprocal_condition() * largest <= rank_tolerance(n, largest);
     if (ridge > 0 || !doubtful) return;
     // K again, from its upper triangle.
+    const std::vector<double> diagonal = factor_->diagonal();
     for (int64_t i = 0; i < n; ++i) {
-      k[i * n + i] = solver_->diagonal(i);
+      k[i * n + i] = diagonal[i];
       for (int64_t j = 0; j < i; ++j) k[i * n + j] = k[j * n + i];
     }
-    solver_.reset();
+    factor_.reset();
     std::vector<int> pivots(n);
     const int64_t rank = [&] {
       std::vector<double> copy(k, k + n * n);
       return lapack::pivoted_cholesky(n, copy.data(), n, rank_tolerance(n, largest), pivots.data());
     }();
     if (rank == n) {
-      solver_ = std::make_unique<SymmetricSolver>(n, k, ridge, control);
+      factor_ = std::make_unique<linear::CholeskyFactor>(n, k, ridge, control);
       return;
     }
     std::vector<int64_t> rows(pivots.begin(), pivots.begin() + rank);
@@ -88,7 +89,7 @@ RowSolver::RowSolver(int64_t n, double* k, double ridge, const std::vector<doubl
     reduce(rows);
     if (rank > 0 && !ok()) return;
     std::vector<double> alpha(n), fit(n);
-    solve(targets.data(), alpha.data(), fit.data());
+    solve(targets, alpha.data(), fit.data());
     double scale = 0, miss = 0;
     int64_t worst = 0;
     for (int64_t r = 0; r < n; ++r) {
@@ -126,20 +127,21 @@ void RowSolver::reduce(const std::vector<int64_t>& kept) {
   coupling_.resize(left_out_.size() * q);
   for (size_t i = 0; i < left_out_.size(); ++i)
     for (int64_t j = 0; j < q; ++j) coupling_[i * q + j] = k_[left_out_[i] * n_ + kept[j]];
-  solver_ = std::make_unique<SymmetricSolver>(q, reduced_.data(), 0, Control());
+  factor_ = std::make_unique<linear::CholeskyFactor>(q, reduced_.data(), 0, Control());
 }
 
-void RowSolver::solve(const double* targets, double* alpha, double* fit) const {
+void RowSolver::solve(const std::vector<double>& targets, double* alpha, double* fit) const {
   if (kept_.empty() && left_out_.empty()) {
-    solver_->solve(1, targets, alpha);
-    solver_->multiply(alpha, fit);
+    const std::vector<double> found = factor_->solve(targets, 1).value;
+    std::copy(found.begin(), found.end(), alpha);
+    factor_->apply(1, alpha, fit, Control());
     return;
   }
   const int64_t q = static_cast<int64_t>(kept_.size());
-  std::vector<double> r(q), a(q), image(q), others(left_out_.size());
+  std::vector<double> r(q), image(q), others(left_out_.size());
   for (int64_t i = 0; i < q; ++i) r[i] = targets[kept_[i]];
-  solver_->solve(1, r.data(), a.data());
-  solver_->multiply(a.data(), image.data());
+  const std::vector<double> a = factor_->solve(r, 1).value;
+  factor_->apply(1, a.data(), image.data(), Control());
   lapack::product(false, static_cast<int64_t>(left_out_.size()), q, 1, coupling_.data(), q,
                   a.data(), 0, others.data());
   std::fill_n(alpha, n_, 0.0);

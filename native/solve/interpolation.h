@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/control.h"
-#include "solve/cholesky.h"
+#include "linear/cholesky.h"
 
 namespace at::solve {
 
@@ -18,10 +18,10 @@ class RowSolver {
   // ridge 0 asks for an impossible interpolation.
   RowSolver(int64_t n, double* k, double ridge, const std::vector<double>& targets,
             std::vector<int64_t>* kept, const Control& control);
-  bool ok() const { return solver_ && solver_->status() == 0; }
-  double reciprocal_condition() const { return solver_->reciprocal_condition(); }
+  bool ok() const { return factor_ && factor_->status() == linear::Status::solved; }
+  double condition() const { return factor_->statistics().condition; }
   // alpha (n) solves (K + ridge·I) alpha = targets; fit (n) = K alpha.
-  void solve(const double* targets, double* alpha, double* fit) const;
+  void solve(const std::vector<double>& targets, double* alpha, double* fit) const;
 
  private:
   void reduce(const std::vector<int64_t>& kept);
@@ -31,7 +31,7 @@ class RowSolver {
   std::vector<double> reduced_;   // the kernel of the kept rows
   std::vector<double> coupling_;  // (left out, kept) entries
   std::vector<int64_t> kept_, left_out_;
-  std::unique_ptr<SymmetricSolver> solver_;
+  std::unique_ptr<linear::CholeskyFactor> factor_;
 };
 
 }  // namespace at::solve

@@ -2,11 +2,10 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/lapack.h"
 #include "core/parallel.h"
+#include "linear/cholesky.h"
+#include "solve/adapted_operator.h"
 #include "solve/adaptive.h"
-#include "solve/cholesky.h"
-#include "solve/product_solver.h"
 
 // What adapting costs, and the units in which a fit is computed.
 namespace at::solve {
@@ -15,26 +14,6 @@ namespace {
 
 // The reference ridge, as a share of the mean of K's diagonal.
 constexpr double kReference = 0.01;
-
-// tr K = Σ_r ‖X_r‖².
-double trace_of(const FeatureSet& features, const Control& control) {
-  const int64_t rows = features.at(0)->rows();
-  std::vector<double> squares(static_cast<size_t>(rows));
-  parallel_for(rows, 1, [&](int64_t first, int64_t last) {
-    std::vector<double> x;
-    for (int64_t r = first; r < last; ++r) {
-      control.poll();
-      for (const auto& block : features) {
-        x.resize(static_cast<size_t>(block->size()));
-        block->row(r, x.data());
-        squares[r] += lapack::dot(block->size(), x.data(), x.data());
-      }
-    }
-  });
-  double trace = 0;
-  for (double square : squares) trace += square;
-  return trace;
-}
 
 }  // namespace
 
@@ -68,9 +47,12 @@ double AdaptiveFit::fixed_scale(const Control& control) {
     return kReference * trace / static_cast<double>(rows_);
   };
   if (options_.products) {
-    const double ridge = ridge_for(trace_of(features_, control));
+    const AdaptedOperator kernel(features_, identity);
+    double trace = 0;
+    for (double square : kernel.diagonal(control)) trace += square;
+    const double ridge = ridge_for(trace);
     if (!(ridge > 0)) return 0;
-    solve_by_products(features_, identity, ridge, r, alpha, control);
+    alpha = solve_by_products(kernel, ridge, r, {}, options_.sketch, control).value;
   } else {
     double* k = static_cast<double*>(kernel_.data());
     builder_.build(identity, k, control);
@@ -83,10 +65,10 @@ double AdaptiveFit::fixed_scale(const Control& control) {
     }
     const double ridge = ridge_for(trace);
     if (!(ridge > 0)) return 0;
-    const SymmetricSolver solver(rows_, k, ridge, control);
-    if (solver.status() != 0)
+    const linear::CholeskyFactor factor(rows_, k, ridge, control);
+    if (factor.status() == linear::Status::not_positive)
       throw Error("NUMERICAL", "The kernel is not positive semidefinite in double precision");
-    solver.solve(1, r.data(), alpha.data());
+    alpha = factor.solve(r, 1).value;
   }
   std::vector<double> scales(rules_.size());
   parallel_for(static_cast<int64_t>(rules_.size()), 1, [&](int64_t first, int64_t last) {

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/shape.h"
-#include "solve/decomposition.h"
+#include "linear/decomposition.h"
 
 namespace at::solve {
 
@@ -59,15 +59,16 @@ Shaped matrix(const BlockRule& rule, const double* b, Accuracy accuracy) {
   out.transform = rule.identity();
   const Penalty& penalty = *rule.penalties[0];
   std::vector<double> value(r);
-  const auto take = [&](Decomposition&& found) {
+  const auto take = [&](linear::Decomposition&& found) {
     out.singular = std::move(found.s);
     out.u = std::move(found.u);
     out.vt = std::move(found.vt);
     out.stretches.resize(penalty.sides() * r);
     penalty.evaluate(out.singular.data(), r, value.data(), out.stretches.data());
   };
-  if (accuracy == Accuracy::enough) take(decompose_by_gram(m, k, b));
-  if (accuracy == Accuracy::full || !trusted(out.singular, out.stretches)) take(decompose(m, k, b));
+  if (accuracy == Accuracy::enough) take(linear::decompose_by_gram(m, k, b));
+  if (accuracy == Accuracy::full || !trusted(out.singular, out.stretches))
+    take(linear::decompose(m, k, b));
   for (double v : value) out.penalty += v;
   out.savings.resize(r);
   for (int64_t j = 0; j < r; ++j)
@@ -262,14 +263,15 @@ double largest_value(const BlockRule& rule, const double* b) {
     return largest;
   }
   if (rule.structure == Structure::matrix)
-    return decompose_by_gram(rule.dims[0], rule.dims[1], b).s[0];
+    return linear::decompose_by_gram(rule.dims[0], rule.dims[1], b).s[0];
   const std::vector<double> x(b, b + n);
   int64_t outer = 1;
   for (size_t d = 0; d < rule.dims.size(); ++d) {
     const int64_t dim = rule.dims[d], inner = n / (outer * dim);
     if (rule.sides[d]) {
       const std::vector<double> unfolded = unfold(x, outer, dim, inner);
-      largest = std::max(largest, decompose_by_gram(dim, outer * inner, unfolded.data()).s[0]);
+      largest =
+          std::max(largest, linear::decompose_by_gram(dim, outer * inner, unfolded.data()).s[0]);
     }
     outer *= dim;
   }

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { fitEigenvalues, fitSequence } from '../../lib/fit/eigenvalues.js'
-import { gaussians } from '../../lib/linear/gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 import { KernelSpectrum } from '../../lib/linear/spectrum.js'
 import { load, targets } from './synthetic.js'
 

@@ -2,7 +2,7 @@
 import test from 'ava'
 import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
-import { gaussians } from '../../lib/linear/gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 
 const [n, m, k] = [16, 4, 6]
 const x = gaussians(n * m * k, 90)

@@ -1,7 +1,8 @@
 import test from 'ava'
 import { fitFeatures } from '../../lib/fit/adaptive.js'
 import { solveKernel } from '../../lib/fit/fixed.js'
-import { gaussians, solveByProducts } from '../../lib/linear/gradients.js'
+import { solveByProducts } from '../../lib/linear/conjugate-gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 import { KernelSpectrum } from '../../lib/linear/spectrum.js'
 import { load, targets } from './synthetic.js'
 

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
-import { gaussians } from '../../lib/linear/gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 
 // The joint problem over (M_left, Θ, M_right), minimised directly by L-BFGS from several starts:
 // Σ_blocks Ω(M_left) + Ω(M_right) + ‖Θ‖² + ‖r − fit‖²/λ with Ω(M) = Σ (σ_j(M) − 1)², which is

@@ -1,7 +1,7 @@
 // Leave-one-out by sample against refits, and the factorisation that gives it.
 import test from 'ava'
 import { KernelFactor, KernelSpectrum, solveKernel } from '../../lib/index.js'
-import { gaussians } from '../../lib/linear/gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 
 /** x xᵀ of rows x (n, p) with falling scales, and targets of few of them with noise. */
 function task(samples: number, outputs: number, p: number, seed: number, noise: number) {

@@ -2,11 +2,11 @@
 import test from 'ava'
 import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { type FeatureBlock, TangentFeatures } from '../../lib/fit/features.js'
+import { heldOut, rowsOf, shuffled } from '../../lib/fit/folds.js'
 import type { AdaptiveModel } from '../../lib/fit/model.js'
 import { decodeModel, encodeModel } from '../../lib/fit/storage.js'
 import { fitPath, penaltyOf, solveKernel, topEigenvalues } from '../../lib/index.js'
-import { gaussians } from '../../lib/linear/gradients.js'
-import { heldOut, rowsOf, shuffled } from '../../lib/linear/samples.js'
+import { gaussians } from '../../lib/linear/random.js'
 
 const samples = 24
 const outputs = 2

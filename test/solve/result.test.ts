@@ -16,7 +16,7 @@ import {
   penaltyOf,
   saveModel,
 } from '../../lib/index.js'
-import { gaussians } from '../../lib/linear/gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 
 const outputs = 3
 const image = [2, 16, 16] as const

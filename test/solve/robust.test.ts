@@ -9,7 +9,7 @@ import { NetworkModel } from '../../lib/fit/network.js'
 import { crossValidate, fitPath } from '../../lib/fit/path.js'
 import { decodeModel, encodeModel, loadModel, saveModel } from '../../lib/fit/storage.js'
 import { decodeSafetensors, encodeSafetensors } from '../../lib/io/index.js'
-import { gaussians } from '../../lib/linear/gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 import { load, targets } from './synthetic.js'
 
 const shape = { name: 'a', m: 6, k: 5 }

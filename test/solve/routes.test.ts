@@ -4,7 +4,7 @@ import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
 import { fitAdaptive } from '../../lib/fit/network.js'
 import { Network, readTensor } from '../../lib/index.js'
-import { gaussians } from '../../lib/linear/gradients.js'
+import { gaussians } from '../../lib/linear/random.js'
 
 const samples = 60
 const outputs = 3

@@ -1,4 +1,4 @@
-#include "solve/decomposition.h"
+#include "linear/decomposition.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include "core/blas.h"
 #include "core/lapack.h"
 
-namespace at::solve {
+namespace at::linear {
 
 namespace {
 
@@ -70,4 +70,4 @@ Decomposition decompose_by_gram(int64_t m, int64_t k, const double* b) {
   return out;
 }
 
-}  // namespace at::solve
+}  // namespace at::linear

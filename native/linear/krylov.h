@@ -2,9 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
-namespace at::solve {
+namespace at::linear {
 
 // Orthonormal vectors of n numbers and, as they come, a symmetric matrix K in them: the block
 // Lanczos method with full reorthogonalisation (Golub & Van Loan, Matrix Computations, 10.3). The
@@ -60,6 +61,10 @@ class KrylovBasis {
   // The eigenvectors that belong to the first `count` values of the last ritz(), (count, n).
   std::vector<double> vectors(int64_t count) const;
   Unseen unseen(double level) const;
+  // The first column of f(H) after ritz(), (size): f(K) q ≈ Σ_j c_j v_j for a basis grown from q.
+  std::vector<double> first_column(const std::function<double(double)>& f) const;
+  // Σ_j c_j v_j, (n).
+  std::vector<double> combine(const std::vector<double>& c) const;
 
  private:
   using Vector = std::vector<double>;
@@ -96,6 +101,7 @@ class KrylovBasis {
   double norm_ = 0, noise_ = 0;
   // Eigenvectors of H as rows, of the last ritz().
   std::vector<double> coefficients_;
+  std::vector<double> ritz_values_;
 };
 
-}  // namespace at::solve
+}  // namespace at::linear

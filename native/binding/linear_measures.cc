@@ -1,17 +1,20 @@
 #include <algorithm>
+#include <utility>
 
 #include "binding/convert.h"
+#include "binding/linear.h"
 #include "binding/promise.h"
 #include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
-#include "solve/kernel_measures.h"
+#include "linear/alignment.h"
+#include "linear/kernel_measures.h"
 
 namespace at {
 
 namespace {
 
-Napi::Object from_change(Napi::Env env, const solve::KernelChange& change) {
+Napi::Object from_change(Napi::Env env, const linear::KernelChange& change) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("alignment", change.alignment);
   result.Set("centred", change.centred);
@@ -20,8 +23,8 @@ Napi::Object from_change(Napi::Env env, const solve::KernelChange& change) {
   return result;
 }
 
-Napi::Object from_measures(Napi::Env env, const solve::KernelQuestion& question,
-                           const solve::KernelMeasures& found) {
+Napi::Object from_measures(Napi::Env env, const linear::KernelQuestion& question,
+                           const linear::KernelMeasures& found) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("trace", found.trace);
   result.Set("norm", found.norm);
@@ -32,7 +35,7 @@ Napi::Object from_measures(Napi::Env env, const solve::KernelQuestion& question,
              question.previous ? Napi::Value(from_change(env, found.previous)) : env.Null());
   Napi::Array targets = Napi::Array::New(env, found.targets.size());
   for (uint32_t t = 0; t < found.targets.size(); ++t) {
-    const solve::TargetMeasures& measures = found.targets[t];
+    const linear::TargetMeasures& measures = found.targets[t];
     Napi::Object target = Napi::Object::New(env);
     target.Set("alignment", measures.alignment);
     target.Set("centred", measures.centred);
@@ -51,10 +54,10 @@ Napi::Object from_measures(Napi::Env env, const solve::KernelQuestion& question,
 }
 
 struct Request {
-  std::vector<solve::KernelQuestion> questions;
-  std::vector<solve::TargetFactor> targets;
+  std::vector<linear::KernelQuestion> questions;
+  std::vector<linear::TargetFactor> targets;
   std::vector<int64_t> energies;
-  std::vector<solve::KernelMeasures> answers;
+  std::vector<linear::KernelMeasures> answers;
 };
 
 // measureKernels([{kernel, initial, previous, spectrum}], n, [{y, columns}], energies,
@@ -73,7 +76,7 @@ Napi::Value measure_kernels(const Napi::CallbackInfo& info) {
     };
     for (uint32_t g = 0; g < kernels.Length(); ++g) {
       const Napi::Object kernel = kernels.Get(g).ToObject();
-      solve::KernelQuestion question;
+      linear::KernelQuestion question;
       question.n = n;
       question.kernel = matrix(required(kernel, "kernel"), "kernel");
       question.initial = matrix(kernel.Get("initial"), "initial");
@@ -84,8 +87,8 @@ Napi::Value measure_kernels(const Napi::CallbackInfo& info) {
     const Napi::Array targets = info[2].As<Napi::Array>();
     for (uint32_t t = 0; t < targets.Length(); ++t) {
       const Napi::Object target = targets.Get(t).ToObject();
-      solve::TargetFactor factor{to_doubles(target.Get("y"), "y"),
-                                 to_int64(target.Get("columns"), "columns")};
+      linear::TargetFactor factor{to_doubles(target.Get("y"), "y"),
+                                  to_int64(target.Get("columns"), "columns")};
       if (static_cast<int64_t>(factor.y.size()) != checked_mul(n, factor.columns))
         throw Error("BAD_ARGUMENT", "Expected a target with a row for each row of the kernel");
       request->targets.push_back(std::move(factor));
@@ -104,7 +107,7 @@ Napi::Value measure_kernels(const Napi::CallbackInfo& info) {
             for (int64_t first = 0; first < count; first += at_once) {
               parallel_for(std::min(at_once, count - first), 1, [&](int64_t from, int64_t to) {
                 for (int64_t g = first + from; g < first + to; ++g) {
-                  request->answers[g] = solve::measure_kernel(
+                  request->answers[g] = linear::measure_kernel(
                       request->questions[g], request->targets, request->energies, control);
                 }
               });
@@ -135,15 +138,62 @@ Napi::Value add_kernels(const Napi::CallbackInfo& info) {
     pins.push_back(Napi::Persistent(info[1].As<Napi::Object>()));
     pins.push_back(Napi::Persistent(info[0].As<Napi::Object>()));
     return run_async(
-        info.Env(), [=] { with_threads(threads, [&] { solve::add_kernels(count, from, out); }); },
+        info.Env(), [=] { with_threads(threads, [&] { linear::add_kernels(count, from, out); }); },
         [](Napi::Env env) -> Napi::Value { return env.Undefined(); }, std::move(pins));
+  });
+}
+
+linear::MatrixView to_view(const Napi::Value& value, int64_t rows, int64_t columns,
+                           std::vector<Napi::ObjectReference>& pins) {
+  const int64_t count = checked_mul(rows, columns);
+  pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+  if (!is_float64(value)) return {rows, columns, float_data(value, count, "matrix"), nullptr};
+  const auto array = value.As<Napi::Float64Array>();
+  if (static_cast<int64_t>(array.ElementLength()) != count)
+    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) + " numbers but received " +
+                                    std::to_string(array.ElementLength()));
+  return {rows, columns, nullptr, array.Data()};
+}
+
+// alignment(a, b, rows, columns, {centred, threads, control}) → {cosine, squared}: the cosine, NaN
+// where there is none, and ‖a‖² of a as it is.
+Napi::Value alignment(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const int64_t rows = to_int64(info[2], "rows"), columns = to_int64(info[3], "columns");
+    std::vector<Napi::ObjectReference> pins;
+    const linear::MatrixView a = to_view(info[0], rows, columns, pins),
+                             b = to_view(info[1], rows, columns, pins);
+    const Napi::Object options = info[4].ToObject();
+    const bool centred = options.Get("centred").ToBoolean();
+    const int threads = static_cast<int>(to_int64(options.Get("threads"), "threads"));
+    const Control control = to_control(options.Get("control"), pins);
+    auto found = std::make_shared<std::pair<double, double>>();
+    return run_async(
+        info.Env(),
+        [=] {
+          with_threads(threads, [&] {
+            const linear::Moments whole = linear::moments(a, b, false, control);
+            found->second = whole.aa;
+            found->first = centred ? linear::centred_cosine(linear::moments(a, b, true, control),
+                                                            whole.aa, whole.bb)
+                                   : linear::cosine(whole.ab, whole.aa, whole.bb);
+          });
+        },
+        [found](Napi::Env env) -> Napi::Value {
+          Napi::Object result = Napi::Object::New(env);
+          result.Set("cosine", found->first);
+          result.Set("squared", found->second);
+          return result;
+        },
+        std::move(pins));
   });
 }
 
 }  // namespace
 
-void export_solve_measures(Napi::Env env, Napi::Object exports) {
+void export_linear_measures(Napi::Env env, Napi::Object exports) {
   exports.Set("measureKernels", Napi::Function::New(env, measure_kernels));
+  exports.Set("alignment", Napi::Function::New(env, alignment));
   exports.Set("addKernels", Napi::Function::New(env, add_kernels));
 }
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace at::solve {
+namespace at::linear {
 
 // Thin singular value decomposition of b (m × k): u (m × r), s descending, vt (r × k).
 struct Decomposition {
@@ -18,4 +18,4 @@ Decomposition decompose(int64_t m, int64_t k, const double* b);
 // value's vector there is zero.
 Decomposition decompose_by_gram(int64_t m, int64_t k, const double* b);
 
-}  // namespace at::solve
+}  // namespace at::linear

@@ -1,15 +1,9 @@
 // Samples into folds.
-import { mulberry } from './gradients.js'
+import { permutation, uniforms } from '../linear/random.js'
 
 /** 0 … count − 1 in a random order. */
 export function shuffled(count: number, seed: number): number[] {
-  const order = Array.from({ length: count }, (_, i) => i)
-  const uniform = mulberry(seed)
-  for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor(uniform() * (i + 1))
-    ;[order[i], order[j]] = [order[j] as number, order[i] as number]
-  }
-  return order
+  return [...permutation(count, uniforms(seed))]
 }
 
 /** The samples that are kept in a fold, and those held out. */

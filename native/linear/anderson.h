@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace at::solve {
+namespace at::linear {
 
 // Anderson extrapolation of a fixed-point iteration x → g(x) (type II, no damping), for vectors of
 // `size` numbers of which the first `residual` make up the residual g − x that is minimised; the
@@ -33,4 +33,4 @@ class Anderson {
   std::vector<double> products_;  // (depth, depth) inner products of df_
 };
 
-}  // namespace at::solve
+}  // namespace at::linear

@@ -1,9 +1,10 @@
 #include "binding/convert.h"
+#include "binding/linear.h"
 #include "binding/promise.h"
 #include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
-#include "solve/krylov.h"
+#include "linear/krylov.h"
 
 namespace at {
 
@@ -28,7 +29,7 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
   }
   explicit KrylovBasis(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<KrylovBasis>(info),
-        basis_(std::make_shared<solve::KrylovBasis>(to_int64(info[0], "n"))),
+        basis_(std::make_shared<linear::KrylovBasis>(to_int64(info[0], "n"))),
         threads_(static_cast<int>(to_int64(info[1], "threads"))) {}
 
  private:
@@ -50,7 +51,7 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
       const bool beside = info[2].ToBoolean();
       return start(
           info.Env(),
-          [=](solve::KrylovBasis& basis) {
+          [=](linear::KrylovBasis& basis) {
             basis.add(*block, columns, beside);
             *block = basis.next();
           },
@@ -63,7 +64,7 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
       auto block = std::make_shared<std::vector<double>>();
       return start(
           info.Env(),
-          [=](solve::KrylovBasis& basis) {
+          [=](linear::KrylovBasis& basis) {
             basis.recall();
             *block = basis.next();
           },
@@ -76,7 +77,7 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
       Doubles block = numbers(info[0], checked_mul(basis_->n(), basis_->width()));
       return start(
           info.Env(),
-          [=](solve::KrylovBasis& basis) {
+          [=](linear::KrylovBasis& basis) {
             basis.extend(*block);
             *block = basis.next();
           },
@@ -89,16 +90,16 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
       const int64_t columns = to_int64(info[1], "columns");
       Doubles block = numbers(info[0], checked_mul(basis_->n(), columns));
       return start(
-          info.Env(), [=](solve::KrylovBasis& basis) { *block = basis.outside(*block, columns); },
+          info.Env(), [=](linear::KrylovBasis& basis) { *block = basis.outside(*block, columns); },
           [block](Napi::Env env) -> Napi::Value { return from_doubles(env, *block); });
     });
   }
   // ritz() → {values, residuals, own, first}
   Napi::Value ritz(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-      auto out = std::make_shared<solve::KrylovBasis::Ritz>();
+      auto out = std::make_shared<linear::KrylovBasis::Ritz>();
       return start(
-          info.Env(), [=](solve::KrylovBasis& basis) { *out = basis.ritz(); },
+          info.Env(), [=](linear::KrylovBasis& basis) { *out = basis.ritz(); },
           [out](Napi::Env env) -> Napi::Value {
             Napi::Object result = Napi::Object::New(env);
             result.Set("values", from_doubles(env, out->values));
@@ -113,9 +114,9 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
   Napi::Value unseen(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const double level = info[0].ToNumber().DoubleValue();
-      auto out = std::make_shared<solve::KrylovBasis::Unseen>();
+      auto out = std::make_shared<linear::KrylovBasis::Unseen>();
       return start(
-          info.Env(), [=](solve::KrylovBasis& basis) { *out = basis.unseen(level); },
+          info.Env(), [=](linear::KrylovBasis& basis) { *out = basis.unseen(level); },
           [out](Napi::Env env) -> Napi::Value {
             Napi::Object result = Napi::Object::New(env);
             result.Set("value", out->value);
@@ -131,7 +132,7 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
       const int64_t count = to_int64(info[0], "count");
       auto out = std::make_shared<std::vector<double>>();
       return start(
-          info.Env(), [=](solve::KrylovBasis& basis) { *out = basis.vectors(count); },
+          info.Env(), [=](linear::KrylovBasis& basis) { *out = basis.vectors(count); },
           [out](Napi::Env env) -> Napi::Value { return from_doubles(env, *out); });
     });
   }
@@ -153,13 +154,13 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
     return x;
   }
 
-  std::shared_ptr<solve::KrylovBasis> basis_;
+  std::shared_ptr<linear::KrylovBasis> basis_;
   int threads_;
 };
 
 }  // namespace
 
-void export_solve_krylov(Napi::Env env, Napi::Object exports) {
+void export_linear_krylov(Napi::Env env, Napi::Object exports) {
   exports.Set("KrylovBasis", KrylovBasis::define(env));
 }
 

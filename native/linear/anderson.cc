@@ -1,4 +1,4 @@
-#include "solve/anderson.h"
+#include "linear/anderson.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include "core/lapack.h"
 #include "core/parallel.h"
 
-namespace at::solve {
+namespace at::linear {
 
 namespace {
 // Relative to the differences' own lengths: what is left of them when they are nearly dependent.
@@ -143,4 +143,4 @@ void Anderson::restore(const std::vector<double>& state) {
   }
 }
 
-}  // namespace at::solve
+}  // namespace at::linear

@@ -1,4 +1,4 @@
-#include "solve/kernel_measures.h"
+#include "linear/kernel_measures.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,62 +8,16 @@
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
+#include "linear/alignment.h"
+#include "linear/spectrum.h"
 
-namespace at::solve {
+namespace at::linear {
 
 namespace {
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-// Rows whose sums are one partial result: fixed, so that the order of summation is.
-constexpr int64_t kRows = 32;
 
-// Vectors of named sums, one per piece of rows, added up in order.
-class Sums {
- public:
-  Sums(int64_t pieces, size_t width)
-      : width_(width), parts_(static_cast<size_t>(pieces) * width, 0.0) {}
-  double* piece(int64_t p) { return parts_.data() + static_cast<size_t>(p) * width_; }
-  std::vector<double> total() const {
-    std::vector<double> sum(width_, 0.0);
-    for (size_t e = 0; e < parts_.size(); ++e) sum[e % width_] += parts_[e];
-    return sum;
-  }
-
- private:
-  size_t width_;
-  std::vector<double> parts_;
-};
-
-// The row and whole means of a symmetric matrix.
-struct Means {
-  std::vector<double> rows;
-  double whole = 0;
-};
-
-Means means_of(int64_t n, const float* matrix) {
-  Means means;
-  means.rows.resize(static_cast<size_t>(n));
-  parallel_for(n, kRows, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      double sum = 0;
-      for (int64_t j = 0; j < n; ++j) sum += matrix[i * n + j];
-      means.rows[i] = sum / static_cast<double>(n);
-    }
-  });
-  for (double mean : means.rows) means.whole += mean / static_cast<double>(n);
-  return means;
-}
-
-// Row i in double, less the means where they are given.
-void read_row(int64_t n, const float* matrix, int64_t i, const Means* means, double* out) {
-  const float* row = matrix + i * n;
-  if (!means) {
-    for (int64_t j = 0; j < n; ++j) out[j] = row[j];
-    return;
-  }
-  const double shift = means->rows[i] - means->whole;
-  for (int64_t j = 0; j < n; ++j) out[j] = row[j] - shift - means->rows[j];
-}
+MatrixView view_of(int64_t n, const float* matrix) { return {n, n, matrix, nullptr}; }
 
 TargetFactor centred(int64_t n, const TargetFactor& target) {
   TargetFactor out = target;
@@ -87,24 +41,24 @@ struct Products {
 
 Products products(const KernelQuestion& q, const std::vector<TargetFactor>& targets, bool centre,
                   const Control& control) {
-  const int64_t n = q.n, pieces = (n + kRows - 1) / kRows;
+  const int64_t n = q.n, pieces = (n + kSumRows - 1) / kSumRows;
   Means kernel_means, initial_means, previous_means;
   if (centre) {
-    kernel_means = means_of(n, q.kernel);
-    if (q.initial) initial_means = means_of(n, q.initial);
-    if (q.previous) previous_means = means_of(n, q.previous);
+    kernel_means = means_of(view_of(n, q.kernel), true);
+    if (q.initial) initial_means = means_of(view_of(n, q.initial), true);
+    if (q.previous) previous_means = means_of(view_of(n, q.previous), true);
   }
   const size_t own = 7;
-  Sums sums(pieces, own + 3 * targets.size());
+  PartialSums sums(pieces, own + 3 * targets.size());
   parallel_for(pieces, 1, [&](int64_t first, int64_t last) {
     std::vector<double> k(n), a(n), b(n), gap(n), tile;
     for (int64_t piece = first; piece < last; ++piece) {
       control.poll();
-      const int64_t from = piece * kRows, rows = std::min(kRows, n - from);
+      const int64_t from = piece * kSumRows, rows = std::min(kSumRows, n - from);
       double* sum = sums.piece(piece);
       const auto compare = [&](const float* other, const Means& means, int64_t i, double* row,
                                double* into) {
-        read_row(n, other, i, centre ? &means : nullptr, row);
+        read_row(view_of(n, other), i, centre ? &means : nullptr, row);
         into[0] += lapack::dot(n, k.data(), row);
         into[1] += lapack::dot(n, row, row);
         for (int64_t j = 0; j < n; ++j) gap[j] = k[j] - row[j];
@@ -117,7 +71,7 @@ Products products(const KernelQuestion& q, const std::vector<TargetFactor>& targ
                    columns, 0.0, tile.data() + static_cast<int64_t>(t) * rows * n, n);
       }
       for (int64_t i = from; i < from + rows; ++i) {
-        read_row(n, q.kernel, i, centre ? &kernel_means : nullptr, k.data());
+        read_row(view_of(n, q.kernel), i, centre ? &kernel_means : nullptr, k.data());
         sum[0] += lapack::dot(n, k.data(), k.data());
         if (q.initial) compare(q.initial, initial_means, i, a.data(), sum + 1);
         if (q.previous) compare(q.previous, previous_means, i, b.data(), sum + 4);
@@ -144,10 +98,6 @@ Products products(const KernelQuestion& q, const std::vector<TargetFactor>& targ
   return out;
 }
 
-double cosine(double inner, double first, double second) {
-  return first > 0 && second > 0 ? inner / std::sqrt(first) / std::sqrt(second) : kUndefined;
-}
-
 // What needs the norms and the weights: ‖K/‖K‖ − A/‖A‖‖² for both kernels, and
 // ‖K − w_initial·K_0 − w_target·T‖².
 struct Differences {
@@ -156,15 +106,15 @@ struct Differences {
 
 Differences differences(const KernelQuestion& q, const TargetFactor* target, const Products& p,
                         double w_initial, double w_target, const Control& control) {
-  const int64_t n = q.n, pieces = (n + kRows - 1) / kRows;
-  Sums sums(pieces, 3);
+  const int64_t n = q.n, pieces = (n + kSumRows - 1) / kSumRows;
+  PartialSums sums(pieces, 3);
   const double unit = 1 / std::sqrt(p.kk), unit_initial = 1 / std::sqrt(p.ii),
                unit_previous = 1 / std::sqrt(p.pp);
   parallel_for(pieces, 1, [&](int64_t first, int64_t last) {
     std::vector<double> gap(n), tile;
     for (int64_t piece = first; piece < last; ++piece) {
       control.poll();
-      const int64_t from = piece * kRows, rows = std::min(kRows, n - from);
+      const int64_t from = piece * kSumRows, rows = std::min(kSumRows, n - from);
       double* sum = sums.piece(piece);
       if (target) {
         tile.resize(static_cast<size_t>(rows * n));
@@ -209,16 +159,10 @@ void split(const Products& p, double& w_initial, double& w_target) {
 void spectrum(const KernelQuestion& q, const std::vector<TargetFactor>& targets,
               const std::vector<int64_t>& energies, KernelMeasures& out) {
   const int64_t n = q.n;
-  std::vector<double> matrix(q.kernel, q.kernel + n * n);
-  out.eigenvalues.resize(static_cast<size_t>(n));
   const bool vectors = !targets.empty() && !energies.empty();
-  lapack::eigen(vectors, n, matrix.data(), out.eigenvalues.data());
-  std::reverse(out.eigenvalues.begin(), out.eigenvalues.end());
-  double sum = 0, entropy = 0;
-  for (double value : out.eigenvalues) sum += std::max(value, 0.0);
-  for (double value : out.eigenvalues)
-    if (value > 0) entropy -= value / sum * std::log(value / sum);
-  out.effective_rank = sum > 0 ? std::exp(entropy) : 0;
+  const Spectrum found(n, std::vector<double>(q.kernel, q.kernel + n * n), vectors);
+  out.eigenvalues = found.values();
+  out.effective_rank = found.effective_rank();
   if (!vectors) return;
   // Below this an eigenvalue of a single-precision kernel is rounding, its eigenvector arbitrary.
   const double rounding = std::max(1e-7 * out.eigenvalues.front(), -out.eigenvalues.back());
@@ -226,11 +170,10 @@ void spectrum(const KernelQuestion& q, const std::vector<TargetFactor>& targets,
   for (size_t t = 0; t < targets.size(); ++t) {
     const auto& [y, columns] = targets[t];
     std::vector<double> parts(static_cast<size_t>(most * columns)), reached(most + 1, 0.0);
-    // LAPACK's order is ascending: the last rows belong to the largest.
-    blas::gemm(false, false, most, columns, n, 1.0, matrix.data() + (n - most) * n, n, y.data(),
-               columns, 0.0, parts.data(), columns);
+    blas::gemm(false, false, most, columns, n, 1.0, found.vectors().data(), n, y.data(), columns,
+               0.0, parts.data(), columns);
     for (int64_t j = 0; j < most; ++j) {
-      const double* part = parts.data() + (most - 1 - j) * columns;
+      const double* part = parts.data() + j * columns;
       const bool real = out.eigenvalues[j] > rounding;
       reached[j + 1] = reached[j] + (real ? lapack::dot(columns, part, part) : 0.0);
     }
@@ -265,18 +208,11 @@ KernelMeasures measure_kernel(const KernelQuestion& q, const std::vector<TargetF
     out.initial_size = size(out.w_initial * out.w_initial * plain.ii);
     out.target_size = size(out.w_target * out.w_target * plain.tt[0]);
   }
-  // What is left of a constant matrix after centring is rounding, not a direction.
-  const double noise = 1e-20;
-  const auto centred_cosine = [&](double inner, double first, double of_first, double second,
-                                  double of_second) {
-    if (first <= noise * of_first || second <= noise * of_second) return kUndefined;
-    return cosine(inner, first, second);
-  };
   const auto change = [&](double inner, double other, double gap, double turned, double inner_c,
                           double other_c) {
     const bool defined = plain.kk > 0 && other > 0;
     return KernelChange{cosine(inner, plain.kk, other),
-                        centred_cosine(inner_c, middle.kk, plain.kk, other_c, other),
+                        centred_cosine({inner_c, middle.kk, other_c}, plain.kk, other),
                         other > 0 ? std::sqrt(gap / other) : kUndefined,
                         defined ? turned / 2 : kUndefined};
   };
@@ -289,7 +225,7 @@ KernelMeasures measure_kernel(const KernelQuestion& q, const std::vector<TargetF
   for (size_t t = 0; t < targets.size(); ++t) {
     TargetMeasures of;
     of.alignment = cosine(plain.kt[t], plain.kk, plain.tt[t]);
-    of.centred = centred_cosine(middle.kt[t], middle.kk, plain.kk, middle.tt[t], plain.tt[t]);
+    of.centred = centred_cosine({middle.kt[t], middle.kk, middle.tt[t]}, plain.kk, plain.tt[t]);
     out.targets.push_back(of);
   }
   if (q.spectrum) {
@@ -310,4 +246,4 @@ void add_kernels(int64_t count, const std::vector<const float*>& parts, float* o
                });
 }
 
-}  // namespace at::solve
+}  // namespace at::linear

@@ -1,4 +1,4 @@
-#include "solve/krylov.h"
+#include "linear/krylov.h"
 
 #include <algorithm>
 #include <cfloat>
@@ -10,7 +10,7 @@
 #include "core/lapack.h"
 #include "core/parallel.h"
 
-namespace at::solve {
+namespace at::linear {
 
 namespace {
 
@@ -300,6 +300,23 @@ KrylovBasis::Ritz KrylovBasis::ritz() {
     out.first.push_back(eigen.vectors[j * m]);
   }
   coefficients_ = std::move(eigen.vectors);
+  ritz_values_ = out.values;
+  return out;
+}
+
+std::vector<double> KrylovBasis::first_column(const std::function<double(double)>& f) const {
+  const auto m = static_cast<int64_t>(ritz_values_.size());
+  std::vector<double> out(static_cast<size_t>(m));
+  for (int64_t j = 0; j < m; ++j) {
+    const double* row = coefficients_.data() + j * m;
+    add_to(m, f(ritz_values_[j]) * row[0], row, out.data());
+  }
+  return out;
+}
+
+std::vector<double> KrylovBasis::combine(const std::vector<double>& c) const {
+  std::vector<double> out(static_cast<size_t>(n_));
+  for (size_t k = 0; k < c.size(); ++k) add_to(n_, c[k], vectors_[k].data(), out.data());
   return out;
 }
 
@@ -359,4 +376,4 @@ KrylovBasis::Unseen KrylovBasis::unseen(double level) const {
   return out;
 }
 
-}  // namespace at::solve
+}  // namespace at::linear

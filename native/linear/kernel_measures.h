@@ -5,7 +5,7 @@
 
 #include "core/control.h"
 
-namespace at::solve {
+namespace at::linear {
 
 // The target kernel T = Y Yᵀ, by its factor y (n, columns).
 struct TargetFactor {
@@ -63,4 +63,4 @@ KernelMeasures measure_kernel(const KernelQuestion& question,
 // out = Σ parts, entry by entry in double; (count) each.
 void add_kernels(int64_t count, const std::vector<const float*>& parts, float* out);
 
-}  // namespace at::solve
+}  // namespace at::linear

@@ -1,0 +1,327 @@
+// Factors of kernel + ridge, and the spectra that they may share.
+#include "binding/convert.h"
+#include "binding/linear.h"
+#include "binding/promise.h"
+#include "binding/solve.h"
+#include "core/parallel.h"
+#include "core/shape.h"
+#include "linear/cholesky.h"
+#include "linear/spectrum.h"
+
+namespace at {
+
+namespace {
+
+using Doubles = std::shared_ptr<std::vector<double>>;
+
+// (n, columns)
+Doubles to_rows(const Napi::Value& value, int64_t n, int64_t columns, const char* what) {
+  auto x = std::make_shared<std::vector<double>>(to_doubles(value, what));
+  if (static_cast<int64_t>(x->size()) != checked_mul(n, columns))
+    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(columns) + " numbers a row for " +
+                                    what + " but received " + std::to_string(x->size()) +
+                                    " in all");
+  return x;
+}
+
+int64_t to_group(const Napi::Value& value, int64_t n) {
+  const int64_t size = to_int64(value, "size");
+  if (size < 1 || n % size != 0)
+    throw Error("BAD_ARGUMENT", "Expected groups that divide the rows but received " +
+                                    std::to_string(size) + " rows of " + std::to_string(n));
+  return size;
+}
+
+// A class whose instances JavaScript does not make itself.
+template <class Object, class Made>
+class Maker {
+ public:
+  explicit Maker(Napi::Env env) : constructor_(Napi::Persistent(Object::define(env))) {
+    constructor_.SuppressDestruct();  // the environment may be gone before
+  }
+  Napi::Value make(Napi::Env env, Made& made) const {
+    return constructor_.New({Napi::External<Made>::New(env, &made)});
+  }
+
+ private:
+  Napi::FunctionReference constructor_;
+};
+
+template <class Made>
+Made made_of(const Napi::CallbackInfo& info, const char* instead) {
+  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), std::string("Use ") + instead);
+  return *info[0].As<Napi::External<Made>>().Data();
+}
+
+// factorKernel(k, n, ridge, threads, control?) → Promise<LinearFactor>; spectrum.factor(ridge)
+class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
+ public:
+  struct Made {
+    std::shared_ptr<const linear::Factor> factor;
+    int threads = 0;
+  };
+  using Factors = Maker<LinearFactor, Made>;
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "LinearFactor",
+                       {InstanceMethod<&LinearFactor::solve>("solve"),
+                        InstanceMethod<&LinearFactor::inverse_blocks>("inverseBlocks"),
+                        InstanceMethod<&LinearFactor::leave_out>("leaveOut"),
+                        InstanceMethod<&LinearFactor::sample>("sample"),
+                        InstanceAccessor<&LinearFactor::status>("status"),
+                        InstanceAccessor<&LinearFactor::advice>("advice"),
+                        InstanceAccessor<&LinearFactor::condition>("condition"),
+                        InstanceAccessor<&LinearFactor::rank>("rank"),
+                        InstanceAccessor<&LinearFactor::log_determinant>("logDeterminant")});
+  }
+  explicit LinearFactor(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<LinearFactor>(info), made_(made_of<Made>(info, "factorKernel()")) {}
+
+ private:
+  // Runs work(factor) → numbers off the JS thread, within the thread budget.
+  template <class Work>
+  Napi::Value start(Napi::Env env, Work work, std::vector<Napi::ObjectReference> pins = {}) {
+    check();
+    auto out = std::make_shared<std::vector<double>>();
+    return run_async(
+        env, [=, made = made_] { with_threads(made.threads, [&] { *out = work(*made.factor); }); },
+        [out](Napi::Env inner) -> Napi::Value { return from_doubles(inner, *out); },
+        std::move(pins));
+  }
+  void check() const {
+    if (made_.factor->status() == linear::Status::not_positive)
+      throw Error("NUMERICAL",
+                  "The kernel plus the ridge is not positive definite in double precision");
+  }
+  int64_t n() const { return made_.factor->size(); }
+
+  // solve(b, columns) → (n, columns)
+  Napi::Value solve(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t columns = to_int64(info[1], "columns");
+      Doubles b = to_rows(info[0], n(), columns, "targets");
+      return start(info.Env(), [=](const linear::Factor& f) { return f.solve(*b, columns).value; });
+    });
+  }
+  // inverseBlocks(size, control?) → (n / size, size, size)
+  Napi::Value inverse_blocks(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t size = to_group(info[0], n());
+      std::vector<Napi::ObjectReference> pins;
+      const Control control = to_control(info[1], pins);
+      return start(
+          info.Env(),
+          [=](const linear::Factor& f) { return f.inverse_blocks(size, control).value; },
+          std::move(pins));
+    });
+  }
+  // leaveOut(y, columns, size, control?) → (n, columns)
+  Napi::Value leave_out(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t columns = to_int64(info[1], "columns"), size = to_group(info[2], n());
+      Doubles y = to_rows(info[0], n(), columns, "targets");
+      std::vector<Napi::ObjectReference> pins;
+      const Control control = to_control(info[3], pins);
+      return start(
+          info.Env(),
+          [=](const linear::Factor& f) {
+            std::vector<double> alpha = f.solve(*y, columns, control).value;
+            linear::leave_out(f, columns, size, alpha, control);
+            return alpha;
+          },
+          std::move(pins));
+    });
+  }
+  // sample(z, columns, precision, control?) → (n, columns)
+  Napi::Value sample(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t columns = to_int64(info[1], "columns");
+      Doubles z = to_rows(info[0], n(), columns, "normals");
+      const auto of =
+          info[2].ToBoolean() ? linear::Gaussian::precision : linear::Gaussian::covariance;
+      std::vector<Napi::ObjectReference> pins;
+      const Control control = to_control(info[3], pins);
+      return start(
+          info.Env(),
+          [=](const linear::Factor& f) { return f.sample(of, *z, columns, control).value; },
+          std::move(pins));
+    });
+  }
+  Napi::Value status(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), linear::name_of(made_.factor->status()));
+  }
+  Napi::Value advice(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), linear::advice(made_.factor->status()));
+  }
+  Napi::Value condition(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), made_.factor->statistics().condition);
+  }
+  Napi::Value rank(const Napi::CallbackInfo& info) {
+    const auto rank = static_cast<double>(made_.factor->statistics().rank);
+    return Napi::Number::New(info.Env(), rank);
+  }
+  Napi::Value log_determinant(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      check();
+      return Napi::Number::New(info.Env(), made_.factor->log_determinant().value.value);
+    });
+  }
+
+  Made made_;
+};
+
+// createSpectrum(k, n, vectors, control?) → Promise<LinearSpectrum>
+class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
+ public:
+  struct Made {
+    std::shared_ptr<const linear::Spectrum> spectrum;
+    std::shared_ptr<const LinearFactor::Factors> factors;
+  };
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "LinearSpectrum",
+                       {InstanceMethod<&LinearSpectrum::factor>("factor"),
+                        InstanceMethod<&LinearSpectrum::filter>("filter"),
+                        InstanceMethod<&LinearSpectrum::errors>("errors"),
+                        InstanceMethod<&LinearSpectrum::vectors>("vectors"),
+                        InstanceAccessor<&LinearSpectrum::rank>("rank"),
+                        InstanceAccessor<&LinearSpectrum::effective_rank>("effectiveRank"),
+                        InstanceAccessor<&LinearSpectrum::values>("values")});
+  }
+  explicit LinearSpectrum(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<LinearSpectrum>(info), made_(made_of<Made>(info, "createSpectrum()")) {}
+
+ private:
+  int64_t n() const { return made_.spectrum->size(); }
+  void check_vectors() const {
+    if (static_cast<int64_t>(made_.spectrum->vectors().size()) != checked_mul(n(), n()))
+      throw Error("BAD_ARGUMENT", "Expected a spectrum with its vectors");
+  }
+
+  // factor(ridge) → LinearFactor
+  Napi::Value factor(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      check_vectors();
+      LinearFactor::Made made{std::make_shared<const linear::EigenFactor>(
+                                  made_.spectrum, info[0].ToNumber().DoubleValue()),
+                              0};
+      return made_.factors->make(info.Env(), made);
+    });
+  }
+  // filter(weights, x, columns) → V diag(weights) Vᵀ x
+  Napi::Value filter(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      check_vectors();
+      const int64_t columns = to_int64(info[2], "columns");
+      Doubles weights = to_rows(info[0], n(), 1, "weights"),
+              x = to_rows(info[1], n(), columns, "targets");
+      auto out = std::make_shared<std::vector<double>>();
+      return run_async(
+          info.Env(),
+          [=, spectrum = made_.spectrum] { *out = spectrum->filter(*weights, *x, columns); },
+          [out](Napi::Env env) -> Napi::Value { return from_doubles(env, *out); });
+    });
+  }
+  // errors(ridges, y, columns, group, control?) → {gcv, loo}
+  Napi::Value errors(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      check_vectors();
+      const int64_t columns = to_int64(info[2], "columns"), group = to_group(info[3], n());
+      std::vector<Napi::ObjectReference> pins;
+      const Control control = to_control(info[4], pins);
+      auto ridges = std::make_shared<std::vector<double>>(to_doubles(info[0], "ridges"));
+      Doubles y = to_rows(info[1], n(), columns, "targets");
+      auto out = std::make_shared<linear::RidgeErrors>();
+      return run_async(
+          info.Env(),
+          [=, spectrum = made_.spectrum] {
+            *out = linear::ridge_errors(spectrum, *ridges, *y, columns, group, control);
+          },
+          [out](Napi::Env env) -> Napi::Value {
+            Napi::Object result = Napi::Object::New(env);
+            result.Set("gcv", from_doubles(env, out->gcv));
+            result.Set("loo", from_doubles(env, out->loo));
+            return result;
+          },
+          std::move(pins));
+    });
+  }
+  Napi::Value rank(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(made_.spectrum->rank()));
+  }
+  Napi::Value effective_rank(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), made_.spectrum->effective_rank());
+  }
+  Napi::Value values(const Napi::CallbackInfo& info) {
+    return from_doubles(info.Env(), made_.spectrum->values());
+  }
+  Napi::Value vectors(const Napi::CallbackInfo& info) {
+    return from_doubles(info.Env(), made_.spectrum->vectors());
+  }
+
+  Made made_;
+};
+
+struct Makers {
+  std::shared_ptr<const LinearFactor::Factors> factors;
+  Maker<LinearSpectrum, LinearSpectrum::Made> spectra;
+};
+
+Napi::Value factor_kernel(const Napi::CallbackInfo& info, const Makers& makers) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const int64_t n = to_int64(info[1], "n");
+    if (n < 1) throw Error("BAD_ARGUMENT", "Expected a kernel of at least one row");
+    auto k = std::make_shared<std::vector<double>>(to_matrix(info[0], n));
+    const double ridge = info[2].ToNumber().DoubleValue();
+    auto made = std::make_shared<LinearFactor::Made>();
+    made->threads = static_cast<int>(to_int64(info[3], "threads"));
+    std::vector<Napi::ObjectReference> pins;
+    const Control control = to_control(info[4], pins);
+    return run_async(
+        info.Env(),
+        [=] {
+          with_threads(made->threads, [&] {
+            made->factor =
+                std::make_shared<const linear::CholeskyFactor>(n, std::move(*k), ridge, control);
+          });
+        },
+        [made, factors = makers.factors](Napi::Env env) { return factors->make(env, *made); },
+        std::move(pins));
+  });
+}
+
+// Eigenvalues of any symmetric matrix; with `vectors` of one that is checked to be a kernel.
+Napi::Value create_spectrum(const Napi::CallbackInfo& info,
+                            const std::shared_ptr<const Makers>& makers) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const int64_t n = to_int64(info[1], "n");
+    if (n < 1) throw Error("BAD_ARGUMENT", "Expected a kernel of at least one row");
+    auto k = std::make_shared<std::vector<double>>(to_matrix(info[0], n));
+    const bool vectors = info[2].ToBoolean();
+    auto made = std::make_shared<LinearSpectrum::Made>();
+    made->factors = makers->factors;
+    return run_async(
+        info.Env(),
+        [=] {
+          if (vectors) linear::check_symmetric(n, *k);
+          made->spectrum = std::make_shared<const linear::Spectrum>(n, std::move(*k), vectors);
+        },
+        [made, makers](Napi::Env env) { return makers->spectra.make(env, *made); });
+  });
+}
+
+}  // namespace
+
+void export_linear_factor(Napi::Env env, Napi::Object exports) {
+  auto makers =
+      std::make_shared<const Makers>(Makers{std::make_shared<const LinearFactor::Factors>(env),
+                                            Maker<LinearSpectrum, LinearSpectrum::Made>(env)});
+  exports.Set("factorKernel", Napi::Function::New(env, [makers](const Napi::CallbackInfo& info) {
+                return factor_kernel(info, *makers);
+              }));
+  exports.Set("createSpectrum", Napi::Function::New(env, [makers](const Napi::CallbackInfo& info) {
+                return create_spectrum(info, makers);
+              }));
+}
+
+}  // namespace at
