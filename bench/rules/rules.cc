@@ -1,6 +1,6 @@
 // How fast the reverse rules are: element-wise ones beside a memory copy of the cotangents in and
 // out, contracting ones beside this machine's matrix product. Prints a table, the worst first.
-// npx cmake-js compile --CDAT_BENCH=ON -T rules_bench -O build/bench, then run
+// cmake -S . -B build/bench -DAT_BENCH=ON && cmake --build build/bench --target rules_bench, then run
 // build/bench/rules_bench with OPENBLAS_CORETYPE unset.
 #include <algorithm>
 #include <cstdio>

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { badArgument, TangentError } from '../core/errors.js'
 import { parseBytes } from '../core/memory.js'
+import { ownVersion } from '../core/package.js'
 import { makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../io/index.js'
 import type { BatchMode } from '../model/architecture.js'
 import type { DerivativeOptions } from '../model/core.js'
@@ -39,7 +40,7 @@ export interface Session {
 /** One command: its words, its options, what it does. */
 export interface CommandDefinition {
   name: string
-  /** Arguments as commander writes them: `<model>`. */
+  /** Arguments as commander writes them: `<model>`; '' for none. */
   arguments: string
   summary: string
   /** Command lines shown by `--help`, without the program's name. */
@@ -58,7 +59,9 @@ export function buildCommand(
   const command = new Command(definition.name)
     .summary(definition.summary)
     .description(definition.summary)
-  for (const argument of definition.arguments.split(' ')) command.argument(argument)
+    .version(ownVersion(), '--version', 'print the version')
+  const words = definition.arguments.split(' ').filter((word) => word !== '')
+  for (const argument of words) command.argument(argument)
   for (const option of definition.options ?? []) command.addOption(option)
   for (const option of commonOptions()) command.addOption(option)
   const examples = definition.examples.map((line) => `  $ ${programName} ${line}`)

@@ -1,7 +1,9 @@
 // The table of commands: one row each.
 import { alignCommand } from './align.js'
 import { averageCommand } from './average.js'
+import { sourceBuildCommand } from './build.js'
 import type { CommandDefinition } from './command.js'
+import { doctorCommand } from './doctor.js'
 import { fitCommand } from './fit.js'
 import { infoCommand } from './info.js'
 import { jacobianCommand } from './jacobian.js'
@@ -20,4 +22,6 @@ export const commands: readonly CommandDefinition[] = [
   averageCommand,
   alignCommand,
   probeCommand,
+  doctorCommand,
+  sourceBuildCommand,
 ]

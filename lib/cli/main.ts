@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { TangentError } from '../core/errors.js'
+import { ownVersion } from '../core/package.js'
 import {
   buildCommand,
   type CommonOptions,
@@ -58,6 +59,7 @@ async function main(args: string[]): Promise<number> {
   }
   const program = new Command(programName)
     .description('Exact tangent features and tangent kernels of ONNX networks')
+    .version(ownVersion(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({
       outputError: (text, write) => write(text),

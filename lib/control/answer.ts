@@ -76,7 +76,7 @@ export async function decisionsOf(
 function ask(workerData: AnswerInit, signal: AbortSignal | undefined): Promise<Answer> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal))
-    const entry = new URL('./worker.js', import.meta.url)
+    const entry = new URL('./answer-worker.js', import.meta.url)
     const worker = new Worker(entry, {
       workerData,
       name: 'adaptive-tangent branches',

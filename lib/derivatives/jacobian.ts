@@ -30,7 +30,11 @@ export async function jacobians(
   const { blocks } = await compute(
     prepared,
     [...parameters.map(({ count }) => rows * count), ...(path ? [rows] : [])],
-    { kind: 'jacobian', ...(path ? { path: path.job } : {}) },
+    (results) => ({
+      kind: 'jacobian',
+      results: results.slice(0, parameters.length).map(({ id }) => id),
+      ...(path ? { path: { ...path.job, change: results.at(-1)?.id ?? -1 } } : {}),
+    }),
     {
       what: `The Jacobian of ${rows} outputs by ${total} parameters`,
       fits: () => fitting(prepared, total),

@@ -42,7 +42,7 @@ export async function productOf(
   const { blocks } = await compute(
     prepared,
     [filled.length],
-    { kind: 'product', vectors: filled, columns },
+    ([result]) => ({ kind: 'product', vectors: filled, columns, result: result?.id ?? -1 }),
     { what: `A product of ${columns} columns`, fits: () => 'fewer columns at a time would fit' },
     { keep },
   )

@@ -1,7 +1,6 @@
 // The whole typed boundary to the addon. Everything native is declared in this folder and nowhere else.
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import { TangentError } from '../core/errors.js'
+import { lazily } from '../core/lazily.js'
+import { loadBinary } from './binary.js'
 import type { NativeEngine, NativeGraph } from './engine.js'
 import type { NativeMeasures } from './measures.js'
 import type { NativeSolve } from './solve.js'
@@ -53,22 +52,5 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   ): { gemm: number; potrf: number; syevd: number; gesdd: number[] }
 }
 
-const require = createRequire(import.meta.url)
-// The file lies in lib/ when run from source and in dist/lib/ when compiled.
-const here = fileURLToPath(import.meta.url)
-const root = here.replace(/(\/dist)?\/lib\/native\/index\.[jt]s$/, '')
-
-function load(): NativeAddon {
-  try {
-    return require(`${root}/build/Release/adaptive_tangent.node`)
-  } catch (cause) {
-    const [why] = (cause as Error).message.split('\n')
-    throw new TangentError(
-      'FAILED',
-      `The native addon cannot be loaded (${why}); build it with npm rebuild adaptive-tangent, or npm run build in a checkout`,
-      { cause },
-    )
-  }
-}
-
-export const native: NativeAddon = load()
+/** Loaded when it is first used: a missing one keeps nobody from importing this package. */
+export const native = lazily(() => loadBinary() as NativeAddon)

@@ -1,7 +1,6 @@
-import { createRequire } from 'node:module'
+import { ownVersion } from '../core/package.js'
 
 /** Name and version of this package. */
 export function software(): string {
-  const { name, version } = createRequire(import.meta.url)('adaptive-tangent/package.json')
-  return `${name} ${version}`
+  return `adaptive-tangent ${ownVersion()}`
 }

@@ -1,8 +1,8 @@
-import * as Plot from '@observablehq/plot'
 import type { ProbeCheckpoint, ProbeTraining } from '../probe/training-types.js'
 import { figure } from './figure.js'
 import { num, superscript } from './format.js'
 import type { Markup } from './html.js'
+import { Plot } from './libraries.js'
 
 /** One line of a figure over the checkpoints. */
 export interface Curve {

@@ -1,12 +1,13 @@
-import * as Plot from '@observablehq/plot'
-import { parseHTML } from 'linkedom'
+import type { PlotOptions } from '@observablehq/plot'
+import { lazily } from '../core/lazily.js'
 import { Markup } from './html.js'
+import { libraries, Plot } from './libraries.js'
 
 // Plot builds its SVG through a document; linkedom's is enough and escapes every text it writes.
-const { document } = parseHTML('<!doctype html><html><body></body></html>')
+const page = lazily(() => libraries.parseHTML('<!doctype html><html><body></body></html>'))
 const svgNamespace = 'http://www.w3.org/2000/svg'
 
-export interface FigureOptions extends Plot.PlotOptions {
+export interface FigureOptions extends PlotOptions {
   /** Unique in the page. */
   id: string
   /** What the picture is, for those who cannot see it. */
@@ -17,6 +18,7 @@ export interface FigureOptions extends Plot.PlotOptions {
 
 /** A plot as inline SVG that takes its colours from the page. */
 export function figure({ id, title, description, ...options }: FigureOptions): Markup {
+  const { document } = page
   const svg = Plot.plot({
     width: 460,
     style: { fontSize: '12px', overflow: 'visible' },

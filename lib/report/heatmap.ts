@@ -1,9 +1,9 @@
-import * as Plot from '@observablehq/plot'
 import type { ProbeRaster } from '../probe/raster.js'
 import type { ProbeGroup } from '../probe/types.js'
 import { figure } from './figure.js'
 import { short } from './format.js'
 import type { Markup } from './html.js'
+import { Plot } from './libraries.js'
 import { type ColorScale, png } from './raster.js'
 
 export interface HeatmapOptions {

@@ -1,6 +1,6 @@
-import * as Plot from '@observablehq/plot'
-import { encode } from 'fast-png'
+import type { ColorScheme } from '@observablehq/plot'
 import type { ProbeRaster } from '../probe/raster.js'
+import { libraries, Plot } from './libraries.js'
 
 /** A raster's numbers divided by `scale`. */
 export function scaled({ size, values }: ProbeRaster, scale: number): ProbeRaster {
@@ -29,7 +29,7 @@ export interface ColorScale {
   colors: [number, number, number][]
 }
 
-function colors(scheme: Plot.ColorScheme, reverse: boolean): ColorScale['colors'] {
+function colors(scheme: ColorScheme, reverse: boolean): ColorScale['colors'] {
   const scale = Plot.scale({ color: { type: 'linear', scheme, reverse, domain: [0, 255] } })
   return Array.from({ length: 256 }, (_, at) => rgb(scale?.apply(at) as string))
 }
@@ -61,7 +61,7 @@ export function png(
     const share = ((values[at] as number) - low) / (high - low)
     return Math.max(0, Math.min(255, Math.round(255 * share))) || 0
   })
-  const bytes = encode(
+  const bytes = libraries.encode(
     { width, height, data, depth: 8, channels: 1, palette: colors },
     { zlib: { level: 9 } },
   )

@@ -1,10 +1,10 @@
-import * as Plot from '@observablehq/plot'
 import type { ProbeCheckpoint, ProbeFrame, ProbeTraining } from '../probe/training-types.js'
 import type { ProbeReport } from '../probe/types.js'
 import { figure } from './figure.js'
 import { num, percent, unit } from './format.js'
 import { heatmap } from './heatmap.js'
 import { html, Markup } from './html.js'
+import { Plot } from './libraries.js'
 import { type ColorScale, scaled } from './raster.js'
 
 /** How a checkpoint is called in texts. */

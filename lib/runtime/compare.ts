@@ -1,5 +1,5 @@
 // Do the numbers of one sample stay the same from run to run?
-import type * as ort from 'onnxruntime-node'
+import type * as ort from '../native/onnxruntime.js'
 
 /** A run's value and the samples of its batch. */
 export interface Taken {

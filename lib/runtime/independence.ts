@@ -1,7 +1,8 @@
 // Does what a network computes for a sample depend on its batch: on how many samples there are, on
 // which, or on their order? Found out by trying, on numbers (METHOD.md section 11).
-import type * as ort from 'onnxruntime-node'
+
 import { TangentError } from '../core/errors.js'
+import type * as ort from '../native/onnxruntime.js'
 import { type Gap, gapOf, stridesOf, type Taken, worse } from './compare.js'
 import { disturbed, stack } from './feeds.js'
 import { generic, noisy, noisyFeed } from './perturb.js'

@@ -1,7 +1,7 @@
 // Types and shapes of a network's values as onnxruntime infers them, without running anything.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import * as ort from 'onnxruntime-node'
 import { TangentError } from '../core/errors.js'
+import * as ort from '../native/onnxruntime.js'
 import { makeValueInfo, type ValueInfo, valueInfo } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
 import {

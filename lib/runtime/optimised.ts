@@ -3,7 +3,7 @@
 // the first node of a written-out GELU); the process dies when such an output is taken. So the
 // optimised graph is looked at before anything runs.
 import { BinaryReader } from '@bufbuild/protobuf/wire'
-import type * as ort from 'onnxruntime-node'
+import type * as ort from '../native/onnxruntime.js'
 import { type NamelessFile, namelessFile } from './nameless.js'
 
 /** How a session is made. */

@@ -1,6 +1,7 @@
 // Weights and inputs a little changed, for trials.
-import * as ort from 'onnxruntime-node'
+
 import type { Floats } from '../io/index.js'
+import * as ort from '../native/onnxruntime.js'
 import type { Feed } from './protocol.js'
 
 type Tensors = ReadonlyMap<string, ort.Tensor>

@@ -1,5 +1,5 @@
 // One differentiable part (parameters → output) in the worker: engines, probes, frames.
-import type * as ort from 'onnxruntime-node'
+
 import { TangentError } from '../core/errors.js'
 import { axisToFirst } from '../io/axes.js'
 import {
@@ -11,6 +11,7 @@ import {
   type NativeValue,
   native,
 } from '../native/index.js'
+import type * as ort from '../native/onnxruntime.js'
 import type { NativeGrowth } from '../native/train.js'
 import { kindOfFeed, repeated } from './feeds.js'
 import { meetingError, meetingOf } from './independence.js'
@@ -153,7 +154,7 @@ export class Plan {
 
   /** Most networks' rules read the same forward and in reverse: one session then. */
   #session(taps: readonly { id: number; name: string }[], threads: number): Promise<Session> {
-    const key = `taps ${taps.map(({ id }) => id).join(' ')}`
+    const key = `taps ${this.#message.key} ${taps.map(({ id }) => id).join(' ')}`
     const values = taps.map(({ name }) => name)
     return this.#sessions.get(key, threads, { values, shapes: [] })
   }
@@ -176,7 +177,7 @@ export class Plan {
       else if (value) wanted.push({ id, name: value.name })
     }
     const names = wanted.map(({ name }) => name)
-    const session = await this.#sessions.get('shapes', threads, {
+    const session = await this.#sessions.get(`shapes ${this.#message.key}`, threads, {
       values: [],
       shapes: names,
     })

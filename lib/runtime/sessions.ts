@@ -1,8 +1,9 @@
 // onnxruntime sessions of one architecture, one per set of values that are wanted.
-import * as ort from 'onnxruntime-node'
+
 import { TangentError } from '../core/errors.js'
 import { inDoubleBytes } from '../graph/double/index.js'
 import type { NativeData } from '../native/index.js'
+import * as ort from '../native/onnxruntime.js'
 import { appendToModel, makeNode } from '../onnx/index.js'
 import { isMember } from '../onnx/names.js'
 import { openFailure, runFailure } from './failures.js'
@@ -188,7 +189,7 @@ export class Session {
     const fetched = new Map(this.#wanted.fetched)
     for (const name of more) if (!fetched.has(name)) fetched.set(name, name)
     const fetches = [...fetched.values(), ...this.#wanted.shapes.map((name) => shapePrefix + name)]
-    let results: ort.InferenceSession.OnnxValueMapType
+    let results: ort.Results
     const start = performance.now()
     try {
       results = await this.#session.run(feeds, fetches, { logSeverityLevel: 4 })

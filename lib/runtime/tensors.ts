@@ -1,6 +1,7 @@
 // What onnxruntime is fed.
-import * as ort from 'onnxruntime-node'
+
 import { firstAxisTo } from '../io/axes.js'
+import * as ort from '../native/onnxruntime.js'
 import { shapeInFile } from './feeds.js'
 import type { Feed, FeedArray } from './protocol.js'
 

@@ -24,8 +24,7 @@ class FaultJob final : public Job {
  public:
   FaultJob(const Tape& tape, JobSettings settings);
   std::optional<Want> next() override;
-  // One record, or none where all is finite.
-  std::vector<Record> report() const override;
+  const std::optional<Fault>& fault() const { return fault_; }
 
  protected:
   void compute(const Frame& frame) override;

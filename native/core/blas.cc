@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/fortran.h"
 #include "core/parallel.h"
 
 extern "C" {
@@ -87,15 +88,16 @@ void split_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T a
 
 void initialise() {
   using SetThreads = void (*)(int);
-  if (auto set = reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) {
+  if (auto set = reinterpret_cast<SetThreads>(
+          dlsym(RTLD_DEFAULT, AT_BLAS_PREFIX "openblas_set_num_threads"))) {
     set(1);
   }
 }
 
 std::string describe() {
   using Text = char* (*)();
-  auto config = reinterpret_cast<Text>(dlsym(RTLD_DEFAULT, "openblas_get_config"));
-  auto core = reinterpret_cast<Text>(dlsym(RTLD_DEFAULT, "openblas_get_corename"));
+  auto config = reinterpret_cast<Text>(dlsym(RTLD_DEFAULT, AT_BLAS_PREFIX "openblas_get_config"));
+  auto core = reinterpret_cast<Text>(dlsym(RTLD_DEFAULT, AT_BLAS_PREFIX "openblas_get_corename"));
   if (!config || !core) return "BLAS (of unknown make)";
   const std::string text = config();
   // "OpenBLAS 0.3.21 NO_LAPACKE …": the name and the version are enough.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/fortran.h"
 
 extern "C" {
 void dpotrf_(const char*, const int*, double*, const int*, int*);

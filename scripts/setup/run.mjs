@@ -26,10 +26,11 @@ export function output(command, args) {
 
 /**
  * Runs a program to its end and returns its exit status and all that it printed. In CI the output
- * is shown as it comes; elsewhere it is kept, for the caller to show if something fails.
+ * is shown as it comes, and with `show`; elsewhere it is kept, for the caller to show if something
+ * fails.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string }} [options]
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, show?: boolean }} [options]
  * @returns {Promise<{ status: number, text: string }>}
  */
 export function run(command, args, options = {}) {
@@ -43,7 +44,7 @@ export function run(command, args, options = {}) {
     /** @param {Buffer} chunk */
     const keep = (chunk) => {
       text += chunk
-      if (process.env.CI) process.stderr.write(chunk)
+      if (process.env.CI || options.show) process.stderr.write(chunk)
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)

@@ -1,6 +1,5 @@
-// A step of the set-up is done again unless its inputs have the same contents, and its outputs are
-// the very files, that they were when it last succeeded. Never by modification times of inputs:
-// those lie after a checkout or a copy.
+// A step of the set-up is done again unless its inputs and its outputs have the same contents as when
+// it last succeeded. Never by modification times: those lie after a checkout or a copy.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -36,11 +35,20 @@ function digest(path) {
     .digest('base64')
 }
 
-/** @param {string} path */
-function identity(path) {
+/**
+ * An output's size, time and digest. The digest is read only where size and time are not those of
+ * the record before.
+ * @param {string} path
+ * @param {string | undefined} before
+ */
+function identity(path, before) {
   const { size, mtimeMs } = statSync(join(root, path))
-  return `${size} ${mtimeMs}`
+  const quick = `${size} ${mtimeMs} `
+  return before?.startsWith(quick) ? before : quick + digest(path)
 }
+
+/** @param {string} record of an output: its contents alone */
+const contents = (record) => record.split(' ').at(-1)
 
 /**
  * @param {string} stampFile
@@ -52,6 +60,20 @@ function read(stampFile) {
   } catch {
     return undefined
   }
+}
+
+/**
+ * @typedef {{ facts: string, inputs: Record<string, string>, outputs: Record<string, string> }} State
+ * @param {State} a
+ * @param {State} b
+ */
+function sameContents(a, b) {
+  const [left, right] = [a, b].map(({ facts, inputs, outputs }) => [
+    facts,
+    inputs,
+    Object.entries(outputs).map(([path, record]) => [path, contents(record)]),
+  ])
+  return JSON.stringify(left) === JSON.stringify(right)
 }
 
 export class Stamp {
@@ -68,18 +90,34 @@ export class Stamp {
     this.facts = facts
   }
 
-  #now() {
+  /** @param {Record<string, string>} [outputs] the record before */
+  #now(outputs = {}) {
     return {
       facts: this.facts,
       inputs: Object.fromEntries(this.inputs().map((path) => [path, digest(path)])),
-      outputs: Object.fromEntries(this.outputs().map((path) => [path, identity(path)])),
+      outputs: Object.fromEntries(
+        this.outputs().map((path) => [path, identity(path, outputs[path])]),
+      ),
     }
   }
 
   current() {
     const before = read(this.file)
     if (!before || Object.keys(before.outputs).length === 0) return false
-    return JSON.stringify(before) === JSON.stringify(this.#now())
+    const now = this.#now(before.outputs)
+    const same = sameContents(before, now)
+    // Copied files: their times are remembered, so that the next look is a quick one.
+    if (same && JSON.stringify(before) !== JSON.stringify(now)) this.#keep(now)
+    return same
+  }
+
+  /** @param {State} state */
+  #keep(state) {
+    try {
+      writeFileSync(join(root, this.file), JSON.stringify(state))
+    } catch {
+      // A checkout that cannot be written to is looked at slowly.
+    }
   }
 
   /**

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { BUNDLES, bundle } from './bundle.mjs'
 import { generateMessages, SCHEMA } from './messages.mjs'
 import { root, step } from './run.mjs'
 import { files, Stamp } from './stamp.mjs'
@@ -9,13 +10,16 @@ import { files, Stamp } from './stamp.mjs'
 const SOURCES = ['lib', 'test', 'bench', 'examples']
 
 const sources = () => SOURCES.flatMap((folder) => files(folder, (name) => name.endsWith('.ts')))
-const outputs = () => files('dist', (name) => /\.(js|d\.ts|map)$/.test(name))
+const outputs = () => files('dist', (name) => /\.(c?js|d\.ts|map)$/.test(name))
 
 export function typescriptStamp() {
   const { version } = createRequire(import.meta.url)('typescript/package.json')
   return new Stamp(
     'dist/.setup.json',
-    () => ['tsconfig.json', 'package-lock.json', SCHEMA, ...sources()],
+    () => [
+      ...['tsconfig.json', 'package-lock.json', 'scripts/setup/bundle.mjs', SCHEMA],
+      ...sources(),
+    ],
     outputs,
     `typescript ${version}`,
   )
@@ -24,7 +28,10 @@ export function typescriptStamp() {
 /** A test whose source is gone must not run on. */
 function removeOrphans() {
   const known = new Set(sources().map((path) => path.replace(/\.ts$/, '')))
+  const made = (/** @type {string} */ path) =>
+    BUNDLES.some((folder) => path.startsWith(`${folder}/`))
   for (const path of outputs()) {
+    if (made(path)) continue
     const source = path.replace(/^dist\//, '').replace(/(\.d\.ts|\.js)(\.map)?$/, '')
     if (!known.has(source)) rmSync(join(root, path))
   }
@@ -49,4 +56,5 @@ export async function buildTypescript() {
   forgetIfIncomplete()
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
   await step('Compiling TypeScript', process.execPath, [tsc, '-p', join(root, 'tsconfig.json')])
+  await bundle()
 }

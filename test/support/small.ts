@@ -1,6 +1,5 @@
 // Small networks on x (N, 3) with a weight w (3, 2), written node by node.
-import { floats, ints, model, type NodeSpec, type Tensor, type ValueSpec } from './onnx.js'
-import { Random } from './random.js'
+import { floats, ints, model, type NodeSpec, Random, type Tensor, type ValueSpec } from './onnx.js'
 
 export interface Spec {
   nodes: NodeSpec[]

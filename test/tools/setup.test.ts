@@ -1,6 +1,6 @@
 // The set-up as a person without the right system meets it, and the check of the layers.
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,9 +24,12 @@ async function scripts(t: { teardown(fn: () => Promise<void>): void }) {
   return folder
 }
 
-test('without a compiler the install script says in one sentence what is missing', async (t) => {
+test('without a compiler the build says in one sentence what is missing', async (t) => {
   const folder = await scripts(t)
-  const { code, stdout, stderr } = await run(folder, ['scripts/install.mjs'], { PATH: '/nowhere' })
+  for (const name of ['node-api-headers', 'node-addon-api', 'onnxruntime-node']) {
+    await mkdir(join(folder, 'node_modules', name), { recursive: true })
+  }
+  const { code, stdout, stderr } = await run(folder, ['scripts/build.mjs'], { PATH: '/nowhere' })
   t.is(code, 1)
   t.is(stdout, '')
   t.is(
@@ -36,12 +39,34 @@ test('without a compiler the install script says in one sentence what is missing
   )
 })
 
-test('the install script leaves a binary that is there alone', async (t) => {
+test('a copy of a checkout is as current as the checkout, whatever the times of its files', async (t) => {
   const folder = await scripts(t)
-  await mkdir(join(folder, 'build/Release'), { recursive: true })
-  await writeFile(join(folder, 'build/Release/adaptive_tangent.node'), '')
-  const result = await run(folder, ['scripts/install.mjs'], { PATH: '/nowhere' })
-  t.deepEqual(result, { code: 0, stdout: '', stderr: '' })
+  const write = async (name: string, text: string) => {
+    await mkdir(join(folder, name, '..'), { recursive: true })
+    await writeFile(join(folder, name), text)
+  }
+  await write('in/a.txt', 'source')
+  await write('out/b.txt', 'result')
+  const ask = async (action: string) => {
+    const code = `import('./scripts/setup/stamp.mjs').then(({ Stamp, files }) => {
+      const stamp = new Stamp('stamp.json', () => files('in'), () => files('out'), 'facts')
+      console.log(${action})
+    })`
+    const { stdout } = await run(folder, ['-e', code], process.env)
+    return stdout.trim()
+  }
+  t.is(await ask('stamp.current()'), 'false')
+  await ask('stamp.write()')
+  t.is(await ask('stamp.current()'), 'true')
+  const long = new Date('2001-01-01')
+  for (const name of ['in/a.txt', 'out/b.txt']) await utimes(join(folder, name), long, long)
+  t.is(await ask('stamp.current()'), 'true')
+  await write('out/b.txt', 'damage')
+  t.is(await ask('stamp.current()'), 'false')
+  await write('out/b.txt', 'result')
+  t.is(await ask('stamp.current()'), 'true')
+  await write('in/a.txt', 'change')
+  t.is(await ask('stamp.current()'), 'false')
 })
 
 test('includes against the order of the layers are found', async (t) => {

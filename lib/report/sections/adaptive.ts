@@ -1,8 +1,8 @@
-import * as Plot from '@observablehq/plot'
 import type { ProbeAdaptive, ProbeReport } from '../../probe/types.js'
 import { figure } from '../figure.js'
 import { num, percent, shortNames, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
+import { Plot } from '../libraries.js'
 import type { Section } from '../section.js'
 import { type Series, seriesOf } from '../series.js'
 

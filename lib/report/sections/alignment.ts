@@ -1,10 +1,10 @@
-import * as Plot from '@observablehq/plot'
 import type { ProbeAlignment } from '../../probe/types.js'
 import { alignmentFacts } from '../facts.js'
 import { figure } from '../figure.js'
 import { shortNames, unit } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
+import { Plot } from '../libraries.js'
 import type { Section } from '../section.js'
 import { type Series, seriesOf } from '../series.js'
 

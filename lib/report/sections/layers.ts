@@ -1,10 +1,10 @@
-import * as Plot from '@observablehq/plot'
 import type { ProbeLayer, ProbeReport } from '../../probe/types.js'
 import { layerFacts } from '../facts.js'
 import { figure } from '../figure.js'
 import { num, percent, shortNames } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
+import { Plot } from '../libraries.js'
 import type { Section } from '../section.js'
 import { drawnSeries, leftOut, seriesOf } from '../series.js'
 

@@ -1,4 +1,3 @@
-import * as Plot from '@observablehq/plot'
 import { thinned } from '../../probe/thinned.js'
 import type { ProbeReport, ProbeSpectrum } from '../../probe/types.js'
 import { matrixName, spectrumFacts } from '../facts.js'
@@ -6,6 +5,7 @@ import { figure } from '../figure.js'
 import { num, superscript, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
+import { Plot } from '../libraries.js'
 import type { Section } from '../section.js'
 import { seriesOf } from '../series.js'
 

@@ -13,6 +13,13 @@ export const exceptions: Record<string, Record<string, string>> = {
     '// y = max(x, 0); dy/dx = 1 where y > 0, and 0 at the kink as in PyTorch.':
       'C++: a rule as it stands in native/rules, which the build compiles',
   },
+  'docs/install.md': {
+    'npm install adaptive-tangent': 'needs a registry; npm run test:install tries the packed files',
+    'npx adaptive-tangent build': 'compiles the core for minutes; npm run test:install tries it',
+    'esbuild app.js --bundle --platform=node --external:adaptive-tangent':
+      'test/tools/package.test.ts bundles so',
+    '// webpack.config.js': 'a configuration; npm run test:install bundles with it',
+  },
   'docs/paper.md': {
     'npm run paper -- fig1                         # figures 1 and 3 (fig3 is the same command)':
       'the whole experiments, up to hours; test/paper runs them small',

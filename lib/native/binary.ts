@@ -1,0 +1,112 @@
+// Where the compiled core and onnxruntime are: built here (build/), or in this platform's package.
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { TangentError } from '../core/errors.js'
+import { ownVersion, packageRoot } from '../core/package.js'
+
+const require = createRequire(import.meta.url)
+
+/** The package with this platform's binary: adaptive-tangent-linux-x64-gnu. */
+export function platformPackage(): string {
+  const { platform, arch } = process
+  return `adaptive-tangent-${platform}-${arch}${platform === 'linux' ? '-gnu' : ''}`
+}
+
+/** The folder of this platform's package, if it is installed. */
+export function platformFolder(): string | undefined {
+  try {
+    return dirname(require.resolve(`${platformPackage()}/package.json`))
+  } catch {
+    return undefined
+  }
+}
+
+/** Where a binary was found. */
+export interface Binary {
+  path: string
+  /** Compiled in this package's own folder, or brought by the platform's package. */
+  from: 'build' | 'package'
+}
+
+/**
+ * A build of one's own comes first: it is there because someone made it, and in a checkout it is what
+ * belongs to the sources.
+ */
+export function findBinary(): Binary | undefined {
+  const own = join(packageRoot, 'build/Release/adaptive_tangent.node')
+  if (existsSync(own)) return { path: own, from: 'build' }
+  const folder = platformFolder()
+  return folder === undefined
+    ? undefined
+    : { path: join(folder, 'adaptive_tangent.node'), from: 'package' }
+}
+
+/** Loads the compiled core, or says in one sentence why not and what to do. */
+export function loadBinary(): unknown {
+  const binary = findBinary()
+  if (!binary) throw new TangentError('FAILED', whyNone())
+  if (binary.from === 'package') checkVersion(dirname(binary.path))
+  try {
+    return require(binary.path)
+  } catch (cause) {
+    const [why] = (cause as Error).message.split('\n')
+    throw new TangentError(
+      'FAILED',
+      `The compiled core ${binary.path} cannot be loaded (${why}); build it on this machine with npx adaptive-tangent build`,
+      { cause },
+    )
+  }
+}
+
+/** The two packages are one program: of different versions, they do not fit. */
+function checkVersion(folder: string): void {
+  const { version } = require(join(folder, 'package.json')) as { version: string }
+  const own = ownVersion()
+  if (version === own) return
+  throw new TangentError(
+    'FAILED',
+    `${platformPackage()} ${version} does not belong to adaptive-tangent ${own}; install ${platformPackage()}@${own}`,
+  )
+}
+
+function whyNone(): string {
+  const { platform, arch } = process
+  const build = 'build it from source with npx adaptive-tangent build'
+  if (isMusl()) {
+    return 'The C library of this system is musl, for which there is no onnxruntime; use a system with glibc, such as the image node:22-slim'
+  }
+  return `No compiled core for ${platform}-${arch} is installed; add the package ${platformPackage()}@${ownVersion()} (npm leaves it out with --omit=optional, or when the lock file was made elsewhere), or ${build}`
+}
+
+function isMusl(): boolean {
+  if (process.platform !== 'linux') return false
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
+  return header.glibcVersionRuntime === undefined
+}
+
+/**
+ * The file of onnxruntime-node: the platform's package carries it; `npx adaptive-tangent build` fetches
+ * it; a checkout has it among its packages.
+ */
+export function findOnnxruntime(): string {
+  const folder = platformFolder()
+  const carried = folder && join(folder, 'onnxruntime/dist/index.js')
+  const fetched = join(packageRoot, 'build/parts/node_modules/onnxruntime-node/dist/index.js')
+  const file = [fetched, carried].find((path) => path && existsSync(path))
+  if (file) return file
+  try {
+    return require.resolve('onnxruntime-node')
+  } catch (cause) {
+    throw new TangentError('FAILED', whyNone(), { cause })
+  }
+}
+
+/** onnxruntime's version, or undefined where there is none. */
+export function onnxruntimeVersion(): string | undefined {
+  try {
+    return require(join(dirname(findOnnxruntime()), '../package.json')).version
+  } catch {
+    return undefined
+  }
+}

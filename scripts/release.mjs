@@ -1,0 +1,89 @@
+// `npm run release` checks, tests and packs a version; `npm run release -- --pack DIR` only packs.
+//   --pack DIR        pack into DIR, without tests
+//   --version X.Y.Z   the version that is released; default: that of package.json
+//   --platform NAME   only this platform's package; again for others
+//   --dirty           pack what is here, committed or not: for trying things out
+// Nothing is published from here: the workflow .github/workflows/release.yml does that from a tag.
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { buildAddon } from './release/addon.mjs'
+import { checkClean, released, writeVersion } from './release/history.mjs'
+import { WORK } from './release/parts.mjs'
+import { platforms } from './release/platforms.mjs'
+import { packAll, stageMain, stagePlatform } from './release/stage.mjs'
+import { npm } from './setup/packages.mjs'
+import { root, run, SetupError, say } from './setup/run.mjs'
+import { setup } from './setup.mjs'
+
+const { values } = parseArgs({
+  options: {
+    pack: { type: 'string' },
+    version: { type: 'string' },
+    platform: { type: 'string', multiple: true },
+    dirty: { type: 'boolean', default: false },
+  },
+})
+
+/** @param {string[]} names */
+function chosen(names) {
+  const unknown = names.find((name) => !platforms.some((platform) => platform.name === name))
+  if (unknown !== undefined) {
+    const known = platforms.map(({ name }) => name).join(', ')
+    throw new SetupError(`Expected a platform (${known}) for --platform but received ${unknown}`)
+  }
+  return names.length ? platforms.filter(({ name }) => names.includes(name)) : platforms
+}
+
+/** All that must hold before a version goes out. */
+async function check() {
+  const [command = 'npm', ...first] = npm()
+  for (const words of [
+    ['run', 'check'],
+    ['run', 'test:full'],
+  ]) {
+    say(`npm ${words.join(' ')} …`)
+    const { status } = await run(command, [...first, ...words], { show: true })
+    if (status !== 0) throw new SetupError(`npm ${words.join(' ')} failed: nothing is packed`)
+  }
+}
+
+/** @param {string} folder */
+async function pack(folder) {
+  const stage = join(root, WORK, 'stage')
+  rmSync(stage, { recursive: true, force: true })
+  const wanted = chosen(values.platform ?? [])
+  const folders = []
+  for (const platform of wanted) {
+    const own = join(stage, platform.name)
+    mkdirSync(own, { recursive: true })
+    await buildAddon(platform, own)
+    await stagePlatform(platform, own)
+    folders.push(own)
+  }
+  folders.unshift(await stageMain(join(stage, 'main')))
+  mkdirSync(folder, { recursive: true })
+  for (const file of await packAll(folders, folder)) {
+    process.stdout.write(`${relative(process.cwd(), file) || file}\n`)
+  }
+}
+
+try {
+  const folder = resolve(values.pack ?? join(root, 'out/release'))
+  if (!values.dirty) await checkClean()
+  await setup()
+  if (values.pack === undefined) {
+    const version = values.version ?? released()
+    if (existsSync(folder)) rmSync(folder, { recursive: true })
+    await check()
+    await writeVersion(version)
+    await pack(folder)
+    say(`Packed ${version}. Commit the version, tag it v${version} and push the tag to publish.`)
+  } else {
+    await pack(folder)
+  }
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error
+  process.stderr.write(`\n${error.message}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,136 @@
+// What dist/ has besides the compiler's output.
+// dist/package: what the published package runs, a few files with the libraries inside: importing two
+// hundred files takes longer than one may wait, and a package without dependencies installs anywhere.
+// The libraries that draw the report are a file of their own, read when a report is drawn.
+// dist/commonjs: the entry for `require`, with declarations that TypeScript takes for CommonJS.
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { root, SetupError } from './run.mjs'
+
+export const BUNDLES = ['dist/package', 'dist/commonjs']
+const [PACKAGE = '', COMMONJS = ''] = BUNDLES
+
+/** What starts on its own, by its name in the package: the workers lie next to whoever starts them. */
+const ENTRIES = {
+  index: 'dist/lib/index.js',
+  cli: 'dist/lib/cli/main.js',
+  worker: 'dist/lib/runtime/worker.js',
+  'answer-worker': 'dist/lib/control/answer-worker.js',
+}
+
+const DRAWING = `
+export * as Plot from '@observablehq/plot'
+export { parseHTML } from 'linkedom'
+export { encode } from 'fast-png'
+`
+
+/** @param {string} folder of an npm package */
+function licence(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  for (const file of ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license', 'LICENCE']) {
+    try {
+      return `${name} ${version}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+    } catch {
+      // The next spelling.
+    }
+  }
+  return `${name} ${version}: ${license}\n`
+}
+
+/** @param {{ inputs: Record<string, unknown> }[]} metafiles */
+function licences(metafiles) {
+  const folders = metafiles
+    .flatMap(({ inputs }) => Object.keys(inputs))
+    .map((path) => path.match(/^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//)?.[1])
+    .filter((folder) => folder !== undefined)
+  const texts = [...new Set(folders)].sort().map((folder) => licence(join(root, folder)))
+  return `These packages are inside the files of this folder.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`
+}
+
+/** Common to both bundles. */
+const options = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'error',
+}
+
+async function bundlePackage() {
+  const esbuild = createRequire(import.meta.url)('esbuild')
+  rmSync(join(root, PACKAGE), { recursive: true, force: true })
+  const program = await esbuild.build({
+    ...options,
+    entryPoints: Object.entries(ENTRIES).map(([out, file]) => ({ in: file, out })),
+    outdir: PACKAGE,
+    format: 'esm',
+    splitting: true,
+    chunkNames: 'shared-[hash]',
+    // CommonJS libraries inside ask for Node's own modules.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+  })
+  const drawing = await esbuild.build({
+    ...options,
+    stdin: { contents: DRAWING, resolveDir: root, sourcefile: 'drawing.js' },
+    outfile: join(PACKAGE, 'drawing.cjs'),
+    format: 'cjs',
+    minify: true,
+    // Its absence is allowed for.
+    external: ['canvas'],
+  })
+  const text = licences([program.metafile, drawing.metafile])
+  writeFileSync(join(root, PACKAGE, 'LICENSES.txt'), text)
+}
+
+const REQUIRE = `'use strict'
+try {
+  module.exports = require('../package/index.js')
+} catch (error) {
+  if (error.code !== 'ERR_REQUIRE_ESM') throw error
+  throw new Error(
+    'adaptive-tangent is an ES module, which require() cannot load in Node ' +
+      process.version +
+      ": write await import('adaptive-tangent'), or use Node 20.19, 22.12 or later",
+    { cause: error },
+  )
+}
+`
+
+/** Declarations that the entry's own refer to, itself first. */
+function declarations() {
+  const found = new Set([join(root, 'dist/lib/index.d.ts')])
+  for (const path of found) {
+    const text = readFileSync(path, 'utf8')
+    for (const [, name = ''] of text.matchAll(/(?:from|import\()\s*['"](\.[^'"]+)\.js['"]/g)) {
+      found.add(join(dirname(path), `${name}.d.ts`))
+    }
+  }
+  return [...found]
+}
+
+function writeCommonjs() {
+  const folder = join(root, COMMONJS)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
+  writeFileSync(join(folder, 'index.js'), REQUIRE)
+  for (const path of declarations()) {
+    const own = path.replace(join(root, 'dist/lib'), folder)
+    mkdirSync(dirname(own), { recursive: true })
+    cpSync(path, own)
+  }
+}
+
+export async function bundle() {
+  try {
+    await bundlePackage()
+  } catch (error) {
+    throw new SetupError(`esbuild could not bundle the package: ${error}`)
+  }
+  writeCommonjs()
+}

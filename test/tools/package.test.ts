@@ -1,0 +1,189 @@
+// What npm packs: nothing to install besides, nothing missing, usable by every kind of import.
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { build } from 'esbuild'
+import ts from 'typescript'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
+const run = promisify(execFile)
+
+const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+
+/** The files that npm would pack. */
+async function packed(): Promise<string[]> {
+  const words = ['pack', '--dry-run', '--json', '--ignore-scripts']
+  const { stdout } = await run('npm', words, { cwd: root })
+  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+  return files.map(({ path }) => path)
+}
+
+/** A project that has this package installed, removed when the test ends. */
+async function project(t: { teardown(fn: () => Promise<void>): void }): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'adaptive-tangent-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  await mkdir(join(folder, 'node_modules'))
+  await symlink(root, join(folder, 'node_modules/adaptive-tangent'))
+  await symlink(join(root, 'node_modules/@types'), join(folder, 'node_modules/@types'))
+  return folder
+}
+
+test('no install script, no dependency, nothing that npm would compile', async (t) => {
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish']) {
+    t.is(manifest.scripts[name], undefined, name)
+  }
+  t.is(manifest.dependencies, undefined)
+  t.false(manifest.gypfile)
+  const files = await packed()
+  t.false(files.includes('binding.gyp'))
+  for (const path of [
+    'dist/package/index.js',
+    'dist/package/cli.js',
+    'CMakeLists.txt',
+    'LICENSE',
+  ]) {
+    t.true(files.includes(path), path)
+  }
+})
+
+test('links of the documents that are packed lead to files that are packed', async (t) => {
+  const files = new Set(await packed())
+  const folders = new Set([...files].flatMap((path) => [dirname(path), dirname(dirname(path))]))
+  const lost: string[] = []
+  for (const page of [...files].filter((path) => path.endsWith('.md'))) {
+    const text = (await readFile(join(root, page), 'utf8')).replace(/```.*?```/gs, '')
+    for (const [, link = ''] of text.matchAll(/\]\((?!\w+:|#)<?([^)#>\s]+)/g)) {
+      const path = normalize(join(dirname(page), link)).replace(/\/$/, '')
+      if (!files.has(path) && !folders.has(path)) lost.push(`${page}: ${link}`)
+    }
+  }
+  t.deepEqual(lost, [])
+})
+
+test('the bundle needs nothing but Node and its own files', async (t) => {
+  const folder = join(root, 'dist/package')
+  const own = await readdir(folder)
+  const scripts = own.filter((name) => name.endsWith('.js'))
+  t.true(scripts.length > 3)
+  for (const name of scripts) {
+    const text = await readFile(join(folder, name), 'utf8')
+    const imports = [...text.matchAll(/^(?:import|export)\b[^'"]*?from ['"]([^'"]+)['"]/gm)]
+    const lazy = [...text.matchAll(/\bimport\(['"]([^'"]+)['"]\)/g)]
+    const beside = [...text.matchAll(/new URL\(['"]([^'"]+)['"], import\.meta\.url\)/g)]
+    for (const [, path = ''] of [...imports, ...lazy, ...beside]) {
+      t.true(isBuiltin(path) || own.includes(path.replace(/^\.\//, '')), `${name}: ${path}`)
+    }
+  }
+})
+
+test('importing it takes less than 150 ms', async (t) => {
+  const code = `const before = process.cpuUsage()
+    await import('adaptive-tangent')
+    const { user, system } = process.cpuUsage(before)
+    console.log((user + system) / 1000)`
+  const times: number[] = []
+  for (let k = 0; k < 5; k++) {
+    const words = ['--input-type=module', '-e', code]
+    times.push(Number((await run(process.execPath, words, { cwd: root })).stdout))
+  }
+  t.true(Math.min(...times) < 150, times.join(', '))
+})
+
+test('require works where Node allows it; elsewhere a sentence says what to do', async (t) => {
+  const folder = await project(t)
+  const code = "console.log(typeof require('adaptive-tangent').Network.load)"
+  const allowed = 'require_module' in process.features
+  if (allowed) {
+    t.is((await run(process.execPath, ['-e', code], { cwd: folder })).stdout, 'function\n')
+  }
+  const words = [...(allowed ? ['--no-experimental-require-module'] : []), '-e', code]
+  const error = await t.throwsAsync(run(process.execPath, words, { cwd: folder }))
+  t.regex(
+    String(error?.message),
+    /Error: adaptive-tangent is an ES module, which require\(\) cannot load in Node v[\d.]+: write await import\('adaptive-tangent'\), or use Node 20\.19, 22\.12 or later/,
+  )
+})
+
+const program = `import { type CallOptions, Network, TangentError } from 'adaptive-tangent'
+const options: CallOptions = { threads: 1 }
+export async function trace(path: string): Promise<number> {
+  const network: Network = await Network.load(path)
+  const kernel = await network.ntk({ shape: [1, 2], data: new Float32Array(2) }, { kernel: 'trace', ...options })
+  if (!(kernel.trace() > 0)) throw new TangentError('FAILED', 'no kernel')
+  // @ts-expect-error: there is no such option.
+  await network.ntk({ shape: [1, 2], data: new Float32Array(2) }, { kernel: 'odd' })
+  return kernel.trace()
+}
+`
+
+/** TypeScript's own declarations, read once for all modes. */
+const libraries = new Map<string, ts.SourceFile | undefined>()
+
+function hostOf(options: ts.CompilerOptions): ts.CompilerHost {
+  const host = ts.createCompilerHost(options)
+  const read = host.getSourceFile.bind(host)
+  host.getSourceFile = (name, ...rest) => {
+    if (!name.includes('/typescript/lib/')) return read(name, ...rest)
+    if (!libraries.has(name)) libraries.set(name, read(name, ...rest))
+    return libraries.get(name)
+  }
+  return host
+}
+
+const { ModuleKind: M, ModuleResolutionKind: R } = ts
+const modes: [name: string, file: string, ts.CompilerOptions][] = [
+  ['node10', 'a.ts', { module: M.CommonJS, moduleResolution: R.Node10 }],
+  ['node16, ES module', 'a.mts', { module: M.Node16, moduleResolution: R.Node16 }],
+  ['node16, CommonJS', 'a.cts', { module: M.Node16, moduleResolution: R.Node16 }],
+  ['nodenext, ES module', 'a.mts', { module: M.NodeNext, moduleResolution: R.NodeNext }],
+  ['nodenext, CommonJS', 'a.cts', { module: M.NodeNext, moduleResolution: R.NodeNext }],
+  ['bundler', 'a.ts', { module: M.ESNext, moduleResolution: R.Bundler }],
+]
+for (const [name, file, mode] of modes) {
+  test(`its types are found by TypeScript's resolution ${name}`, async (t) => {
+    const folder = await project(t)
+    const path = join(folder, file)
+    await writeFile(path, program)
+    const options: ts.CompilerOptions = {
+      ...mode,
+      target: ts.ScriptTarget.ES2022,
+      lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+      types: ['node'],
+      typeRoots: [join(folder, 'node_modules/@types')],
+      strict: true,
+      noEmit: true,
+    }
+    const compiled = ts.createProgram([path], options, hostOf(options))
+    const told = ts
+      .getPreEmitDiagnostics(compiled)
+      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+    t.deepEqual(told, [])
+  })
+}
+
+test('esbuild bundles a program that leaves this package outside', async (t) => {
+  const folder = await project(t)
+  await writeFile(
+    join(folder, 'a.mjs'),
+    "import { TangentError } from 'adaptive-tangent'\nconsole.log(new TangentError('FAILED', 'x').code)\n",
+  )
+  for (const format of ['esm', 'cjs'] as const) {
+    const outfile = join(folder, `out.${format === 'esm' ? 'mjs' : 'cjs'}`)
+    await build({
+      entryPoints: [join(folder, 'a.mjs')],
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format,
+      external: ['adaptive-tangent'],
+      logLevel: 'silent',
+    })
+    if (format === 'cjs' && !('require_module' in process.features)) continue
+    t.is((await run(process.execPath, [outfile], { cwd: folder })).stdout, 'FAILED\n')
+  }
+})
