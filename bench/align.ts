@@ -5,7 +5,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { alignmentAlong, type NdArray, Network, writeSafetensors } from '../lib/index.js'
 import { native } from '../lib/native/index.js'
-import { Random } from '../test/support/onnx.js'
+import { Random } from '../test/support/random.js'
 import { peak, resetPeak } from './memory.js'
 import { cnn } from './models.js'
 

@@ -3,7 +3,7 @@
 import { cpus } from 'node:os'
 import { averageKernel, type NdArray, Network } from '../lib/index.js'
 import { native } from '../lib/native/index.js'
-import { Random } from '../test/support/onnx.js'
+import { Random } from '../test/support/random.js'
 import { mlp } from './models.js'
 
 const threads = 2

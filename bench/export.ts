@@ -8,7 +8,7 @@ import { exportModel } from '../lib/export/model.js'
 import { isThin } from '../lib/export/thin.js'
 import { buildMlp, Network, type Parameter } from '../lib/index.js'
 import { cores } from '../lib/model/core.js'
-import { Random } from '../test/support/onnx.js'
+import { Random } from '../test/support/random.js'
 import { cnn } from './models.js'
 
 const [samples = 64, rank = 10] = process.argv.slice(2).map(Number)

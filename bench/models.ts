@@ -1,5 +1,6 @@
 // Networks of the workloads, as ONNX files in memory, with He-uniform weights.
-import { floats, model, type NodeSpec, Random, type Tensor } from '../test/support/onnx.js'
+import { floats, model, type NodeSpec, type Tensor } from '../test/support/onnx.js'
+import { Random } from '../test/support/random.js'
 import type { MatrixLayer } from './flops.js'
 
 export interface BenchNetwork {

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Network, type TrainOptions, train } from '../lib/index.js'
 import { native } from '../lib/native/index.js'
-import { Random } from '../test/support/onnx.js'
+import { Random } from '../test/support/random.js'
 import { mlp } from './models.js'
 
 const sizes = [784, 128, 128, 128, 128, 10]

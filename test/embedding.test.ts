@@ -3,8 +3,9 @@
 import test from 'ava'
 import { type NdArray, Network, type TangentKernel } from '../lib/index.js'
 import { gramOf } from './support/gram.js'
-import { floats, ints, type ModelSpec, model, type NodeSpec, Random } from './support/onnx.js'
-import { relativeError } from './support/reference.js'
+import { near } from './support/near.js'
+import { floats, ints, type ModelSpec, model, type NodeSpec } from './support/onnx.js'
+import { Random } from './support/random.js'
 
 const V = 7
 const T = 3
@@ -144,7 +145,7 @@ for (const [name, nodes] of Object.entries(cases)) {
     const expected2 = await truth.jacobian(x2.hot, options)
     t.deepEqual([...jacobian.keys()].sort(), [...expected.keys()].sort())
     for (const [parameter, value] of jacobian) {
-      t.true(relativeError(value, expected.get(parameter) as NdArray) < 1e-6, parameter)
+      near(t, value, expected.get(parameter) as NdArray, 1e-6, parameter)
     }
     const full = { data: gramOf([...expected.values()]), shape: [5, 3, 5, 3] }
     const across = {
@@ -157,19 +158,19 @@ for (const [name, nodes] of Object.entries(cases)) {
           const how = { ...options, method, kernel, ...(block ? { block } : {}) }
           const said = `${method}, ${kernel}, blocks of ${block ?? 'any'}`
           const k = await network.ntk(x.ids, how)
-          t.true(relativeError(k, reduced(full, kernel)) < 3e-6, said)
+          near(t, k, reduced(full, kernel), 3e-6, said)
           const k2 = await network.ntk(x.ids, x2.ids, how)
-          t.true(relativeError(k2, reduced(across, kernel)) < 3e-6, said)
+          near(t, k2, reduced(across, kernel), 3e-6, said)
         }
     const v = { data: random.normals(15), shape: [5, 3] }
     const product = await network.ntkProduct(x.ids, v, options)
-    t.true(relativeError(product, await truth.ntkProduct(x.hot, v, options)) < 3e-6)
+    near(t, product, await truth.ntkProduct(x.hot, v, options), 3e-6)
     const gradient = await network.vjp(x.ids, v, options)
     for (const [parameter, value] of await truth.vjp(x.hot, v, options)) {
-      t.true(relativeError(gradient.get(parameter) as NdArray, value) < 3e-6, parameter)
+      near(t, gradient.get(parameter) as NdArray, value, 3e-6, parameter)
     }
     const tangent = await network.jvp(x.ids, gradient, options)
-    t.true(relativeError(tangent, product) < 3e-6)
+    near(t, tangent, product, 3e-6)
   })
 }
 
@@ -210,7 +211,7 @@ test('features tell the columns, and multiply out to the Jacobian', async (t) =>
       data[at] = (data[at] as number) + value
     })
     const truth = (await network.jacobian(ids, options)).get('e') as NdArray
-    t.true(relativeError({ data, shape: [6, 1, V, 4] }, truth) < 1e-6)
+    near(t, { data, shape: [6, 1, V, 4] }, truth, 1e-6)
   }
 })
 
@@ -240,7 +241,7 @@ test('memory does not depend on the number of rows', async (t) => {
   const memory = 3e6
   for (const method of ['auto', 'structured', 'products'] as const) {
     const kernel = await network.ntk(x, { method, memory })
-    t.true(relativeError(kernel, await network.ntk(x, { method, block: 1 })) < 1e-6)
+    near(t, kernel, await network.ntk(x, { method, block: 1 }), 1e-6)
   }
   const error = await t.throwsAsync(network.ntk(x, { method: 'jacobian', memory }))
   t.is((error as { code?: string }).code, 'MEMORY_BUDGET')

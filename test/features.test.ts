@@ -1,7 +1,8 @@
 // Features in factors hold what the Jacobian holds.
 import test from 'ava'
 import { type NdArray, Network, type ParameterFeatures } from '../lib/index.js'
-import { reference, relativeError } from './support/reference.js'
+import { near } from './support/near.js'
+import { reference } from './support/reference.js'
 
 for (const name of ['mlp_trained', 'cnn', 'resnet8_bn', 'mobilenet'])
   for (const block of [undefined, 1, 4]) {
@@ -18,9 +19,9 @@ for (const name of ['mlp_trained', 'cnn', 'resnet8_bn', 'mobilenet'])
         const truth = jacobian.get(parameter) as NdArray
         t.deepEqual(found.shape, truth.shape.slice(2))
         factored += found.kind === 'factors' ? 1 : 0
-        t.true(relativeError(expanded(found), truth) < 2e-6, parameter)
+        near(t, expanded(found), truth, 2e-6, parameter)
         if (found.kind !== 'factors' || found.bias === undefined) continue
-        t.true(relativeError(biasOf(found), jacobian.get(found.bias) as NdArray) < 2e-6)
+        near(t, biasOf(found), jacobian.get(found.bias) as NdArray, 2e-6)
       }
       t.true(factored > 0)
     })

@@ -1,7 +1,8 @@
 // Every stored figure of the reference networks.
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { type NdArray, Network, type TangentKernel } from '../lib/index.js'
-import { reference, relativeError } from './support/reference.js'
+import { near } from './support/near.js'
+import { reference } from './support/reference.js'
 
 const tolerance = 1e-4
 const names = [
@@ -27,10 +28,8 @@ for (const name of names) {
       oracle.parameter_count,
     )
 
-    const figures: Record<string, number> = {}
-    figures.output = relativeError(await network.run(truth.input), truth.output)
-    figures.ntk = relativeError(await network.ntk(truth.input), truth.ntk)
-    figures.jacobian = 0
+    near(t, await network.run(truth.input), truth.output, tolerance, 'the output')
+    near(t, await network.ntk(truth.input), truth.ntk, tolerance, 'the kernel')
     let compared = 0
     for (const [parameter, value] of await network.jacobian(truth.input)) {
       const label = network.parameters.find(({ name }) => name === parameter)?.label ?? ''
@@ -39,14 +38,11 @@ for (const name of names) {
       compared += 1
       // PyTorch's exporter transposes the weights that it renames.
       const own = label === parameter ? value : transposed(value)
-      figures.jacobian = Math.max(figures.jacobian, relativeError(own, stored))
+      near(t, own, stored, tolerance, `the Jacobian of ${label}`)
     }
     t.is(compared, oracle.jacobians.length)
     const parts = await network.ntk(truth.input, { by: 'parameter', kernel: 'trace' })
-    figures.trace = traceError(parts, oracle.ntk_trace_by_parameter)
-    t.log(figures)
-    for (const [what, figure] of Object.entries(figures))
-      t.true(figure < tolerance, `${what} ${figure}`)
+    compareTraces(t, parts, oracle.ntk_trace_by_parameter, tolerance)
   })
 }
 
@@ -68,25 +64,23 @@ function transposed({ data, shape }: NdArray): NdArray {
  * Traces by parameter against the oracle's. Exporters rename some parameters: those are matched by
  * their value, in order.
  */
-function traceError(
+function compareTraces(
+  t: ExecutionContext,
   parts: ReadonlyMap<string, TangentKernel>,
   oracle: Readonly<Record<string, number>>,
-): number {
+  tolerance: number,
+): void {
   const total = Object.values(oracle).reduce((sum, trace) => sum + trace, 0)
   const left = new Map(Object.entries(oracle))
-  let worst = 0
+  const rule = { absolute: tolerance * total }
   const renamed: number[] = []
   for (const [name, part] of parts) {
     const trace = left.get(name)
     if (trace === undefined) renamed.push(part.trace())
-    else worst = Math.max(worst, Math.abs(part.trace() - trace) / total)
+    else near(t, part.trace(), trace, rule, `the trace of ${name}`)
     left.delete(name)
   }
   renamed.sort((a, b) => a - b)
   const others = [...left.values()].sort((a, b) => a - b)
-  if (others.length !== renamed.length) return Infinity
-  others.forEach((trace, k) => {
-    worst = Math.max(worst, Math.abs(trace - (renamed[k] as number)) / total)
-  })
-  return worst
+  near(t, renamed, others, rule, 'the traces of renamed parameters')
 }

@@ -3,8 +3,9 @@
 import test from 'ava'
 import { type NdArray, Network } from '../lib/index.js'
 import { gramOf } from './support/gram.js'
-import { floats, type ModelSpec, model, Random } from './support/onnx.js'
-import { relativeError } from './support/reference.js'
+import { near } from './support/near.js'
+import { floats, type ModelSpec, model } from './support/onnx.js'
+import { Random } from './support/random.js'
 
 const methods = ['auto', 'jacobian', 'structured', 'products'] as const
 const random = new Random(11)
@@ -111,13 +112,13 @@ for (const [name, spec] of Object.entries(shared)) {
           sum[e] = (sum[e] as number) + v
         })
       }
-      t.true(relativeError(value, { data: sum, shape: value.shape }) < 1e-6, parameter)
+      near(t, value, { data: sum, shape: value.shape }, 1e-6, parameter)
     }
     const gram = gramOf([...whole.values()])
     for (const method of methods)
       for (const block of [undefined, 1, 3]) {
         const kernel = await tied.ntk(x, { method, ...(block ? { block } : {}) })
-        t.true(relativeError(kernel, { data: gram, shape: kernel.shape }) < 2e-6, method)
+        near(t, kernel, { data: gram, shape: kernel.shape }, 2e-6, method)
       }
   })
 }
@@ -144,7 +145,7 @@ test('a weight behind Transpose or Reshape keeps its factors and its own shape',
   const x = samples(['N', 5], 3)
   const [a, b] = [await Network.load(model(plain)), await Network.load(model(behind))]
   t.teardown(() => Promise.all([a.dispose(), b.dispose()]))
-  t.true(relativeError(await b.ntk(x), await a.ntk(x)) < 1e-6)
+  near(t, await b.ntk(x), await a.ntk(x), 1e-6)
   const direct = (await a.jacobian(x)).get('w') as NdArray
   const viewed = (await b.jacobian(x)).get('w') as NdArray
   t.deepEqual(viewed.shape, [3, 4, 20])
@@ -153,5 +154,5 @@ test('a weight behind Transpose or Reshape keeps its factors and its own shape',
     for (let i = 0; i < 5; i += 1)
       for (let j = 0; j < 4; j += 1)
         back[row * 20 + j * 5 + i] = Number(direct.data[row * 20 + i * 4 + j])
-  t.true(relativeError(viewed, { data: back, shape: [3, 4, 20] }) < 1e-6)
+  near(t, viewed, { data: back, shape: [3, 4, 20] }, 1e-6)
 })

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { type NdArray, readNpy, writeNpy } from '../lib/index.js'
+import { near } from './support/near.js'
 import { load, samples } from './support/networks.js'
-import { floats, ints, model, Random } from './support/onnx.js'
-import { relativeError } from './support/reference.js'
+import { floats, ints, model } from './support/onnx.js'
+import { Random } from './support/random.js'
 
 const main = fileURLToPath(new URL('../lib/cli/main.js', import.meta.url))
 const [D, H, O, N] = [5, 7, 3, 4]
@@ -74,7 +75,7 @@ test('the logits before a Softmax: kernel, Jacobian, run, products', async (t) =
   const network = await load(t, bytes, { output: 'logits' })
   t.is(network.output, 'logits')
   const truth = { data: logitsKernel(x.data, w1, w2), shape: [N, O, N, O] }
-  t.true(relativeError(await network.ntk(x), truth) < 1e-5)
+  near(t, await network.ntk(x), truth, 1e-5)
   const hidden = hiddenOf(x.data, w1)
   const logits = Float64Array.from({ length: N * O }, (_, e) => {
     let sum = 0
@@ -84,7 +85,7 @@ test('the logits before a Softmax: kernel, Jacobian, run, products', async (t) =
     }
     return sum
   })
-  t.true(relativeError(await network.run(x), { data: logits, shape: [N, O] }) < 1e-5)
+  near(t, await network.run(x), { data: logits, shape: [N, O] }, 1e-5)
   const v = samples(random, [N, O])
   const product = new Float64Array(N * O)
   for (let r = 0; r < N * O; r += 1) {
@@ -93,7 +94,7 @@ test('the logits before a Softmax: kernel, Jacobian, run, products', async (t) =
         (product[r] as number) + (truth.data[r * N * O + c] as number) * (v.data[c] as number)
     }
   }
-  t.true(relativeError(await network.ntkProduct(x, v), { data: product, shape: [N, O] }) < 1e-5)
+  near(t, await network.ntkProduct(x, v), { data: product, shape: [N, O] }, 1e-5)
 })
 
 test('features of a hidden layer: only what lies before them is a parameter', async (t) => {
@@ -115,7 +116,7 @@ test('features of a hidden layer: only what lies before them is a parameter', as
   const jacobian = await network.jacobian(x)
   const found = jacobian.get('w1')
   t.truthy(found)
-  if (found) t.true(relativeError(found, { data: truth, shape: [N, H, H, D] }) < 1e-6)
+  if (found) near(t, found, { data: truth, shape: [N, H, H, D] }, 1e-6)
   // Checkpoints still hold all weights, and run takes any other value.
   await using other = await network.withParameters(new Map([['w2', new Float32Array(O * H)]]))
   const logits = await other.run(x, { output: 'logits' })
@@ -147,18 +148,18 @@ test('a value whose samples are not along its first axis', async (t) => {
   for (const n of [T, 3]) {
     const x = samples(new Random(7), [n, T, D])
     const run = { data: x.data.map((value, e) => value * (w[e % D] as number)), shape: [n, T * D] }
-    t.true(relativeError(await network.run(x), run) < 1e-6)
+    near(t, await network.run(x), run, 1e-6)
     const trace = Float64Array.from({ length: n * n }, (_, e) =>
       inner(x.data, Math.floor(e / n), e % n, T * D),
     )
     const kernel = await network.ntk(x, { kernel: 'trace' })
-    t.true(relativeError(kernel, { data: trace, shape: [n, n] }) < 1e-5)
+    near(t, kernel, { data: trace, shape: [n, n] }, 1e-5)
     const jacobian = (await network.jacobian(x, { outputs: [D] })).get('w')
     // Output D is the first number of the second step.
     const row = Float64Array.from({ length: n * D }, (_, e) =>
       e % D === 0 ? (x.data[Math.floor(e / D) * T * D + D] as number) : 0,
     )
-    t.true(relativeError(jacobian as NdArray, { data: row, shape: [n, 1, D] }) < 1e-6)
+    near(t, jacobian as NdArray, { data: row, shape: [n, 1, D] }, 1e-6)
   }
 })
 
@@ -236,7 +237,7 @@ test.serial('the command line takes values by name and outputs by ranges', async
   const done = await cli(...common, '--output', 'logits', '--outputs', '0:2,2')
   t.is(done.code, 0, done.stderr)
   const truth = { data: logitsKernel(x.data, w1, w2), shape: [N, O, N, O] }
-  t.true(relativeError(await readNpy(out), truth) < 1e-5)
+  near(t, await readNpy(out), truth, 1e-5)
   const y = join(dir, 'y.npy')
   const args = [
     '--input',

@@ -6,9 +6,9 @@ import {
   ints,
   model,
   type NodeSpec,
-  Random,
   type Tensor,
 } from '../../test/support/onnx.js'
+import { Random } from '../../test/support/random.js'
 import type { MatrixLayer } from '../flops.js'
 import type { BenchNetwork } from '../models.js'
 

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Network, writeNpy } from '../../lib/index.js'
-import { Random } from '../../test/support/onnx.js'
+import { Random } from '../../test/support/random.js'
 import type { BenchNetwork } from '../models.js'
 import type { PeerWorkload } from './workloads.js'
 

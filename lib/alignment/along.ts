@@ -178,15 +178,20 @@ class Along {
     const [total, ...parts] = this.#sets.at(index) as [Block, ...Block[]]
     const split = parts.length > 0
     const job = askJob(
-      prepared,
+      // What is not finite is told by the measures.
+      { ...prepared, nonFinite: 'return' },
       {
         kind: 'ntk',
         kernel: this.#where.kernel,
         method: this.#options.method ?? 'auto',
         groups: this.#groups,
-        results: (split ? parts : [total]).map(({ id }) => id),
       },
       this.#room,
+      {
+        results: (split ? parts : [total]).map(({ id, data }) => {
+          return { id, count: data.length }
+        }),
+      },
     )
     this.#settled = job.settled
     const { seconds } = await job.result

@@ -13,13 +13,8 @@ import {
 } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { inBlocks } from '../runtime/feeds.js'
-import type {
-  ComputeMessage,
-  ComputeResult,
-  Feed,
-  JobMessage,
-  PathMessage,
-} from '../runtime/protocol.js'
+import type { Job } from '../runtime/jobs/index.js'
+import type { ComputeMessage, ComputeResult, Feed, PathMessage } from '../runtime/protocol.js'
 import { sent } from '../runtime/shared.js'
 import { outputsOfBlock } from './blocks.js'
 import type { Prepared } from './prepared.js'
@@ -76,7 +71,7 @@ interface Told {
 export async function compute(
   prepared: Prepared,
   lengths: readonly number[],
-  job: (blocks: Block[]) => JobMessage,
+  job: Job,
   words: { what: string; fits: () => string },
   more: More = {},
 ): Promise<{ blocks: Block[]; result: ComputeResult }> {
@@ -88,7 +83,7 @@ export async function compute(
     lengths,
     (blocks) => {
       const results = blocks.map(({ id, data }) => ({ id, count: data.length }))
-      return askJob(prepared, job(blocks), memory, { ...more, results })
+      return askJob(prepared, job, memory, { ...more, results })
     },
     double,
   )
@@ -97,14 +92,13 @@ export async function compute(
 /** Sends one job to the worker, with `memory` bytes to use. */
 export function askJob(
   { core, plan, x, threads, outputs, batch, nonFinite, options }: Prepared,
-  job: JobMessage,
+  job: Job,
   memory: number,
   { x2, path, keep, results = [], discard }: More & Told = {},
 ) {
   return core.ask<ComputeResult>(
     {
       type: 'compute',
-      plan: plan.key,
       x: sent(x),
       ...(x2 ? { x2 } : {}),
       ...(path ? { path } : {}),

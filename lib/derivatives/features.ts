@@ -52,11 +52,11 @@ export async function features(
 ): Promise<FeatureArrays<Floats>> {
   const prepared = await prepare(core, inputs, options)
   const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
-    discard: ({ features = [] }) => {
-      for (const id of features.flatMap(blockIds)) native.releaseBlock(id)
+    discard: ({ report }) => {
+      for (const id of (report as NativeFeatures[]).flatMap(blockIds)) native.releaseBlock(id)
     },
   })
-  const { features: found = [] } = await result
+  const found = (await result).report as NativeFeatures[]
   const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
   const [n, o] = [prepared.x.samples, prepared.outputs.length]
   const Kind = core.architecture.double ? Float64Array : Float32Array

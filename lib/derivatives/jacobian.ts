@@ -30,11 +30,7 @@ export async function jacobians(
   const { blocks } = await compute(
     prepared,
     [...parameters.map(({ count }) => rows * count), ...(path ? [rows] : [])],
-    (results) => ({
-      kind: 'jacobian',
-      results: results.slice(0, parameters.length).map(({ id }) => id),
-      ...(path ? { path: { ...path.job, change: results.at(-1)?.id ?? -1 } } : {}),
-    }),
+    { kind: 'jacobian', ...(path ? { path: path.job } : {}) },
     {
       what: `The Jacobian of ${rows} outputs by ${total} parameters`,
       fits: () => fitting(prepared, total),

@@ -20,7 +20,7 @@ export async function jvp(
   const { blocks } = await compute(
     prepared,
     [prepared.x.samples * prepared.outputs.length],
-    ([result]) => ({ kind: 'jvp', directions, columns: 1, result: result?.id ?? -1 }),
+    { kind: 'jvp', directions, columns: 1 },
     { what: `A result of ${shape.join(' × ')}`, fits: () => 'fewer samples at a time would fit' },
   )
   return { data: cut(prepared, (blocks[0] as (typeof blocks)[number]).data), shape }

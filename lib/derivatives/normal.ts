@@ -23,5 +23,5 @@ export async function normalProduct(
     const slopes = await jvp(core, inputs, direction, options)
     return vjp(core, inputs, slopes, options)
   }
-  return gradient(prepared, (results) => ({ kind: 'normal', directions, columns: 1, results }))
+  return gradient(prepared, { kind: 'normal', directions, columns: 1 })
 }

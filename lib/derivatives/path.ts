@@ -2,7 +2,7 @@
 
 import { badArgument } from '../core/errors.js'
 import type { Core } from '../model/core.js'
-import type { NativeNtkOptions } from '../native/index.js'
+import type { Job } from '../runtime/jobs/index.js'
 import type { PathMessage } from '../runtime/protocol.js'
 
 /** Where a piece of the path is looked at: `uniform` midpoints, or the Gauss–Legendre nodes. */
@@ -34,7 +34,7 @@ export function quadrature(rule: QuadratureRule, points: number): { t: number; w
 /** A path as the worker and the addon take it. */
 export interface WeightPath {
   message: PathMessage
-  job: Omit<NonNullable<NativeNtkOptions['path']>, 'change'>
+  job: NonNullable<Job<'ntk'>['path']>
 }
 
 /** Straight lines from each network's weights to the next one's, each as long in time. */
@@ -48,7 +48,7 @@ export function weightPath(
   const rest = quadrature(rule, points)
   const segments = Array.from({ length: cores.length - 1 }, (_, s) => s)
   const nodes = segments.flatMap((segment) => rest.map((node) => ({ ...node, segment })))
-  const directions = segments.map((segment) =>
+  const directions = segments.flatMap((segment) =>
     first.architecture.active.map(({ parameter: { name } }) => {
       const from = (cores[segment] as Core).weights.get(name) as Float32Array
       const to = (cores[segment + 1] as Core).weights.get(name) as Float32Array

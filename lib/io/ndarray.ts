@@ -1,4 +1,5 @@
 import { badArgument, TangentError } from '../core/errors.js'
+import { formatBytes } from '../core/memory.js'
 
 /** The typed arrays that hold an array's numbers. */
 export type TypedArray =
@@ -122,7 +123,9 @@ export function allocate(bytes: number, what: string): ArrayBuffer {
   try {
     return new ArrayBuffer(bytes)
   } catch (cause) {
-    throw new TangentError('OUT_OF_MEMORY', `No memory for ${bytes} bytes of ${what}.`, { cause })
+    throw new TangentError('OUT_OF_MEMORY', `No memory for ${formatBytes(bytes)} of ${what}.`, {
+      cause,
+    })
   }
 }
 

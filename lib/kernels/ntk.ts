@@ -76,14 +76,13 @@ export async function kernels(
   const { blocks } = await compute(
     prepared,
     path ? [...names.map(() => length), x.samples * outputs.length] : names.map(() => length),
-    (results) => ({
+    {
       kind: 'ntk',
       kernel: block ? 'full' : kind,
       method,
       groups,
-      results: results.slice(0, names.length).map(({ id }) => id),
-      ...(path ? { path: { ...path.job, change: results.at(-1)?.id ?? -1 } } : {}),
-    }),
+      ...(path ? { path: path.job } : {}),
+    },
     {
       what: `${names.length > 1 ? `${names.length} kernels` : 'A kernel'} of shape (${shape.join(', ')})`,
       fits: () => fitting(prepared, kind, x2, names.length),

@@ -42,7 +42,7 @@ export async function productOf(
   const { blocks } = await compute(
     prepared,
     [filled.length],
-    ([result]) => ({ kind: 'product', vectors: filled, columns, result: result?.id ?? -1 }),
+    { kind: 'product', vectors: filled, columns },
     { what: `A product of ${columns} columns`, fits: () => 'fewer columns at a time would fit' },
     { keep },
   )

@@ -262,7 +262,6 @@ export class Architecture {
     this.#statics ??= this.#readStatics()
     const candidates = this.active.map(({ weight }) => weight.id)
     return {
-      key: 'main',
       candidates,
       output: this.graph.ids.get(this.output) as number,
       statics: await this.#statics,

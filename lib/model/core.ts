@@ -271,7 +271,6 @@ export class Core {
     const batch = this.architecture.batch(x)
     const request: Asked = {
       type: 'describe',
-      plan: plan.key,
       x: probe(x),
       threads,
       batch,

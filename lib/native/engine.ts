@@ -1,5 +1,4 @@
 // What the addon knows of networks: their graphs, and the jobs that derive them.
-import type { Floats } from '../io/index.js'
 import type { NativeFrame, NativeValue } from './frame.js'
 import type { NativeTraining, NativeTrainingOptions } from './train.js'
 
@@ -85,10 +84,11 @@ export interface NativeJob {
   readonly peakBytes: number
   /** How each parameter was treated: 'jacobian', 'structured' or 'products'. */
   readonly methods: string[]
-  /** Of a features job that is done: one entry per parameter. Release the blocks after use. */
-  features(): NativeFeatures[]
-  /** Of a fault job that is done: the first derivative that is not finite, or null. */
-  fault(): NativeFault | null
+  /**
+   * What a job that is done tells beside its results: of features NativeFeatures (release the blocks
+   * after use), of a search for faults the first NativeFault, if there is one.
+   */
+  report(): object[]
 }
 
 /** A derivative that is not finite. */
@@ -123,82 +123,39 @@ export interface NativeMatrixUse {
   bias: number
 }
 
-/** Common to all jobs. */
+/** How the addon reads an option of a job: see native/contraction/options.h. */
+export type NativeType =
+  | 'integer'
+  | 'text'
+  | 'integers'
+  | 'numbers'
+  /** Real numbers in place, pinned while the job lives; of `arrays` null stands for zeros. */
+  | 'array'
+  | 'arrays'
+  /** Ids of shared blocks that the job writes to. */
+  | 'blocks'
+
+/** Types by name; fields in turn where the option is an object. */
+export interface NativeFields {
+  readonly [name: string]: NativeType | NativeFields
+}
+
+/** What all jobs are told. */
 export interface NativeJobOptions {
   /** Samples in X. */
   samples: number
+  /** Samples in X2, of a kernel between two inputs. */
+  samples2?: number
   /** Flat indices of the outputs wanted, in the order wanted. */
   outputs: number[]
   threads: number
   /** Bytes that the job may use beside its results. */
   memory: number
-  /** BigInt64Array over a SharedArrayBuffer: [0] set to stop, [1] work done, [2] work in all. */
-  control?: BigInt64Array
   /** Force a block size in samples (for tests of tiling); 0 or absent: chosen. */
   block?: number
   /** The same for the outputs that are carried back at once. */
   outputBlock?: number
-}
-
-export interface NativeNtkOptions extends NativeJobOptions {
-  /** Samples in X2; absent: the kernel of X with itself, computed once and mirrored. */
-  samples2?: number
-  kernel: KernelKind
-  method: 'auto' | 'jacobian' | 'structured' | 'products'
-  /** For each parameter the index of the result that it adds to. */
-  groups: number[]
-  /** Ids of shared blocks, float32: (N1,O,N2,O), (N1,N2) or (N1,N2,O) each. Overwritten. */
-  results: number[]
-  /** Averages the features over a path of parameters: each block is run at every node. */
-  path?: {
-    /** Of the nodes' features. */
-    weights: number[]
-    /** Of each node's J·Δ in `change`. */
-    changeWeights: number[]
-    /** Which of `directions` is each node's Δ. */
-    segments: number[]
-    /** Per segment and parameter Δ (…shape), or null where zero. */
-    directions: (Floats | null)[][]
-    /** One shared block, float32 (N, O): Σ_k changeWeights[k] J(θ_k)·Δ of X. */
-    change: number
-  }
-}
-
-export interface NativeJacobianOptions extends NativeJobOptions {
-  /** One shared block per parameter, float32 (N, O, …shape). */
-  results: number[]
-  path?: NativeNtkOptions['path']
-}
-
-export interface NativeVjpOptions extends NativeJobOptions {
-  /** (N, O, columns) cotangents. */
-  cotangents: Floats
-  /** Vectors carried at once; absent: 1. */
-  columns?: number
-  /** One shared block per parameter, float32 (columns, …shape): Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ. */
-  results: number[]
-}
-
-export interface NativeJvpOptions extends NativeJobOptions {
-  /** Per parameter (columns, …shape), or null where zero. */
-  directions: (Floats | null)[]
-  /** Directions carried at once; absent: 1. */
-  columns?: number
-  /** One shared block, float32 (N, O, columns): J·U. */
-  result: number
-}
-
-export interface NativeNormalOptions extends Omit<NativeJvpOptions, 'result'> {
-  /** One shared block per parameter, float32 (columns, …shape): Jᵀ(J·U). */
-  results: number[]
-}
-
-export interface NativeProductOptions extends NativeJobOptions {
-  /** (N, O, q). */
-  vectors: Floats
-  columns: number
-  /** One shared block, float32 (N, O, q): K·v. */
-  result: number
+  results?: number[]
 }
 
 /** The differentiable part of one network, from the candidates to one output. Immutable. */
@@ -218,16 +175,18 @@ export interface NativeEngine {
    * `passes` tells by which passes it may be read (default: reverse).
    */
   frame(samples: number, values: NativeValue[], passes?: NativePasses): NativeFrame
-  ntk(options: NativeNtkOptions): NativeJob
-  jacobian(options: NativeJacobianOptions): NativeJob
-  vjp(options: NativeVjpOptions): NativeJob
-  jvp(options: NativeJvpOptions): NativeJob
-  product(options: NativeProductOptions): NativeJob
-  features(options: NativeJobOptions): NativeJob
-  normal(options: NativeNormalOptions): NativeJob
+  /**
+   * Starts a job of a kind that is registered in native/contraction; see lib/runtime/jobs.
+   * @param fields how the options are read
+   * @param control over a SharedArrayBuffer: [0] set to stop, [1] work done, [2] work in all
+   */
+  start(
+    kind: string,
+    fields: NativeFields,
+    options: NativeJobOptions,
+    control?: BigInt64Array,
+  ): NativeJob
   /** Index of the first of a block's `count` numbers that is not finite, or -1. */
   firstNotFinite(id: number, count: number): number
-  /** Looks for the first sample with a derivative that is not finite. */
-  fault(options: NativeJobOptions): NativeJob
   training(options: NativeTrainingOptions): NativeTraining
 }

@@ -1,14 +1,18 @@
 // Results that are not finite: looked for in the worker, refused by name.
 import { TangentError } from '../core/errors.js'
 import { type NativeFault, type NativeFeatures, type NativeWant, native } from '../native/index.js'
+import { type JobKind, nativeCommon } from './jobs/kind.js'
 import type { Layout, Run } from './plan.js'
-import type { ComputeMessage, Feed, JobMessage } from './protocol.js'
+import type { ComputeMessage, Feed } from './protocol.js'
+import { checkStop } from './stop.js'
 
 /** A computation that is done. */
 export interface Done {
   request: ComputeMessage & { control: BigInt64Array }
+  kind: JobKind
   layout: Layout
-  features: readonly NativeFeatures[] | undefined
+  /** What the job told beside its results: features. */
+  report: readonly object[]
   /** Name of a value. */
   nameOf(id: number): string
   /** The forward run of a block of samples. */
@@ -17,12 +21,13 @@ export interface Done {
 
 /** @throws TangentError NUMERICAL unless all results are finite. */
 export async function refuseNonFinite(done: Done): Promise<void> {
-  const { request, features } = done
-  const blocks = features ? featureBlocks(done, features) : request.results
+  const { request, report } = done
+  const made = featureBlocks(done, report as readonly NativeFeatures[])
+  const blocks = [...request.results, ...made]
   for (const [index, { id, count }] of blocks.entries()) {
     const at = done.layout.engine.firstNotFinite(id, count)
     if (at < 0) continue
-    for (const { id: own } of features ? blocks : []) native.releaseBlock(own)
+    for (const { id: own } of made) native.releaseBlock(own)
     const fault = await findFault(done)
     throw new TangentError(
       'NUMERICAL',
@@ -66,12 +71,11 @@ async function findFault(done: Done): Promise<string | undefined> {
 
 async function faultOf({ request, layout, frame }: Done, side: Feed, node: number) {
   const { outputs, threads, memory, control, block = 0 } = request
-  const options = { samples: side.samples, outputs, threads, memory, control, block }
-  const job = layout.engine.fault(options)
+  const options = { samples: side.samples, outputs, threads, memory, block }
+  const job = layout.engine.start('fault', nativeCommon, options, control)
   try {
     for (let want = job.next(); want; want = job.next()) {
-      if (Atomics.load(control, 0) !== 0n)
-        throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+      checkStop({ control })
       const run = await frame({ ...want, node }, side)
       try {
         job.feed(run.frame)
@@ -79,31 +83,25 @@ async function faultOf({ request, layout, frame }: Done, side: Feed, node: numbe
         run.frame.release()
       }
     }
-    return job.fault() as NativeFault | null
+    return job.report()[0] as NativeFault | undefined
   } finally {
     job.dispose()
   }
 }
 
 /** Every derivative is finite: what was made of them is not. */
-function overflow({ request, layout, nameOf }: Done, index: number, at: number): string {
+function overflow({ request, kind, layout, nameOf }: Done, result: number, entry: number): string {
   const { job, outputs, x } = request
-  return `${placeOf(job, index, at)} exceeds float32, which the derivatives themselves do not`
-
-  function placeOf(kind: JobMessage, result: number, entry: number): string {
-    const row = (width: number) => {
-      const place = Math.floor(entry / width)
-      return `output ${outputs[place % outputs.length]} of sample ${Math.floor(place / outputs.length)}`
-    }
-    const parameter = JSON.stringify(nameOf(layout.analysis.parameters[result] ?? -1))
-    if (kind.kind === 'jvp') return `the product with the direction for ${row(kind.columns)}`
-    if (kind.kind === 'product') return `the product with v for ${row(kind.columns)}`
-    if (kind.kind === 'ntk') {
-      const each = (request.results[result]?.count ?? 1) / x.samples
-      return `the kernel of sample ${Math.floor(entry / each)}`
-    }
-    return kind.kind === 'vjp' || kind.kind === 'normal'
-      ? `the sum over the samples for parameter ${parameter}`
-      : `entry ${entry} of the features of parameter ${parameter}`
-  }
+  const place = kind.place(job as never, {
+    result,
+    entry,
+    samples: x.samples,
+    count: request.results[result]?.count ?? 1,
+    parameter: JSON.stringify(nameOf(layout.analysis.parameters[result] ?? -1)),
+    row: (width) => {
+      const at = Math.floor(entry / width)
+      return `output ${outputs[at % outputs.length]} of sample ${Math.floor(at / outputs.length)}`
+    },
+  })
+  return `${place} exceeds float32, which the derivatives themselves do not`
 }

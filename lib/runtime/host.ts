@@ -40,7 +40,7 @@ export class Host {
   #worker: Worker | undefined
   readonly #pending = new Map<number, Pending>()
   /** What the running worker knows. */
-  readonly #plans = new Set<string>()
+  #planned = false
   readonly #networks = new Set<number>()
   #queue: Promise<unknown> = Promise.resolve()
   #nextId = 1
@@ -50,7 +50,7 @@ export class Host {
   #idle: NodeJS.Timeout | undefined
 
   /** @param entry the worker's file, where tests want another. */
-  constructor(init: WorkerInit, entry = new URL('./worker.js', import.meta.url)) {
+  constructor(init: WorkerInit, entry = new URL('../worker.js', import.meta.url)) {
     this.#init = init
     this.#entry = entry
   }
@@ -97,8 +97,8 @@ export class Host {
     if (this.#closed) throw new TangentError('DISPOSED', 'The network was disposed')
     const worker = this.#start()
     const post = (message: ToWorker) => worker.postMessage(message)
-    if (plan && !this.#plans.has(plan.key)) {
-      this.#plans.add(plan.key)
+    if (plan && !this.#planned) {
+      this.#planned = true
       post({ type: 'plan', plan })
     }
     if (!this.#networks.has(network)) {
@@ -186,7 +186,7 @@ export class Host {
   #lose(worker: Worker, error: TangentError): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
-    this.#plans.clear()
+    this.#planned = false
     this.#networks.clear()
     const waiting = [...this.#pending.values()]
     this.#pending.clear()

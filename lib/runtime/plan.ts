@@ -154,7 +154,7 @@ export class Plan {
 
   /** Most networks' rules read the same forward and in reverse: one session then. */
   #session(taps: readonly { id: number; name: string }[], threads: number): Promise<Session> {
-    const key = `taps ${this.#message.key} ${taps.map(({ id }) => id).join(' ')}`
+    const key = `taps ${taps.map(({ id }) => id).join(' ')}`
     const values = taps.map(({ name }) => name)
     return this.#sessions.get(key, threads, { values, shapes: [] })
   }
@@ -177,7 +177,7 @@ export class Plan {
       else if (value) wanted.push({ id, name: value.name })
     }
     const names = wanted.map(({ name }) => name)
-    const session = await this.#sessions.get(`shapes ${this.#message.key}`, threads, {
+    const session = await this.#sessions.get('shapes', threads, {
       values: [],
       shapes: names,
     })

@@ -1,7 +1,7 @@
 // What the main thread and a forward worker say to each other.
 import type { Floats } from '../io/index.js'
-import type { NativeData, NativeFeatures, NativeGraph, NativeNtkOptions } from '../native/index.js'
-import type { TrainingAction } from '../train/protocol.js'
+import type { NativeData, NativeGraph } from '../native/index.js'
+import type { Job } from './jobs/index.js'
 
 /** Everything about an architecture that does not depend on its weights. Sent once. */
 export interface WorkerInit {
@@ -65,7 +65,6 @@ export interface Feed {
 
 /** What is differentiated with respect to what. */
 export interface PlanMessage {
-  key: string
   candidates: number[]
   output: number
   /** Numbers that the rules read and that lie in the file: constants. */
@@ -81,25 +80,8 @@ export interface WeightMessage {
   block?: { id: number; bytes: number; byteOffset: number; length: number }
 }
 
-export type JobMessage =
-  | {
-      kind: 'ntk'
-      kernel: 'full' | 'trace' | 'diagonal'
-      method: 'auto' | 'jacobian' | 'structured' | 'products'
-      groups: number[]
-      results: number[]
-      path?: NativeNtkOptions['path']
-    }
-  | { kind: 'jacobian'; results: number[]; path?: NativeNtkOptions['path'] }
-  | { kind: 'vjp'; cotangents: Floats; columns: number; results: number[] }
-  | { kind: 'jvp'; directions: (Floats | null)[]; columns: number; result: number }
-  | { kind: 'normal'; directions: (Floats | null)[]; columns: number; results: number[] }
-  | { kind: 'product'; vectors: Floats; columns: number; result: number }
-  | { kind: 'features' }
-
 /** Options of one derivative computation. */
 export interface ComputeMessage {
-  plan: string
   x: Feed
   x2?: Feed
   outputs: number[]
@@ -120,7 +102,7 @@ export interface ComputeMessage {
   nonFinite: 'throw' | 'return'
   /** Weights to run with at each node of a job's path, in place of the network's own. */
   path?: PathMessage
-  job: JobMessage
+  job: Job
 }
 
 /** Node k lies at (1 − t) · sets[segment] + t · sets[segment + 1]. */
@@ -152,7 +134,6 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
     }
   | {
       type: 'describe'
-      plan: string
       /** The first of them. */
       x: Feed
       threads: number
@@ -163,7 +144,8 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
   | ({ type: 'compute' } & ComputeMessage)
   | { type: 'open'; output: string; threads: number; memory: number }
   | { type: 'values'; names: readonly string[]; memory: number }
-  | { type: 'train'; training: number; action: TrainingAction }
+  /** For a part of the package that computes in this worker, too: see `serve`. */
+  | { type: 'service'; service: string; message: unknown }
 )
 
 export type ToWorker =
@@ -184,8 +166,8 @@ export interface ComputeResult {
   peakBytes: number
   /** Spent in onnxruntime and the addon. */
   seconds: number
-  /** Of a features job: whoever receives them releases their blocks. */
-  features?: NativeFeatures[]
+  /** What the job tells beside its results; whoever receives it releases its blocks. */
+  report: object[]
 }
 /** Types and shapes as far as onnxruntime infers them without running anything. */
 export interface ValuesResult {

@@ -1,23 +1,19 @@
-// Entry of the worker thread that owns one architecture's onnxruntime sessions. Everything that
-// blocks happens here: forward runs and the addon's jobs between them.
+// The worker thread that owns one architecture's onnxruntime sessions. Everything that blocks happens
+// here: forward runs and the addon's jobs between them.
 import { parentPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../core/errors.js'
 import { axisToFirst } from '../io/axes.js'
-import { type NativeEngine, type NativeJob, type NativeWant, native } from '../native/index.js'
 import type * as ort from '../native/onnxruntime.js'
-import { digestsOf } from '../train/identity.js'
-import type { TrainingReply } from '../train/protocol.js'
-import { TrainingRun } from '../train/run.js'
-import { refuseNonFinite } from './faults.js'
+import { computeJob } from './compute.js'
 import { inBlocks, kindOfFeed, repeated } from './feeds.js'
 import { axisOfBlock } from './fixed.js'
 import { samplesMeet } from './independence.js'
 import { Inference } from './inference.js'
+import { kindOf } from './jobs/index.js'
 import { KeptFrames } from './kept.js'
-import { PathWeights, weightsFrom } from './path.js'
+import { weightsFrom } from './path.js'
 import { MergedBatch, Plan, type Weights } from './plan.js'
 import type {
-  ComputeMessage,
   ComputeResult,
   DescribeResult,
   Feed,
@@ -30,8 +26,10 @@ import type {
   ValuesResult,
   WorkerInit,
 } from './protocol.js'
-import { Sessions, timeInOnnxruntime } from './sessions.js'
-import { received, receivedWeight } from './shared.js'
+import type { Service } from './service.js'
+import { Sessions } from './sessions.js'
+import { receivedWeight } from './shared.js'
+import { checkStop } from './stop.js'
 import { tryReadings } from './trial.js'
 
 const init = workerData as WorkerInit
@@ -39,9 +37,8 @@ const port = parentPort
 if (!port) throw new Error('This file runs in a worker thread')
 const sessions = new Sessions(init)
 const inference = new Inference(init, sessions)
-const plans = new Map<string, Plan>()
+let present: Plan | undefined
 const weightSets = new Map<number, Weights>()
-const trainings = new Map<number, TrainingRun>()
 /** Of the last product. */
 let kept: KeptFrames | undefined
 /** Outputs whose samples are known to depend on each other, or not to. */
@@ -53,16 +50,22 @@ const fixedBlocks = new Map<string, FixedBlock>()
 /** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
 const runBlock = 64
 
-// One message after another: a request waits for the one before it.
-let queue = Promise.resolve()
-port.on('message', (message: ToWorker) => {
-  queue = queue.then(() => handle(message))
-})
+let services: Readonly<Record<string, Service>> = {}
+
+/** Answers the main thread from now on. @param others what parts of the package above this one do. */
+export function serve(others: Readonly<Record<string, Service>>): void {
+  services = others
+  // One message after another: a request waits for the one before it.
+  let queue = Promise.resolve()
+  port?.on('message', (message: ToWorker) => {
+    queue = queue.then(() => handle(message))
+  })
+}
 
 async function handle(message: ToWorker): Promise<void> {
   switch (message.type) {
     case 'plan':
-      plans.set(message.plan.key, new Plan(init, sessions, message.plan))
+      present = new Plan(init, sessions, message.plan)
       return
     case 'weights':
       weightSets.set(message.network, weightsFrom(message.weights.map(receivedWeight)))
@@ -91,8 +94,8 @@ async function answer(request: Request): Promise<void> {
     forgetFrames()
   try {
     checkStop(request)
-    // A training was described before it began.
-    if (request.type !== 'train') await inference.check(request.memory)
+    // What a service works on was described before it began.
+    if (request.type !== 'service') await inference.check(request.memory)
     const result = await respond(request)
     if ('data' in result) transfer.push(result.data.buffer as ArrayBuffer)
     reply = { id: request.id, ok: true, result }
@@ -106,7 +109,7 @@ async function answer(request: Request): Promise<void> {
 function respond(
   request: Request,
 ): Promise<
-  RunResult | Opened | ValuesResult | TryResult | DescribeResult | ComputeResult | TrainingReply
+  RunResult | Opened | ValuesResult | TryResult | DescribeResult | ComputeResult | object
 > {
   switch (request.type) {
     case 'run':
@@ -121,8 +124,8 @@ function respond(
       return describe(request)
     case 'compute':
       return compute(request)
-    case 'train':
-      return train(request)
+    case 'service':
+      return service(request)
   }
 }
 
@@ -147,36 +150,11 @@ async function values({ names }: Request & { type: 'values' }): Promise<ValuesRe
   }
 }
 
-async function train(request: Request & { type: 'train' }): Promise<TrainingReply> {
-  const { training, action } = request
-  if (action.do === 'start') {
-    const own = [...weightsOf(request.network).messages.values()]
-    const plan = planOf(action.setup.plan)
-    trainings.set(training, await TrainingRun.start(action.setup, plan, own, weightsFrom))
-    return { digests: action.identify ? digestsOf(action.setup, own) : undefined }
-  }
-  const run = trainings.get(training)
-  if (!run) throw new TangentError('FAILED', 'The training is not there')
-  switch (action.do) {
-    case 'steps':
-      return run.steps(action.order, action.size, action.rates, request.control)
-    case 'evaluate':
-      return run.evaluate(action.data, request.control)
-    case 'save':
-      return { state: run.save() }
-    case 'restore':
-      run.restore(action.state)
-      return {}
-    case 'end':
-      trainings.delete(training)
-      run.end()
-      return {}
-  }
-}
-
-function checkStop({ control }: Request): void {
-  if (Atomics.load(control, 0) !== 0n)
-    throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+async function service(request: Request & { type: 'service' }): Promise<object> {
+  const { network, control, message } = request
+  const own = services[request.service]
+  if (!own) throw new TangentError('FAILED', `There is no service ${request.service}`)
+  return own(message, { weights: () => weightsOf(network), plan, control })
 }
 
 function weightsOf(network: number): Weights {
@@ -185,10 +163,9 @@ function weightsOf(network: number): Weights {
   return weights
 }
 
-function planOf(key: string): Plan {
-  const plan = plans.get(key)
-  if (!plan) throw new TangentError('FAILED', 'The plan of the network is not there')
-  return plan
+function plan(): Plan {
+  if (!present) throw new TangentError('FAILED', 'The plan of the network is not there')
+  return present
 }
 
 /**
@@ -219,7 +196,7 @@ async function fixedBlock(
   size: number,
 ): Promise<FixedBlock> {
   const { x, threads, network } = request
-  const output = request.type === 'run' ? request.output : planOf(request.plan).output
+  const output = request.type === 'run' ? request.output : plan().output
   const key = `${output} ${kindOfFeed(x)}`
   let block = fixedBlocks.get(key)
   if (!block) {
@@ -336,7 +313,7 @@ async function wholeBlock(
   size: number,
 ): Promise<FixedBlock> {
   const { threads, network } = request
-  const { output } = planOf(request.plan)
+  const { output } = plan()
   const x = repeated(request.x, size)
   const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
   const { values } = await session.run(x, 0, size, weightsOf(network).tensors)
@@ -347,9 +324,9 @@ async function wholeBlock(
 }
 
 function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {
-  const { x, plan, threads, network, whole } = request
+  const { x, threads, network, whole } = request
   const layoutOf = (feed: Feed, batch: number) =>
-    planOf(plan).layout(feed, weightsOf(network), threads, batch)
+    plan().layout(feed, weightsOf(network), threads, batch)
   const inBlock = async (block: FixedBlock) => {
     const { outputs } = await layoutOf(inBlocks(x, block.size), 1)
     return { outputs: outputs / block.size, batch: 1, axis: block.axis, block }
@@ -363,82 +340,17 @@ function describe(request: Request & { type: 'describe' }): Promise<DescribeResu
 }
 
 async function compute(request: Request & { type: 'compute' }): Promise<ComputeResult> {
-  const { x2, threads, batch, keep } = request
-  const x = received(request.x)
-  const plan = planOf(request.plan)
-  const weights = weightsOf(request.network)
-  const layout = await plan.layout(x, weights, threads, batch)
-  const along = request.path && new PathWeights(request.path)
-  let { memory } = request
-  if (request.job.kind === 'product') {
+  const { keep, job, memory } = request
+  let { memory: left } = request
+  if (kindOf(job).keepsRuns) {
     const share = Math.floor(memory / 4)
-    memory -= share
+    left -= share
     kept ??= new KeptFrames(keep, share)
   }
-  const job = startJob(layout.engine, { ...request, memory }, request.control)
-  const before = timeInOnnxruntime.milliseconds
-  let computing = 0
   try {
-    for (let want = job.next(); want; want = job.next()) {
-      checkStop(request)
-      const side = (want.side === 0 ? x : x2) as Feed
-      const present = along?.at(want.node) ?? weights
-      const known = kept?.find(want)
-      const run = known ?? (await plan.frame(layout, side, want, present, threads))
-      const start = performance.now()
-      try {
-        job.feed(run.frame)
-        computing += performance.now() - start
-      } finally {
-        if (!known && !kept?.take(want, run)) run.frame.release()
-      }
-    }
-    const { methods, peakBytes } = job
-    const seconds = (computing + timeInOnnxruntime.milliseconds - before) / 1000
-    checkStop(request)
-    const features = request.job.kind === 'features' ? job.features() : undefined
-    if (request.nonFinite === 'throw') {
-      const frame = (want: NativeWant, side: Feed) =>
-        plan.frame(layout, side, want, along?.at(want.node) ?? weights, threads)
-      const nameOf = (id: number) => init.graph.values[id]?.name ?? ''
-      await refuseNonFinite({ request: { ...request, x }, layout, features, nameOf, frame })
-    }
-    return { methods, peakBytes, seconds, ...(features ? { features } : {}) }
+    const weights = weightsOf(request.network)
+    return await computeJob({ ...request, memory: left }, { init, plan: plan(), weights, kept })
   } finally {
-    job.dispose()
     if (keep === undefined) forgetFrames()
-  }
-}
-
-function startJob(
-  engine: NativeEngine,
-  { x, x2, outputs, threads, memory, block, outputBlock, job }: ComputeMessage,
-  control: BigInt64Array,
-): NativeJob {
-  native.reserveThreads(threads)
-  const common = {
-    samples: x.samples,
-    outputs,
-    threads,
-    memory,
-    control,
-    ...(block === undefined ? {} : { block }),
-    ...(outputBlock === undefined ? {} : { outputBlock }),
-  }
-  switch (job.kind) {
-    case 'ntk':
-      return engine.ntk({ ...common, ...job, ...(x2 ? { samples2: x2.samples } : {}) })
-    case 'jacobian':
-      return engine.jacobian({ ...common, ...job })
-    case 'vjp':
-      return engine.vjp({ ...common, ...job })
-    case 'jvp':
-      return engine.jvp({ ...common, ...job })
-    case 'product':
-      return engine.product({ ...common, ...job })
-    case 'features':
-      return engine.features(common)
-    case 'normal':
-      return engine.normal({ ...common, ...job })
   }
 }

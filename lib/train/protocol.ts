@@ -14,7 +14,6 @@ export interface TrainingData {
 }
 
 export interface TrainingSetup {
-  plan: string
   model: TrainingModel
   loss: Loss
   optimizer: OptimizerOptions
@@ -31,6 +30,12 @@ export interface TrainingSetup {
   test: TrainingData | undefined
   /** Samples that the whole training will draw. */
   draws: number
+}
+
+/** What the service `train` is asked. */
+export interface TrainingMessage {
+  training: number
+  action: TrainingAction
 }
 
 export type TrainingAction =

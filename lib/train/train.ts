@@ -19,6 +19,7 @@ import type { EpochReport, LabelledSamples, TrainOptions } from './options.js'
 import type {
   TrainingAction,
   TrainingData,
+  TrainingMessage,
   TrainingModel,
   TrainingReply,
   TrainingSetup,
@@ -81,8 +82,15 @@ export async function train(
   const training = nextTraining++
   const plan = await core.plan()
   const ask = (action: TrainingAction, watched = true) =>
-    core.ask<TrainingReply>({ type: 'train', training, action }, watched ? { signal } : {}, plan)
-      .result
+    core.ask<TrainingReply>(
+      {
+        type: 'service',
+        service: 'train',
+        message: { training, action } satisfies TrainingMessage,
+      },
+      watched ? { signal } : {},
+      plan,
+    ).result
   const save = async () => (await ask({ do: 'save' })).state as TrainingState
   const identify = checkpoints !== undefined || options.resume !== undefined
   const { digests } = await ask({ do: 'start', setup, identify })
@@ -199,7 +207,6 @@ async function setupOf(
     }
   }
   return {
-    plan: prepared.plan.key,
     model,
     loss,
     optimizer,

@@ -139,6 +139,20 @@ Napi::Object from_analysis(Napi::Env env, const Analysis& analysis) {
   return result;
 }
 
+Control to_control(const Napi::Value& value) {
+  if (value.IsUndefined()) return Control();
+  const bool fits =
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_bigint64_array;
+  if (!fits || value.As<Napi::TypedArray>().ElementLength() < 3)
+    wrong(value.Env(), "control", "a BigInt64Array of 3");
+  return Control(reinterpret_cast<std::atomic<int64_t>*>(value.As<Napi::BigInt64Array>().Data()));
+}
+
+Control to_control(const Napi::Value& value, std::vector<Napi::ObjectReference>& pins) {
+  if (!value.IsUndefined()) pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+  return to_control(value);
+}
+
 Real* float_data(const Napi::Value& value, int64_t count, const char* what) {
   const bool fits =
       value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == kRealArray;

@@ -35,6 +35,11 @@ Napi::Array from_ints(Napi::Env env, const std::vector<int>& values);
 Graph to_graph(const Napi::Object& graph);
 Napi::Object from_analysis(Napi::Env env, const Analysis& analysis);
 
+// From a BigInt64Array; one that never stops where it is undefined.
+Control to_control(const Napi::Value& value);
+// The same, kept alive by the pins.
+Control to_control(const Napi::Value& value, std::vector<Napi::ObjectReference>& pins);
+
 // The numbers of an array of Real, in place.
 Real* float_data(const Napi::Value& value, int64_t count, const char* what);
 

@@ -2,16 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
+#include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
 #include "binding/job.h"
 #include "binding/settings.h"
-#include "contraction/fault_job.h"
-#include "contraction/features_job.h"
-#include "contraction/jacobian_job.h"
-#include "contraction/kernel_job.h"
+#include "contraction/jobs.h"
 #include "reverse/product.h"
 #ifndef AT_DOUBLE
 #include "binding/training.h"
@@ -58,52 +55,6 @@ Extent extent_of(const Tape& tape, const ShapeRun& run) {
   return extent;
 }
 
-KernelType to_kernel(const std::string& name) {
-  if (name == "full") return KernelType::kFull;
-  if (name == "trace") return KernelType::kTrace;
-  if (name == "diagonal") return KernelType::kDiagonal;
-  throw Error("BAD_ARGUMENT", "Expected full, trace or diagonal for kernel but received " + name);
-}
-
-Method to_method(const std::string& name) {
-  for (Method method : {Method::kAuto, Method::kJacobian, Method::kStructured, Method::kProducts})
-    if (name == name_of(method)) return method;
-  throw Error("BAD_ARGUMENT",
-              "Expected auto, jacobian, structured or products for method but received " + name);
-}
-
-std::vector<double> to_numbers(const Napi::Value& value) {
-  const Napi::Array array = value.As<Napi::Array>();
-  std::vector<double> numbers;
-  for (uint32_t i = 0; i < array.Length(); ++i)
-    numbers.push_back(array.Get(i).ToNumber().DoubleValue());
-  return numbers;
-}
-
-std::optional<Path> to_path(const Napi::Object& options, const Tape& tape,
-                            const JobSettings& settings, JobObject::Holdings& holdings) {
-  const Napi::Value value = options.Get("path");
-  if (value.IsUndefined()) return std::nullopt;
-  const Napi::Object object = value.ToObject();
-  Path path;
-  path.weights = to_numbers(required(object, "weights"));
-  path.change_weights = to_numbers(required(object, "changeWeights"));
-  path.segments = to_ints(required(object, "segments"), "segments");
-  const Napi::Array directions = required(object, "directions").As<Napi::Array>();
-  for (uint32_t s = 0; s < directions.Length(); ++s)
-    path.directions.push_back(
-        to_directions(directions.Get(s).As<Napi::Array>(), tape, 1, holdings));
-  const size_t nodes = path.weights.size();
-  bool sound = nodes > 0 && path.change_weights.size() == nodes && path.segments.size() == nodes;
-  for (int segment : path.segments)
-    sound = sound && segment >= 0 && segment < static_cast<int>(path.directions.size());
-  if (!sound) throw Error("BAD_ARGUMENT", "A path's nodes need a weight and a segment each");
-  path.change = result_block(
-      to_int64(required(object, "change"), "change"),
-      checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size())), holdings);
-  return path;
-}
-
 }  // namespace
 
 Napi::Function EngineObject::define(Napi::Env env) {
@@ -111,16 +62,10 @@ Napi::Function EngineObject::define(Napi::Env env) {
       env, "Engine",
       {InstanceAccessor("analysis", &EngineObject::analysis, nullptr),
        InstanceMethod("layout", &EngineObject::layout),
-       InstanceMethod("frame", &EngineObject::frame), InstanceMethod("ntk", &EngineObject::ntk),
-       InstanceMethod("jacobian", &EngineObject::jacobian),
-       InstanceMethod("vjp", &EngineObject::vjp), InstanceMethod("jvp", &EngineObject::jvp),
-       InstanceMethod("product", &EngineObject::product),
-       InstanceMethod("normal", &EngineObject::normal),
+       InstanceMethod("frame", &EngineObject::frame), InstanceMethod("start", &EngineObject::start),
 #ifndef AT_DOUBLE
        InstanceMethod("training", &EngineObject::training),
 #endif
-       InstanceMethod("features", &EngineObject::features),
-       InstanceMethod("fault", &EngineObject::fault),
        InstanceMethod("firstNotFinite", &EngineObject::first_not_finite)});
 }
 
@@ -178,59 +123,19 @@ Napi::Value EngineObject::frame(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value EngineObject::ntk(const Napi::CallbackInfo& info) {
-  return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
-    auto& [options, tape, holdings, settings] = request;
-    KernelTask task;
-    task.type = to_kernel(to_text(required(options, "kernel"), "kernel"));
-    task.forced = to_method(to_text(required(options, "method"), "method"));
-    task.symmetric = options.Get("samples2").IsUndefined();
-    task.samples1 = settings.samples;
-    task.samples2 = property_or(options, "samples2", settings.samples);
-    task.outputs = static_cast<int64_t>(settings.outputs.size());
-    task.groups = to_ints(required(options, "groups"), "groups");
-    if (task.samples2 < 1) throw Error("BAD_ARGUMENT", "X2 needs at least one sample");
-    if (task.groups.size() != tape.parameters.size())
-      throw Error("BAD_ARGUMENT", "One group per parameter was expected");
-    int64_t floats = checked_mul(task.samples1, task.samples2);
-    if (task.type != KernelType::kTrace) floats = checked_mul(floats, task.outputs);
-    if (task.type == KernelType::kFull) floats = checked_mul(floats, task.outputs);
-    std::vector<Real*> results;
-    for (int64_t id : to_int64s(required(options, "results"), "results"))
-      results.push_back(result_block(id, floats, holdings));
-    for (int group : task.groups) {
-      if (group < 0 || group >= static_cast<int>(results.size()))
-        throw Error("BAD_ARGUMENT", "A group has no result");
-    }
-    auto path = to_path(options, tape, settings, holdings);
-    return std::make_unique<KernelJob>(tape, std::move(settings), std::move(task),
-                                       std::move(results), std::move(path));
-  });
-}
-
-Napi::Value EngineObject::jacobian(const Napi::CallbackInfo& info) {
-  return start_job(info, state_, [](JobRequest& request) -> std::unique_ptr<Job> {
-    auto& [options, tape, holdings, settings] = request;
-    const int64_t rows =
-        checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size()));
-    auto results = parameter_results(options, tape, rows, holdings);
-    if (auto path = to_path(options, tape, settings, holdings)) {
-      return std::make_unique<AverageJacobianJob>(tape, std::move(settings), std::move(results),
-                                                  std::move(*path));
-    }
-    return std::make_unique<JacobianJob>(tape, std::move(settings), std::move(results));
-  });
-}
-
-Napi::Value EngineObject::features(const Napi::CallbackInfo& info) {
-  return start_job(info, state_, [](JobRequest& request) {
-    return std::make_unique<FeaturesJob>(request.tape, std::move(request.settings));
-  });
-}
-
-Napi::Value EngineObject::fault(const Napi::CallbackInfo& info) {
-  return start_job(info, state_, [](JobRequest& request) {
-    return std::make_unique<FaultJob>(request.tape, std::move(request.settings));
+// start(kind, fields, options, control)
+Napi::Value EngineObject::start(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    if (!state_->laid_out) throw Error("FAILED", "layout() must come before any job");
+    JobObject::Holdings holdings;
+    holdings.engine = state_;
+    const Options options = to_options(info[1].As<Napi::Object>(), info[2].ToObject(), holdings);
+    auto job = make_job(to_text(info[0], "kind"), {state_->analysis.tape, state_->extent, options,
+                                                   to_control(info[3], holdings.pins)});
+    Napi::Object object = classes_of(env).job.New({});
+    JobObject::Unwrap(object)->hold(std::move(job), std::move(holdings));
+    return object;
   });
 }
 
@@ -247,9 +152,11 @@ Classes& classes_of(Napi::Env env) {
 Napi::Value EngineObject::first_not_finite(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    JobObject::Holdings holdings;
     const int64_t count = to_int64(info[1], "count");
-    const Real* values = result_block(to_int64(info[0], "id"), count, holdings);
+    const auto block = find_block(to_int64(info[0], "id"));
+    if (static_cast<int64_t>(block->bytes()) < checked_mul(count, sizeof(Real)))
+      throw Error("FAILED", "A result block is too small");
+    const Real* values = block->numbers<Real>();
     constexpr int64_t kPiece = 1 << 24;
     for (int64_t from = 0; from < count; from += kPiece) {
       const int64_t size = std::min(kPiece, count - from);

@@ -36,15 +36,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value analysis(const Napi::CallbackInfo& info);
   Napi::Value layout(const Napi::CallbackInfo& info);
   Napi::Value frame(const Napi::CallbackInfo& info);
-  Napi::Value ntk(const Napi::CallbackInfo& info);
-  Napi::Value jacobian(const Napi::CallbackInfo& info);
-  Napi::Value vjp(const Napi::CallbackInfo& info);
-  Napi::Value jvp(const Napi::CallbackInfo& info);
-  Napi::Value product(const Napi::CallbackInfo& info);
-  Napi::Value features(const Napi::CallbackInfo& info);
-  Napi::Value fault(const Napi::CallbackInfo& info);
+  Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value first_not_finite(const Napi::CallbackInfo& info);
-  Napi::Value normal(const Napi::CallbackInfo& info);
   Napi::Value training(const Napi::CallbackInfo& info);
 
   std::shared_ptr<EngineState> state_;

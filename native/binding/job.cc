@@ -3,11 +3,23 @@
 #include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
-#include "contraction/fault_job.h"
-#include "contraction/features_job.h"
 
 namespace at {
 inline namespace AT_PRECISION {
+
+namespace {
+
+Napi::Value told(Napi::Env env, int64_t value) {
+  return Napi::Number::New(env, static_cast<double>(value));
+}
+Napi::Value told(Napi::Env env, double value) { return Napi::Number::New(env, value); }
+Napi::Value told(Napi::Env env, bool value) { return Napi::Boolean::New(env, value); }
+Napi::Value told(Napi::Env env, const std::string& value) { return Napi::String::New(env, value); }
+Napi::Value told(Napi::Env env, const std::shared_ptr<Memory>& block) {
+  return told(env, publish_block(block));
+}
+
+}  // namespace
 
 Napi::Function JobObject::define(Napi::Env env) {
   return DefineClass(
@@ -16,8 +28,7 @@ Napi::Function JobObject::define(Napi::Env env) {
        InstanceMethod("dispose", &JobObject::dispose),
        InstanceAccessor("peakBytes", &JobObject::peak_bytes, nullptr),
        InstanceAccessor("methods", &JobObject::methods, nullptr),
-       InstanceMethod("features", &JobObject::features),
-       InstanceMethod("fault", &JobObject::fault)});
+       InstanceMethod("report", &JobObject::report)});
 }
 
 JobObject::JobObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JobObject>(info) {}
@@ -76,53 +87,17 @@ Napi::Value JobObject::methods(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value JobObject::fault(const Napi::CallbackInfo& info) {
+// What the job tells of itself; whoever reads it releases its blocks.
+Napi::Value JobObject::report(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    auto* fault_job = dynamic_cast<FaultJob*>(&job());
-    if (!fault_job) throw Error("FAILED", "This job looks for no faults");
-    const auto& fault = fault_job->fault();
-    if (!fault) return env.Null();
-    Napi::Object result = Napi::Object::New(env);
-    result.Set("sample", Napi::Number::New(env, static_cast<double>(fault->sample)));
-    result.Set("output", Napi::Number::New(env, static_cast<double>(fault->output)));
-    result.Set("parameter", Napi::Number::New(env, fault->parameter));
-    result.Set("value", Napi::Number::New(env, fault->value));
-    result.Set("node", fault->node);
-    result.Set("op", fault->op);
-    return result;
-  });
-}
-
-// Publishes the feature arrays: whoever reads them releases their blocks.
-Napi::Value JobObject::features(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    auto* features_job = dynamic_cast<FeaturesJob*>(&job());
-    if (!features_job) throw Error("FAILED", "This job computes no features");
-    const auto& all = features_job->features();
-    Napi::Array result = Napi::Array::New(env, all.size());
-    const auto number = [&](int64_t value) {
-      return Napi::Number::New(env, static_cast<double>(value));
-    };
-    for (uint32_t p = 0; p < all.size(); ++p) {
-      const ParameterFeatures& one = all[p];
+    const std::vector<Record> records = job().report();
+    Napi::Array result = Napi::Array::New(env, records.size());
+    for (uint32_t i = 0; i < records.size(); ++i) {
       Napi::Object entry = Napi::Object::New(env);
-      if (one.delta) {
-        entry.Set("delta", number(publish_block(one.delta)));
-        if (one.h) entry.Set("h", number(publish_block(one.h)));
-        if (one.columns) entry.Set("columns", number(publish_block(one.columns)));
-        entry.Set("positions", number(one.positions));
-      } else {
-        entry.Set("x", number(publish_block(one.x)));
-      }
-      if (one.delta || one.rows > 0) {
-        entry.Set("rows", number(one.rows));
-        entry.Set("cols", number(one.cols));
-        entry.Set("transposed", Napi::Boolean::New(env, one.transposed));
-        entry.Set("bias", number(one.bias));
-      }
-      result.Set(p, entry);
+      for (const auto& [name, value] : records[i])
+        std::visit([&, key = name](const auto& held) { entry.Set(key, told(env, held)); }, value);
+      result.Set(i, entry);
     }
     return result;
   });

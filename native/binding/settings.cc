@@ -6,80 +6,70 @@
 namespace at {
 inline namespace AT_PRECISION {
 
-JobSettings to_settings(const Napi::Object& options, const EngineState& state,
-                        JobObject::Holdings& holdings) {
-  if (!state.laid_out) throw Error("FAILED", "layout() must come before any job");
-  JobSettings settings;
-  settings.extent = state.extent;
-  settings.samples = to_int64(required(options, "samples"), "samples");
-  settings.outputs = to_int64s(required(options, "outputs"), "outputs");
-  settings.threads = static_cast<int>(to_int64(required(options, "threads"), "threads"));
-  settings.memory = static_cast<size_t>(to_int64(required(options, "memory"), "memory"));
-  settings.block = property_or(options, "block", 0);
-  settings.output_block = property_or(options, "outputBlock", 0);
-  const Napi::Value control = options.Get("control");
-  if (!control.IsUndefined()) {
-    auto cells = control.As<Napi::TypedArray>();
-    if (!control.IsTypedArray() || cells.TypedArrayType() != napi_bigint64_array ||
-        cells.ElementLength() < 3)
-      throw Napi::TypeError::New(options.Env(), "Expected a BigInt64Array for control");
-    settings.control =
-        Control(reinterpret_cast<std::atomic<int64_t>*>(control.As<Napi::BigInt64Array>().Data()));
-    holdings.pins.push_back(Napi::Persistent(control.As<Napi::Object>()));
+namespace {
+
+// Pins the array; null is a null pointer.
+Reals to_reals(const Napi::Value& value, const char* name, JobObject::Holdings& holdings) {
+  if (value.IsNull()) return {};
+  const Real* data = float_data(value, -1, name);
+  holdings.pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+  return {data, static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength())};
+}
+
+std::vector<double> to_numbers(const Napi::Value& value) {
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<double> numbers;
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    numbers.push_back(array.Get(i).ToNumber().DoubleValue());
+  return numbers;
+}
+
+std::vector<ResultArray> to_results(const Napi::Value& value, const char* name,
+                                    JobObject::Holdings& holdings) {
+  std::vector<ResultArray> results;
+  for (int64_t id : to_int64s(value, name)) {
+    auto block = find_block(id);
+    results.push_back(
+        {block->numbers<Real>(), static_cast<int64_t>(block->bytes() / sizeof(Real))});
+    holdings.results.push_back(std::move(block));
   }
-  if (settings.samples < 1 || settings.outputs.empty())
-    throw Error("BAD_ARGUMENT", "A job needs at least one sample and one output");
-  return settings;
-}
-
-Real* result_block(int64_t id, int64_t floats, JobObject::Holdings& holdings) {
-  auto block = find_block(id);
-  if (static_cast<int64_t>(block->bytes()) < checked_mul(floats, sizeof(Real)))
-    throw Error("FAILED", "A result block is too small");
-  holdings.results.push_back(block);
-  return block->numbers<Real>();
-}
-
-std::vector<int64_t> parameter_sizes(const Tape& tape) {
-  std::vector<int64_t> sizes;
-  for (int id : tape.parameters) sizes.push_back(element_count(tape.values[id].static_shape));
-  return sizes;
-}
-
-std::vector<Real*> parameter_results(const Napi::Object& options, const Tape& tape, int64_t times,
-                                     JobObject::Holdings& holdings) {
-  const std::vector<int64_t> ids = to_int64s(required(options, "results"), "results");
-  const std::vector<int64_t> sizes = parameter_sizes(tape);
-  if (ids.size() != sizes.size())
-    throw Error("BAD_ARGUMENT", "One result per parameter was expected");
-  std::vector<Real*> results;
-  for (size_t p = 0; p < ids.size(); ++p)
-    results.push_back(result_block(ids[p], checked_mul(times, sizes[p]), holdings));
   return results;
 }
 
-std::vector<const Real*> to_directions(const Napi::Array& arrays, const Tape& tape, int64_t columns,
-                                       JobObject::Holdings& holdings) {
-  const std::vector<int64_t> sizes = parameter_sizes(tape);
-  if (arrays.Length() != sizes.size())
-    throw Error("BAD_ARGUMENT", "One direction per parameter was expected");
-  std::vector<const Real*> directions;
-  for (uint32_t p = 0; p < arrays.Length(); ++p) {
-    const Napi::Value array = arrays.Get(p);
-    if (array.IsNull()) {
-      directions.push_back(nullptr);
-      continue;
-    }
-    directions.push_back(float_data(array, checked_mul(columns, sizes[p]), "directions"));
-    holdings.pins.push_back(Napi::Persistent(array.As<Napi::Object>()));
-  }
-  return directions;
+Options::Value to_value(const Napi::Value& type, const Napi::Value& value, const char* name,
+                        JobObject::Holdings& holdings) {
+  if (type.IsObject())
+    return std::make_shared<Options>(
+        to_options(type.As<Napi::Object>(), value.ToObject(), holdings));
+  const std::string word = to_text(type, "type");
+  if (word == "integer") return to_int64(value, name);
+  if (word == "text") return to_text(value, name);
+  if (word == "integers") return to_int64s(value, name);
+  if (word == "numbers") return to_numbers(value);
+  if (word == "array") return to_reals(value, name, holdings);
+  if (word == "blocks") return to_results(value, name, holdings);
+  if (word != "arrays") throw Error("FAILED", "There is no type " + word);
+  std::vector<Reals> all;
+  const Napi::Array array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    all.push_back(to_reals(array.Get(i), name, holdings));
+  return all;
 }
 
-Napi::Value wrap(Napi::Env env, std::unique_ptr<Job> job, JobObject::Holdings holdings) {
-  Napi::Object object = classes_of(env).job.New({});
-  JobObject::Unwrap(object)->hold(std::move(job), std::move(holdings));
-  return object;
+}  // namespace
+
+Options to_options(const Napi::Object& fields, const Napi::Object& object,
+                   JobObject::Holdings& holdings) {
+  Options options;
+  const Napi::Array names = fields.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const Napi::Value key = names.Get(i);
+    const Napi::Value value = object.Get(key);
+    if (value.IsUndefined()) continue;
+    const std::string name = key.ToString();
+    options.set(name, to_value(fields.Get(key), value, name.c_str(), holdings));
+  }
+  return options;
 }
 
 }  // namespace AT_PRECISION

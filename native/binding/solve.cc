@@ -43,16 +43,6 @@ Napi::Float64Array from_doubles(Napi::Env env, const std::vector<double>& values
   return from_doubles(env, values.data(), values.size());
 }
 
-Control to_control(const Napi::Value& value, std::vector<Napi::ObjectReference>& pins) {
-  if (value.IsUndefined()) return Control();
-  if (!value.IsTypedArray() ||
-      value.As<Napi::TypedArray>().TypedArrayType() != napi_bigint64_array ||
-      value.As<Napi::TypedArray>().ElementLength() < 3)
-    throw Napi::TypeError::New(value.Env(), "Expected a BigInt64Array for control");
-  pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
-  return Control(reinterpret_cast<std::atomic<int64_t>*>(value.As<Napi::BigInt64Array>().Data()));
-}
-
 solve::BlockRule to_rule(const Napi::Object& object) {
   solve::BlockRule rule;
   const std::string structure = to_text(object.Get("structure"), "structure");

@@ -34,7 +34,5 @@ std::vector<double> to_matrix(const Napi::Value& value, int64_t n);
 std::vector<double> to_doubles(const Napi::Value& value, const char* what);
 Napi::Float64Array from_doubles(Napi::Env env, const std::vector<double>& values);
 Napi::Float64Array from_doubles(Napi::Env env, const double* values, size_t count);
-// From an optional BigInt64Array, which is pinned.
-Control to_control(const Napi::Value& value, std::vector<Napi::ObjectReference>& pins);
 
 }  // namespace at

@@ -5,7 +5,7 @@
 #include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
-#include "binding/settings.h"
+#include "contraction/jobs.h"
 
 namespace at {
 
@@ -68,13 +68,6 @@ const uint32_t* rows_of(const Napi::Value& value, int64_t& count) {
 void check_rows(const uint32_t* rows, int64_t count, const Targets& targets) {
   for (int64_t i = 0; i < count; ++i)
     if (rows[i] >= targets.samples) throw Error("BAD_ARGUMENT", "A row is not among the samples");
-}
-
-Control to_control(const Napi::Value& value) {
-  const bool fits =
-      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_bigint64_array;
-  if (!fits) throw Napi::TypeError::New(value.Env(), "Expected a BigInt64Array for control");
-  return Control(reinterpret_cast<std::atomic<int64_t>*>(value.As<Napi::BigInt64Array>().Data()));
 }
 
 Napi::Object from_sum(Napi::Env env, const LossSum& sum) {

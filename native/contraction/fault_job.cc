@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "contraction/jobs.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -109,6 +110,24 @@ void FaultJob::compute(const Frame& frame) {
     fault_->sample = at_;
   }
 }
+
+std::vector<Record> FaultJob::report() const {
+  if (!fault_) return {};
+  return {{{"sample", fault_->sample},
+           {"output", fault_->output},
+           {"parameter", int64_t{fault_->parameter}},
+           {"value", double{fault_->value}},
+           {"node", fault_->node},
+           {"op", fault_->op}}};
+}
+
+namespace {
+
+const JobKind fault_kind("fault", [](JobRequest& request) -> std::unique_ptr<Job> {
+  return std::make_unique<FaultJob>(request.tape, std::move(request.settings));
+});
+
+}  // namespace
 
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -24,7 +24,8 @@ class FaultJob final : public Job {
  public:
   FaultJob(const Tape& tape, JobSettings settings);
   std::optional<Want> next() override;
-  const std::optional<Fault>& fault() const { return fault_; }
+  // One record, or none where all is finite.
+  std::vector<Record> report() const override;
 
  protected:
   void compute(const Frame& frame) override;

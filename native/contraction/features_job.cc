@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "contraction/jacobian_sink.h"
+#include "contraction/jobs.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "reverse/pass.h"
@@ -139,6 +140,37 @@ void FeaturesJob::block(const Frame& frame) {
     sink.fill_missing(frame.samples, count);
   });
 }
+
+std::vector<Record> FeaturesJob::report() const {
+  std::vector<Record> records;
+  for (const ParameterFeatures& one : features_) {
+    Record record;
+    if (one.delta) {
+      record.emplace_back("delta", one.delta);
+      if (one.h) record.emplace_back("h", one.h);
+      if (one.columns) record.emplace_back("columns", one.columns);
+      record.emplace_back("positions", one.positions);
+    } else {
+      record.emplace_back("x", one.x);
+    }
+    if (one.delta || one.rows > 0) {
+      record.emplace_back("rows", one.rows);
+      record.emplace_back("cols", one.cols);
+      record.emplace_back("transposed", one.transposed);
+      record.emplace_back("bias", int64_t{one.bias});
+    }
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+namespace {
+
+const JobKind features_kind("features", [](JobRequest& request) -> std::unique_ptr<Job> {
+  return std::make_unique<FeaturesJob>(request.tape, std::move(request.settings));
+});
+
+}  // namespace
 
 }  // namespace AT_PRECISION
 }  // namespace at

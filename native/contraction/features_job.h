@@ -28,8 +28,8 @@ struct ParameterFeatures {
 class FeaturesJob final : public SweepJob {
  public:
   FeaturesJob(const Tape& tape, JobSettings settings);
-  // One per parameter, once next() has returned null.
-  const std::vector<ParameterFeatures>& features() const { return features_; }
+  // One record per parameter.
+  std::vector<Record> report() const override;
 
  protected:
   void block(const Frame& frame) override;

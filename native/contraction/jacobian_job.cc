@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "contraction/jacobian_sink.h"
+#include "contraction/jobs.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/shape.h"
@@ -126,6 +127,28 @@ void GradientJob::block(const Frame& frame) {
 }
 
 void GradientJob::finish() { sums_.write(results_); }
+
+namespace {
+
+const JobKind jacobian("jacobian", [](JobRequest& request) -> std::unique_ptr<Job> {
+  auto results = request.parameter_results(request.image_size(1));
+  if (auto path = request.path(results.size())) {
+    return std::make_unique<AverageJacobianJob>(request.tape, std::move(request.settings),
+                                                std::move(results), std::move(*path));
+  }
+  return std::make_unique<JacobianJob>(request.tape, std::move(request.settings),
+                                       std::move(results));
+});
+
+const JobKind vjp("vjp", [](JobRequest& request) -> std::unique_ptr<Job> {
+  const int64_t columns = request.columns();
+  const Real* vectors = request.options.reals("cotangents", request.image_size(columns));
+  auto results = request.parameter_results(columns);
+  return std::make_unique<GradientJob>(request.tape, std::move(request.settings), columns, vectors,
+                                       std::move(results));
+});
+
+}  // namespace
 
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/buffer.h"
@@ -47,6 +50,10 @@ struct Want {
 // How many inputs of nodes each parameter is.
 std::vector<int> parameter_uses(const Tape& tape);
 
+// What a job tells beside its results: numbers, texts, and memory that it made, by name.
+using ReportValue = std::variant<int64_t, double, bool, std::string, std::shared_ptr<Memory>>;
+using Record = std::vector<std::pair<const char*, ReportValue>>;
+
 // A computation that asks for forward runs, one block of samples after another.
 class Job {
  public:
@@ -66,6 +73,8 @@ class Job {
   // not even one sample fits, fewer outputs are carried at once.
   void feed(const Frame& frame);
   virtual std::vector<std::string> methods() const { return {}; }
+  // Once next() has returned null.
+  virtual std::vector<Record> report() const { return {}; }
   virtual size_t peak_bytes() const { return pool_.peak_bytes(); }
 
  protected:

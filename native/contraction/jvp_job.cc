@@ -1,5 +1,6 @@
 #include "contraction/jvp_job.h"
 
+#include "contraction/jobs.h"
 #include "forward/pass.h"
 #include "reverse/pass.h"
 
@@ -47,6 +48,26 @@ void NormalJob::block(const Frame& frame) {
 }
 
 void NormalJob::finish() { sums_.write(results_); }
+
+namespace {
+
+const JobKind jvp("jvp", [](JobRequest& request) -> std::unique_ptr<Job> {
+  const int64_t columns = request.columns();
+  auto directions = request.directions(request.options.arrays("directions"), columns);
+  Real* result = request.result(0, request.image_size(columns));
+  return std::make_unique<JvpJob>(request.tape, std::move(request.settings), columns,
+                                  std::move(directions), result);
+});
+
+const JobKind normal("normal", [](JobRequest& request) -> std::unique_ptr<Job> {
+  const int64_t columns = request.columns();
+  auto directions = request.directions(request.options.arrays("directions"), columns);
+  auto results = request.parameter_results(columns);
+  return std::make_unique<NormalJob>(request.tape, std::move(request.settings), columns,
+                                     std::move(directions), std::move(results));
+});
+
+}  // namespace
 
 }  // namespace AT_PRECISION
 }  // namespace at

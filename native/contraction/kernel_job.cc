@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "contraction/jobs.h"
 #include "core/error.h"
 #include "core/parallel.h"
 
@@ -202,6 +203,58 @@ bool KernelJob::shrink(int64_t samples) {
   begin();
   return true;
 }
+
+namespace {
+
+KernelType to_kernel(const std::string& name) {
+  if (name == "full") return KernelType::kFull;
+  if (name == "trace") return KernelType::kTrace;
+  if (name == "diagonal") return KernelType::kDiagonal;
+  throw Error("BAD_ARGUMENT", "Expected full, trace or diagonal for kernel but received " + name);
+}
+
+Method to_method(const std::string& name) {
+  for (Method method : {Method::kAuto, Method::kJacobian, Method::kStructured, Method::kProducts})
+    if (name == name_of(method)) return method;
+  throw Error("BAD_ARGUMENT",
+              "Expected auto, jacobian, structured or products for method but received " + name);
+}
+
+KernelTask task_of(const JobRequest& request) {
+  const Options& options = request.options;
+  KernelTask task;
+  task.type = to_kernel(options.text("kernel"));
+  task.forced = to_method(options.text("method"));
+  task.symmetric = !options.has("samples2");
+  task.samples1 = request.settings.samples;
+  task.samples2 = options.integer_or("samples2", task.samples1);
+  task.outputs = static_cast<int64_t>(request.settings.outputs.size());
+  task.groups = options.ints("groups");
+  if (task.samples2 < 1) throw Error("BAD_ARGUMENT", "X2 needs at least one sample");
+  if (task.groups.size() != request.sizes.size())
+    throw Error("BAD_ARGUMENT", "One group per parameter was expected");
+  return task;
+}
+
+const JobKind ntk("ntk", [](JobRequest& request) -> std::unique_ptr<Job> {
+  KernelTask task = task_of(request);
+  int64_t numbers = checked_mul(task.samples1, task.samples2);
+  if (task.type != KernelType::kTrace) numbers = checked_mul(numbers, task.outputs);
+  if (task.type == KernelType::kFull) numbers = checked_mul(numbers, task.outputs);
+  int kernels = 0;
+  for (int group : task.groups) {
+    if (group < 0) throw Error("BAD_ARGUMENT", "A group has no result");
+    kernels = std::max(kernels, group + 1);
+  }
+  std::vector<Real*> results;
+  for (int g = 0; g < kernels; ++g)
+    results.push_back(request.result(static_cast<size_t>(g), numbers));
+  auto path = request.path(results.size());
+  return std::make_unique<KernelJob>(request.tape, std::move(request.settings), std::move(task),
+                                     std::move(results), std::move(path));
+});
+
+}  // namespace
 
 }  // namespace AT_PRECISION
 }  // namespace at

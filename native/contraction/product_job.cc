@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "contraction/jobs.h"
+
 namespace at {
 inline namespace AT_PRECISION {
 
@@ -38,6 +40,19 @@ void ProductJob::compute(const Frame& frame) {
 size_t ProductJob::peak_bytes() const {
   return pool_.peak_bytes() + std::max(gradient_peak_, forward_->peak_bytes());
 }
+
+namespace {
+
+const JobKind product("product", [](JobRequest& request) -> std::unique_ptr<Job> {
+  const int64_t columns = request.columns();
+  const int64_t count = request.image_size(columns);
+  const Real* vectors = request.options.reals("vectors", count);
+  Real* result = request.result(0, count);
+  return std::make_unique<ProductJob>(request.tape, std::move(request.settings), columns, vectors,
+                                      request.sizes, result);
+});
+
+}  // namespace
 
 }  // namespace AT_PRECISION
 }  // namespace at

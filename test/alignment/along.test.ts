@@ -9,8 +9,10 @@ import {
   type NdArray,
   type Network,
 } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { floats, model, Random } from '../support/onnx.js'
+import { floats, model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import {
   centre,
   combine,
@@ -161,11 +163,8 @@ test('every measure is what its definition says, in total and by part', async (t
   const target = { data: Int32Array.from(classes), shape: [n] }
   const steps = walk(network, random, 4, 0.2)
   const learned = samples(random, [n, o])
-  const near = (value: number | null | undefined, truth: number, what: string) =>
-    t.true(
-      Math.abs((value ?? Number.NaN) - truth) < 2e-9 * (1 + Math.abs(truth)),
-      `${what}: ${value} ${truth}`,
-    )
+  const close = (value: number | null | undefined, truth: number, what: string) =>
+    near(t, value, truth, { absolute: 2e-9 * (1 + Math.abs(truth)) }, what)
   const top = [1, 3, 40]
   for (const kernel of ['trace', 'full'] as const) {
     for (const by of ['layer', 'parameter', 'total'] as const) {
@@ -191,7 +190,7 @@ test('every measure is what its definition says, in total and by part', async (t
         for (const [name, rowsOfKernel] of kernels) {
           const found = name === 'total' ? item.total : (item.parts.get(name) as KernelMeasures)
           const where = (value: number | null | undefined, truth: number, what: string) =>
-            near(value, truth, `${kernel} ${by} ${item.index} ${name} ${what}`)
+            close(value, truth, `${kernel} ${by} ${item.index} ${name} ${what}`)
           check(
             where,
             found,
@@ -228,8 +227,8 @@ test('every measure is what its definition says, in total and by part', async (t
             t.is(margin, null)
             continue
           }
-          near(margin?.near, (diagonal[nearest] as number) / middle, `${name} near`)
-          near(margin?.peak, Math.max(...diagonal) / middle, `${name} peak`)
+          close(margin?.near, (diagonal[nearest] as number) / middle, `${name} near`)
+          close(margin?.peak, Math.max(...diagonal) / middle, `${name} peak`)
         }
         t.is(item.total.previous === null, item.index === 0)
         previous = kernels
@@ -257,10 +256,8 @@ test('the kernels are those of the checkpoints, and the parts add up', async (t)
       const sum = kernels.total.data.map((_, e) =>
         [...kernels.parts.values()].reduce((part, { data }) => part + (data[e] as number), 0),
       )
-      truth?.kernel.data.forEach((value, e) => {
-        t.true(Math.abs((kernels.total.data[e] as number) - value) < 1e-4)
-        t.true(Math.abs((sum[e] as number) - value) < 1e-4)
-      })
+      near(t, kernels.total.data, truth?.kernel.data, { absolute: 1e-4 })
+      near(t, sum, truth?.kernel.data, { absolute: 1e-4 })
       t.deepEqual(
         [...outputs.data],
         [...((truth as NonNullable<typeof truth>).outputs as Float32Array)],
@@ -294,9 +291,7 @@ test('neither blocks nor threads nor the method change the measures', async (t) 
     { method: 'jacobian' as const },
   ]) {
     const other = flat(await all(network, x, steps, { target, top: [1, 3], ...options }))
-    other.forEach((value, e) => {
-      t.true(Math.abs(value - (plain[e] as number)) < 2e-4, `${JSON.stringify(options)} ${e}`)
-    })
+    near(t, other, plain, { absolute: 2e-4 })
   }
   t.is(
     flat(await all(network, x, steps, { target, top: [1, 3] })).join(),
@@ -337,8 +332,8 @@ test('the kernel of a linear network stays as it is', async (t) => {
       t.is(initial.distance, 0)
       t.is(initial.rotation, 0)
       t.is(initial.angle, 0)
-      t.true(Math.abs((initial.alignment as number) - 1) < 1e-14)
-      t.true(Math.abs((split?.initial as number) - 1) < 1e-12)
+      near(t, initial.alignment, 1, { absolute: 1e-14 })
+      near(t, split?.initial, 1, { absolute: 1e-12 })
       t.true((split?.rest as number) < 1e-12)
       if (index > 0) t.is(previous?.distance, 0)
     }
@@ -351,11 +346,11 @@ test('a kernel yyᵀ is aligned with y in full; centring takes a constant off', 
   const x = { data: values, shape: [5, 1] }
   const [item] = await all(network, x, [network], { target: { data: values, shape: [5, 1] } })
   const { learned, labels, effectiveRank, split } = (item as CheckpointAlignment).total
-  t.true(Math.abs((learned?.alignment as number) - 1) < 1e-14)
-  t.true(Math.abs((learned?.energy[0] as number) - 1) < 1e-14)
-  t.true(Math.abs((effectiveRank as number) - 1) < 1e-6)
+  near(t, learned?.alignment, 1, { absolute: 1e-14 })
+  near(t, learned?.energy[0], 1, { absolute: 1e-14 })
+  near(t, effectiveRank, 1, { absolute: 1e-6 })
   t.true((labels?.alignment as number) < 0.9)
-  t.true(Math.abs((labels?.centred as number) - 1) < 1e-14)
+  near(t, labels?.centred, 1, { absolute: 1e-14 })
   // K_0 and K_ŷ are the same: K_0 takes it all.
   t.deepEqual([split?.initial, split?.target], [1, 0])
 
@@ -365,7 +360,7 @@ test('a kernel yyᵀ is aligned with y in full; centring takes a constant off', 
   const [flat] = await all(network, same, [network], { target })
   t.is(flat?.total.labels?.centred, null)
   t.is(flat?.total.initial.centred, null)
-  t.true(Math.abs(flat?.total.labels?.alignment as number) < 1e-14)
+  near(t, flat?.total.labels?.alignment, 0, { absolute: 1e-14 })
 })
 
 test('a zero kernel has no direction, and says so', async (t) => {

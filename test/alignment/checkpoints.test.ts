@@ -6,7 +6,7 @@ import test from 'ava'
 import { stepOf } from '../../lib/alignment/checkpoints.js'
 import { alignmentAlong, type NdArray, train, writeSafetensors } from '../../lib/index.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 type Teardown = { teardown(fn: () => Promise<void>): void }
 

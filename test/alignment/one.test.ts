@@ -8,8 +8,9 @@ import {
   type NdArray,
   TangentKernel,
 } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import { combine, cosine, inner, rowsOf } from './plain.js'
 
 test('the path-averaged kernel is split into K_0, K_ŷ and the rest', async (t) => {
@@ -31,7 +32,7 @@ test('the path-averaged kernel is split into K_0, K_ŷ and the rest', async (t) 
   const [k, a] = [rowsOf(kernel.data, 12), rowsOf(initial.data, 12)]
   const r = [...start].map((value, i) => Number(learned.data[i]) - value)
   const y = r.map((u) => r.map((v) => u * v))
-  t.true(Math.abs((found.learned?.alignment as number) - cosine(k, y)) < 1e-9)
+  near(t, found.learned?.alignment, cosine(k, y), { absolute: 1e-9 })
   // The rest of a least-squares fit is orthogonal to both terms.
   const { initial: w0 = 0, target: w1 = 0, rest } = found.split ?? {}
   const left = combine(
@@ -39,9 +40,9 @@ test('the path-averaged kernel is split into K_0, K_ŷ and the rest', async (t) 
     y,
     (u, v) => u - w1 * v,
   )
-  t.true(Math.abs(inner(left, a)) < 1e-8 * inner(k, a))
-  t.true(Math.abs(inner(left, y)) < 1e-8 * Math.abs(inner(k, y)))
-  t.true(Math.abs((rest as number) - Math.sqrt(inner(left, left) / inner(k, k))) < 1e-9)
+  near(t, inner(left, a), 0, { absolute: 1e-8 * inner(k, a) })
+  near(t, inner(left, y), 0, { absolute: 1e-8 * Math.abs(inner(k, y)) })
+  near(t, rest, Math.sqrt(inner(left, left) / inner(k, k)), { absolute: 1e-9 })
   t.is((await measureKernel(initial)).initial.distance, 0)
   const other = await network.ntk(samples(random, [4, 5]))
   await t.throwsAsync(measureKernel(kernel, { initial: other }), { message: /options\.initial/ })
@@ -59,11 +60,11 @@ test('the diagonal against the margin', (t) => {
   for (let i = 0; i < n; i += 1) data[i * n + i] = 1 / Math.abs(y[i] as number)
   const kernel = new TangentKernel(data, [n, n], 'trace', true)
   const found = diagonalByMargin(kernel, { data: y, shape: [n] }, { share: 0.1 })
-  t.true(Math.abs(found.correlation + 1) < 1e-12)
+  near(t, found.correlation, -1, { absolute: 1e-12 })
   // Diagonals 10/0.5, twice, over the median of 10/4.5 and 10/5.5.
   const middle = (10 / 4.5 + 10 / 5.5) / 2
-  t.true(Math.abs(found.near - 20 / middle) < 1e-5)
-  t.true(Math.abs(found.peak - 20 / middle) < 1e-5)
+  near(t, found.near, 20 / middle, { absolute: 1e-5 })
+  near(t, found.peak, 20 / middle, { absolute: 1e-5 })
   const scores = { data: Float64Array.from([3, 1, 0, 0, 5, 4]), shape: [2, 3] }
   const two = new TangentKernel(new Float32Array([1, 0, 0, 2]), [2, 2], 'trace', true)
   t.deepEqual([...diagonalByMargin(two, scores).margin], [2, 1])

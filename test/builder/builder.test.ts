@@ -11,15 +11,9 @@ import {
   type ValueInfo,
   writeOnnx,
 } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
-
-const close = (a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number) => {
-  const size = Math.max(...Array.from(b, Math.abs))
-  return (
-    a.length === b.length && Array.from(a).every((x, i) => Math.abs(x - b[i]!) <= tolerance * size)
-  )
-}
+import { Random } from '../support/random.js'
 
 test('an MLP of any shape opens and computes W x + b with ReLU between', async (t) => {
   for (const bias of [true, false]) {
@@ -63,7 +57,7 @@ test('an MLP of any shape opens and computes W x + b with ReLU between', async (
       }
       return h
     }).flat()
-    t.true(close(Array.from(found as Float32Array), expected, 1e-5))
+    near(t, found as Float32Array, expected, 1e-5)
   }
 })
 
@@ -85,7 +79,7 @@ test('the three ways to a kernel agree on built networks, both parameterisations
       const reference = await network.ntk(x, { method: 'jacobian' })
       t.true(reference.trace() > 0)
       for (const method of ['structured', 'products'] as const) {
-        t.true(close((await network.ntk(x, { method })).data, reference.data, 1e-4), method)
+        near(t, await network.ntk(x, { method }), reference, 1e-4, method)
       }
     }
   }
@@ -110,7 +104,7 @@ test('NTK factors in the graph are the standard network with scaled weights', as
   t.teardown(() => same.dispose())
   const x = samples(new Random(3), [3, ...image])
   const [a, b] = [await scaled.run(x), await same.run(x)]
-  t.true(close(a.data as Float32Array, b.data as Float32Array, 1e-5))
+  near(t, a, b, 1e-5)
 })
 
 /** NTK of a ReLU network without biases, σ_w² = 2 (Cho & Saul 2009; Jacot et al. 2018). */

@@ -1,8 +1,10 @@
 // New weights: variances by the parameter's use, whichever way round it is stored.
 import test from 'ava'
 import { buildMlp, initialize } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load } from '../support/networks.js'
-import { floats, ints, model, type NodeSpec, Random, type Tensor } from '../support/onnx.js'
+import { floats, ints, model, type NodeSpec, type Tensor } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const random = new Random(1)
 const weight = (...shape: number[]) =>
@@ -97,7 +99,7 @@ test('variances follow the fan-in and fan-out of each use', async (t) => {
         // A mean of squares of n normal numbers has a deviation of √(2/n).
         const numbers = 12 * (network.parameters.find((entry) => entry.name === name)?.count ?? 0)
         const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / 12
-        t.true(Math.abs(mean - 1) < 5 * Math.sqrt(2 / numbers), `${scheme} ${name} ${mean}`)
+        near(t, mean, 1, { absolute: 5 * Math.sqrt(2 / numbers) }, `${scheme} ${name}`)
       }
     }
   }
@@ -109,7 +111,7 @@ test('norms become ones and zeros, embeddings N(0, 1), slopes stay, biases as to
   t.true(weights.get('gamma')?.data.every((value) => value === 1))
   t.true(weights.get('beta')?.data.every((value) => value === 0))
   t.false(weights.has('slope'))
-  t.true(Math.abs(moment(weights.get('rows')?.data ?? []) - 1) < 0.2)
+  near(t, moment(weights.get('rows')?.data ?? []), 1, { absolute: 0.2 })
   for (const name of ['gemmTb', 'matmulB', 'convB']) {
     t.true(
       weights.get(name)?.data.every((value) => value === 0),
@@ -127,7 +129,7 @@ test('norms become ones and zeros, embeddings N(0, 1), slopes stay, biases as to
     t.true(most <= 1 + 1e-6 && most > 0.85, `${name} ${most}`)
   }
   const normal = await initialize(network, { biases: 'normal' })
-  t.true(Math.abs(moment(normal.get('matmulB')?.data ?? []) - 1) < 0.6)
+  near(t, moment(normal.get('matmulB')?.data ?? []), 1, { absolute: 0.6 })
 })
 
 test('the same seed gives the same numbers, another one others, for every weight its own', async (t) => {

@@ -1,7 +1,8 @@
 // Holds an operator's rules to onnxruntime: its Jacobian, forward derivatives, the adjoint identity,
 // the kernel methods.
 import { type NdArray, Network } from '../../lib/index.js'
-import { model, Random } from '../support/onnx.js'
+import { model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import { Draw, joined, type Mode } from './draw.js'
 import { checkForward } from './forward.js'
 import { type Differences, differences } from './reference.js'

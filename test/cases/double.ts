@@ -1,7 +1,9 @@
 // Holds an operator in float64 to central differences of its own float64 forward pass, that to
 // onnxruntime's float32, and the passes to each other.
 import { type NdArray, Network } from '../../lib/index.js'
-import { model, Random } from '../support/onnx.js'
+import { mustBeNear } from '../support/near.js'
+import { model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import { bundles, constantsOf, feedsOf, type OpCase } from './check.js'
 import { type Draw, joined } from './draw.js'
 
@@ -84,13 +86,7 @@ function compare(
   what: string,
   found: ArrayLike<number>,
   truth: ArrayLike<number>,
-  tolerance: number,
+  share: number,
 ): void {
-  let scale = 1
-  for (let e = 0; e < truth.length; e += 1) scale = Math.max(scale, Math.abs(truth[e] as number))
-  for (let e = 0; e < truth.length; e += 1) {
-    const [u, v] = [found[e] as number, truth[e] as number]
-    if (Math.abs(u - v) <= tolerance * scale) continue
-    throw new Error(`${op}: ${what}[${e}] is ${u} in float64 and not ${v}`)
-  }
+  mustBeNear(found, truth, { share, floor: 1 }, `${op}: ${what} in float64`)
 }

@@ -1,12 +1,6 @@
 // One random (or hand-made) use of an operator: the piece of a network around it.
-import type {
-  AttributeValue,
-  ModelSpec,
-  NodeSpec,
-  Random,
-  Tensor,
-  ValueSpec,
-} from '../support/onnx.js'
+import type { AttributeValue, ModelSpec, NodeSpec, Tensor, ValueSpec } from '../support/onnx.js'
+import type { Random } from '../support/random.js'
 
 /** Which numbers an operand takes. */
 export interface Domain {

@@ -2,7 +2,9 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { exportJvp } from '../../lib/export/jvp.js'
 import type { NdArray, TangentError } from '../../lib/index.js'
-import { model, Random } from '../support/onnx.js'
+import { mustBeNear } from '../support/near.js'
+import { model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import { arrayOf, bundles, loaded, type OpCase, samples } from './check.js'
 import type { Draw } from './draw.js'
 import { joined } from './draw.js'
@@ -78,18 +80,11 @@ async function checkBundle(row: OpCase, opset: number, draws: Draw[]): Promise<v
       compare(found, direction, truth, where, row.tolerance ?? 1e-4)
       const own = await network.jvp(feeds, direction)
       const f = await network.run(feeds)
-      near(found, own.data, `${where}: the tangent and jvp`)
-      near(value?.data as Float32Array, f.data as Float32Array, `${where}: the value`)
+      const rounding = { share: 2e-5, floor: 1e-3 }
+      mustBeNear(found, own.data, rounding, `${where}: the tangent`)
+      mustBeNear(value?.data as Float32Array, f.data, rounding, `${where}: the value`)
     }
   } finally {
     await network.dispose()
   }
-}
-
-function near(a: Float32Array, b: Float32Array, where: string): void {
-  const size = b.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3)
-  b.forEach((value, e) => {
-    if (Math.abs(value - (a[e] as number)) <= 2e-5 * size) return
-    throw new Error(`${where} differ at ${e}: ${a[e]} and ${value}`)
-  })
 }

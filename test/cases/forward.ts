@@ -1,6 +1,6 @@
 // Holds an operator's forward rule to differences of onnxruntime's forward and to its reverse rule.
 import type { NdArray, Network } from '../../lib/index.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import type { Differences } from './reference.js'
 
 const samples = 3

@@ -13,8 +13,9 @@ import {
   train,
   writeNpy,
 } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const run = promisify(execFile)
 const main = 'dist/lib/cli/main.js'
@@ -157,7 +158,7 @@ test('probe --checkpoints: the report follows the training', async (t) => {
   // The last checkpoint is the network after training.
   const { trace } = report.networks[1] ?? {}
   const last = report.training?.checkpoints.at(-1)?.total.trace as number
-  t.true(Math.abs(last / (trace as number) - 1) < 1e-4)
+  near(t, last, trace, 1e-4)
   const page = await readFile(join(out, 'report.html'), 'utf8')
   t.true(page.includes('id="training"'))
   t.true(page.includes('id="along-margin"') && page.includes('id="along-margin-0"'))

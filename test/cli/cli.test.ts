@@ -8,9 +8,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { type NdArray, readNpy, readTensor, writeNpy } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { mlp, samples } from '../support/networks.js'
-import { floats, model, Random } from '../support/onnx.js'
-import { fixture, reference, relativeError } from '../support/reference.js'
+import { floats, model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
+import { fixture, reference } from '../support/reference.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
 
@@ -44,7 +46,7 @@ test.serial('ntk, run and jacobian write the reference figures', async (t) => {
   const done = await cli('ntk', fixture(...trained), '--input', input, '--out', kernel)
   t.is(done.code, 0, done.stderr)
   t.regex(done.stdout, /\(6, 10, 6, 10\)/)
-  t.true(relativeError(await readNpy(kernel), truth.ntk) < 1e-5)
+  near(t, await readNpy(kernel), truth.ntk, 1e-5)
 
   const y = join(out, 'y.npy')
   const ran = await cli(
@@ -58,7 +60,7 @@ test.serial('ntk, run and jacobian write the reference figures', async (t) => {
   )
   t.is(ran.code, 0, ran.stderr)
   t.deepEqual(JSON.parse(ran.stdout), { output: 'output', shape: [6, 10], file: y })
-  t.true(relativeError(await readNpy(y), truth.output) < 1e-5)
+  near(t, await readNpy(y), truth.output, 1e-5)
 
   const jacobian = join(out, 'jacobian')
   const args = ['--input', input, '--out', jacobian, '--quiet']
@@ -69,7 +71,7 @@ test.serial('ntk, run and jacobian write the reference figures', async (t) => {
   t.deepEqual(index[0], { name: 'net.1.weight', shape: [128, 784], file: 'net.1.weight.npy' })
   for (const { name, file } of index) {
     const stored = await truth.jacobian(name)
-    if (stored) t.true(relativeError(await readNpy(join(jacobian, file)), stored) < 1e-5, name)
+    if (stored) near(t, await readNpy(join(jacobian, file)), stored, 1e-5, name)
   }
 })
 
@@ -103,7 +105,7 @@ test.serial('ntk by layer, of two inputs, of another kind', async (t) => {
       sum[e] = (sum[e] as number) + Number(value)
     })
   }
-  t.true(relativeError(await readNpy(total), { data: sum, shape: [6, 6] }) < 1e-5)
+  near(t, await readNpy(total), { data: sum, shape: [6, 6] }, 1e-5)
 
   const diagonal = join(out, 'diagonal.npy')
   const subset = [
@@ -129,7 +131,7 @@ test.serial('arrays of other kinds', async (t) => {
   await writeNpy(file, wide)
   const y = join(out, 'y.npy')
   t.is((await cli('run', fixture(...trained), '--input', file, '--out', y)).code, 0)
-  t.true(relativeError(await readNpy(y), (await reference('mlp_trained')).output) < 1e-5)
+  near(t, await readNpy(y), (await reference('mlp_trained')).output, 1e-5)
 })
 
 test.serial('info tells all there is, of unsupported networks too', async (t) => {
@@ -337,19 +339,16 @@ test.serial('inputs on any axis, and numbers that all samples share', async (t) 
     await writeNpy(file, { data: Float32Array.from(data as number[]), shape })
   }
   const k = join(out, 'k.npy')
-  const near = async (name: string) => {
-    const { data, shape } = references[name].kernel
-    return relativeError(await readNpy(k), { data: Float64Array.from(data as number[]), shape })
-  }
+  const compare = async (name: string) => near(t, await readNpy(k), references[name].kernel, 1e-5)
   const model = `${conventions}speech_named.onnx`
   const inputs = ['--input', `input=${files.input}`, '--input', `state=${files.state}`]
   const ran = await cli('ntk', model, ...inputs, '--input', 'sr=16000', '--out', k)
   t.is(ran.code, 0, ran.stderr)
-  t.true((await near('speech_named')) < 1e-5)
+  await compare('speech_named')
   const said = ['--batch-axis', 'x=1', '--batch-axis', 'y=1', '--input', files.x as string]
   const turned = await cli('ntk', `${conventions}time_first.onnx`, ...said, '--out', k)
   t.is(turned.code, 0, turned.stderr)
-  t.true((await near('time_first')) < 1e-5)
+  await compare('time_first')
   const report = join(out, 'report')
   const probed = await cli('probe', model, ...inputs, '--input', 'sr=16000', '--out', report)
   t.is(probed.code, 0, probed.stderr)
@@ -368,7 +367,7 @@ test.serial(
     t.is(code, 0)
     const kernel = await readNpy(out)
     t.true(kernel.data instanceof Float64Array)
-    t.true(relativeError(kernel, (await reference('mlp_trained')).ntk) < 1e-12)
+    near(t, kernel, (await reference('mlp_trained')).ntk, 1e-12)
     const told = await cli('info', path, '--input', input, '--json')
     const { precision } = JSON.parse(told.stdout)
     t.true(precision.sufficient && precision.kernel > 0 && precision.kernel < 1e-5)

@@ -9,6 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { NetworkModel } from '../../lib/fit/network.js'
 import { loadModel, type NdArray, readNpy, readTensor, writeNpy } from '../../lib/index.js'
+import { near } from '../support/near.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
 const small = fileURLToPath(new URL('../../../test/fixtures/adaptive/mlp_small/', import.meta.url))
@@ -47,8 +48,8 @@ test.serial('fit reaches the reference and writes what the contract says', async
   t.is(done.code, 0, done.stderr)
   t.regex(done.stdout, /converged after \d+ iterations/)
   const summary = JSON.parse(readFileSync(at('fit/summary.json'), 'utf8'))
-  t.true(Math.abs(summary.objective / expected.objective - 1) < 1e-4)
-  t.true(Math.abs(summary.penalty / expected.penalty - 1) < 1e-4)
+  near(t, summary.objective, expected.objective, 1e-4)
+  near(t, summary.penalty, expected.penalty, 1e-4)
   t.is(summary.status, 'converged')
   t.true(summary.iterations > 1)
   t.deepEqual(
@@ -57,9 +58,7 @@ test.serial('fit reaches the reference and writes what the contract says', async
   )
   const predictions = await readNpy(at('fit/predictions.npy'))
   t.deepEqual(predictions.shape, [80])
-  expected.predictions.forEach((value: number, i: number) => {
-    t.true(Math.abs(value - Number(predictions.data[i])) < 1e-3)
-  })
+  near(t, predictions.data, expected.predictions, { absolute: 1e-3 })
   const model = await loadModel(at('fit/model.safetensors'))
   t.true(model instanceof NetworkModel)
   const served = await InferenceSession.create(at('fitted.onnx'))
@@ -70,9 +69,7 @@ test.serial('fit reaches the reference and writes what the contract says', async
   t.deepEqual(served.outputNames, ['prediction'])
   const own = results.prediction?.data as Float32Array
   const size = Math.max(...Array.from(predictions.data as Float64Array, Math.abs))
-  own.forEach((value, i) => {
-    t.true(Math.abs(value - Number(predictions.data[i])) <= 1e-5 * size)
-  })
+  near(t, own, predictions.data, { absolute: 1e-5 * size })
   t.deepEqual((await readdir(at('fit'))).sort(), [
     'model.safetensors',
     'predictions.npy',

@@ -7,8 +7,9 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { readNpy, writeNpy, writeSafetensors } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
 
@@ -57,9 +58,7 @@ test('jvp writes the derivative along a direction, as numbers and as a network',
   t.deepEqual(session.outputNames, ['tangent', 'value'])
   const { tangent } = await session.run({ x: new Tensor('float32', x.data, x.shape) })
   t.deepEqual(tangent?.dims, [2, 2])
-  truth.data.forEach((value, e) => {
-    t.true(Math.abs(value - Number(tangent?.data[e])) < 1e-6)
-  })
+  near(t, tangent?.data, truth.data, { absolute: 1e-6 })
 
   for (const [args, message] of [
     [given, /Expected --out, --export or both/],

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { loadModel, readNpy, writeNpy } from '../../lib/index.js'
 import { mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
 

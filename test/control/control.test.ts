@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { fitFixed, type NdArray, type Network, train } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load } from '../support/networks.js'
 import { floats, ints, model, type NodeSpec, type Tensor } from '../support/onnx.js'
 
@@ -62,16 +63,11 @@ for (const name of [
       const outputs = await network.run(x)
       const jacobian = await network.jacobian(x)
       const scale = largest(Object.values(entry.jacobian).flat())
-      const near = (a: ArrayLike<number>, b: number[], unit: number, what: string) => {
-        t.is(a.length, b.length, what)
-        const worst = largest(b.map((value, e) => value - Number(a[e])))
-        t.true(worst <= 2e-6 * unit, `${what}: ${worst} of ${unit}`)
-      }
-      near(outputs.data as Float32Array, entry.outputs.data, largest(entry.outputs.data), 'outputs')
+      near(t, outputs.data, entry.outputs.data, 2e-6, 'outputs')
       for (const [key, reference] of Object.entries(entry.jacobian)) {
         const own = jacobian.get(keys.get(key) ?? '')
         // Weights of a branch that is not taken are no part of the result.
-        if (own) near(own.data, reference, scale, key)
+        if (own) near(t, own.data, reference, { absolute: 2e-6 * scale }, key)
         else t.is(largest(reference), 0, key)
       }
       t.true(jacobian.size > 0)
@@ -280,8 +276,8 @@ test('loops are written out up to ten thousand nodes', async (t) => {
   const [w0, w1] = [0.5, 2]
   const step = (h: number, w: number) => Math.tanh(h) * w
   const { data } = await few.run(array([1, 2], [1, -1]))
-  t.true(Math.abs(Number(data[0]) - step(step(step(1, w0), w0), w0)) < 1e-6)
-  t.true(Math.abs(Number(data[1]) - step(step(step(-1, w1), w1), w1)) < 1e-6)
+  const steps = [step(step(step(1, w0), w0), w0), step(step(step(-1, w1), w1), w1)]
+  near(t, data, steps, { absolute: 1e-6 })
   await t.throwsAsync(load(t, repeated(20_000)), {
     message: /Loop \(node "steps"\): its more than 10000 iterations would be written out as more/,
   })
@@ -338,8 +334,9 @@ test('weights that a branch holds in Constant nodes are parameters', async (t) =
   // f = xW: the kernel is x·x' for equal outputs and 0 for others.
   const { data } = await network.ntk({ x: array([2, 2], [1, 2, 3, -1]), rate: 16000 })
   const gram = [5, 1, 1, 10]
-  data.forEach((value, e) => {
+  const truth = data.map((_, e) => {
     const [i, o, j, p] = [e >> 3, (e >> 2) & 1, (e >> 1) & 1, e & 1]
-    t.true(Math.abs(value - (o === p ? (gram[2 * i + j] as number) : 0)) < 1e-5)
+    return o === p ? (gram[2 * i + j] as number) : 0
   })
+  near(t, data, truth, { absolute: 1e-5 })
 })

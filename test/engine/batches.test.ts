@@ -3,7 +3,8 @@ import test from 'ava'
 import type { NdArray } from '../../lib/index.js'
 import { near } from '../support/near.js'
 import { load, samples } from '../support/networks.js'
-import { floats, ints, Random } from '../support/onnx.js'
+import { floats, ints } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import { counted, dense, network, node, type Spec, weight } from '../support/small.js'
 
 /** By what is wrong with it a network and the node that must be named. */

@@ -13,7 +13,7 @@ import {
   Network,
   train,
 } from '../../lib/index.js'
-import { relativeError } from '../support/reference.js'
+import { near, relativeError } from '../support/near.js'
 
 interface Numbers {
   shape: number[]
@@ -58,15 +58,15 @@ async function open(t: ExecutionContext, name: string, options: LoadOptions = {}
 async function agrees(t: ExecutionContext, network: Network, name: string, x: Inputs) {
   const { output, kernel, traces } = of(name)
   const y = await network.run(x)
-  t.true(relativeError(y, exact(output)) < 1e-5, `${name}: output`)
+  near(t, y, exact(output), 1e-5, `${name}: output`)
   const full = await network.ntk(x)
-  t.true(relativeError(full, exact(kernel)) < 1e-5, `${name}: kernel`)
+  near(t, full, exact(kernel), 1e-5, `${name}: kernel`)
   const jacobian = await network.jacobian(x)
   t.deepEqual([...jacobian.keys()].sort(), Object.keys(traces).sort(), name)
   for (const [parameter, { data, shape }] of jacobian) {
     t.deepEqual(shape.slice(0, 2), output.shape)
     const trace = data.reduce((sum, value) => sum + value * value, 0)
-    t.true(Math.abs(trace / (traces[parameter] as number) - 1) < 1e-5, `${name}: ${parameter}`)
+    near(t, trace, traces[parameter], 1e-5, `${name}: ${parameter}`)
   }
 }
 
@@ -79,7 +79,7 @@ for (const name of Object.keys(references)) {
     const network = await open(t, name)
     for (const method of ['jacobian', 'structured', 'products'] as const) {
       const kernel = await network.ntk(inputsOf(name), { method })
-      t.true(relativeError(kernel, exact(of(name).kernel)) < 1e-5, method)
+      near(t, kernel, exact(of(name).kernel), 1e-5, method)
     }
   })
 }
@@ -126,10 +126,7 @@ for (const name of conventions) {
       back.set(own, sum)
     }
     const close = (found: NdArray, data: Float64Array, what: string, most = 1e-5) =>
-      t.true(
-        relativeError({ ...found, shape: [data.length] }, { data, shape: [data.length] }) < most,
-        what,
-      )
+      near(t, { ...found, shape: [data.length] }, { data, shape: [data.length] }, most, what)
     close(await network.jvp(x, direction), along, 'jvp')
     const cotangents = { data: u, shape: [n, o] }
     for (const [own, value] of await network.vjp(x, cotangents)) {
@@ -224,13 +221,13 @@ for (const name of conventions.filter((key) => key !== 'blocks')) {
         const start = model === 'full' ? network.weight(own).data : new Float32Array(data.length)
         const stepped = Float64Array.from(data, (value, e) => (start[e] as number) - 0.1 * value)
         const found = weights.get(own) as NdArray
-        t.true(relativeError(found, { data: stepped, shape }) < 1e-5, `${model} ${own}`)
+        near(t, found, { data: stepped, shape }, 1e-5, `${model} ${own}`)
       }
     }
     const settings = { kernel: 'full', learned: target } as const
     for await (const one of alignmentAlong(network, x, [{ source: network }], settings)) {
       t.deepEqual(one.outputs.shape, [n, o])
-      t.true(relativeError(one.kernels.total, exact(of(name).kernel)) < 1e-5)
+      near(t, one.kernels.total, exact(of(name).kernel), 1e-5)
     }
   })
 }
@@ -270,7 +267,7 @@ test('what is shared is one value for x and x2', async (t) => {
   const network = await open(t, 'speech_named')
   const x = inputsOf('speech_named')
   const again = await network.ntk(x, x)
-  t.true(relativeError(again, exact(of('speech_named').kernel)) < 1e-5)
+  near(t, again, exact(of('speech_named').kernel), 1e-5)
   await t.throwsAsync(network.ntk(x, { ...x, sr: 8000 }), { message: /shared input "sr"/ })
   await t.throwsAsync(network.ntk({ ...x, sr: 0.5 }), { code: 'BAD_INPUT', message: /0\.5/ })
   await t.throwsAsync(network.ntk({ ...x, sr: single({ shape: [3], data: [1, 2, 3] }) }), {
@@ -289,11 +286,11 @@ test('as many samples as another axis has are no matter', async (t) => {
   const { x } = inputsOf('merged') as { x: NdArray<Float32Array> }
   const two = await merged.run({ data: x.data.slice(0, 24), shape: [2, 4, 3] })
   const truth = { data: Float64Array.from(output.data.slice(0, 16)), shape: [2, 8] }
-  t.true(relativeError(two, truth) < 1e-5)
+  near(t, two, truth, 1e-5)
   const one = await merged.run({ data: x.data.slice(0, 12), shape: [1, 4, 3] })
-  t.true(relativeError(one, { data: truth.data.slice(0, 8), shape: [1, 8] }) < 1e-5)
+  near(t, one, { data: truth.data.slice(0, 8), shape: [1, 8] }, 1e-5)
   const reading = await open(t, 'reading')
-  t.true(relativeError(await reading.run(inputsOf('reading')), exact(of('reading').output)) < 1e-5)
+  near(t, await reading.run(inputsOf('reading')), exact(of('reading').output), 1e-5)
 })
 
 test('what is said of an output has to be so, and sizes are the file’s', async (t) => {

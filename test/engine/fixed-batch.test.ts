@@ -4,9 +4,10 @@ import test from 'ava'
 import type { NdArray } from '../../lib/index.js'
 import { openModel } from '../../lib/onnx/index.js'
 import { type ModelProto, ModelProtoSchema } from '../../lib/protobuf/index.js'
+import { near } from '../support/near.js'
 import { load, samples } from '../support/networks.js'
-import { floats, ints, model, type NodeSpec, Random } from '../support/onnx.js'
-import { relativeError } from '../support/reference.js'
+import { floats, ints, model, type NodeSpec } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const random = new Random(1)
 
@@ -40,22 +41,22 @@ test('a batch fixed by the file', async (t) => {
     }),
   )
   const x = samples(random, [5, 2, 2])
-  t.true(relativeError(await one.run(x), await free.run(x)) < 1e-6)
-  t.true(relativeError(await one.ntk(x), await free.ntk(x)) < 1e-6)
+  near(t, await one.run(x), await free.run(x), 1e-6)
+  near(t, await one.ntk(x), await free.ntk(x), 1e-6)
   // The file calls the batch free, but a node holds a batch of one.
   const { graph, ...rest } = fromBinary(ModelProtoSchema, fixed(1))
   const type = graph?.input[0]?.type?.value
   if (type?.case !== 'tensorType' || !type.value.shape?.dim[0]) return t.fail()
   type.value.shape.dim[0].value = { case: 'dimParam', value: 'N' }
   const baked = await load(t, toBinary(ModelProtoSchema, { graph, ...rest } as ModelProto))
-  t.true(relativeError(await baked.run(x), await free.run(x)) < 1e-6)
-  t.true(relativeError(await baked.ntk(x), await free.ntk(x)) < 1e-6)
+  near(t, await baked.run(x), await free.run(x), 1e-6)
+  near(t, await baked.ntk(x), await free.ntk(x), 1e-6)
   const [j, truth] = [await baked.jacobian(x), await free.jacobian(x)]
-  for (const [name, value] of j) t.true(relativeError(value, truth.get(name) as NdArray) < 1e-6)
+  for (const [name, value] of j) near(t, value, truth.get(name) as NdArray, 1e-6)
   // A batch of several is made free, with the shapes that hold it.
   const several = await load(t, fixed(3))
-  t.true(relativeError(await several.run(x), await free.run(x)) < 1e-6)
-  t.true(relativeError(await several.ntk(x), await free.ntk(x)) < 1e-6)
+  near(t, await several.run(x), await free.run(x), 1e-6)
+  near(t, await several.ntk(x), await free.ntk(x), 1e-6)
   const { notes } = await openModel(fixed(3))
   t.regex(notes.join(), /fixed batch of 3 is made free in the inputs, and in 1 constant shapes/)
 })

@@ -3,7 +3,8 @@ import test from 'ava'
 import { Network, precisionOf } from '../../lib/index.js'
 import { near } from '../support/near.js'
 import { load, samples } from '../support/networks.js'
-import { floats, model, Random } from '../support/onnx.js'
+import { floats, model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import { reference } from '../support/reference.js'
 
 // The others hold constants that their exporter rounded to float32.

@@ -17,7 +17,7 @@ import {
   train,
 } from '../../lib/index.js'
 import { mlp } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const random = new Random(11)
 const file = mlp(random, [5, 7, 3])

@@ -1,9 +1,9 @@
 // What must hold of every kernel, whatever the network.
 import test from 'ava'
 import { KernelSpectrum, type NdArray, TangentKernel } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
-import { relativeError } from '../support/reference.js'
+import { Random } from '../support/random.js'
 
 const rounding = 5e-6
 const widths = [7, 12, 9, 5]
@@ -46,9 +46,9 @@ test('every method gives J Jᵀ, of one input and of two', async (t) => {
   const [j, j2] = [await network.jacobian(x), await network.jacobian(x2)]
   for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
     const same = await network.ntk(x, { method })
-    t.true(relativeError(same, contracted(j, j, 5)) < rounding, method)
+    near(t, same, contracted(j, j, 5), rounding, method)
     const cross = await network.ntk(x, x2, { method })
-    t.true(relativeError(cross, contracted(j, j2, 5)) < rounding, `${method}, two inputs`)
+    near(t, cross, contracted(j, j2, 5), rounding, `${method}, two inputs`)
     t.false(cross.symmetric)
   }
 })
@@ -63,14 +63,14 @@ test('blocks and threads do not matter', async (t) => {
       for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
         const options = { block, threads, method }
         const label = `${method}, blocks of ${block}, ${threads} threads`
-        t.true(relativeError(await network.ntk(x, options), whole) < rounding, label)
-        t.true(relativeError(await network.ntk(x, x2, options), cross) < rounding, label)
+        near(t, await network.ntk(x, options), whole, rounding, label)
+        near(t, await network.ntk(x, x2, options), cross, rounding, label)
       }
     }
   }
   const jacobian = await network.jacobian(x)
   for (const [name, value] of await network.jacobian(x, { block: 3, threads: 1 })) {
-    t.true(relativeError(value, jacobian.get(name) as NdArray) < rounding, name)
+    near(t, value, jacobian.get(name) as NdArray, rounding, name)
   }
 })
 
@@ -95,15 +95,13 @@ test('trace and diagonal kernels are parts of the full one', async (t) => {
       for (const block of [0, 1, 4]) {
         const options = { method, block }
         const d = await network.ntk(x, second, { ...options, kernel: 'diagonal' })
-        t.true(relativeError(d, { data: diagonal, shape: [n1, n2, o] }) < rounding, method)
+        near(t, d, { data: diagonal, shape: [n1, n2, o] }, rounding, method)
         const s = await network.ntk(x, second, { ...options, kernel: 'trace' })
-        t.true(relativeError(s, { data: trace, shape: [n1, n2] }) < rounding, method)
+        near(t, s, { data: trace, shape: [n1, n2] }, rounding, method)
       }
     }
     const mean = await network.ntk(x, second, { kernel: 'trace', mean: true })
-    t.true(
-      relativeError(mean, { data: trace.map((value) => value / o), shape: [n1, n2] }) < rounding,
-    )
+    near(t, mean, { data: trace.map((value) => value / o), shape: [n1, n2] }, rounding)
   }
 })
 
@@ -128,7 +126,7 @@ test('an output subset is a part of the whole, in the order asked for', async (t
     })
     for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
       const part = await network.ntk(x, { outputs, method })
-      t.true(relativeError(part, { data: expected, shape: [n, s, n, s] }) < rounding, method)
+      near(t, part, { data: expected, shape: [n, s, n, s] }, rounding, method)
     }
     const jacobian = await network.jacobian(x, { outputs })
     const whole = await network.jacobian(x)
@@ -140,7 +138,7 @@ test('an output subset is a part of the whole, in the order asked for', async (t
         const from = Math.floor(row / s) * o + (outputs[row % s] as number)
         return Number(all.data[from * count + (e % count)])
       }) as Float32Array
-      t.true(relativeError(value, { data: rows, shape: value.shape }) < rounding, name)
+      near(t, value, { data: rows, shape: value.shape }, rounding, name)
     }
   }
 })
@@ -180,10 +178,7 @@ test('layers and parameters add up to the whole', async (t) => {
           sum[e] = (sum[e] as number) + value
         })
       }
-      t.true(
-        relativeError({ data: sum, shape: total.shape }, total) < rounding,
-        `${kernel} by ${by}`,
-      )
+      near(t, { data: sum, shape: total.shape }, total, rounding, `${kernel} by ${by}`)
     }
   }
 })
@@ -204,18 +199,18 @@ test('frozen parameters contribute nothing', async (t) => {
     return { data, shape: first?.shape ?? [] }
   }
   const some = await load(t, bytes, { parameters: chosen })
-  t.true(relativeError(await some.ntk(x), sum(chosen)) < rounding)
+  near(t, await some.ntk(x), sum(chosen), rounding)
   t.deepEqual([...(await some.jacobian(x)).keys()], chosen)
   const others = [...parts.keys()].filter((name) => !chosen.includes(name))
   const rest = await load(t, bytes, { frozen: (parameter) => chosen.includes(parameter.name) })
-  t.true(relativeError(await rest.ntk(x), sum(others)) < rounding)
+  near(t, await rest.ntk(x), sum(others), rounding)
   t.deepEqual(
     rest.parameters.filter(({ frozen }) => frozen).map(({ name }) => name),
     chosen,
   )
   const pattern = await load(t, bytes, { parameters: /bias$/g })
   const biases = [...parts.keys()].filter((name) => name.endsWith('bias'))
-  t.true(relativeError(await pattern.ntk(x), sum(biases)) < rounding)
+  near(t, await pattern.ntk(x), sum(biases), rounding)
 })
 
 test('an abort leaves eigenvalues at once, and they can be asked for again', async (t) => {
@@ -240,5 +235,5 @@ test('an abort leaves eigenvalues at once, and they can be asked for again', asy
     t.true(performance.now() - start < 200)
   }
   const sum = (await kernel.eigenvalues()).reduce((a, b) => a + b, 0)
-  t.true(Math.abs(sum - n) < 1e-6 * n)
+  near(t, sum, n, 1e-6)
 })

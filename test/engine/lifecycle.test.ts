@@ -5,9 +5,10 @@ import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { Network, type Progress } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
-import { fixture, reference, relativeError } from '../support/reference.js'
+import { Random } from '../support/random.js'
+import { fixture, reference } from '../support/reference.js'
 
 /** Name of what a promise rejects with (a DOMException is no native error, which ava wants). */
 async function rejection(promise: Promise<unknown>): Promise<string> {
@@ -26,7 +27,7 @@ test.serial('several networks at once', async (t) => {
       const truth = await reference(name)
       const network = await load(t, truth.model)
       const kernels = await Promise.all([network.ntk(truth.input), network.ntk(truth.input)])
-      for (const kernel of kernels) t.true(relativeError(kernel, truth.ntk) < 1e-5, name)
+      for (const kernel of kernels) near(t, kernel, truth.ntk, 1e-5, name)
     }),
   )
 })
@@ -41,7 +42,7 @@ test.serial('a network in a worker thread', async (t) => {
   const ended = once(worker, 'exit')
   const [message] = (await once(worker, 'message')) as [{ data: Float32Array; shape: number[] }]
   const { ntk } = await reference('mlp_trained')
-  t.true(relativeError(message, ntk) < 1e-5)
+  near(t, message, ntk, 1e-5)
   t.deepEqual(await ended, [0])
 })
 
@@ -52,7 +53,7 @@ test.serial('a disposed network says so, and its siblings live on', async (t) =>
   const pending = network.run(input)
   await network.dispose()
   await network.dispose()
-  t.true(relativeError(await pending, output) < 1e-5)
+  near(t, await pending, output, 1e-5)
   for (const call of [
     () => network.run(input),
     () => network.ntk(input),
@@ -61,7 +62,7 @@ test.serial('a disposed network says so, and its siblings live on', async (t) =>
   ]) {
     await t.throwsAsync(call, { code: 'DISPOSED', name: 'TangentError' })
   }
-  t.true(relativeError(await sibling.run(input), output) < 1e-5)
+  near(t, await sibling.run(input), output, 1e-5)
   await sibling.dispose()
   await t.throwsAsync(sibling.run(input), { code: 'DISPOSED' })
 })
@@ -99,7 +100,7 @@ test.serial('an abort rejects within 200 ms and the network stays usable', async
   }
   t.is(await rejection(network.ntk(small, { signal: AbortSignal.abort() })), 'AbortError')
   t.is(await rejection(network.run(small, { signal: AbortSignal.abort() })), 'AbortError')
-  t.true(relativeError(await network.ntk(small), expected) === 0)
+  near(t, await network.ntk(small), expected, 0)
 })
 
 test.serial('an aborted call gives its memory back', async (t) => {

@@ -1,8 +1,8 @@
 // Deep linear networks, whose kernel is known in closed form.
 import test from 'ava'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
-import { relativeError } from '../support/reference.js'
+import { Random } from '../support/random.js'
 
 /** (m × k)·(k × n) in float64; `transposed`: the second is (n × k). */
 function multiply(
@@ -67,7 +67,7 @@ for (const widths of [
     }
     const truth = { data: kernel, shape: [n, outputs, n, outputs] }
     for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
-      t.true(relativeError(await network.ntk(x, { method }), truth) < 2e-6, method)
+      near(t, await network.ntk(x, { method }), truth, 2e-6, method)
     }
   })
 }

@@ -23,7 +23,8 @@ import {
   writeNpy,
 } from '../../lib/index.js'
 import { samples } from '../support/networks.js'
-import { floats, model, Random } from '../support/onnx.js'
+import { floats, model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const long = 'é'.repeat(150)
 type Place = 'x' | 'z' | 'h' | 'y' | 'w1' | 'b1' | 'w2' | 'b2' | 'w3'

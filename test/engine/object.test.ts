@@ -2,13 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { type NdArray, readNpy, TangentKernel, targetKernel } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
-const near = (a: number, b: number, tolerance = 1e-6) =>
-  Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b))
+const close = (t: ExecutionContext, found: number, truth: number, tolerance = 1e-6) =>
+  near(t, found, truth, { absolute: tolerance * Math.max(1, Math.abs(truth)) })
 
 /** Q diag(values) Qᵀ with a random rotation. */
 function withSpectrum(random: Random, values: readonly number[]): Float32Array {
@@ -46,16 +47,16 @@ test('eigenvalues, effective rank and participation ratio of a known spectrum', 
   ]) {
     const found = await kernel.eigenvalues()
     found.forEach((value, k) => {
-      t.true(near(value, values[k] as number), `${value}`)
+      close(t, value, values[k] as number)
     })
     const sum = values.reduce((a, b) => a + b)
     const entropy = values.reduce((h, v) => (v > 0 ? h - (v / sum) * Math.log(v / sum) : h), 0)
-    t.true(near(await kernel.effectiveRank(), Math.exp(entropy), 1e-4))
+    close(t, await kernel.effectiveRank(), Math.exp(entropy), 1e-4)
     const squares = values.reduce((a, b) => a + b * b, 0)
-    t.true(near(await kernel.participationRatio(), sum ** 2 / squares, 1e-5))
-    t.true(near(kernel.trace(), sum, 1e-5))
-    t.true(near(await kernel.alignment(kernel), 1))
-    t.true(near(await kernel.alignment(kernel, { centred: true }), 1))
+    close(t, await kernel.participationRatio(), sum ** 2 / squares, 1e-5)
+    close(t, kernel.trace(), sum, 1e-5)
+    close(t, await kernel.alignment(kernel), 1)
+    close(t, await kernel.alignment(kernel, { centred: true }), 1)
   }
 })
 
@@ -66,8 +67,8 @@ test('traces agree between the kinds of one kernel', async (t) => {
   const full = await network.ntk(x)
   const trace = await network.ntk(x, { kernel: 'trace' })
   const diagonal = await network.ntk(x, { kernel: 'diagonal' })
-  t.true(near(full.trace(), trace.trace(), 1e-5))
-  t.true(near(full.trace(), diagonal.trace(), 1e-5))
+  close(t, full.trace(), trace.trace(), 1e-5)
+  close(t, full.trace(), diagonal.trace(), 1e-5)
   t.deepEqual(full.gram().shape, [15, 15])
   t.is(full.gram().data, full.data)
   t.deepEqual(trace.gram().shape, [5, 5])
@@ -77,7 +78,7 @@ test('traces agree between the kinds of one kernel', async (t) => {
   const one = await network.ntk(x, { outputs: [1] })
   const [a, b] = [await one.eigenvalues(), await diagonal.eigenvalues(1)]
   a.forEach((value, k) => {
-    t.true(near(value, b[k] as number, 1e-4))
+    close(t, value, b[k] as number, 1e-4)
   })
   t.throws(() => diagonal.gram(), { code: 'BAD_ARGUMENT' })
   t.throws(() => diagonal.gram(3), { code: 'BAD_ARGUMENT' })
@@ -124,8 +125,8 @@ test('alignment, plain and centred, against the definitions', async (t) => {
   const [a, b] = [matrix(), matrix()]
   const kernel = new TangentKernel(a, [n, n], 'trace', true)
   const other: NdArray = { data: Float64Array.from(b), shape: [n, n] }
-  t.true(near(await kernel.alignment(other), cosine(a, b)))
-  t.true(near(await kernel.alignment(other, { centred: true }), cosine(centre(a), centre(b))))
+  close(t, await kernel.alignment(other), cosine(a, b))
+  close(t, await kernel.alignment(other, { centred: true }), cosine(centre(a), centre(b)))
   const small: NdArray = { data: new Float32Array(4), shape: [2, 2] }
   await t.throwsAsync(kernel.alignment(small), { code: 'BAD_ARGUMENT', message: /7 × 7/ })
 })
@@ -135,12 +136,11 @@ test('target kernels of labels and of numbers', (t) => {
   const plain = targetKernel(labels, { centred: false })
   t.deepEqual([...plain.data], [1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1])
   const centred = targetKernel(labels)
-  t.true(
-    near(
-      centred.data.reduce((a, b) => a + b, 0),
-      0,
-      1e-6,
-    ),
+  near(
+    t,
+    centred.data.reduce((a, b) => a + b, 0),
+    0,
+    { absolute: 1e-6 },
   )
   const y: NdArray = { data: new Float32Array([1, 2, 3, 4]), shape: [2, 2] }
   const full = targetKernel(y, { kernel: 'full', centred: false })

@@ -7,9 +7,11 @@ import {
   type NdArray,
   type Network,
 } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, samples } from '../support/networks.js'
-import { floats, ints, model, Random } from '../support/onnx.js'
-import { fixture, reference, relativeError } from '../support/reference.js'
+import { floats, ints, model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
+import { fixture, reference } from '../support/reference.js'
 
 /** x (N, D) → Gemm → image (1, A, B) → Resize by S → times v: A·S · B·S outputs. */
 function upsampling(random: Random, [D, A, B, S]: readonly [number, number, number, number]) {
@@ -81,7 +83,7 @@ test.serial('20,000 outputs: a trace kernel at a tight budget', async (t) => {
   for (let o = 0; o < net.O; o += 1) trace += k(0, o, 0, o)
   // The cotangents of all outputs of one sample would take 1.6 GB.
   const found = await network.ntk(x, { kernel: 'trace', memory: '64MiB' })
-  t.true(relativeError(found, { data: Float64Array.of(trace), shape: [1, 1] }) < 1e-5)
+  near(t, found, { data: Float64Array.of(trace), shape: [1, 1] }, 1e-5)
 })
 
 test.serial('2,400 outputs: kernels and products at a tight budget', async (t) => {
@@ -106,11 +108,11 @@ test.serial('2,400 outputs: kernels and products at a tight budget', async (t) =
     }
   }
   const found = await network.ntk(x, { kernel: 'trace', memory })
-  t.true(relativeError(found, { data: trace, shape: [n, n] }) < 1e-5)
+  near(t, found, { data: trace, shape: [n, n] }, 1e-5)
   const cross = await network.ntk(x, x, { kernel: 'trace', memory })
-  t.true(relativeError(cross, { data: trace, shape: [n, n] }) < 1e-5)
+  near(t, cross, { data: trace, shape: [n, n] }, 1e-5)
   const each = await network.ntk(x, { kernel: 'diagonal', memory })
-  t.true(relativeError(each, { data: diagonal, shape: [n, n, net.O] }) < 1e-5)
+  near(t, each, { data: diagonal, shape: [n, n, net.O] }, 1e-5)
 
   // Products and directions never hold more than a few cotangents.
   const y = samples(random, [n, net.O])
@@ -138,7 +140,7 @@ test.serial('2,400 outputs: kernels and products at a tight budget', async (t) =
     }
   }
   const product = await network.ntkProduct(x, y, { memory })
-  t.true(relativeError(product, { data: image, shape: [n, net.O] }) < 1e-5)
+  near(t, product, { data: image, shape: [n, net.O] }, 1e-5)
 })
 
 test('a full kernel up to its own size, and what is refused', async (t) => {
@@ -156,7 +158,7 @@ test('a full kernel up to its own size, and what is refused', async (t) => {
   // The kernel takes 3.7 MB; a pass with all of the 480 outputs about 7 MB.
   for (const x2 of [undefined, x]) {
     const found = await network.ntk(x, x2, { memory: '6MiB' })
-    t.true(relativeError(found, truth) < 1e-5)
+    near(t, found, truth, 1e-5)
   }
   await t.throwsAsync(network.ntk(x, { memory: '3MiB' }), {
     code: 'MEMORY_BUDGET',
@@ -223,8 +225,7 @@ for (const name of ['cnn', 'text', 'vit']) {
       const blocked = await everything(network, other, input, options)
       t.deepEqual([...blocked.keys()], [...whole.keys()])
       for (const [key, truth] of whole) {
-        const error = relativeError(blocked.get(key) as NdArray, truth)
-        t.true(error < 1e-5, `${key} ${JSON.stringify(options)}: ${error}`)
+        near(t, blocked.get(key), truth, 1e-5, `${key} ${JSON.stringify(options)}`)
       }
     }
   })

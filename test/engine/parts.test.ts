@@ -3,9 +3,11 @@ import test from 'ava'
 import { formatBytes, parseBytes } from '../../lib/core/memory.js'
 import { readableName, scopeOf } from '../../lib/graph/names.js'
 import { Host } from '../../lib/runtime/host.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { floats, ints, model, Random } from '../support/onnx.js'
-import { fixture, reference, relativeError } from '../support/reference.js'
+import { floats, ints, model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
+import { fixture, reference } from '../support/reference.js'
 
 test('modules from the names of nodes', (t) => {
   t.is(scopeOf('/b/b.0/a/qkv/MatMul'), 'b.0.a.qkv')
@@ -126,7 +128,7 @@ test('an output may have its batch on another axis', async (t) => {
         0,
       )
     })
-    t.true(relativeError(await turned.run(x), { data: product, shape: [n, 6] }) < 1e-6)
+    near(t, await turned.run(x), { data: product, shape: [n, 6] }, 1e-6)
     const { data } = await turned.ntk(x)
     const gram = Float64Array.from({ length: n * 6 * n * 6 }, (_, e) => {
       const [row, column] = [Math.floor(e / (6 * n)), e % (6 * n)]
@@ -136,7 +138,7 @@ test('an output may have its batch on another axis', async (t) => {
       return [0, 1, 2, 3].reduce((sum, k) => sum + at(i, k) * at(j, k), 0)
     })
     const shape = [n, 6, n, 6]
-    t.true(relativeError({ data, shape }, { data: gram, shape }) < 1e-6)
+    near(t, { data, shape }, { data: gram, shape }, 1e-6)
   }
 })
 
@@ -158,7 +160,7 @@ test('another shape of sample is probed anew', async (t) => {
   t.deepEqual((await network.ntk(three)).shape, [4, 6, 4, 6])
   t.deepEqual((await network.ntk(five)).shape, [4, 10, 4, 10])
   const whole = await network.ntk(three)
-  t.true(relativeError(await network.ntk(three, { block: 1 }), whole) < 1e-6)
+  near(t, await network.ntk(three, { block: 1 }), whole, 1e-6)
   await t.throwsAsync(network.ntk(three, five), { code: 'BAD_ARGUMENT', message: /x2/ })
 })
 
@@ -172,5 +174,5 @@ test('one sample is enough, and the same numbers as among others', async (t) => 
     const [o, p] = [Math.floor(e / 3), e % 3]
     return full.data[((3 + o) * 3 + 1) * 3 + p] as number
   })
-  t.true(relativeError(one, { data: part, shape: [1, 3, 1, 3] }) < 1e-6)
+  near(t, one, { data: part, shape: [1, 3, 1, 3] }, 1e-6)
 })

@@ -1,9 +1,9 @@
 // Products with the Jacobian and the kernel, by the identities that define them.
 import test from 'ava'
 import type { NdArray } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
-import { relativeError } from '../support/reference.js'
+import { Random } from '../support/random.js'
 
 function setUp(seed: number) {
   const random = new Random(seed)
@@ -27,7 +27,7 @@ test('vjp is the transpose of the Jacobian', async (t) => {
         }
       }
       t.deepEqual(value.shape, j.shape.slice(2))
-      t.true(relativeError(value, { data: expected, shape: value.shape }) < 5e-6, name)
+      near(t, value, { data: expected, shape: value.shape }, 5e-6, name)
     }
   }
 })
@@ -59,7 +59,7 @@ test('vjp against central differences of the network', async (t) => {
     return u.data.reduce((sum, value, e) => sum + value * Number(y.data[e]), 0)
   }
   const difference = ((await moved(step)) - (await moved(-step))) / (2 * step)
-  t.true(Math.abs(difference - adjoint) < 2e-3 * Math.abs(adjoint), `${difference} ${adjoint}`)
+  near(t, difference, adjoint, 2e-3)
 })
 
 test('ntkProduct is K·v', async (t) => {
@@ -84,7 +84,7 @@ test('ntkProduct is K·v', async (t) => {
       }
       for (const block of [0, 1, 4]) {
         const product = await network.ntkProduct(x, v, { outputs, block })
-        t.true(relativeError(product, { data: expected, shape: v.shape }) < 5e-6)
+        near(t, product, { data: expected, shape: v.shape }, 5e-6)
       }
     }
   }

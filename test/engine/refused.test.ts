@@ -1,8 +1,10 @@
 // Networks whose derivatives would mean something else than asked for, refused when they are opened.
 import test from 'ava'
 import { Network } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, samples } from '../support/networks.js'
-import { floats, model, Random, type Tensor } from '../support/onnx.js'
+import { floats, model, type Tensor } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const random = new Random(3)
 
@@ -89,10 +91,16 @@ test('weights behind DequantizeLinear are a frozen base', async (t) => {
       const h = term(0) + term(1) + term(2)
       for (const e of [0, 1]) {
         const found = jacobian.get('b')?.data[(2 * i + o) * 2 + e] as number
-        t.true(Math.abs(found - (o === e ? 0.1 * h : 0)) < 1e-5, `b ${i} ${o} ${e}: ${found}, ${h}`)
+        near(
+          t,
+          found,
+          o === e ? 0.1 * h : 0,
+          { absolute: 1e-5 },
+          `b ${i} ${o} ${e}: ${found}, ${h}`,
+        )
       }
       const found = byScale?.data[2 * i + o] as number
-      t.true(Math.abs(found - h * (o + 1)) < 1e-4, `s ${i} ${o}`)
+      near(t, found, h * (o + 1), { absolute: 1e-4 }, `s ${i} ${o}`)
     }
   }
 })

@@ -3,6 +3,7 @@
 import test from 'ava'
 import { Network } from '../../lib/index.js'
 import type { LoadOptions } from '../../lib/network/network.js'
+import { near } from '../support/near.js'
 import { load } from '../support/networks.js'
 import { floats, type ModelSpec, model } from '../support/onnx.js'
 
@@ -53,8 +54,7 @@ test('an exponent is a constant by default, listed, and a parameter when it is n
     t.is(network.constants.size, 0)
     const found = (await network.jacobian(x)).get('p')
     for (const i of [0, 1])
-      for (const o of [0, 1])
-        t.true(Math.abs((found?.data[2 * i + o] as number) - byExponent(i, o)) < 1e-5)
+      for (const o of [0, 1]) near(t, found?.data[2 * i + o], byExponent(i, o), { absolute: 1e-5 })
   }
 })
 
@@ -68,8 +68,7 @@ test('any other use makes it a parameter with its whole derivative', async (t) =
   t.deepEqual(names(network), ['p', 'w'])
   const found = (await network.jacobian(x)).get('p')
   for (const i of [0, 1])
-    for (const o of [0, 1])
-      t.true(Math.abs((found?.data[2 * i + o] as number) - byExponent(i, o, 3)) < 1e-5)
+    for (const o of [0, 1]) near(t, found?.data[2 * i + o], byExponent(i, o, 3), { absolute: 1e-5 })
   // Left out, it is a constant in both places.
   const frozen = await load(t, bytes, { frozen: 'p' })
   t.deepEqual([...(await frozen.jacobian(x)).keys()], ['w'])
@@ -112,9 +111,9 @@ test('copies have roles of their own, unless they are tied', async (t) => {
   t.deepEqual([...apart.constants], [['copy', 'an exponent']])
   const [half, whole] = [apart, await load(t, bytes, { tied: true })]
   const v = x.data[0] as number
-  t.true(Math.abs(((await half.jacobian(x)).get('p')?.data[0] as number) - v ** p0) < 1e-5)
+  near(t, (await half.jacobian(x)).get('p')?.data[0], v ** p0, { absolute: 1e-5 })
   const both = v ** p0 * (1 + p0 * Math.log(v))
-  t.true(Math.abs(((await whole.jacobian(x)).get('p')?.data[0] as number) - both) < 1e-5)
+  near(t, (await whole.jacobian(x)).get('p')?.data[0], both, { absolute: 1e-5 })
 })
 
 test('a file whose weights are all constants says which, and how to ask for them', async (t) => {

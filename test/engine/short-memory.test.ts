@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { defaultBudget } from '../../lib/core/memory.js'
 import { mlp } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const module = new URL('../../lib/index.js', import.meta.url).href
 

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type NdArray, type Network, writeSafetensors } from '../../lib/index.js'
+import { near, relativeError } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { floats, type ModelSpec, model, Random } from '../support/onnx.js'
-import { fixture, reference, relativeError } from '../support/reference.js'
+import { floats, type ModelSpec, model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
+import { fixture, reference } from '../support/reference.js'
 
 const rounding = 5e-6
 
@@ -56,10 +58,10 @@ test('a weight used twice is one weight with its cross terms', async (t) => {
     ['w'],
   )
   const truth = await differences(network, x, 'w')
-  t.true(relativeError((await network.jacobian(x)).get('w') as NdArray, truth) < 1e-5)
+  near(t, (await network.jacobian(x)).get('w') as NdArray, truth, 1e-5)
   const kernel = await network.ntk(x, { method: 'jacobian' })
   for (const method of ['auto', 'structured', 'products'] as const) {
-    t.true(relativeError(await network.ntk(x, { method }), kernel) < rounding, method)
+    near(t, await network.ntk(x, { method }), kernel, rounding, method)
   }
 })
 
@@ -77,20 +79,20 @@ test('an Identity copy is a weight of its own unless it is said to be tied', asy
   )
   for (const name of ['w', 'w.copy']) {
     const truth = await differences(apart, x, name)
-    t.true(relativeError((await apart.jacobian(x)).get(name) as NdArray, truth) < 1e-5, name)
+    near(t, (await apart.jacobian(x)).get(name) as NdArray, truth, 1e-5, name)
   }
   for (const tied of [true, ['w.copy']]) {
     const together = await load(t, bytes, { tied })
     const single = await load(t, squared(new Random(2), false))
     t.is(together.parameters.length, 1)
-    t.true(relativeError(await together.ntk(x), await single.ntk(x)) < rounding)
+    near(t, await together.ntk(x), await single.ntk(x), rounding)
   }
   const untied = await load(t, squared(new Random(2), false), { untied: true })
   t.deepEqual(
     untied.parameters.map(({ name }) => name),
     ['w', 'w#2'],
   )
-  t.true(relativeError(await untied.ntk(x), await apart.ntk(x)) < rounding)
+  near(t, await untied.ntk(x), await apart.ntk(x), rounding)
 })
 
 test('a Constant is no parameter unless it is said to be one', async (t) => {
@@ -117,7 +119,7 @@ test('a Constant is no parameter unless it is said to be one', async (t) => {
   const network = await load(t, bytes, { constants: true })
   const x = samples(random, [2, 4])
   const truth = await differences(network, x, 'c')
-  t.true(relativeError((await network.jacobian(x)).get('c') as NdArray, truth) < 1e-5)
+  near(t, (await network.jacobian(x)).get('c') as NdArray, truth, 1e-5)
 })
 
 async function folder(t: ExecutionContext): Promise<string> {
@@ -131,10 +133,10 @@ test('another export gives its weights', async (t) => {
   const network = await load(t, fixture('mlp_init', 'model.onnx'))
   const other = await network.withParameters(trained.model)
   t.teardown(() => other.dispose())
-  t.true(relativeError(await other.run(trained.input), trained.output) < 1e-5)
-  t.true(relativeError(await other.ntk(trained.input), trained.ntk) < 1e-5)
+  near(t, await other.run(trained.input), trained.output, 1e-5)
+  near(t, await other.ntk(trained.input), trained.ntk, 1e-5)
   const before = await reference('mlp_init')
-  t.true(relativeError(await network.ntk(before.input), before.ntk) < 1e-5)
+  near(t, await network.ntk(before.input), before.ntk, 1e-5)
 })
 
 test('a checkpoint in safetensors gives its weights', async (t) => {
@@ -147,7 +149,7 @@ test('a checkpoint in safetensors gives its weights', async (t) => {
   await writeSafetensors(path, tensors)
   const network = await load(t, fixture('mlp_init', 'model.onnx'))
   await using other = await network.withParameters(path)
-  t.true(relativeError(await other.ntk(trained.input), trained.ntk) < 1e-5)
+  near(t, await other.ntk(trained.input), trained.ntk, 1e-5)
 
   tensors.delete('net.1.bias')
   await writeSafetensors(path, tensors)
@@ -177,7 +179,7 @@ test("a checkpoint by PyTorch's names fits weights that the exporter renamed and
   await using blank = await network.withParameters(new Map(zeros))
   t.true(relativeError(await blank.run(input), output) > 0.1)
   await using other = await blank.withParameters(path)
-  t.true(relativeError(await other.run(input), output) < 1e-5)
+  near(t, await other.run(input), output, 1e-5)
 })
 
 test('a Map may name some parameters, each of the right shape', async (t) => {
@@ -190,7 +192,7 @@ test('a Map may name some parameters, each of the right shape', async (t) => {
   )
   const [before, after] = [await network.run(x), await other.run(x)]
   after.data.forEach((y, e) => {
-    t.true(Math.abs(Number(y) - Number(before.data[e]) - 1) < 1e-5)
+    near(t, Number(y) - Number(before.data[e]), 1, { absolute: 1e-5 })
   })
   await t.throwsAsync(network.withParameters(new Map([['nobody', bias]])), {
     code: 'BAD_ARGUMENT',

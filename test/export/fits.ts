@@ -6,7 +6,7 @@ import {
   type NetworkFitOptions,
   type NetworkModel,
 } from '../../lib/index.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import { reference } from '../support/reference.js'
 
 export const fits: Readonly<Record<string, NetworkFitOptions>> = {
@@ -45,14 +45,4 @@ export async function fitOf(name: string): Promise<Fit> {
   const y = { data: new Random(3).normals(4 * width), shape: [4, width] }
   const fitted = await fitAdaptive(network, x, y, { ridge: 1e-3, maxIterations: 5, ...options })
   return { network, fitted, width, input }
-}
-
-/** The largest difference, relative to the largest entry. */
-export function apart(found: ArrayLike<number>, wanted: ArrayLike<number>): number {
-  let [size, worst] = [0, found.length === wanted.length ? 0 : Number.POSITIVE_INFINITY]
-  for (let e = 0; e < wanted.length; e += 1) {
-    size = Math.max(size, Math.abs(wanted[e] as number))
-    worst = Math.max(worst, Math.abs((wanted[e] as number) - (found[e] as number)))
-  }
-  return worst / size
 }

@@ -3,7 +3,8 @@ import test from 'ava'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { exportFitted } from '../../lib/fit/export.js'
 import type { NdArray } from '../../lib/index.js'
-import { apart, first, fitOf, fits } from './fits.js'
+import { near } from '../support/near.js'
+import { first, fitOf, fits } from './fits.js'
 
 async function run(bytes: Uint8Array, x: NdArray): Promise<NdArray<Float32Array>> {
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 4 })
@@ -24,9 +25,7 @@ for (const name of Object.keys(fits)) {
       const x = first(input, samples)
       const found = await run(bytes, x)
       t.deepEqual(found.shape, [samples, width])
-      const error = apart(found.data, (await fitted.predict(network, x)).data)
-      t.log(`${samples}: ${error.toExponential(1)}, ${bytes.length} bytes`)
-      t.true(error <= 1e-5, `${error}`)
+      near(t, found.data, (await fitted.predict(network, x)).data, 1e-5, `${samples} samples`)
     }
   })
 }

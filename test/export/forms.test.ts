@@ -5,9 +5,10 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { byElimination, fromSingular } from '../../lib/export/thin.js'
 import { exportFitted } from '../../lib/fit/export.js'
 import { checkExport, exportJvp, fitAdaptive, type NdArray } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp } from '../support/networks.js'
-import { floats, ints, model, type NodeSpec, Random } from '../support/onnx.js'
-import { apart } from './fits.js'
+import { floats, ints, model, type NodeSpec } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const branching = fileURLToPath(
   new URL('../../../test/control/networks/length_if.onnx', import.meta.url),
@@ -29,7 +30,7 @@ test('of a network with branches the form that the given samples take', async (t
     const session = await InferenceSession.create(bytes)
     const { tangent } = await session.run({ x: new Tensor('float32', x.data, x.shape) })
     const truth = await network.jvp(x, direction)
-    t.true(apart(tangent?.data as Float32Array, truth.data) < 1e-5)
+    near(t, tangent?.data, truth.data, 1e-5)
   }
 })
 
@@ -53,7 +54,7 @@ test('outputs whose samples lie on another axis come out as (N, O)', async (t) =
     const { tangent } = await session.run({ t: new Tensor('float32', x.data, x.shape) })
     const truth = await network.jvp(x, direction)
     t.deepEqual(tangent?.dims, [3, 8])
-    t.true(apart(tangent?.data as Float32Array, truth.data) < 1e-6, name)
+    near(t, tangent?.data, truth.data, 1e-6, name)
   }
 })
 
@@ -70,7 +71,7 @@ test('few samples make thin factors and a small file', async (t) => {
     const session = await InferenceSession.create(file)
     const { prediction } = await session.run({ x: new Tensor('float32', x.data, x.shape) })
     const truth = await fitted.predict(network, x)
-    t.true(apart(prediction?.data as Float32Array, truth.data) < 1e-5)
+    near(t, prediction?.data, truth.data, 1e-5)
   }
 })
 
@@ -90,7 +91,7 @@ test('a matrix of low rank comes back from its factors, and others have none', a
   const thin = await byElimination(matrix, m, k)
   t.deepEqual(thin?.left.shape, [m, rank])
   t.deepEqual(thin?.right.shape, [rank, k])
-  t.true(apart(product(thin?.left.data ?? [], thin?.right.data ?? [], rank), matrix) < 1e-6)
+  near(t, product(thin?.left.data ?? [], thin?.right.data ?? [], rank), matrix, 1e-6)
   const full = Float64Array.from(random.normals(m * k))
   t.is(await byElimination(full, m, k), undefined)
   t.is(await byElimination(new Float64Array(m * k), m, k), undefined)
@@ -134,7 +135,7 @@ test('a tangent of 0 stays 0 where a function is infinitely steep', async (t) =>
     const { tangent } = await session.run({ x: new Tensor('float32', x.data, x.shape) })
     const truth = await network.jvp(x, direction)
     t.is(tangent?.data[0], 0, op)
-    t.true(apart(tangent?.data as Float32Array, truth.data) < 1e-6, op)
+    near(t, tangent?.data, truth.data, 1e-6, op)
   }
 })
 
@@ -159,7 +160,7 @@ test('a quotient of what does not change stays, whatever it is divided by', asyn
   const [first, second] = (tangent as Tensor).data as Float32Array
   t.is(Math.abs(first as number), 0)
   // exp(−1/r)/r² at r = 0.75.
-  t.true(Math.abs((second as number) - Math.exp(-1 / 0.75) / 0.5625) < 1e-6)
+  near(t, second, Math.exp(-1 / 0.75) / 0.5625, { absolute: 1e-6 })
 })
 
 test('unusual recurrent layers are refused by name before anything is fitted', async (t) => {

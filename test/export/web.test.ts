@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { exportFitted } from '../../lib/fit/export.js'
 import { launch } from '../report/browser.js'
-import { apart, first, fitOf } from './fits.js'
+import { near } from '../support/near.js'
+import { first, fitOf } from './fits.js'
 
 const runtime = fileURLToPath(
   new URL('../../../node_modules/onnxruntime-web/dist', import.meta.url),
@@ -78,9 +79,7 @@ test('onnxruntime-web predicts as the models do', async (t) => {
       whole: x.data instanceof BigInt64Array,
     })
     t.deepEqual(found.shape, [5, width])
-    const error = apart(found.data, (await model.predict(network, x)).data)
-    t.log(`${names[k]}: ${error.toExponential(1)}`)
-    t.true(error <= 1e-5, `${names[k]}: ${error}`)
+    near(t, found.data, (await model.predict(network, x)).data, 1e-5, names[k])
     await network.dispose()
   }
 })

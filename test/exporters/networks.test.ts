@@ -8,6 +8,7 @@ import { type LoadOptions, Network } from '../../lib/index.js'
 import { type NdArray, readArray } from '../../lib/io/index.js'
 import { native } from '../../lib/native/index.js'
 import { openModel } from '../../lib/onnx/index.js'
+import { near } from '../support/near.js'
 
 interface ExportedFile {
   file: string
@@ -30,17 +31,6 @@ interface About {
 }
 
 const root = fileURLToPath(new URL('../../../test/exporters/networks', import.meta.url))
-
-/** Largest difference, relative to the largest entry of the reference. */
-function difference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let worst = found.length === expected.length ? 0 : Number.POSITIVE_INFINITY
-  let scale = 0
-  for (let i = 0; i < expected.length; i++) {
-    worst = Math.max(worst, Math.abs((found[i] as number) - (expected[i] as number)))
-    scale = Math.max(scale, Math.abs(expected[i] as number))
-  }
-  return worst / scale
-}
 
 async function inputs(folder: string, names: readonly string[]): Promise<Record<string, NdArray>> {
   const arrays = names.map(async (name, k) => [name, await readArray(`${folder}/input_${k}.npy`)])
@@ -87,16 +77,13 @@ async function compare(t: ExecutionContext, net: string, about: About, file: Exp
     output.shape.reduce((a, b) => a * b, 1),
     expected.data.length,
   )
-  const away = difference(output.data as Float32Array, expected.data as Float64Array)
   // The weights are the same in all files, but an exporter rounds constants to a narrow type, too.
   const narrow = file.dtype === 'float16' || file.dtype === 'bfloat16'
-  t.true(away < (narrow ? 1e-3 : 1e-5), `output differs by ${away}`)
+  near(t, output.data, expected.data, narrow ? 1e-3 : 1e-5, 'the output')
 
   const kernel = await network.ntk(x)
   const reference = await readArray(`${folder}/${file.kernel}.npy`)
-  const off = difference(kernel.data, reference.data as Float64Array)
-  t.log(`NTK within ${off.toExponential(1)} of the largest entry`)
-  t.true(off < (narrow ? 1e-2 : 1e-4), `NTK differs by ${off}`)
+  near(t, kernel.data, reference.data, narrow ? 1e-2 : 1e-4, 'the kernel')
   if (!file.variant) {
     t.deepEqual(
       network.parameters.map(({ name }) => name).sort(),
@@ -116,7 +103,7 @@ async function compare(t: ExecutionContext, net: string, about: About, file: Exp
     const n = part.shape[0] as number
     const trace = Array.from({ length: n }, (_, i) => part.data[i * n + i] as number)
     const sum = trace.reduce((a, b) => a + b, 0)
-    t.true(Math.abs(sum - whole) <= 1e-4 * Math.max(whole, 1e-6), `${name}: ${sum} for ${whole}`)
+    near(t, sum, whole, { absolute: 1e-4 * Math.max(whole, 1e-6) }, name)
   }
 }
 
@@ -150,7 +137,7 @@ test('untying what is used once changes nothing', async (t) => {
   await using network = await Network.load(`${folder}/script17.onnx`, { untied: true })
   const kernel = await network.ntk(await inputs(folder, ['in_0']))
   const reference = await readArray(`${folder}/ntk.npy`)
-  t.true(difference(kernel.data, reference.data as Float64Array) < 1e-5)
+  near(t, kernel.data, reference.data, 1e-5)
 })
 
 test('a tower used twice, untied: the kernels of its uses without their cross terms', async (t) => {
@@ -176,6 +163,6 @@ test('a tower used twice, untied: the kernels of its uses without their cross te
     const sum = data.map((_, i) =>
       parts.reduce((total, part) => total + (part.data[i] as number), 0),
     )
-    t.true(difference(sum, data) < 1e-5, name)
+    near(t, sum, data, 1e-5, name)
   }
 })

@@ -3,7 +3,7 @@ import * as ort from 'onnxruntime-node'
 import { type ErrorCode, Network, TangentError } from '../../lib/index.js'
 import { elementCount, type NdArray } from '../../lib/io/index.js'
 import type { ValueInfo } from '../../lib/onnx/index.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 /** `right`, an error's code, or what must not happen: `wrong`, `untyped`. */
 export interface Outcome {

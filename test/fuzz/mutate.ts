@@ -10,7 +10,7 @@ import {
   type NodeProto,
   type TensorProto,
 } from '../../lib/protobuf/index.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const root = fileURLToPath(new URL('../../../test/exporters/networks', import.meta.url))
 

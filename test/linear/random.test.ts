@@ -2,6 +2,7 @@
 import test from 'ava'
 import { shuffled } from '../../lib/fit/folds.js'
 import { gaussians, manyGaussians, signs, stream, uniforms } from '../../lib/linear/random.js'
+import { near } from '../support/near.js'
 
 test('uniform numbers are those of mulberry32, computed apart from this package', (t) => {
   const first = (seed: number, count: number) => {
@@ -28,25 +29,30 @@ test('a stream can be drawn from any of its places', async (t) => {
 
 test('normal numbers follow Box and Muller and are normal', (t) => {
   const [one, other] = gaussians(2)
-  t.true(Math.abs((one as number) - 1.4043387784152637) < 1e-15)
-  t.true(Math.abs((other as number) - 0.024141617523036025) < 1e-15)
+  near(t, one, 1.4043387784152637, { absolute: 1e-15 })
+  near(t, other, 0.024141617523036025, { absolute: 1e-15 })
   const count = 200_000
   const many = gaussians(count, 11)
   const moment = (power: number) => many.reduce((sum, value) => sum + value ** power, 0) / count
   // Within five standard errors.
-  t.true(Math.abs(moment(1)) < 5 / Math.sqrt(count))
-  t.true(Math.abs(moment(2) - 1) < 5 * Math.sqrt(2 / count))
-  t.true(Math.abs(moment(4) - 3) < 5 * Math.sqrt(96 / count))
+  near(t, moment(1), 0, { absolute: 5 / Math.sqrt(count) })
+  near(t, moment(2), 1, { absolute: 5 * Math.sqrt(2 / count) })
+  near(t, moment(4), 3, { absolute: 5 * Math.sqrt(96 / count) })
   let product = 0
   for (let i = 0; i < count; i += 2) product += (many[i] as number) * (many[i + 1] as number)
-  t.true(Math.abs(product) < (5 * count) / 2 / Math.sqrt(count / 2))
+  near(t, product, 0, { absolute: (5 * count) / 2 / Math.sqrt(count / 2) })
 })
 
 test('streams of a seed, signs and orders', (t) => {
   t.not(stream(1, 0)(), stream(1, 1)())
   const drawn = signs(10_000, stream(1, 2))
   t.true(drawn.every((value) => Math.abs(value) === 1))
-  t.true(Math.abs(drawn.reduce((sum, value) => sum + value, 0)) < 500)
+  near(
+    t,
+    drawn.reduce((sum, value) => sum + value, 0),
+    0,
+    { absolute: 500 },
+  )
   const order = shuffled(100, 3)
   t.deepEqual(
     [...order].sort((a, b) => a - b),

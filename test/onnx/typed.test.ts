@@ -13,8 +13,9 @@ import {
   type TensorProto,
   TensorProtoSchema,
 } from '../../lib/protobuf/index.js'
-import { floats, model, type NodeSpec, Random } from '../support/onnx.js'
-import { relativeError } from '../support/reference.js'
+import { near } from '../support/near.js'
+import { floats, model, type NodeSpec } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 interface Typed {
   dataType: number
@@ -139,7 +140,7 @@ for (const place of ['initializer', 'Constant'] as const) {
     t.teardown(() => network.dispose())
     const x = { data: random.normals(2 * width), shape: [2, width] }
     const y = await network.run(x)
-    t.true(relativeError(y, { data: truth(x.data), shape: [2, 3] }) < 1e-5)
+    near(t, y, { data: truth(x.data), shape: [2, 3] }, 1e-5)
     t.true(network.parameters.some(({ name }) => name === 'bias'))
     t.deepEqual([...network.weight('bias').data], [0.5, -2, 4])
     const J = await network.jacobian(x, { outputs: [1] })

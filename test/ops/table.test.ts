@@ -5,8 +5,9 @@ import { Network } from '../../lib/index.js'
 import { aliases, cutCases, refusedCases, refusedForms } from '../cases/cuts.js'
 import { Draw, joined } from '../cases/draw.js'
 import { opCases } from '../cases/ops.js'
-import { floats, model, Random } from '../support/onnx.js'
+import { floats, model } from '../support/onnx.js'
 import { differentiated, operatorsPage } from '../support/operators.js'
+import { Random } from '../support/random.js'
 
 test('every registered operator is tested in exactly one way, and nothing else is', (t) => {
   const tested = [

@@ -5,7 +5,8 @@ import type { NdArray } from '../../lib/index.js'
 import { arrayOf, bundles, loaded, samples } from '../cases/check.js'
 import { count, type Draw, joined } from '../cases/draw.js'
 import { opCases } from '../cases/ops.js'
-import { type ModelSpec, model, type NodeSpec, Random, type Tensor } from '../support/onnx.js'
+import { type ModelSpec, model, type NodeSpec, type Tensor } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 /** Numbers that spoil others, each where its mask says. */
 const bad = [Number.NaN, Infinity, -Infinity]

@@ -10,6 +10,7 @@ import { figure2 } from '../../examples/paper/figure2.js'
 import { figure4 } from '../../examples/paper/figure4.js'
 import { figures1and3, spread } from '../../examples/paper/figure13.js'
 import { Store } from '../../examples/paper/store.js'
+import { near } from '../support/near.js'
 
 async function contextOf(
   t: { teardown(fn: () => Promise<void>): void },
@@ -51,7 +52,7 @@ test('the digits are those of MNIST', (t) => {
   }
   const mean = sum / train.data.length
   const deviation = Math.sqrt(square / train.data.length - mean ** 2)
-  t.true(Math.abs(mean - 0.1307) < 1e-4 && Math.abs(deviation - 0.3081) < 1e-4)
+  near(t, [mean, deviation], [0.1307, 0.3081], { absolute: 1e-4 })
 })
 
 test('figure 2: the penalties have their closed forms', async (t) => {

@@ -9,6 +9,7 @@ import {
   renderReport,
 } from '../../lib/index.js'
 import { reportTable } from '../../lib/report/table.js'
+import { near } from '../support/near.js'
 
 const example = 'examples/fashion-mnist'
 const files = { init: `${example}/mlp_init.onnx`, trained: `${example}/mlp_trained.onnx` }
@@ -64,10 +65,9 @@ test('a report holds what its definitions say', async (t) => {
     indices.map((j) => indices.slice(0, 10).reduce((sum, o) => sum + at(i, o, j, o), 0)),
   )
   const trace = indices.reduce((sum, i) => sum + kernel[i]![i]!, 0)
-  const near = (value: number, truth: number, tolerance: number, name: string) =>
-    t.true(Math.abs(value - truth) <= tolerance * Math.abs(truth), `${name}: ${value} ${truth}`)
-  near(measured.trace, trace, 1e-5, 'trace')
+  near(t, measured.trace, trace, 1e-5, 'trace')
   near(
+    t,
     measured.layers.reduce((sum, layer) => sum + layer.share, 0),
     1,
     1e-6,
@@ -76,18 +76,18 @@ test('a report holds what its definitions say', async (t) => {
 
   // Balanced classes: one-hot minus its means has YYᵀ = [same class] − 1/10.
   const ideal = indices.map((i) => indices.map((j) => (y.data[i] === y.data[j] ? 1 : 0) - 0.1))
-  near(measured.alignment!.cosine, cosine(kernel, ideal), 1e-5, 'cosine')
-  near(measured.alignment!.centred, cosine(centre(kernel), centre(ideal)), 1e-5, 'centred')
+  near(t, measured.alignment!.cosine, cosine(kernel, ideal), 1e-5, 'cosine')
+  near(t, measured.alignment!.centred, cosine(centre(kernel), centre(ideal)), 1e-5, 'centred')
 
   const { spectrum } = measured
   t.is(spectrum.of, 'gram')
   t.is(spectrum.size, 400)
   const total = spectrum.eigenvalues.reduce((sum, value) => sum + value, 0)
-  near(total, trace, 1e-4, 'sum of eigenvalues')
+  near(t, total, trace, 1e-4, 'sum of eigenvalues')
   const entropy = spectrum.eigenvalues
     .map((value) => Math.max(value, 0) / total)
     .reduce((sum, p) => sum - (p > 0 ? p * Math.log(p) : 0), 0)
-  near(spectrum.effectiveRank, Math.exp(entropy), 1e-4, 'effective rank')
+  near(t, spectrum.effectiveRank, Math.exp(entropy), 1e-4, 'effective rank')
 
   const { data } = await network.run(x)
   const right = indices.filter((i) => {
@@ -101,7 +101,13 @@ test('a report holds what its definitions say', async (t) => {
     report.order.map((i) => y.data[i]),
     [...(y.data as Uint8Array)].sort((a, b) => a - b),
   )
-  near(measured.raster.values[n + 2]!, kernel[report.order[1]!]![report.order[2]!]!, 1e-3, 'cell')
+  near(
+    t,
+    measured.raster.values[n + 2]!,
+    kernel[report.order[1]!]![report.order[2]!]!,
+    1e-3,
+    'cell',
+  )
 })
 
 test('fixed against adaptive features, on the samples and outputs that the target allows', async (t) => {
@@ -116,7 +122,7 @@ test('fixed against adaptive features, on the samples and outputs that the targe
   t.true(found.fixed.error > 0 && found.adaptive.error > 0 && found.fixed.standardError > 0)
   t.true(found.adaptive.misclassified <= 1)
   const gap = found.fixed.error - found.adaptive.error
-  t.true(Math.abs(found.gain.mean - gap) < 1e-4 * found.fixed.error)
+  near(t, found.gain.mean, gap, { absolute: 1e-4 * found.fixed.error })
   for (const value of Object.values(found.alignment)) t.true(Math.abs(value) < 1)
   t.deepEqual(
     found.blocks.map(({ name }) => name),
@@ -160,7 +166,7 @@ test('the alignment before is that of the kernel with the target, its mean taken
   })
   const rr = r.reduce((sum, value) => sum + value * value, 0)
   const alignment = measured?.adaptive?.alignment
-  t.true(Math.abs((alignment?.before as number) - inner / Math.sqrt(kk) / rr) < 1e-5)
+  near(t, alignment?.before, inner / Math.sqrt(kk) / rr, { absolute: 1e-5 })
   t.true((alignment?.after as number) > (alignment?.before as number))
   t.is(measured?.adaptive?.blocks.length, 3)
 })
@@ -174,12 +180,17 @@ test('a report agrees with the float64 reference of the networks', async (t) => 
     const { layers, trace, spectrum, parameterCount } = report.networks[0]!
     const parts = Object.values<number>(oracle.ntk_trace_by_parameter)
     const whole = parts.reduce((sum, part) => sum + part, 0)
-    t.true(Math.abs(trace - whole) < 1e-4 * whole, name)
+    near(t, trace, whole, 1e-4, name)
     t.is(parameterCount, oracle.parameter_count)
-    t.true(Math.abs(layers.reduce((sum, layer) => sum + layer.trace, 0) - whole) < 1e-4 * whole)
+    near(
+      t,
+      layers.reduce((sum, layer) => sum + layer.trace, 0),
+      whole,
+      1e-4,
+    )
     oracle.ntk_top_eigenvalues.forEach((value: number, k: number) => {
       const found = spectrum.eigenvalues[k] as number
-      t.true(Math.abs(found - value) < 1e-4 * oracle.ntk_top_eigenvalues[0], `${name} λ${k}`)
+      near(t, found, value, { absolute: 1e-4 * oracle.ntk_top_eigenvalues[0] }, `${name} λ${k}`)
     })
     t.is(report.target, null)
     t.is(report.networks[0]!.alignment, null)

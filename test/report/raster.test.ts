@@ -2,6 +2,7 @@ import test from 'ava'
 import { decode } from 'fast-png'
 import { rasterise } from '../../lib/probe/raster.js'
 import { centred, diverging, png, sequential } from '../../lib/report/raster.js'
+import { near } from '../support/near.js'
 
 const decodeUri = (uri: string) => decode(Buffer.from(uri.split(',')[1] as string, 'base64'))
 
@@ -19,7 +20,7 @@ test('a large matrix is averaged over equal blocks', (t) => {
   t.is(values[0], 2)
   t.is(values[size * size - 1], 1196)
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  t.true(Math.abs(mean - (n - 1)) < 0.2)
+  near(t, mean, n - 1, { absolute: 0.2 })
 })
 
 test('centred rasters have mean 0 in rows and columns and root mean square 1', (t) => {
@@ -36,9 +37,14 @@ test('centred rasters have mean 0 in rows and columns and root mean square 1', (
       row += moved[i * size + j] as number
       column += moved[j * size + i] as number
     }
-    t.true(Math.abs(row) < 1e-12 && Math.abs(column) < 1e-12)
+    near(t, [row, column], [0, 0], { absolute: 1e-12 })
   }
-  t.true(Math.abs(moved.reduce((sum, value) => sum + value * value, 0) / 25 - 1) < 1e-12)
+  near(
+    t,
+    moved.reduce((sum, value) => sum + value * value, 0),
+    25,
+    1e-12,
+  )
 })
 
 test('pictures keep their size and clip at the ends of the scale', (t) => {

@@ -8,7 +8,7 @@ import { parseHTML } from 'linkedom'
 import { type NdArray, probe, probeTraining, renderReport } from '../../lib/index.js'
 import type { ProbeReport } from '../../lib/probe/types.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 import { launch, look } from './browser.js'
 
 const hostile = '<img src=x onerror=alert(1)>'

@@ -1,9 +1,11 @@
 // Kernels of features averaged along a path of weights.
 import test from 'ava'
 import { averageFeatures, averageKernel, type NdArray, type Network } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { floats, model, Random } from '../support/onnx.js'
-import { fixture, relativeError } from '../support/reference.js'
+import { floats, model } from '../support/onnx.js'
+import { Random } from '../support/random.js'
+import { fixture } from '../support/reference.js'
 
 /** Every weight moved by some noise. */
 async function moved(
@@ -90,13 +92,13 @@ test('the averaged kernel is that of averaged Jacobians, whatever the method and
       points: 6,
       ...options,
     })
-    t.true(relativeError(kernel, truth) < 1e-5, JSON.stringify(options))
+    near(t, kernel, truth, 1e-5, JSON.stringify(options))
     for (const [part, { data: own }] of parts ?? []) {
       const names = network0.parameters.flatMap(({ name, layer }) =>
         name === part || layer === part ? [name] : [],
       )
       const alone = { data: await byJacobians(network0, network1, x, 6, names), shape: truth.shape }
-      t.true(relativeError({ data: own, shape: truth.shape }, alone) < 1e-5, part)
+      near(t, { data: own, shape: truth.shape }, alone, 1e-5, part)
     }
     t.is(parts?.size, options.by === 'layer' ? 3 : options.by === 'parameter' ? 6 : undefined)
     t.true(residual.relative < 0.2)
@@ -111,7 +113,7 @@ test('convolutions, too', async (t) => {
   const x = samples(random, [3, ...((input?.shape ?? []).slice(1) as number[])])
   const data = await byJacobians(network0, network1, x, 3)
   const { kernel } = await averageKernel(network0, network1, x, { points: 3 })
-  t.true(relativeError(kernel, { data, shape: kernel.shape }) < 1e-5)
+  near(t, kernel, { data, shape: kernel.shape }, 1e-5)
 })
 
 function smooth(random: Random): Uint8Array {
@@ -164,7 +166,7 @@ test('a path of several pieces adds up its changes', async (t) => {
   const options = { points: 8, rule: 'gauss-legendre' as const }
   const line = await averageKernel(network0, network1, x, options)
   const stopped = await averageKernel([network0, half, network1], undefined, x, options)
-  t.true(relativeError(stopped.kernel, line.kernel) < 1e-5)
+  near(t, stopped.kernel, line.kernel, 1e-5)
 })
 
 test('networks that do not belong together are refused', async (t) => {
@@ -209,9 +211,9 @@ test('averaged features are averaged Jacobians, and their kernel is the averaged
       const found = await averageFeatures(path, undefined, x, { points, ...options })
       for (const [name, { data, shape }] of found.features) {
         const truth = { data: sums.get(name) as Float64Array, shape }
-        t.true(relativeError({ data, shape }, truth) < 1e-6, name)
+        near(t, { data, shape }, truth, 1e-6, name)
       }
-      t.true(Math.abs(found.residual.relative - residual.relative) < 1e-5)
+      near(t, found.residual.relative, residual.relative, { absolute: 1e-5 })
       const gram = new Float64Array(14 * 14)
       for (const { data } of found.features.values()) {
         const size = data.length / 14
@@ -225,7 +227,7 @@ test('averaged features are averaged Jacobians, and their kernel is the averaged
           }
         }
       }
-      t.true(relativeError({ data: gram, shape: kernel.shape }, kernel) < 1e-5)
+      near(t, { data: gram, shape: kernel.shape }, kernel, 1e-5)
     }
   }
   const picked = await averageFeatures(network0, network1, x, { points: 3, outputs: [1] })
@@ -261,6 +263,6 @@ test('one and two Gauss–Legendre nodes have the orders two and four', async (t
   ] as const) {
     const [large, small] = [await residual(0.3, points), await residual(0.15, points)]
     const found = Math.log2(large / small)
-    t.true(Math.abs(found - order) < 0.35 * order, `${points} nodes: ${large} ${small}`)
+    near(t, found, order, 0.35, `${points} nodes`)
   }
 })

@@ -1,9 +1,10 @@
 // Forward derivatives against the Jacobian, the kernel, and reverse derivatives.
 import test, { type ExecutionContext } from 'ava'
 import { type Direction, type NdArray, Network, type ParameterArrays } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
-import { reference, relativeError } from '../support/reference.js'
+import { Random } from '../support/random.js'
+import { reference } from '../support/reference.js'
 
 const names = ['mlp_init', 'cnn', 'resnet8', 'resnet8_bn', 'mobilenet']
 
@@ -51,7 +52,7 @@ for (const name of names) {
     const expected = applied(await network.jacobian(x), direction)
     const found = await network.jvp(x, direction)
     t.deepEqual(found.shape, expected.shape)
-    t.true(relativeError(found, expected) < 1e-5)
+    near(t, found, expected, 1e-5)
 
     const u = { data: random.normals(found.data.length), shape: found.shape }
     const back = await network.vjp(x, u)
@@ -62,14 +63,14 @@ for (const name of names) {
       inner += dot(data, delta)
       size += Math.sqrt(dot(data, data) * dot(delta, delta))
     }
-    t.true(Math.abs(inner - dot(u.data, found.data)) < 1e-5 * size)
+    near(t, inner, dot(u.data, found.data), { absolute: 1e-5 * size })
 
     const product = await network.ntkProduct(x, u)
-    t.true(relativeError(product, await network.jvp(x, back)) < 1e-5)
+    near(t, product, await network.jvp(x, back), 1e-5)
     const normal = await network.normalProduct(x, direction)
     const twice = await network.vjp(x, found)
     for (const [key, value] of normal) {
-      t.true(relativeError(value, twice.get(key) as NdArray) < 1e-4, key)
+      near(t, value, twice.get(key) as NdArray, 1e-4, key)
     }
   })
 }
@@ -92,18 +93,21 @@ test('a linearised network predicts f0 + JΔ', async (t) => {
   )
   const linear = network.linearize()
   const predicted = await linear.predict(x, direction)
-  t.true(
-    relativeError(predicted, {
+  near(
+    t,
+    predicted,
+    {
       data: expected,
       shape: base.shape,
-    }) < 1e-5,
+    },
+    1e-5,
   )
   const some = await linear.predict(x, direction, { outputs: [2, 0] })
   t.deepEqual(some.shape, [9, 2])
   t.is(some.data[0], predicted.data[2])
   t.is(some.data[3], predicted.data[3])
   const still = await linear.predict(x, new Map())
-  t.true(relativeError(still, base) === 0)
+  near(t, still, base, 0)
 })
 
 test('J·Δ does not depend on blocks or threads beyond rounding, and follows central differences', async (t) => {
@@ -113,7 +117,7 @@ test('J·Δ does not depend on blocks or threads beyond rounding, and follows ce
   const direction = randomDirection(network, random)
   const whole = await network.jvp(x, direction)
   for (const options of [{ block: 1 }, { block: 4 }, { threads: 1 }]) {
-    t.true(relativeError(await network.jvp(x, direction, options), whole) < 1e-6)
+    near(t, await network.jvp(x, direction, options), whole, 1e-6)
   }
   const moved = async (step: number) => {
     const values = new Map<string, NdArray>()
@@ -131,7 +135,7 @@ test('J·Δ does not depend on blocks or threads beyond rounding, and follows ce
     up.data as Float32Array,
     (value, e) => (value - Number(down.data[e])) / (2 * step),
   )
-  t.true(relativeError(whole, { data: slope, shape: whole.shape }) < 2e-2)
+  near(t, whole, { data: slope, shape: whole.shape }, 2e-2)
 })
 
 test('wrong directions are refused in one sentence', async (t) => {

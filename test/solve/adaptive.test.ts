@@ -1,5 +1,6 @@
 import test from 'ava'
 import { fitFeatures } from '../../lib/fit/adaptive.js'
+import { near } from '../support/near.js'
 import { load, optionsOf, reference, settings, targets } from './synthetic.js'
 
 for (const name of settings) {
@@ -18,17 +19,13 @@ for (const name of settings) {
       `another optimum: ${model.objective} against ${expected.objective}`,
     )
     const predictions = await model.predict(await load('test_'))
-    expected.predictions.forEach((value, i) => {
-      t.true(Math.abs(value - (predictions[i] as number)) < 1e-4, `${value} ${predictions[i]}`)
-    })
-    expected.fit.forEach((value, i) => {
-      t.true(Math.abs(value - (model.fit[i] as number)) < 1e-4)
-    })
+    near(t, predictions, expected.predictions, { absolute: 1e-4 })
+    near(t, model.fit, expected.fit, { absolute: 1e-4 })
     if (expected.structure === undefined) {
       for (const block of model.blocks) {
         if (block.singularValues.length === 0) continue
         expected.singular_values[block.name]?.forEach((value, j) => {
-          t.true(Math.abs(value - (block.singularValues[j] as number)) < 1e-3 * (1 + value))
+          near(t, value, block.singularValues[j], { absolute: 1e-3 * (1 + value) })
         })
       }
     }

@@ -1,7 +1,8 @@
 import test from 'ava'
 import { fitEigenvalues, fitSequence } from '../../lib/fit/eigenvalues.js'
-import { gaussians } from '../../lib/linear/random.js'
 import { KernelSpectrum } from '../../lib/linear/spectrum.js'
+import { near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
 import { load, targets } from './synthetic.js'
 
 /** The flow reduced to β alone by its conserved quantities, integrated by many RK4 steps. */
@@ -43,14 +44,14 @@ test('depth 0 follows its closed form; every depth the reduced equation', async 
     t.true(flat.drift < 1e-9)
     lambda.forEach((value, j) => {
       const expected = closedForm(value, z[j] as number, time)
-      t.true(Math.abs((flat.theta[j] as number) - expected) < 1e-8, `${time} ${j}`)
+      near(t, flat.theta[j], expected, { absolute: 1e-8 }, `${time} ${j}`)
     })
     for (const depth of [1, 2, 3]) {
       const deep = await fitSequence(lambda, z, 0.1, { depth, time, start: 0.6 })
       t.true(deep.drift < 1e-9)
       lambda.forEach((value, j) => {
         const expected = reduced(value, z[j] as number, depth, 0.6, time)
-        t.true(Math.abs((deep.theta[j] as number) - expected) < 1e-8, `${depth} ${time} ${j}`)
+        near(t, deep.theta[j], expected, { absolute: 1e-8 }, `${depth} ${time} ${j}`)
         // The eigenvalue grows with the fit: (a b^D)² from the conserved quantities.
         t.true((deep.eigenvalues[j] as number) >= value * 0.6 ** (2 * depth) * (1 - 1e-9))
       })
@@ -66,7 +67,7 @@ test('the fixed flow and its stopping time of least risk', async (t) => {
   const { theta, time } = await fitSequence(lambda, z, 0.05, { depth: 'fixed' })
   theta.forEach((value, j) => {
     const expected = (1 - Math.exp(-(lambda[j] as number) * time)) * (z[j] as number)
-    t.true(Math.abs(value - expected) < 1e-14)
+    near(t, value, expected, { absolute: 1e-14 })
   })
   const risk = (fit: ArrayLike<number>) =>
     truth.reduce((sum, value, j) => sum + ((fit[j] as number) - value) ** 2, 0)
@@ -130,9 +131,9 @@ test('rates in the misaligned example: fixed against depths 0 and 3', async (t) 
     error((await fitSequence(lambda, z, e, { depth: 3 })).theta),
   )
   t.log({ fixed, shallow, deep })
-  t.true(Math.abs(fixed - (2 * p) / (p + q)) < 0.04)
-  t.true(Math.abs(shallow - (2 * p) / (p + 1)) < 0.12)
-  t.true(Math.abs(deep - (2 * p) / (p + 1)) < 0.12)
+  near(t, fixed, (2 * p) / (p + q), { absolute: 0.04 })
+  near(t, shallow, (2 * p) / (p + 1), { absolute: 0.12 })
+  near(t, deep, (2 * p) / (p + 1), { absolute: 0.12 })
 })
 
 test('on samples: predictions agree with the fit, and a late stop interpolates', async (t) => {
@@ -154,12 +155,10 @@ test('on samples: predictions agree with the fit, and a late stop interpolates',
     for (let i = 0; i < n; i++) {
       let image = 0
       for (let j = 0; j < n; j++) image += (k[i * n + j] as number) * (alpha[j] as number)
-      t.true(Math.abs(image - (fit[i] as number)) < 1e-9)
+      near(t, image, fit[i], { absolute: 1e-9 })
     }
     const late = await fitEigenvalues(spectrum, y, 0.5, { depth, time: 1e3, start: 1 })
-    y.forEach((value, i) => {
-      t.true(Math.abs(value - (late.fit[i] as number)) < 1e-8)
-    })
+    near(t, y, late.fit, { absolute: 1e-8 })
   }
 })
 
@@ -173,21 +172,19 @@ test('at new points: the fixed flow is the linearised network’s training', asy
     Float64Array.from({ length: others.rows }, (_, i) =>
       alpha.reduce((sum, a, j) => sum + a * (cross[i * n + j] as number), 0),
     )
-  const far = (a: Float64Array, b: Float64Array) =>
-    Math.max(...a.map((value, i) => Math.abs(value - (b[i] as number))))
   for (const time of [0.01, 0.3, 5]) {
     const { alpha } = await fitEigenvalues(spectrum, r, 0.5, { depth: 'fixed', time })
     // The mean loss: the eigenvalues of K/n.
     const trained = await spectrum.trained(r, { time, loss: 'mean' })
-    t.true(far(predict(alpha), predict(trained)) < 1e-9)
+    near(t, predict(alpha), predict(trained), { absolute: 1e-9 })
   }
   // Adaptive: in the eigenbasis the prediction is Σ θ_j φ_j(x), φ_j(x) = √n K(x, X) v_j / Λ_j.
   const vectors = spectrum.vectors()
   for (const depth of [0, 1, 3]) {
     const { alpha, theta, time, start } = await fitEigenvalues(spectrum, r, 0.5, { depth })
     const epsilon = 0.5 / Math.sqrt(n)
-    t.true(Math.abs(time * epsilon * start ** depth - 1) < 1e-12)
-    if (depth > 0) t.true(Math.abs(start / epsilon ** (1 / (depth + 2)) - 1) < 1e-12)
+    near(t, time * epsilon * start ** depth, 1, { absolute: 1e-12 })
+    if (depth > 0) near(t, start, epsilon ** (1 / (depth + 2)), 1e-12)
     const byFunctions = new Float64Array(others.rows)
     theta.forEach((value, j) => {
       const image = predict(vectors.slice(j * n, (j + 1) * n))
@@ -196,7 +193,7 @@ test('at new points: the fixed flow is the linearised network’s training', asy
           (byFunctions[i] as number) + (value * Math.sqrt(n) * v) / (spectrum.values[j] as number)
       })
     })
-    t.true(far(predict(alpha), byFunctions) < 1e-9)
+    near(t, predict(alpha), byFunctions, { absolute: 1e-9 })
   }
 })
 

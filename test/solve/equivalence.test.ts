@@ -2,7 +2,8 @@
 import test from 'ava'
 import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
-import { gaussians } from '../../lib/linear/random.js'
+import { near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
 
 const [n, m, k] = [16, 4, 6]
 const x = gaussians(n * m * k, 90)
@@ -51,14 +52,12 @@ for (const [name, one, options, other, same] of [
       const a = await fitFeatures(await one(x, n), r, { ...tight, ...options, ridge })
       const b = await fitFeatures(await other(x, n), r, { ...tight, ...same, ridge })
       t.log(a.status.name, b.status.name, a.objective / b.objective - 1)
-      t.true(Math.abs(a.objective / b.objective - 1) < 1e-8)
+      near(t, a.objective, b.objective, 1e-8)
       const [p, q] = [
         await a.predict(await one(others, 5)),
         await b.predict(await other(others, 5)),
       ]
-      p.forEach((value, i) => {
-        t.true(Math.abs(value - (q[i] as number)) < 1e-4)
-      })
+      near(t, p, q, { absolute: 1e-4 })
     }
   })
 }

@@ -2,8 +2,9 @@ import test from 'ava'
 import { fitFeatures } from '../../lib/fit/adaptive.js'
 import { solveKernel } from '../../lib/fit/fixed.js'
 import { solveByProducts } from '../../lib/linear/conjugate-gradients.js'
-import { gaussians } from '../../lib/linear/random.js'
 import { KernelSpectrum } from '../../lib/linear/spectrum.js'
+import { farthest, near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
 import { load, targets } from './synthetic.js'
 
 /** x xᵀ of Gaussian x (n, p). */
@@ -35,9 +36,6 @@ const multiply = (k: Float64Array, v: Float64Array, columns = 1) => {
   return out
 }
 
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-  Math.max(...Array.from(a, (value, i) => Math.abs(value - (b[i] as number))))
-
 test('ridge regression solves its equations, large enough for several panels of Cholesky', async (t) => {
   const n = 470
   const { k } = gram(n, 600, 1)
@@ -45,12 +43,12 @@ test('ridge regression solves its equations, large enough for several panels of 
   const { alpha, fit, status } = await solveKernel(k, y, { ridge: 0.5 })
   t.is(status, 'solved')
   const image = multiply(k, alpha, 3)
-  t.true(distance(image, fit) < 1e-9)
-  t.true(
-    distance(
-      image.map((value, i) => value + 0.5 * (alpha[i] as number)),
-      y,
-    ) < 1e-9,
+  near(t, image, fit, { absolute: 1e-9 })
+  near(
+    t,
+    image.map((value, i) => value + 0.5 * (alpha[i] as number)),
+    y,
+    { absolute: 1e-9 },
   )
 })
 
@@ -72,12 +70,12 @@ test('ridgeless: minimum-norm least squares, with rank-deficient features too', 
   t.is(rank, 15)
   // Normal equations: K (y − K α) = 0, and α in the range of K.
   const rest = y.map((value, i) => value - (fit[i] as number))
-  t.true(distance(multiply(k, rest), new Float64Array(n)) < 1e-9)
-  t.true(distance(multiply(k, alpha), fit) < 1e-9)
+  near(t, multiply(k, rest), new Float64Array(n), { absolute: 1e-9 })
+  near(t, multiply(k, alpha), fit, { absolute: 1e-9 })
   const full = gram(n, 90, 7).k
   const exact = await solveKernel(full, y, { ridge: 0 })
   t.is(exact.method, 'cholesky')
-  t.true(distance(multiply(full, exact.alpha), y) < 1e-9)
+  near(t, multiply(full, exact.alpha), y, { absolute: 1e-9 })
 })
 
 test('leave-one-out and generalised cross-validation equal their definitions', async (t) => {
@@ -103,7 +101,7 @@ test('leave-one-out and generalised cross-validation equal their definitions', a
       loo += ((y[2 * out + c] as number) - prediction) ** 2
     }
   }
-  t.true(Math.abs((errors?.loo as number) / (loo / n) - 1) < 1e-10)
+  near(t, errors?.loo, loo / n, 1e-10)
 
   const identity = new Float64Array(n * n)
   for (let i = 0; i < n; i++) identity[i * n + i] = 1
@@ -113,7 +111,7 @@ test('leave-one-out and generalised cross-validation equal their definitions', a
   const { fit } = await solveKernel(k, y, { ridge })
   const misfit = y.reduce((sum, value, i) => sum + (value - (fit[i] as number)) ** 2, 0)
   const gcv = misfit / n / (trace / n) ** 2
-  t.true(Math.abs((errors?.gcv as number) / gcv - 1) < 1e-10)
+  near(t, errors?.gcv, gcv, 1e-10)
 
   for (const by of ['loo', 'gcv'] as const) {
     const best = await spectrum.chooseRidge(y, { by })
@@ -139,9 +137,9 @@ test('training dynamics follow gradient descent and the gradient flow', async (t
     )
     f = f.map((value, i) => value - rate * (gradient[i] as number))
   }
-  t.true(distance(await spectrum.trainedFit(r, { steps: 37, learningRate: rate }), f) < 1e-10)
+  near(t, await spectrum.trainedFit(r, { steps: 37, learningRate: rate }), f, { absolute: 1e-10 })
   const alpha = await spectrum.trained(r, { steps: 37, learningRate: rate })
-  t.true(distance(multiply(k, alpha), f) < 1e-9)
+  near(t, multiply(k, alpha), f, { absolute: 1e-9 })
 
   // A flow is descent with vanishing steps: compare with Richardson extrapolation of Euler.
   const time = 1.3 / (spectrum.values[0] as number)
@@ -149,24 +147,24 @@ test('training dynamics follow gradient descent and the gradient flow', async (t
     spectrum.trainedFit(r, { steps, learningRate: time / steps })
   const [coarse, fine] = [await euler(2000), await euler(4000)]
   const limit = fine.map((value, i) => 2 * value - (coarse[i] as number))
-  t.true(distance(await spectrum.trainedFit(r, { time }), limit) < 1e-6)
+  near(t, await spectrum.trainedFit(r, { time }), limit, { absolute: 1e-6 })
   // The mean loss is n times slower; at the end of time the fit is the ridgeless one.
-  t.true(
-    distance(
-      await spectrum.trainedFit(r, { time: n * time, loss: 'mean' }),
-      await spectrum.trainedFit(r, { time }),
-    ) < 1e-12,
+  near(
+    t,
+    await spectrum.trainedFit(r, { time: n * time, loss: 'mean' }),
+    await spectrum.trainedFit(r, { time }),
+    { absolute: 1e-12 },
   )
   const end = await spectrum.trainedFit(r, { time: Number.POSITIVE_INFINITY })
-  t.true(distance(end, (await solveKernel(k, r, { ridge: 0 })).fit) < 1e-10)
+  near(t, end, (await solveKernel(k, r, { ridge: 0 })).fit, { absolute: 1e-10 })
   const ratio = spectrum.largestLearningRate('mean') / spectrum.largestLearningRate()
-  t.true(Math.abs(ratio / n - 1) < 1e-15)
+  near(t, ratio, n, 1e-15)
   // Above the largest stable rate the slowest mode grows.
   const over = 1.01 * spectrum.largestLearningRate()
   const far = await spectrum.trainedFit(r, { steps: 4000, learningRate: over })
-  t.true(distance(far, r) > 1e6)
+  t.true(farthest(far, r).difference > 1e6)
   const under = await spectrum.trainedFit(r, { steps: 4000, learningRate: over * 0.98 })
-  t.true(distance(under, new Float64Array(n)) < 10)
+  near(t, under, new Float64Array(n), { absolute: 10 })
 })
 
 test('dynamics at new points: gradient descent on the linearised network’s own weights', async (t) => {
@@ -189,7 +187,7 @@ test('dynamics at new points: gradient descent on the linearised network’s own
     const byKernel = predicted.map((_, i) =>
       alpha.reduce((sum, a, j) => sum + a * (cross[i * n + j] as number), 0),
     )
-    t.true(distance(byKernel, predicted) < 1e-9)
+    near(t, byKernel, predicted, { absolute: 1e-9 })
   }
   // With a ridge, predictions with K(x, X) are those of the weights.
   const { alpha } = await solveKernel(kernel, r, { ridge: 0.3 })
@@ -198,7 +196,7 @@ test('dynamics at new points: gradient descent on the linearised network’s own
   const byKernel = direct.map((_, i) =>
     alpha.reduce((sum, a, j) => sum + a * (cross[i * n + j] as number), 0),
   )
-  t.true(distance(byKernel, direct) < 1e-10)
+  near(t, byKernel, direct, { absolute: 1e-10 })
 })
 
 test('classification by squared loss: a column per class, the largest wins', async (t) => {
@@ -253,8 +251,8 @@ test('conjugate gradients on products agree with Cholesky; the preconditioner sa
   t.true(fast.iterations * 4 < plain.iterations, `${fast.iterations} ${plain.iterations}`)
   t.true(products - before <= fast.iterations + 60)
   for (const { alpha, fit } of [plain, fast]) {
-    t.true(distance(alpha, direct.alpha) < 1e-5)
-    t.true(distance(fit, direct.fit) < 1e-7)
+    near(t, alpha, direct.alpha, { absolute: 1e-5 })
+    near(t, fit, direct.fit, { absolute: 1e-7 })
   }
   const limited = await solveByProducts(product, y, { ridge: 0.01, rank: 0, maxIterations: 2 })
   t.is(limited.status, 'iteration limit')
@@ -275,9 +273,9 @@ test('features: products by their adjoint solve the fixed model without a kernel
   const product = async (v: Float64Array) => features.apply(await features.adjoint(v))
   const { alpha } = await solveByProducts((v) => product(v), r, { ridge: 0.1, rank: 0 })
   const model = await fitFeatures(features, r, { structure: 'fixed', ridge: 0.1 })
-  t.true(distance(alpha, model.dual) < 1e-8)
+  near(t, alpha, model.dual, { absolute: 1e-8 })
   const kernel = await features.kernel()
-  t.true(distance((await solveKernel(kernel, r, { ridge: 0.1 })).alpha, model.dual) < 1e-10)
+  near(t, (await solveKernel(kernel, r, { ridge: 0.1 })).alpha, model.dual, { absolute: 1e-10 })
 })
 
 test('bad input says what was expected', async (t) => {

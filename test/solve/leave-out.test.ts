@@ -1,7 +1,8 @@
 // Leave-one-out by sample against refits, and the factorisation that gives it.
 import test from 'ava'
 import { KernelFactor, KernelSpectrum, solveKernel } from '../../lib/index.js'
-import { gaussians } from '../../lib/linear/random.js'
+import { near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
 
 /** x xᵀ of rows x (n, p) with falling scales, and targets of few of them with noise. */
 function task(samples: number, outputs: number, p: number, seed: number, noise: number) {
@@ -52,9 +53,6 @@ async function refits(
   return rest
 }
 
-const near = (a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number) =>
-  Array.from(a).every((value, i) => Math.abs(value - (b[i] as number)) <= tolerance)
-
 test('leave-one-out by sample equals refits, for one output and for several, at any ridge', async (t) => {
   for (const [samples, outputs, columns] of [
     [14, 1, 2],
@@ -71,10 +69,10 @@ test('leave-one-out by sample equals refits, for one output and for several, at 
     for (const ridge of [1e-3, 0.3, 20]) {
       const truth = await refits(k, y, columns, outputs, ridge)
       const factor = await KernelFactor.of(k, ridge, { outputs })
-      t.true(near(await factor.leaveOneOut(y), truth, 1e-8))
+      near(t, await factor.leaveOneOut(y), truth, { absolute: 1e-8 })
       const [errors] = await spectrum.errors(y, [ridge])
       const mean = truth.reduce((sum, e) => sum + e * e, 0) / n
-      t.true(Math.abs((errors?.loo as number) / mean - 1) < 1e-8)
+      near(t, errors?.loo, mean, 1e-8)
     }
   }
 })
@@ -90,12 +88,12 @@ test('one factor: solutions, blocks of the inverse, log-determinant, over severa
   for (let i = 0; i < n; i += 1) {
     for (let b = 0; b < 3; b += 1) {
       const j = i - (i % 3) + b
-      t.true(Math.abs((blocks[i * 3 + b] as number) - (inverse[i * n + j] as number)) < 1e-12)
+      near(t, blocks[i * 3 + b], inverse[i * n + j], { absolute: 1e-12 })
     }
   }
   const { values } = await KernelSpectrum.of(k)
   const logs = values.reduce((sum, value) => sum + Math.log(value + 0.5), 0)
-  t.true(Math.abs(factor.logDeterminant - logs) < 1e-8)
+  near(t, factor.logDeterminant, logs, { absolute: 1e-8 })
   t.deepEqual(
     await (await KernelFactor.of(k, 0.5, { outputs: 3, threads: 1 })).inverseBlocks(),
     blocks,

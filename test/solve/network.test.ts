@@ -3,6 +3,7 @@ import test from 'ava'
 import { fitAdaptive, fitFixed } from '../../lib/fit/network.js'
 import { fitByProducts } from '../../lib/fit/products.js'
 import { type NdArray, Network, type NetworkFitOptions, readTensor } from '../../lib/index.js'
+import { near } from '../support/near.js'
 
 const folder = 'test/fixtures/adaptive/mlp_small'
 
@@ -65,11 +66,11 @@ for (const blocks of ['layer', 'parameter']) {
       const width = base.length / 80
       expected.predictions.forEach((value, i) => {
         const own = (base[i * width] as number) + (change[i] as number)
-        t.true(Math.abs(own - value) < 1e-3, `${own} ${value}`)
-        t.true(Math.abs((jvp.data[i] as number) - value) < 1e-3)
+        near(t, own, value, { absolute: 1e-3 })
+        near(t, jvp.data[i], value, { absolute: 1e-3 })
       })
       const kernel = await fitted.kernel(network, x)
-      t.true(Math.abs(kernel.trace() / expected.adapted_kernel_trace - 1) < 1e-3)
+      near(t, kernel.trace(), expected.adapted_kernel_trace, 1e-3)
     })
   }
 }
@@ -83,9 +84,7 @@ test('toDelta is the first-order model: the derivative along it is the fit', asy
     t.deepEqual(new Set(delta.keys()), new Set(network.parameters.map(({ name }) => name)))
     for (const [name, { shape }] of delta) t.deepEqual(shape, network.weight(name).shape)
     const change = await network.jvp(x, delta)
-    fitted.model.fit.forEach((value, i) => {
-      t.true(Math.abs(value - (change.data[i] as number)) < 1e-4)
-    })
+    near(t, fitted.model.fit, change.data, { absolute: 1e-4 })
   }
 })
 
@@ -174,9 +173,7 @@ test('the fixed model by products agrees with the kernel that it never forms', a
   })
   t.is(fitted.model.status.name, 'converged')
   t.true(seen.length > 0)
-  t.true(Math.abs(fitted.model.objective / direct.model.objective - 1) < 1e-3)
+  near(t, fitted.model.objective, direct.model.objective, 1e-3)
   const [a, b] = [await fitted.predict(network, x2), await direct.predict(network, x2)]
-  a.data.forEach((value, i) => {
-    t.true(Math.abs(value - (b.data[i] as number)) < 1e-3)
-  })
+  near(t, a.data, b.data, { absolute: 1e-3 })
 })

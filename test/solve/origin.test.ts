@@ -11,9 +11,9 @@ import { decodeModel, encodeModel } from '../../lib/fit/storage.js'
 import { fitByProducts, fitFixed, loadModel, saveModel, writeNpy } from '../../lib/index.js'
 import { decodeSafetensors, encodeSafetensors, readBytes } from '../../lib/io/index.js'
 import { decodeModel as decodeOnnx } from '../../lib/onnx/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
-import { relativeError } from '../support/reference.js'
+import { Random } from '../support/random.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
 
@@ -39,10 +39,10 @@ test('another network, other weights and another output are refused in every use
   const stored = (await loadModel(at('model.safetensors'))) as NetworkModel
   const again = await load(t, bytes)
   const truth = await model.predict(network, x)
-  t.is(relativeError(await stored.predict(again, x), truth), 0)
+  near(t, await stored.predict(again, x), truth, 0)
   // The same numbers out of another file are the same network.
   const copy = await load(t, await network.toOnnx())
-  t.is(relativeError(await stored.predict(copy, x), truth), 0)
+  near(t, await stored.predict(copy, x), truth, 0)
 
   const weight = network.weight('l.0.weight')
   weight.data[3] = (weight.data[3] as number) + 1e-3
@@ -83,7 +83,7 @@ test.serial('a file of version 0.1.0 loads with one warning', async (t) => {
   process.on('warning', listen)
   t.teardown(() => process.off('warning', listen))
   const stored = decodeModel(old, 'old.safetensors') as NetworkModel
-  t.is(relativeError(await stored.predict(network, x), await model.predict(network, x)), 0)
+  near(t, await stored.predict(network, x), await model.predict(network, x), 0)
   await stored.predict(network, x)
   await new Promise((resolve) => setImmediate(resolve))
   t.is(warnings.length, 1)
@@ -108,7 +108,7 @@ test.serial('the exported weights say what they are, and how far from the model'
   })
   const truth = Math.sqrt(difference / size)
   t.true(truth > 0.01)
-  t.true(Math.abs((await model.exportDifference(network, x)) / truth - 1) < 1e-6)
+  near(t, await model.exportDifference(network, x), truth, 1e-6)
 
   await writeFile(at('net.onnx'), bytes)
   await writeNpy(at('x.npy'), x)
@@ -127,7 +127,7 @@ test.serial('the exported weights say what they are, and how far from the model'
   t.regex(stdout, new RegExp(`differ by ${truth.toPrecision(2)}\\d* times`))
   const summary = JSON.parse(readFileSync(at('fit/summary.json'), 'utf8'))
   t.is(summary.export.form, 'weights')
-  t.true(Math.abs(summary.export.relative_difference.input / truth - 1) < 1e-4)
+  near(t, summary.export.relative_difference.input, truth, 1e-4)
   t.is(summary.export.relative_difference.predict, summary.export.relative_difference.input)
   const { proto } = decodeOnnx(await readBytes(at('out.onnx')))
   t.regex(proto.docString, /computes f\(x; θ0 \+ Δ\)/)

@@ -2,8 +2,9 @@ import test from 'ava'
 import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
 import { penaltyOf } from '../../lib/fit/penalty.js'
-import { gaussians } from '../../lib/linear/random.js'
 import { KernelSpectrum } from '../../lib/linear/spectrum.js'
+import { near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
 
 const n = 18
 const shapes = [
@@ -20,9 +21,6 @@ const build = (xs: Float64Array[], samples = n) =>
     shapes.map((shape, b) => ({ ...shape, x: xs[b] as Float64Array })),
   )
 
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-  Math.max(...Array.from(a, (value, i) => Math.abs(value - (b[i] as number))))
-
 const tight: AdaptiveOptions = { tolerance: 1e-14, stationarity: 1e-8 }
 
 test('with M frozen at the identity it is the fixed model to 1e-10', async (t) => {
@@ -32,7 +30,7 @@ test('with M frozen at the identity it is the fixed model to 1e-10', async (t) =
     const spectrum = await KernelSpectrum.of(await features.kernel())
     const alpha = await spectrum.coefficients(r, ridge)
     const b = await features.adjoint(alpha)
-    t.true(distance(model.coefficients(), b) < 1e-10)
+    near(t, model.coefficients(), b, { absolute: 1e-10 })
     t.is(model.iterations.length, 1)
   }
 })
@@ -54,15 +52,15 @@ test('one column at ridge 0: the fixed model for any ω, and a kernel K_0 + c·�
     const own = { ...options, ridge: 0, price: { absolute: 1 } }
     const model = await fitFeatures(features, r, own)
     t.is(model.status.name, 'converged')
-    t.true(distance(await model.predict(others), expected) < 1e-9)
+    near(t, await model.predict(others), expected, { absolute: 1e-9 })
     const z = model.blocks[0]?.stretches[0]?.[0] as number
     t.true(z > 1)
     const parts = await model.decompose(features)
-    t.true(Math.abs(parts.kernel - 1) < 1e-9)
+    near(t, parts.kernel, 1, { absolute: 1e-9 })
     t.true(parts.rest < 1e-7)
     // A = I + (z² − 1) u uᵀ, and ⟨X, u⟩ = ŷ/‖B‖.
     const norm2 = (model.blocks[0]?.singularValues[0] as number) ** 2
-    t.true(Math.abs((parts.target * norm2) / (z * z - 1) - 1) < 1e-8)
+    near(t, parts.target * norm2, z * z - 1, 1e-8)
     t.true(parts.alignmentAfter > parts.alignmentBefore)
   }
 })
@@ -80,8 +78,8 @@ test('permuting samples, scaling features, rotating blocks change the answer as 
   const permuted = await build(arrays.map(permute))
   const rp = Float64Array.from(order.map((i) => r[i] as number))
   const second = await fitFeatures(permuted, rp, options)
-  t.true(Math.abs(second.objective / model.objective - 1) < 1e-11)
-  t.true(distance(second.coefficients(), model.coefficients()) < 1e-5)
+  near(t, second.objective, model.objective, 1e-11)
+  near(t, second.coefficients(), model.coefficients(), { absolute: 1e-5 })
 
   // Rotating a block's rows (X → Q X) rotates B with it; here a signed permutation and a rotation.
   const [c, s] = [Math.cos(0.7), Math.sin(0.7)]
@@ -101,15 +99,15 @@ test('permuting samples, scaling features, rotating blocks change the answer as 
   }
   const rotated = await build([rotate(arrays[0] as Float64Array), arrays[1] as Float64Array])
   const third = await fitFeatures(rotated, r, options)
-  t.true(Math.abs(third.objective / model.objective - 1) < 1e-11)
-  t.true(distance(third.blocks[0]?.b ?? [], rotate(model.blocks[0]?.b as Float64Array)) < 1e-5)
+  near(t, third.objective, model.objective, 1e-11)
+  near(t, third.blocks[0]?.b ?? [], rotate(model.blocks[0]?.b as Float64Array), { absolute: 1e-5 })
 
   // Features c·X with targets c·r: the same B, and the misfit c² times as dear.
   const scaled = await build(arrays.map((x) => x.map((value) => 10 * value)))
   const r10 = r.map((value) => 10 * value)
   const fourth = await fitFeatures(scaled, r10, { ...options, ridge: 20 })
-  t.true(Math.abs(fourth.objective / model.objective - 1) < 1e-11)
-  t.true(distance(fourth.coefficients(), model.coefficients()) < 1e-5)
+  near(t, fourth.objective, model.objective, 1e-11)
+  near(t, fourth.coefficients(), model.coefficients(), { absolute: 1e-5 })
 })
 
 test('factors, products of factors and dense features give one answer; several outputs too', async (t) => {
@@ -157,7 +155,7 @@ test('factors, products of factors and dense features give one answer; several o
     ])
     const dense = await TangentFeatures.from(samples, outputs, [{ name, m, k, x, columns }])
     const y = gaussians(rows, 52)
-    t.true(distance(await factored.kernel(), await dense.kernel()) < 1e-8)
+    near(t, await factored.kernel(), await dense.kernel(), { absolute: 1e-8 })
     for (const options of [
       { left: 2, right: 2, ridge: 0.1 },
       { left: 1, right: 'none', ridge: 0.1 },
@@ -169,13 +167,13 @@ test('factors, products of factors and dense features give one answer; several o
       const a = await fitFeatures(factored, y, few)
       const b = await fitFeatures(dense, y, few)
       const label = `${rows} ${positions} ${m}×${k} ${picked} ${JSON.stringify(options)}`
-      t.true(Math.abs(a.objective / b.objective - 1) < 1e-9, label)
-      t.true(distance(a.coefficients(), b.coefficients()) < 1e-6, label)
+      near(t, a.objective, b.objective, 1e-9, label)
+      near(t, a.coefficients(), b.coefficients(), { absolute: 1e-6 }, label)
       // K_M of the model itself, three ways: factored, dense, mixed.
       const ka = await a.kernel(factored)
       const top = Math.max(...ka.data)
-      t.true(distance(ka.data, (await b.kernel(dense)).data) < 1e-4 * top, label)
-      t.true(distance(ka.data, (await a.kernel(factored, dense)).data) < 1e-4 * top, label)
+      near(t, ka.data, (await b.kernel(dense)).data, { absolute: 1e-4 * top }, label)
+      near(t, ka.data, (await a.kernel(factored, dense)).data, { absolute: 1e-4 * top }, label)
     }
   }
 })
@@ -196,11 +194,16 @@ test('the kernel of the last step explains the fit: K_M α = fit for M of the co
   const fit = model.dual.map((_, i) =>
     model.dual.reduce((sum, a, j) => sum + a * (kernel[i * n + j] as number), 0),
   )
-  t.true(distance(fit, model.fit) < 1e-5)
+  near(t, fit, model.fit, { absolute: 1e-5 })
   // Stationary: B = A (Σ α X) G.
   t.is(model.blocks.length, 2)
   const { value } = penaltyOf(model.blocks[0]?.singularValues ?? [], [2, 2], model.price.value)
-  t.true(Math.abs(value.reduce((sum, v) => sum + v, 0) - (model.blocks[0]?.penalty ?? 0)) < 1e-9)
+  near(
+    t,
+    value.reduce((sum, v) => sum + v, 0),
+    model.blocks[0]?.penalty ?? 0,
+    { absolute: 1e-9 },
+  )
 })
 
 test('results do not depend on threads', async (t) => {
@@ -215,10 +218,10 @@ test('a function as ω gives what the power gives', async (t) => {
   const square = (z: number) => (z - 1) ** 2
   const power = await fitFeatures(features, r, { left: 2, right: 'none', ridge: 0.2 })
   const custom = await fitFeatures(features, r, { left: square, right: 'none', ridge: 0.2 })
-  t.true(Math.abs(custom.objective / power.objective - 1) < 1e-9)
+  near(t, custom.objective, power.objective, 1e-9)
   const both = await fitFeatures(features, r, { left: square, right: 1, ridge: 0.2 })
   const powers = await fitFeatures(features, r, { left: 2, right: 1, ridge: 0.2 })
-  t.true(Math.abs(both.objective / powers.objective - 1) < 1e-9)
+  near(t, both.objective, powers.objective, 1e-9)
 })
 
 test('any subset of blocks adapts', async (t) => {

@@ -16,7 +16,8 @@ import {
   penaltyOf,
   saveModel,
 } from '../../lib/index.js'
-import { gaussians } from '../../lib/linear/random.js'
+import { farthest, near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
 
 const outputs = 3
 const image = [2, 16, 16] as const
@@ -31,9 +32,6 @@ const load = async () =>
   Network.load(await buildCnn({ image, width: 2, outputs, dense: [9], seed: 5 }))
 
 const sum = (values: Iterable<number>) => Array.from(values).reduce((a, b) => a + b, 0)
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-  Math.max(...Array.from(a, (value, i) => Math.abs(value - (b[i] as number))))
-
 /** Features of every block, (rows, m·k) with the bias as the last column, from the Jacobian. */
 async function features(network: Network, fitted: NetworkModel, at: NdArray) {
   const jacobian = await network.jacobian(at)
@@ -136,16 +134,16 @@ for (const [name, options] of cases) {
     })
     const predicted = await fitted.predict(network, x2)
     t.deepEqual(predicted.shape, [5, outputs])
-    t.true(distance(predicted.data, byHand) < 1e-4)
+    near(t, predicted.data, byHand, { absolute: 1e-4 })
     const between = await fitted.kernel(network, x2, x)
     t.deepEqual(between.shape, [5, outputs, 14, outputs])
     const top = Math.max(...kernel.map(Math.abs))
-    t.true(distance(between.data, kernel) < 1e-4 * top)
+    near(t, between.data, kernel, { absolute: 1e-4 * top })
     const dual = base.map((value, r) => {
       return value + sum(model.dual.map((alpha, s) => alpha * (kernel[r * rows + s] as number)))
     })
     // M of the final B, α of the last step: equal as far as the fit converged.
-    t.true(distance(dual, byHand) < 1e-3 * (1 + Math.max(...byHand.map(Math.abs))))
+    near(t, dual, byHand, { absolute: 1e-3 * (1 + Math.max(...byHand.map(Math.abs))) })
 
     // The price times Σ Ω(M) + ‖Θ‖² + misfit/λ with Θ = M⁻¹ B is the objective that was minimised.
     let theta = 0
@@ -165,12 +163,12 @@ for (const [name, options] of cases) {
       const sides = transforms.map(({ z }, s) => sum(z.map(price(s))))
       return sum(sides) + sum(numbers.map(square))
     })
-    t.true(Math.abs((model.price.value * sum(omega) + theta) / model.penalty - 1) < 1e-6)
-    t.true(Math.abs(model.penalty + model.misfit / 0.3 - model.objective) < 1e-9 * model.objective)
+    near(t, model.price.value * sum(omega) + theta, model.penalty, 1e-6)
+    near(t, model.penalty + model.misfit / 0.3, model.objective, 1e-9)
 
     for (const block of model.blocks) check(t, block, options, model.price.value)
     const misfit = sum(model.fit.map((value, r) => ((model.targets[r] as number) - value) ** 2))
-    t.true(Math.abs(misfit - model.misfit) < 1e-9 * (1 + misfit))
+    near(t, misfit, model.misfit, { absolute: 1e-9 * (1 + misfit) })
     if (name.startsWith('three')) {
       const conv = model.blocks.find(({ m, k }) => m === 4 && k === 18)
       t.deepEqual(conv?.modes, [4, 2, 9])
@@ -210,8 +208,8 @@ for (const [name, options] of cases) {
     })
     const norm = (values: Iterable<number>) => Math.sqrt(sum(Array.from(values, (v) => v * v)))
     const along = sum(left.map((v, e) => v * (plain[e] as number))) / norm(left) / norm(plain)
-    t.true(Math.abs(along) < 1e-2)
-    t.true(Math.abs(norm(left) / norm(self.data) - parts.rest) < 1e-3)
+    near(t, along, 0, { absolute: 1e-2 })
+    near(t, norm(left) / norm(self.data), parts.rest, { absolute: 1e-3 })
     t.true(parts.alignmentAfter > parts.alignmentBefore)
   })
 }
@@ -226,15 +224,15 @@ function check(
   const { m, k, b, singularValues, u, vt, stretches, structure } = block
   const energy = sum(b.map((value) => value * value))
   if (structure === 'fixed') {
-    t.true(Math.abs(block.penalty - energy) < 1e-9 * (1 + energy))
+    near(t, block.penalty, energy, { absolute: 1e-9 * (1 + energy) })
     return
   }
   t.true(stretches.every((side) => side.every((z) => z >= 1)))
   if (structure !== 'modes') {
-    t.true(Math.abs(sum(singularValues.map((s) => s * s)) - energy) < 1e-9 * (1 + energy))
+    near(t, sum(singularValues.map((s) => s * s)), energy, { absolute: 1e-9 * (1 + energy) })
     const shares = singularValues.map((s) => (s * s) / energy).filter((p) => p > 0)
     const rank = Math.exp(-sum(shares.map((p) => p * Math.log(p))))
-    t.true(Math.abs(block.effectiveRank - rank) < 1e-6 * rank)
+    near(t, block.effectiveRank, rank, 1e-6)
   }
   if (structure !== 'matrix') return
   const r = singularValues.length
@@ -249,16 +247,14 @@ function check(
       }
     }
   }
-  t.true(distance(back, b) < 1e-10 * (1 + (singularValues[0] as number)))
+  near(t, back, b, { absolute: 1e-10 * (1 + (singularValues[0] as number)) })
   const { left = 2, right = 2 } = options
   const sides = [left, right].filter((side) => side !== 'none')
   const { value, z } = penaltyOf(singularValues, sides, price)
-  t.true(Math.abs(sum(value) / block.penalty - 1) < 1e-9)
-  stretches
-    .filter(({ length }) => length > 0)
-    .forEach((side, s) => {
-      t.true(distance(side, z[s] as Float64Array) < 1e-5)
-    })
+  near(t, sum(value), block.penalty, 1e-9)
+  for (const [s, side] of stretches.filter(({ length }) => length > 0).entries()) {
+    near(t, side, z[s], { absolute: 1e-5 })
+  }
 }
 
 test('θ0 + Δ is an ONNX file that onnxruntime runs: the first-order model as Δ shrinks', async (t) => {
@@ -281,11 +277,11 @@ test('θ0 + Δ is an ONNX file that onnxruntime runs: the first-order model as �
     const feeds = { x: new ort.Tensor('float32', x.data, x.shape) }
     const own = (await session.run(feeds)).y?.data as Float32Array
     const linear = await fitted.predict(network, x)
-    errors.push(distance(own, linear.data))
-    changes.push(distance(linear.data, base))
+    errors.push(farthest(own, linear.data).difference)
+    changes.push(farthest(linear.data, base).difference)
     // The same weights by withParameters.
     await using changed = await network.withParameters(await fitted.weights(network))
-    t.true(distance((await changed.run(x)).data as Float32Array, own) < 1e-6)
+    near(t, (await changed.run(x)).data as Float32Array, own, { absolute: 1e-6 })
   }
   t.log({ errors, changes })
   // The error is of second order: its share of the change falls with the change.
@@ -296,12 +292,12 @@ test('θ0 + Δ is an ONNX file that onnxruntime runs: the first-order model as �
 
 test('a warm start through a network takes fewer iterations to the same optimum', async (t) => {
   await using network = await load()
-  const near = await fitAdaptive(network, x, y, { ridge: 0.33 })
+  const close = await fitAdaptive(network, x, y, { ridge: 0.33 })
   const cold = await fitAdaptive(network, x, y, { ridge: 0.3 })
-  const warm = await fitAdaptive(network, x, y, { ridge: 0.3, start: near.model })
+  const warm = await fitAdaptive(network, x, y, { ridge: 0.3, start: close.model })
   t.log(cold.model.iterations.length, warm.model.iterations.length)
   t.true(warm.model.iterations.length < cold.model.iterations.length)
-  t.true(Math.abs(warm.model.objective / cold.model.objective - 1) < 1e-6)
+  near(t, warm.model.objective, cold.model.objective, 1e-6)
   const other = await fitAdaptive(network, x, y, { ridge: 1, blocks: 'parameter' })
   await t.throwsAsync(fitAdaptive(network, x, y, { start: other.model }), { code: 'BAD_ARGUMENT' })
 })

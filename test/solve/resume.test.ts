@@ -3,7 +3,7 @@ import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
 import { fitAdaptive } from '../../lib/fit/network.js'
 import { Network, readTensor } from '../../lib/index.js'
-import { gaussians } from '../../lib/linear/random.js'
+import { gaussians } from '../support/random.js'
 import { load, optionsOf, reference, targets } from './synthetic.js'
 
 /** Runs a fit that is aborted after `stop` iterations; gives the state it left. */

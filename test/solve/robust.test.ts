@@ -9,7 +9,8 @@ import { NetworkModel } from '../../lib/fit/network.js'
 import { crossValidate, fitPath } from '../../lib/fit/path.js'
 import { decodeModel, encodeModel, loadModel, saveModel } from '../../lib/fit/storage.js'
 import { decodeSafetensors, encodeSafetensors } from '../../lib/io/index.js'
-import { gaussians } from '../../lib/linear/random.js'
+import { near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
 import { load, targets } from './synthetic.js'
 
 const shape = { name: 'a', m: 6, k: 5 }
@@ -31,12 +32,10 @@ test('duplicated samples at ridge 0: consistent ones are one, contradictory ones
   const model = await fitFeatures(features, r, exact)
   t.is(model.status.name, 'converged')
   t.is(model.redundant, 1)
-  model.fit.forEach((value, i) => {
-    t.true(Math.abs(value - (r[i] as number)) < 1e-8)
-  })
+  near(t, model.fit, r, { absolute: 1e-8 })
   const eleven = await from(duplicated(12).slice(0, 330), 11)
   const without = await fitFeatures(eleven, r.slice(0, 11), exact)
-  t.true(Math.abs(without.objective / model.objective - 1) < 1e-8)
+  near(t, without.objective, model.objective, 1e-8)
 
   r[11] = (r[0] as number) + 1
   const error = await t.throwsAsync(fitFeatures(features, r, { ridge: 0 }), { code: 'NUMERICAL' })
@@ -62,8 +61,8 @@ test('the least ridge that a contradiction needs gives the model of its mean', a
     const mean = r.slice(0, 11)
     mean[0] = (r[0] as number) + gap / 2
     const limit = await fitFeatures(await from(x.slice(0, 330), 11), mean, { ridge: 0 })
-    t.true(Math.abs(works.penalty / limit.penalty - 1) < 1e-2, `${gap} ${scale}`)
-    t.true(Math.abs(works.misfit / (gap * gap * 0.5) - 1) < 1e-2)
+    near(t, works.penalty, limit.penalty, 1e-2, `${gap} ${scale}`)
+    near(t, works.misfit, gap * gap * 0.5, 1e-2)
   }
 })
 
@@ -84,7 +83,7 @@ test('more rows than numbers: rank-deficient features', async (t) => {
 test('one sample, and nothing to fit', async (t) => {
   const one = await fitFeatures(await from(rows(1, 6), 1), [2], { ridge: 0 })
   t.is(one.status.name, 'converged')
-  t.true(Math.abs((one.fit[0] as number) - 2) < 1e-10)
+  near(t, one.fit[0], 2, { absolute: 1e-10 })
   for (const ridge of [0, 0.1]) {
     const nothing = await fitFeatures(await from(rows(7, 7), 7), new Float64Array(7), { ridge })
     t.is(nothing.status.name, 'converged')
@@ -179,10 +178,8 @@ test('by products: the same optimum as with the kernel, within a budget that hol
   await t.throwsAsync(fitFeatures(features, y, { ...options, memory }), { code: 'MEMORY_BUDGET' })
   const model = await fitFeatures(features, y, { ...options, memory, solver: 'products' })
   t.is(model.status.name, 'converged')
-  t.true(Math.abs(model.objective - by.objective) < 1e-8 * by.objective)
-  model.fit.forEach((value, r) => {
-    t.true(Math.abs(value - (by.fit[r] as number)) < 1e-4)
-  })
+  near(t, model.objective, by.objective, 1e-8)
+  near(t, model.fit, by.fit, { absolute: 1e-4 })
   await t.throwsAsync(fitFeatures(features, y, { ridge: 0, solver: 'products' }), {
     code: 'BAD_ARGUMENT',
   })
@@ -208,7 +205,7 @@ test('three modes: monotone, stationary, no worse than the matrix with a fixed m
   const theta = undo(block?.b as Float64Array, block?.transforms ?? [])
   const value =
     model.price.value * omega + theta.reduce((s, v) => s + v * v, 0) + model.misfit / 0.1
-  t.true(Math.abs(value / model.objective - 1) < 1e-8, `${value} ${model.objective}`)
+  near(t, value, model.objective, 1e-8)
   const fixed = await fitFeatures(features, r, { structure: 'fixed', ridge: 0.1 })
   t.true(model.objective < fixed.objective)
   t.deepEqual(
@@ -302,9 +299,9 @@ test('cross-validation prefers adaptive features for a low-rank target, with sta
   t.true((adaptive?.mean as number) < 0.5 * (fixed?.mean as number))
   t.is(fixed?.folds.length, 4)
   const mean = (fixed?.folds.reduce((s, e) => s + e, 0) as number) / 4
-  t.true(Math.abs((fixed?.mean as number) - mean) < 1e-12)
+  near(t, fixed?.mean, mean, { absolute: 1e-12 })
   const spread = fixed?.folds.reduce((s, e) => s + (e - mean) ** 2, 0) as number
-  t.true(Math.abs((fixed?.standardError as number) - Math.sqrt(spread / 3 / 4)) < 1e-12)
+  near(t, fixed?.standardError, Math.sqrt(spread / 3 / 4), { absolute: 1e-12 })
   t.true((result.difference.fixed?.mean as number) > 0)
   t.is(result.difference.adaptive?.mean, 0)
   t.is(seen.length, 8)

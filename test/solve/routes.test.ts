@@ -4,7 +4,8 @@ import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
 import { fitAdaptive } from '../../lib/fit/network.js'
 import { Network, readTensor } from '../../lib/index.js'
-import { gaussians } from '../../lib/linear/random.js'
+import { near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
 
 const samples = 60
 const outputs = 3
@@ -67,21 +68,13 @@ for (const [name, options] of cases) {
       const kernel = await fitFeatures(x, y, common)
       const products = await fitFeatures(x, y, { ...common, solver: 'products' })
       const label = `ridge ${ridge}: ${kernel.status.name}, ${products.status.name}`
-      t.true(Math.abs(products.objective / kernel.objective - 1) < 1e-10, label)
-      t.true(Math.abs(products.penalty / kernel.penalty - 1) < 1e-6, label)
-      const top = Math.max(...kernel.coefficients().map(Math.abs))
-      const [a, b] = [kernel.coefficients(), products.coefficients()]
-      const gap = Math.max(...a.map((value, i) => Math.abs(value - (b[i] as number))))
-      t.true(gap < 1e-5 * top, `${label}: B ${gap / top}`)
-      const miss = Math.max(
-        ...kernel.fit.map((value, r) => Math.abs(value - (products.fit[r] as number))),
-      )
-      t.true(miss < 1e-5, `${label}: fit ${miss}`)
+      near(t, products.objective, kernel.objective, 1e-10, label)
+      near(t, products.penalty, kernel.penalty, 1e-6, label)
+      near(t, products.coefficients(), kernel.coefficients(), 1e-5, `${label}: B`)
+      near(t, products.fit, kernel.fit, { absolute: 1e-5 }, `${label}: fit`)
       // The dual variables are the misfit over the ridge, by either route.
-      products.dual.forEach((alpha, r) => {
-        const own = ((y[r] as number) - (products.fit[r] as number)) / ridge
-        t.true(Math.abs(alpha - own) < 1e-5)
-      })
+      const misfit = y.map((value, r) => (value - (products.fit[r] as number)) / ridge)
+      near(t, products.dual, misfit, { absolute: 1e-5 })
     }
   })
 }
@@ -108,9 +101,7 @@ test('by products as by the kernel, through a network', async (t) => {
     const { model: kernel } = await fitAdaptive(network, x, y, options)
     const by = await fitAdaptive(network, x, y, { ...options, solver: 'products' })
     t.is(by.model.status.name, 'converged')
-    t.true(Math.abs(by.model.objective / kernel.objective - 1) < 1e-8)
-    by.model.fit.forEach((value, r) => {
-      t.true(Math.abs(value - (kernel.fit[r] as number)) < 1e-4)
-    })
+    near(t, by.model.objective, kernel.objective, 1e-8)
+    near(t, by.model.fit, kernel.fit, { absolute: 1e-4 })
   }
 })

@@ -3,7 +3,7 @@ import test from 'ava'
 import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
 import type { AdaptiveModel } from '../../lib/fit/model.js'
-import { gaussians } from '../../lib/linear/random.js'
+import { gaussians } from '../support/random.js'
 
 /** Twelve samples of 6 × 5 features, the last one `gap` away from the first. */
 function nearlyTwice(gap: number, seed: number): Promise<TangentFeatures> {

@@ -1,7 +1,8 @@
 // Small networks made on the spot.
 import { type NdArray, Network } from '../../lib/index.js'
 import type { LoadOptions } from '../../lib/network/network.js'
-import { floats, model, type NodeSpec, type Random, type Tensor } from './onnx.js'
+import { floats, model, type NodeSpec, type Tensor } from './onnx.js'
+import type { Random } from './random.js'
 
 export const samples = (random: Random, shape: number[]): NdArray<Float32Array> => ({
   data: random.normals(shape.reduce((product, size) => product * size, 1)),

@@ -49,7 +49,7 @@ import {
   writeTensor,
 } from '../../lib/index.js'
 import { mlp, samples } from './networks.js'
-import { Random } from './onnx.js'
+import { Random } from './random.js'
 
 const random = new Random(23)
 const bytes = mlp(random, [3, 4, 2])

@@ -40,17 +40,3 @@ export async function reference(name: string): Promise<Reference> {
     },
   }
 }
-
-/** Largest difference over the largest entry of the truth. */
-export function relativeError(value: NdArray, truth: NdArray): number {
-  if (value.shape.join() !== truth.shape.join()) {
-    throw new Error(`shape (${value.shape.join(', ')}) instead of (${truth.shape.join(', ')})`)
-  }
-  let difference = 0
-  let largest = 0
-  for (let e = 0; e < truth.data.length; e += 1) {
-    difference = Math.max(difference, Math.abs(Number(value.data[e]) - Number(truth.data[e])))
-    largest = Math.max(largest, Math.abs(Number(truth.data[e])))
-  }
-  return Number.isNaN(difference) ? Infinity : difference / largest
-}

@@ -1,5 +1,6 @@
 // Small networks on x (N, 3) with a weight w (3, 2), written node by node.
-import { floats, ints, model, type NodeSpec, Random, type Tensor, type ValueSpec } from './onnx.js'
+import { floats, ints, model, type NodeSpec, type Tensor, type ValueSpec } from './onnx.js'
+import { Random } from './random.js'
 
 export interface Spec {
   nodes: NodeSpec[]

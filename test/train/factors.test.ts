@@ -12,8 +12,10 @@ import {
   train,
   writeSafetensors,
 } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { floats, model, type NodeSpec, Random, type Tensor } from '../support/onnx.js'
+import { floats, model, type NodeSpec, type Tensor } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 const rate = 0.25
 
@@ -63,8 +65,11 @@ async function checkGradients(t: ExecutionContext, network: Network, size: numbe
       data[e] = before - difference
       const slope = (up - (await step()).loss) / (2 * difference)
       data[e] = before
-      t.true(
-        Math.abs(found - slope) < 1e-3 * (1 + Math.abs(slope)),
+      near(
+        t,
+        found,
+        slope,
+        { absolute: 1e-3 * (1 + Math.abs(slope)) },
         `${name}[${e}]: ${found}, ${slope}`,
       )
       checked += 1

@@ -1,7 +1,7 @@
 // Samples that two processes agree about.
 import type { LabelledSamples } from '../../lib/index.js'
 import { samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 /** 40 samples (5) of three classes. */
 export function classes(): LabelledSamples {

@@ -11,8 +11,9 @@ import {
   type TrainOptions,
   train,
 } from '../../lib/index.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
-import { Random } from '../support/onnx.js'
+import { Random } from '../support/random.js'
 
 interface Fixture {
   start: Record<string, number[]>
@@ -130,7 +131,7 @@ test('a linearised network under full gradient descent follows the closed form',
   }
   residual.forEach((value, i) => {
     const found = (predicted.data[i] as number) - (y.data[i] as number)
-    t.true(Math.abs(found - value) < 1e-4, `${found} ${value}`)
+    near(t, found, value, { absolute: 1e-4 })
   })
 })
 
@@ -166,7 +167,7 @@ test('momentum and the cosine schedule follow the closed form, too', async (t) =
   }
   residual.forEach((value, i) => {
     const found = (predicted.data[i] as number) - (y.data[i] as number)
-    t.true(Math.abs(found - value) < 1e-4, `${found} ${value}`)
+    near(t, found, value, { absolute: 1e-4 })
   })
 })
 
@@ -298,7 +299,7 @@ test('kept forward runs and new ones give the same', async (t) => {
     const anew = await train(network, { x, target }, { ...options, epochs: 1 })
     const kept = await train(network, { x, target }, { ...options, epochs: 2 })
     const [first, second] = [anew.history[0]?.trainLoss, kept.history[0]?.trainLoss] as number[]
-    t.true(Math.abs((first as number) - (second as number)) < 1e-5, `${first} ${second}`)
+    near(t, first, second, { absolute: 1e-5 })
   }
 })
 
@@ -326,7 +327,7 @@ test('the test set is evaluated as often as asked', async (t) => {
       const total = f.reduce((all, value) => all + Math.exp(value), 0)
       return sum + (Math.log(total) - (f[label] as number)) / 40
     }, 0)
-    t.true(Math.abs(loss - (every.history[4]?.testLoss as number)) < 1e-5)
+    near(t, loss, every.history[4]?.testLoss, { absolute: 1e-5 })
   }
 })
 

@@ -1,6 +1,7 @@
 // One exported architecture against its float64 references.
 import { readFileSync } from 'node:fs'
 import { type NdArray, Network, readArray } from '../../lib/index.js'
+import { relativeError } from '../support/near.js'
 
 export interface ZooFile {
   file: string
@@ -43,17 +44,6 @@ const negligible = 1e-7
 
 export const about = (folder: string): About =>
   JSON.parse(readFileSync(`${folder}/about.json`, 'utf8')) as About
-
-function difference(found: ArrayLike<number>, truth: ArrayLike<number>, floor = 0): number {
-  let worst = found.length === truth.length ? 0 : Infinity
-  let largest = floor
-  for (let e = 0; e < truth.length; e += 1) {
-    const away = Math.abs((found[e] as number) - (truth[e] as number))
-    worst = Number.isNaN(away) ? Infinity : Math.max(worst, away)
-    largest = Math.max(largest, Math.abs(truth[e] as number))
-  }
-  return worst / largest
-}
 
 const largest = (data: ArrayLike<number>) =>
   Array.from(data).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
@@ -105,7 +95,7 @@ export async function compare(folder: string, file: ZooFile): Promise<Figures> {
     let [part, worst] = [0, '']
     for (const [k, name] of names.entries()) {
       const found = [...parts].filter(([key]) => held.get(key) === name)
-      const away = difference(
+      const away = relativeError(
         sum(found.map(([, { data }]) => data)),
         wanted[k] as Float64Array,
         negligible * largest(whole),
@@ -118,9 +108,12 @@ export async function compare(folder: string, file: ZooFile): Promise<Figures> {
     if (lost.length > 0) throw new Error(`these parameters are lost: ${lost.join(', ')}`)
     return {
       parameters: parameters.reduce((count, parameter) => count + parameter.count, 0),
-      output: difference(output.data as Float32Array, (await truth('output')).data as Float64Array),
-      kernel: difference(pair.data, (await truth(`ntk${file.reference}`)).data as Float64Array),
-      trace: difference(sum([...parts.values()].map(({ data }) => data)), whole),
+      output: relativeError(
+        output.data as Float32Array,
+        (await truth('output')).data as Float64Array,
+      ),
+      kernel: relativeError(pair.data, (await truth(`ntk${file.reference}`)).data as Float64Array),
+      trace: relativeError(sum([...parts.values()].map(({ data }) => data)), whole),
       part,
       worst,
       seconds: { load, forward, kernel, traces },

@@ -7,6 +7,7 @@ import { skeleton } from '../../../lib/graph/skeleton.js'
 import { openModel } from '../../../lib/onnx/index.js'
 import type { Feed, WorkerInit } from '../../../lib/runtime/protocol.js'
 import { Sessions } from '../../../lib/runtime/sessions.js'
+import { relativeError } from '../../support/near.js'
 import { model } from '../../support/onnx.js'
 import { constants, ofTypes, replaced, type TappedCase } from './cases.js'
 
@@ -51,9 +52,7 @@ function differing(
   return [...found.keys()].filter((name) => {
     const [u, v] = [found.get(name) as ort.Tensor, truth.get(name) as ort.Tensor]
     if (u.type !== v.type || u.dims.join() !== v.dims.join()) return true
-    const [a, b] = [Array.from(u.data, Number), Array.from(v.data, Number)]
-    const largest = b.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0)
-    return a.some((value, e) => Math.abs(value - (b[e] as number)) > 2e-3 * largest)
+    return relativeError(Array.from(u.data, Number), Array.from(v.data, Number)) > 2e-3
   })
 }
 

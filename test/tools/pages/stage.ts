@@ -6,17 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type NdArray, readArray, writeNpy } from '../../../lib/index.js'
+import { buildMlp, type NdArray, readArray, writeNpy } from '../../../lib/index.js'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 const run = promisify(execFile)
 
 const copies: Record<string, string> = {
-  'model.onnx': 'test/fixtures/mlp_init/model.onnx',
-  'init.onnx': 'test/fixtures/mlp_init/model.onnx',
-  'trained.onnx': 'test/fixtures/mlp_trained/model.onnx',
-  'training/step-1.onnx': 'test/fixtures/mlp_init/model.onnx',
-  'training/step-2.onnx': 'test/fixtures/mlp_trained/model.onnx',
   'examples/training/README.md': 'examples/training/README.md',
   // One whose samples meet, one with time along the first axis, …
   'normalised.onnx': 'test/faults/sh_divB/model.onnx',
@@ -25,6 +20,12 @@ const copies: Record<string, string> = {
   'tts.onnx': 'test/conventions/scales.onnx',
   'frames.onnx': 'test/conventions/alone.onnx',
 }
+
+/** Networks of one architecture by their names, of two sets of weights. */
+const drawn = [
+  ['model.onnx', 'init.onnx', 'training/step-1.onnx'],
+  ['trained.onnx', 'training/step-2.onnx'],
+]
 
 const numbers = (shape: number[]): NdArray => ({
   shape,
@@ -49,6 +50,12 @@ export async function makeStage(): Promise<string> {
   })
   await mkdir(`${stage}/training`)
   await symlink(`${root}test`, `${stage}/test`)
+  // Small, so that fits on them take a second.
+  for (const [seed, names] of drawn.entries()) {
+    const sizes = { inputs: [1, 28, 28], hidden: [16], outputs: 10 }
+    const model = await buildMlp({ ...sizes, seed: seed + 1 })
+    for (const name of names) await writeFile(`${stage}/${name}`, model)
+  }
   for (const [name, from] of Object.entries(copies)) await cp(root + from, `${stage}/${name}`)
   const images = await readArray(`${stage}/examples/fashion-mnist/images.npy`)
   const labels = await readArray(`${stage}/examples/fashion-mnist/labels.npy`)

@@ -1,0 +1,16 @@
+import { choice, wholes } from './fields.js'
+import { jobKind } from './kind.js'
+import { averaged } from './path.js'
+
+/** Results: a kernel for each group, then the change where there is a path. */
+export const ntk = jobKind(
+  'ntk',
+  {
+    kernel: choice('full', 'trace', 'diagonal'),
+    method: choice('auto', 'jacobian', 'structured', 'products'),
+    /** For each parameter the index of the kernel that it adds to. */
+    groups: wholes,
+    ...averaged,
+  },
+  (_, { entry, count, samples }) => `the kernel of sample ${Math.floor(entry / (count / samples))}`,
+)
