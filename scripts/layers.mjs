@@ -1,7 +1,8 @@
-// What no linter knows of this project: which layer of native/ may include which, how long a file
-// may be, and that nothing is left for later.
+// What no linter knows of this project: which layer of native/ may include which, which of lib/ may
+// import which, that no circle is among the files, how long a file may be, and that nothing is left
+// for later.
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, normalize } from 'node:path'
 import { root } from './setup/run.mjs'
 import { files } from './setup/stamp.mjs'
 
@@ -56,6 +57,88 @@ function includeFault(path, line) {
   return `native/${layer} must not include "${included}"`
 }
 
+/** The layers of lib/, each of which may import those before it. What lies in lib/ itself sees all. */
+const LAYERS = [
+  'core',
+  'protobuf',
+  'io',
+  'native',
+  'onnx',
+  'graph',
+  'runtime',
+  'control',
+  'model',
+  'linear',
+  'derivatives',
+  'kernels',
+  'network',
+  'export',
+  'fit',
+  'train',
+  'builder',
+  'alignment',
+  'probe',
+  'report',
+  'cli',
+]
+/** Files of lib/ itself at most. */
+const ROOT_FILES = 3
+
+/**
+ * Modules of lib/ that a file imports; types count.
+ * @param {string} path
+ */
+function importsOf(path) {
+  const code = readFileSync(join(root, path), 'utf8')
+  const found = code.matchAll(/(?:\bfrom|\bimport\(?)\s*'(\.[^']+)\.js'/g)
+  return [...new Set([...found].map(([, to]) => normalize(`${dirname(path)}/${to}.ts`)))]
+}
+
+/** @param {Map<string, string[]>} imports */
+function arrowFaults(imports) {
+  const layer = (/** @type {string} */ path) => {
+    const [, folder, file] = path.split('/')
+    return file === undefined ? LAYERS.length : LAYERS.indexOf(folder ?? '')
+  }
+  const faults = []
+  for (const [path, targets] of imports) {
+    if (layer(path) < 0)
+      faults.push(`${path}: lies in a folder that scripts/layers.mjs does not know`)
+    for (const target of targets) {
+      if (layer(target) > layer(path)) faults.push(`${path}: must not import ${target}`)
+    }
+  }
+  return faults
+}
+
+/**
+ * Circles among files, each told once, from the first of its files on.
+ * @param {Map<string, string[]>} imports
+ */
+function circleFaults(imports) {
+  /** @type {string[]} */
+  const faults = []
+  const done = new Set()
+  /** @param {string} path @param {string[]} way */
+  const visit = (path, way) => {
+    const seen = way.indexOf(path)
+    if (seen >= 0) faults.push(`${[...way.slice(seen), path].join(' → ')}: a circle`)
+    if (seen >= 0 || done.has(path)) return
+    for (const target of imports.get(path) ?? []) visit(target, [...way, path])
+    done.add(path)
+  }
+  for (const path of imports.keys()) visit(path, [])
+  return faults
+}
+
+function libFaults() {
+  const sources = files('lib', (name) => name.endsWith('.ts'))
+  const imports = new Map(sources.map((path) => [path, importsOf(path)]))
+  const top = sources.filter((path) => path.split('/').length === 2)
+  const crowd = top.length > ROOT_FILES ? [`lib: ${top.length} files, ${ROOT_FILES} at most`] : []
+  return [...crowd, ...arrowFaults(imports), ...circleFaults(imports)]
+}
+
 /** All faults as "path:line: what is wrong". */
 export function layerFaults() {
   const sources = ['native', 'lib', 'test', 'bench', 'examples', 'scripts'].flatMap((folder) =>
@@ -76,5 +159,5 @@ export function layerFaults() {
       if (later.test(line)) faults.push(`${path}:${index + 1}: something is left to do here`)
     })
   }
-  return faults
+  return [...faults, ...libFaults()]
 }
