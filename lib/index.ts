@@ -1,4 +1,5 @@
 export { alignmentAlong } from './alignment/along.js'
+export { checkpointFiles, sortCheckpoints } from './alignment/checkpoint-files.js'
 export type { AnyCheckpoint, Checkpoints } from './alignment/checkpoints.js'
 export { type MeasureOptions, measureKernel } from './alignment/compare.js'
 export { diagonalByMargin, type MarginDiagonal, type MarginOptions } from './alignment/margin.js'
@@ -86,7 +87,17 @@ export {
 export { type Penalty, type PenaltyValues, penaltyOf } from './fit/penalty.js'
 export type { FitPrice, Price } from './fit/price.js'
 export { fitByProducts, type ProductFitOptions } from './fit/products.js'
+export { type InputSources, predictRows } from './fit/rows.js'
 export type { BlockOptions, Structure } from './fit/rules.js'
+export {
+  type AccuracyOptions,
+  accuracy,
+  oneHot,
+  type SampleArrays,
+  type SplitOptions,
+  split,
+  take,
+} from './fit/samples.js'
 export { loadModel, saveModel } from './fit/storage.js'
 export type { TyingOptions } from './graph/prepare.js'
 export {

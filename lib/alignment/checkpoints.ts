@@ -4,6 +4,7 @@ import { badArgument } from '../core/errors.js'
 import { cores } from '../model/core.js'
 import type { WeightSource } from '../model/weights.js'
 import type { Network } from '../network/network.js'
+import { stepOf } from './checkpoint-files.js'
 import type { Checkpoint } from './types.js'
 
 export type AnyCheckpoint = Checkpoint | Checkpoint['source']
@@ -15,13 +16,6 @@ export interface Loaded {
   network: Network
   /** Made here, so disposed of here. */
   own: boolean
-}
-
-/** The last whole number in a file's name. */
-export function stepOf(path: string): number | null {
-  const found = /(\d+)(?!.*\d)/.exec(basename(path, extname(path)))
-  const step = found ? Number(found[1]) : null
-  return step !== null && Number.isSafeInteger(step) ? step : null
 }
 
 export class CheckpointReader {

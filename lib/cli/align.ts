@@ -5,7 +5,7 @@ import { csvTable, type PlainCheckpoint, plainCheckpoint } from '../alignment/ta
 import type { AlongOptions } from '../alignment/types.js'
 import { makeFolder, writeFileAtomic, writeNpy } from '../io/index.js'
 import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
-import { checkpointFiles, learnedOutputs, trajectory } from './checkpoints.js'
+import { checkpointPaths, learnedOutputs, trajectory } from './checkpoints.js'
 import {
   type CommandDefinition,
   derivativeOptions,
@@ -14,13 +14,13 @@ import {
   type NetworkOptions,
   numberList,
   plainText,
-  readInputs,
   type Session,
   watched,
   withNetwork,
 } from './command.js'
 import { readGiven } from './input.js'
 import { checkFolder } from './places.js'
+import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -82,7 +82,7 @@ export const alignCommand: CommandDefinition = {
   async run(session, [model = '', ...paths], options: Options) {
     const { by, kernel, method, top, spectrum, outputs } = options
     await checkFolder(options.out, '--out')
-    const files = await checkpointFiles(paths)
+    const files = await checkpointPaths(paths)
     await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network)
       const target = options.target === undefined ? undefined : await readGiven(options.target)

@@ -4,20 +4,19 @@ import type { TangentKernel } from '../kernels/kernel.js'
 import type { KernelSplit } from '../kernels/ntk.js'
 import type { KernelKind } from '../native/engine.js'
 import { averageKernel } from '../network/average.js'
-import { checkpointFiles } from './checkpoints.js'
+import { checkpointPaths } from './checkpoints.js'
 import {
   type CommandDefinition,
   derivativeOptions,
   inputOption,
   kernelOptions,
   type NetworkOptions,
-  readInputs,
-  saveArray,
-  saveFolder,
   watched,
   withNetwork,
 } from './command.js'
-import { checkFile, checkFolder } from './places.js'
+import { inputFormatOption } from './input.js'
+import { formatOption, kernelOutOption, kernelPlace, saveArray, saveArrays } from './results.js'
+import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -40,6 +39,7 @@ export const averageCommand: CommandDefinition = {
   ],
   options: [
     inputOption(),
+    inputFormatOption(),
     new Option('--points <n>', 'nodes of the quadrature on each piece of the path')
       .default(50)
       .argParser(Number),
@@ -47,17 +47,15 @@ export const averageCommand: CommandDefinition = {
       .choices(['uniform', 'gauss-legendre'])
       .default('uniform'),
     ...kernelOptions('(N, O, N, O), (N, N) or (N, N, O)'),
-    new Option(
-      '--out <path>',
-      'a .npy file, - is standard output; with --by a folder',
-    ).makeOptionMandatory(),
+    kernelOutOption(),
+    formatOption(),
     ...derivativeOptions(),
   ],
   async run(session, [model0 = '', ...checkpoints], options: Options) {
-    await (options.by === 'total' ? checkFile : checkFolder)(options.out, '--out')
-    const files = await checkpointFiles(checkpoints)
+    const place = await kernelPlace(options)
+    const files = await checkpointPaths(checkpoints)
     await withNetwork(model0, options, {}, async (network0) => {
-      const x = await readInputs(options.input, network0)
+      const x = await readInputs(options.input, network0, options.inputFormat)
       const path = [network0]
       try {
         for (const file of files) path.push(await network0.withParameters(file))
@@ -65,14 +63,13 @@ export const averageCommand: CommandDefinition = {
         const { kernel, parts, residual } = await watched(session, options, (watch) =>
           averageKernel(path, undefined, x, { ...watch, kernel: kind, points, rule, by }),
         )
-        if (parts) {
+        if (place.single) await saveArray(place.single, kernel, session.signal)
+        else if (parts) {
           const describe = (name: string) => {
             const part = parts.get(name) as TangentKernel
             return { shape: part.shape, trace: part.trace() }
           }
-          await saveFolder(out, parts, 'kernels.json', describe, session.signal)
-        } else {
-          await saveArray(out, kernel, session.signal)
+          await saveArrays(place.several, parts, 'kernels.json', describe, session.signal)
         }
         const { absolute, relative } = residual
         session.say(

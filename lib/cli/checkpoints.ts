@@ -1,7 +1,7 @@
 // Checkpoints that a command line names: files, and folders of them.
-import { readdir, stat } from 'node:fs/promises'
-import { basename, extname, join } from 'node:path'
-import { stepOf } from '../alignment/checkpoints.js'
+import { stat } from 'node:fs/promises'
+import { basename, extname } from 'node:path'
+import { checkpointFiles } from '../alignment/checkpoint-files.js'
 import { outputNumbers } from '../alignment/targets.js'
 import type { AlongOptions, Checkpoint } from '../alignment/types.js'
 import { TangentError } from '../core/errors.js'
@@ -10,37 +10,19 @@ import { type NdArray, readArray, toFloat32 } from '../io/index.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 
-const endings = ['.safetensors', '.onnx']
-const natural = new Intl.Collator('en', { numeric: true })
-
 /**
- * Files in the order of training: a folder's by the number in their names (those without one are
- * left out where others have one, as a training's state is), several arguments as they were given.
+ * Files in the order of training: a folder's by the numbers in their names, several arguments as they
+ * were given.
  * @throws TangentError BAD_ARGUMENT for a folder without checkpoints.
  */
-export async function checkpointFiles(paths: readonly string[]): Promise<string[]> {
+export async function checkpointPaths(paths: readonly string[]): Promise<string[]> {
   const lists = await Promise.all(
     paths.map(async (path) => {
       const found = await stat(path).catch(() => undefined)
-      return found?.isDirectory() ? inFolder(path) : [path]
+      return found?.isDirectory() ? checkpointFiles(path) : [path]
     }),
   )
   return lists.flat()
-}
-
-async function inFolder(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) =>
-    endings.includes(extname(name).toLowerCase()),
-  )
-  const numbered = names.filter((name) => stepOf(name) !== null)
-  const wanted = (numbered.length > 0 ? numbered : names).sort(
-    (a, b) => (stepOf(a) ?? 0) - (stepOf(b) ?? 0) || natural.compare(a, b),
-  )
-  if (wanted.length > 0) return wanted.map((name) => join(folder, name))
-  throw new TangentError(
-    'BAD_ARGUMENT',
-    `Expected checkpoints (${endings.map((ending) => `*${ending}`).join(', ')}) in ${folder} but found none`,
-  )
 }
 
 /** The model's own weights first, where they are the start of the training; then the files. */

@@ -1,19 +1,15 @@
 // What all commands share: their options, reading inputs, telling what was done.
-import { dirname, join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { badArgument, TangentError } from '../core/errors.js'
 import { parseBytes } from '../core/memory.js'
 import { ownVersion } from '../core/package.js'
-import { makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../io/index.js'
+import type { ArrayKind } from '../io/index.js'
 import type { BatchMode } from '../model/architecture.js'
 import type { DerivativeOptions } from '../model/core.js'
-import type { Inputs } from '../model/inputs.js'
 import { type LoadOptions, Network } from '../network/network.js'
 import type { AxisOptions } from '../onnx/index.js'
-import { readGiven } from './input.js'
-import { fileNames } from './names.js'
-import { outputPath } from './places.js'
-import { progressBar } from './progress.js'
+import type { StreamFormat } from './input.js'
+import { progressDisplay } from './progress.js'
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -95,7 +91,7 @@ function commonOptions(): Option[] {
 export const inputOption = () =>
   new Option(
     '--input <file>',
-    'samples: .npy or .pb, - is standard input; NAME=FILE for each of several inputs, NAME=NUMBER for one that all share',
+    'samples: .npy, .npz, .csv, .safetensors, .pb or a zarr array (FILE#NAME for one of several), - is standard input; NAME=FILE for each of several inputs, NAME=NUMBER for one that all share',
   )
     .argParser(collect)
     .makeOptionMandatory()
@@ -160,6 +156,9 @@ export const batchOption = () =>
     .default('each')
 
 export interface NetworkOptions extends CommonOptions {
+  /** Of standard input and output. */
+  inputFormat?: StreamFormat
+  format?: ArrayKind
   batch?: BatchMode
   float64?: boolean
   output?: string
@@ -220,22 +219,25 @@ export async function withNetwork<T>(
   }
 }
 
-/** Watches one call: Ctrl-C and a progress bar. */
+/** Watches one call: Ctrl-C and its progress. */
 export async function watched<T>(
   session: Session,
   options: CommonOptions & { outputs?: number[]; nonFinite?: 'throw' | 'return' },
   call: (watch: DerivativeOptions) => Promise<T>,
 ): Promise<T> {
-  const bar = options.quiet || options.json ? null : progressBar()
+  const display = progressDisplay(options)
+  let done = false
   try {
-    return await call({
+    const result = await call({
       signal: session.signal,
       outputs: options.outputs,
       nonFinite: options.nonFinite,
-      ...(bar ? { onProgress: bar.update } : {}),
+      ...(display ? { onProgress: display.update } : {}),
     })
+    done = true
+    return result
   } finally {
-    bar?.stop()
+    display?.stop(done)
   }
 }
 
@@ -253,73 +255,6 @@ function axesOf({ batchAxis, shared }: CommonOptions): AxisOptions {
     )
   })
   return { batchAxis: Object.fromEntries(axes), shared }
-}
-
-const aNumber = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i
-
-/** Reads `FILE`, or for each of several inputs `NAME=FILE` or `NAME=NUMBER`. */
-export async function readInputs(files: readonly string[], network: Network): Promise<Inputs> {
-  const names = network.inputs.map(({ name }) => name)
-  const named = new Map<string, string>()
-  for (const text of files) {
-    let name = names.find((candidate) => text.startsWith(`${candidate}=`))
-    const value = name === undefined ? text : text.slice(name.length + 1)
-    // The only input that has no name yet needs none.
-    if (names.length === files.length && name === undefined) {
-      const rest = names.filter((own) => !files.some((other) => other.startsWith(`${own}=`)))
-      if (rest.length === 1) [name] = rest
-    }
-    if (name === undefined) {
-      throw new TangentError(
-        'BAD_ARGUMENT',
-        `Expected NAME=FILE with an input of the network (${names.join(', ')}) for --input but received ${JSON.stringify(text)}`,
-      )
-    }
-    if (named.has(name)) {
-      throw new TangentError(
-        'BAD_ARGUMENT',
-        `Expected one file for input ${JSON.stringify(name)} but received two`,
-      )
-    }
-    named.set(name, value)
-  }
-  // Without a prototype: an input may be called __proto__.
-  const inputs: Record<string, NdArray | number | bigint> = Object.create(null)
-  for (const [name, value] of named) inputs[name] = await readInput(value)
-  const [only] = Object.values(inputs)
-  return names.length === 1 && typeof only === 'object' ? only : inputs
-}
-
-/** A number, or a file's array. */
-async function readInput(text: string): Promise<NdArray | number | bigint> {
-  if (!aNumber.test(text)) return readGiven(text)
-  return /^[-+]?\d+$/.test(text) ? BigInt(text.replace('+', '')) : Number(text)
-}
-
-/** Writes one array, `-` to standard output; its folder is made when it is not there. */
-export async function saveArray(path: string, array: NdArray, signal: AbortSignal): Promise<void> {
-  const place = outputPath(path)
-  await makeFolder(dirname(place))
-  await writeNpy(place, array, { signal })
-}
-
-/** Writes arrays as `<name>.npy` into a folder, and an index of them last. */
-export async function saveFolder(
-  folder: string,
-  arrays: ReadonlyMap<string, NdArray>,
-  index: string,
-  describe: (name: string) => object,
-  signal: AbortSignal,
-): Promise<void> {
-  await makeFolder(folder)
-  const files = fileNames([...arrays.keys()])
-  const entries: object[] = []
-  for (const [name, array] of arrays) {
-    const file = files.get(name) as string
-    await writeNpy(join(folder, file), array, { signal })
-    entries.push({ name, ...describe(name), file })
-  }
-  await writeFileAtomic(join(folder, index), `${JSON.stringify(entries, null, 2)}\n`, { signal })
 }
 
 /** A name from a file as text for a terminal. */

@@ -9,6 +9,7 @@ import { infoCommand } from './info.js'
 import { jacobianCommand } from './jacobian.js'
 import { jvpCommand } from './jvp.js'
 import { ntkCommand } from './ntk.js'
+import { predictCommand } from './predict.js'
 import { probeCommand } from './probe.js'
 import { runCommand } from './run.js'
 
@@ -19,6 +20,7 @@ export const commands: readonly CommandDefinition[] = [
   jvpCommand,
   ntkCommand,
   fitCommand,
+  predictCommand,
   averageCommand,
   alignCommand,
   probeCommand,

@@ -13,6 +13,7 @@ import {
   type NetworkModel,
 } from '../fit/network.js'
 import { type Price, printablePrice } from '../fit/price.js'
+import { predictRows } from '../fit/rows.js'
 import type { Structure } from '../fit/rules.js'
 import { saveModel } from '../fit/storage.js'
 import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '../io/index.js'
@@ -24,14 +25,16 @@ import {
   derivativeOptions,
   inputOption,
   type NetworkOptions,
-  readInputs,
   type Session,
   watched,
   wholeNumber,
   withNetwork,
 } from './command.js'
-import { readGiven } from './input.js'
+import { inputFormatOption, readGiven } from './input.js'
 import { checkFile, checkFolder, checkOwnFile } from './places.js'
+import { savePredictions, tryRun } from './predictions.js'
+import { jsonLine } from './progress.js'
+import { type OpenInputs, openInputs, readInputs, wholeInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -68,6 +71,7 @@ export const fitCommand: CommandDefinition = {
   ],
   options: [
     inputOption(),
+    inputFormatOption(),
     new Option(
       '--target <file>',
       'integers (N) are classes; numbers (N, O), or (N) where one output is fitted (--outputs k)',
@@ -121,16 +125,18 @@ export const fitCommand: CommandDefinition = {
   ],
   async run(session, [model = ''], options: Options) {
     await withNetwork(model, options, {}, async (network) => {
-      const x = await readInputs(options.input, network)
-      const target = await readGiven(options.target)
-      const predict = options.predict ? await readInputs(options.predict, network) : undefined
+      const { inputFormat: format } = options
+      const x = await readInputs(options.input, network, format)
+      const target = await readGiven(options.target, { format })
+      const predict =
+        options.predict && (await openInputs(options.predict, network, { format, again: true }))
       const fitting = fitOptions(options, target)
       // What would fail after the fit should fail before it.
       await checkFolder(options.out, '--out')
       await checkFile(options.export, '--export')
       await checkOwnFile(options.checkpoint, '--checkpoint')
       if (options.export && options.exportForm === 'linear') await checkExport(network, { x })
-      if (predict) await network.run(predict, { signal: session.signal, ...resources(options) })
+      if (predict) await tryRun(network, predict, { signal: session.signal, ...resources(options) })
       const { checkpoint } = options
       const resume = checkpoint === undefined ? undefined : await readState(checkpoint)
       const fitted = await watched(session, options, ({ signal, onProgress }) =>
@@ -140,19 +146,22 @@ export const fitCommand: CommandDefinition = {
           onProgress,
           selection: { onProgress },
           resume,
-          onIteration: (iteration) => say(session, iteration),
+          onIteration: (iteration) => tellIteration(session, options, iteration),
           onCheckpoint: checkpoint === undefined ? undefined : (state) => keep(checkpoint, state),
         }),
       )
       const files = ['summary.json', 'model.safetensors']
       await makeFolder(options.out)
       if (predict) {
-        const { data, shape } = await fitted.predict(network, predict, { signal: session.signal })
-        const flat =
-          target.shape.length === 1 && shape[1] === 1
-            ? { data, shape: shape.slice(0, 1) }
-            : { data, shape }
-        await writeNpy(join(options.out, 'predictions.npy'), flat, { signal: session.signal })
+        const place = { path: join(options.out, 'predictions.npy'), kind: 'npy' } as const
+        const flat = target.shape.length === 1 && fitted.model.outputs === 1
+        await watched(session, options, ({ signal, onProgress }) =>
+          savePredictions(place, predictRows(fitted, network, predict, { signal, onProgress }), {
+            inputs: predict,
+            flat,
+            signal: session.signal,
+          }),
+        )
         files.push('predictions.npy')
       }
       await saveModel(join(options.out, 'model.safetensors'), fitted, { signal: session.signal })
@@ -162,7 +171,7 @@ export const fitCommand: CommandDefinition = {
         await fitted.exportOnnx(network, options.export, { form, x, signal: session.signal })
       }
       const apart = options.export
-        ? await exportApart(session, fitted, network, x, predict, options.exportForm)
+        ? await exportApart(session, fitted, network, x, options.exportForm, predict)
         : {}
       const summary = { ...summarise(fitted, network), ...apart }
       await writeFileAtomic(
@@ -229,8 +238,8 @@ async function exportApart(
   fitted: NetworkModel,
   network: Network,
   x: Inputs,
-  predict: Inputs | undefined,
   form: ExportForm,
+  predict: OpenInputs | undefined,
 ): Promise<object> {
   const { signal } = session
   if (form === 'linear') {
@@ -238,7 +247,8 @@ async function exportApart(
     return { export: { form } }
   }
   const input = await fitted.exportDifference(network, x, { signal })
-  const other = predict && (await fitted.exportDifference(network, predict, { signal }))
+  const more = predict && (await wholeInputs(predict, network))
+  const other = more && (await fitted.exportDifference(network, more, { signal }))
   const beside = other === undefined ? '' : `, ${other.toPrecision(3)} times on those of --predict`
   session.say(
     'The exported network computes f(x; θ0 + Δ) with the fitted change added to its weights; the fitted model is f(x; θ0) + ⟨X, B⟩.',
@@ -283,7 +293,9 @@ function printableSelection({ grid, price, ...rest }: PriceSelection): object {
   return { price: printablePrice(price), ...rest, grid: printable }
 }
 
-function say(session: Session, { iteration, objective, stationarity }: FitIteration): void {
+function tellIteration(session: Session, { json, quiet }: Options, found: FitIteration): void {
+  const { iteration, objective, stationarity } = found
+  if (json && !quiet) jsonLine('iteration', { iteration, objective, stationarity })
   if (iteration % 10 !== 0) return
   session.say(
     `Iteration ${iteration}: objective ${objective.toPrecision(8)}, stationarity ${stationarity.toExponential(1)}`,

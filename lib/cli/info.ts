@@ -11,9 +11,9 @@ import {
   derivativeOptions,
   type NetworkOptions,
   plainText,
-  readInputs,
   withNetwork,
 } from './command.js'
+import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   values?: boolean

@@ -1,16 +1,15 @@
-import { Option } from 'commander'
 import {
   type CommandDefinition,
   derivativeOptions,
   inputOption,
   type NetworkOptions,
   nonFiniteOption,
-  readInputs,
-  saveFolder,
   watched,
   withNetwork,
 } from './command.js'
-import { checkFolder } from './places.js'
+import { inputFormatOption } from './input.js'
+import { arraysOption, arraysPlace, saveArrays } from './results.js'
+import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -29,21 +28,19 @@ export const jacobianCommand: CommandDefinition = {
   ],
   options: [
     inputOption(),
-    new Option(
-      '--out <folder>',
-      'gets <parameter>.npy (N, O, …shape) and parameters.json',
-    ).makeOptionMandatory(),
+    inputFormatOption(),
+    arraysOption('gets <parameter>.npy (N, O, …shape) and parameters.json').makeOptionMandatory(),
     nonFiniteOption(),
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
-    await checkFolder(options.out, '--out')
+    const place = await arraysPlace(options.out, '--out')
     await withNetwork(model, options, {}, async (network) => {
-      const x = await readInputs(options.input, network)
+      const x = await readInputs(options.input, network, options.inputFormat)
       const arrays = await watched(session, options, (watch) => network.jacobian(x, watch))
       const shapes = new Map(network.parameters.map(({ name, shape }) => [name, shape]))
       const describe = (name: string) => ({ shape: shapes.get(name) })
-      await saveFolder(options.out, arrays, 'parameters.json', describe, session.signal)
+      await saveArrays(place, arrays, 'parameters.json', describe, session.signal)
       session.say(`Wrote the Jacobians of ${arrays.size} parameters to ${options.out}`)
       session.result({ parameters: arrays.size, folder: options.out })
     })

@@ -8,12 +8,13 @@ import {
   collect,
   derivativeOptions,
   type NetworkOptions,
-  readInputs,
-  saveArray,
   watched,
   withNetwork,
 } from './command.js'
+import { inputFormatOption } from './input.js'
 import { checkFile } from './places.js'
+import { arrayOption, arrayPlace, formatOption, saveArray } from './results.js'
+import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input?: string[]
@@ -37,7 +38,9 @@ export const jvpCommand: CommandDefinition = {
       'a .safetensors file: by name of a parameter an array of its shape; others do not change',
     ).makeOptionMandatory(),
     new Option('--input <file>', 'samples, as in the other commands').argParser(collect),
-    new Option('--out <file>', 'where the derivative (N, O) of --input goes, .npy'),
+    inputFormatOption(),
+    arrayOption('where the derivative (N, O) of --input goes'),
+    formatOption(),
     new Option(
       '--export <file>',
       'write the derivative as an ONNX network in standard operators: outputs tangent and value',
@@ -52,11 +55,11 @@ export const jvpCommand: CommandDefinition = {
     if (out === undefined && target === undefined) {
       throw new TangentError('BAD_ARGUMENT', 'Expected --out, --export or both but received none')
     }
-    if (out !== undefined) await checkFile(out, '--out')
+    const place = out === undefined ? undefined : await arrayPlace(out, '--out', options.format)
     await checkFile(target, '--export')
     await withNetwork(model, options, {}, async (network) => {
       const { tensors } = await readSafetensors(options.direction)
-      const x = input && (await readInputs(input, network))
+      const x = input && (await readInputs(input, network, options.inputFormat))
       if (target !== undefined) {
         const bytes = await exportJvp(network, tensors, { outputs, x, signal: session.signal })
         await makeFolder(dirname(target))
@@ -64,11 +67,11 @@ export const jvpCommand: CommandDefinition = {
         session.say(`Wrote the derivative as a network to ${target}`)
       }
       let shape: readonly number[] | null = null
-      if (out !== undefined && x !== undefined) {
+      if (place !== undefined && x !== undefined) {
         const found = await watched(session, options, (watch) =>
           network.jvp(x, tensors, { ...watch, outputs }),
         )
-        await saveArray(out, found, session.signal)
+        await saveArray(place, found, session.signal)
         shape = found.shape
         session.say(`Wrote the derivative of shape (${shape.join(', ')}) to ${out}`)
       }

@@ -10,6 +10,7 @@ import {
   type Session,
 } from './command.js'
 import { commands } from './commands.js'
+import { endPipes } from './input.js'
 import { Output } from './output.js'
 import { isStandardOutput } from './places.js'
 import { checkOptionNames } from './typos.js'
@@ -28,7 +29,11 @@ const callerErrors = new Set([
 async function main(args: string[]): Promise<number> {
   const interrupt = new AbortController()
   // A second Ctrl-C ends the process at once.
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort())
+  const end = () => {
+    interrupt.abort()
+    endPipes()
+  }
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, end)
   let options: CommonOptions = {}
   let failed = false
   const start = (given: CommonOptions): Session => {

@@ -11,13 +11,12 @@ import {
   methodOption,
   type NetworkOptions,
   nonFiniteOption,
-  readInputs,
-  saveArray,
-  saveFolder,
   watched,
   withNetwork,
 } from './command.js'
-import { checkFile, checkFolder } from './places.js'
+import { inputFormatOption } from './input.js'
+import { formatOption, kernelOutOption, kernelPlace, saveArray, saveArrays } from './results.js'
+import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -41,41 +40,42 @@ export const ntkCommand: CommandDefinition = {
   ],
   options: [
     inputOption(),
+    inputFormatOption(),
     new Option('--input2 <file>', 'second samples, as --input (default: the same)').argParser(
       collect,
     ),
     ...kernelOptions('(N1, O, N2, O), (N1, N2) or (N1, N2, O)'),
     methodOption('it'),
     nonFiniteOption(),
-    new Option(
-      '--out <path>',
-      'a .npy file, - is standard output; with --by a folder',
-    ).makeOptionMandatory(),
+    kernelOutOption(),
+    formatOption(),
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
-    await (options.by === 'total' ? checkFile : checkFolder)(options.out, '--out')
+    const place = await kernelPlace(options)
     await withNetwork(model, options, {}, async (network) => {
-      const x = await readInputs(options.input, network)
-      const x2 = options.input2 ? await readInputs(options.input2, network) : undefined
+      const x = await readInputs(options.input, network, options.inputFormat)
+      const x2 = options.input2
+        ? await readInputs(options.input2, network, options.inputFormat)
+        : undefined
       const { kernel, method, by, out } = options
-      if (by === 'total') {
+      if (place.single) {
         const total = await watched(session, options, (watch) =>
           network.ntk(x, x2, { ...watch, kernel, method }),
         )
-        await saveArray(out, total, session.signal)
+        await saveArray(place.single, total, session.signal)
         session.say(`Wrote the ${kernel} kernel of shape (${total.shape.join(', ')}) to ${out}`)
         session.result({ kernel, shape: total.shape, ...traceOf(total), file: out })
         return
       }
       const parts = await watched(session, options, (watch) =>
-        network.ntk(x, x2, { ...watch, kernel, method, by }),
+        network.ntk(x, x2, { ...watch, kernel, method, by: by as 'layer' }),
       )
       const describe = (name: string) => {
         const part = parts.get(name) as TangentKernel
         return { shape: part.shape, ...traceOf(part) }
       }
-      await saveFolder(out, parts, 'kernels.json', describe, session.signal)
+      await saveArrays(place.several, parts, 'kernels.json', describe, session.signal)
       session.say(`Wrote the ${kernel} kernels of ${parts.size} ${by}s to ${out}`)
       session.result({ kernel, by, parts: parts.size, folder: out })
     })

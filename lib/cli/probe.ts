@@ -7,7 +7,7 @@ import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import type { ProbeReport, ProbeSubject, ProbeTraining } from '../report/index.js'
 import { trajectoryOptions } from './align.js'
-import { checkpointFiles, learnedOutputs, trajectory } from './checkpoints.js'
+import { checkpointPaths, learnedOutputs, trajectory } from './checkpoints.js'
 import {
   type CommandDefinition,
   collect,
@@ -16,7 +16,6 @@ import {
   methodOption,
   type NetworkOptions,
   openNetwork,
-  readInputs,
   type Session,
   watched,
   withNetwork,
@@ -24,6 +23,7 @@ import {
 import { readGiven } from './input.js'
 import { subjectNames } from './names.js'
 import { checkFolder } from './places.js'
+import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -66,7 +66,7 @@ export const probeCommand: CommandDefinition = {
     const target = options.target === undefined ? undefined : await readGiven(options.target)
     const classNames =
       options.classNames === undefined ? undefined : await readLines(options.classNames)
-    const along = options.checkpoints ? await checkpointFiles(options.checkpoints) : []
+    const along = options.checkpoints ? await checkpointPaths(options.checkpoints) : []
     const last = along.at(-1)
     // With checkpoints and one model: that, or the first of them, against the last.
     const ends = options.model ? [models[0], last] : [along[0], last]

@@ -5,12 +5,12 @@ import {
   inputOption,
   type NetworkOptions,
   outputsOption,
-  readInputs,
-  saveArray,
   watched,
   withNetwork,
 } from './command.js'
-import { checkFile } from './places.js'
+import { inputFormatOption } from './input.js'
+import { arrayOption, arrayPlace, formatOption, saveArray } from './results.js'
+import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -27,21 +27,20 @@ export const runCommand: CommandDefinition = {
   ],
   options: [
     inputOption(),
-    new Option(
-      '--out <file>',
-      'where the output goes, .npy; - is standard output',
-    ).makeOptionMandatory(),
+    inputFormatOption(),
+    arrayOption('where the output goes').makeOptionMandatory(),
+    formatOption(),
     batchOption(),
     new Option('--output <name>', 'another output than the first, or any value (info --values)'),
     outputsOption(),
   ],
   async run(session, [model = ''], options: Options) {
-    await checkFile(options.out, '--out')
+    const place = await arrayPlace(options.out, '--out', options.format)
     // A network without derivatives runs all the same.
     await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
-      const x = await readInputs(options.input, network)
+      const x = await readInputs(options.input, network, options.inputFormat)
       const y = await watched(session, options, (watch) => network.run(x, watch))
-      await saveArray(options.out, y, session.signal)
+      await saveArray(place, y, session.signal)
       session.say(`Wrote ${network.output} of shape (${y.shape.join(', ')}) to ${options.out}`)
       session.result({ output: network.output, shape: y.shape, file: options.out })
     })

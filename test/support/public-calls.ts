@@ -25,14 +25,10 @@ import {
   Network,
   type NetworkModel,
   networkFeatures,
-  openArray,
   penaltyOf,
+  predictRows,
   probe,
   probeTraining,
-  readArray,
-  readNpy,
-  readSafetensors,
-  readTensor,
   saveModel,
   solveByProducts,
   solveKernel,
@@ -41,14 +37,11 @@ import {
   targetKernel,
   topEigenvalues,
   train,
-  writeArray,
-  writeNpy,
   writeOnnx,
-  writeRows,
-  writeSafetensors,
-  writeTensor,
 } from '../../lib/index.js'
+import { sourceOf } from '../../lib/io/index.js'
 import { mlp, samples } from './networks.js'
+import { fileCalls } from './public-files.js'
 import { Random } from './random.js'
 
 const random = new Random(23)
@@ -64,6 +57,8 @@ const gram = new TangentKernel(
   true,
 )
 const square = (p: Float64Array) => Promise.resolve(p.slice())
+
+const source = sourceOf(x)
 
 let network: Network
 let other: Network
@@ -393,50 +388,20 @@ export const calls: Record<string, Call> = {
     call: (...a) => initialize(...(a as [Any])),
     options: draw,
   },
-  readArray: {
-    args: () => ['nothing.npy', {}],
-    call: (...a) => readArray(...(a as [Any, Any])),
-    options: 'numbers',
+  predictRows: {
+    args: () => [fitted, network, source, {}],
+    call: async (...a) => {
+      for await (const _ of predictRows(...(a as [Any, Any, Any, Any])));
+    },
+    options: common,
   },
-  openArray: {
-    args: () => ['nothing.npy', {}],
-    call: (...a) => openArray(...(a as [Any, Any])),
-    options: 'numbers',
-  },
-  writeArray: {
-    args: () => ['/dev/null', x, { kind: 'npy' }],
-    call: (...a) => writeArray(...(a as [Any, Any, Any])),
-    options: 'kind signal',
-  },
-  writeRows: {
-    args: () => ['/dev/null', { dtype: 'float32', shape: x.shape }, [x], { kind: 'npy' }],
-    call: (...a) => writeRows(...(a as [Any, Any, Any, Any])),
-    options: 'kind signal',
-  },
-  readNpy: { args: () => ['nothing.npy'], call: (...a) => readNpy(...(a as [Any])) },
-  readTensor: { args: () => ['nothing.pb'], call: (...a) => readTensor(...(a as [Any])) },
-  readSafetensors: { args: () => ['nothing'], call: (...a) => readSafetensors(...(a as [Any])) },
   loadModel: { args: () => ['nothing'], call: (...a) => loadModel(...(a as [Any])) },
   saveModel: {
     args: () => ['/dev/null', fitted, {}],
     call: (...a) => saveModel(...(a as [Any, Any])),
     options: 'signal',
   },
-  writeNpy: {
-    args: () => ['/dev/null', x, {}],
-    call: (...a) => writeNpy(...(a as [Any, Any])),
-    options: 'signal',
-  },
-  writeTensor: {
-    args: () => ['/dev/null', x, {}],
-    call: (...a) => writeTensor(...(a as [Any, Any])),
-    options: 'signal',
-  },
-  writeSafetensors: {
-    args: () => ['/dev/null', new Map([['x', x]]), {}],
-    call: (...a) => writeSafetensors(...(a as [Any, Any])),
-    options: 'metadata signal',
-  },
+  ...fileCalls(x, u),
   writeOnnx: {
     args: () => ['/dev/null', bytes, {}],
     call: (...a) => writeOnnx(...(a as [Any, Any])),

@@ -1,0 +1,131 @@
+// `--input`: samples for each input of a network, as files, numbers or pipes.
+import { TangentError } from '../core/errors.js'
+import { type ArraySource, type NdArray, wholeOf } from '../io/index.js'
+import type { Inputs } from '../model/inputs.js'
+import type { Network } from '../network/network.js'
+import type { ValueInfo } from '../onnx/index.js'
+import { openGiven, type Reading, type StreamFormat } from './input.js'
+
+const aNumber = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i
+
+/** Which file, number or pipe each input takes. */
+function named(files: readonly string[], network: Network): Map<ValueInfo, string> {
+  const infos = new Map(network.inputs.map((info) => [info.name, info]))
+  const names = [...infos.keys()]
+  const given = new Map<ValueInfo, string>()
+  for (const text of files) {
+    let name = names.find((candidate) => text.startsWith(`${candidate}=`))
+    const value = name === undefined ? text : text.slice(name.length + 1)
+    // The only input that has no name yet needs none.
+    if (names.length === files.length && name === undefined) {
+      const rest = names.filter((own) => !files.some((other) => other.startsWith(`${own}=`)))
+      if (rest.length === 1) [name] = rest
+    }
+    const info = infos.get(name ?? '')
+    if (name === undefined || !info) {
+      throw new TangentError(
+        'BAD_ARGUMENT',
+        `Expected NAME=FILE with an input of the network (${names.join(', ')}) for --input but received ${JSON.stringify(text)}`,
+      )
+    }
+    if (given.has(info)) {
+      throw new TangentError(
+        'BAD_ARGUMENT',
+        `Expected one file for input ${JSON.stringify(name)} but received two`,
+      )
+    }
+    given.set(info, value)
+  }
+  return given
+}
+
+type Given = ArraySource | number | bigint
+/** By input. */
+export type OpenInputs = Readonly<Record<string, Given>>
+
+/** Opens `FILE`, or for each of several inputs `NAME=FILE` or `NAME=NUMBER`. */
+export async function openInputs(
+  files: readonly string[],
+  network: Network,
+  reading: Pick<Reading, 'format' | 'again'> = {},
+): Promise<OpenInputs> {
+  // Without a prototype: an input may be called __proto__.
+  const inputs: Record<string, Given> = Object.create(null)
+  for (const [info, value] of named(files, network)) {
+    inputs[info.name] = await openInput(value, info, reading)
+  }
+  return inputs
+}
+
+/** Reads them whole. */
+export async function readInputs(
+  files: readonly string[],
+  network: Network,
+  format?: StreamFormat,
+): Promise<Inputs> {
+  return wholeInputs(await openInputs(files, network, { format }), network)
+}
+
+/** Rows in memory. */
+export async function wholeInputs(opened: OpenInputs, network: Network): Promise<Inputs> {
+  const inputs: Record<string, NdArray | number | bigint> = Object.create(null)
+  for (const [name, value] of Object.entries(opened)) {
+    if (typeof value !== 'object') {
+      inputs[name] = value
+      continue
+    }
+    try {
+      inputs[name] = await wholeOf(value, `input ${JSON.stringify(name)}`)
+    } finally {
+      await value.close?.()
+    }
+  }
+  const [only] = Object.values(inputs)
+  return network.inputs.length === 1 && typeof only === 'object' ? only : inputs
+}
+
+/** A number, or a file's rows. */
+async function openInput(
+  text: string,
+  info: ValueInfo,
+  reading: Pick<Reading, 'format' | 'again'>,
+): Promise<Given> {
+  if (aNumber.test(text)) {
+    return /^[-+]?\d+$/.test(text) ? BigInt(text.replace('+', '')) : Number(text)
+  }
+  const numbers = info.type?.startsWith('float') ? 'float' : undefined
+  const source = await openGiven(text, { ...reading, numbers })
+  return isTable(text, reading.format) ? asSamples(source, info) : source
+}
+
+const isTable = (path: string, format: StreamFormat | undefined) =>
+  /\.csv(#[^#]*)?$/i.test(path) || (path === '-' && format === 'csv')
+
+/** The rows of a table in the shape of the network's samples, which a table cannot have. */
+function asSamples(source: ArraySource, { shape }: ValueInfo): ArraySource {
+  const [, ...own] = shape ?? []
+  const sizes = own.filter((size) => typeof size === 'number')
+  const count = sizes.reduce((product, size) => product * size, 1)
+  const columns = source.shape[1] ?? 1
+  if (!shape || sizes.length < own.length || count !== columns) return source
+  return {
+    ...source,
+    shape: [source.length, ...sizes],
+    rows: async (first, length) => {
+      const { data } = await source.rows(first, length)
+      return { data, shape: [length, ...sizes] }
+    },
+  }
+}
+
+export async function closeInputs(opened: OpenInputs): Promise<void> {
+  for (const value of Object.values(opened)) {
+    if (typeof value === 'object') await value.close?.()
+  }
+}
+
+/** How many samples were opened. */
+export function sampleCount(opened: OpenInputs): number {
+  const source = Object.values(opened).find((value) => typeof value === 'object')
+  return typeof source === 'object' ? source.length : 0
+}

@@ -1,0 +1,176 @@
+// Predictions of samples that are read block by block.
+
+import { badArgument, mismatch } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import { threadCount } from '../core/threads.js'
+import { type ArraySource, isSource, type NdArray, rowBytes, rowsOf } from '../io/index.js'
+import { type CallOptions, type Core, cores } from '../model/core.js'
+import type { Inputs } from '../model/inputs.js'
+import type { Network } from '../network/network.js'
+import { NetworkModel } from './network.js'
+
+/**
+ * Samples that may be larger than memory: a source, or for each input by name a source, an array or a
+ * number that all samples share.
+ */
+export type InputSources =
+  | ArraySource
+  | Readonly<Record<string, ArraySource | NdArray | number | bigint>>
+
+/** A block's inputs and results take about so many bytes, or a sixteenth of the memory budget. */
+const blockBytes = 1 << 25
+/** Samples that tell what the network makes of one. */
+const few = 3
+/** Samples of a block: more make nothing faster. */
+const most = 4096
+
+/** Samples that are predicted together. */
+export interface SampleBlock {
+  /** The first of them, and how many they are, of all. */
+  from: number
+  count: number
+  length: number
+  inputs: Inputs
+}
+
+/**
+ * What {@link NetworkModel.predict} computes, block by block, so that neither samples nor predictions
+ * have to fit into memory. Rows are read once and in order. Where samples do not lie along the first
+ * axis of their arrays, or the network is a function of all of them, they are one block.
+ *
+ * ```ts
+ * const source = await openArray('images.npy')
+ * for await (const block of predictRows(fitted, network, source)) console.log(block.shape)
+ * ```
+ * @returns (n, O) for each block of n samples, in order
+ * @throws TangentError as {@link NetworkModel.predict} does
+ */
+export async function* predictRows(
+  fitted: NetworkModel,
+  network: Network,
+  x: InputSources,
+  options: CallOptions = {},
+): AsyncGenerator<NdArray<Float64Array>> {
+  checkCall(options)
+  if (!(fitted instanceof NetworkModel)) throw badArgument('fitted', 'a NetworkModel', fitted)
+  const { onProgress } = options
+  const begun = performance.now()
+  const tell = (done: number) => {
+    const seconds = (performance.now() - begun) / 1000
+    const remaining = done > 0.01 ? (seconds * (1 - done)) / done : null
+    onProgress?.({ fraction: Math.min(1, done), remaining })
+  }
+  for await (const { from, count, length, inputs } of sampleBlocks(network, x, options)) {
+    yield await fitted.predict(network, inputs, {
+      ...options,
+      onProgress: onProgress && (({ fraction }) => tell((from + count * fraction) / length)),
+    })
+    tell((from + count) / length)
+  }
+}
+
+/** Samples block by block, each small beside the memory budget. */
+export async function* sampleBlocks(
+  network: Network,
+  x: InputSources,
+  options: CallOptions = {},
+): AsyncGenerator<SampleBlock> {
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  const { sources, others, length } = samplesIn(network, x)
+  const read = async (first: number, count: number): Promise<Arrays> => {
+    const own: Arrays = new Map()
+    for (const [name, source] of sources) {
+      own.set(name, await rowsOf(source, first, count, `input ${JSON.stringify(name)}`))
+    }
+    return own
+  }
+  if (length <= few || !(await isByRows(core, network, options))) {
+    yield { from: 0, count: length, length, inputs: inputsOf(await read(0, length), others) }
+    return
+  }
+  let ahead: Arrays | undefined = await read(0, few)
+  const size = await blockSize(core, inputsOf(ahead, others), [...sources.values()], options)
+  for (let from = 0; from < length; ) {
+    const count = Math.min(size, length - from)
+    // Rows are read once: the first few are there.
+    const arrays = ahead ? joined(ahead, await read(few, count - few)) : await read(from, count)
+    ahead = undefined
+    yield { from, count, length, inputs: inputsOf(arrays, others) }
+    from += count
+  }
+}
+
+type Arrays = Map<string, NdArray>
+type Others = ReadonlyMap<string, NdArray | number | bigint>
+
+function inputsOf(arrays: Arrays, others: Others): Inputs {
+  // Without a prototype: an input may be called __proto__.
+  return Object.assign(Object.create(null), Object.fromEntries([...others, ...arrays]))
+}
+
+/** What is read by rows, and what all samples share. */
+function samplesIn(network: Network, x: InputSources) {
+  const of = 'a source of rows, or one for each input by name'
+  if (typeof x !== 'object' || x === null) throw badArgument('x', of, x)
+  const named = isSource(x) ? { [network.inputs[0]?.name ?? '']: x } : x
+  const sources = new Map<string, ArraySource>()
+  const others = new Map<string, NdArray | number | bigint>()
+  for (const [name, value] of Object.entries(named)) {
+    if (isSource(value)) sources.set(name, value)
+    else others.set(name, value)
+  }
+  const [first] = sources
+  if (!first) throw badArgument('x', of, x)
+  const [known, { length }] = first
+  for (const [name, source] of sources) {
+    if (source.length === length) continue
+    const expected = `${length} samples as for ${JSON.stringify(known)}`
+    throw mismatch(`input ${JSON.stringify(name)} of x`, expected, `${source.length}`)
+  }
+  return { sources, others, length }
+}
+
+/** Is a row of every input a sample, whatever the other samples are? */
+async function isByRows(core: Core, network: Network, options: CallOptions): Promise<boolean> {
+  const { architecture } = core
+  if (architecture.whole || architecture.pending) return false
+  const axes = await network.batchAxes({ signal: options.signal })
+  const inputs = axes.filter(({ kind }) => kind === 'input')
+  return inputs.every(({ axis, shared, by }) => shared || ((axis ?? 0) === 0 && by !== 'guess'))
+}
+
+/** Samples in a block: a multiple of those that the file takes at once. */
+async function blockSize(
+  core: Core,
+  some: Inputs,
+  sources: readonly ArraySource[],
+  options: CallOptions,
+): Promise<number> {
+  const budget = core.budget(options)
+  const x = await core.feed(some, 'x', options)
+  const threads = threadCount(options.threads) ?? core.threads
+  const { outputs, block } = await core.describe(x, threads, budget, options)
+  const together = block?.size ?? 1
+  const own = sources.reduce((sum, source) => sum + rowBytes(source), 0)
+  // Values, tangents and their sum, in float64.
+  const each = own + (24 * outputs) / together
+  const room = Math.min(blockBytes, budget / 16)
+  const count = Math.max(few, Math.min(most, Math.floor(room / each)))
+  return Math.ceil(count / together) * together
+}
+
+/** The same inputs, with more rows behind. */
+function joined(before: Arrays, after: Arrays): Arrays {
+  return new Map(
+    [...before].map(([name, a]): [string, NdArray] => {
+      const b = after.get(name) as NdArray
+      const Kind = a.data.constructor as new (length: number) => NdArray['data']
+      const data = new Kind(a.data.length + b.data.length)
+      data.set(a.data as never)
+      data.set(b.data as never, a.data.length)
+      const [count = 0, ...rest] = a.shape
+      return [name, { ...a, data, shape: [count + (b.shape[0] ?? 0), ...rest] }]
+    }),
+  )
+}
