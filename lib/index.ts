@@ -31,6 +31,7 @@ export type { FeatureArrays, ParameterFeatures } from './derivatives/features.js
 export type { ParameterArrays } from './derivatives/jacobian.js'
 export type { QuadratureRule } from './derivatives/path.js'
 export type { RunOptions } from './derivatives/run.js'
+export type { SinkOptions } from './derivatives/tiles.js'
 export { checkExport, type ExportOptions, exportJvp } from './export/jvp.js'
 export { exportedOperators } from './export/registry.js'
 export {
@@ -122,6 +123,16 @@ export {
   writeSafetensors,
   writeTensor,
 } from './io/index.js'
+export {
+  MemorySink,
+  type Tile,
+  type TiledArray,
+  type TilePlace,
+  type TilePlan,
+  type TileReport,
+  type TileSink,
+  transposed,
+} from './io/sink.js'
 export { type AlignmentOptions, type SpectrumOptions, TangentKernel } from './kernels/kernel.js'
 export type { KernelMethod, KernelSplit, NtkOptions, TangentKernels } from './kernels/ntk.js'
 export { KernelOperator } from './kernels/operator.js'
@@ -170,9 +181,17 @@ export {
   type PathOptions,
   type PathResidual,
 } from './network/average.js'
+export {
+  describeJob,
+  type JobDescription,
+  type JobRequest,
+  type RunJobOptions,
+  runJob,
+} from './network/job.js'
 export { LinearizedNetwork } from './network/linearize.js'
 export { type LoadOptions, Network } from './network/network.js'
 export { type Precision, precisionOf } from './network/precision.js'
+export { readJob, writeJob } from './network/stored-job.js'
 export type { AxisOptions, Dimension, ValueInfo } from './onnx/index.js'
 export {
   type ProbeAdaptive,

@@ -13,8 +13,15 @@ import {
 } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { inBlocks } from '../runtime/feeds.js'
+import type { OnTile } from '../runtime/host.js'
 import type { Job } from '../runtime/jobs/index.js'
-import type { ComputeMessage, ComputeResult, Feed, PathMessage } from '../runtime/protocol.js'
+import type {
+  ComputeMessage,
+  ComputeResult,
+  Feed,
+  PathMessage,
+  TilesMessage,
+} from '../runtime/protocol.js'
 import { sent } from '../runtime/shared.js'
 import { outputsOfBlock } from './blocks.js'
 import type { Prepared } from './prepared.js'
@@ -30,52 +37,77 @@ export async function prepare(
   if (options.signal?.aborted) throw abortError(options.signal)
   const core = await given.at(inputs, options)
   core.architecture.checkSupported()
+  checkBlocks(options)
+  return prepareFeed(core, await core.feed(inputs, 'x', options), options)
+}
+
+/** The same for samples that have been read, of a network in the form that they want. */
+export async function prepareFeed(
+  core: Core,
+  x: Feed,
+  options: DerivativeOptions,
+): Promise<Prepared> {
   const threads = threadCount(options.threads) ?? core.threads
   const budget = core.budget(options)
-  const { block, outputBlock } = options
-  const nonFinite = oneOf(options.nonFinite, ['throw', 'return'] as const, 'options.nonFinite')
-  if (block !== undefined) wholeNumber('options.block', block, 0)
-  if (outputBlock !== undefined) wholeNumber('options.outputBlock', outputBlock, 0)
-  const x = await core.feed(inputs, 'x', options)
+  const nonFinite = checkBlocks(options)
   const plan = await core.plan()
   const described = await core.describe(x, threads, budget, options)
-  const { outputs: allOutputs, batch, block: fixed } = described
+  const { outputs: allOutputs, batch, extent, block: fixed } = described
   const outputs = outputIndices(options.outputs, allOutputs)
   const { samples } = x
   const width = outputs.length
-  const whole = { core, plan, samples, threads, allOutputs, width, batch, budget, nonFinite }
+  const whole = {
+    ...{ core, plan, samples, threads, allOutputs, extent },
+    ...{ width, batch, budget, nonFinite },
+  }
   if (!fixed) return { ...whole, x, outputs, options }
   const blocks = inBlocks(x, fixed.size)
   return { ...whole, x: blocks, outputs: outputsOfBlock(outputs, fixed), block: fixed, options }
 }
 
-/** What a job may have beside its inputs. */
+/** Checks what a caller says of blocks and of numbers that are not finite. */
+function checkBlocks({ block, outputBlock, nonFinite }: DerivativeOptions): 'throw' | 'return' {
+  if (block !== undefined) wholeNumber('options.block', block, 0)
+  if (outputBlock !== undefined) wholeNumber('options.outputBlock', outputBlock, 0)
+  return oneOf(nonFinite, ['throw', 'return'] as const, 'options.nonFinite')
+}
+
+/** What a job may have beside its inputs, and where its results go. */
 interface More {
   x2?: Feed | undefined
   path?: PathMessage | undefined
   /** See ComputeMessage. */
   keep?: number | undefined
-}
-
-/** What the worker is told of results, and what is done with those that come too late. */
-interface Told {
   results?: ComputeMessage['results']
+  tiles?: TilesMessage
+  onTile?: OnTile
+  /** What is done with results that come too late. */
   discard?: (result: ComputeResult) => void
 }
 
-/**
- * Runs one job whose results are arrays of the given lengths.
- * @param what the results in words, for the message when the budget is too small.
- * @param fits what to do then.
- */
-export async function compute(
-  prepared: Prepared,
-  lengths: readonly number[],
-  job: Job,
-  words: { what: string; fits: () => string },
-  more: More = {},
+/** A call as a job, plain data, and what comes of it. */
+export interface Planned {
+  prepared: Prepared
+  job: Job
+  x2?: Feed | undefined
+  path?: PathMessage | undefined
+  /** The arrays that the job writes to. */
+  results: { name: string; shape: readonly number[] }[]
+  /** The results in words, for the message when the budget is too small, and what to do then. */
+  words: { what: string; fits: () => string }
+  keep?: number | undefined
+}
+
+export const sizeOf = (shape: readonly number[]) =>
+  shape.reduce((product, size) => product * size, 1)
+
+/** Runs a job whose results stay in memory. */
+export async function execute(
+  planned: Planned,
 ): Promise<{ blocks: Block[]; result: ComputeResult }> {
+  const { prepared, job, x2, path, words, keep } = planned
   const { double } = prepared.core.architecture
+  const lengths = planned.results.map(({ shape }) => sizeOf(shape))
   const bytes = (double ? 8 : 4) * lengths.reduce((sum, length) => sum + length, 0)
   const memory = roomBeside(bytes, prepared.budget, words.what, words.fits)
   prepared.core.checkAlive()
@@ -83,7 +115,7 @@ export async function compute(
     lengths,
     (blocks) => {
       const results = blocks.map(({ id, data }) => ({ id, count: data.length }))
-      return askJob(prepared, job, memory, { ...more, results })
+      return askJob(prepared, job, memory, { x2, path, keep, results })
     },
     double,
   )
@@ -94,7 +126,7 @@ export function askJob(
   { core, plan, x, threads, outputs, batch, nonFinite, options }: Prepared,
   job: Job,
   memory: number,
-  { x2, path, keep, results = [], discard }: More & Told = {},
+  { x2, path, keep, results = [], tiles, onTile, discard }: More = {},
 ) {
   return core.ask<ComputeResult>(
     {
@@ -112,10 +144,12 @@ export function askJob(
       outputBlock: options.outputBlock ?? 0,
       nonFinite,
       results,
+      ...(tiles ? { tiles } : {}),
       job,
     },
     options,
     plan,
     discard,
+    onTile,
   )
 }

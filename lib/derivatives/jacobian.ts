@@ -1,10 +1,12 @@
 import type { Floats, NdArray } from '../io/index.js'
+import type { TileReport } from '../io/sink.js'
 import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { cut } from './blocks.js'
-import { compute, prepare } from './derive.js'
+import { execute, type Planned, prepare } from './derive.js'
 import type { WeightPath } from './path.js'
 import type { Prepared } from './prepared.js'
+import { fill, type SinkOptions } from './tiles.js'
 
 export type ParameterArrays<F extends Floats = Float32Array> = Map<string, NdArray<F>>
 
@@ -16,6 +18,15 @@ export async function jacobian(
   return (await jacobians(core, inputs, options)).features
 }
 
+/** The same, its rows to a sink. */
+export async function jacobianTo(
+  core: Core,
+  inputs: Inputs,
+  options: DerivativeOptions & SinkOptions,
+): Promise<TileReport> {
+  return fill(await planJacobian(core, inputs, options), options)
+}
+
 /** The same, averaged over a path where one is given. */
 export async function jacobians(
   core: Core,
@@ -23,31 +34,44 @@ export async function jacobians(
   options: DerivativeOptions,
   path?: WeightPath,
 ): Promise<{ features: ParameterArrays<Floats>; change: NdArray<Floats> | undefined }> {
-  const prepared = await prepare(core, inputs, options)
-  const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
-  const rows = prepared.x.samples * prepared.outputs.length
-  const total = parameters.reduce((sum, { count }) => sum + count, 0)
-  const { blocks } = await compute(
-    prepared,
-    [...parameters.map(({ count }) => rows * count), ...(path ? [rows] : [])],
-    { kind: 'jacobian', ...(path ? { path: path.job } : {}) },
-    {
-      what: `The Jacobian of ${rows} outputs by ${total} parameters`,
-      fits: () => fitting(prepared, total),
-    },
-    { path: path?.message },
-  )
+  const planned = await planJacobian(core, inputs, options, path)
+  const { prepared } = planned
+  const { blocks } = await execute(planned)
+  const parameters = prepared.core.architecture.active
   const change = blocks[parameters.length]
   const features = new Map(
-    parameters.map(({ name, shape }, p) => {
-      const { data } = blocks[p] as (typeof blocks)[number]
-      const { count } = parameters[p] as (typeof parameters)[number]
-      const own = cut(prepared, data, count)
+    parameters.map(({ parameter: { name, shape, count } }, p) => {
+      const own = cut(prepared, (blocks[p] as (typeof blocks)[number]).data, count)
       return [name, { data: own, shape: [prepared.samples, prepared.width, ...shape] }]
     }),
   )
   const shape = [prepared.samples, prepared.width]
   return { features, change: change && { data: cut(prepared, change.data), shape } }
+}
+
+export async function planJacobian(
+  core: Core,
+  inputs: Inputs,
+  options: DerivativeOptions,
+  path?: WeightPath,
+): Promise<Planned> {
+  const prepared = await prepare(core, inputs, options)
+  const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
+  const rows = [prepared.x.samples, prepared.outputs.length] as const
+  const total = parameters.reduce((sum, { count }) => sum + count, 0)
+  return {
+    prepared,
+    job: { kind: 'jacobian', ...(path ? { path: path.job } : {}) },
+    results: [
+      ...parameters.map(({ name, shape }) => ({ name, shape: [...rows, ...shape] })),
+      ...(path ? [{ name: 'change', shape: rows }] : []),
+    ],
+    words: {
+      what: `The Jacobian of ${rows[0] * rows[1]} outputs by ${total} parameters`,
+      fits: () => fitting(prepared, total),
+    },
+    path: path?.message,
+  }
 }
 
 function fitting({ budget, outputs }: Prepared, parameters: number): string {

@@ -3,7 +3,7 @@ import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { prepare } from './derive.js'
 import { type Direction, directionArrays } from './direction.js'
-import { gradient } from './gradient.js'
+import { gradient, planGradient } from './gradient.js'
 import type { ParameterArrays } from './jacobian.js'
 import { jvp } from './jvp.js'
 import { vjp } from './vjp.js'
@@ -23,5 +23,5 @@ export async function normalProduct(
     const slopes = await jvp(core, inputs, direction, options)
     return vjp(core, inputs, slopes, options)
   }
-  return gradient(prepared, { kind: 'normal', directions, columns: 1 })
+  return gradient(planGradient(prepared, { kind: 'normal', directions, columns: 1 }))
 }

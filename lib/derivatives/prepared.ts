@@ -16,6 +16,8 @@ export interface Prepared {
   threads: number
   /** Flat outputs of the network. */
   allOutputs: number
+  /** Numbers of all values of one sample. */
+  extent: number
   /** Those wanted. */
   outputs: number[]
   /** How many are wanted of each sample. */

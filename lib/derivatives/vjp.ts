@@ -3,8 +3,8 @@ import { checkArray, type Floats, type NdArray, toFloats } from '../io/index.js'
 import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { filledUp } from './blocks.js'
-import { prepare } from './derive.js'
-import { gradient } from './gradient.js'
+import { type Planned, prepare } from './derive.js'
+import { gradient, planGradient } from './gradient.js'
 import type { ParameterArrays } from './jacobian.js'
 
 export async function vjp(
@@ -13,6 +13,15 @@ export async function vjp(
   cotangents: NdArray,
   options: DerivativeOptions,
 ): Promise<ParameterArrays<Floats>> {
+  return gradient(await planVjp(core, inputs, cotangents, options))
+}
+
+export async function planVjp(
+  core: Core,
+  inputs: Inputs,
+  cotangents: NdArray,
+  options: DerivativeOptions,
+): Promise<Planned> {
   const prepared = await prepare(core, inputs, options)
   const { samples, width: outputs } = prepared
   checkArray(cotangents, 'cotangents')
@@ -22,7 +31,7 @@ export async function vjp(
   }
   checkNumbers(data, 'cotangents')
   const all = filledUp(prepared, data)
-  return gradient(prepared, { kind: 'vjp', cotangents: all, columns: 1 })
+  return planGradient(prepared, { kind: 'vjp', cotangents: all, columns: 1 })
 }
 
 export function checkNumbers(data: Floats, name: string): void {

@@ -3,10 +3,12 @@ import { badArgument, mismatch, oneOf } from '../core/errors.js'
 import { formatBytes } from '../core/memory.js'
 import { quote } from '../core/quote.js'
 import { cut, cutKernel } from '../derivatives/blocks.js'
-import { compute, prepare } from '../derivatives/derive.js'
+import { execute, type Planned, prepare } from '../derivatives/derive.js'
 import type { WeightPath } from '../derivatives/path.js'
 import type { Prepared } from '../derivatives/prepared.js'
+import { fill, type SinkOptions } from '../derivatives/tiles.js'
 import type { Floats, NdArray } from '../io/index.js'
+import type { TileReport } from '../io/sink.js'
 import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { KernelKind } from '../native/engine.js'
@@ -45,6 +47,21 @@ export async function ntk(
   return (await kernels(core, inputs, inputs2, options)).kernels
 }
 
+/** The same, its tiles to a sink. */
+export async function ntkTo(
+  core: Core,
+  inputs: Inputs,
+  inputs2: Inputs | undefined,
+  options: NtkOptions & SinkOptions,
+): Promise<TileReport> {
+  const planned = await planKernels(core, inputs, inputs2, options)
+  return fill(
+    planned,
+    options,
+    options.mean ? (data) => divide(data, planned.prepared.width) : undefined,
+  )
+}
+
 /** The same, with features averaged over a path where one is given. */
 export async function kernels(
   core: Core,
@@ -53,6 +70,42 @@ export async function kernels(
   options: NtkOptions,
   path?: WeightPath,
 ): Promise<{ kernels: TangentKernels<Floats>; change: NdArray<Floats> | undefined }> {
+  const planned = await planKernels(core, inputs, inputs2, options, path)
+  const { prepared, names, kind, shape } = planned
+  const { blocks } = await execute(planned)
+  const [n1, n2] = [prepared.samples, shape[kind === 'full' ? 2 : 1] as number]
+  const change = blocks[names.length]
+  const parts = new Map(
+    names.map((name, g) => {
+      const { data: all } = blocks[g] as (typeof blocks)[number]
+      const data = cutKernel(prepared, all, kind, [n1, n2])
+      if (options.mean) divide(data, prepared.width)
+      return [name, new TangentKernel(data, shape, kind, inputs2 === undefined)]
+    }),
+  )
+  const rows = [n1, prepared.width]
+  return { kernels: parts, change: change && { data: cut(prepared, change.data), shape: rows } }
+}
+
+/** A kernel over a number of outputs, in place. */
+export function divide(data: Floats, outputs: number): void {
+  for (let e = 0; e < data.length; e += 1) data[e] = (data[e] as number) / outputs
+}
+
+/** With the kernels' names, and the shape of each. */
+export interface PlannedKernels extends Planned {
+  kind: KernelKind
+  names: string[]
+  shape: number[]
+}
+
+export async function planKernels(
+  core: Core,
+  inputs: Inputs,
+  inputs2: Inputs | undefined,
+  options: NtkOptions,
+  path?: WeightPath,
+): Promise<PlannedKernels> {
   const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
   const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
   const method = oneOf<KernelMethod>(options.method, kernelMethods, 'options.method')
@@ -63,41 +116,34 @@ export async function kernels(
   if (inputs2 !== undefined && (await core.at(inputs2, options, 'x2')) !== prepared.core) {
     throw mismatch('x2', 'samples that take the branches that x takes', 'others')
   }
-  const x2 = inputs2 && (await secondFeed(prepared.core, inputs2, prepared))
+  const second = inputs2 && (await secondFeed(prepared.core, inputs2, prepared))
   const { names, groups } = grouping(prepared.core, by)
-  const [n1, n2, o] = [prepared.samples, x2?.samples ?? prepared.samples, prepared.width]
+  const [n1, n2, o] = [prepared.samples, second?.samples ?? prepared.samples, prepared.width]
   const shape = { full: [n1, o, n2, o], trace: [n1, n2], diagonal: [n1, n2, o] }[kind]
   const { block, x, outputs } = prepared
-  const side2 = x2 && block ? inBlocks(x2, block.size) : x2
+  const x2 = second && block ? inBlocks(second, block.size) : second
+  const width = outputs.length
   // Of blocks only the whole kernel has all pairs of their samples.
-  const length = block
-    ? x.samples * outputs.length * (side2 ?? x).samples * outputs.length
-    : shape.reduce((product, size) => product * size, 1)
-  const { blocks } = await compute(
-    prepared,
-    path ? [...names.map(() => length), x.samples * outputs.length] : names.map(() => length),
-    {
+  const own = block ? [x.samples, width, (x2 ?? x).samples, width] : shape
+  const several = names.length > 1 ? `${names.length} kernels` : 'A kernel'
+  return {
+    ...{ prepared, kind, names, shape, x2, path: path?.message },
+    job: {
       kind: 'ntk',
       kernel: block ? 'full' : kind,
       method,
       groups,
       ...(path ? { path: path.job } : {}),
     },
-    {
-      what: `${names.length > 1 ? `${names.length} kernels` : 'A kernel'} of shape (${shape.join(', ')})`,
-      fits: () => fitting(prepared, kind, x2, names.length),
+    results: [
+      ...names.map((name) => ({ name, shape: own })),
+      ...(path ? [{ name: 'change', shape: [x.samples, width] }] : []),
+    ],
+    words: {
+      what: `${several} of shape (${shape.join(', ')})`,
+      fits: () => fitting(prepared, kind, second, names.length),
     },
-    { x2: side2, path: path?.message },
-  )
-  const change = blocks[names.length]
-  const parts = new Map(
-    names.map((name, g) => {
-      const data = cutKernel(prepared, (blocks[g] as (typeof blocks)[number]).data, kind, [n1, n2])
-      if (options.mean) for (let e = 0; e < data.length; e += 1) data[e] = (data[e] as number) / o
-      return [name, new TangentKernel(data, shape, kind, x2 === undefined)]
-    }),
-  )
-  return { kernels: parts, change: change && { data: cut(prepared, change.data), shape: [n1, o] } }
+  }
 }
 
 async function secondFeed(

@@ -1,6 +1,6 @@
 import { mismatch } from '../core/errors.js'
 import { cut, filledUp } from '../derivatives/blocks.js'
-import { compute, prepare } from '../derivatives/derive.js'
+import { execute, type Planned, prepare } from '../derivatives/derive.js'
 import type { Prepared } from '../derivatives/prepared.js'
 import { checkNumbers } from '../derivatives/vjp.js'
 import { checkArray, type Floats, type NdArray, toFloats } from '../io/index.js'
@@ -25,6 +25,14 @@ export async function productOf(
   vectors: NdArray,
   keep?: number,
 ): Promise<NdArray<Floats>> {
+  const planned = planProduct(prepared, vectors, keep)
+  const { shape } = vectors
+  const { blocks } = await execute(planned)
+  const { data } = blocks[0] as (typeof blocks)[number]
+  return { data: cut(prepared, data, shape[2]), shape: [...shape] }
+}
+
+export function planProduct(prepared: Prepared, vectors: NdArray, keep?: number): Planned {
   const { samples, width: outputs } = prepared
   checkArray(vectors, 'v')
   const { data, shape } = toFloats(vectors, prepared.core.architecture.double, 'v')
@@ -39,13 +47,12 @@ export async function productOf(
   }
   checkNumbers(data, 'v')
   const filled = filledUp(prepared, data, columns)
-  const { blocks } = await compute(
+  const what = `A product of ${columns} columns`
+  return {
     prepared,
-    [filled.length],
-    { kind: 'product', vectors: filled, columns },
-    { what: `A product of ${columns} columns`, fits: () => 'fewer columns at a time would fit' },
-    { keep },
-  )
-  const { data: product } = blocks[0] as (typeof blocks)[number]
-  return { data: cut(prepared, product, columns), shape: [...shape] }
+    job: { kind: 'product', vectors: filled, columns },
+    results: [{ name: 'product', shape: [filled.length / columns, columns] }],
+    words: { what, fits: () => 'fewer columns at a time would fit' },
+    keep,
+  }
 }

@@ -11,7 +11,7 @@ import type { Floats } from '../io/index.js'
 import { blockOf, sharedRoom } from '../native/blocks.js'
 import { native } from '../native/index.js'
 import { kindOfFeed, stack } from '../runtime/feeds.js'
-import type { Asked } from '../runtime/host.js'
+import type { Asked, OnTile } from '../runtime/host.js'
 import type {
   DescribeResult,
   Feed,
@@ -230,10 +230,16 @@ export class Core {
     return memory === undefined ? this.memory : parseBytes(memory)
   }
 
-  ask<T>(request: Asked, watch: Watch, plan?: PlanMessage, discard?: (result: T) => void) {
+  ask<T>(
+    request: Asked,
+    watch: Watch,
+    plan?: PlanMessage,
+    discard?: (result: T) => void,
+    onTile?: OnTile,
+  ) {
     this.checkAlive()
     const { host } = this.architecture
-    return host.ask<T>(this.id, () => this.weightMessages(), plan, request, watch, discard)
+    return host.ask<T>(this.id, () => this.weightMessages(), plan, request, watch, discard, onTile)
   }
 
   /** All numbers of the network as the worker takes them. */

@@ -85,6 +85,11 @@ export interface NativeJob {
   /** How each parameter was treated: 'jacobian', 'structured' or 'products'. */
   readonly methods: string[]
   /**
+   * Of a job that gives its result in tiles the next one that is whole, with the ids of its blocks, one
+   * for each result; null: none is. Whoever takes it releases them.
+   */
+  takeTile(): { row: number; column: number; blocks: number[] } | null
+  /**
    * What a job that is done tells beside its results: of features NativeFeatures (release the blocks
    * after use), of a search for faults the first NativeFault, if there is one.
    */
@@ -156,11 +161,16 @@ export interface NativeJobOptions {
   /** The same for the outputs that are carried back at once. */
   outputBlock?: number
   results?: number[]
+  /** Of kernels that leave in tiles: samples a side, and row · columns + column of those not wanted. */
+  tile?: number
+  finished?: number[]
 }
 
 /** The differentiable part of one network, from the candidates to one output. Immutable. */
 export interface NativeEngine {
   readonly analysis: NativeAnalysis
+  /** Numbers of all values of one sample; after `layout`. */
+  readonly extent: number
   /**
    * Tells where the batch lies, from the shapes (of `analysis.shapes`) of two runs with different
    * numbers of samples. With one run (`second` absent) it must have had one sample.

@@ -20,6 +20,8 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
    * `releaseBlock(id)` was called.
    */
   allocateBlock(bytes: number): { buffer: ArrayBuffer; id: number }
+  /** A block that this thread does not look into. */
+  createBlock(bytes: number): number
   releaseBlock(id: number): void
   /** Releases a block that nobody will read: what it held is lost, its memory given back now. */
   discardBlock(id: number): void

@@ -6,16 +6,18 @@ import { checkCall } from '../core/options.js'
 import { threadCount } from '../core/threads.js'
 import type { Direction } from '../derivatives/direction.js'
 import { type FeatureArrays, features } from '../derivatives/features.js'
-import { jacobian, type ParameterArrays } from '../derivatives/jacobian.js'
+import { jacobian, jacobianTo, type ParameterArrays } from '../derivatives/jacobian.js'
 import { jvp } from '../derivatives/jvp.js'
 import { normalProduct } from '../derivatives/normal.js'
 import { type RunOptions, run } from '../derivatives/run.js'
+import { type SinkOptions, toSink } from '../derivatives/tiles.js'
 import { vjp } from '../derivatives/vjp.js'
 import { ofWidth } from '../derivatives/width.js'
 import { held, heldInputs, heldMap } from '../io/held.js'
 import { type Floats, type NdArray, toFloat32 } from '../io/index.js'
+import type { TileReport } from '../io/sink.js'
 import type { TangentKernel } from '../kernels/kernel.js'
-import { type NtkOptions, ntk, type TangentKernels } from '../kernels/ntk.js'
+import { type NtkOptions, ntk, ntkTo, type TangentKernels } from '../kernels/ntk.js'
 import { KernelOperator } from '../kernels/operator.js'
 import { ntkProduct } from '../kernels/product.js'
 import { secondArgument } from '../kernels/second.js'
@@ -39,6 +41,8 @@ import { LinearizedNetwork } from './linearize.js'
 import { type LoadOptions, withOwnNames } from './load-options.js'
 
 export type { LoadOptions } from './load-options.js'
+
+type KernelCallOptions = NtkOptions & Partial<SinkOptions>
 
 /**
  * A network read from an ONNX file, with the numbers of its parameters. Calls run off the JS
@@ -214,11 +218,20 @@ export class Network<F extends Floats = Float32Array> {
 
   /**
    * The Jacobian ∂f_o(x_i)/∂θ by parameter.
-   * @returns by parameter name an array (N, O, …shape).
+   * @param options with a `sink` its rows go there, in tiles of samples, and are never whole in memory.
+   * @returns by parameter name an array (N, O, …shape); with a sink what was done.
    */
-  async jacobian(x: Inputs, options: DerivativeOptions = {}): Promise<ParameterArrays<F>> {
+  jacobian(x: Inputs, options: DerivativeOptions & SinkOptions): Promise<TileReport>
+  jacobian(x: Inputs, options?: DerivativeOptions): Promise<ParameterArrays<F>>
+  async jacobian(
+    x: Inputs,
+    options: DerivativeOptions & Partial<SinkOptions> = {},
+  ): Promise<ParameterArrays<F> | TileReport> {
     checkCall(options)
-    return ofWidth(jacobian(this.#core, heldInputs(x, 'x'), options))
+    const own = heldInputs(x, 'x')
+    return toSink(options)
+      ? jacobianTo(this.#core, own, options)
+      : ofWidth(jacobian(this.#core, own, options))
   }
 
   /**
@@ -286,10 +299,14 @@ export class Network<F extends Floats = Float32Array> {
   /**
    * The empirical tangent kernel of x with itself or with x2: sums over all parameters that are not
    * frozen.
-   * @returns one kernel, or with `by` a Map of the parts, which add up to it.
+   * @param options with a `sink` tiles of the kernel go there as they are finished; it is never whole in
+   *   memory, and what the sink has is not computed again: see {@link TileSink}.
+   * @returns one kernel, or with `by` a Map of the parts, which add up to it; with a sink what was done.
    * @throws TangentError `BAD_INPUT`, `MEMORY_BUDGET` (says what would fit), `BAD_ARGUMENT`;
    *   a DOMException named AbortError.
    */
+  ntk(x: Inputs, options: NtkOptions & SinkOptions): Promise<TileReport>
+  ntk(x: Inputs, x2: Inputs | undefined, options: NtkOptions & SinkOptions): Promise<TileReport>
   ntk(x: Inputs, options?: NtkOptions & { by?: 'total' | undefined }): Promise<TangentKernel<F>>
   ntk(x: Inputs, options: NtkOptions & { by: 'layer' | 'parameter' }): Promise<TangentKernels<F>>
   ntk(
@@ -305,9 +322,12 @@ export class Network<F extends Floats = Float32Array> {
   async ntk(
     x: Inputs,
     ...rest: [NtkOptions?] | [Inputs | undefined, NtkOptions?]
-  ): Promise<TangentKernel<F> | TangentKernels<F>> {
-    const [x2, options] = secondArgument(rest)
+  ): Promise<TangentKernel<F> | TangentKernels<F> | TileReport> {
+    const [x2, options] = secondArgument(rest) as [Inputs | undefined, KernelCallOptions]
     checkCall(options)
+    if (toSink(options)) {
+      return ntkTo(this.#core, heldInputs(x, 'x'), heldInputs(x2, 'x2'), options)
+    }
     const kernels = await ofWidth<TangentKernels<F>>(
       ntk(this.#core, heldInputs(x, 'x'), heldInputs(x2, 'x2'), options),
     )

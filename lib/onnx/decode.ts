@@ -22,6 +22,8 @@ const MESSAGE_LIMIT = 2 ** 31 - 1
 export interface OnnxModel {
   /** What messages call it: the path, or 'the model'. */
   readonly name: string
+  /** The path; absent for a model given as bytes. */
+  readonly file?: string
   /**
    * The file's bytes. Weights in `proto` are (often unaligned) views of them, unless `inOwnMemory` has
    * moved them out: then it is the message without them.

@@ -25,7 +25,8 @@ export async function openModel(
   let model: OnnxModel
   if (typeof source === 'string') {
     const folder = options.folder ?? dirname(source)
-    model = decodeModel(await readBytes(source), { folder, name: source })
+    const read = decodeModel(await readBytes(source), { folder, name: source })
+    model = { ...read, file: source }
   } else if (source instanceof Uint8Array) {
     model = decodeModel(source, options)
   } else {

@@ -5,7 +5,7 @@ import { kindOf } from './jobs/index.js'
 import type { KeptFrames } from './kept.js'
 import { PathWeights } from './path.js'
 import type { Layout, Plan, Weights } from './plan.js'
-import type { ComputeMessage, ComputeResult, Feed, WorkerInit } from './protocol.js'
+import type { ComputeMessage, ComputeResult, Feed, TileMessage, WorkerInit } from './protocol.js'
 import { timeInOnnxruntime } from './sessions.js'
 import { received } from './shared.js'
 import { checkStop } from './stop.js'
@@ -16,23 +16,88 @@ export interface JobContext {
   plan: Plan
   weights: Weights
   kept: KeptFrames | undefined
+  /** Gives a tile to the main thread; resolves when there is room for another. */
+  deliver(tile: TileMessage): Promise<void>
 }
 
 type Asked = ComputeMessage & { control: BigInt64Array }
 
-export async function computeJob(
-  request: Asked,
-  { init, plan, weights, kept }: JobContext,
-): Promise<ComputeResult> {
-  const { x2, threads, batch } = request
+export async function computeJob(request: Asked, context: JobContext): Promise<ComputeResult> {
+  const { tiles, job } = request
   const x = received(request.x)
+  if (!tiles || kindOf(job).tiles === 'native') return runJob({ ...request, x }, context)
+  // Rows are computed on their own: a job for those of each tile.
+  const total: ComputeResult = { methods: [], peakBytes: 0, seconds: 0, report: [] }
+  const done = new Set(tiles.finished)
+  const countOf = (row: number) => Math.min(tiles.size, x.samples - row * tiles.size)
+  const bytes = context.init.double ? 8 : 4
+  // Every job adds its own samples to the work in all.
+  const expect = (samples: number) => Atomics.add(request.control, 2, BigInt(samples))
+  const rows = Array.from({ length: Math.ceil(x.samples / tiles.size) }, (_, row) => row)
+  for (const row of rows) if (!done.has(row)) expect(countOf(row))
+  for (const row of rows) {
+    if (done.has(row)) continue
+    const first = row * tiles.size
+    const samples = countOf(row)
+    expect(-samples)
+    const results = tiles.widths.map((width) => ({
+      id: native.createBlock(bytes * width * samples),
+      count: width * samples,
+    }))
+    try {
+      const part = { ...request, x, results, stretch: { first, samples } }
+      const { methods, peakBytes, seconds } = await runJob(part, context)
+      total.methods = methods
+      total.peakBytes = Math.max(total.peakBytes, peakBytes)
+      total.seconds += seconds
+    } catch (error) {
+      for (const { id } of results) native.releaseBlock(id)
+      throw error
+    }
+    await context.deliver({ row, column: 0, blocks: results.map(({ id }) => id) })
+  }
+  return total
+}
+
+/** Of a job for some of the samples. */
+interface Part {
+  stretch?: { first: number; samples: number }
+}
+
+async function runJob(
+  request: Asked & Part,
+  { init, plan, weights, kept, deliver }: JobContext,
+): Promise<ComputeResult> {
+  const { x, x2, threads, batch, stretch, tiles } = request
   const layout = await plan.layout(x, weights, threads, batch)
   const along = request.path && new PathWeights(request.path)
-  const runOf = (want: NativeWant, side: Feed) =>
-    plan.frame(layout, side, want, along?.at(want.node) ?? weights, threads)
+  const offset = stretch?.first ?? 0
+  const runOf = (want: NativeWant, side: Feed) => {
+    const at = { ...want, first: want.first + offset }
+    return plan.frame(layout, side, at, along?.at(want.node) ?? weights, threads)
+  }
   const job = start(layout, request)
   const before = timeInOnnxruntime.milliseconds
   let computing = 0
+  const checkFinite = async (
+    results: ComputeMessage['results'],
+    report: object[],
+    first: number,
+    samples: number,
+  ) => {
+    if (request.nonFinite !== 'throw') return
+    const nameOf = (id: number) => init.graph.values[id]?.name ?? ''
+    await refuseNonFinite({
+      request: { ...request, results },
+      rows: { first, samples },
+      kind: kindOf(request.job),
+      layout,
+      report,
+      nameOf,
+      frame: (want, side) =>
+        plan.frame(layout, side, want, along?.at(want.node) ?? weights, threads),
+    })
+  }
   try {
     for (let want = job.next(); want; want = job.next()) {
       checkStop(request)
@@ -45,35 +110,37 @@ export async function computeJob(
       } finally {
         if (!known && !kept?.take(want, run)) run.frame.release()
       }
+      if (!tiles || stretch) continue
+      for (let tile = job.takeTile(); tile; tile = job.takeTile()) {
+        checkStop(request)
+        const { row, column, blocks } = tile
+        const rows = Math.min(tiles.size, x.samples - row * tiles.size)
+        const columns = Math.min(tiles.size, (x2 ?? x).samples - column * tiles.size)
+        const results = blocks.map((id, k) => {
+          return { id, count: (tiles.widths[k] as number) * rows * columns }
+        })
+        await checkFinite(results, [], row * tiles.size, rows)
+        await deliver(tile)
+      }
     }
     const { methods, peakBytes } = job
     const seconds = (computing + timeInOnnxruntime.milliseconds - before) / 1000
     checkStop(request)
     const report = job.report()
-    if (request.nonFinite === 'throw') {
-      const kind = kindOf(request.job)
-      const nameOf = (id: number) => init.graph.values[id]?.name ?? ''
-      await refuseNonFinite({
-        request: { ...request, x },
-        kind,
-        layout,
-        report,
-        nameOf,
-        frame: runOf,
-      })
-    }
+    await checkFinite(request.results, report, offset, stretch?.samples ?? x.samples)
     return { methods, peakBytes, seconds, report }
   } finally {
     job.dispose()
   }
 }
 
-function start({ engine }: Layout, request: Asked): NativeJob {
+function start({ engine }: Layout, request: Asked & Part): NativeJob {
   const { x, x2, outputs, threads, memory, block, outputBlock, job, results, control } = request
+  const { tiles, stretch } = request
   native.reserveThreads(threads)
   const options = {
     ...job,
-    samples: x.samples,
+    samples: stretch?.samples ?? x.samples,
     ...(x2 ? { samples2: x2.samples } : {}),
     outputs,
     threads,
@@ -81,6 +148,7 @@ function start({ engine }: Layout, request: Asked): NativeJob {
     block: block ?? 0,
     outputBlock: outputBlock ?? 0,
     results: results.map(({ id }) => id),
+    ...(tiles && !stretch ? { tile: tiles.size, finished: tiles.finished } : {}),
   }
   return engine.start(job.kind, kindOf(job).native, options, control)
 }

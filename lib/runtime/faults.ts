@@ -9,6 +9,8 @@ import { checkStop } from './stop.js'
 /** A computation that is done. */
 export interface Done {
   request: ComputeMessage & { control: BigInt64Array }
+  /** The samples that the results are of. */
+  rows: { first: number; samples: number }
   kind: JobKind
   layout: Layout
   /** What the job told beside its results: features. */
@@ -90,17 +92,21 @@ async function faultOf({ request, layout, frame }: Done, side: Feed, node: numbe
 }
 
 /** Every derivative is finite: what was made of them is not. */
-function overflow({ request, kind, layout, nameOf }: Done, result: number, entry: number): string {
-  const { job, outputs, x } = request
+function overflow(
+  { request, rows, kind, layout, nameOf }: Done,
+  result: number,
+  entry: number,
+): string {
+  const { job, outputs } = request
   const place = kind.place(job as never, {
     result,
     entry,
-    samples: x.samples,
+    ...rows,
     count: request.results[result]?.count ?? 1,
     parameter: JSON.stringify(nameOf(layout.analysis.parameters[result] ?? -1)),
     row: (width) => {
       const at = Math.floor(entry / width)
-      return `output ${outputs[at % outputs.length]} of sample ${Math.floor(at / outputs.length)}`
+      return `output ${outputs[at % outputs.length]} of sample ${rows.first + Math.floor(at / outputs.length)}`
     },
   })
   return `${place} exceeds float32, which the derivatives themselves do not`

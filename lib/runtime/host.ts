@@ -8,7 +8,9 @@ import { threadFailure } from './failures.js'
 import type {
   FromWorker,
   PlanMessage,
+  Reply,
   Request,
+  TileMessage,
   ToWorker,
   WeightMessage,
   WorkerInit,
@@ -18,7 +20,12 @@ import type {
 export type Asked = DistributedOmit<Request, 'id' | 'control' | 'network'>
 type DistributedOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 
+/** Takes a tile, whose blocks are its own then; what it throws ends the call. */
+export type OnTile = (tile: TileMessage) => Promise<void>
+
 interface Pending {
+  onTile: OnTile | undefined
+  failure?: { error: unknown }
   resolve(result: unknown): void
   reject(error: unknown): void
 }
@@ -59,6 +66,7 @@ export class Host {
    * Sends one request when those before it are done. `settled` resolves when the worker has let go
    * of everything that the request named, which may be after an abort has rejected it.
    * @param discard gives back what came although the call was aborted.
+   * @param onTile of requests whose results leave tile by tile.
    */
   ask<T>(
     network: number,
@@ -67,12 +75,13 @@ export class Host {
     request: Asked,
     watch: Watch,
     discard?: (result: T) => void,
+    onTile?: OnTile,
   ): { result: Promise<T>; settled: Promise<void> } {
     const control = new BigInt64Array(new SharedArrayBuffer(24))
     const { signal } = watch
     const answer = this.#queue.then(() => {
       if (signal?.aborted) throw abortError(signal)
-      return this.#send(network, weights, plan, request, control)
+      return this.#send(network, weights, plan, request, control, onTile)
     })
     this.#controls.add(control)
     const settled = answer
@@ -93,6 +102,7 @@ export class Host {
     plan: PlanMessage | undefined,
     request: Asked,
     control: BigInt64Array,
+    onTile: OnTile | undefined,
   ): Promise<unknown> {
     if (this.#closed) throw new TangentError('DISPOSED', 'The network was disposed')
     const worker = this.#start()
@@ -109,7 +119,7 @@ export class Host {
     endByForce()
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject })
+      this.#pending.set(id, { resolve, reject, onTile })
       busy.add(this)
       // A waiting caller keeps the process alive, an idle worker does not.
       worker.ref()
@@ -167,6 +177,10 @@ export class Host {
 
   #receive(reply: FromWorker): void {
     const pending = this.#pending.get(reply.id)
+    if ('tile' in reply) {
+      void this.#take(reply, pending)
+      return
+    }
     this.#pending.delete(reply.id)
     if (this.#pending.size === 0) {
       busy.delete(this)
@@ -174,7 +188,17 @@ export class Host {
       this.#idle = setTimeout(() => this.#rest(), keepMemory).unref()
     }
     if (reply.ok) pending?.resolve(reply.result)
-    else pending?.reject(errorFrom(reply))
+    else pending?.reject(pending.failure ? pending.failure.error : errorFrom(reply))
+  }
+
+  async #take({ id, tile }: FromWorker & { tile: TileMessage }, pending?: Pending): Promise<void> {
+    try {
+      await pending?.onTile?.(tile)
+    } catch (error) {
+      if (pending) pending.failure ??= { error }
+    }
+    const failed = pending?.failure !== undefined
+    this.#worker?.postMessage({ type: 'written', id, failed } satisfies ToWorker)
   }
 
   #rest(): void {
@@ -270,7 +294,7 @@ function endByForce(): void {
   process.on('exit', end)
 }
 
-function errorFrom(reply: FromWorker & { ok: false }): Error {
+function errorFrom(reply: Reply & { ok: false }): Error {
   if (reply.name === 'TangentError' || /^[A-Z_]+$/.test(reply.code)) {
     return new TangentError(reply.code as ErrorCode, reply.message)
   }

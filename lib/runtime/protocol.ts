@@ -98,11 +98,31 @@ export interface ComputeMessage {
   keep?: number
   /** The blocks of the results and how many floats each holds. */
   results: { id: number; count: number }[]
+  /** In place of blocks: results leave tile by tile. */
+  tiles?: TilesMessage
   /** Are results that are not finite returned? */
   nonFinite: 'throw' | 'return'
   /** Weights to run with at each node of a job's path, in place of the network's own. */
   path?: PathMessage
   job: Job
+}
+
+/** Tiles of samples, see lib/io/sink.ts. */
+export interface TilesMessage {
+  /** Samples a side. */
+  size: number
+  /** row · columns + column of those that are not wanted. */
+  finished: number[]
+  /** Numbers of each result for one sample (of rows and one of columns). */
+  widths: number[]
+}
+
+/** A tile that is finished: the main thread says when it has been written. */
+export interface TileMessage {
+  row: number
+  column: number
+  /** One block for each result: the receiver releases them. */
+  blocks: number[]
 }
 
 /** Node k lies at (1 − t) · sets[segment] + t · sets[segment + 1]. */
@@ -154,6 +174,8 @@ export type ToWorker =
   | { type: 'forget'; network: number }
   /** Nothing was asked for a while: what was kept for more calls goes. */
   | { type: 'rest' }
+  /** A tile of request `id` was written, or could not be. */
+  | { type: 'written'; id: number; failed: boolean }
   | Request
 
 export interface RunResult {
@@ -186,6 +208,8 @@ export interface TryResult {
 export interface DescribeResult {
   /** Flat outputs per sample. */
   outputs: number
+  /** Numbers of all values of one sample: what a pass over it works on. */
+  extent: number
   /** 1 where samples have to be run one by one, else 0. */
   batch: number
   /** The axis of the output that holds the samples, where several are run at once. */
@@ -204,6 +228,9 @@ export interface FixedBlock {
   dims: readonly number[]
 }
 
-export type FromWorker =
+/** The answer to a request, after the tiles of its results. */
+export type Reply =
   | { id: number; ok: true; result: unknown }
   | { id: number; ok: false; name: string; code: string; message: string }
+
+export type FromWorker = { id: number; tile: TileMessage } | Reply

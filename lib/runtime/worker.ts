@@ -5,6 +5,7 @@ import { TangentError } from '../core/errors.js'
 import { axisToFirst } from '../io/axes.js'
 import type * as ort from '../native/onnxruntime.js'
 import { computeJob } from './compute.js'
+import { Deliveries } from './deliveries.js'
 import { inBlocks, kindOfFeed, repeated } from './feeds.js'
 import { axisOfBlock } from './fixed.js'
 import { samplesMeet } from './independence.js'
@@ -18,7 +19,7 @@ import type {
   DescribeResult,
   Feed,
   FixedBlock,
-  FromWorker,
+  Reply,
   Request,
   RunResult,
   ToWorker,
@@ -50,6 +51,8 @@ const fixedBlocks = new Map<string, FixedBlock>()
 /** Samples of one plain run: enough to keep the cores busy, few enough to stay small. */
 const runBlock = 64
 
+/** Of the request that runs. */
+const tiles = new Deliveries((message) => port.postMessage(message))
 let services: Readonly<Record<string, Service>> = {}
 
 /** Answers the main thread from now on. @param others what parts of the package above this one do. */
@@ -58,11 +61,13 @@ export function serve(others: Readonly<Record<string, Service>>): void {
   // One message after another: a request waits for the one before it.
   let queue = Promise.resolve()
   port?.on('message', (message: ToWorker) => {
+    // Waited for by the request that runs.
+    if (message.type === 'written') return tiles.written(message)
     queue = queue.then(() => handle(message))
   })
 }
 
-async function handle(message: ToWorker): Promise<void> {
+async function handle(message: Exclude<ToWorker, { type: 'written' }>): Promise<void> {
   switch (message.type) {
     case 'plan':
       present = new Plan(init, sessions, message.plan)
@@ -88,7 +93,7 @@ function forgetFrames(): void {
 }
 
 async function answer(request: Request): Promise<void> {
-  let reply: FromWorker
+  let reply: Reply
   const transfer: ArrayBuffer[] = []
   if (request.type !== 'compute' || request.keep === undefined || request.keep !== kept?.owner)
     forgetFrames()
@@ -328,13 +333,14 @@ function describe(request: Request & { type: 'describe' }): Promise<DescribeResu
   const layoutOf = (feed: Feed, batch: number) =>
     plan().layout(feed, weightsOf(network), threads, batch)
   const inBlock = async (block: FixedBlock) => {
-    const { outputs } = await layoutOf(inBlocks(x, block.size), 1)
-    return { outputs: outputs / block.size, batch: 1, axis: block.axis, block }
+    const { outputs, engine } = await layoutOf(inBlocks(x, block.size), 1)
+    const { extent } = engine
+    return { outputs: outputs / block.size, extent, batch: 1, axis: block.axis, block }
   }
   if (whole !== undefined) return wholeBlock(request, whole).then(inBlock)
   const work = async (batch: number) => {
-    const { outputs, axis } = await layoutOf(x, batch)
-    return { outputs, batch, ...(batch === 1 ? {} : { axis }) }
+    const { outputs, axis, engine } = await layoutOf(x, batch)
+    return { outputs, extent: engine.extent, batch, ...(batch === 1 ? {} : { axis }) }
   }
   return orOneByOne(request, work, inBlock)
 }
@@ -349,7 +355,11 @@ async function compute(request: Request & { type: 'compute' }): Promise<ComputeR
   }
   try {
     const weights = weightsOf(request.network)
-    return await computeJob({ ...request, memory: left }, { init, plan: plan(), weights, kept })
+    const deliver = tiles.of(request)
+    const context = { init, plan: plan(), weights, kept, deliver }
+    const result = await computeJob({ ...request, memory: left }, context)
+    await tiles.all()
+    return result
   } finally {
     if (keep === undefined) forgetFrames()
   }

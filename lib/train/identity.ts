@@ -1,5 +1,5 @@
 // What a training has in common with the one whose state it goes on from.
-import { digestOf } from '../model/digests.js'
+import { identify } from '../io/identify.js'
 import type { WeightMessage } from '../runtime/protocol.js'
 import type { Loss } from './loss.js'
 import { nativeOptimizer, type Schedule } from './optimizer.js'
@@ -18,19 +18,22 @@ export interface TrainingIdentity extends TrainingDigests {
   seed: number
 }
 
-export function digestsOf(
+export async function digestsOf(
   { model, parameters, train }: TrainingSetup,
   own: readonly WeightMessage[],
-): TrainingDigests {
+): Promise<TrainingDigests> {
   const trained = new Set(model === 'full' ? parameters.map(({ id }) => id) : [])
   const staying = own.filter(({ id }) => !trained.has(id))
+  const { arrays, shared } = train.x
+  const numbers = (all: readonly { name: string; shape: number[]; data: ArrayBufferView }[]) =>
+    new Map(all.map(({ name, shape, data }) => [name, { shape, data }]))
   return {
-    data: digestOf([
-      ...train.x.arrays,
-      ...(train.x.shared ?? []),
-      { name: 'targets', shape: [], data: train.targets },
-    ]),
-    weights: digestOf(staying.sort((a, b) => (a.name < b.name ? -1 : 1))),
+    data: await identify({
+      arrays: numbers(arrays),
+      shared: numbers(shared ?? []),
+      targets: train.targets,
+    }),
+    weights: await identify(numbers(staying)),
   }
 }
 

@@ -18,7 +18,7 @@ export async function trainingService(
     const own = [...context.weights().messages.values()]
     const run = await TrainingRun.start(action.setup, context.plan(), own, weightsFrom)
     trainings.set(training, run)
-    return { digests: action.identify ? digestsOf(action.setup, own) : undefined }
+    return { digests: action.identify ? await digestsOf(action.setup, own) : undefined }
   }
   const run = trainings.get(training)
   if (!run) throw new TangentError('FAILED', 'The training is not there')

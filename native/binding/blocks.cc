@@ -48,6 +48,17 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
   });
 }
 
+// Memory that this thread does not look into.
+Napi::Value create(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const int64_t bytes = to_int64(info[0], "bytes");
+    if (bytes < 0) throw Error("TOO_LARGE", "A block cannot have a negative size");
+    const int64_t id = publish_block(std::make_shared<Memory>(static_cast<size_t>(bytes)));
+    return Napi::Number::New(env, static_cast<double>(id));
+  });
+}
+
 Napi::Value attach(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
@@ -90,6 +101,7 @@ int64_t publish_block(std::shared_ptr<Memory> block) {
 
 void export_blocks(Napi::Env env, Napi::Object exports) {
   exports.Set("allocateBlock", Napi::Function::New(env, allocate));
+  exports.Set("createBlock", Napi::Function::New(env, create));
   exports.Set("attachBlock", Napi::Function::New(env, attach));
   exports.Set("releaseBlock", Napi::Function::New(env, release));
   exports.Set("discardBlock", Napi::Function::New(env, discard));

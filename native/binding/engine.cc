@@ -63,6 +63,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
       {InstanceAccessor("analysis", &EngineObject::analysis, nullptr),
        InstanceMethod("layout", &EngineObject::layout),
        InstanceMethod("frame", &EngineObject::frame), InstanceMethod("start", &EngineObject::start),
+       InstanceAccessor("extent", &EngineObject::extent, nullptr),
 #ifndef AT_DOUBLE
        InstanceMethod("training", &EngineObject::training),
 #endif
@@ -121,6 +122,11 @@ Napi::Value EngineObject::frame(const Napi::CallbackInfo& info) {
                                       info[1].As<Napi::Array>(), to_passes(info[2]));
     return object;
   });
+}
+
+// Numbers of one sample, once laid out.
+Napi::Value EngineObject::extent(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(state_->extent.all));
 }
 
 // start(kind, fields, options, control)

@@ -36,6 +36,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value analysis(const Napi::CallbackInfo& info);
   Napi::Value layout(const Napi::CallbackInfo& info);
   Napi::Value frame(const Napi::CallbackInfo& info);
+  Napi::Value extent(const Napi::CallbackInfo& info);
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value first_not_finite(const Napi::CallbackInfo& info);
   Napi::Value training(const Napi::CallbackInfo& info);

@@ -19,6 +19,19 @@ Napi::Value told(Napi::Env env, const std::shared_ptr<Memory>& block) {
   return told(env, publish_block(block));
 }
 
+Napi::Value told(Napi::Env env, const Blocks& blocks) {
+  Napi::Array ids = Napi::Array::New(env, blocks.size());
+  for (uint32_t i = 0; i < blocks.size(); ++i) ids.Set(i, told(env, blocks[i]));
+  return ids;
+}
+
+Napi::Object told(Napi::Env env, const Record& record) {
+  Napi::Object entry = Napi::Object::New(env);
+  for (const auto& [name, value] : record)
+    std::visit([&, key = name](const auto& held) { entry.Set(key, told(env, held)); }, value);
+  return entry;
+}
+
 }  // namespace
 
 Napi::Function JobObject::define(Napi::Env env) {
@@ -28,6 +41,7 @@ Napi::Function JobObject::define(Napi::Env env) {
        InstanceMethod("dispose", &JobObject::dispose),
        InstanceAccessor("peakBytes", &JobObject::peak_bytes, nullptr),
        InstanceAccessor("methods", &JobObject::methods, nullptr),
+       InstanceMethod("takeTile", &JobObject::take_tile),
        InstanceMethod("report", &JobObject::report)});
 }
 
@@ -93,13 +107,17 @@ Napi::Value JobObject::report(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     const std::vector<Record> records = job().report();
     Napi::Array result = Napi::Array::New(env, records.size());
-    for (uint32_t i = 0; i < records.size(); ++i) {
-      Napi::Object entry = Napi::Object::New(env);
-      for (const auto& [name, value] : records[i])
-        std::visit([&, key = name](const auto& held) { entry.Set(key, told(env, held)); }, value);
-      result.Set(i, entry);
-    }
+    for (uint32_t i = 0; i < records.size(); ++i) result.Set(i, told(env, records[i]));
     return result;
+  });
+}
+
+// A tile of the result that is whole, or null; whoever takes it releases its blocks.
+Napi::Value JobObject::take_tile(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const auto tile = job().take_tile();
+    return tile ? Napi::Value(told(env, *tile)) : env.Null();
   });
 }
 

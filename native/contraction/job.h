@@ -51,7 +51,9 @@ struct Want {
 std::vector<int> parameter_uses(const Tape& tape);
 
 // What a job tells beside its results: numbers, texts, and memory that it made, by name.
-using ReportValue = std::variant<int64_t, double, bool, std::string, std::shared_ptr<Memory>>;
+using Blocks = std::vector<std::shared_ptr<Memory>>;
+using ReportValue =
+    std::variant<int64_t, double, bool, std::string, std::shared_ptr<Memory>, Blocks>;
 using Record = std::vector<std::pair<const char*, ReportValue>>;
 
 // A computation that asks for forward runs, one block of samples after another.
@@ -75,6 +77,8 @@ class Job {
   virtual std::vector<std::string> methods() const { return {}; }
   // Once next() has returned null.
   virtual std::vector<Record> report() const { return {}; }
+  // Of a job that gives its result in tiles the next one that is whole; null: none is.
+  virtual std::optional<Record> take_tile() { return std::nullopt; }
   virtual size_t peak_bytes() const { return pool_.peak_bytes(); }
 
  protected:

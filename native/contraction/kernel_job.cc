@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "contraction/jobs.h"
+#include "contraction/tiled_job.h"
 #include "core/error.h"
 #include "core/parallel.h"
 
@@ -238,6 +239,15 @@ KernelTask task_of(const JobRequest& request) {
 
 const JobKind ntk("ntk", [](JobRequest& request) -> std::unique_ptr<Job> {
   KernelTask task = task_of(request);
+  if (request.options.has("tile")) {
+    const int64_t size = request.options.integer("tile");
+    if (size < 1 || request.options.has("path"))
+      throw Error("BAD_ARGUMENT", "Tiles have a size, and no path");
+    TileGrid grid(task.symmetric, task.samples1, task.samples2, size,
+                  request.options.integers("finished"));
+    return std::make_unique<TiledKernelJob>(request.tape, std::move(request.settings),
+                                            std::move(task), std::move(grid));
+  }
   int64_t numbers = checked_mul(task.samples1, task.samples2);
   if (task.type != KernelType::kTrace) numbers = checked_mul(numbers, task.outputs);
   if (task.type == KernelType::kFull) numbers = checked_mul(numbers, task.outputs);

@@ -8,6 +8,8 @@ export interface Place {
   result: number
   entry: number
   samples: number
+  /** The first of the samples in the result. */
+  first: number
   /** Numbers in the result. */
   count: number
   /** The parameter of that index. */
@@ -16,12 +18,24 @@ export interface Place {
   row(width: number): string
 }
 
+export interface Axes {
+  readonly rows: number
+  readonly columns: number | null
+}
+
 export interface JobKind<K extends string = string, F extends Fields = Fields> {
   /** The name by which the addon's class is registered, too. */
   readonly kind: K
   readonly fields: F
   /** With what all kinds have in common, as the addon reads it. */
   readonly native: NativeFields
+  /**
+   * How its results leave tile by tile: `native`, where the addon's job does it by itself; `rows`, where
+   * rows are computed on their own, so that a tile is a job for its samples.
+   */
+  readonly tiles: 'native' | 'rows' | null
+  /** The results' axes along which samples lie: of rows, and of columns where there are. */
+  axes(job: ValuesOf<F>): Axes
   /** Are its forward runs worth keeping for the job's next pass? */
   readonly keepsRuns: boolean
   /** An entry of a result in words. */
@@ -37,14 +51,20 @@ export const nativeCommon = nativeFields({
   memory: whole(0),
   block: whole(0),
   outputBlock: whole(0),
+  tile: whole(1),
+  finished: wholes,
 })
 
 export function jobKind<const K extends string, const F extends Fields>(
   kind: K,
   fields: F,
   place: JobKind<K, F>['place'],
-  { keepsRuns = false }: { keepsRuns?: boolean } = {},
+  {
+    keepsRuns = false,
+    tiles = null,
+    axes = () => ({ rows: 0, columns: null }),
+  }: Partial<Pick<JobKind<K, F>, 'keepsRuns' | 'tiles' | 'axes'>> = {},
 ): JobKind<K, F> {
   const native = { ...nativeCommon, ...nativeFields(fields), results: 'blocks' } as const
-  return { kind, fields, native, keepsRuns, place }
+  return { kind, fields, native, keepsRuns, tiles, axes, place }
 }

@@ -12,5 +12,7 @@ export const ntk = jobKind(
     groups: wholes,
     ...averaged,
   },
-  (_, { entry, count, samples }) => `the kernel of sample ${Math.floor(entry / (count / samples))}`,
+  (_, { entry, count, samples, first }) =>
+    `the kernel of sample ${first + Math.floor(entry / (count / samples))}`,
+  { tiles: 'native', axes: ({ kernel }) => ({ rows: 0, columns: kernel === 'full' ? 2 : 1 }) },
 )

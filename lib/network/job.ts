@@ -1,0 +1,260 @@
+// Jobs as plain data: described here, run anywhere.
+
+import { resolve } from 'node:path'
+import { badArgument, TangentError } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import { quote } from '../core/quote.js'
+import { checkSeparable } from '../derivatives/blocks.js'
+import { execute, type Planned, prepareFeed } from '../derivatives/derive.js'
+import type { Direction } from '../derivatives/direction.js'
+import { digestOfJob } from '../derivatives/identity.js'
+import { planJacobian } from '../derivatives/jacobian.js'
+import { planJvp } from '../derivatives/jvp.js'
+import { fill, type SinkOptions, toSink } from '../derivatives/tiles.js'
+import { planVjp } from '../derivatives/vjp.js'
+import { heldInputs } from '../io/held.js'
+import type { Floats, NdArray } from '../io/index.js'
+import type { TileReport } from '../io/sink.js'
+import { type NtkOptions, planKernels } from '../kernels/ntk.js'
+import { type CallOptions, type Core, cores, type DerivativeOptions } from '../model/core.js'
+import { networkDigests } from '../model/digests.js'
+import type { Inputs } from '../model/inputs.js'
+import { checkFields } from '../runtime/jobs/fields.js'
+import { type Job, kindOf } from '../runtime/jobs/index.js'
+import type { Feed } from '../runtime/protocol.js'
+import { type LoadOptions, Network } from './network.js'
+
+/** What a job is asked for: the call of the same name, with its arguments. */
+export type JobRequest =
+  | ({ kind: 'ntk'; x: Inputs; x2?: Inputs } & Omit<NtkOptions, keyof CallOptions | 'mean'> & Given)
+  | ({ kind: 'jacobian'; x: Inputs } & Options)
+  | ({ kind: 'vjp'; x: Inputs; cotangents: NdArray } & Options)
+  | ({ kind: 'jvp'; x: Inputs; direction: Direction } & Options)
+
+type Given = Pick<CallOptions, 'threads' | 'memory'>
+type Options = Omit<DerivativeOptions, keyof CallOptions> & Given
+
+/**
+ * A job as plain data: everything that decides its result. It can be stored ({@link writeJob}), sent to
+ * another process or machine, and run there ({@link runJob}): on the same kind of processor to the same bits.
+ */
+export interface JobDescription {
+  format: 1
+  /** Of network, weights, inputs and what is asked of them. */
+  digest: string
+  /** The device that it was described for. */
+  device: 'cpu'
+  network: {
+    /** The file that it was read from; null where it was read from bytes. */
+    file: string | null
+    /** Of its structure, and of all its numbers. */
+    network: string
+    weights: string
+    options: LoadOptions
+  }
+  x: Feed
+  x2?: Feed | undefined
+  /** Flat indices. */
+  outputs: number[]
+  threads: number
+  /** Budget in bytes. */
+  memory: number
+  block?: number | undefined
+  outputBlock?: number | undefined
+  nonFinite: 'throw' | 'return'
+  /** The kind and what belongs to it, as declared in lib/runtime/jobs. */
+  job: Job
+  /** The arrays that come of it. */
+  results: { name: string; shape: number[] }[]
+}
+
+/**
+ * Describes a call as a job, without running it. Thread count and memory budget become part of it.
+ *
+ * ```ts
+ * const job = await describeJob(network, { kind: 'ntk', x, kernel: 'trace' })
+ * console.log(job.digest)
+ * const kernel = (await runJob(job, { network })).get('total')
+ * ```
+ *
+ * @throws TangentError as the call itself does; `UNSUPPORTED` for networks that leave branches to their
+ *   samples and for files that take a fixed number of samples at once.
+ */
+export async function describeJob(
+  network: Network<Floats>,
+  request: JobRequest,
+): Promise<JobDescription> {
+  checkCall(request)
+  const core = coreOf(network)
+  const planned = await plan(core, request)
+  const { prepared, job, x2, results } = planned
+  checkSeparable(prepared, 'for a job that others run')
+  const { file } = core.architecture.model
+  const { block, outputBlock } = prepared.options
+  return {
+    format: 1,
+    digest: await digestOfJob(planned),
+    device: 'cpu',
+    network: {
+      file: file === undefined ? null : resolve(file),
+      ...(await networkDigests(core)),
+      options: plainOptions(core),
+    },
+    x: prepared.x,
+    ...(x2 ? { x2 } : {}),
+    outputs: prepared.outputs,
+    threads: prepared.threads,
+    memory: prepared.budget,
+    ...(block === undefined ? {} : { block }),
+    ...(outputBlock === undefined ? {} : { outputBlock }),
+    ...{ nonFinite: prepared.nonFinite, job },
+    results: results.map(({ name, shape }) => ({ name, shape: [...shape] })),
+  }
+}
+
+/** Options of {@link runJob}. */
+export interface RunJobOptions extends Pick<CallOptions, 'signal' | 'onProgress'> {
+  /** The network; default: it is read from the job's file, and disposed of at the end. */
+  network?: Network<Floats> | undefined
+}
+
+/**
+ * Runs a job that was described here or elsewhere.
+ * @returns its arrays by name; with a `sink` what was done.
+ * @throws TangentError `BAD_ARGUMENT` for another network than the job's, in one sentence that says what of
+ *   it is another; what the call itself throws.
+ */
+export function runJob(
+  job: JobDescription,
+  options: RunJobOptions & SinkOptions,
+): Promise<TileReport>
+export function runJob(
+  job: JobDescription,
+  options?: RunJobOptions,
+): Promise<Map<string, NdArray<Floats>>>
+export async function runJob(
+  job: JobDescription,
+  options: RunJobOptions & Partial<SinkOptions> = {},
+): Promise<Map<string, NdArray<Floats>> | TileReport> {
+  checkCall(options)
+  checkJob(job)
+  const given = options.network
+  const network = given ?? (await opened(job))
+  try {
+    const planned = await resumed(coreOf(network), job, options)
+    if (toSink(options)) return await fill(planned, options)
+    const { blocks } = await execute(planned)
+    return new Map(
+      job.results.map(({ name, shape }, k) => {
+        const { data } = blocks[k] as (typeof blocks)[number]
+        return [name, { data, shape: [...shape] }]
+      }),
+    )
+  } finally {
+    if (!given) await network.dispose()
+  }
+}
+
+/** @throws TangentError BAD_ARGUMENT for what is no job. */
+export function checkJob(given: unknown): asserts given is JobDescription {
+  const job = given as JobDescription
+  if (typeof job !== 'object' || job === null || job.format !== 1) {
+    throw badArgument('job', 'a job of format 1', job)
+  }
+  if (job.device !== 'cpu') throw badArgument('job.device', 'cpu', job.device)
+  const kind = job.job && kindOf(job.job)
+  if (!kind) throw badArgument('job.job.kind', 'a kind of job', job.job?.kind)
+  const { kind: _, ...values } = job.job
+  checkFields(kind.fields, values, 'job.job')
+}
+
+function coreOf(network: Network<Floats>): Core {
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  if (!core.architecture.pending) return core
+  throw new TangentError(
+    'UNSUPPORTED',
+    'Expected a network whose branches do not depend on its samples for a job',
+  )
+}
+
+function plan(core: Core, request: JobRequest): Promise<Planned> {
+  const x = heldInputs(request.x, 'x')
+  switch (request.kind) {
+    case 'ntk':
+      return planKernels(core, x, heldInputs(request.x2, 'x2'), request)
+    case 'jacobian':
+      return planJacobian(core, x, request)
+    case 'vjp':
+      return planVjp(core, x, request.cotangents, request)
+    case 'jvp':
+      return planJvp(core, x, request.direction, request)
+    default:
+      throw badArgument('request.kind', 'ntk, jacobian, vjp or jvp', (request as JobRequest).kind)
+  }
+}
+
+/** How the same network is read again. */
+function plainOptions({ architecture }: Core): LoadOptions {
+  const { parameters, options, output } = architecture
+  const { float64, batch, batchAxis, shared, tied, untied, constants, externalData } =
+    options as LoadOptions
+  const active = parameters.filter(({ frozen }) => !frozen).map(({ name }) => name)
+  return {
+    output,
+    ...(float64 ? { float64 } : {}),
+    ...(batch ? { batch } : {}),
+    ...(batchAxis ? { batchAxis: { ...batchAxis } } : {}),
+    ...(shared ? { shared: [...shared] } : {}),
+    ...(tied === undefined ? {} : { tied }),
+    ...(untied === undefined ? {} : { untied }),
+    ...(constants === undefined ? {} : { constants }),
+    ...(externalData === undefined ? {} : { externalData }),
+    ...(active.length < parameters.length ? { parameters: active } : {}),
+  }
+}
+
+async function opened({ network: { file, options } }: JobDescription): Promise<Network<Floats>> {
+  if (file !== null) return Network.load(file, options)
+  throw badArgument('options.network', 'the network, which was not read from a file,', undefined)
+}
+
+/** The job as a call of this process, if the network is its own. */
+async function resumed(
+  core: Core,
+  job: JobDescription,
+  { signal, onProgress }: RunJobOptions,
+): Promise<Planned> {
+  const { threads, memory, block, outputBlock, nonFinite, outputs, x2 } = job
+  const own = await networkDigests(core)
+  const { file, network, weights } = job.network
+  const other =
+    own.network !== network
+      ? 'is another network'
+      : own.weights !== weights
+        ? 'has other weights'
+        : ''
+  const name = quote(core.architecture.model.name)
+  const refuse = (what: string) =>
+    new TangentError(
+      'BAD_ARGUMENT',
+      `Expected the network of the job${file === null ? '' : `, ${quote(file)},`} but ${name} ${what}`,
+    )
+  if (other !== '') throw refuse(other)
+  const call = { threads, memory, block, outputBlock, nonFinite, outputs, signal, onProgress }
+  const prepared = await prepareFeed(core, job.x, call)
+  const planned: Planned = {
+    prepared,
+    job: job.job,
+    x2,
+    results: job.results,
+    words: {
+      what: 'The result of the job',
+      fits: () => 'a sink takes it tile by tile',
+    },
+  }
+  if ((await digestOfJob(planned)) !== job.digest) {
+    throw refuse('was loaded for another output or other parameters, or the job was changed')
+  }
+  return planned
+}
