@@ -224,4 +224,5 @@ export type {
   TrainOptions,
 } from './train/options.js'
 export type { TrainingModel } from './train/protocol.js'
-export { type Training, train } from './train/train.js'
+export type { Training } from './train/result.js'
+export { train } from './train/train.js'
