@@ -35,19 +35,28 @@ function neighbour(rate: number, step: 1 | -1): number {
  * The ridge of least error, the larger of two equally good ones: downwards from the one given until two
  * in a row are no better than the best, then upwards from it in the same way. So small ridges, which
  * make long fits, are only tried where they may help.
+ * Ridges that will be tried in any case are asked for together: their fits share work.
  * @param ridges from the largest to the smallest.
  */
 export async function bestRidge(
   ridges: readonly number[],
   from: number,
-  errorAt: (ridge: number) => Promise<number>,
+  errorsAt: (ridges: readonly number[]) => Promise<readonly number[]>,
 ): Promise<number> {
   const start = ridges.indexOf(from)
-  let best = { ridge: from, error: await errorAt(from) }
-  for (const side of [ridges.slice(start + 1), ridges.slice(0, start).reverse()]) {
+  const sides = [ridges.slice(start + 1), ridges.slice(0, start).reverse()]
+  const errors = new Map<number, number>()
+  const ask = async (wanted: readonly number[]) => {
+    const found = await errorsAt(wanted)
+    for (const [i, ridge] of wanted.entries()) errors.set(ridge, found[i] as number)
+  }
+  await ask([from, ...sides.flatMap((side) => side.slice(0, 2))])
+  let best = { ridge: from, error: errors.get(from) as number }
+  for (const side of sides) {
     let worse = 0
-    for (const ridge of side) {
-      const error = await errorAt(ridge)
+    for (const [i, ridge] of side.entries()) {
+      if (!errors.has(ridge)) await ask(side.slice(i, i + 2 - worse))
+      const error = errors.get(ridge) as number
       if (error < best.error || (error === best.error && ridge > best.ridge)) {
         best = { ridge, error }
         worse = 0

@@ -137,10 +137,15 @@ async function solverRun(
     }
     // Held-out errors do not tell fits this near to the optimum from the optimum.
     const rough = { tolerance: 1e-4, stationarity: 3e-2 }
-    const chosen = await bestRidge(ridges, from, async (ridge) => {
-      const candidate = { ...options, ...rough, ridge: (ridge * trace) / rows }
-      const errors = await crossValidate(features, residual, { candidate }, { folds, seed, base })
-      return errors.candidates.candidate?.misclassified ?? 1
+    const chosen = await bestRidge(ridges, from, async (some) => {
+      const settings = some.map((ridge) => ({
+        ...options,
+        ...rough,
+        ridge: (ridge * trace) / rows,
+      }))
+      const named = Object.fromEntries(settings.map((setting, s) => [`${s}`, setting]))
+      const { candidates } = await crossValidate(features, residual, named, { folds, seed, base })
+      return some.map((_, s) => candidates[`${s}`]?.misclassified ?? 1)
     })
     const fit = await fitFeatures(features, residual, {
       ...options,

@@ -7,6 +7,7 @@ import type { AdaptiveModel } from './model.js'
 import { type AdaptiveOptions, checkOptions } from './options.js'
 import type { SettledPrice } from './price.js'
 import { selectPrice } from './selection.js'
+import { SharedWork } from './shared.js'
 import { fitFromStarts } from './starts.js'
 
 export type { FitIteration } from '../native/solve.js'
@@ -34,6 +35,16 @@ export async function fitFeatures(
 ): Promise<AdaptiveModel> {
   checkCall(options)
   checkFeatures(features)
+  return fitShared(features, targets, options, new SharedWork())
+}
+
+/** @internal Fits that have work in common: of the same features and targets. */
+export async function fitShared(
+  features: TangentFeatures,
+  targets: ArrayLike<number>,
+  options: AdaptiveOptions,
+  shared: SharedWork,
+): Promise<AdaptiveModel> {
   const { price, starts, ridge } = checkOptions(options)
   const residual = checkTargets(targets, features.rows)
   const open = price === 'auto' || ridge === 'auto'
@@ -45,7 +56,7 @@ export async function fitFeatures(
   }
   const model =
     starts > 1
-      ? await fitFromStarts(features, residual, settled, starts)
-      : await fitOnce(features, residual, settled)
+      ? await fitFromStarts(features, residual, settled, starts, shared)
+      : await fitOnce(features, residual, settled, { shared })
   return chosen ? model.with({ selection: chosen }) : model
 }

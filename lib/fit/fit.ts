@@ -11,6 +11,7 @@ import { AdaptiveModel, type FitStatus } from './model.js'
 import { type AdaptiveOptions, checkOptions } from './options.js'
 import { type FitPrice, numbersOf, type SettledPrice } from './price.js'
 import { type BlockOptions, type BlockRule, blockRule, isAdaptive, nativeRule } from './rules.js'
+import type { SharedWork } from './shared.js'
 
 /** Options of {@link fitOnce}. */
 export type FitOptions = Omit<AdaptiveOptions, 'price' | 'ridge' | 'starts' | 'selection'> & {
@@ -20,13 +21,14 @@ export type FitOptions = Omit<AdaptiveOptions, 'price' | 'ridge' | 'starts' | 's
 
 /**
  * Fits checked targets once.
- * @param from B of all blocks to start from, in place of a model
+ * @param given B of all blocks to start from, in place of a model; what other fits of these features
+ *   and targets have in common with this one
  */
 export async function fitOnce(
   features: TangentFeatures,
   residual: Float64Array,
   options: FitOptions,
-  from?: Float64Array,
+  { from, shared }: { from?: Float64Array | undefined; shared?: SharedWork | undefined } = {},
 ): Promise<AdaptiveModel> {
   const checked = checkOptions(options)
   const { tolerance, stationarity, maxIterations, depth, solver } = checked
@@ -34,6 +36,7 @@ export async function fitOnce(
   const { price, relative } = numbersOf(options.price)
   const rules = rulesOf(features, price === Number.POSITIVE_INFINITY ? fixed(options) : options)
   const rank = Math.min(native.sketchRank, features.rows)
+  const frozen = JSON.stringify(rules.map((rule) => !isAdaptive(rule)))
   const sketch = solver === 'products' ? await manyGaussians(features.rows * rank) : undefined
   const fit = callSync(
     () =>
@@ -44,13 +47,15 @@ export async function fitOnce(
         depth,
         products: solver === 'products',
         sketch,
+        builder: shared?.builder(frozen),
         memory: memoryOf(options),
         threads: threadsOf(options),
       }),
   )
+  shared?.built(frozen, fit.builder)
   const paid: FitPrice = { value: Number.POSITIVE_INFINITY, relative: null }
   if (rules.some(isAdaptive)) {
-    const unit = await call(signal, (control) => fit.setPrice(price, relative, control))
+    const unit = await setPrice(fit, rules, options, shared)
     paid.value = relative ? unit * unit : price
     paid.relative = relative ? price : null
   }
@@ -67,6 +72,32 @@ export async function fitOnce(
   const about = { ridge, iterations, status, price: paid }
   return adapted(await AdaptiveModel.fromFit(fit, rules, residual, features.outputs, about))
 }
+
+/** √price in the targets' units. */
+async function setPrice(
+  fit: NativeSolveFit,
+  rules: readonly BlockRule[],
+  options: FitOptions,
+  shared: SharedWork | undefined,
+): Promise<number> {
+  const { price, relative } = numbersOf(options.price)
+  const key = JSON.stringify([options.solver, rules.map(scaleOf)])
+  const known = relative ? shared?.scale(key) : undefined
+  if (known !== undefined) {
+    return call(options.signal, (control) => fit.setPrice(price * known * known, false, control))
+  }
+  const unit = await call(options.signal, (control) => fit.setPrice(price, relative, control))
+  if (relative) shared?.found(key, unit / Math.sqrt(price))
+  return unit
+}
+
+/** What of a rule the unit of prices depends on. */
+const scaleOf = ({ structure, left, right, modes }: BlockRule) => [
+  structure,
+  left === 'none',
+  right === 'none',
+  modes,
+]
 
 /** Features that cost an infinite price stay as they are. */
 function fixed({ perBlock }: BlockOptions & Pick<AdaptiveOptions, 'perBlock'>) {

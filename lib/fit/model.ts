@@ -2,7 +2,12 @@ import { mismatch, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { TangentKernel } from '../kernels/kernel.js'
 import type { SolveOptions } from '../native/call.js'
-import type { NativeBlockSolution, NativeSolveFit, NativeTransform } from '../native/index.js'
+import {
+  type NativeBlockSolution,
+  type NativeSolveFit,
+  type NativeTransform,
+  native,
+} from '../native/index.js'
 import type { FitIteration } from '../native/solve.js'
 import type { PriceSelection, StartSummary } from './choices.js'
 import type { BlockShape, TangentFeatures } from './features.js'
@@ -340,12 +345,5 @@ export function effectiveRank(
   k: number,
 ): number {
   const values = structure === 'modes' ? singular.subarray(0, Math.min(m, k)) : singular
-  const total = values.reduce((sum, s) => sum + s * s, 0)
-  if (!(total > 0)) return 0
-  let entropy = 0
-  for (const s of values) {
-    const p = (s * s) / total
-    if (p > 0) entropy -= p * Math.log(p)
-  }
-  return Math.exp(entropy)
+  return native.effectiveRank(values.map((sigma) => sigma * sigma))
 }

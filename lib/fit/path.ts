@@ -5,11 +5,12 @@ import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { type OnProgress, timed } from '../core/progress.js'
 import { checkTargets } from '../linear/checks.js'
-import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
+import { type AdaptiveOptions, fitShared } from './adaptive.js'
 import type { TangentFeatures } from './features.js'
 import { checkFeatures } from './features.js'
 import { heldOut, rowsOf, shuffled } from './folds.js'
 import type { AdaptiveModel } from './model.js'
+import { SharedWork } from './shared.js'
 
 /**
  * Fits a series of settings (ridges from large to small, powers, …), each started from the model
@@ -29,8 +30,10 @@ export async function fitPath(
   if (settings.length === 0) throw mismatch('settings', 'at least one setting', 'none')
   const models: AdaptiveModel[] = []
   let start = common.start
+  checkFeatures(features)
+  const shared = new SharedWork()
   for (const setting of settings) {
-    const model = await fitFeatures(features, targets, { ...common, ...setting, start })
+    const model = await fitShared(features, targets, { ...common, ...setting, start }, shared)
     models.push(model)
     start = model
   }
@@ -112,12 +115,14 @@ export async function crossValidate(
   for (let fold = 0; fold < folds; fold++) {
     const [kept, held] = heldOut(order, fold, folds)
     const [train, test] = [await features.select(kept), await features.select(held)]
+    const shared = new SharedWork()
     const truth = rowsOf(r, held, outputs)
     const offset = rowsOf(base, held, outputs)
     const whole = (values: Float64Array) => values.map((value, i) => value + (offset[i] as number))
     for (const [name, setting] of Object.entries(candidates)) {
       if (signal?.aborted) throw abortError(signal)
-      const model = await fitFeatures(train, rowsOf(r, kept, outputs), { signal, ...setting })
+      const own = { signal, ...setting }
+      const model = await fitShared(train, rowsOf(r, kept, outputs), own, shared)
       const prediction = await model.predict(test)
       const squares = truth.reduce((sum, y, i) => sum + (y - (prediction[i] as number)) ** 2, 0)
       errors.get(name)?.push(squares / truth.length)

@@ -13,6 +13,7 @@ import type { AdaptiveModel } from './model.js'
 import type { AdaptiveOptions } from './options.js'
 import type { SettledPrice } from './price.js'
 import { isAdaptive } from './rules.js'
+import { SharedWork } from './shared.js'
 
 const fixed = Number.POSITIVE_INFINITY
 const defaultPrices = [10, 3, 1, 0.3, 0.1]
@@ -46,8 +47,10 @@ export async function selectPrice(
       const [kept, held] = heldOut(order, fold, folds)
       const [train, test] = [await features.select(kept), await features.select(held)]
       const [known, truth] = [rowsOf(residual, kept, outputs), rowsOf(residual, held, outputs)]
+      const work = new SharedWork()
       for (const [i, ridge] of ridges.entries()) {
-        const along = await alongPrices(train, test, known, truth, { ...options, ridge }, prices)
+        const own = { ...options, ridge }
+        const along = await alongPrices(train, test, known, truth, own, prices, work)
         for (const [j, error] of along.entries()) errors[i]?.[j]?.push(error)
         done += 1
         progress(done / (repeats * folds * ridges.length))
@@ -65,6 +68,7 @@ async function alongPrices(
   truth: Float64Array,
   options: AdaptiveOptions & { ridge: number },
   prices: readonly SettledPrice[],
+  shared: SharedWork,
 ): Promise<number[]> {
   const errors: number[] = []
   let start: AdaptiveModel | undefined
@@ -75,7 +79,8 @@ async function alongPrices(
     if (signal?.aborted) throw abortError(signal)
     const rule = { structure, left, right, power }
     try {
-      start = await fitOnce(train, known, { ...common, ...rule, ...loose, price, start })
+      const setting = { ...common, ...rule, ...loose, price, start }
+      start = await fitOnce(train, known, setting, { shared })
     } catch (error) {
       // A ridge that is too small for this kernel in double precision.
       if (!(error instanceof TangentError && error.code === 'NUMERICAL')) throw error

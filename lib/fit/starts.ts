@@ -4,6 +4,7 @@ import { gaussians } from '../linear/random.js'
 import type { TangentFeatures } from './features.js'
 import { type FitOptions, fitOnce } from './fit.js'
 import type { AdaptiveModel } from './model.js'
+import type { SharedWork } from './shared.js'
 
 /** Prices of the path down, over the one asked for. */
 const path = [100, 30, 10, 3]
@@ -19,15 +20,17 @@ export async function fitFromStarts(
   residual: Float64Array,
   options: FitOptions,
   starts: number,
+  shared: SharedWork,
 ): Promise<AdaptiveModel> {
-  const first = await fitOnce(features, residual, options)
+  const first = await fitOnce(features, residual, options, { shared })
   const { value } = first.price
   // Nothing adapts: there is one optimum.
   if (value === Number.POSITIVE_INFINITY) return first
   const models = [first]
-  if (starts > 1) models.push(await fromLargePrice(features, residual, options, value))
+  if (starts > 1) models.push(await fromLargePrice(features, residual, options, value, shared))
   for (let seed = 1; models.length < starts; seed++) {
-    models.push(await fitOnce(features, residual, options, randomB(features, value, seed)))
+    const from = randomB(features, value, seed)
+    models.push(await fitOnce(features, residual, options, { from, shared }))
   }
   const objectives = models.map(({ objective }) => objective)
   const least = Math.min(...objectives)
@@ -41,13 +44,14 @@ async function fromLargePrice(
   residual: Float64Array,
   options: FitOptions,
   price: number,
+  shared: SharedWork,
 ): Promise<AdaptiveModel> {
   let from: Float64Array | undefined
   for (const factor of path) {
     const setting = { ...options, ...loose, price: { absolute: factor * price } }
-    from = (await fitOnce(features, residual, setting, from)).coefficients()
+    from = (await fitOnce(features, residual, setting, { from, shared })).coefficients()
   }
-  return fitOnce(features, residual, options, from)
+  return fitOnce(features, residual, options, { from, shared })
 }
 
 function randomB({ blocks, size }: TangentFeatures, price: number, seed: number): Float64Array {

@@ -60,6 +60,8 @@ export interface NativeMeasures {
     columns: number,
     options: { centred: boolean; threads: number; control?: BigInt64Array },
   ): Promise<{ cosine: number; squared: number }>
+  /** exp of the entropy of the positive values over their sum; 0 of none. */
+  effectiveRank(values: Float64Array): number
   /** out = Σ parts, entry by entry in double. */
   addKernels(parts: readonly Float32Array[], out: Float32Array, threads: number): Promise<void>
 }

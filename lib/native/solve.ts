@@ -110,6 +110,9 @@ export interface NativeBlockSolution {
   b: Float64Array
 }
 
+/** What fits of the same features build their kernels with (kernel_builder.h); JavaScript only holds it. */
+export type NativeKernelBuilder = { readonly kind: 'kernel builder' }
+
 /** The adaptive solver's state. Methods that compute run one at a time. */
 export interface NativeSolveFit {
   /** Before anything else; resolves to √price in the targets' units. */
@@ -120,6 +123,7 @@ export interface NativeSolveFit {
   block(index: number): Promise<NativeBlockSolution>
   /** Everything a later process needs to continue with the same bits. */
   save(): Float64Array
+  readonly builder: NativeKernelBuilder
   restore(state: Float64Array): Promise<void>
   readonly status: NativeIteration['status']
   /** Rows left out because others imply them (ridge 0). */
@@ -259,6 +263,8 @@ export interface NativeSolve {
       products?: boolean
       /** For products: standard normal numbers (rows, at most sketchRank) of the preconditioner. */
       sketch?: Float64Array | undefined
+      /** Of another fit of these features that is not at work, to share what it keeps. */
+      builder?: NativeKernelBuilder | undefined
       memory?: number
       threads?: number
     },

@@ -85,16 +85,21 @@ async function compare(
   const common = { signal, threads, memory }
   const adaptive: AdaptiveOptions = { ...common, ...loose, left: 2, right: 2 }
   const fixed: AdaptiveOptions = { ...common, structure: 'fixed' }
-  const best = async (options: AdaptiveOptions, factors: number[]): Promise<Best> => {
-    const settings = factors.map((factor) => ({ ...options, ridge: factor * ridge }))
-    const named = Object.fromEntries(settings.map((setting, s) => [`${s}`, setting]))
-    const found = await crossValidate(features, r, named, { folds, base, signal })
-    const at = Number(found.best)
-    const { ridge: chosen } = settings[at] as { ridge: number }
-    return { ridge: chosen, errors: found.candidates[found.best] as CandidateErrors }
+  const named = (name: string, options: AdaptiveOptions, factors: number[]) =>
+    factors.map((factor) => [`${name} ${factor}`, { ...options, ridge: factor * ridge }] as const)
+  const settings = {
+    fixed: named('fixed', fixed, [0.1, 1, 10]),
+    adaptive: named('adaptive', adaptive, [1, 10, 100]),
   }
-  const plain = await best(fixed, [0.1, 1, 10])
-  const adapted = await best(adaptive, [1, 10, 100])
+  // All in one call: they share the folds' features and kernels.
+  const all = Object.fromEntries([...settings.fixed, ...settings.adaptive])
+  const { candidates } = await crossValidate(features, r, all, { folds, base, signal })
+  const best = (of: typeof settings.fixed): Best =>
+    of
+      .map(([name, { ridge }]) => ({ ridge, errors: candidates[name] as CandidateErrors }))
+      .reduce((a, b) => (b.errors.mean < a.errors.mean ? b : a))
+  const plain = best(settings.fixed)
+  const adapted = best(settings.adaptive)
   const model = await fitFeatures(features, r, { ...adaptive, ridge: adapted.ridge })
   const parts = await model.decompose(features, r, { signal, threads })
   const gaps = plain.errors.folds.map((error, f) => error - (adapted.errors.folds[f] as number))

@@ -9,6 +9,7 @@
 #include "core/shape.h"
 #include "linear/alignment.h"
 #include "linear/kernel_measures.h"
+#include "linear/spectrum.h"
 
 namespace at {
 
@@ -189,11 +190,20 @@ Napi::Value alignment(const Napi::CallbackInfo& info) {
   });
 }
 
+// effectiveRank(values)
+Napi::Value effective_rank(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::vector<double> values = to_doubles(info[0], "values");
+    return Napi::Number::New(info.Env(), linear::effective_rank(values));
+  });
+}
+
 }  // namespace
 
 void export_linear_measures(Napi::Env env, Napi::Object exports) {
   exports.Set("measureKernels", Napi::Function::New(env, measure_kernels));
   exports.Set("alignment", Napi::Function::New(env, alignment));
+  exports.Set("effectiveRank", Napi::Function::New(env, effective_rank));
   exports.Set("addKernels", Napi::Function::New(env, add_kernels));
 }
 

@@ -39,6 +39,8 @@ double number_or(const Napi::Object& object, const char* name, double otherwise)
   return value.IsUndefined() ? otherwise : value.ToNumber().DoubleValue();
 }
 
+using Builder = std::shared_ptr<solve::SharedBuilder>;
+
 // new SolveFit(features, rules, targets, options)
 class SolveFit final : public Napi::ObjectWrap<SolveFit> {
  public:
@@ -50,6 +52,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
          InstanceMethod<&SolveFit::iterate>("iterate"), InstanceMethod<&SolveFit::block>("block"),
          InstanceMethod<&SolveFit::save>("save"), InstanceMethod<&SolveFit::restore>("restore"),
          InstanceMethod<&SolveFit::last>("last"), InstanceAccessor<&SolveFit::status>("status"),
+         InstanceAccessor<&SolveFit::builder>("builder"),
          InstanceAccessor<&SolveFit::redundant>("redundant"),
          InstanceAccessor<&SolveFit::solution>("solution"), InstanceAccessor<&SolveFit::fit>("fit"),
          InstanceAccessor<&SolveFit::dual>("dual")});
@@ -68,6 +71,8 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
       options.depth = static_cast<int>(number_or(given, "depth", options.depth));
       options.products = given.Get("products").ToBoolean();
       if (options.products) options.sketch = to_doubles(given.Get("sketch"), "sketch");
+      if (given.Get("builder").IsExternal())
+        options.builder = *given.Get("builder").As<Napi::External<Builder>>().Data();
       options.memory = static_cast<size_t>(number_or(given, "memory", 1e15));
       threads_ = static_cast<int>(number_or(given, "threads", 0));
       fit_ = std::make_shared<solve::AdaptiveFit>(features_of(info[0]), std::move(rules),
@@ -197,6 +202,10 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
   }
   Napi::Value status(const Napi::CallbackInfo& info) {
     return Napi::String::New(info.Env(), name_of(fit_->status()));
+  }
+  Napi::Value builder(const Napi::CallbackInfo& info) {
+    return Napi::External<Builder>::New(info.Env(), new Builder(fit_->builder()),
+                                        [](Napi::Env, Builder* held) { delete held; });
   }
   Napi::Value redundant(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(fit_->redundant()));

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
+#include "linear/cholesky.h"
 
 namespace at::linear {
 
@@ -101,8 +102,7 @@ bool Anderson::extrapolate(const double* x, const double* g, double* out) {
     for (int i = 0; i < count_; ++i) factor[i * count_ + i] += shift;
     shift *= 10;
   } while (lapack::cholesky(count_, factor.data(), count_) != 0 && shift < 1);
-  lapack::solve_lower(false, count_, 1, factor.data(), count_, gamma.data(), 1);
-  lapack::solve_lower(true, count_, 1, factor.data(), count_, gamma.data(), 1);
+  cholesky_solve(count_, 1, factor.data(), gamma.data());
   parallel_for((size_ + kStrip - 1) / kStrip, 1, [&](int64_t from, int64_t to) {
     for (int64_t strip = from; strip < to; ++strip) {
       const int64_t first = strip * kStrip, last = std::min(size_, first + kStrip);

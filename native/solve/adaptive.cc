@@ -121,6 +121,17 @@ size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& ru
   return options.products ? 0 : options.memory - bytes;
 }
 
+std::shared_ptr<SharedBuilder> builder_for(const FeatureSet& features,
+                                           const std::vector<BlockRule>& rules,
+                                           const AdaptiveOptions& options) {
+  const size_t budget = cache_budget(features, rules, options);
+  const std::shared_ptr<SharedBuilder>& other = options.builder;
+  if (other && other->features == features && other->frozen == frozen(rules) &&
+      other->budget == budget)
+    return other;
+  return std::make_shared<SharedBuilder>(features, frozen(rules), budget);
+}
+
 }  // namespace
 
 AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
@@ -130,9 +141,9 @@ AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
       targets_(residual),
       residual_(std::move(residual)),
       options_(options),
-      builder_(features, frozen(rules_), cache_budget(features, rules_, options)),
-      kernel_(options.products ? 8 : static_cast<size_t>(builder_.rows() * builder_.rows()) * 8) {
-  rows_ = builder_.rows();
+      rows_(features.empty() ? 0 : features[0]->rows()),
+      builder_(builder_for(features, rules_, options)),
+      kernel_(options.products ? 8 : static_cast<size_t>(rows_ * rows_) * 8) {
   if (static_cast<int64_t>(residual_.size()) != rows_)
     throw Error("BAD_ARGUMENT", "Expected " + std::to_string(rows_) + " targets but received " +
                                     std::to_string(residual_.size()));
@@ -233,7 +244,7 @@ void AdaptiveFit::solve(const Control& control, Point& point) {
 bool AdaptiveFit::by_kernel(const Control& control, double* fit) {
   double* k = static_cast<double*>(kernel_.data());
   const auto start = Clock::now();
-  builder_.build(used_, k, control);
+  builder_->builder.build(used_, k, control);
   const auto built = Clock::now();
   for (int64_t r = 0; r < rows_; ++r)
     if (!std::isfinite(k[r * rows_ + r]))
@@ -245,7 +256,7 @@ bool AdaptiveFit::by_kernel(const Control& control, double* fit) {
   last_.condition = solver.condition();
   alpha_.resize(rows_);
   solver.solve(residual_, alpha_.data(), fit);
-  last_.kernel_flops = builder_.flops();
+  last_.kernel_flops = builder_->builder.flops();
   last_.kernel_seconds = std::chrono::duration<double>(built - start).count();
   last_.solve_seconds = std::chrono::duration<double>(Clock::now() - built).count();
   return true;

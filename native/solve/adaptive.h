@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/control.h"
@@ -16,13 +17,29 @@ enum class Status { running, converged, stalled, singular };
 // or by going further along the plain step.
 enum class Step { plain, anderson, extended };
 
+// What a fit builds its kernels with. Fits of the same features, one after another, share what it
+// keeps of them: it gives the same bits whoever asked before.
+struct SharedBuilder {
+  SharedBuilder(FeatureSet of, std::vector<bool> fixed, size_t cache_budget)
+      : features(of),
+        frozen(fixed),
+        budget(cache_budget),
+        builder(std::move(of), std::move(fixed), cache_budget) {}
+  FeatureSet features;
+  std::vector<bool> frozen;
+  size_t budget;
+  KernelBuilder builder;
+};
+
 struct AdaptiveOptions {
   double ridge = 0;            // 0: exact interpolation
   double tolerance = 1e-11;    // on the relative decrease of the objective
   double stationarity = 1e-6;  // on sqrt(decrease that a plain step promises / objective)
   int depth = 8;               // of the extrapolation; 0: plain alternation
   bool products = false;       // conjugate gradients on products instead of a stored kernel
-  // For those: standard normal numbers (rows, rank) of the preconditioner.
+  // That of another fit, taken where one of this fit's own would be the same.
+  std::shared_ptr<SharedBuilder> builder = nullptr;
+  // For products: standard normal numbers (rows, rank) of the preconditioner.
   std::vector<double> sketch = {};
   size_t memory = SIZE_MAX;  // bytes for kernels, caches and history together
 };
@@ -78,6 +95,7 @@ class AdaptiveFit {
   // B, its spectrum and M of one block, to full accuracy; of a fixed block only the penalty.
   std::vector<double> solution(size_t block) const;
   Shaped described(size_t block) const;
+  const std::shared_ptr<SharedBuilder>& builder() const { return builder_; }
   // Rows that are redundant at ridge 0 (duplicated samples with the same target).
   int64_t redundant() const { return redundant_; }
 
@@ -117,7 +135,7 @@ class AdaptiveFit {
   AdaptiveOptions options_;
   std::vector<int64_t> offsets_;
   int64_t size_ = 0, rows_ = 0, redundant_ = 0;
-  KernelBuilder builder_;
+  std::shared_ptr<SharedBuilder> builder_;
   std::unique_ptr<linear::Anderson> anderson_;
   Memory kernel_;
   std::vector<int64_t> kept_;  // rows that are solved for, when some are redundant

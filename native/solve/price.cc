@@ -55,7 +55,7 @@ double AdaptiveFit::fixed_scale(const Control& control) {
     alpha = solve_by_products(kernel, ridge, r, {}, options_.sketch, control).value;
   } else {
     double* k = static_cast<double*>(kernel_.data());
-    builder_.build(identity, k, control);
+    builder_->builder.build(identity, k, control);
     double trace = 0;
     for (int64_t i = 0; i < rows_; ++i) {
       if (!std::isfinite(k[i * rows_ + i]))

@@ -32,15 +32,56 @@ test('the list of rates goes on past its end, as far as it may', async (t) => {
 test('of equally good settings the smaller rate and the larger ridge', async (t) => {
   const same = async () => 0.5
   t.is(await bestRate([0.01, 0.03, 0.1], 0, same), 0.01)
-  t.is(await bestRidge([3, 1, 0.3, 0.1], 1, same), 3)
+  t.is(await bestRidge([3, 1, 0.3, 0.1], 1, async (some) => some.map(() => 0.5)), 3)
 })
 
 test('a ridge is searched downwards, then upwards, two steps past the best', async (t) => {
   const ridges = [30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01]
-  const down = errors(0.1)
-  t.is(await bestRidge(ridges, 1, down.at), 0.1)
-  t.deepEqual(down.asked, [1, 0.3, 0.1, 0.03, 0.01, 3, 10])
-  const up = errors(10)
-  t.is(await bestRidge(ridges, 1, up.at), 10)
+  const search = async (least: number) => {
+    const { asked, at } = errors(least)
+    const calls: number[] = []
+    const found = await bestRidge(ridges, 1, (some) => {
+      calls.push(some.length)
+      return Promise.all(some.map(at))
+    })
+    return { found, asked, calls }
+  }
+  // Those next to the first, then as many as are needed whatever they say.
+  const down = await search(0.1)
+  t.is(down.found, 0.1)
+  t.deepEqual(down.asked, [1, 0.3, 0.1, 3, 10, 0.03, 0.01])
+  t.deepEqual(down.calls, [5, 2])
+  const up = await search(10)
+  t.is(up.found, 10)
   t.deepEqual(up.asked, [1, 0.3, 0.1, 3, 10, 30])
+})
+
+test('no ridge is tried that a search one by one would not try', async (t) => {
+  const ridges = [30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01]
+  for (let pattern = 0; pattern < 200; pattern += 1) {
+    // Errors in no order at all.
+    const at = (ridge: number) => (ridges.indexOf(ridge) * 7919 * (pattern + 1)) % 13
+    const [together, single] = [new Set<number>(), new Set<number>()]
+    const found = await bestRidge(ridges, 1, async (some) => {
+      for (const ridge of some) together.add(ridge)
+      return some.map(at)
+    })
+    let best = 1
+    single.add(best)
+    for (const side of [
+      [0.3, 0.1, 0.03, 0.01],
+      [3, 10, 30],
+    ]) {
+      let worse = 0
+      for (const ridge of side) {
+        if (worse === 2) break
+        single.add(ridge)
+        const gain = at(best) - at(ridge)
+        worse = gain > 0 || (gain === 0 && ridge > best) ? 0 : worse + 1
+        if (worse === 0) best = ridge
+      }
+    }
+    t.is(found, best)
+    t.deepEqual([...together].sort(), [...single].sort())
+  }
 })
