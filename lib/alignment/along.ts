@@ -11,7 +11,7 @@ import { type NdArray, toFloat32 } from '../io/index.js'
 import { TangentKernel } from '../kernels/kernel.js'
 import { grouping, kernelMethods } from '../kernels/ntk.js'
 import type { Architecture } from '../model/architecture.js'
-import { type Block, type Core, cores } from '../model/core.js'
+import { type Core, cores, type SharedArray } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { native } from '../native/index.js'
 import type { Network } from '../network/network.js'
@@ -175,7 +175,7 @@ class Along {
 
   /** Fills the kernels of a checkpoint. @returns the seconds that it took. */
   async #compute(prepared: Prepared, index: number): Promise<number> {
-    const [total, ...parts] = this.#sets.at(index) as [Block, ...Block[]]
+    const [total, ...parts] = this.#sets.at(index) as [SharedArray, ...SharedArray[]]
     const split = parts.length > 0
     const job = askJob(
       // What is not finite is told by the measures.
@@ -206,12 +206,12 @@ class Along {
     index: number,
     name: string,
   ): Promise<Pick<CheckpointAlignment, 'total' | 'parts' | 'kernels'>> {
-    const blocks = this.#sets.at(index)
+    const arrays = this.#sets.at(index)
     const before = index > 0 ? this.#sets.at(index - 1) : undefined
     const first = this.#sets.at(0)
     const work = measure(
-      blocks.map((block, k) => ({
-        kernel: numbersOf(block),
+      arrays.map((array, k) => ({
+        kernel: numbersOf(array),
         initial: first[k] && numbersOf(first[k]),
         previous: before?.[k] && numbersOf(before[k]),
         spectrum: k === 0 ? this.#spectrum.total : this.#spectrum.parts,
@@ -223,7 +223,7 @@ class Along {
     const found = await work.result.catch((error: unknown) => {
       throw named(error, name)
     })
-    const kernels = blocks.map((block) => this.#kernel(numbersOf(block)))
+    const kernels = arrays.map((array) => this.#kernel(numbersOf(array)))
     const [total, ...others] = found.map((one, k) => ({
       ...one,
       margin: marginOf(kernels[k] as TangentKernel, this.#learned),
@@ -265,7 +265,7 @@ class Along {
 }
 
 /** Networks in float64 are refused. */
-function numbersOf({ data }: Block): Float32Array {
+function numbersOf({ data }: SharedArray): Float32Array {
   return data as Float32Array
 }
 

@@ -5,11 +5,11 @@ import { oneOf, wholeNumber } from '../core/errors.js'
 import { roomBeside } from '../core/memory.js'
 import { threadCount } from '../core/threads.js'
 import {
-  type Block,
   type Core,
   type DerivativeOptions,
   outputIndices,
-  withBlocks,
+  type SharedArray,
+  withResults,
 } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { inBlocks } from '../runtime/feeds.js'
@@ -104,17 +104,17 @@ export const sizeOf = (shape: readonly number[]) =>
 /** Runs a job whose results stay in memory. */
 export async function execute(
   planned: Planned,
-): Promise<{ blocks: Block[]; result: ComputeResult }> {
+): Promise<{ arrays: SharedArray[]; result: ComputeResult }> {
   const { prepared, job, x2, path, words, keep } = planned
   const { double } = prepared.core.architecture
   const lengths = planned.results.map(({ shape }) => sizeOf(shape))
   const bytes = (double ? 8 : 4) * lengths.reduce((sum, length) => sum + length, 0)
   const memory = roomBeside(bytes, prepared.budget, words.what, words.fits)
   prepared.core.checkAlive()
-  return withBlocks(
+  return withResults(
     lengths,
-    (blocks) => {
-      const results = blocks.map(({ id, data }) => ({ id, count: data.length }))
+    (arrays) => {
+      const results = arrays.map(({ id, data }) => ({ id, count: data.length }))
       return askJob(prepared, job, memory, { x2, path, keep, results })
     },
     double,

@@ -53,7 +53,7 @@ export async function features(
   const prepared = await prepare(core, inputs, options)
   const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
     discard: ({ report }) => {
-      for (const id of (report as NativeFeatures[]).flatMap(blockIds)) native.releaseBlock(id)
+      for (const id of (report as NativeFeatures[]).flatMap(blockIds)) native.releaseShared(id)
     },
   })
   const found = (await result).report as NativeFeatures[]
@@ -62,7 +62,7 @@ export async function features(
   const Kind = core.architecture.double ? Float64Array : Float32Array
   const block = (id: number, shape: number[], bytes: number): [ArrayBuffer, number, number] => {
     const length = shape.reduce((product, size) => product * size, 1)
-    return [native.attachBlock(id, bytes * length), 0, length]
+    return [native.attachShared(id, bytes * length), 0, length]
   }
   const take = (id: number, shape: number[]): NdArray<Floats> => {
     return { data: new Kind(...block(id, shape, Kind.BYTES_PER_ELEMENT)), shape }
@@ -99,7 +99,7 @@ export async function features(
     })
     return new Map(all.map(([name, entry]) => [name, ofSamples(prepared, entry)]))
   } finally {
-    for (const id of found.flatMap(blockIds)) native.releaseBlock(id)
+    for (const id of found.flatMap(blockIds)) native.releaseShared(id)
   }
 }
 

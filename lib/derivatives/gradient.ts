@@ -17,11 +17,11 @@ export function planGradient(prepared: Prepared, job: Job<'vjp' | 'normal'>): Pl
 }
 
 export async function gradient(planned: Planned): Promise<ParameterArrays<Floats>> {
-  const { blocks } = await execute(planned)
+  const { arrays } = await execute(planned)
   return new Map(
     planned.results.map(({ name, shape }, p) => [
       name,
-      { data: (blocks[p] as (typeof blocks)[number]).data, shape: [...shape] },
+      { data: (arrays[p] as (typeof arrays)[number]).data, shape: [...shape] },
     ]),
   )
 }

@@ -36,12 +36,12 @@ export async function jacobians(
 ): Promise<{ features: ParameterArrays<Floats>; change: NdArray<Floats> | undefined }> {
   const planned = await planJacobian(core, inputs, options, path)
   const { prepared } = planned
-  const { blocks } = await execute(planned)
+  const { arrays } = await execute(planned)
   const parameters = prepared.core.architecture.active
-  const change = blocks[parameters.length]
+  const change = arrays[parameters.length]
   const features = new Map(
     parameters.map(({ parameter: { name, shape, count } }, p) => {
-      const own = cut(prepared, (blocks[p] as (typeof blocks)[number]).data, count)
+      const own = cut(prepared, (arrays[p] as (typeof arrays)[number]).data, count)
       return [name, { data: own, shape: [prepared.samples, prepared.width, ...shape] }]
     }),
   )

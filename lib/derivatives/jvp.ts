@@ -14,8 +14,8 @@ export async function jvp(
 ): Promise<NdArray<Floats>> {
   const planned = await planJvp(given, inputs, direction, options, argument)
   const { prepared } = planned
-  const { blocks } = await execute(planned)
-  const data = cut(prepared, (blocks[0] as (typeof blocks)[number]).data)
+  const { arrays } = await execute(planned)
+  const data = cut(prepared, (arrays[0] as (typeof arrays)[number]).data)
   return { data, shape: [prepared.samples, prepared.width] }
 }
 

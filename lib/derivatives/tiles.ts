@@ -125,8 +125,8 @@ function received(plan: TilePlan, place: TilePlace, { blocks }: TileMessage): Ti
     const length = sizeOf(shape)
     const id = blocks[k] as number
     const Kind = array.dtype === 'float64' ? Float64Array : Float32Array
-    const buffer = native.attachBlock(id, Kind.BYTES_PER_ELEMENT * length)
-    native.releaseBlock(id)
+    const buffer = native.attachShared(id, Kind.BYTES_PER_ELEMENT * length)
+    native.releaseShared(id)
     arrays.set(array.name, { data: new Kind(buffer, 0, length), shape })
   })
   return { ...place, arrays }

@@ -72,12 +72,12 @@ export async function kernels(
 ): Promise<{ kernels: TangentKernels<Floats>; change: NdArray<Floats> | undefined }> {
   const planned = await planKernels(core, inputs, inputs2, options, path)
   const { prepared, names, kind, shape } = planned
-  const { blocks } = await execute(planned)
+  const { arrays } = await execute(planned)
   const [n1, n2] = [prepared.samples, shape[kind === 'full' ? 2 : 1] as number]
-  const change = blocks[names.length]
+  const change = arrays[names.length]
   const parts = new Map(
     names.map((name, g) => {
-      const { data: all } = blocks[g] as (typeof blocks)[number]
+      const { data: all } = arrays[g] as (typeof arrays)[number]
       const data = cutKernel(prepared, all, kind, [n1, n2])
       if (options.mean) divide(data, prepared.width)
       return [name, new TangentKernel(data, shape, kind, inputs2 === undefined)]

@@ -27,8 +27,8 @@ export async function productOf(
 ): Promise<NdArray<Floats>> {
   const planned = planProduct(prepared, vectors, keep)
   const { shape } = vectors
-  const { blocks } = await execute(planned)
-  const { data } = blocks[0] as (typeof blocks)[number]
+  const { arrays } = await execute(planned)
+  const { data } = arrays[0] as (typeof arrays)[number]
   return { data: cut(prepared, data, shape[2]), shape: [...shape] }
 }
 

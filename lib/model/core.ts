@@ -8,8 +8,8 @@ import type { Watch } from '../core/progress.js'
 import { threadCount } from '../core/threads.js'
 import type { Place } from '../graph/axes.js'
 import type { Floats } from '../io/index.js'
-import { blockOf, sharedRoom } from '../native/blocks.js'
 import { native } from '../native/index.js'
+import { sharedIdOf, sharedRoom } from '../native/shared-memory.js'
 import { kindOfFeed, stack } from '../runtime/feeds.js'
 import type { Asked, OnTile } from '../runtime/host.js'
 import type {
@@ -51,7 +51,7 @@ export interface DerivativeOptions extends CallOptions {
 function sharedWeights(weights: WeightValues, double: boolean): WeightValues {
   const Kind = double ? Float64Array : Float32Array
   const own = [...weights].filter(
-    ([, data]) => blockOf(data.buffer) === undefined || !(data instanceof Kind),
+    ([, data]) => sharedIdOf(data.buffer) === undefined || !(data instanceof Kind),
   )
   if (own.length === 0) return weights
   const { buffer, starts } = sharedRoom(
@@ -325,32 +325,32 @@ export function outputIndices(outputs: readonly number[] | undefined, count: num
 }
 
 /** Result memory that the worker fills and this thread reads. */
-export interface Block {
+export interface SharedArray {
   id: number
   data: Floats
 }
 
 /**
- * Allocates the results, starts the work and lets the blocks' ids go once the worker is done with
+ * Allocates the results, starts the work and lets the arrays' ids go once the worker is done with
  * them, which may be after an abort.
  */
-export async function withBlocks<T>(
+export async function withResults<T>(
   lengths: readonly number[],
-  work: (blocks: Block[]) => { result: Promise<T>; settled: Promise<void> },
+  work: (arrays: SharedArray[]) => { result: Promise<T>; settled: Promise<void> },
   double = false,
-): Promise<{ blocks: Block[]; result: T }> {
-  const blocks: Block[] = []
+): Promise<{ arrays: SharedArray[]; result: T }> {
+  const arrays: SharedArray[] = []
   const discard = () => {
-    for (const { id } of blocks) native.discardBlock(id)
+    for (const { id } of arrays) native.discardShared(id)
   }
   let started: { result: Promise<T>; settled: Promise<void> }
   try {
     for (const length of lengths) {
       const Kind = double ? Float64Array : Float32Array
-      const { buffer, id } = native.allocateBlock(Kind.BYTES_PER_ELEMENT * length)
-      blocks.push({ id, data: new Kind(buffer, 0, length) })
+      const { buffer, id } = native.allocateShared(Kind.BYTES_PER_ELEMENT * length)
+      arrays.push({ id, data: new Kind(buffer, 0, length) })
     }
-    started = work(blocks)
+    started = work(arrays)
   } catch (error) {
     discard()
     throw error
@@ -358,8 +358,8 @@ export async function withBlocks<T>(
   const { result, settled } = started
   try {
     const value = await result
-    for (const { id } of blocks) native.releaseBlock(id)
-    return { blocks, result: value }
+    for (const { id } of arrays) native.releaseShared(id)
+    return { arrays, result: value }
   } catch (error) {
     // The worker may still be writing when an abort has rejected the call.
     void settled.then(discard)

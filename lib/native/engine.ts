@@ -110,7 +110,7 @@ export interface NativeFault {
 }
 
 /**
- * The tangent features of one parameter, as ids of shared float32 blocks (see `attachBlock`): dense
+ * The tangent features of one parameter, as ids of shared float32 arrays (see `attachShared`): dense
  * `x` (N, O, …shape), or in factors X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] with `delta`
  * (N, O, T, m) and `h` (N, T, k), the parameter being stored m × k, or k × m when `transposed`.
  * Where h[i,t,:] holds a single 1 there is an int32 block `columns` (N, T) in its stead.
@@ -137,7 +137,7 @@ export type NativeType =
   /** Real numbers in place, pinned while the job lives; of `arrays` null stands for zeros. */
   | 'array'
   | 'arrays'
-  /** Ids of shared blocks that the job writes to. */
+  /** Ids of the shared memory that the job writes to. */
   | 'blocks'
 
 /** Types by name; fields in turn where the option is an object. */

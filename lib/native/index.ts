@@ -17,18 +17,18 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   /**
    * A block of uninitialised memory as an ArrayBuffer of this thread and an id by which the addon finds
    * the same block from any other thread. It lives until both the buffer is collected and
-   * `releaseBlock(id)` was called.
+   * `releaseShared(id)` was called.
    */
-  allocateBlock(bytes: number): { buffer: ArrayBuffer; id: number }
+  allocateShared(bytes: number): { buffer: ArrayBuffer; id: number }
   /** A block that this thread does not look into. */
-  createBlock(bytes: number): number
-  releaseBlock(id: number): void
+  createShared(bytes: number): number
+  releaseShared(id: number): void
   /** Releases a block that nobody will read: what it held is lost, its memory given back now. */
-  discardBlock(id: number): void
+  discardShared(id: number): void
   /** Gives memory that calls left for the next ones back to the system. */
   releaseSpareMemory(): void
   /** A block made elsewhere as an ArrayBuffer of this thread. Attach a block in one thread only. */
-  attachBlock(id: number, bytes: number): ArrayBuffer
+  attachShared(id: number, bytes: number): ArrayBuffer
   /** Throws a code'd error when the graph is malformed; refusals are in `analysis`. */
   createEngine(graph: NativeGraph, candidates: number[], output: number): NativeEngine
   /** The same in float64: all arrays of numbers that it takes and gives are Float64Array. */

@@ -32,7 +32,7 @@ export interface NativeTrainingOptions {
   memory: number
   /** One per parameter; read for `adaptive`. */
   layouts: FactorLayout[]
-  /** Ids of shared float32 blocks: one array per parameter, or of `adaptive` Θ and its matrices. */
+  /** Ids of shared float32 arrays: one per parameter, or of `adaptive` Θ and its matrices. */
   arrays: number[]
   /** [moment][array]: the same. */
   moments: number[][]

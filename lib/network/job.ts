@@ -143,10 +143,10 @@ export async function runJob(
   try {
     const planned = await resumed(coreOf(network), job, options)
     if (toSink(options)) return await fill(planned, options)
-    const { blocks } = await execute(planned)
+    const { arrays } = await execute(planned)
     return new Map(
       job.results.map(({ name, shape }, k) => {
-        const { data } = blocks[k] as (typeof blocks)[number]
+        const { data } = arrays[k] as (typeof arrays)[number]
         return [name, { data, shape: [...shape] }]
       }),
     )

@@ -1,5 +1,5 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
-import { blockOf, sharedRoom } from '../native/blocks.js'
+import { sharedIdOf, sharedRoom } from '../native/shared-memory.js'
 import {
   TensorProto_DataType as DataType,
   ModelProtoSchema,
@@ -53,6 +53,7 @@ export function inOwnMemory(model: OnnxModel): OnnxModel {
 /** The numbers that `inOwnMemory` has moved, not copied; undefined where they lie elsewhere. */
 export function movedNumbers({ dataType, rawData }: TensorProto): Float32Array | undefined {
   const { buffer, byteOffset, length } = rawData
-  if (dataType !== DataType.FLOAT || length === 0 || blockOf(buffer) === undefined) return undefined
+  if (dataType !== DataType.FLOAT || length === 0 || sharedIdOf(buffer) === undefined)
+    return undefined
   return new Float32Array(buffer, byteOffset, length / 4)
 }

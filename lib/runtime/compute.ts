@@ -41,7 +41,7 @@ export async function computeJob(request: Asked, context: JobContext): Promise<C
     const samples = countOf(row)
     expect(-samples)
     const results = tiles.widths.map((width) => ({
-      id: native.createBlock(bytes * width * samples),
+      id: native.createShared(bytes * width * samples),
       count: width * samples,
     }))
     try {
@@ -51,7 +51,7 @@ export async function computeJob(request: Asked, context: JobContext): Promise<C
       total.peakBytes = Math.max(total.peakBytes, peakBytes)
       total.seconds += seconds
     } catch (error) {
-      for (const { id } of results) native.releaseBlock(id)
+      for (const { id } of results) native.releaseShared(id)
       throw error
     }
     await context.deliver({ row, column: 0, blocks: results.map(({ id }) => id) })

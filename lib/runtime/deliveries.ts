@@ -24,7 +24,7 @@ export class Deliveries {
     this.#failed = false
     return async (tile) => {
       await this.#room(most - 1).catch((error) => {
-        for (const id of tile.blocks) native.releaseBlock(id)
+        for (const id of tile.blocks) native.releaseShared(id)
         throw error
       })
       checkStop(request)

@@ -29,7 +29,7 @@ export async function refuseNonFinite(done: Done): Promise<void> {
   for (const [index, { id, count }] of blocks.entries()) {
     const at = done.layout.engine.firstNotFinite(id, count)
     if (at < 0) continue
-    for (const { id: own } of made) native.releaseBlock(own)
+    for (const { id: own } of made) native.releaseShared(own)
     const fault = await findFault(done)
     throw new TangentError(
       'NUMERICAL',

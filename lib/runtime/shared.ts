@@ -1,8 +1,8 @@
 // Inputs and weights in memory that both threads see: what is sent then is the number of a block.
 // Main thread: sharedFeed, sent, sentWeight; worker: received, receivedWeight.
 import type { Floats } from '../io/index.js'
-import { blockOf, sharedBuffer } from '../native/blocks.js'
 import { native } from '../native/index.js'
+import { sharedBuffer, sharedIdOf } from '../native/shared-memory.js'
 import type { Feed, FeedArray, WeightMessage } from './protocol.js'
 
 type Data = FeedArray['data']
@@ -16,7 +16,7 @@ export function sharedFeed(feed: Feed): Feed {
     const buffer = sharedBuffer(array.data.byteLength)
     const data = new (kindOf(array.data))(buffer, 0, array.data.length)
     data.set(array.data as never)
-    return { ...array, data, block: blockOf(buffer) as number }
+    return { ...array, data, block: sharedIdOf(buffer) as number }
   })
   return { ...feed, arrays }
 }
@@ -39,7 +39,7 @@ function view(block: number, bytes: number): ArrayBuffer {
   const known = attached.get(block)?.deref()
   if (known) return known
   for (const [id, view] of attached) if (!view.deref()) attached.delete(id)
-  const buffer = native.attachBlock(block, bytes)
+  const buffer = native.attachShared(block, bytes)
   attached.set(block, new WeakRef(buffer))
   return buffer
 }
@@ -59,7 +59,7 @@ export function received(feed: Feed): Feed {
 /** A weight without its numbers where they lie in a block. */
 export function sentWeight(weight: WeightMessage): WeightMessage {
   const { buffer, byteOffset, length } = weight.data
-  const id = blockOf(buffer)
+  const id = sharedIdOf(buffer)
   if (id === undefined) return weight
   const block = { id, bytes: buffer.byteLength, byteOffset, length }
   return { ...weight, data: new (kindOf(weight.data))(new ArrayBuffer(0), 0, 0) as Floats, block }

@@ -17,7 +17,7 @@ const smallStep = 2 ** 19
 const sets = ['train', 'test'] as const
 type SetName = (typeof sets)[number]
 
-interface Block {
+interface SharedFloats {
   id: number
   data: Float32Array
 }
@@ -30,9 +30,9 @@ export class TrainingRun {
   readonly #weights: Weights
   readonly #names: string[]
   /** What the optimiser changes. */
-  readonly #arrays: Block[]
+  readonly #arrays: SharedFloats[]
   /** [moment][array]. */
-  readonly #moments: Block[][]
+  readonly #moments: SharedFloats[][]
   readonly #native: NativeTraining
   readonly #growth: NativeGrowth[]
   /** Samples of one run where there is no step. */
@@ -48,14 +48,14 @@ export class TrainingRun {
     plan: Plan,
     layout: Layout,
     weights: Weights,
-    arrays: { name: string; block: Block }[],
+    arrays: { name: string; array: SharedFloats }[],
   ) {
     this.#setup = setup
     this.#plan = plan
     this.#layout = layout
     this.#weights = weights
     this.#names = arrays.map(({ name }) => name)
-    this.#arrays = arrays.map(({ block }) => block)
+    this.#arrays = arrays.map(({ array }) => array)
     const { parameters, optimizer, model, outputs, threads, memory, train, test } = setup
     this.#moments = Array.from({ length: optimizer.kind === 'sgd' ? 1 : 2 }, () =>
       this.#arrays.map(({ data }) => zeros(data.length)),
@@ -69,7 +69,7 @@ export class TrainingRun {
       memory: Math.floor(model === 'full' ? memory : memory / 2),
       layouts: parameters.map((parameter) => parameter.layout),
       arrays: this.#arrays.map(({ id }) => id),
-      moments: this.#moments.map((blocks) => blocks.map(({ id }) => id)),
+      moments: this.#moments.map((arrays) => arrays.map(({ id }) => id)),
       targets: [train, ...(test ? [test] : [])].map(({ targets }) => targets),
     })
     this.#growth = setup.single ? [] : plan.growth(layout, train.x, 'both')
@@ -96,7 +96,7 @@ export class TrainingRun {
     )
     const messages = own.map((weight) => ({
       ...weight,
-      data: trained.get(weight.id)?.block.data ?? weight.data,
+      data: trained.get(weight.id)?.array.data ?? weight.data,
     }))
     const weights = weightsFrom(messages)
     const layout = await plan.layout(setup.train.x, weights, setup.threads, setup.single ? 1 : 0)
@@ -150,7 +150,7 @@ export class TrainingRun {
   }
 
   save(): TrainingState {
-    const copies = (blocks: readonly Block[]) => blocks.map(({ data }) => data.slice())
+    const copies = (arrays: readonly SharedFloats[]) => arrays.map(({ data }) => data.slice())
     return {
       names: this.#names,
       arrays: copies(this.#arrays),
@@ -161,21 +161,21 @@ export class TrainingRun {
   }
 
   restore({ arrays, moments, steps }: TrainingState): void {
-    const set = (blocks: readonly Block[], from: readonly Float32Array[] | undefined) => {
-      blocks.forEach(({ data }, a) => {
+    const set = (arrays: readonly SharedFloats[], from: readonly Float32Array[] | undefined) => {
+      arrays.forEach(({ data }, a) => {
         data.set(from?.[a] as Float32Array)
       })
     }
     set(this.#arrays, arrays)
-    this.#moments.forEach((blocks, m) => {
-      set(blocks, moments[m])
+    this.#moments.forEach((arrays, m) => {
+      set(arrays, moments[m])
     })
     this.#native.done = steps
   }
 
   end(): void {
     this.#native.dispose()
-    for (const { id } of [...this.#arrays, ...this.#moments.flat()]) native.releaseBlock(id)
+    for (const { id } of [...this.#arrays, ...this.#moments.flat()]) native.releaseShared(id)
   }
 
   /** Gradients of the arrays in the last step, by name. */
@@ -269,21 +269,21 @@ export class TrainingRun {
 function arraysOf({ model, parameters }: TrainingSetup, own: readonly WeightMessage[]) {
   if (model === 'adaptive') {
     return factorArrays(parameters).map(({ name, count, side = 0 }) => {
-      const block = zeros(count)
-      for (let i = 0; i < side; i += 1) block.data[i * side + i] = 1
-      return { name, block }
+      const array = zeros(count)
+      for (let i = 0; i < side; i += 1) array.data[i * side + i] = 1
+      return { name, array }
     })
   }
   return parameters.map(({ id, name, count }) => {
-    const block = zeros(count)
+    const array = zeros(count)
     const weight = own.find((message) => message.id === id)
-    if (model === 'full' && weight) block.data.set(weight.data)
-    return { name, block }
+    if (model === 'full' && weight) array.data.set(weight.data)
+    return { name, array }
   })
 }
 
-function zeros(length: number): Block {
-  const { buffer, id } = native.allocateBlock(4 * length)
+function zeros(length: number): SharedFloats {
+  const { buffer, id } = native.allocateShared(4 * length)
   return { id, data: new Float32Array(buffer, 0, length).fill(0) }
 }
 

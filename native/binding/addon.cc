@@ -1,9 +1,9 @@
 #include <napi.h>
 
-#include "binding/blocks.h"
 #include "binding/engine.h"
 #include "binding/linear.h"
 #include "binding/machine.h"
+#include "binding/shared_memory.h"
 #include "binding/solve.h"
 #include "core/blas.h"
 
@@ -14,7 +14,7 @@ void export_engine(Napi::Env env, Napi::Object exports);
 
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   at::blas::initialise();
-  at::export_blocks(env, exports);
+  at::export_shared_memory(env, exports);
   env.SetInstanceData(new at::AddonData());
   at::export_engine(env, exports);
   at::f64::export_engine(env, exports);

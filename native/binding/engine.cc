@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
 #include "binding/job.h"
 #include "binding/settings.h"
+#include "binding/shared_memory.h"
 #include "contraction/jobs.h"
 #include "reverse/product.h"
 #ifndef AT_DOUBLE
@@ -159,7 +159,7 @@ Napi::Value EngineObject::first_not_finite(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     const int64_t count = to_int64(info[1], "count");
-    const auto block = find_block(to_int64(info[0], "id"));
+    const auto block = find_shared(to_int64(info[0], "id"));
     if (static_cast<int64_t>(block->bytes()) < checked_mul(count, sizeof(Real)))
       throw Error("FAILED", "A result block is too small");
     const Real* values = block->numbers<Real>();

@@ -1,8 +1,8 @@
 #include "binding/job.h"
 
-#include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
+#include "binding/shared_memory.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -16,7 +16,7 @@ Napi::Value told(Napi::Env env, double value) { return Napi::Number::New(env, va
 Napi::Value told(Napi::Env env, bool value) { return Napi::Boolean::New(env, value); }
 Napi::Value told(Napi::Env env, const std::string& value) { return Napi::String::New(env, value); }
 Napi::Value told(Napi::Env env, const std::shared_ptr<Memory>& block) {
-  return told(env, publish_block(block));
+  return told(env, publish_shared(block));
 }
 
 Napi::Value told(Napi::Env env, const Blocks& blocks) {

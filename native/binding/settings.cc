@@ -1,7 +1,7 @@
 #include "binding/settings.h"
 
-#include "binding/blocks.h"
 #include "binding/convert.h"
+#include "binding/shared_memory.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -28,7 +28,7 @@ std::vector<ResultArray> to_results(const Napi::Value& value, const char* name,
                                     JobObject::Holdings& holdings) {
   std::vector<ResultArray> results;
   for (int64_t id : to_int64s(value, name)) {
-    auto block = find_block(id);
+    auto block = find_shared(id);
     results.push_back(
         {block->numbers<Real>(), static_cast<int64_t>(block->bytes() / sizeof(Real))});
     holdings.results.push_back(std::move(block));

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "binding/blocks.h"
 #include "binding/convert.h"
 #include "binding/frame.h"
+#include "binding/shared_memory.h"
 #include "contraction/jobs.h"
 
 namespace at {
@@ -135,7 +135,7 @@ void TrainingObject::begin(const std::shared_ptr<EngineState>& engine,
   const auto blocks = [&](const Napi::Value& ids) {
     std::vector<float*> found;
     for (int64_t id : to_int64s(ids, "arrays")) {
-      auto block = find_block(id);
+      auto block = find_shared(id);
       if (found.size() >= counts_.size() ||
           block->bytes() < static_cast<size_t>(counts_[found.size()]) * sizeof(float))
         throw Error("BAD_ARGUMENT", "The arrays of a training do not fit its parameters");

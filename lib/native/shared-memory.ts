@@ -1,22 +1,22 @@
 // Memory that the main thread and a forward worker both see.
 import { native } from './index.js'
 
-/** Numbers of this thread's blocks, by the buffer that shows them here. */
+/** Ids of the memory that this thread shares, by the buffer that shows them here. */
 const ids = new WeakMap<ArrayBufferLike, number>()
 
 /** Lets a block go when the buffer that showed it here is gone; the worker's own keeps it, too. */
-const registry = new FinalizationRegistry((id: number) => native.releaseBlock(id))
+const registry = new FinalizationRegistry((id: number) => native.releaseShared(id))
 
 /** A block that lives as long as its buffer is in use, here or in a worker. */
 export function sharedBuffer(bytes: number): ArrayBuffer {
-  const { buffer, id } = native.allocateBlock(bytes)
+  const { buffer, id } = native.allocateShared(bytes)
   ids.set(buffer, id)
   registry.register(buffer, id)
   return buffer
 }
 
 /** The number of the block that a buffer shows; undefined for other memory. */
-export function blockOf(buffer: ArrayBufferLike): number | undefined {
+export function sharedIdOf(buffer: ArrayBufferLike): number | undefined {
   return ids.get(buffer)
 }
 

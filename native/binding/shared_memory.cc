@@ -1,4 +1,4 @@
-#include "binding/blocks.h"
+#include "binding/shared_memory.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,11 +21,11 @@ std::map<int64_t, std::shared_ptr<Memory>>& table() {
   return instance;
 }
 
-Napi::ArrayBuffer as_buffer(Napi::Env env, std::shared_ptr<Memory> block, size_t bytes) {
-  auto* held = new std::shared_ptr<Memory>(block);
-  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(block->bytes()));
+Napi::ArrayBuffer as_buffer(Napi::Env env, std::shared_ptr<Memory> memory, size_t bytes) {
+  auto* held = new std::shared_ptr<Memory>(memory);
+  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(memory->bytes()));
   return Napi::ArrayBuffer::New(
-      env, block->data(), bytes,
+      env, memory->data(), bytes,
       [](Napi::Env finalizer_env, void*, std::shared_ptr<Memory>* hint) {
         Napi::MemoryManagement::AdjustExternalMemory(finalizer_env,
                                                      -static_cast<int64_t>((*hint)->bytes()));
@@ -38,11 +38,11 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     const int64_t bytes = to_int64(info[0], "bytes");
-    if (bytes < 0) throw Error("TOO_LARGE", "A block cannot have a negative size");
-    auto block = std::make_shared<Memory>(static_cast<size_t>(bytes));
-    const int64_t id = publish_block(block);
+    if (bytes < 0) throw Error("TOO_LARGE", "Shared memory cannot have a negative size");
+    auto memory = std::make_shared<Memory>(static_cast<size_t>(bytes));
+    const int64_t id = publish_shared(memory);
     Napi::Object result = Napi::Object::New(env);
-    result.Set("buffer", as_buffer(env, block, static_cast<size_t>(bytes)));
+    result.Set("buffer", as_buffer(env, memory, static_cast<size_t>(bytes)));
     result.Set("id", Napi::Number::New(env, static_cast<double>(id)));
     return result;
   });
@@ -53,8 +53,8 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     const int64_t bytes = to_int64(info[0], "bytes");
-    if (bytes < 0) throw Error("TOO_LARGE", "A block cannot have a negative size");
-    const int64_t id = publish_block(std::make_shared<Memory>(static_cast<size_t>(bytes)));
+    if (bytes < 0) throw Error("TOO_LARGE", "Shared memory cannot have a negative size");
+    const int64_t id = publish_shared(std::make_shared<Memory>(static_cast<size_t>(bytes)));
     return Napi::Number::New(env, static_cast<double>(id));
   });
 }
@@ -62,11 +62,11 @@ Napi::Value create(const Napi::CallbackInfo& info) {
 Napi::Value attach(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    auto block = find_block(to_int64(info[0], "id"));
+    auto memory = find_shared(to_int64(info[0], "id"));
     const int64_t bytes = to_int64(info[1], "bytes");
-    if (bytes < 0 || static_cast<size_t>(bytes) > block->bytes())
-      throw Error("FAILED", "A block is smaller than what was asked of it");
-    return as_buffer(env, block, static_cast<size_t>(bytes));
+    if (bytes < 0 || static_cast<size_t>(bytes) > memory->bytes())
+      throw Error("FAILED", "Shared memory is smaller than what was asked of it");
+    return as_buffer(env, memory, static_cast<size_t>(bytes));
   });
 }
 
@@ -76,35 +76,36 @@ void release(const Napi::CallbackInfo& info) {
   table().erase(id);
 }
 
-// For a block that nobody will read: its memory goes at once instead of with the next collection.
+// For memory that nobody will read: it goes at once instead of with the next collection.
 void discard(const Napi::CallbackInfo& info) {
-  guarded(info.Env(), [&] { find_block(to_int64(info[0], "id"))->drop(); });
+  guarded(info.Env(), [&] { find_shared(to_int64(info[0], "id"))->drop(); });
   release(info);
   release_spare_memory();
 }
 
 }  // namespace
 
-std::shared_ptr<Memory> find_block(int64_t id) {
+std::shared_ptr<Memory> find_shared(int64_t id) {
   std::lock_guard<std::mutex> lock(mutex());
   auto found = table().find(id);
-  if (found == table().end()) throw Error("FAILED", "A result block was released too early");
+  if (found == table().end())
+    throw Error("FAILED", "The memory of a result was released too early");
   return found->second;
 }
 
-int64_t publish_block(std::shared_ptr<Memory> block) {
+int64_t publish_shared(std::shared_ptr<Memory> memory) {
   static int64_t last = 0;
   std::lock_guard<std::mutex> lock(mutex());
-  table()[++last] = std::move(block);
+  table()[++last] = std::move(memory);
   return last;
 }
 
-void export_blocks(Napi::Env env, Napi::Object exports) {
-  exports.Set("allocateBlock", Napi::Function::New(env, allocate));
-  exports.Set("createBlock", Napi::Function::New(env, create));
-  exports.Set("attachBlock", Napi::Function::New(env, attach));
-  exports.Set("releaseBlock", Napi::Function::New(env, release));
-  exports.Set("discardBlock", Napi::Function::New(env, discard));
+void export_shared_memory(Napi::Env env, Napi::Object exports) {
+  exports.Set("allocateShared", Napi::Function::New(env, allocate));
+  exports.Set("createShared", Napi::Function::New(env, create));
+  exports.Set("attachShared", Napi::Function::New(env, attach));
+  exports.Set("releaseShared", Napi::Function::New(env, release));
+  exports.Set("discardShared", Napi::Function::New(env, discard));
   exports.Set("releaseSpareMemory",
               Napi::Function::New(env, [](const Napi::CallbackInfo&) { release_spare_memory(); }));
 }
