@@ -1,11 +1,15 @@
 import { picked } from '../io/axes.js'
 import type { Floats, NdArray } from '../io/index.js'
+import type { TileReport } from '../io/sink.js'
 import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { type NativeFeatures, native } from '../native/index.js'
-import { cut } from './blocks.js'
+import { stack } from '../runtime/feeds.js'
+import { checkSeparable, cut } from './blocks.js'
 import { askJob, prepare } from './derive.js'
+import { digestOfJob } from './identity.js'
 import type { Prepared } from './prepared.js'
+import { chosenSize, fillRows, type SinkOptions } from './tiles.js'
 
 /**
  * The tangent features ∂f_o(x_i)/∂θ of one parameter, dense or in factors (METHOD.md section 2):
@@ -50,7 +54,56 @@ export async function features(
   inputs: Inputs,
   options: DerivativeOptions,
 ): Promise<FeatureArrays<Floats>> {
+  return featuresOf(await prepare(core, inputs, options))
+}
+
+/** The same, in tiles of samples to a sink: by parameter `/x`, or `/delta` and `/h` or `/columns`. */
+export async function featuresTo(
+  core: Core,
+  inputs: Inputs,
+  options: DerivativeOptions & SinkOptions,
+): Promise<TileReport> {
   const prepared = await prepare(core, inputs, options)
+  checkSeparable(prepared, 'for results that leave in tiles')
+  const { samples, options: given } = prepared
+  const rows = async (first: number, count: number) => {
+    const x = stack(
+      prepared.x,
+      Array.from({ length: count }, (_, k) => first + k),
+    )
+    const own = { ...given, onProgress: undefined }
+    return arraysOf(await featuresOf({ ...prepared, x, samples: count, options: own }))
+  }
+  // Which form each parameter has is seen on one sample.
+  const one = await rows(0, 1)
+  const widths = [...one.values()].map(({ data }) => data.length)
+  return fillRows(
+    {
+      samples,
+      one,
+      size: options.tile ?? chosenSize(prepared, { rows: 0, columns: null }, widths),
+      digest: await digestOfJob({ prepared, job: { kind: 'features' } }),
+      rows,
+    },
+    options,
+  )
+}
+
+function arraysOf(features: FeatureArrays<Floats>): Map<string, NdArray> {
+  const arrays = new Map<string, NdArray>()
+  for (const [name, entry] of features) {
+    if (entry.kind === 'dense') arrays.set(`${name}/x`, entry.x)
+    else {
+      arrays.set(`${name}/delta`, entry.delta)
+      if (entry.kind === 'rows') arrays.set(`${name}/columns`, entry.columns)
+      else arrays.set(`${name}/h`, entry.h)
+    }
+  }
+  return arrays
+}
+
+async function featuresOf(prepared: Prepared): Promise<FeatureArrays<Floats>> {
+  const { core } = prepared
   const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
     discard: ({ report }) => {
       for (const id of (report as NativeFeatures[]).flatMap(blockIds)) native.releaseShared(id)

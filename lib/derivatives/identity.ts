@@ -5,7 +5,12 @@ import type { Feed } from '../runtime/protocol.js'
 import type { Planned } from './derive.js'
 
 /** Everything that decides a job's numbers but the number of threads and the memory budget. */
-export async function digestOfJob({ prepared, job, x2, path }: Planned): Promise<string> {
+export async function digestOfJob({
+  prepared,
+  job,
+  x2,
+  path,
+}: Pick<Planned, 'prepared' | 'job' | 'x2' | 'path'>): Promise<string> {
   const { core, outputs, nonFinite, options } = prepared
   const { architecture } = core
   return identify({

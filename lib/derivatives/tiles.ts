@@ -1,10 +1,13 @@
 // Results that leave tile by tile.
+import { abortError } from '../core/abort.js'
 import { badArgument, wholeNumber } from '../core/errors.js'
-import type { Floats, NdArray } from '../io/index.js'
+import { stages, type Watch } from '../core/progress.js'
+import { dtypeOf, type Floats, type NdArray } from '../io/index.js'
 import {
   partShape,
   placesOf,
   type Tile,
+  type TiledArray,
   type TilePlace,
   type TilePlan,
   type TileReport,
@@ -37,6 +40,7 @@ export function toSink<T extends Partial<SinkOptions>>(options: T): options is T
   if (typeof sink?.write !== 'function') {
     throw badArgument('options.sink', 'an object that has a function write', sink)
   }
+  if (tile !== undefined) wholeNumber('options.tile', tile, 1)
   return true
 }
 
@@ -64,7 +68,6 @@ export async function fill(
   const widths = planned.results.map(({ shape }) =>
     sizeOf(shape.filter((_, axis) => axis !== axes.rows && axis !== axes.columns)),
   )
-  if (tile !== undefined) wholeNumber('options.tile', tile, 1)
   const plan: TilePlan = {
     arrays: planned.results.map(({ name, shape }) => {
       return { name, shape, dtype: double ? 'float64' : 'float32' }
@@ -73,22 +76,19 @@ export async function fill(
     ...{ axes, symmetric },
     digest: await digestOfJob(planned),
   }
-  await sink.open?.(plan)
-  const places = placesOf(plan)
-  const columns = Math.max(...places.map(({ column }) => column)) + 1
-  const finished: number[] = []
-  for (const place of places) {
-    if (await sink.has?.(place)) finished.push(place.row * columns + place.column)
-  }
-  const byNumber = new Map(places.map((place) => [place.row * columns + place.column, place]))
-  const computed = places.length - finished.length
+  const { places, missing } = await openSink(sink, plan)
+  const columns = places.reduce((most, { column }) => Math.max(most, column), 0) + 1
+  const numberOf = ({ row, column }: TilePlace | TileMessage) => row * columns + column
+  const wanted = new Map(missing.map((place) => [numberOf(place), place]))
+  const finished = places.map(numberOf).filter((number) => !wanted.has(number))
+  const computed = missing.length
   if (computed === 0) return { tiles: places.length, computed, peakBytes: 0 }
   const { signal } = prepared.options
   const onTile = async (message: TileMessage) => {
-    const place = byNumber.get(message.row * columns + message.column) as TilePlace
+    const place = wanted.get(numberOf(message)) as TilePlace
     const tileNow = received(plan, place, message)
     if (signal?.aborted) return
-    for (const { data } of tileNow.arrays.values()) change(data)
+    for (const { data } of tileNow.arrays.values()) change(data as Floats)
     await sink.write(tileNow)
   }
   // Tiles that wait to be written lie beside what the job works with.
@@ -103,8 +103,57 @@ export async function fill(
   return { tiles: places.length, computed, peakBytes }
 }
 
+/** Tells the sink what comes; all tiles, and those that it does not have. */
+async function openSink(
+  sink: TileSink,
+  plan: TilePlan,
+): Promise<{ places: TilePlace[]; missing: TilePlace[] }> {
+  await sink.open?.(plan)
+  const places = placesOf(plan)
+  const missing: TilePlace[] = []
+  for (const place of places) if (!(await sink.has?.(place))) missing.push(place)
+  return { places, missing }
+}
+
+/** What rows of samples come to, of calls that are no job of the addon's with results of a known size. */
+export interface RowsPlan {
+  samples: number
+  /** Arrays of one sample. */
+  one: ReadonlyMap<string, NdArray>
+  /** Samples a tile. */
+  size: number
+  digest: string
+  /** Arrays of samples [first, first + count). */
+  rows(first: number, count: number): Promise<ReadonlyMap<string, NdArray>>
+}
+
+/** Computes rows tile by tile, each while the one before is written. */
+export async function fillRows(
+  { samples, one, size, digest, rows }: RowsPlan,
+  { sink, signal, onProgress }: SinkOptions & Watch,
+): Promise<TileReport> {
+  const arrays = [...one].map(([name, array]): TiledArray => {
+    return { name, shape: [samples, ...array.shape.slice(1)], dtype: dtypeOf(array) }
+  })
+  const axes = { rows: 0, columns: null }
+  const { places, missing } = await openSink(sink, { arrays, size, axes, symmetric: false, digest })
+  const tell = stages(missing.length, onProgress)
+  let writing: Promise<void> | undefined
+  for (const [done, place] of missing.entries()) {
+    const made = await rows(place.rows.first, place.rows.count)
+    await writing
+    if (signal?.aborted) throw abortError(signal)
+    writing = Promise.resolve(sink.write({ ...place, arrays: made }))
+    // Waited for with the next one.
+    writing.catch(() => {})
+    tell(done, 1)
+  }
+  await writing
+  return { tiles: places.length, computed: missing.length, peakBytes: 0 }
+}
+
 /** A tile whose pass and features take a part of the budget. */
-function chosenSize(
+export function chosenSize(
   { budget, outputs, extent, core }: Prepared,
   axes: Axes,
   widths: readonly number[],

@@ -1,13 +1,16 @@
 // Where results go that leave tile by tile: rows of Jacobians and outputs, tiles of kernels.
 import { TangentError } from '../core/errors.js'
-import type { Floats, NdArray } from './ndarray.js'
+import { type DType, type NdArray, type TypedArray, zeros } from './ndarray.js'
 
 /** An array that a call makes, whole. */
 export interface TiledArray {
-  /** `total` or a layer's or parameter's name of a kernel, a parameter's name, an output's name. */
+  /**
+   * Of a kernel `total`, or a layer's or parameter's name; of a Jacobian a parameter's name; of outputs the
+   * output's; of features a parameter's name with `/x`, or `/delta` and `/h` or `/columns`.
+   */
   readonly name: string
   readonly shape: readonly number[]
-  readonly dtype: 'float32' | 'float64'
+  readonly dtype: DType
 }
 
 /** What a sink is told before anything is computed. */
@@ -37,9 +40,9 @@ export interface TilePlace {
 }
 
 /** A tile of the result, finished. It is the sink's own: nobody else reads or changes it. */
-export interface Tile<F extends Floats = Floats> extends TilePlace {
+export interface Tile extends TilePlace {
   /** By name, the part of each array. */
-  readonly arrays: ReadonlyMap<string, NdArray<F>>
+  readonly arrays: ReadonlyMap<string, NdArray>
 }
 
 /**
@@ -119,7 +122,7 @@ export function partShape({ shape }: TiledArray, { axes }: TilePlan, place: Tile
  */
 export class MemorySink implements TileSink {
   /** By name; whole once the call has ended. */
-  readonly arrays = new Map<string, NdArray<Floats>>()
+  readonly arrays = new Map<string, NdArray>()
   readonly #there = new Set<string>()
   #plan: TilePlan | undefined
 
@@ -134,8 +137,7 @@ export class MemorySink implements TileSink {
     this.#plan = plan
     for (const { name, shape, dtype } of plan.arrays) {
       const length = shape.reduce((product, size) => product * size, 1)
-      const data = dtype === 'float64' ? new Float64Array(length) : new Float32Array(length)
-      this.arrays.set(name, { data, shape: [...shape] })
+      this.arrays.set(name, { data: zeros(dtype, length), shape: [...shape] })
     }
   }
 
@@ -146,7 +148,7 @@ export class MemorySink implements TileSink {
   write(tile: Tile): void {
     const { axes, symmetric } = this.#plan as TilePlan
     for (const [name, part] of tile.arrays) {
-      const whole = this.arrays.get(name) as NdArray<Floats>
+      const whole = this.arrays.get(name) as NdArray
       put(whole, part, axes, [tile.rows.first, tile.columns?.first ?? 0])
       if (!symmetric || tile.row === tile.column) continue
       put(whole, transposed(part, axes.columns as number), axes, [
@@ -160,8 +162,8 @@ export class MemorySink implements TileSink {
 
 /** Writes a part where it belongs. */
 function put(
-  { data, shape }: NdArray<Floats>,
-  part: NdArray<Floats>,
+  { data, shape }: NdArray,
+  part: NdArray,
   axes: TilePlan['axes'],
   [row, column]: readonly [number, number],
 ): void {
@@ -169,7 +171,7 @@ function put(
   // In runs: along the whole rest of a row, or of each row of samples its columns.
   const inner = (of: readonly number[], from: number) => of.slice(from).reduce((a, b) => a * b, 1)
   if (split === null) {
-    data.set(part.data, row * inner(shape, axes.rows + 1))
+    data.set(part.data as never, row * inner(shape, axes.rows + 1))
     return
   }
   const lines = inner(part.shape.slice(0, split), 0)
@@ -177,7 +179,7 @@ function put(
   const stride = inner(shape, split)
   const start = row * inner(shape, axes.rows + 1) + column * inner(shape, split + 1)
   for (let line = 0; line < lines; line += 1) {
-    data.set(part.data.subarray(line * run, (line + 1) * run), start + line * stride)
+    data.set(part.data.subarray(line * run, (line + 1) * run) as never, start + line * stride)
   }
 }
 
@@ -185,20 +187,20 @@ function put(
  * A tile's part of a symmetric kernel as that of the mirrored place.
  * @param columns the axis of its columns: 1 of (N, N) and (N, N, O), 2 of (N, O, N, O).
  */
-export function transposed<F extends Floats>(
-  { data, shape }: NdArray<F>,
+export function transposed<T extends TypedArray>(
+  { data, shape }: NdArray<T>,
   columns: number,
-): NdArray<F> {
+): NdArray<T> {
   const rows = shape.slice(0, columns).reduce((a, b) => a * b, 1)
   // Of a full kernel outputs go with their samples; of a diagonal one they stay last.
   const full = columns === 2
   const width = full ? (shape[2] as number) * (shape[3] as number) : (shape[1] as number)
   const last = full ? 1 : (shape[2] ?? 1)
-  const result = new (data.constructor as new (length: number) => F)(data.length)
+  const result = new (data.constructor as new (length: number) => T)(data.length)
   for (let r = 0; r < rows; r += 1) {
     for (let c = 0; c < width; c += 1) {
       for (let e = 0; e < last; e += 1) {
-        result[(c * rows + r) * last + e] = data[(r * width + c) * last + e] as number
+        result[(c * rows + r) * last + e] = data[(r * width + c) * last + e] as never
       }
     }
   }

@@ -5,11 +5,11 @@ import { defaultBudget, parseBytes } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
 import { threadCount } from '../core/threads.js'
 import type { Direction } from '../derivatives/direction.js'
-import { type FeatureArrays, features } from '../derivatives/features.js'
+import { type FeatureArrays, features, featuresTo } from '../derivatives/features.js'
 import { jacobian, jacobianTo, type ParameterArrays } from '../derivatives/jacobian.js'
 import { jvp } from '../derivatives/jvp.js'
 import { normalProduct } from '../derivatives/normal.js'
-import { type RunOptions, run } from '../derivatives/run.js'
+import { type RunOptions, run, runTo } from '../derivatives/run.js'
 import { type SinkOptions, toSink } from '../derivatives/tiles.js'
 import { vjp } from '../derivatives/vjp.js'
 import { ofWidth } from '../derivatives/width.js'
@@ -211,9 +211,15 @@ export class Network<F extends Floats = Float32Array> {
    * @param x N samples; one array, or one for each input by name.
    * @returns (N, O), in the output's own type.
    */
-  async run(x: Inputs, options: RunOptions = {}): Promise<NdArray> {
+  run(x: Inputs, options: RunOptions & SinkOptions): Promise<TileReport>
+  run(x: Inputs, options?: RunOptions): Promise<NdArray>
+  async run(
+    x: Inputs,
+    options: RunOptions & Partial<SinkOptions> = {},
+  ): Promise<NdArray | TileReport> {
     checkCall(options)
-    return run(this.#core, heldInputs(x, 'x'), options)
+    const own = heldInputs(x, 'x')
+    return toSink(options) ? runTo(this.#core, own, options) : run(this.#core, own, options)
   }
 
   /**
@@ -238,9 +244,17 @@ export class Network<F extends Floats = Float32Array> {
    * The tangent features in their smallest form: what the Jacobian holds, but a weight used as a
    * matrix stays in factors where that is smaller. The memory budget covers the result.
    */
-  async features(x: Inputs, options: DerivativeOptions = {}): Promise<FeatureArrays<F>> {
+  features(x: Inputs, options: DerivativeOptions & SinkOptions): Promise<TileReport>
+  features(x: Inputs, options?: DerivativeOptions): Promise<FeatureArrays<F>>
+  async features(
+    x: Inputs,
+    options: DerivativeOptions & Partial<SinkOptions> = {},
+  ): Promise<FeatureArrays<F> | TileReport> {
     checkCall(options)
-    return ofWidth(features(this.#core, heldInputs(x, 'x'), options))
+    const own = heldInputs(x, 'x')
+    return toSink(options)
+      ? featuresTo(this.#core, own, options)
+      : ofWidth(features(this.#core, own, options))
   }
 
   /**

@@ -142,6 +142,8 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
       batch: number
       /** Samples of a batch that is run as a whole. */
       whole?: number
+      /** Are the samples some of more, so that they must not meet? */
+      apart?: boolean
       memory: number
     }
   /** Which of several readings of the same inputs does the network run under? */

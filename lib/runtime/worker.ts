@@ -216,6 +216,12 @@ function run(request: Request & { type: 'run' }): Promise<RunResult> {
   return orOneByOne(
     request,
     async (batch) => {
+      if (request.apart && batch !== 1 && (await doMeet(request))) {
+        throw new TangentError(
+          'UNSUPPORTED',
+          'Expected a network that treats each sample by itself for results that leave in tiles but samples of a batch meet',
+        )
+      }
       if (batch > 1 && (await doMeet(request))) {
         throw new TangentError(
           'UNSUPPORTED',

@@ -106,6 +106,55 @@ test('rows of Jacobians', async (t) => {
   }
 })
 
+test('rows of features and of outputs', async (t) => {
+  const truth = await reference('cnn')
+  const network = await load(t, truth.model)
+  const sink = new MemorySink()
+  const call = { sink, tile: 2, outputs: [4, 0] }
+  const { computed } = await network.features(truth.input, call)
+  t.is(computed, Math.ceil((truth.input.shape[0] as number) / 2))
+  const forms = new Set<string>()
+  for (const [name, entry] of await network.features(truth.input, { outputs: [4, 0] })) {
+    forms.add(entry.kind)
+    const whole = new Map<string, NdArray>(
+      entry.kind === 'dense'
+        ? [['x', entry.x]]
+        : [
+            ['delta', entry.delta],
+            entry.kind === 'rows' ? ['columns', entry.columns] : ['h', entry.h],
+          ],
+    )
+    for (const [part, array] of whole)
+      near(t, sink.arrays.get(`${name}/${part}`) as NdArray, array, 1e-6, `${name}/${part}`)
+  }
+  t.deepEqual([...forms].sort(), ['dense', 'factors'])
+  t.is((await network.features(truth.input, call)).computed, 0)
+  const outputs = new MemorySink()
+  await network.run(truth.input, { sink: outputs, tile: 3 })
+  near(t, outputs.arrays.get(network.output) as NdArray, truth.output, 1e-5)
+})
+
+test('outputs of samples that meet are refused in tiles', async (t) => {
+  const { model, ...rest } = await import('../support/onnx.js')
+  const network = await load(
+    t,
+    model({
+      nodes: [
+        { op: 'ReduceMean', inputs: ['x'], outputs: ['m'], attributes: { axes: [0], keepdims: 1 } },
+        { op: 'Sub', inputs: ['x', 'm'], outputs: ['y'] },
+      ],
+      initializers: { w: rest.floats([1], [1]) },
+      inputs: [{ name: 'x', shape: ['N', 3] }],
+      outputs: [{ name: 'y', shape: ['N', 3] }],
+    }),
+    { unsupported: 'defer' },
+  )
+  const x = samples(new Random(4), [6, 3])
+  t.deepEqual((await network.run(x)).shape, [6, 3])
+  const sink = new MemorySink()
+  await t.throwsAsync(network.run(x, { sink, tile: 2 }), { code: 'UNSUPPORTED' })
+})
+
 async function resumed(t: ExecutionContext, call: Call, tiles: number) {
   const random = new Random(7)
   const network = await small(t, random)
@@ -137,10 +186,12 @@ for (const how of [{}, { outputBlock: 2 }, { block: 2 }, { memory: '1MiB' }]) {
     resumed(t, (network, x, sink) => network.ntk(x, { sink, tile: 4, ...how }), 15))
 }
 
-test('an interrupted kernel of two inputs, and a Jacobian', async (t) => {
+test('an interrupted kernel of two inputs, Jacobian, features and outputs', async (t) => {
   const x2 = samples(new Random(8), [10, 6])
   await resumed(t, (network, x, sink) => network.ntk(x, x2, { sink, tile: 4, by: 'layer' }), 15)
   await resumed(t, (network, x, sink) => network.jacobian(x, { sink, tile: 3 }), 6)
+  await resumed(t, (network, x, sink) => network.features(x, { sink, tile: 3 }), 6)
+  await resumed(t, (network, x, sink) => network.run(x, { sink, tile: 3 }), 6)
 })
 
 test('kernels larger than the memory budget', async (t) => {
