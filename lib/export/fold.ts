@@ -29,7 +29,7 @@ export interface Folded {
 }
 
 /** How often each value is read. */
-function uses(nodes: readonly NodeProto[], outputs: readonly string[]): Map<string, number> {
+export function uses(nodes: readonly NodeProto[], outputs: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>()
   const read = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1)
   for (const node of nodes) for (const name of [...node.input, ...capturedBy(node)]) read(name)

@@ -23,6 +23,8 @@ export interface Source {
   opsets: ReadonlyMap<string, number>
   shape(name: string): readonly Dimension[] | undefined
   stored(name: string): readonly number[] | undefined
+  /** Outputs of Clips whose bounds are a step further apart, so that they tell them apart. */
+  widened: ReadonlySet<string>
   fresh: Fresh
 }
 
@@ -113,6 +115,14 @@ class NodeCall implements TangentCall {
       sum?.opType === 'Add' &&
       sum.input.some((term) => this.#source.stored(term)?.every((value) => value > 0))
     )
+  }
+
+  get widened(): boolean {
+    return this.#source.widened.has(this.node.output[0] ?? '')
+  }
+
+  isNeverNegative(k: number): boolean {
+    return this.#pairs.makers.get(this.input(k))?.opType === 'Relu'
   }
 
   attribute(name: string): NativeAttribute | undefined {
@@ -213,6 +223,8 @@ export function withoutTangent(source: Source, changes: ReadonlyMap<string, Chan
 
 export interface TangentGraph {
   nodes: NodeProto[]
+  /** Those of them that compute tangents. */
+  own: ReadonlySet<NodeProto>
   /** Name of a value's tangent; undefined where the value does not change. */
   tangent(name: string): string | undefined
 }
@@ -221,6 +233,7 @@ export interface TangentGraph {
 export function tangentGraph(source: Source, changes: ReadonlyMap<string, Change>): TangentGraph {
   const pairs = new Pairs(changes, source)
   const nodes: NodeProto[] = []
+  const own = new Set<NodeProto>()
   source.nodes.forEach((node, index) => {
     const form = source.form(index)
     const call = new NodeCall(form?.node ?? node, source, pairs, form?.opset)
@@ -230,6 +243,7 @@ export function tangentGraph(source: Source, changes: ReadonlyMap<string, Change
     const some = call.node.input.some((name) => pairs.of(name) !== undefined)
     const tangents: Tangents = rule && some ? rule.tangent(call) : []
     nodes.push(form ? node : call.node, ...call.maths.nodes)
+    for (const made of call.maths.nodes) own.add(made)
     tangents.forEach((tangent, j) => {
       const name = node.output[j]
       if (tangent !== undefined && name) pairs.set(name, tangent)
@@ -237,6 +251,7 @@ export function tangentGraph(source: Source, changes: ReadonlyMap<string, Change
   })
   return {
     nodes: [...pairs.head.nodes, ...nodes],
+    own,
     tangent: (name) => {
       const change = pairs.of(name)
       return change && 'full' in change ? change.full : undefined

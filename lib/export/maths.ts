@@ -260,4 +260,9 @@ export function beside(value: number, up: boolean): number {
   return new Float32Array(bits.buffer)[0] as number
 }
 
+/** Bounds that no number of a network reaches are none (±∞); others must survive being scaled. */
+export function usableBound(bound: number | undefined): number | undefined {
+  return bound !== undefined && Math.abs(bound) < 1e8 ? bound : undefined
+}
+
 const scalar = (value: number) => ({ data: Float32Array.of(value), shape: [] })

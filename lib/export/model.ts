@@ -21,8 +21,10 @@ import {
 } from '../protobuf/index.js'
 import type { ValuesResult } from '../runtime/protocol.js'
 import type { ParameterChange } from './change.js'
+import { widenClips } from './clip.js'
 import { type Folded, foldNormalizations } from './fold.js'
 import { type Change, type NoTangent, type Source, tangentGraph, withoutTangent } from './graph.js'
+import { orderSums } from './sums.js'
 
 export interface Wanted {
   changes: ReadonlyMap<string, ParameterChange>
@@ -89,9 +91,16 @@ class Assembly {
       stored: (name) => this.#numbers(name),
       store: (name, array) => this.#add(name, array),
     })
-    const { nodes, places } = folded
+    const { places } = folded
     const form: Source['form'] = (index) => (places.has(index) ? undefined : source.form(index))
-    return { ...folded, source: { ...source, nodes, form } }
+    const { nodes, widened } = widenClips({
+      nodes: folded.nodes,
+      outputs: [output, ...graph.outputs],
+      isFree: (index) => source.onTheWay.has(index) && form(index) === undefined,
+      stored: source.stored,
+      store: (name, array) => this.#add(name, array),
+    })
+    return { ...folded, nodes, source: { ...source, nodes, form, widened } }
   }
 
   /** Stored float32 numbers that lie in the file, or present weights. */
@@ -116,9 +125,10 @@ class Assembly {
       // Without dimensions the rank is not known.
       if (shape.length > 0) this.#shapes.set(name, shape.map(known))
     }
-    const stored = (name: string) => {
+    const stored = (name: string): number[] | undefined => {
       const tensor = this.#initializers.get(name) ?? constantOf(graph.nodes, name)
-      if (!tensor || isExternal(tensor)) return undefined
+      if (!tensor) return throughCopies(graph.nodes, name, stored)
+      if (isExternal(tensor)) return undefined
       const count = tensor.dims.reduce((product, size) => product * Number(size), 1)
       if (count > looked) return undefined
       return Array.from(tensorToArray(tensor, 'a constant').data, Number)
@@ -130,6 +140,7 @@ class Assembly {
       opsets: model.opsets,
       shape: (name) => this.#shapes.get(name),
       stored,
+      widened: new Set(),
       fresh: (name) => this.#fresh.like(name),
     }
   }
@@ -255,6 +266,20 @@ function constantOf(nodes: readonly NodeProto[], name: string): TensorProto | un
   return node?.attribute.find((item) => item.name === 'value')?.t
 }
 
+/** What a copy of stored numbers holds, such as a bound that an exporter casts to its input's type. */
+function throughCopies(
+  nodes: readonly NodeProto[],
+  name: string,
+  stored: (name: string) => number[] | undefined,
+): number[] | undefined {
+  const node = nodes.find(({ output }) => output[0] === name)
+  const to = node?.attribute.find((item) => item.name === 'to')?.i
+  const single = node?.opType === 'Cast' && Number(to) === DataType.FLOAT
+  if (!node || !(single || node.opType === 'Identity')) return undefined
+  const numbers = stored(node.input[0] ?? '')
+  return single ? numbers?.map(Math.fround) : numbers
+}
+
 /** A node as the derivatives take it, where that is another function than its operator's own. */
 function formOf({ nodes, native }: PreparedGraph, index: number) {
   const [node, taken] = [nodes[index], native.nodes[index]]
@@ -280,7 +305,11 @@ export async function exportModel(core: Core, wanted: Wanted): Promise<Uint8Arra
   const refused = withoutTangent(source, changes)
   if (refused.length > 0) throw unsupported(refused)
   const graph = tangentGraph(source, changes)
-  return assembly.model(graph.nodes, graph.tangent(core.architecture.output), wanted)
+  const { output } = core.architecture
+  const tangent = graph.tangent(output)
+  const read = tangent === undefined ? [output] : [output, tangent]
+  const nodes = orderSums(graph.nodes, read, graph.own, source.fresh)
+  return assembly.model(nodes, tangent, wanted)
 }
 
 /**

@@ -35,6 +35,10 @@ export interface TangentCall {
   stored(k: number): readonly number[] | undefined
   /** Does an input surely hold no 0: stored so, or an exponential, or the root of a sum with ε? */
   isNeverZero(k: number): boolean
+  /** A Clip whose results beyond its bounds are beside them: see clip.ts. */
+  readonly widened: boolean
+  /** Is an input surely not below 0: the result of a Relu? */
+  isNeverNegative(k: number): boolean
   attribute(name: string): NativeAttribute | undefined
   integer(name: string, otherwise: number): number
   number(name: string, otherwise: number): number

@@ -5,6 +5,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { byElimination, fromSingular } from '../../lib/export/thin.js'
 import { exportFitted } from '../../lib/fit/export.js'
 import { checkExport, exportJvp, fitAdaptive, type NdArray } from '../../lib/index.js'
+import { decodeModel } from '../../lib/onnx/decode.js'
 import { near } from '../support/near.js'
 import { load, mlp } from '../support/networks.js'
 import { floats, ints, model, type NodeSpec } from '../support/onnx.js'
@@ -55,6 +56,68 @@ test('outputs whose samples lie on another axis come out as (N, O)', async (t) =
     const truth = await network.jvp(x, direction)
     t.deepEqual(tangent?.dims, [3, 8])
     near(t, tangent?.data, truth.data, 1e-6, name)
+  }
+})
+
+test('Clip behind a convolution: derivatives at its bounds, and within one operator', async (t) => {
+  // The convolution passes x through, so that what is clipped stands on and beside the bounds.
+  const up = Math.fround(6 + 2 ** -21)
+  const values = [-1, -0, 0, 1e-30, 1, 5.999999, 6, up, 7, -3, 3, Math.fround(-1 - 2 ** -23)]
+  const x = { data: Float32Array.from(values), shape: [1, 1, 3, 4] }
+  const forms: { nodes: NodeSpec[]; operators: string[]; bounds: number[] }[] = [
+    // A Relu and a Clip are one; what is 0 does not move, as of a Relu.
+    {
+      nodes: [
+        { op: 'Relu', inputs: ['c'], outputs: ['r'] },
+        { op: 'Clip', inputs: ['r', 'low', 'high'], outputs: ['y'] },
+        { op: 'Conv', inputs: ['y', 'v'], outputs: ['z'] },
+      ],
+      operators: ['Clip'],
+      bounds: [0, 6],
+    },
+    {
+      nodes: [
+        { op: 'Clip', inputs: ['c', 'low', 'high'], outputs: ['y'] },
+        { op: 'Conv', inputs: ['y', 'v'], outputs: ['z'] },
+      ],
+      operators: ['Clip'],
+      bounds: [-1, 6],
+    },
+    {
+      nodes: [
+        { op: 'Clip', inputs: ['c', 'low', 'high'], outputs: ['y'] },
+        { op: 'Sqrt', inputs: ['y'], outputs: ['z'] },
+      ],
+      operators: ['Clip', 'Sqrt'],
+      bounds: [0.5, 6],
+    },
+  ]
+  for (const { nodes, operators, bounds } of forms) {
+    const bytes = model({
+      nodes: [{ op: 'Conv', inputs: ['x', 'w', 'b'], outputs: ['c'] }, ...nodes],
+      initializers: {
+        w: floats([1, 1, 1, 1], [1]),
+        b: floats([1], [0]),
+        v: floats([1, 1, 1, 1], [2]),
+        low: floats([], bounds.slice(0, 1)),
+        high: floats([], bounds.slice(1)),
+      },
+      inputs: [{ name: 'x', shape: ['N', 1, 3, 4] }],
+      outputs: [{ name: 'z', shape: ['N', 1, 3, 4] }],
+    })
+    const network = await load(t, bytes)
+    const direction = new Map([['b', { data: Float32Array.of(1), shape: [1] }]])
+    const file = await exportJvp(network, direction)
+    const session = await InferenceSession.create(file)
+    const found = await session.run({ x: new Tensor('float32', x.data, x.shape) })
+    const truth = await network.jvp(x, direction)
+    t.deepEqual(Array.from(found.tangent?.data as Float32Array), Array.from(truth.data))
+    near(t, found.value?.data as Float32Array, (await network.run(x)).data, 1e-6)
+    const types = decodeModel(file).graph.node.map(({ opType }) => opType)
+    t.deepEqual(
+      types.filter((type) => ['Relu', 'Clip', 'Sqrt'].includes(type)),
+      operators,
+    )
   }
 })
 

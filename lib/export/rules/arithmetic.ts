@@ -150,8 +150,14 @@ export const arithmetic: Rules = {
       if (dl === undefined && dh === undefined && bounds.every((bound) => bound !== undefined)) {
         if (dx === undefined) return [undefined]
         const [least, most] = bounds as [number | null, number | null]
+        if (call.widened) {
+          const y = call.output()
+          const above = m.times(dx, m.above(y, least as number))
+          return [m.times(above, m.below(y, most as number))]
+        }
         let inside = dx
-        if (least !== null) inside = m.times(inside, m.above(x, beside(least, false)))
+        const low = least === null || (least <= 0 && call.isNeverNegative(0))
+        if (!low) inside = m.times(inside, m.above(x, beside(least, false)))
         if (most !== null) inside = m.times(inside, m.below(x, beside(most, true)))
         return [inside]
       }

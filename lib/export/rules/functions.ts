@@ -110,12 +110,13 @@ export const activations: Rules = {
     const inside = m.times(m.above(y), m.below(y, 1))
     return m.times(dx, m.dimmed(inside, call.number('alpha', 0.2)))
   }),
+  // y = x·h, h = min(1, max(0, x/6 + ½)): h + x/6 where −3 ≤ x ≤ 3, h elsewhere. In operators of one
+  // shape without constants, which a convolution's layout passes through.
   HardSwish: slope((m, call) => {
     const x = call.input(0)
-    const middle = m.shifted(m.scaled(x, 1 / 3), 0.5)
-    // From 3 on the slope is 1: what is missing there is added.
-    const rest = m.times(m.above(x, beside(3, false)), m.minus(m.number(1), middle))
-    return m.sum(m.times(m.above(x, -3), middle), rest)
+    const h = m.op('HardSigmoid', [x], { alpha: { f: 1 / 6 }, beta: { f: 0.5 } })
+    const inside = m.dimmed(m.below(m.square(x), beside(9, true)), 1 / 6)
+    return m.sum(h, m.times(x, inside))
   }),
   Softplus: atInput((m, x) => m.op('Sigmoid', [x])),
   Softsign: atInput((m, x) => inverse(m, m.square(m.shifted(m.op('Abs', [x]), 1)))),
