@@ -15,7 +15,7 @@ const [PACKAGE = '', COMMONJS = ''] = BUNDLES
 const ENTRIES = {
   index: 'dist/lib/index.js',
   cli: 'dist/lib/cli/main.js',
-  worker: 'dist/lib/runtime/worker.js',
+  worker: 'dist/lib/worker.js',
   'answer-worker': 'dist/lib/control/answer-worker.js',
 }
 
