@@ -264,7 +264,7 @@ test.serial('the command line takes values by name and outputs by ranges', async
     [['--outputs', '2:2'], /ranges such as 0:100,200/],
     [['--outputs', '0:9'], /indices from 0 to 2/],
     [['--outputs', '0:2,1'], /each index once/],
-    [['--kernl', 'full'], /unknown option '--kernl'; did you mean --kernel\?/],
+    [['--kernl', 'full'], /Unknown option '--kernl'; did you mean --kernel\?/],
   ] as [string[], RegExp][]) {
     const { code, stderr } = await cli(...common, ...args)
     t.is(code, 2, stderr)
@@ -273,5 +273,5 @@ test.serial('the command line takes values by name and outputs by ranges', async
   // The misspelt option is told, not the one that is missing because of it.
   const typo = await cli('run', file, '--inputs', join(dir, 'x.npy'), '--out', out)
   t.is(typo.code, 2)
-  t.regex(typo.stderr, /unknown option '--inputs'; did you mean --input\?/)
+  t.regex(typo.stderr, /Unknown option '--inputs'; did you mean --input\?/)
 })

@@ -18,6 +18,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { removeEarlier } from './earlier.js'
 import { readGiven } from './input.js'
 import { checkFolder } from './places.js'
 import { readInputs } from './samples.js'
@@ -130,6 +131,7 @@ async function save(
   const json = join(folder, 'alignment.json')
   const csv = join(folder, 'alignment.csv')
   const spectra = join(folder, 'eigenvalues.npy')
+  await removeEarlier(folder, ['alignment.json', 'alignment.csv', 'eigenvalues.npy'])
   await writeFileAtomic(csv, csvTable(checkpoints, rest.top), { signal })
   const [first] = eigenvalues
   if (first) {
@@ -170,5 +172,5 @@ function tell(session: Session, checkpoints: readonly PlainCheckpoint[], folder:
         .join('  '),
     )
   }
-  session.say('', `Wrote alignment.json, alignment.csv and the eigenvalues to ${folder}`)
+  session.say('', `Wrote the results to ${folder}`)
 }

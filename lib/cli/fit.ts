@@ -30,6 +30,7 @@ import {
   wholeNumber,
   withNetwork,
 } from './command.js'
+import { removeEarlier } from './earlier.js'
 import { inputFormatOption, readGiven } from './input.js'
 import { checkFile, checkFolder, checkOwnFile } from './places.js'
 import { savePredictions, tryRun } from './predictions.js'
@@ -152,6 +153,7 @@ export const fitCommand: CommandDefinition = {
       )
       const files = ['summary.json', 'model.safetensors']
       await makeFolder(options.out)
+      await removeEarlier(options.out, [...files, 'predictions.npy'])
       if (predict) {
         const place = { path: join(options.out, 'predictions.npy'), kind: 'npy' } as const
         const flat = target.shape.length === 1 && fitted.model.outputs === 1

@@ -67,24 +67,39 @@ async function main(args: string[]): Promise<number> {
     .version(ownVersion(), '--version', 'print the version')
     .exitOverride()
     .configureOutput({
-      outputError: (text, write) => write(text),
+      // In the words of all other errors, below.
+      outputError: () => {},
       writeOut: (text) => output.write(text),
     })
   for (const definition of commands) {
-    program.addCommand(buildCommand(definition, start).exitOverride())
+    program.addCommand(buildCommand(definition, start).copyInheritedSettings(program))
   }
   try {
     checkOptionNames(program, args)
     await program.parseAsync(args, { from: 'user' })
     return failed ? 1 : 0
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (error instanceof CommanderError) return wrongCall(error, args)
     if (interrupt.signal.aborted) {
       process.stderr.write('Interrupted\n')
       return 130
     }
     return report(error as Error, options)
   }
+}
+
+/** What the parser says of the call, as a caller's mistake like any other. */
+function wrongCall({ exitCode, code, message }: CommanderError, args: readonly string[]): number {
+  if (exitCode === 0) return 0
+  // No command, no mistake: the help was shown.
+  if (code === 'commander.help') return 2
+  const [what = '', ...hints] = message
+    .replace(/^error: /, '')
+    .trim()
+    .split('\n')
+  const hint = hints.map((line) => line.replace(/^\(Did you mean (.*)\)$/, '; did you mean $1'))
+  const sentence = what.charAt(0).toUpperCase() + what.slice(1) + hint.join('')
+  return report(new TangentError('BAD_ARGUMENT', sentence), { json: args.includes('--json') })
 }
 
 function report(error: Error, options: CommonOptions): number {

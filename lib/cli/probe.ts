@@ -20,6 +20,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import { removeEarlier } from './earlier.js'
 import { readGiven } from './input.js'
 import { subjectNames } from './names.js'
 import { checkFolder } from './places.js'
@@ -171,6 +172,7 @@ async function readLines(path: string): Promise<string[]> {
 async function save(report: ProbeReport, page: string, folder: string, signal: AbortSignal) {
   const files = { html: join(folder, 'report.html'), json: join(folder, 'report.json') }
   await makeFolder(folder)
+  await removeEarlier(folder, ['report.html', 'report.json'])
   await writeFileAtomic(files.json, `${JSON.stringify(report)}\n`, { signal })
   await writeFileAtomic(files.html, page, { signal })
   return files

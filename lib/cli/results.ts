@@ -17,6 +17,7 @@ import {
 } from '../io/index.js'
 import { zarrObstacle } from '../io/results/zarr.js'
 import { descriptorOf, destinationOf, isReplaced } from '../io/special.js'
+import { indexedEarlier, removeEarlier } from './earlier.js'
 import { fileNames } from './names.js'
 import { checkFile, checkFolder, outputPath } from './places.js'
 
@@ -169,6 +170,7 @@ export async function saveArrays(
     return
   }
   await makeFolder(path)
+  await removeEarlier(path, await indexedEarlier(path, index))
   const entries: object[] = []
   for (const [name, array] of arrays) {
     const file = files.get(name) as string

@@ -6,18 +6,24 @@ import { nearest } from '../core/nearest.js'
 export function checkOptionNames(program: Command, args: readonly string[]): void {
   const command = program.commands.find((one) => one.name() === args[0])
   if (!command) return
-  const options = new Map(command.options.map((option) => [option.long, option]))
+  const options = new Map(
+    command.options.flatMap((option) => [
+      [option.long, option] as const,
+      [option.short, option] as const,
+    ]),
+  )
   for (let at = 1; at < args.length; at += 1) {
     const text = args[at] as string
     if (text === '--') return
-    if (!text.startsWith('--')) continue
+    // Alone it is standard input.
+    if (!text.startsWith('-') || text === '-') continue
     const [name = ''] = text.split('=', 1)
     const option = options.get(name)
     if (option?.required && name === text) at += 1
-    if (option || name === '--help') continue
+    if (option || name === '--help' || name === '-h') continue
     const names = command.options.flatMap(({ long }) => (long ? [long.slice(2)] : []))
-    const near = nearest(name.slice(2), names, 2).map((one) => `--${one}`)
+    const near = nearest(name.replace(/^-+/, ''), names, 2).map((one) => `--${one}`)
     const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''
-    command.error(`error: unknown option '${name}'${hint}`, { code: 'commander.unknownOption' })
+    command.error(`unknown option '${name}'${hint}`, { code: 'commander.unknownOption' })
   }
 }

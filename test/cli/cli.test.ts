@@ -231,19 +231,33 @@ test.serial('a wrong call exits with 2 and one sentence', async (t) => {
     [[...common, '--input', input, '--kernel', 'odd'], /full, trace, diagonal/],
     [[...common, '--input', input, '--threads', '0'], /whole number/],
     [[...common], /--input/],
+    [[...common, '--inputs', input], /Unknown option '--inputs'; did you mean --input/],
+    [[...common, '-i', input], /Unknown option '-i'/],
     [['nonsense'], /nonsense/],
+    [['nkt'], /Unknown command 'nkt'; did you mean ntk\?/],
   ]
   for (const [args, message] of cases) {
     const { code, stderr, stdout } = await cli(...args)
     t.is(code, 2, stderr)
     t.regex(stderr, message)
-    t.false(/\n\s+at /.test(stderr), 'no stack')
+    t.regex(stderr, /^adaptive-tangent: .*\n$/, 'one line, under one name')
     t.is(stdout, '')
     t.false(existsSync(file))
   }
   const json = await cli(...common, '--input', flat, '--json')
   t.is(json.code, 2)
   t.is(JSON.parse(json.stdout).error.code, 'BAD_INPUT')
+  const typo = await cli(...common, '--inputs', flat, '--json')
+  t.is(JSON.parse(typo.stdout).error.code, 'BAD_ARGUMENT')
+})
+
+test.serial('nothing of an earlier run stays among the results', async (t) => {
+  const out = await folder(t)
+  const common = ['jacobian', fixture(...trained), '--input', input, '--out', out]
+  t.is((await cli(...common)).code, 0)
+  await writeFile(join(out, 'mine.npy'), 'kept')
+  t.is((await cli(...common, '--parameter', 'net.9.bias')).code, 0)
+  t.deepEqual((await readdir(out)).sort(), ['mine.npy', 'net.9.bias.npy', 'parameters.json'])
 })
 
 test.serial('help shows examples', async (t) => {
