@@ -1,5 +1,6 @@
 import { badArgument, mismatch, oneOf, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { prepare } from '../derivatives/derive.js'
 import type { ExportOptions } from '../export/jvp.js'
 import { fittedClasses, integerClasses } from '../io/classes.js'
 import { held, heldInputs } from '../io/held.js'
@@ -7,7 +8,7 @@ import { checkArray, type NdArray } from '../io/index.js'
 import { writeFileAtomic } from '../io/write.js'
 import type { TangentKernel } from '../kernels/kernel.js'
 import { checkTargets } from '../linear/checks.js'
-import { type CallOptions, cores, outputIndices } from '../model/core.js'
+import { type CallOptions, type Core, cores, outputIndices } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
@@ -21,7 +22,7 @@ import {
 import { exportFitted } from './export.js'
 import type { TangentFeatures } from './features.js'
 import type { AdaptiveModel, KernelDecomposition } from './model.js'
-import { checkOptions } from './options.js'
+import { checkFitMemory, checkOptions } from './options.js'
 import { checkOrigin, type FitOrigin, originOf } from './origin.js'
 
 /** Options of {@link fitAdaptive}. */
@@ -52,7 +53,9 @@ export async function fitAdaptive(
   checkOptions(options)
   const x = heldInputs(samples, 'x')
   const y = held(targets, 'y')
-  const { residual, classes } = await residualOf(network, x, y, options)
+  const { residual, classes } = await residualOf(network, x, y, options, ({ rows, numbers }) =>
+    checkFitMemory(rows, numbers, options),
+  )
   const { features, layout } = await networkFeatures(network, x, featureOptions(options))
   const model = await fitFeatures(features, residual, options)
   const origin = await originOf(network)
@@ -90,15 +93,33 @@ export interface Residual {
   classes: number[] | undefined
 }
 
+/** What a fit is of, known from one sample: before anything is computed of all. */
+interface FitSize {
+  samples: number
+  /** Flat outputs that are fitted. */
+  chosen: number[]
+  /** Samples times outputs. */
+  rows: number
+  /** Numbers of all parameters that are fitted. */
+  numbers: number
+}
+
+/**
+ * Targets less the network's outputs.
+ * @param check throws what the size alone forbids, before the samples are run.
+ */
 export async function residualOf(
   network: Network,
   x: Inputs,
   y: NdArray,
   options: Pick<NetworkFitOptions, 'signal' | 'threads' | 'memory' | 'outputs'>,
+  check: (size: FitSize) => void = () => {},
 ): Promise<Residual> {
-  if (!cores.has(network)) throw badArgument('network', 'a Network', network)
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
   checkArray(y, 'y')
-  const { f, samples, chosen } = await outputsOf(network, x, options)
+  const size = await sizeOf(core, x, options)
+  const { samples, chosen } = size
   const outputs = chosen.length
   const classes = integerClasses(y)
   const [rows, columns = 1, ...rest] = y.shape
@@ -114,9 +135,24 @@ export async function residualOf(
   // Before the difference, so that the message blames the right array.
   const targets = classes
     ? fittedClasses(classes, { outputs: chosen }, 'y')
-    : checkTargets(Float64Array.from(y.data as ArrayLike<number>, Number), f.length)
+    : checkTargets(Float64Array.from(y.data as ArrayLike<number>, Number), size.rows)
+  check(size)
+  const { f } = await outputsOf(network, x, options)
   const residual = targets.map((value, r) => value - (f[r] as number))
   return { residual, samples, outputs, classes: classes?.labels }
+}
+
+async function sizeOf(
+  core: Core,
+  x: Inputs,
+  options: CallOptions & { outputs?: readonly number[] | undefined },
+): Promise<FitSize> {
+  const { core: own, samples, allOutputs } = await prepare(core, x, options)
+  const chosen = outputIndices(options.outputs, allOutputs)
+  const numbers = own.architecture.active.reduce((sum, { parameter }) => {
+    return sum + parameter.shape.reduce((product, d) => product * d, 1)
+  }, 0)
+  return { samples, chosen, rows: samples * chosen.length, numbers }
 }
 
 /** f(x; θ0) of the outputs that are fitted, (N·O), all finite. */

@@ -2,7 +2,8 @@
 import { badArgument, wholeNumber } from '../core/errors.js'
 import type { Progress } from '../core/progress.js'
 import { notNegative } from '../linear/checks.js'
-import type { SolveOptions } from '../native/call.js'
+import { callSync, memoryOf, type SolveOptions } from '../native/call.js'
+import { native } from '../native/index.js'
 import type { FitIteration } from '../native/solve.js'
 import type { AdaptiveModel } from './model.js'
 import { checkPrice, type Price } from './price.js'
@@ -127,6 +128,21 @@ export function checkOptions(options: AdaptiveOptions) {
     price,
     starts,
   }
+}
+
+/**
+ * Refuses a fit that cannot fit the budget, whatever its features take: before they are computed.
+ * @param numbers numbers in B
+ * @throws TangentError MEMORY_BUDGET
+ * @internal
+ */
+export function checkFitMemory(rows: number, numbers: number, options: AdaptiveOptions): void {
+  const { depth, ridge, solver } = checkOptions(options)
+  const limits = { depth, products: solver === 'products', memory: memoryOf(options) }
+  // One that is chosen is above 0.
+  callSync(() =>
+    native.checkFitMemory(rows, numbers, { ...limits, ridge: ridge === 'auto' ? 1 : ridge }),
+  )
 }
 
 function checkSelection({ selection = {} }: AdaptiveOptions): void {

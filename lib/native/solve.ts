@@ -245,6 +245,20 @@ export interface NativeConjugateGradients {
   solution(): NativeSolution
 }
 
+export interface NativeFitOptions {
+  ridge?: number
+  tolerance?: number
+  stationarity?: number
+  depth?: number
+  products?: boolean
+  /** For products: standard normal numbers (rows, at most sketchRank) of the preconditioner. */
+  sketch?: Float64Array | undefined
+  /** Of another fit of these features that is not at work, to share what it keeps. */
+  builder?: NativeKernelBuilder | undefined
+  memory?: number
+  threads?: number
+}
+
 /** Penalties, kernel solves and the adaptive solver: they see factors and matrices only. */
 export interface NativeSolve {
   /** ω̃(v) of |z − 1|^p sides and the minimising z (sides, count). */
@@ -255,20 +269,10 @@ export interface NativeSolve {
     features: NativeSolveFeatures,
     rules: NativeBlockRule[],
     targets: Float64Array,
-    options: {
-      ridge?: number
-      tolerance?: number
-      stationarity?: number
-      depth?: number
-      products?: boolean
-      /** For products: standard normal numbers (rows, at most sketchRank) of the preconditioner. */
-      sketch?: Float64Array | undefined
-      /** Of another fit of these features that is not at work, to share what it keeps. */
-      builder?: NativeKernelBuilder | undefined
-      memory?: number
-      threads?: number
-    },
+    options: NativeFitOptions,
   ) => NativeSolveFit
+  /** Throws MEMORY_BUDGET when a fit of so many rows and numbers in B cannot fit whatever its features take. */
+  checkFitMemory(rows: number, size: number, options: NativeFitOptions): void
   readonly sketchRank: number
   /** K + ridge·I by Cholesky. */
   factorKernel(

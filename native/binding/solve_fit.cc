@@ -41,6 +41,26 @@ double number_or(const Napi::Object& object, const char* name, double otherwise)
 
 using Builder = std::shared_ptr<solve::SharedBuilder>;
 
+solve::AdaptiveOptions to_options(const Napi::Object& given) {
+  solve::AdaptiveOptions options;
+  options.ridge = number_or(given, "ridge", options.ridge);
+  options.tolerance = number_or(given, "tolerance", options.tolerance);
+  options.stationarity = number_or(given, "stationarity", options.stationarity);
+  options.depth = static_cast<int>(number_or(given, "depth", options.depth));
+  options.products = given.Get("products").ToBoolean();
+  options.memory = static_cast<size_t>(number_or(given, "memory", 1e15));
+  return options;
+}
+
+// checkFitMemory(rows, size, options)
+Napi::Value check_fit_memory(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    solve::check_memory(info[0].ToNumber().Int64Value(), info[1].ToNumber().Int64Value(),
+                        to_options(info[2].ToObject()));
+  });
+  return info.Env().Undefined();
+}
+
 // new SolveFit(features, rules, targets, options)
 class SolveFit final : public Napi::ObjectWrap<SolveFit> {
  public:
@@ -64,16 +84,10 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
       std::vector<solve::BlockRule> rules;
       for (uint32_t i = 0; i < list.Length(); ++i) rules.push_back(to_rule(list.Get(i).ToObject()));
       const Napi::Object given = info[3].ToObject();
-      solve::AdaptiveOptions options;
-      options.ridge = number_or(given, "ridge", options.ridge);
-      options.tolerance = number_or(given, "tolerance", options.tolerance);
-      options.stationarity = number_or(given, "stationarity", options.stationarity);
-      options.depth = static_cast<int>(number_or(given, "depth", options.depth));
-      options.products = given.Get("products").ToBoolean();
+      solve::AdaptiveOptions options = to_options(given);
       if (options.products) options.sketch = to_doubles(given.Get("sketch"), "sketch");
       if (given.Get("builder").IsExternal())
         options.builder = *given.Get("builder").As<Napi::External<Builder>>().Data();
-      options.memory = static_cast<size_t>(number_or(given, "memory", 1e15));
       threads_ = static_cast<int>(number_or(given, "threads", 0));
       fit_ = std::make_shared<solve::AdaptiveFit>(features_of(info[0]), std::move(rules),
                                                   to_doubles(info[2], "targets"), options);
@@ -234,6 +248,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
 void export_solve_fit(Napi::Env env, Napi::Object exports) {
   exports.Set("SolveFit", SolveFit::define(env));
   exports.Set("sketchRank", static_cast<double>(solve::kSketchRank));
+  exports.Set("checkFitMemory", Napi::Function::New(env, check_fit_memory));
 }
 
 }  // namespace at

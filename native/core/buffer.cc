@@ -31,7 +31,7 @@ Memory::Memory(size_t bytes) : bytes_(rounded(bytes ? bytes : 1)) {
     data_ = nullptr;
   }
   if (!data_) {
-    throw Error("OUT_OF_MEMORY", "The system has no " + std::to_string(bytes_) + " bytes to give");
+    throw Error("OUT_OF_MEMORY", "The system has no " + describe_bytes(bytes_) + " to give");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "core/buffer.h"
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
@@ -43,23 +44,34 @@ std::vector<bool> frozen(const std::vector<BlockRule>& rules) {
   return out;
 }
 
-std::string mebibytes(size_t bytes) {
-  return std::to_string((bytes + (size_t{1} << 20) - 1) >> 20) + " MiB";
+// In words that are rounded up: given as a budget, they suffice.
+std::string enough(size_t bytes) {
+  size_t unit = 1;
+  while (bytes / unit >= 1024) unit *= 1024;
+  // Half of the last digit that describe_bytes shows.
+  return describe_bytes(bytes + (bytes < 100 * unit ? unit / 20 : unit / 2));
 }
 
 // Bytes that a fit takes at least, by either solver.
 struct Needs {
   size_t kernel = 0, products = 0;
+  bool whole = true;  // false: without what the features take
 };
+
+// What a fit takes whatever its features take: the kernel, and the vectors of either solver.
+Needs least(int64_t rows, int64_t size, const AdaptiveOptions& options) {
+  const size_t kernel = static_cast<size_t>(checked_mul(checked_mul(rows, rows), 8));
+  const size_t vectors = static_cast<size_t>(checked_mul(2 * size + rows, 8 * options.depth + 64));
+  return {kernel + vectors, vectors + product_bytes(rows, size), false};
+}
 
 Needs needs(const FeatureSet& features, const std::vector<BlockRule>& rules,
             const AdaptiveOptions& options) {
   const int64_t rows = features[0]->rows();
   size_t held = 0;
   for (const auto& f : features) held += f->bytes();
-  const int64_t size = total_size(rules);
+  const Needs base = least(rows, total_size(rules), options);
   const size_t kernel = static_cast<size_t>(checked_mul(checked_mul(rows, rows), 8));
-  const size_t vectors = static_cast<size_t>(checked_mul(2 * size + rows, 8 * options.depth + 64));
   const bool any_frozen = std::any_of(rules.begin(), rules.end(),
                                       [](const BlockRule& rule) { return !rule.adaptive(); });
   // Copies that live for a while: transformed factors of all blocks together, columns of one dense
@@ -72,31 +84,40 @@ Needs needs(const FeatureSet& features, const std::vector<BlockRule>& rules,
       columns = std::max(columns, stream_bytes(*f));
   }
   transient += columns;
-  return {held + vectors + kernel + transient + (any_frozen ? kernel / 2 : 0),
-          held + vectors + product_bytes(rows, size)};
+  return {held + base.kernel + transient + (any_frozen ? kernel / 2 : 0), held + base.products,
+          true};
 }
 
 [[noreturn]] void too_large(const Needs& needed, int64_t rows, const AdaptiveOptions& options) {
-  const std::string budget = " but the budget is " + mebibytes(options.memory);
+  const std::string need = needed.whole ? " need " : " need at least ";
+  const std::string budget = " but the budget is " + describe_bytes(options.memory);
   const std::string fixed =
       "the fixed model by conjugate gradients (fitByProducts) stores neither kernel nor features";
   if (options.products)
-    throw Error("MEMORY_BUDGET", "Features of " + std::to_string(rows) +
-                                     " rows and the solver need " + mebibytes(needed.products) +
-                                     budget + ": raise it, fit fewer samples or one output at a " +
+    throw Error("MEMORY_BUDGET", "Features of " + std::to_string(rows) + " rows and the solver" +
+                                     need + enough(needed.products) + budget +
+                                     ": raise it, fit fewer samples or one output at a " +
                                      "time; " + fixed);
   std::string route;
   if (needed.products < needed.kernel && options.ridge > 0) {
-    route = "; conjugate gradients on products (solver: 'products'), which store no kernel, need " +
-            mebibytes(needed.products);
-    route += needed.products <= options.memory ? " and fit" : ", too much as well, but " + fixed;
+    route = "; conjugate gradients on products (solver: 'products'), which store no kernel,";
+    route += need + enough(needed.products);
+    if (needed.products > options.memory) route += ", too much as well, but " + fixed;
+    if (needed.products <= options.memory && needed.whole) route += " and fit";
   } else {
     route = "; " + fixed;
   }
-  throw Error("MEMORY_BUDGET", "The kernel of " + std::to_string(rows) +
-                                   " rows and the solver need " + mebibytes(needed.kernel) +
-                                   budget + ": raise it, fit fewer samples or one output at a " +
-                                   "time" + route);
+  throw Error("MEMORY_BUDGET", "The kernel of " + std::to_string(rows) + " rows and the solver" +
+                                   need + enough(needed.kernel) + budget +
+                                   ": raise it, fit fewer samples or one output at a " + "time" +
+                                   route);
+}
+
+// The bytes of the solver that was chosen; throws when they are more than the budget.
+size_t check_needs(const Needs& needed, int64_t rows, const AdaptiveOptions& options) {
+  const size_t bytes = options.products ? needed.products : needed.kernel;
+  if (bytes > options.memory) too_large(needed, rows, options);
+  return bytes;
 }
 
 // What is left of the budget for caches beside the kernel; throws when not even that fits.
@@ -115,9 +136,7 @@ size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& ru
                                       " to multiply to its " + std::to_string(features[b]->m()) +
                                       " × " + std::to_string(features[b]->k()) + " numbers");
   }
-  const Needs needed = needs(features, rules, options);
-  const size_t bytes = options.products ? needed.products : needed.kernel;
-  if (bytes > options.memory) too_large(needed, rows, options);
+  const size_t bytes = check_needs(needs(features, rules, options), rows, options);
   return options.products ? 0 : options.memory - bytes;
 }
 
@@ -133,6 +152,10 @@ std::shared_ptr<SharedBuilder> builder_for(const FeatureSet& features,
 }
 
 }  // namespace
+
+void check_memory(int64_t rows, int64_t size, const AdaptiveOptions& options) {
+  check_needs(least(rows, size, options), rows, options);
+}
 
 AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
                          std::vector<double> residual, const AdaptiveOptions& options)

@@ -44,6 +44,10 @@ struct AdaptiveOptions {
   size_t memory = SIZE_MAX;  // bytes for kernels, caches and history together
 };
 
+// Throws Error("MEMORY_BUDGET") when a fit of so many rows and numbers in B does not fit, however
+// little its features take: asked before they are computed.
+void check_memory(int64_t rows, int64_t size, const AdaptiveOptions& options);
+
 struct Iteration {
   int64_t number = 0;
   double objective = 0;

@@ -177,3 +177,19 @@ test('the fixed model by products agrees with the kernel that it never forms', a
   const [a, b] = [await fitted.predict(network, x2), await direct.predict(network, x2)]
   near(t, a.data, b.data, { absolute: 1e-3 })
 })
+
+test('a fit that cannot fit the budget is refused before any sample is run', async (t) => {
+  const network = await Network.load('test/fixtures/mlp_init/model.onnx')
+  t.teardown(() => network.dispose())
+  const samples = { data: new Float32Array(400 * 784), shape: [400, 1, 28, 28] }
+  const targets = { data: new Float32Array(4000), shape: [400, 10] }
+  network.run = () => t.fail('the samples were run') as never
+  const error = await t.throwsAsync(fitAdaptive(network, samples, targets, { memory: '100MiB' }), {
+    code: 'MEMORY_BUDGET',
+  })
+  // 4000² doubles are 122 MiB.
+  t.regex(error?.message ?? '', /4000 rows .* need at least 1\d\d MiB but the budget is 100 MiB/)
+  // A wrong target, too.
+  const wide = { data: new Float32Array(1200), shape: [400, 3] }
+  await t.throwsAsync(fitAdaptive(network, samples, wide), { code: 'BAD_ARGUMENT' })
+})
