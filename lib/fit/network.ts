@@ -38,8 +38,8 @@ export interface NetworkFitOptions extends AdaptiveOptions {
 /**
  * Fits the adaptive tangent-feature model of a network to targets: f(x; θ0) + Σ ⟨X, B⟩ ≈ y, with
  * the features transformed while the model is fitted (METHOD.md section 3).
- * @param x N samples
- * @param y numbers (N, O), or floats (N) for one output; integers (N) are classes: the numbers of
+ * @param samples N samples
+ * @param targets numbers (N, O), or floats (N) for one output; integers (N) are classes: the numbers of
  *   outputs, fitted one-hot, or two labels of one output, fitted as −1 and 1
  * @throws TangentError as {@link fitFeatures} and {@link Network.features} do.
  */
