@@ -78,8 +78,7 @@ export async function arrayPlace(
 /** Is the place for a file of its own, or is something else there that is written into? */
 async function isFile(path: string): Promise<boolean> {
   try {
-    const destination = await destinationOf(path)
-    return isReplaced(destination) || destination.found?.isDirectory() === true
+    return isReplaced(await destinationOf(path))
   } catch {
     return true
   }
