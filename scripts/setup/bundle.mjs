@@ -48,6 +48,21 @@ function licences(metafiles) {
   return `These packages are inside the files of this folder.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`
 }
 
+/**
+ * In the package the worker lies beside whoever starts it, in lib/ above.
+ * @type {import('esbuild').Plugin}
+ */
+const beside = {
+  name: 'worker beside',
+  setup(build) {
+    build.onLoad({ filter: /lib\/runtime\/host\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8')
+      if (!text.includes("'../worker.js'")) throw new Error(`${path} starts another worker`)
+      return { contents: text.replace("'../worker.js'", "'./worker.js'"), loader: 'js' }
+    })
+  },
+}
+
 /** Common to both bundles. */
 const options = {
   absWorkingDir: root,
@@ -68,6 +83,7 @@ async function bundlePackage() {
     outdir: PACKAGE,
     format: 'esm',
     splitting: true,
+    plugins: [beside],
     chunkNames: 'shared-[hash]',
     // CommonJS libraries inside ask for Node's own modules.
     banner: {
