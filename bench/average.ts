@@ -1,4 +1,4 @@
-// A kernel averaged over a path beside single kernels, on the network of LeJeune & Alemohammad's
+// A kernel averaged over a path, compared with single kernels, on the network of LeJeune & Alemohammad's
 // first figure: `node dist/bench/average.js`, with OPENBLAS_CORETYPE unset.
 import { cpus } from 'node:os'
 import { averageKernel, type NdArray, Network } from '../lib/index.js'

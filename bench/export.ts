@@ -1,4 +1,4 @@
-// The exported model beside the network itself in onnxruntime: processor time of one batch on one thread,
+// The exported model compared with the network itself in onnxruntime: processor time of one batch on one thread,
 // turn by turn, so that other work on the machine counts for little. `npm run bench -- export [SAMPLES [RANK]]`.
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'

@@ -1,4 +1,4 @@
-// Seconds per epoch of the three trained models beside PyTorch's (full) and JAX's (fixed, adaptive):
+// Seconds per epoch of the three trained models and PyTorch's (full) and JAX's (fixed, adaptive):
 // `npm run bench:training`. Peers are measured where their Python is found (bench/peers/setup.sh, or
 // TORCH_PYTHON and JAX_PYTHON).
 import { spawnSync } from 'node:child_process'

@@ -51,7 +51,7 @@ async function build() {
     {
       cwd: folder,
       env: {
-        // npm may have set it; node-gyp heeds the environment before its options.
+        // npm may have set it; node-gyp reads the environment before its options.
         npm_config_nodedir: join(folder, 'node'),
         CXX: `${ccache}${process.env.CXX ?? 'g++'}`,
         CCACHE_BASEDIR: root,

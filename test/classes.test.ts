@@ -42,7 +42,7 @@ test('numbers of classes: one-hot by the number of the output, ∓1 for one outp
   t.deepEqual(numbers([9, 9], [0], [3, 9]), [1, 1])
   t.regex(String(numbers([0, 1, 2], [0])), /two labels for one output.*3 \(0, 1, 2\).*floats/)
   t.regex(String(numbers([1, 1], [0])), /1 \(1\)/)
-  t.regex(String(numbers([4], [0], [3, 9])), /4 beside 3, 9/)
+  t.regex(String(numbers([4], [0], [3, 9])), /4 in addition to 3, 9/)
   t.regex(String(numbers([0, 3], [0, 1, 2])), /3 outputs \(0, 1, 2\).*3 is among.*each class/)
   t.regex(String(numbers([0, 1], [5, 6])), /0 is among/)
 })
@@ -106,7 +106,7 @@ test('one output: two labels are −1 and 1 in fits, trainings and alignments', 
   )
   await t.throwsAsync(trained(labels, ints(0, 1, 2, 0, 1)), {
     code: 'BAD_ARGUMENT',
-    message: /test\.target.*2 beside 0, 1/,
+    message: /test\.target.*2 in addition to 0, 1/,
   })
   await t.throwsAsync(trained(ints(0, 1, 2, 0, 1)), { message: /for target.*there are 3/ })
 

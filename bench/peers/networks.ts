@@ -1,4 +1,4 @@
-// Networks of the peers' workloads beside those of ../models.ts, with random weights. All float
+// Networks of the peers' workloads, in addition to those of ../models.ts, with random weights. All float
 // initializers are parameters, but for the statistics of batch normalization.
 import {
   type AttributeValue,

@@ -74,7 +74,7 @@ async function main(): Promise<Figures> {
         throw new Error(`no call ${spec.call}`)
     }
   }
-  // Its result goes with its frame: kept in this one, it would live beside the next one's.
+  // Its result goes with its frame: kept in this one, it would live as long as the next one's.
   const timed = async () => {
     const used = process.cpuUsage()
     const start = performance.now()

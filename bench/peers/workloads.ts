@@ -1,4 +1,4 @@
-// The workloads that are measured beside the peers.
+// The workloads that are measured in the peers, too.
 import { type BenchNetwork, cnn, mlp } from '../models.js'
 import { resnet18, text, vit } from './networks.js'
 

@@ -100,7 +100,7 @@ function caption(
       : `rate chosen for every model${plan.rateSize === undefined ? ' and n' : ` at n = ${plan.rateSize}`} on 5000 training samples left out`
   const data0 =
     protocol === 'redrawn'
-      ? `n of the ${data.train.labels.length} training samples are drawn anew in every epoch`
+      ? `n of the ${data.train.labels.length} training samples are drawn again for every epoch`
       : 'the same n samples in every epoch'
   const longer = plan.thorough
     ? ', twice as many while the best one is the last, ten times as often at the start where it is the first'

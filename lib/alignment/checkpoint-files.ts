@@ -58,6 +58,14 @@ function keysOf(names: readonly string[]): (number[] | null)[] {
  * ```ts
  * sortCheckpoints(['step-100.onnx', 'step-20.onnx']) // step-20.onnx, step-100.onnx
  * ```
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { sortCheckpoints } from 'adaptive-tangent'
+ *
+ * console.log(sortCheckpoints(['step-10.onnx', 'step-9.onnx', 'step-100.onnx']).join(' '))
+ * // step-9.onnx step-10.onnx step-100.onnx
+ * ```
  */
 export function sortCheckpoints(paths: readonly string[]): string[] {
   if (!Array.isArray(paths) || paths.some((path) => typeof path !== 'string')) {
@@ -83,6 +91,14 @@ export function sortCheckpoints(paths: readonly string[]): string[] {
  * for await (const step of alignmentAlong(network, x, await checkpointFiles('training/'))) …
  * ```
  * @throws TangentError BAD_ARGUMENT for a folder without checkpoints
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { checkpointFiles } from 'adaptive-tangent'
+ *
+ * console.log((await checkpointFiles('training')).join(' '))
+ * // training/step-1.onnx training/step-2.onnx
+ * ```
  */
 export async function checkpointFiles(folder: string): Promise<string[]> {
   if (typeof folder !== 'string') throw badArgument('folder', 'the path of a folder', folder)

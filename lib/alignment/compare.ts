@@ -36,6 +36,21 @@ export interface MeasureOptions
  * @param kernel of N samples with themselves, trace or full.
  * @throws TangentError `BAD_ARGUMENT` for kernels or targets of other sizes, `MEMORY_BUDGET`,
  *   `NUMERICAL` for a kernel that is not finite; a DOMException named AbortError.
+ * @example
+ * ```js
+ * import { buildMlp, measureKernel, Network } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+ * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+ * const kernel = await network.ntk(x, { kernel: 'trace' })
+ * const { trace, labels } = await measureKernel(kernel, {
+ *   target: { data: Int32Array.of(0, 0, 1), shape: [3] },
+ * })
+ * console.log(trace === kernel.trace(), labels.alignment > 0)
+ * await network.dispose()
+ * // true true
+ * ```
+ * @since 0.1.0
  */
 export async function measureKernel(
   kernel: TangentKernel,

@@ -33,6 +33,27 @@ export interface MarginDiagonal {
  * learned sign(y) the diagonal peaks where |y| is small (LeJeune & Alemohammad 2024, figure 1).
  * @param kernel of N samples with themselves, trace or full.
  * @param scores (N,) or (N, 1) signed distances from the boundary, or (N, k) scores of classes.
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { averageKernel, diagonalByMargin, Network, readArray } from 'adaptive-tangent'
+ *
+ * const folder = 'examples/fashion-mnist'
+ * const from = await Network.load(`${folder}/mlp_init.onnx`)
+ * const to = await from.withParameters(`${folder}/mlp_trained.onnx`)
+ * const x = await readArray(`${folder}/images.npy`)
+ * const { kernel } = await averageKernel(from, to, x, {
+ *   kernel: 'full',
+ *   points: 2,
+ *   outputs: [3, 6],
+ * })
+ * const scores = await to.run(x, { outputs: [3, 6] })
+ * const { margin, diagonal, near } = diagonalByMargin(kernel, scores)
+ * console.log(margin.length, diagonal.length, near.toFixed(1))
+ * await Promise.all([from.dispose(), to.dispose()])
+ * // 240 240 0.7
+ * ```
+ * @since 0.1.0
  */
 export function diagonalByMargin(
   kernel: TangentKernel,

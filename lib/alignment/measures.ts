@@ -27,7 +27,7 @@ export interface MeasureSetup {
   atOnce: number
 }
 
-/** Bytes that the spectrum of one kernel takes beside it: itself in double, and LAPACK's work. */
+/** Bytes that the spectrum of one kernel takes in addition to it: itself in double, and LAPACK's work. */
 export const spectrumBytes = (rows: number): number => 8 * (3 * rows * rows + 8 * rows)
 
 /**

@@ -35,7 +35,7 @@ export interface AlongOptions extends DerivativeOptions {
    * vec(ŷ − f_0)vec(ŷ − f_0)ᵀ.
    */
   kernel?: 'trace' | 'full' | undefined
-  /** Parts that are measured beside the whole: a layer [W b] each (default), a parameter, or none. */
+  /** Parts that are measured in addition to the whole: a layer [W b] each (default), a parameter, or none. */
   by?: KernelSplit | undefined
   method?: KernelMethod | undefined
   /** Numbers of leading eigenvectors for the targets' energy (default: 1, 5, 10, 50). */

@@ -22,6 +22,23 @@ export interface InitializeOptions extends DrawOptions {
  * @returns arrays by name of the parameter, for {@link Network.withParameters}.
  * @throws TangentError `BAD_ARGUMENT` that names every parameter whose use tells no fan-in; a
  *   DOMException named AbortError.
+ * @example
+ * ```js
+ * import { buildMlp, initialize, Network } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(
+ *   await buildMlp({ inputs: 100, hidden: [400], outputs: 1 }),
+ * )
+ * const weights = await initialize(network, { scheme: 'he', seed: 7 })
+ * const other = await network.withParameters(weights)
+ * for (const { name, shape } of other.parameters) console.log(name, shape.join(' × '))
+ * await Promise.all([network.dispose(), other.dispose()])
+ * // dense1.weight 400 × 100
+ * // dense1.bias 400
+ * // dense2.weight 1 × 400
+ * // dense2.bias 1
+ * ```
+ * @since 0.1.0
  */
 export async function initialize(
   network: Network,

@@ -47,6 +47,22 @@ export interface CnnOptions extends BuildOptions {
  * weights `dense<k>.weight` (out, in) and `dense<k>.bias`, k from 1, drawn as told.
  * @returns the file's bytes, for {@link Network.load} or {@link writeOnnx}.
  * @throws TangentError `BAD_ARGUMENT`; `TOO_LARGE` for a file beyond 2 GiB.
+ * @example
+ * ```js
+ * import { buildMlp, Network } from 'adaptive-tangent'
+ *
+ * const bytes = await buildMlp({ inputs: 2, hidden: [16, 16], outputs: 1 })
+ * const network = await Network.load(bytes)
+ * for (const { name, shape } of network.parameters) console.log(name, shape.join(' × '))
+ * await network.dispose()
+ * // dense1.weight 16 × 2
+ * // dense1.bias 16
+ * // dense2.weight 16 × 16
+ * // dense2.bias 16
+ * // dense3.weight 1 × 16
+ * // dense3.bias 1
+ * ```
+ * @since 0.1.0
  */
 export async function buildMlp(options: MlpOptions): Promise<Uint8Array<ArrayBuffer>> {
   checkCall(options)
@@ -71,6 +87,17 @@ export async function buildMlp(options: MlpOptions): Promise<Uint8Array<ArrayBuf
  * average pooling, then dense layers with ReLU between them. Input `x` (N, channels, height, width),
  * output `y` (N, outputs), weights `conv<k>.weight`, `dense<k>.weight` and their biases.
  * @throws TangentError as {@link buildMlp}, and for images below 16 × 16.
+ * @example
+ * ```js
+ * import { buildCnn, Network } from 'adaptive-tangent'
+ *
+ * const bytes = await buildCnn({ image: [1, 28, 28], width: 8, outputs: 10 })
+ * const network = await Network.load(bytes)
+ * console.log(network.inputs[0].shape.join(' '), '→', network.outputs[0].shape.join(' '))
+ * await network.dispose()
+ * // N 1 28 28 → N 10
+ * ```
+ * @since 0.1.0
  */
 export async function buildCnn(options: CnnOptions): Promise<Uint8Array<ArrayBuffer>> {
   checkCall(options)
@@ -107,7 +134,21 @@ export async function buildCnn(options: CnnOptions): Promise<Uint8Array<ArrayBuf
   )
 }
 
-/** Writes a model's bytes as a file, whole or not at all. */
+/**
+ * Writes a model's bytes as a file, whole or not at all.
+ * @throws TangentError `FAILED` when it cannot be written.
+ * @example
+ * ```js
+ * import { buildMlp, Network, writeOnnx } from 'adaptive-tangent'
+ *
+ * await writeOnnx('mlp.onnx', await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+ * const network = await Network.load('mlp.onnx')
+ * console.log([...network.operators].join(' '))
+ * await network.dispose()
+ * // Gemm,2 Relu,1
+ * ```
+ * @since 0.1.0
+ */
 export function writeOnnx(
   path: string,
   model: Uint8Array,

@@ -64,7 +64,7 @@ export const alignCommand: CommandDefinition = {
     )
       .choices(['trace', 'full'])
       .default('trace'),
-    new Option('--by <part>', 'what is measured beside the whole kernel')
+    new Option('--by <part>', 'what is measured in addition to the whole kernel')
       .choices(['layer', 'parameter', 'total'])
       .default('layer'),
     new Option('--top <list>', "leading eigenvectors for the targets' energy, such as 1,10")

@@ -21,7 +21,7 @@ export interface CommonOptions {
   quiet?: boolean
 }
 
-/** What a command works with beside its own options. */
+/** What a command works with in addition to its own options. */
 export interface Session {
   /** Aborted by Ctrl-C. */
   signal: AbortSignal

@@ -251,10 +251,10 @@ async function exportApart(
   const input = await fitted.exportDifference(network, x, { signal })
   const more = predict && (await wholeInputs(predict, network))
   const other = more && (await fitted.exportDifference(network, more, { signal }))
-  const beside = other === undefined ? '' : `, ${other.toPrecision(3)} times on those of --predict`
+  const others = other === undefined ? '' : `, ${other.toPrecision(3)} times on those of --predict`
   session.say(
     'The exported network computes f(x; θ0 + Δ) with the fitted change added to its weights; the fitted model is f(x; θ0) + ⟨X, B⟩.',
-    `Their outputs differ by ${input.toPrecision(3)} times the norm of the fitted model's on the samples of --input${beside}.`,
+    `Their outputs differ by ${input.toPrecision(3)} times the norm of the fitted model's on the samples of --input${others}.`,
   )
   const difference = { input, ...(other === undefined ? {} : { predict: other }) }
   return { export: { form, relative_difference: difference } }

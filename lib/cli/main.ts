@@ -43,7 +43,7 @@ async function main(args: string[]): Promise<number> {
     if (taken && given.json) {
       throw new TangentError(
         'BAD_ARGUMENT',
-        'Expected a file for --out beside --json but both would write to standard output',
+        'Expected a file for --out together with --json but both would write to standard output',
       )
     }
     return {

@@ -226,7 +226,7 @@ class Reading {
     return { samples, arrays, shared }
   }
 
-  /** Are all sizes that it depends on known, beside the number of samples, wherever those lie? */
+  /** Are all sizes that it depends on known, other than the number of samples, wherever those lie? */
   knows({ numbers, shapes, chance }: Dependence): boolean {
     if (chance || numbers.size > 0) return false
     return this.infos.every(({ name, shape }, k) => {

@@ -21,7 +21,22 @@ export type ErrorCode =
   /** The work failed for another reason. */
   | 'FAILED'
 
-/** The one error class of this package. Aborts reject with a DOMException named AbortError. */
+/**
+ * The one error class of this package. Aborts reject with a DOMException named AbortError.
+ * @example
+ * ```js
+ * import { Network, TangentError } from 'adaptive-tangent'
+ *
+ * try {
+ *   await Network.load('no-such-file.onnx')
+ * } catch (error) {
+ *   if (!(error instanceof TangentError)) throw error
+ *   console.log(error.code)
+ * }
+ * // BAD_FILE
+ * ```
+ * @since 0.1.0
+ */
 export class TangentError extends Error {
   override readonly name = 'TangentError'
   readonly code: ErrorCode

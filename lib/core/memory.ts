@@ -66,7 +66,7 @@ export function formatBytes(bytes: number): string {
 
 /**
  * Checks that the result leaves room for the work.
- * @returns the bytes left beside the result.
+ * @returns the bytes left in addition to the result.
  * @throws TangentError MEMORY_BUDGET that says what would fit.
  */
 export function roomBeside(

@@ -72,7 +72,7 @@ function checkBlocks({ block, outputBlock, nonFinite }: DerivativeOptions): 'thr
   return oneOf(nonFinite, ['throw', 'return'] as const, 'options.nonFinite')
 }
 
-/** What a job may have beside its inputs, and where its results go. */
+/** What a job may have in addition to its inputs, and where its results go. */
 interface More {
   x2?: Feed | undefined
   path?: PathMessage | undefined

@@ -7,7 +7,7 @@ import { makeNode } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
 import type { NodeProto } from '../protobuf/index.js'
 import { uses } from './fold.js'
-import { beside, usableBound } from './maths.js'
+import { nextTo, usableBound } from './maths.js'
 
 export interface ClipSource {
   nodes: readonly NodeProto[]
@@ -60,12 +60,12 @@ export function widenClips(source: ClipSource): { nodes: NodeProto[]; widened: S
     const joined = relu?.opType === 'Relu' && fits(relu, before) && counts.get(x) === 1
     if (joined ? !((least ?? 0) <= 0 && most > 0) : least === undefined) continue
     if (!isConvolved(joined ? (relu.input[0] ?? '') : x)) continue
-    const from = joined ? 0 : beside(least as number, false)
+    const from = joined ? 0 : nextTo(least as number, false)
     const bound = (name: string, value: number) =>
-      source.store(`${name}/beside`, { data: Float32Array.of(value), shape: [] })
+      source.store(`${name}/next`, { data: Float32Array.of(value), shape: [] })
     if (joined) nodes[before] = makeNode('Identity', [relu.input[0] ?? ''], [x], relu.name)
     nodes[at] = changed(node, {
-      input: [x, bound(low || `${y}/low`, from), bound(high, beside(most, true))],
+      input: [x, bound(low || `${y}/low`, from), bound(high, nextTo(most, true))],
     })
     widened.add(y)
   }

@@ -31,7 +31,19 @@ export async function exportedCore(network: Network, { x, ...options }: ExportOp
 
 /**
  * Checks that tangents of a network can be exported, before anything is computed.
- * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard operators.
+ * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard
+ *   operators.
+ * @example
+ * ```js
+ * import { buildMlp, checkExport, Network } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 3 }))
+ * await checkExport(network, { outputs: [0] })
+ * await network.dispose()
+ * console.log('can be exported')
+ * // can be exported
+ * ```
+ * @since 0.1.0
  */
 export async function checkExport(network: Network, options: ExportOptions = {}): Promise<void> {
   checkCall(options)
@@ -53,8 +65,26 @@ export function exportedOutputs(outputs: readonly number[] | undefined): number[
  * @param direction Δθ: by name of a parameter an array of its shape; those not named do not change.
  * @returns the file's bytes. Its inputs are the network's, its outputs `tangent` (N, O), what
  *   {@link Network.jvp} computes, and `value` (N, O).
- * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard operators,
+ * @throws TangentError `UNSUPPORTED` with every node whose tangent has no form in standard
+ *   operators,
  *   `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
+ * @example
+ * ```js
+ * import { buildMlp, exportJvp, Network, writeOnnx } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+ *
+ * // How the output changes when the weights grow by a factor: along themselves.
+ * const direction = new Map(
+ *   network.parameters.map(({ name }) => [name, network.weight(name)]),
+ * )
+ * await writeOnnx('tangent.onnx', await exportJvp(network, direction))
+ * const exported = await Network.load('tangent.onnx', { unsupported: 'defer' })
+ * console.log(exported.outputs.map(({ name }) => name).join(', '))
+ * await Promise.all([network.dispose(), exported.dispose()])
+ * // tangent, value
+ * ```
+ * @since 0.1.0
  */
 export async function exportJvp(
   network: Network,

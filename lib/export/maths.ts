@@ -252,8 +252,8 @@ export class Maths {
 /** A power of two, so that bounds times it are exact. */
 const steep = 2 ** 100
 
-/** The float32 beside a number, one step up or down; beside 0 what `steep` still tells apart. */
-export function beside(value: number, up: boolean): number {
+/** The next float32 up or down; next to 0 the nearest that `steep` still distinguishes from it. */
+export function nextTo(value: number, up: boolean): number {
   if (value === 0) return up ? 1 / steep : -1 / steep
   const bits = new Int32Array(Float32Array.of(value).buffer)
   bits[0] = (bits[0] as number) + (value > 0 === up ? 1 : -1)

@@ -21,12 +21,21 @@ export type { AdaptiveOptions } from './options.js'
  * by alternating two exact steps, accelerated by Anderson extrapolation that is only taken when the
  * objective falls at least as a share of the plain step would (LeJeune & Alemohammad 2024).
  * @param targets r = y − f(x; θ0), row (i, o) = i·O + o
- * @example
- * const model = await fitFeatures(features, r, { ridge: 0.1, price: 0.3 })
- * model.largestStretch // 1: nothing was stretched
  * @throws TangentError BAD_INPUT for targets or features that are not finite, BAD_ARGUMENT,
  *   MEMORY_BUDGET (says which route fits), NUMERICAL when ridge 0 asks for an impossible
  *   interpolation (names the least ridge that works); a DOMException named AbortError.
+ * @example
+ * ```js
+ * import { fitFeatures, TangentFeatures } from 'adaptive-tangent'
+ *
+ * // Four samples whose feature is a 2 × 2 matrix; the target reads one entry of it.
+ * const x = Float64Array.of(1, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 2, 0, 1, 1)
+ * const features = await TangentFeatures.from(4, 1, [{ name: 'layer', m: 2, k: 2, x }])
+ * const model = await fitFeatures(features, [1, 1, 0, 2], { ridge: 0.01 })
+ * console.log(model.status.name, [...model.fit].map((value) => value.toFixed(1)).join(' '))
+ * // converged 1.0 1.0 0.0 2.0
+ * ```
+ * @since 0.1.0
  */
 export async function fitFeatures(
   features: TangentFeatures,

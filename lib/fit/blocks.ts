@@ -45,6 +45,20 @@ export interface NetworkFeatureOptions extends DerivativeOptions {
 /**
  * The tangent features of a network on samples x, in blocks as the solver sees them.
  * @param x N samples
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { buildMlp, Network, networkFeatures } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+ * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+ * const { features } = await networkFeatures(network, x)
+ * for (const { name, m, k } of features.blocks) console.log(name, m, '×', k)
+ * await network.dispose()
+ * // dense1 8 × 3
+ * // dense2 1 × 9
+ * ```
+ * @since 0.1.0
  */
 export async function networkFeatures(
   network: Network,

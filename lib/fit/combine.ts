@@ -32,6 +32,17 @@ const shares = (() => {
  * @param z values ≥ 1
  * @param sides one to three penalties
  * @returns the value and each side's z
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { combinedPenalty } from 'adaptive-tangent'
+ *
+ * // Two equal sides share a stretch of 4 evenly.
+ * const { z } = combinedPenalty([4], [2, 2])
+ * console.log(z.map(([side]) => side.toFixed(3)).join(' × '))
+ * // 2.000 × 2.000
+ * ```
+ * @since 0.1.0
  */
 export function combinedPenalty(z: ArrayLike<number>, sides: readonly Penalty[]): PenaltyValues {
   checkSides(sides)

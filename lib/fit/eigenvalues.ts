@@ -41,6 +41,18 @@ export interface SequenceFit {
  * @param lambda λ_j ≥ 0
  * @param z as many
  * @param epsilon ε > 0, the noise of each z_j
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { fitSequence } from 'adaptive-tangent'
+ *
+ * const { theta } = await fitSequence([1, 0.1], [1, 0.02], 0.01, { depth: 'fixed', time: 10 })
+ *
+ * // Fixed eigenvalues: θ_j(t) = (1 − exp(−λ_j t)) z_j.
+ * console.log(theta[1].toFixed(5), ((1 - Math.exp(-1)) * 0.02).toFixed(5))
+ * // 0.01264 0.01264
+ * ```
+ * @since 0.1.0
  */
 export async function fitSequence(
   lambda: ArrayLike<number>,
@@ -120,6 +132,18 @@ export interface EigenvalueFit extends SequenceFit {
  * matrix's eigenvalues over n, ε = noise/√n.
  * @param residual y − f_0 on the samples, (n)
  * @param noise σ of the targets' noise
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { fitEigenvalues, KernelSpectrum } from 'adaptive-tangent'
+ *
+ * const kernel = { data: Float64Array.of(2, 1, 1, 2), shape: [2, 2] }
+ * const spectrum = await KernelSpectrum.of(kernel)
+ * const { fit } = await fitEigenvalues(spectrum, [1, 1], 0.1, { depth: 1 })
+ * console.log(fit[0].toFixed(3) === fit[1].toFixed(3))
+ * // true
+ * ```
+ * @since 0.1.0
  */
 export async function fitEigenvalues(
   spectrum: KernelSpectrum,

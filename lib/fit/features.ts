@@ -77,6 +77,18 @@ export class TangentFeatures {
    * @param samples N
    * @param outputs O
    * @throws TangentError BAD_ARGUMENT for wrong sizes.
+   * @example
+   * ```js
+   * import { TangentFeatures } from 'adaptive-tangent'
+   *
+   * // Two samples of one output; the features of a weight of shape (1, 3).
+   * const features = await TangentFeatures.from(2, 1, [
+   *   { name: 'w', m: 1, k: 3, x: Float64Array.of(1, 0, 2, 0, 1, 1) },
+   * ])
+   * console.log(features.rows, features.size)
+   * // 2 3
+   * ```
+   * @since 0.1.0
    */
   static async from(
     samples: number,
@@ -104,7 +116,22 @@ export class TangentFeatures {
     return new TangentFeatures(samples, outputs, shapes, handle)
   }
 
-  /** The features of some samples, in the order given. */
+  /**
+   * The features of some samples, in the order given.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { TangentFeatures } from 'adaptive-tangent'
+   *
+   * const all = await TangentFeatures.from(3, 1, [
+   *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 0, 0, 1, 2, 2) },
+   * ])
+   * const two = await all.select([2, 0])
+   * console.log((await two.kernel()).join(' '))
+   * // 8 2 2 1
+   * ```
+   * @since 0.1.0
+   */
   async select(samples: readonly number[]): Promise<TangentFeatures> {
     for (const i of samples) {
       if (!Number.isInteger(i) || i < 0 || i >= this.samples) {
@@ -131,7 +158,20 @@ export class TangentFeatures {
     return this.native.bytes
   }
 
-  /** Do these hold the same blocks as `other`, for other samples? */
+  /**
+   * Do these hold the same blocks as `other`, for other samples?
+   * @example
+   * ```js
+   * import { TangentFeatures } from 'adaptive-tangent'
+   *
+   * const block = (name, x) => ({ name, m: 1, k: 2, x: Float64Array.from(x) })
+   * const train = await TangentFeatures.from(2, 1, [block('w', [1, 0, 0, 1])])
+   * const test = await TangentFeatures.from(1, 1, [block('w', [3, 4])])
+   * console.log(train.matches(test.blocks))
+   * // true
+   * ```
+   * @since 0.1.0
+   */
   matches(blocks: readonly BlockShape[]): boolean {
     return (
       blocks.length === this.blocks.length &&
@@ -142,13 +182,39 @@ export class TangentFeatures {
   /**
    * Σ_blocks ⟨X_r, B⟩ for every row: the first-order change of the outputs.
    * @param b all blocks' B (m, k), one after another
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { TangentFeatures } from 'adaptive-tangent'
+   *
+   * const features = await TangentFeatures.from(2, 1, [
+   *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 2, 3, 4) },
+   * ])
+   * console.log((await features.apply(Float64Array.of(10, 1))).join(' '))
+   * // 12 34
+   * ```
+   * @since 0.1.0
    */
   apply(b: Float64Array, options: SolveOptions = {}): Promise<Float64Array> {
     checkCall(options)
     return call(options.signal, () => this.native.apply(b, threadsOf(options)))
   }
 
-  /** Σ_r a_r X_r, block after block: the adjoint of {@link apply}. */
+  /**
+   * Σ_r a_r X_r, block after block: the adjoint of {@link apply}.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { TangentFeatures } from 'adaptive-tangent'
+   *
+   * const features = await TangentFeatures.from(2, 1, [
+   *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 2, 3, 4) },
+   * ])
+   * console.log((await features.adjoint(Float64Array.of(10, 1))).join(' '))
+   * // 13 24
+   * ```
+   * @since 0.1.0
+   */
   adjoint(a: Float64Array, options: SolveOptions = {}): Promise<Float64Array> {
     checkCall(options)
     return call(options.signal, () => this.native.adjoint(a, threadsOf(options)))
@@ -157,6 +223,18 @@ export class TangentFeatures {
   /**
    * The tangent kernel K_0 of these features with others of the same blocks.
    * @returns (rows, rows of other), C order.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { TangentFeatures } from 'adaptive-tangent'
+   *
+   * const features = await TangentFeatures.from(2, 1, [
+   *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 2, 3, 4) },
+   * ])
+   * console.log((await features.kernel()).join(' '))
+   * // 5 11 11 25
+   * ```
+   * @since 0.1.0
    */
   kernel(other: TangentFeatures = this, options: SolveOptions = {}): Promise<Float64Array> {
     checkCall(options)

@@ -45,6 +45,16 @@ export interface KernelSolution {
  * @param given K, (n, n) or (N, O, N, O)
  * @param y (n, columns)
  * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric.
+ * @example
+ * ```js
+ * import { solveKernel } from 'adaptive-tangent'
+ *
+ * const kernel = { data: Float64Array.of(2, 1, 1, 2), shape: [2, 2] }
+ * const { alpha, status } = await solveKernel(kernel, [3, 3], { ridge: 0 })
+ * console.log(status, [...alpha].map((value) => value.toFixed(3)).join(' '))
+ * // solved 1.000 1.000
+ * ```
+ * @since 0.1.0
  */
 export async function solveKernel(
   given: Float32Array | Float64Array | NdArray,

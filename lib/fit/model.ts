@@ -161,7 +161,24 @@ export class AdaptiveModel implements ModelParts {
     return largest
   }
 
-  /** All blocks' B, one after another. */
+  /**
+   * All blocks' B, one after another.
+   * @example
+   * ```js
+   * import { fitFeatures, TangentFeatures } from 'adaptive-tangent'
+   *
+   * const features = await TangentFeatures.from(2, 1, [
+   *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 0, 0, 1) },
+   * ])
+   * const model = await fitFeatures(features, [1, 2], {
+   *   ridge: 1,
+   *   perBlock: { w: { structure: 'fixed' } },
+   * })
+   * console.log([...model.coefficients()].map((value) => value.toFixed(2)).join(' '))
+   * // 0.50 1.00
+   * ```
+   * @since 0.1.0
+   */
   coefficients(): Float64Array {
     const size = this.blocks.reduce((sum, { b }) => sum + b.length, 0)
     const all = new Float64Array(size)
@@ -177,6 +194,22 @@ export class AdaptiveModel implements ModelParts {
    * The model's change of the outputs on other samples: add f(x; θ0) for the prediction. Works on
    * factors where the features have them.
    * @returns (N·O)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { fitFeatures, TangentFeatures } from 'adaptive-tangent'
+   *
+   * const block = (x) => [{ name: 'w', m: 1, k: 2, x: Float64Array.from(x) }]
+   * const train = await TangentFeatures.from(2, 1, block([1, 0, 0, 1]))
+   * const test = await TangentFeatures.from(1, 1, block([1, 1]))
+   * const model = await fitFeatures(train, [1, 2], {
+   *   ridge: 1,
+   *   perBlock: { w: { structure: 'fixed' } },
+   * })
+   * console.log((await model.predict(test))[0].toFixed(2))
+   * // 1.50
+   * ```
+   * @since 0.1.0
    */
   async predict(features: TangentFeatures, options: SolveOptions = {}): Promise<Float64Array> {
     checkCall(options)
@@ -187,6 +220,20 @@ export class AdaptiveModel implements ModelParts {
   /**
    * The adapted kernel K_M(x, x') = Σ_blocks ⟨M(X), M(X')⟩ between any samples.
    * @returns a `full` kernel (N1, O, N2, O)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { fitFeatures, TangentFeatures } from 'adaptive-tangent'
+   *
+   * const features = await TangentFeatures.from(2, 1, [
+   *   { name: 'w', m: 2, k: 1, x: Float64Array.of(1, 0, 0, 1) },
+   * ])
+   * const model = await fitFeatures(features, [1, 0], { ridge: 0.1 })
+   * const kernel = await model.kernel(features)
+   * console.log(kernel.shape.join(' '), kernel.data[0] > kernel.data[3])
+   * // 2 1 2 1 true
+   * ```
+   * @since 0.1.0
    */
   async kernel(
     features: TangentFeatures,
@@ -217,6 +264,20 @@ export class AdaptiveModel implements ModelParts {
    * how much the target's outer product, and what is left.
    * @param features those of the fit
    * @param target ŷ (default: the model's fit on them)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { fitFeatures, TangentFeatures } from 'adaptive-tangent'
+   *
+   * const features = await TangentFeatures.from(2, 1, [
+   *   { name: 'w', m: 2, k: 1, x: Float64Array.of(1, 0, 0, 1) },
+   * ])
+   * const model = await fitFeatures(features, [1, -1], { ridge: 0.1 })
+   * const { alignmentBefore, alignmentAfter } = await model.decompose(features)
+   * console.log(alignmentAfter >= alignmentBefore)
+   * // true
+   * ```
+   * @since 0.1.0
    */
   async decompose(
     features: TangentFeatures,

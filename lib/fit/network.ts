@@ -42,6 +42,24 @@ export interface NetworkFitOptions extends AdaptiveOptions {
  * @param targets numbers (N, O), or floats (N) for one output; integers (N) are classes: the numbers of
  *   outputs, fitted one-hot, or two labels of one output, fitted as −1 and 1
  * @throws TangentError as {@link fitFeatures} and {@link Network.features} do.
+ * @example
+ * ```js
+ * import { buildMlp, fitAdaptive, Network } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 1, hidden: [16], outputs: 1 }))
+ * const at = Float32Array.from({ length: 20 }, (_, i) => i / 10 - 1)
+ * const x = { data: at, shape: [20, 1] }
+ * const y = { data: at.map((value) => Math.abs(value)), shape: [20, 1] }
+ * const fitted = await fitAdaptive(network, x, y, { ridge: 0.01 })
+ * const { data } = await fitted.predict(network, x)
+ * console.log(
+ *   fitted.model.status.name,
+ *   Math.hypot(...data.map((value, i) => value - y.data[i])) < 0.5,
+ * )
+ * await network.dispose()
+ * // converged true
+ * ```
+ * @since 0.1.0
  */
 export async function fitAdaptive(
   network: Network,
@@ -63,7 +81,24 @@ export async function fitAdaptive(
   return new NetworkModel(model, layout, options.outputs, options.blocks ?? 'layer', about)
 }
 
-/** The same with the features as they are: tangent-kernel ridge regression. */
+/**
+ * The same with the features as they are: tangent-kernel ridge regression.
+ * @throws TangentError as {@link fitAdaptive} does.
+ * @example
+ * ```js
+ * import { buildMlp, fitFixed, Network } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 1, hidden: [16], outputs: 1 }))
+ * const at = Float32Array.from({ length: 20 }, (_, i) => i / 10 - 1)
+ * const x = { data: at, shape: [20, 1] }
+ * const y = { data: at.map((value) => Math.abs(value)), shape: [20, 1] }
+ * const fitted = await fitFixed(network, x, y, { ridge: 0.01 })
+ * console.log((await fitted.predict(network, x)).shape.join(' '))
+ * await network.dispose()
+ * // 20 1
+ * ```
+ * @since 0.1.0
+ */
 export function fitFixed(
   network: Network,
   x: Inputs,
@@ -230,6 +265,24 @@ export class NetworkModel {
    * @param network the one that was fitted, or one of its architecture with the same weights
    * @returns (N, O)
    * @throws TangentError BAD_ARGUMENT for another network, or other weights
+   * @example
+   * ```js
+   * import { buildMlp, fitFixed, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const fitted = await fitFixed(
+   *   network,
+   *   x,
+   *   { data: Float32Array.of(1, 2, 3), shape: [3, 1] },
+   *   { ridge: 1e-6 },
+   * )
+   * const { data } = await fitted.predict(network, x)
+   * console.log([...data].map((value) => value.toFixed(2)).join(' '))
+   * await network.dispose()
+   * // 1.00 2.00 3.00
+   * ```
+   * @since 0.1.0
    */
   async predict(
     network: Network,
@@ -247,7 +300,27 @@ export class NetworkModel {
     return { data, shape: [...change.shape] }
   }
 
-  /** The adapted kernel K_M between samples, `full`: (N1, O, N2, O). */
+  /**
+   * The adapted kernel K_M between samples, `full`: (N1, O, N2, O).
+   * @throws TangentError `BAD_ARGUMENT` for another network, or other weights.
+   * @example
+   * ```js
+   * import { buildMlp, fitFixed, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const fitted = await fitFixed(
+   *   network,
+   *   x,
+   *   { data: Float32Array.of(1, 2, 3), shape: [3, 1] },
+   *   { ridge: 0.1 },
+   * )
+   * console.log((await fitted.kernel(network, x)).shape.join(' '))
+   * await network.dispose()
+   * // 3 1 3 1
+   * ```
+   * @since 0.1.0
+   */
   async kernel(
     network: Network,
     x: Inputs,
@@ -260,7 +333,28 @@ export class NetworkModel {
     return this.model.kernel(first, second, options)
   }
 
-  /** What adapting did to the kernel of these samples (those of the fit). */
+  /**
+   * What adapting did to the kernel of these samples (those of the fit).
+   * @throws TangentError `BAD_ARGUMENT` for another network, or other weights.
+   * @example
+   * ```js
+   * import { buildMlp, fitAdaptive, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const fitted = await fitAdaptive(
+   *   network,
+   *   x,
+   *   { data: Float32Array.of(1, 2, 3), shape: [3, 1] },
+   *   { ridge: 0.1 },
+   * )
+   * const { alignmentBefore, alignmentAfter } = await fitted.decompose(network, x)
+   * console.log(alignmentAfter >= alignmentBefore)
+   * await network.dispose()
+   * // true
+   * ```
+   * @since 0.1.0
+   */
   async decompose(
     network: Network,
     x: Inputs,
@@ -271,7 +365,28 @@ export class NetworkModel {
     return this.model.decompose(features, this.model.fit, options)
   }
 
-  /** The features of samples in this model's blocks. */
+  /**
+   * The features of samples in this model's blocks.
+   * @throws TangentError `BAD_ARGUMENT` for another network, or other weights.
+   * @example
+   * ```js
+   * import { buildMlp, fitFixed, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const fitted = await fitFixed(
+   *   network,
+   *   x,
+   *   { data: Float32Array.of(1, 2, 3), shape: [3, 1] },
+   *   { ridge: 0.1 },
+   * )
+   * const features = await fitted.features(network, x)
+   * console.log(features.samples, features.blocks.map(({ name }) => name).join(' '))
+   * await network.dispose()
+   * // 3 dense1 dense2
+   * ```
+   * @since 0.1.0
+   */
   async features(network: Network, x: Inputs, options: CallOptions = {}): Promise<TangentFeatures> {
     checkCall(options)
     await checkOrigin(this.origin, network)
@@ -289,6 +404,26 @@ export class NetworkModel {
    * B as a change of the network's weights: f(x; θ0) + ⟨X, B⟩ is the first-order expansion of
    * f(x; θ0 + Δ).
    * @returns arrays of the parameters' shapes by name
+   * @example
+   * ```js
+   * import { buildMlp, fitFixed, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const fitted = await fitFixed(
+   *   network,
+   *   x,
+   *   { data: Float32Array.of(1, 2, 3), shape: [3, 1] },
+   *   { ridge: 0.1 },
+   * )
+   * for (const [name, { shape }] of fitted.toDelta()) console.log(name, shape.join(' × '))
+   * await network.dispose()
+   * // dense1.weight 16 × 2
+   * // dense1.bias 16
+   * // dense2.weight 1 × 16
+   * // dense2.bias 1
+   * ```
+   * @since 0.1.0
    */
   toDelta(): Map<string, NdArray<Float64Array>> {
     return toParameters(
@@ -301,6 +436,24 @@ export class NetworkModel {
    * θ0 + Δ by parameter name, for {@link Network.withParameters}. With these weights the network
    * computes f(x; θ0 + Δ), which is not what was fitted: see {@link NetworkModel.exportDifference}.
    * @throws TangentError BAD_ARGUMENT for another network, or other weights
+   * @example
+   * ```js
+   * import { buildMlp, fitFixed, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const fitted = await fitFixed(
+   *   network,
+   *   x,
+   *   { data: Float32Array.of(1, 2, 3), shape: [3, 1] },
+   *   { ridge: 0.1 },
+   * )
+   * const moved = await network.withParameters(await fitted.weights(network))
+   * console.log((await moved.run(x)).shape.join(' '))
+   * await Promise.all([network.dispose(), moved.dispose()])
+   * // 3 1
+   * ```
+   * @since 0.1.0
    */
   async weights(network: Network): Promise<Map<string, NdArray<Float32Array>>> {
     await checkOrigin(this.origin, network)
@@ -322,8 +475,31 @@ export class NetworkModel {
    *   {@link NetworkModel.predict} computes; its output `prediction` is (N, O).
    * - `weights`: the network with the weights θ0 + Δ. It computes f(x; θ0 + Δ), another function: see
    *   {@link NetworkModel.exportDifference}.
-   * @throws TangentError `BAD_ARGUMENT` for another network, or other weights; `UNSUPPORTED` with every
+   * @throws TangentError `BAD_ARGUMENT` for another network, or other weights; `UNSUPPORTED`
+   *   with every
    *   node whose tangent has no form in standard operators (`linear`).
+   * @example
+   * ```js
+   * import { buildMlp, fitFixed, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const fitted = await fitFixed(
+   *   network,
+   *   x,
+   *   { data: Float32Array.of(1, 2, 3), shape: [3, 1] },
+   *   { ridge: 0.1 },
+   * )
+   * await fitted.exportOnnx(network, 'fitted.onnx')
+   * const served = await Network.load('fitted.onnx', { unsupported: 'defer' })
+   * const [there, here] = [await served.run(x), await fitted.predict(network, x)]
+   * console.log(
+   *   Math.max(...here.data.map((value, i) => Math.abs(value - there.data[i]))) < 1e-5,
+   * )
+   * await Promise.all([network.dispose(), served.dispose()])
+   * // true
+   * ```
+   * @since 0.1.0
    */
   async exportOnnx(
     network: Network,
@@ -348,6 +524,24 @@ export class NetworkModel {
   /**
    * How far the network with the weights θ0 + Δ is from the fitted model on these samples:
    * ‖f(x; θ0 + Δ) − (f(x; θ0) + ⟨X, B⟩)‖ / ‖f(x; θ0) + ⟨X, B⟩‖ over samples and fitted outputs.
+   * @throws TangentError `BAD_ARGUMENT` for another network, or other weights.
+   * @example
+   * ```js
+   * import { buildMlp, fitFixed, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [64], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const fitted = await fitFixed(
+   *   network,
+   *   x,
+   *   { data: Float32Array.of(1, 2, 3), shape: [3, 1] },
+   *   { ridge: 0.1 },
+   * )
+   * console.log((await fitted.exportDifference(network, x)) > 0)
+   * await network.dispose()
+   * // true
+   * ```
+   * @since 0.1.0
    */
   async exportDifference(network: Network, x: Inputs, options: CallOptions = {}): Promise<number> {
     checkCall(options)

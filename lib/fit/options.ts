@@ -73,7 +73,7 @@ export interface SelectionOptions {
   prices?: readonly number[] | undefined
   /**
    * Candidates (default: the ridge that is given; else 0.1, 1, 10 and 100 times the one of least
-   * leave-one-out error with fixed features, which adapted features outgrow).
+   * leave-one-out error with fixed features, which is too small for adapted features).
    */
   ridges?: readonly number[] | undefined
   /** Parts that are held out in turn (default 5, at most the samples). */

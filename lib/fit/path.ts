@@ -18,6 +18,27 @@ import { SharedWork } from './shared.js'
  * warm start may reach another optimum than the identity does.
  * @param settings options that differ along the path, over the common ones
  * @returns one model per setting, in order
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { fitPath, TangentFeatures } from 'adaptive-tangent'
+ *
+ * const features = await TangentFeatures.from(2, 1, [
+ *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 0, 0, 1) },
+ * ])
+ * const models = await fitPath(
+ *   features,
+ *   [1, 2],
+ *   [{ ridge: 1 }, { ridge: 0.1 }, { ridge: 0.01 }],
+ * )
+ * console.log(
+ *   models
+ *     .map(({ misfit }) => misfit)
+ *     .every((misfit, k, all) => k === 0 || misfit < all[k - 1]),
+ * )
+ * // true
+ * ```
+ * @since 0.1.0
  */
 export async function fitPath(
   features: TangentFeatures,
@@ -46,7 +67,7 @@ export interface CrossValidationOptions {
   folds?: number | undefined
   /** Of the shuffle into folds (default 1). */
   seed?: number | undefined
-  /** f(x; θ0) per row, so that classes are told apart by y and not by r (default: zeros). */
+  /** f(x; θ0) per row, so that classes are distinguished by y and not by r (default: zeros). */
   base?: ArrayLike<number> | undefined
   signal?: AbortSignal | undefined
   /** Called after every fit. */
@@ -86,6 +107,23 @@ export interface CrossValidation {
  * k-fold cross-validation of several settings on the same folds, such as
  * `{ fixed: { structure: 'fixed' }, adaptive: {} }`.
  * @param targets r = y − f(x; θ0), row (i, o)
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { crossValidate, TangentFeatures } from 'adaptive-tangent'
+ *
+ * const n = 20
+ * const x = Float64Array.from({ length: n }, (_, i) => i / n)
+ * const features = await TangentFeatures.from(n, 1, [{ name: 'slope', m: 1, k: 1, x }])
+ * const targets = x.map((value) => 3 * value)
+ * const { best } = await crossValidate(features, targets, {
+ *   small: { ridge: 1e-6, perBlock: { slope: { structure: 'fixed' } } },
+ *   large: { ridge: 10, perBlock: { slope: { structure: 'fixed' } } },
+ * })
+ * console.log(best)
+ * // small
+ * ```
+ * @since 0.1.0
  */
 export async function crossValidate(
   features: TangentFeatures,

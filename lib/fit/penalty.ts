@@ -51,6 +51,22 @@ export function asFunction(penalty: Penalty): (z: number) => number {
  * @param sides one ω per transformed side, at most three
  * @param price what ω is multiplied by: ω̃_c(v) = c·ω̃(v/√c)
  * @throws TangentError BAD_ARGUMENT
+ * @example
+ * ```js
+ * import { penaltyOf } from 'adaptive-tangent'
+ *
+ * // Two singular values; the larger one is stretched more and pays far less than its square.
+ * const { value, z } = penaltyOf([0.1, 10], [2, 2])
+ * console.log(
+ *   value[0].toFixed(3),
+ *   z[0][0].toFixed(2),
+ *   'and',
+ *   value[1].toFixed(1),
+ *   z[0][1].toFixed(2),
+ * )
+ * // 0.010 1.01 and 6.9 2.36
+ * ```
+ * @since 0.1.0
  */
 export function penaltyOf(
   v: ArrayLike<number>,
@@ -133,7 +149,7 @@ interface Minimum {
 function minimise(sides: Side[], v: number): Minimum {
   const ones = sides.map(() => 1)
   if (sides.length === 1) return descend(sides, v, ones, fullSweeps)
-  // Coordinate descent may stop beside a corner, where several sides must move together.
+  // Coordinate descent may stop next to a corner, where several sides must move together.
   const starts = [ones]
   sides.forEach((side, s) => {
     const alone = bestAlong(side, v)

@@ -31,6 +31,20 @@ export interface ProductFitOptions
  * neither the kernel nor features are stored, so any number of samples fits.
  * @param y as for {@link fitAdaptive}
  * @returns a model with a block per parameter
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { buildMlp, fitByProducts, Network } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+ * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+ * const y = { data: Float32Array.of(1, 2, 3), shape: [3, 1] }
+ * const fitted = await fitByProducts(network, x, y, { ridge: 0.1 })
+ * console.log(fitted.model.status.name)
+ * await network.dispose()
+ * // converged
+ * ```
+ * @since 0.1.0
  */
 export async function fitByProducts(
   network: Network,

@@ -44,6 +44,30 @@ export interface SampleBlock {
  * ```
  * @returns (n, O) for each block of n samples, in order
  * @throws TangentError as {@link NetworkModel.predict} does
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import {
+ *   buildMlp,
+ *   fitFixed,
+ *   Network,
+ *   openArray,
+ *   predictRows,
+ *   writeNpy,
+ * } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 1 }))
+ * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+ * const y = { data: Float32Array.of(1, 2, 3), shape: [3, 1] }
+ * const fitted = await fitFixed(network, x, y, { ridge: 0.1 })
+ * await writeNpy('many.npy', x)
+ * const source = await openArray('many.npy')
+ * for await (const { shape } of predictRows(fitted, network, source))
+ *   console.log(shape.join(' × '))
+ * await source.close?.()
+ * await network.dispose()
+ * // 3 × 1
+ * ```
  */
 export async function* predictRows(
   fitted: NetworkModel,

@@ -18,6 +18,15 @@ export type SampleArrays = Readonly<Record<string, NdArray>>
  * ```
  * @returns an array of its own, (rows, …)
  * @throws TangentError BAD_ARGUMENT for rows that are not there
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { take } from 'adaptive-tangent'
+ *
+ * const x = { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2] }
+ * console.log(take(x, 1).data.join(' '), '|', take(x, [2, 0]).data.join(' '))
+ * // 1 2 | 5 6 1 2
+ * ```
  */
 export function take<T extends NdArray>(array: T, rows: number | readonly number[]): T {
   const length = rowsIn(array, 'array')
@@ -49,6 +58,16 @@ export interface SplitOptions {
  * ```
  * @param arrays an array, or several by name, with the same number of rows
  * @throws TangentError BAD_ARGUMENT
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { split } from 'adaptive-tangent'
+ *
+ * const x = { data: Float32Array.from({ length: 10 }, (_, i) => i), shape: [10] }
+ * const [train, test] = split(x, { fraction: 0.7 })
+ * console.log(train.shape[0], test.shape[0])
+ * // 7 3
+ * ```
  */
 export function split<T extends NdArray | SampleArrays>(
   arrays: T,
@@ -79,6 +98,7 @@ export function split<T extends NdArray | SampleArrays>(
  * @param labels whole numbers from 0 on
  * @param count C (default: one more than the largest label)
  * @throws TangentError BAD_ARGUMENT for labels that are no numbers of columns
+ * @since 0.1.0
  */
 export function oneHot(labels: NdArray, count?: number): NdArray<Float32Array> {
   const numbers = wholeLabels(labels)
@@ -111,7 +131,9 @@ export interface AccuracyOptions {
  * @param predictions (N, O), or (N) of one output
  * @param labels classes (N): whole numbers; or (N, O) with the class's column largest, as one-hot
  * @returns between 0 and 1
- * @throws TangentError BAD_ARGUMENT for shapes or labels that do not fit, and for what is not finite
+ * @throws TangentError BAD_ARGUMENT for shapes or labels that do not fit, and for what is not
+ *   finite
+ * @since 0.1.0
  */
 export function accuracy(
   predictions: NdArray,

@@ -18,7 +18,7 @@ import { SharedWork } from './shared.js'
 const fixed = Number.POSITIVE_INFINITY
 const defaultPrices = [10, 3, 1, 0.3, 0.1]
 const ridgeFactors = [0.1, 1, 10, 100]
-/** Loose: held-out errors are told apart long before that. */
+/** Loose: held-out errors can be distinguished long before that. */
 const loose = { tolerance: 1e-6, stationarity: 1e-3, maxIterations: 200 }
 
 /** Chooses price and ridge together, or that of them which is open. */

@@ -43,7 +43,20 @@ interface Header {
   }
 }
 
-/** Writes a fitted model, whole or not at all. */
+/**
+ * Writes a fitted model, whole or not at all.
+ * @throws TangentError `FAILED` when it cannot be written.
+ * @example
+ * ```js
+ * import { fitFeatures, saveModel, TangentFeatures } from 'adaptive-tangent'
+ *
+ * const features = await TangentFeatures.from(2, 1, [
+ *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 0, 0, 1) },
+ * ])
+ * await saveModel('model.safetensors', await fitFeatures(features, [1, 2], { ridge: 0.1 }))
+ * ```
+ * @since 0.1.0
+ */
 export async function saveModel(
   path: string,
   fitted: AdaptiveModel | NetworkModel,
@@ -64,6 +77,19 @@ export function encodeModel(fitted: AdaptiveModel | NetworkModel): Uint8Array {
  * Reads a model that {@link saveModel} wrote.
  * @returns a NetworkModel when it was one
  * @throws TangentError BAD_FILE
+ * @example
+ * ```js
+ * import { fitFeatures, loadModel, saveModel, TangentFeatures } from 'adaptive-tangent'
+ *
+ * const features = await TangentFeatures.from(2, 1, [
+ *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 0, 0, 1) },
+ * ])
+ * await saveModel('model.safetensors', await fitFeatures(features, [1, 2], { ridge: 0.1 }))
+ * const model = await loadModel('model.safetensors')
+ * console.log(model.ridge)
+ * // 0.1
+ * ```
+ * @since 0.1.0
  */
 export async function loadModel(path: string): Promise<AdaptiveModel | NetworkModel> {
   return fromTensors(await readSafetensors(path), path)

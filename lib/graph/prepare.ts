@@ -28,7 +28,7 @@ export interface TyingOptions {
    * weights stand. `'none'` (or false): no Constant node. `'all'` (or true): all float Constant nodes,
    * and the initializers that by all signs are an exporter's constants or a module's buffers, but for
    * those that are exponents, bounds or the like in all their uses. Names: these, whatever their use,
-   * beside those of the default.
+   * in addition to those of the default.
    */
   constants?: 'all' | 'none' | boolean | readonly string[]
 }

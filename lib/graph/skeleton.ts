@@ -31,7 +31,7 @@ export function skeleton(
       ...model.graph.input.filter(({ name }) => !fed.has(name)),
       ...weights.map(({ name, shape }) => makeValueInfo(name, DataType.FLOAT, shape)),
     ],
-    // What a session gives back of the others it copies under another name.
+    // What a session returns of the others it copies under another name.
     output: model.graph.output.filter(({ name }) => !isMember(name)),
   }
   return toBinary(ModelProtoSchema, { ...model.proto, graph })

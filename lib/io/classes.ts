@@ -27,7 +27,7 @@ export function classesOf(values: readonly number[]): Classes {
 export interface ClassOutputs {
   /** Flat indices of the outputs, whose numbers the labels are. */
   outputs: readonly number[]
-  /** The two labels that one output tells apart, where they are known (default: those that occur). */
+  /** The two labels that one output distinguishes, where they are known (default: those that occur). */
   pair?: readonly number[] | undefined
 }
 
@@ -43,7 +43,7 @@ export function classNumbers(classes: Classes, where: ClassOutputs): Float64Arra
   if (outputs.length === 1) {
     const strange = labels.find((label) => !pair.includes(label))
     if (pair.length !== 2 || strange !== undefined) {
-      const found = strange === undefined ? some(pair) : `${strange} beside ${some(pair)}`
+      const found = strange === undefined ? some(pair) : `${strange} in addition to ${some(pair)}`
       return `two labels for one output, but there are ${strange === undefined ? pair.length : 'others'} (${found}); fit an output for each class, ${instead}`
     }
     return Float64Array.from(of, (place) => (labels[place] === pair[0] ? -1 : 1))

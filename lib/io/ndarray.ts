@@ -39,7 +39,7 @@ export type DType =
   | 'uint64'
   | 'bool'
 
-/** What a file may hold besides: widened to float32, exactly, when read. */
+/** Other types that a file may hold: widened to float32, exactly, when read. */
 export type StoredType = DType | 'float16' | 'bfloat16'
 
 type TypedArrayConstructor = {

@@ -184,7 +184,20 @@ export function decodeNpy(bytes: Uint8Array, name = 'the .npy file'): NdArray {
   return header.fortran ? toCOrder(array) : array
 }
 
-/** Reads a `.npy` file. See `decodeNpy`. */
+/**
+ * Reads a `.npy` file. See `decodeNpy`.
+ * @throws TangentError `BAD_FILE` when it cannot be read, is no such file or is truncated.
+ * @example
+ * ```js
+ * import { readNpy, writeNpy } from 'adaptive-tangent'
+ *
+ * await writeNpy('labels.npy', { data: Int32Array.of(3, 1, 4), shape: [3] })
+ * const { data } = await readNpy('labels.npy')
+ * console.log(data)
+ * // Int32Array(3) [ 3, 1, 4 ]
+ * ```
+ * @since 0.1.0
+ */
 export async function readNpy(path: string): Promise<NdArray> {
   return decodeNpy(await readBytes(path), path)
 }
@@ -224,7 +237,18 @@ export function encodeNpy(array: NdArray): Uint8Array[] {
   return [npyHeader(dtypeOf(array), array.shape), toBytes(array)]
 }
 
-/** Writes a `.npy` file in C order, whole or not at all. */
+/**
+ * Writes a `.npy` file in C order, whole or not at all.
+ * @throws TangentError `BAD_ARGUMENT` for what is no array, `FAILED` when it cannot be
+ *   written.
+ * @example
+ * ```js
+ * import { writeNpy } from 'adaptive-tangent'
+ *
+ * await writeNpy('x.npy', { data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] })
+ * ```
+ * @since 0.1.0
+ */
 export async function writeNpy(
   path: string,
   array: NdArray,

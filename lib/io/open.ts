@@ -31,6 +31,17 @@ export interface OpenOptions {
  * ```
  * @throws TangentError BAD_FILE when it is none of these, cannot be read, or is inconsistent;
  *   BAD_ARGUMENT when it holds several arrays and none of them is named.
+ * @example
+ * ```js
+ * import { openArray, writeNpy } from 'adaptive-tangent'
+ *
+ * await writeNpy('x.npy', { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2] })
+ * const source = await openArray('x.npy')
+ * console.log(source.length, (await source.rows(1, 2)).data.join(' '))
+ * await source.close?.()
+ * // 3 3 4 5 6
+ * ```
+ * @since 0.2.0
  */
 export async function openArray(path: string, options: OpenOptions = {}): Promise<ArraySource> {
   checkPath(path)

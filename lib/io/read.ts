@@ -10,8 +10,19 @@ import { wholeOf } from './source.js'
  * const x = await readArray('x.npy')
  * const y = await readArray('table.csv#label')
  * ```
- * @throws TangentError BAD_FILE when it is no array, cannot be read, or is inconsistent; BAD_ARGUMENT
+ * @throws TangentError BAD_FILE when it is no array, cannot be read, or is inconsistent;
+ *   BAD_ARGUMENT
  *   when it holds several arrays and none of them is named.
+ * @example
+ * ```js
+ * import { readArray, writeNpy } from 'adaptive-tangent'
+ *
+ * await writeNpy('x.npy', { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] })
+ * const { data, shape } = await readArray('x.npy')
+ * console.log(shape.join(' × '), data.join(' '))
+ * // 2 × 3 1 2 3 4 5 6
+ * ```
+ * @since 0.1.0
  */
 export async function readArray(path: string, options: OpenOptions = {}): Promise<NdArray> {
   const source = await openArray(path, options)

@@ -151,7 +151,23 @@ export function decodeSafetensors(bytes: Uint8Array, name = 'the .safetensors fi
   return { tensors, metadata }
 }
 
-/** Reads a `.safetensors` file whole. See `decodeSafetensors`. */
+/**
+ * Reads a `.safetensors` file whole. See `decodeSafetensors`.
+ * @throws TangentError `BAD_FILE` when it cannot be read, is no such file or is truncated.
+ * @example
+ * ```js
+ * import { readSafetensors, writeSafetensors } from 'adaptive-tangent'
+ *
+ * await writeSafetensors(
+ *   'weights.safetensors',
+ *   new Map([['w', { data: Float32Array.of(1, 2), shape: [2] }]]),
+ * )
+ * const { tensors } = await readSafetensors('weights.safetensors')
+ * console.log(tensors.get('w').data.join(' '))
+ * // 1 2
+ * ```
+ * @since 0.1.0
+ */
 export async function readSafetensors(path: string): Promise<Safetensors> {
   return decodeSafetensors(await readBytes(path), path)
 }
@@ -201,7 +217,19 @@ export function encodeSafetensors(
   return [head, ...sorted.map(({ array }) => toBytes(array))]
 }
 
-/** Writes a `.safetensors` file, whole or not at all. */
+/**
+ * Writes a `.safetensors` file, whole or not at all.
+ * @throws TangentError `BAD_ARGUMENT` for what is no array, `FAILED` when it cannot be
+ *   written.
+ * @example
+ * ```js
+ * import { writeSafetensors } from 'adaptive-tangent'
+ *
+ * const tensors = new Map([['layer.weight', { data: Float32Array.of(1, 2), shape: [1, 2] }]])
+ * await writeSafetensors('weights.safetensors', tensors, { metadata: { step: '100' } })
+ * ```
+ * @since 0.1.0
+ */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, NdArray>,

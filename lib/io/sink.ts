@@ -186,6 +186,16 @@ function put(
 /**
  * A tile's part of a symmetric kernel as that of the mirrored place.
  * @param columns the axis of its columns: 1 of (N, N) and (N, N, O), 2 of (N, O, N, O).
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { transposed } from 'adaptive-tangent'
+ *
+ * // A tile of a trace kernel: 1 × 2 samples.
+ * const { data, shape } = transposed({ data: Float32Array.of(5, 6), shape: [1, 2] }, 1)
+ * console.log(shape.join(' × '), '|', data.join(' '))
+ * // 2 × 1 | 5 6
+ * ```
  */
 export function transposed<T extends TypedArray>(
   { data, shape }: NdArray<T>,

@@ -282,12 +282,35 @@ export function arrayToTensor(array: NdArray, name = ''): TensorProto {
   })
 }
 
-/** Reads a TensorProto file (`.pb`). See `decodeTensor`. */
+/**
+ * Reads a TensorProto file (`.pb`). See `decodeTensor`.
+ * @throws TangentError `BAD_FILE` when it cannot be read, is no such file or is truncated.
+ * @example
+ * ```js
+ * import { readTensor, writeTensor } from 'adaptive-tangent'
+ *
+ * await writeTensor('x.pb', { data: Float32Array.of(1, 2, 3), shape: [3] })
+ * console.log((await readTensor('x.pb')).data.join(' '))
+ * // 1 2 3
+ * ```
+ * @since 0.1.0
+ */
 export async function readTensor(path: string): Promise<NdArray> {
   return decodeTensor(await readBytes(path), path)
 }
 
-/** Writes a TensorProto file (`.pb`), whole or not at all. */
+/**
+ * Writes a TensorProto file (`.pb`), whole or not at all.
+ * @throws TangentError `BAD_ARGUMENT` for what is no array, `FAILED` when it cannot be
+ *   written.
+ * @example
+ * ```js
+ * import { writeTensor } from 'adaptive-tangent'
+ *
+ * await writeTensor('x.pb', { data: Float32Array.of(1, 2, 3), shape: [3] }, { name: 'x' })
+ * ```
+ * @since 0.1.0
+ */
 export async function writeTensor(
   path: string,
   array: NdArray,

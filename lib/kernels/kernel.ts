@@ -60,6 +60,19 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
    * The kernel as a matrix: (N1·O, N2·O), which is J J'ᵀ and shares this kernel's memory, for
    * `full`; (N1, N2) for `trace`; (N1, N2) of one output, a copy, for `diagonal`.
    * @param output which output of a `diagonal` kernel.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 3 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   * const kernel = await network.ntk(x)
+   * console.log(kernel.shape.join(' '), '→', kernel.gram().shape.join(' '))
+   * await network.dispose()
+   * // 2 3 2 3 → 6 6
+   * ```
+   * @since 0.1.0
    */
   gram(output?: number): NdArray<F> {
     const [rows = 0, a = 0, b = 0] = this.shape
@@ -77,10 +90,24 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
    * Eigenvalues of the Gram matrix, descending, by LAPACK in float64, off the JS thread.
    * @param output which output of a `diagonal` kernel.
    * @param options a signal that lets the call be left at once; LAPACK ends in the background.
-   * @throws TangentError BAD_ARGUMENT for a kernel of two inputs, NUMERICAL when it is not finite; a
+   * @throws TangentError BAD_ARGUMENT for a kernel of two inputs, NUMERICAL when it is not
+   *   finite; a
    *   DOMException named AbortError.
    * @example
-   * const values = await kernel.eigenvalues(undefined, { signal: AbortSignal.timeout(60_000) })
+   * ```js
+   * import { targetKernel } from 'adaptive-tangent'
+   *
+   * // Two classes of two samples each: two eigenvalues of 2.
+   * const kernel = targetKernel(
+   *   { data: Int32Array.of(0, 0, 1, 1), shape: [4] },
+   *   { centred: false },
+   * )
+   * console.log(
+   *   [...(await kernel.eigenvalues())].map((value) => Math.abs(value).toFixed(1)).join(' '),
+   * )
+   * // 2.0 2.0 0.0 0.0
+   * ```
+   * @since 0.1.0
    */
   async eigenvalues(output?: number, options: SpectrumOptions = {}): Promise<Float64Array> {
     checkCall(options)
@@ -88,7 +115,21 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     return (await this.#spectrum(output, options.signal)).values
   }
 
-  /** Sum of the Gram matrix's diagonal: Σ_i Σ_o K[i,o,i,o], for every kind. */
+  /**
+   * Sum of the Gram matrix's diagonal: Σ_i Σ_o K[i,o,i,o], for every kind.
+   * @example
+   * ```js
+   * import { targetKernel } from 'adaptive-tangent'
+   *
+   * const kernel = targetKernel(
+   *   { data: Int32Array.of(0, 0, 1, 1), shape: [4] },
+   *   { centred: false },
+   * )
+   * console.log(kernel.trace())
+   * // 4
+   * ```
+   * @since 0.1.0
+   */
   trace(): number {
     this.#checkSymmetric('its trace')
     const [samples = 0] = this.shape
@@ -106,6 +147,19 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
   /**
    * exp of the entropy of the eigenvalues over their sum: how many directions carry the kernel
    * (Roy & Vetterli 2007). Between 1 and the number of rows.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { targetKernel } from 'adaptive-tangent'
+   *
+   * const kernel = targetKernel(
+   *   { data: Int32Array.of(0, 0, 1, 1), shape: [4] },
+   *   { centred: false },
+   * )
+   * console.log((await kernel.effectiveRank()).toFixed(2))
+   * // 2.00
+   * ```
+   * @since 0.1.0
    */
   async effectiveRank(output?: number, options: SpectrumOptions = {}): Promise<number> {
     checkCall(options)
@@ -113,7 +167,22 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     return (await this.#spectrum(output, options.signal)).effectiveRank
   }
 
-  /** (tr K)² / tr K²: the number of equal eigenvalues that would give the same two traces. */
+  /**
+   * (tr K)² / tr K²: the number of equal eigenvalues that would give the same two traces.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { targetKernel } from 'adaptive-tangent'
+   *
+   * const kernel = targetKernel(
+   *   { data: Int32Array.of(0, 0, 1, 1), shape: [4] },
+   *   { centred: false },
+   * )
+   * console.log((await kernel.participationRatio()).toFixed(2))
+   * // 2.00
+   * ```
+   * @since 0.1.0
+   */
   async participationRatio(): Promise<number> {
     const matrix = this.#matrix()
     const { squared } = await compared(matrix, matrix, false)
@@ -126,6 +195,17 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
    * columns first, which makes it the CKA (Kornblith et al. 2019).
    * @param other a kernel of the same kind and size, such as {@link targetKernel}'s, or the matrix
    *   itself, of the shape of {@link gram}.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { targetKernel } from 'adaptive-tangent'
+   *
+   * const labels = { data: Int32Array.of(0, 0, 1, 1), shape: [4] }
+   * const kernel = targetKernel(labels, { centred: false })
+   * console.log((await kernel.alignment(targetKernel(labels), { centred: true })).toFixed(2))
+   * // 1.00
+   * ```
+   * @since 0.1.0
    */
   async alignment(
     other: TangentKernel<Floats> | NdArray,
@@ -142,7 +222,20 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     return Number.isNaN(cosine) ? 0 : cosine
   }
 
-  /** Writes the kernel as `.npy`, whole or not at all. */
+  /**
+   * Writes the kernel as `.npy`, whole or not at all.
+   * @throws TangentError `FAILED` when it cannot be written.
+   * @example
+   * ```js
+   * import { readArray, targetKernel } from 'adaptive-tangent'
+   *
+   * const kernel = targetKernel({ data: Int32Array.of(0, 0, 1, 1), shape: [4] })
+   * await kernel.save('kernel.npy')
+   * console.log((await readArray('kernel.npy')).shape.join(' × '))
+   * // 4 × 4
+   * ```
+   * @since 0.1.0
+   */
   async save(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     checkCall(options)
     await writeNpy(path, this, options)

@@ -59,6 +59,20 @@ export class KernelOperator {
    * K·v in single precision, or in double of a network in float64.
    * @param v (N·O, columns), in C order
    * @returns (N·O, columns)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] }
+   * const operator = await network.kernelOperator(x)
+   * const product = await operator.product(Float64Array.of(1, 1, 1))
+   * console.log(product.length)
+   * await network.dispose()
+   * // 3
+   * ```
+   * @since 0.1.0
    */
   async product(
     v: Float64Array,
@@ -113,21 +127,70 @@ export class KernelOperator {
     return image.data
   }
 
-  /** The largest eigenvalues, by the Lanczos method; see `topEigenvalues`. */
+  /**
+   * The largest eigenvalues, by the Lanczos method; see `topEigenvalues`.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const operator = await network.kernelOperator(x)
+   * const { values, status } = await operator.topEigenvalues({ count: 2 })
+   * console.log(status, values.length, values[0] > values[1])
+   * await network.dispose()
+   * // converged 2 true
+   * ```
+   * @since 0.1.0
+   */
   topEigenvalues(options: LanczosOptions = {}): Promise<TopEigenvalues> {
     checkCall(options)
     const { threads } = this.#prepared
     return topEigenvalues(this.#product(options.signal), this.size, { threads, ...options })
   }
 
-  /** Trace and Frobenius norm, estimated from random vectors; see `estimateTrace`. */
+  /**
+   * Trace and Frobenius norm, estimated from random vectors; see `estimateTrace`.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const { trace } = await (await network.kernelOperator(x)).trace({ probes: 30 })
+   * const exact = (await network.ntk(x)).trace()
+   * console.log(Math.abs(trace.value / exact - 1) < 0.1)
+   * await network.dispose()
+   * // true
+   * ```
+   * @since 0.1.0
+   */
   trace(options: TraceOptions = {}): Promise<TraceEstimate> {
     checkCall(options)
     const { threads } = this.#prepared
     return estimateTrace(this.#product(options.signal), this.size, { threads, ...options })
   }
 
-  /** Density of all eigenvalues, estimated from random vectors; see `estimateDensity`. */
+  /**
+   * Density of all eigenvalues, estimated from random vectors; see `estimateDensity`.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const density = await (await network.kernelOperator(x)).density({ probes: 4 })
+   *
+   * // How many eigenvalues there are, of any size.
+   * console.log(density.sum(() => 1).value.toFixed(1))
+   * await network.dispose()
+   * // 20.0
+   * ```
+   * @since 0.1.0
+   */
   density(options: DensityOptions = {}): Promise<DensityEstimate> {
     checkCall(options)
     const { threads } = this.#prepared

@@ -22,6 +22,19 @@ export interface TargetOptions {
  * The kernel that a target asks for: Y Yᵀ of one-hot classes or of real targets.
  * @param target labels (N,), integers or floats that are whole numbers ≥ 0, or a matrix (N, O) of
  *   numbers.
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { targetKernel } from 'adaptive-tangent'
+ *
+ * const kernel = targetKernel(
+ *   { data: Int32Array.of(0, 1, 0), shape: [3] },
+ *   { centred: false },
+ * )
+ * console.log(kernel.shape.join(' '), kernel.data.join(' '))
+ * // 3 3 1 0 1 0 1 0 1 0 1
+ * ```
+ * @since 0.1.0
  */
 export function targetKernel(target: NdArray, options: TargetOptions = {}): TangentKernel {
   checkCall(options)

@@ -46,6 +46,22 @@ export interface ProductSolution {
  * (K + ridge·I) α = y by preconditioned conjugate gradients on products with K; nothing of size n²
  * is stored.
  * @param y (n)
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { solveByProducts } from 'adaptive-tangent'
+ *
+ * const kernel = [2, 1, 1, 2]
+ * const product = async (v, columns) =>
+ *   v.map((_, at) => {
+ *     const [row, column] = [Math.floor(at / columns), at % columns]
+ *     return kernel[2 * row] * v[column] + kernel[2 * row + 1] * v[columns + column]
+ *   })
+ * const { alpha, status } = await solveByProducts(product, [4, 4], { ridge: 1 })
+ * console.log(status, [...alpha].map((value) => value.toFixed(3)).join(' '))
+ * // converged 1.000 1.000
+ * ```
+ * @since 0.1.0
  */
 export async function solveByProducts(
   product: KernelProduct,

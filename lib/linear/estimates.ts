@@ -16,7 +16,7 @@ export interface TraceOptions {
   probes?: number | undefined
   /** Vectors that share one product (default 8): more take more memory. */
   together?: number | undefined
-  /** Threads for the basis, beside those of the products (default: what the machine has). */
+  /** Threads for the basis, in addition to those of the products (default: what the machine has). */
   threads?: number | undefined
   /** Default 1. */
   seed?: number | undefined
@@ -52,8 +52,17 @@ export interface TraceEstimate {
  * @param product v (n, columns) ↦ K·v.
  * @throws TangentError BAD_INPUT for products that are not finite.
  * @example
- * const { trace } = await estimateTrace(async (v) => v.map((x) => 2 * x), 100)
- * // trace.value is about 200, trace.error what it may be off by
+ * ```js
+ * import { estimateTrace } from 'adaptive-tangent'
+ *
+ * // The matrix diag(1, 2, …, 100), known by its products only: its trace is 5050.
+ * const product = async (v, columns) =>
+ *   v.map((value, at) => (Math.floor(at / columns) + 1) * value)
+ * const { trace } = await estimateTrace(product, 100, { seed: 1 })
+ * console.log(Math.abs(trace.value - 5050) < 4 * trace.error + 1e-6)
+ * // true
+ * ```
+ * @since 0.1.0
  */
 export async function estimateTrace(
   product: KernelProduct,
@@ -171,7 +180,7 @@ export interface DensityOptions {
   probes?: number | undefined
   /** Lanczos steps for each (default 40, at most n). */
   steps?: number | undefined
-  /** Threads for the bases, beside those of the products (default: what the machine has). */
+  /** Threads for the bases, in addition to those of the products (default: what the machine has). */
   threads?: number | undefined
   /** Default 1. */
   seed?: number | undefined
@@ -195,6 +204,20 @@ export interface DensityEstimate {
  * The density of all eigenvalues by stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017): each
  * random vector's Gauss quadrature of its spectral measure, averaged.
  * @param product v (n, columns) ↦ K·v.
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+ * @example
+ * ```js
+ * import { estimateDensity } from 'adaptive-tangent'
+ *
+ * // The matrix diag(1, 2, …, 100), known by its products only.
+ * const n = 100
+ * const product = async (v, columns) =>
+ *   v.map((value, at) => (Math.floor(at / columns) + 1) * value)
+ * const density = await estimateDensity(product, n, { seed: 1 })
+ * console.log(density.sum(() => 1).value.toFixed(1))
+ * // 100.0
+ * ```
+ * @since 0.1.0
  */
 export async function estimateDensity(
   product: KernelProduct,

@@ -47,8 +47,23 @@ export class KernelFactor {
    * By Cholesky in double, off the JS thread.
    * @param kernel (n, n) or (N, O, N, O), symmetric positive semidefinite
    * @param ridge ≥ 0
-   * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric, NUMERICAL when
+   * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric, NUMERICAL
+   *   when
    *   kernel + ridge is not positive definite in double precision.
+   * @example
+   * ```js
+   * import { KernelFactor } from 'adaptive-tangent'
+   *
+   * const factor = await KernelFactor.of(
+   *   { data: Float64Array.of(2, 1, 1, 2), shape: [2, 2] },
+   *   1,
+   * )
+   *
+   * // det [3 1; 1 3] = 8
+   * console.log(Math.exp(factor.logDeterminant).toFixed(3))
+   * // 8.000
+   * ```
+   * @since 0.1.0
    */
   static async of(
     kernel: Float32Array | Float64Array | NdArray,
@@ -95,6 +110,19 @@ export class KernelFactor {
    * α = (K + ridge·I)⁻¹ y.
    * @param y (n, columns)
    * @returns (n, columns)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelFactor } from 'adaptive-tangent'
+   *
+   * const factor = await KernelFactor.of(
+   *   { data: Float64Array.of(2, 1, 1, 2), shape: [2, 2] },
+   *   1,
+   * )
+   * console.log([...(await factor.solve([4, 4]))].map((value) => value.toFixed(3)).join(' '))
+   * // 1.000 1.000
+   * ```
+   * @since 0.1.0
    */
   async solve(y: ArrayLike<number>): Promise<Float64Array> {
     const [targets, columns] = this.#targets(y)
@@ -104,6 +132,19 @@ export class KernelFactor {
   /**
    * The blocks of (K + ridge·I)⁻¹ on the diagonal, one for each sample.
    * @returns (N, O, O)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelFactor } from 'adaptive-tangent'
+   *
+   * const factor = await KernelFactor.of(
+   *   { data: Float64Array.of(2, 1, 1, 2), shape: [2, 2] },
+   *   1,
+   * )
+   * console.log([...(await factor.inverseBlocks())].map((value) => value.toFixed(3)).join(' '))
+   * // 0.375 0.375
+   * ```
+   * @since 0.1.0
    */
   async inverseBlocks(options: { signal?: AbortSignal | undefined } = {}): Promise<Float64Array> {
     checkCall(options)
@@ -115,6 +156,25 @@ export class KernelFactor {
    * y_J − f_{−J}(x_J) = A_JJ⁻¹ α_J, A the inverse.
    * @param y (n, columns)
    * @returns (n, columns)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelFactor } from 'adaptive-tangent'
+   *
+   * const factor = await KernelFactor.of(
+   *   { data: Float64Array.of(2, 1, 1, 2), shape: [2, 2] },
+   *   1,
+   * )
+   *
+   * // Without sample 0 the model predicts 1/(2 + 1)·1 for it: off by 2/3 from its target 1.
+   * console.log(
+   *   [...(await factor.leaveOneOut([1, 1]))]
+   *     .map((value) => Math.abs(value).toFixed(3))
+   *     .join(' '),
+   * )
+   * // 0.667 0.667
+   * ```
+   * @since 0.1.0
    */
   async leaveOneOut(
     y: ArrayLike<number>,
@@ -133,8 +193,17 @@ export class KernelFactor {
    * @returns (n, count)
    * @throws TangentError BAD_ARGUMENT
    * @example
-   * const factor = await KernelFactor.of(Float64Array.of(2, 1, 1, 2), 0)
-   * const draws = await factor.sample(1000) // (2, 1000), variances of about 2
+   * ```js
+   * import { KernelFactor } from 'adaptive-tangent'
+   *
+   * const factor = await KernelFactor.of({ data: Float64Array.of(2, 1, 1, 2), shape: [2, 2] }, 0)
+   * const count = 10_000
+   * const draws = await factor.sample(count) // (2, count)
+   * const variance = draws.slice(0, count).reduce((sum, value) => sum + value ** 2, 0) / count
+   * console.log(Math.abs(variance - 2) < 0.2)
+   * // true
+   * ```
+   * @since 0.2.0
    */
   async sample(count: number, options: SampleOptions = {}): Promise<Float64Array> {
     checkCall(options)

@@ -25,7 +25,7 @@ export interface LanczosOptions {
   seed?: number | undefined
   /** Give the eigenvectors, too (default: false). */
   vectors?: boolean | undefined
-  /** Threads for the basis, beside those of the products (default: what the machine has). */
+  /** Threads for the basis, in addition to those of the products (default: what the machine has). */
   threads?: number | undefined
   /** Aborts with a DOMException named AbortError. */
   signal?: AbortSignal | undefined
@@ -73,11 +73,20 @@ const margin = 0.001
  * twice as many vectors join the block.
  *
  * @param product v (n, columns) ↦ K·v.
- * @throws TangentError BAD_INPUT for products that are not finite or not those of a symmetric matrix.
+ * @throws TangentError BAD_INPUT for products that are not finite or not those of a symmetric
+ *   matrix.
  * @example
- * // Two equal eigenvalues are both found.
- * const { values } = await topEigenvalues(async (v) => v.map((x, i) => (i < 2 ? 3 * x : x)), 10, { count: 3 })
- * // [3, 3, 1]
+ * ```js
+ * import { topEigenvalues } from 'adaptive-tangent'
+ *
+ * // The matrix diag(1, 2, …, 100), known by its products only.
+ * const product = async (v, columns) =>
+ *   v.map((value, at) => (Math.floor(at / columns) + 1) * value)
+ * const { values } = await topEigenvalues(product, 100, { count: 3 })
+ * console.log([...values].map((value) => value.toFixed(3)).join(' '))
+ * // 100.000 99.000 98.000
+ * ```
+ * @since 0.1.0
  */
 export async function topEigenvalues(
   product: KernelProduct,
@@ -170,7 +179,7 @@ async function search(
   if (!basis.probing) return { probes, next: 'widen' }
   const unseen = await basis.unseen(levelOf(values.subarray(0, count), bound))
   if (unseen.value > least + bound) {
-    // Beside what waits: that may hold parts of further copies.
+    // In addition to what waits: that may hold parts of further copies.
     return { probes: Math.min(2 * probes, widest), next: 'widen' }
   }
   const nothing =
@@ -218,16 +227,16 @@ export class Basis {
     return this.#native.aside
   }
 
-  /** Random vectors wait instead of what does now, or beside all of that. */
-  async probe(columns: number, beside = false): Promise<void> {
+  /** Random vectors wait instead of what does now, or in addition to all of that. */
+  async probe(columns: number, append = false): Promise<void> {
     if (columns < 1) return
-    await this.add(gaussians(this.n * columns, this.#seed), columns, beside)
+    await this.add(gaussians(this.n * columns, this.#seed), columns, append)
     this.#seed += 1
     this.probing = true
   }
 
-  async add(block: Float64Array, columns: number, beside = false): Promise<void> {
-    this.next = await call(undefined, () => this.#native.add(block, columns, beside))
+  async add(block: Float64Array, columns: number, append = false): Promise<void> {
+    this.next = await call(undefined, () => this.#native.add(block, columns, append))
   }
 
   /** What was set aside waits, too. */

@@ -89,6 +89,18 @@ export class KernelSpectrum {
    * By LAPACK in double, off the JS thread. An abort rejects at once; LAPACK ends in the background.
    * @param kernel (n, n) or (N, O, N, O), symmetric positive semidefinite
    * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({
+   *   data: Float64Array.of(2, 1, 1, 2),
+   *   shape: [2, 2],
+   * })
+   * console.log([...spectrum.values].map((value) => value.toFixed(3)).join(' '))
+   * // 3.000 1.000
+   * ```
+   * @since 0.1.0
    */
   static async of(
     kernel: Float32Array | Float64Array | NdArray,
@@ -111,6 +123,27 @@ export class KernelSpectrum {
    * α = (K + ridge·I)⁻¹ y; at ridge 0 the ridgeless limit, the minimum-norm least-squares solution
    * K⁺ y.
    * @returns (n, columns)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({
+   *   data: Float64Array.of(2, 1, 1, 2),
+   *   shape: [2, 2],
+   * })
+   * for (const ridge of [0, 1]) {
+   *   console.log(
+   *     ridge,
+   *     [...(await spectrum.coefficients([3, 3], ridge))]
+   *       .map((value) => value.toFixed(2))
+   *       .join(' '),
+   *   )
+   * }
+   * // 0 1.00 1.00
+   * // 1 0.75 0.75
+   * ```
+   * @since 0.1.0
    */
   async coefficients(y: ArrayLike<number>, ridge: number): Promise<Float64Array> {
     this.#columns(y)
@@ -122,8 +155,14 @@ export class KernelSpectrum {
    * solutions and inverse are those of the pseudo-inverse, and its log-determinant is −Infinity
    * unless K has full rank.
    * @example
-   * const spectrum = await KernelSpectrum.of(Float64Array.of(2, 0, 0, 1))
-   * spectrum.factor(1).logDeterminant // log 6
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({ data: Float64Array.of(2, 0, 0, 1), shape: [2, 2] })
+   * console.log(Math.exp(spectrum.factor(1).logDeterminant).toFixed(3))
+   * // 6.000
+   * ```
+   * @since 0.2.0
    */
   factor(ridge: number): KernelFactor {
     notNegative('ridge', ridge)
@@ -133,6 +172,22 @@ export class KernelSpectrum {
   /**
    * Generalised cross-validation and leave-one-out errors at every ridge > 0, O(n²·outputs) each.
    * @param y (n, columns)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({
+   *   data: Float64Array.of(2, 1, 1, 2),
+   *   shape: [2, 2],
+   * })
+   * const [{ loo }] = await spectrum.errors([1, 1], [1])
+   *
+   * // Each sample, fitted without it, is off by 2/3.
+   * console.log(loo.toFixed(4), (4 / 9).toFixed(4))
+   * // 0.4444 0.4444
+   * ```
+   * @since 0.1.0
    */
   async errors(
     y: ArrayLike<number>,
@@ -167,9 +222,25 @@ export class KernelSpectrum {
    * that is off by up to u·tr K: below that a ridge fits rounding. Generalised cross-validation is
    * known to fall towards zero ridge on small sets, and counts a sample's outputs as independent.
    * @param y (n, columns)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
    * @example
-   * const spectrum = await KernelSpectrum.of(await network.ntk(x))
-   * const { ridge, loo, advice } = await spectrum.chooseRidge(residual)
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const n = 40
+   * const x = Array.from({ length: n }, (_, i) => i / n)
+   *
+   * // A smooth kernel and a smooth target with noise.
+   * const data = Float64Array.from({ length: n * n }, (_, at) =>
+   *   Math.exp(-((x[at % n] - x[Math.floor(at / n)]) ** 2) / 0.1),
+   * )
+   * const y = x.map((value, i) => Math.sin(6 * value) + 0.1 * Math.cos(97 * i))
+   * const spectrum = await KernelSpectrum.of({ data, shape: [n, n] })
+   * const { ridge, end } = await spectrum.chooseRidge(y)
+   * console.log(ridge > 0, end)
+   * // true null
+   * ```
+   * @since 0.1.0
    */
   async chooseRidge(y: ArrayLike<number>, options: RidgeOptions = {}): Promise<ChosenRidge> {
     checkCall(options)
@@ -210,12 +281,43 @@ export class KernelSpectrum {
    * f_t(x) = f_0(x) + K(x, X) α(t), with α(t) = (1 − e^{−λt})/λ in the eigenbasis (Jacot et al. 2018;
    * Lee et al. 2019).
    * @param residual y − f_0 on the training samples, (n, columns)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({
+   *   data: Float64Array.of(2, 1, 1, 2),
+   *   shape: [2, 2],
+   * })
+   * const alpha = await spectrum.trained([3, 3], { time: 1e6 })
+   * console.log([...alpha].map((value) => value.toFixed(3)).join(' '))
+   * // 1.000 1.000
+   * ```
+   * @since 0.1.0
    */
   async trained(residual: ArrayLike<number>, when: TrainingTime): Promise<Float64Array> {
     return this.filter(this.#learned(when, false), residual)
   }
 
-  /** The change of the outputs on the training samples themselves at that time, (n, columns). */
+  /**
+   * The change of the outputs on the training samples themselves at that time, (n, columns).
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({
+   *   data: Float64Array.of(2, 1, 1, 2),
+   *   shape: [2, 2],
+   * })
+   *
+   * // Along the eigenvector of eigenvalue 3: (1 − e^{−3t})·3.
+   * console.log((await spectrum.trainedFit([3, 3], { time: 0.1 }))[0].toFixed(4))
+   * // 0.7775
+   * ```
+   * @since 0.1.0
+   */
   async trainedFit(residual: ArrayLike<number>, when: TrainingTime): Promise<Float64Array> {
     return this.filter(this.#learned(when, true), residual)
   }
@@ -223,12 +325,46 @@ export class KernelSpectrum {
   /**
    * Gradient descent on the linearised network is stable below this: 2/λ_max for the `sum` loss,
    * n times that for the `mean`.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({
+   *   data: Float64Array.of(2, 1, 1, 2),
+   *   shape: [2, 2],
+   * })
+   * console.log(spectrum.largestLearningRate().toFixed(3))
+   * // 0.667
+   * ```
+   * @since 0.1.0
    */
   largestLearningRate(loss: 'sum' | 'mean' = 'sum'): number {
     return (2 * (loss === 'mean' ? this.n : 1)) / (this.values[0] as number)
   }
 
-  /** V diag(weights) Vᵀ x, a weight per eigenvalue; x (n, columns). */
+  /**
+   * V diag(weights) Vᵀ x, a weight per eigenvalue; x (n, columns).
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({
+   *   data: Float64Array.of(2, 1, 1, 2),
+   *   shape: [2, 2],
+   * })
+   *
+   * // The projection on the first eigenvector.
+   * console.log(
+   *   [...(await spectrum.filter(Float64Array.of(1, 0), [1, 3]))]
+   *     .map((value) => value.toFixed(3))
+   *     .join(' '),
+   * )
+   * // 2.000 2.000
+   * ```
+   * @since 0.1.0
+   */
   async filter(weights: Float64Array, x: ArrayLike<number>): Promise<Float64Array> {
     const columns = this.#columns(x)
     if (numbersOf('weights', weights).length !== this.n) {
@@ -239,7 +375,21 @@ export class KernelSpectrum {
     )
   }
 
-  /** (n, n): row j belongs to values[j]. */
+  /**
+   * (n, n): row j belongs to values[j].
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of({
+   *   data: Float64Array.of(2, 1, 1, 2),
+   *   shape: [2, 2],
+   * })
+   * console.log([...spectrum.vectors()].map((value) => Math.abs(value).toFixed(3)).join(' '))
+   * // 0.707 0.707 0.707 0.707
+   * ```
+   * @since 0.1.0
+   */
   vectors(): Float64Array {
     return this.#native.vectors()
   }

@@ -43,7 +43,7 @@ export interface DerivativeOptions extends CallOptions {
   outputs?: readonly number[] | undefined
   /** Samples per block, where tests want to choose; results do not depend on it. */
   block?: number | undefined
-  /** Outputs carried back at once, likewise. */
+  /** The same for outputs carried back at once. */
   outputBlock?: number | undefined
 }
 

@@ -146,7 +146,7 @@ async function fromSafetensors(architecture: Architecture, path: string): Promis
       `Expected all parameters in ${path} but ${missing.length} are not there: ${listed(missing)}`,
     )
   }
-  // Counters of BatchNormalization lie beside the weights in every PyTorch checkpoint.
+  // Counters of BatchNormalization are next to the weights in every PyTorch checkpoint.
   const extra = [...tensors].filter(([name, array]) => !used.has(name) && isFloat(array))
   if (extra.length > 0) {
     throw new TangentError(

@@ -113,7 +113,7 @@ export interface NativeFault {
  * The tangent features of one parameter, as ids of shared float32 arrays (see `attachShared`): dense
  * `x` (N, O, …shape), or in factors X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] with `delta`
  * (N, O, T, m) and `h` (N, T, k), the parameter being stored m × k, or k × m when `transposed`.
- * Where h[i,t,:] holds a single 1 there is an int32 block `columns` (N, T) in its stead.
+ * Where h[i,t,:] holds a single 1 there is an int32 block `columns` (N, T) in its place.
  * `bias`: index of the parameter whose features are Σ_t δ[i,o,t,:], or -1. A dense one has rows and
  * cols where the parameter is used as one matrix.
  */
@@ -154,7 +154,7 @@ export interface NativeJobOptions {
   /** Flat indices of the outputs wanted, in the order wanted. */
   outputs: number[]
   threads: number
-  /** Bytes that the job may use beside its results. */
+  /** Bytes that the job may use in addition to its results. */
   memory: number
   /** Force a block size in samples (for tests of tiling); 0 or absent: chosen. */
   block?: number

@@ -23,7 +23,7 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   /** A block that this thread does not look into. */
   createShared(bytes: number): number
   releaseShared(id: number): void
-  /** Releases a block that nobody will read: what it held is lost, its memory given back now. */
+  /** Releases a block that nobody will read: what it held is lost, its memory returned now. */
   discardShared(id: number): void
   /** Gives memory that calls left for the next ones back to the system. */
   releaseSpareMemory(): void

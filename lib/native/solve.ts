@@ -149,10 +149,10 @@ export interface NativeKrylovBasis {
   readonly width: number
   readonly aside: number
   /**
-   * Vectors (n, columns) wait instead of the block that does so now, or beside it and what was set
+   * Vectors (n, columns) wait instead of the block that does so now, or in addition to it and what was set
    * aside; resolves to all that wait.
    */
-  add(block: Float64Array, columns: number, beside?: boolean): Promise<Float64Array>
+  add(block: Float64Array, columns: number, append?: boolean): Promise<Float64Array>
   /** What was set aside waits, too. */
   recall(): Promise<Float64Array>
   /** The products of the block that waits; resolves to the next one. */

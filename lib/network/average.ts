@@ -71,6 +71,19 @@ export interface AverageKernel {
  * @param to network at θ1, made by `from.withParameters()`; undefined after a list.
  * @param given x, N samples.
  * @throws TangentError `BAD_ARGUMENT` when the networks do not share an architecture.
+ * @example
+ * ```js
+ * import { averageKernel, buildMlp, initialize, Network } from 'adaptive-tangent'
+ *
+ * const from = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+ * const to = await from.withParameters(await initialize(from, { seed: 2 }))
+ * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+ * const { kernel, residual } = await averageKernel(from, to, x, { points: 64 })
+ * console.log(kernel.shape.join(' '), residual.relative < 0.05)
+ * await Promise.all([from.dispose(), to.dispose()])
+ * // 2 1 2 1 true
+ * ```
+ * @since 0.1.0
  */
 export async function averageKernel(
   from: Network | readonly Network[],
@@ -107,6 +120,24 @@ export async function averageKernel(
  * {@link averageKernel}, whose kernel is F̄F̄ᵀ. They take the memory of a Jacobian.
  * @throws TangentError `BAD_ARGUMENT` when the networks do not share an architecture,
  *   `MEMORY_BUDGET`.
+ * @example
+ * ```js
+ * import { averageFeatures, buildMlp, initialize, Network } from 'adaptive-tangent'
+ *
+ * const from = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+ * const to = await from.withParameters(await initialize(from, { seed: 2 }))
+ * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+ * const { features, residual } = await averageFeatures(from, to, x, { points: 64 })
+ * for (const [name, { shape }] of features) console.log(name, shape.join(' '))
+ * console.log(residual.relative < 0.05)
+ * await Promise.all([from.dispose(), to.dispose()])
+ * // dense1.weight 2 1 8 2
+ * // dense1.bias 2 1 8
+ * // dense2.weight 2 1 1 8
+ * // dense2.bias 2 1 1
+ * // true
+ * ```
+ * @since 0.1.0
  */
 export async function averageFeatures(
   from: Network | readonly Network[],

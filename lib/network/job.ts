@@ -77,8 +77,21 @@ export interface JobDescription {
  * const kernel = (await runJob(job, { network })).get('total')
  * ```
  *
- * @throws TangentError as the call itself does; `UNSUPPORTED` for networks that leave branches to their
+ * @throws TangentError as the call itself does; `UNSUPPORTED` for networks that leave branches
+ *   to their
  *   samples and for files that take a fixed number of samples at once.
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { buildMlp, describeJob, Network } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+ * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+ * const job = await describeJob(network, { kind: 'ntk', x, kernel: 'trace' })
+ * console.log(job.format)
+ * await network.dispose()
+ * // 1
+ * ```
  */
 export async function describeJob(
   network: Network<Floats>,
@@ -121,8 +134,24 @@ export interface RunJobOptions extends Pick<CallOptions, 'signal' | 'onProgress'
 /**
  * Runs a job that was described here or elsewhere.
  * @returns its arrays by name; with a `sink` what was done.
- * @throws TangentError `BAD_ARGUMENT` for another network than the job's, in one sentence that says what of
+ * @throws TangentError `BAD_ARGUMENT` for another network than the job's, in one sentence that
+ *   says what of
  *   it is another; what the call itself throws.
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { describeJob, Network, readArray, runJob } from 'adaptive-tangent'
+ *
+ * const network = await Network.load('model.onnx')
+ * const job = await describeJob(network, {
+ *   kind: 'ntk',
+ *   x: await readArray('x.npy'),
+ *   kernel: 'trace',
+ * })
+ * await network.dispose()
+ * console.log((await runJob(job)).get('total').shape.join(' '))
+ * // 20 20
+ * ```
  */
 export function runJob(
   job: JobDescription,

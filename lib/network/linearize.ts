@@ -23,6 +23,26 @@ export class LinearizedNetwork {
    * The model's output for a change of the parameters.
    * @param delta Δ: by name of a parameter an array of its shape; those not named do not change.
    * @returns (N, O) of the outputs wanted.
+   * @throws TangentError `BAD_INPUT` when arrays do not fit the network, `BAD_ARGUMENT` for
+   *   wrong options, `MEMORY_BUDGET` when the budget is too small (says what would fit),
+   *   `NUMERICAL` for results that are not finite, `DISPOSED`; a DOMException named AbortError.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   *
+   * // The last bias moves every output by as much as itself.
+   * const delta = new Map([['dense2.bias', { data: Float32Array.of(0.5), shape: [1] }]])
+   * const [linear, plain] = [await network.linearize().predict(x, delta), await network.run(x)]
+   * console.log(
+   *   [...linear.data].map((value, i) => (value - plain.data[i]).toFixed(3)).join(' '),
+   * )
+   * await network.dispose()
+   * // 0.500 0.500
+   * ```
+   * @since 0.1.0
    */
   async predict(
     x: Inputs,

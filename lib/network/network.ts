@@ -48,12 +48,6 @@ type KernelCallOptions = NtkOptions & Partial<SinkOptions>
  * A network read from an ONNX file, with the numbers of its parameters. Calls run off the JS
  * thread, one after another for networks that share an architecture.
  *
- * ```ts
- * await using network = await Network.load('model.onnx')
- * const kernel = await network.ntk({ data: images, shape: [100, 1, 28, 28] })
- * console.log(await kernel.eigenvalues())
- * ```
- *
  * Samples lie along the axis where the file has its batch, mostly the first: {@link
  * Network.batchAxes} tells, and `batchAxis` and `shared` say it where a file does not. A file for one
  * sample without a batch axis takes arrays with N in front. Where the network's output has another
@@ -75,6 +69,23 @@ export class Network<F extends Floats = Float32Array> {
    * @param source path of an ONNX file, or its bytes (which must not change afterwards).
    * @throws TangentError `BAD_FILE` when it is not a sound ONNX model, `UNSUPPORTED` with every
    *   operator in the way, `BAD_ARGUMENT` for an unknown output or parameter.
+   * @example
+   * ```js
+   * import { Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load('examples/fashion-mnist/mlp_init.onnx', {
+   *   frozen: /bias$/,
+   * })
+   * console.log(
+   *   network.parameters
+   *     .filter(({ frozen }) => !frozen)
+   *     .map(({ name }) => name)
+   *     .join(' '),
+   * )
+   * await network.dispose()
+   * // net.1.weight net.3.weight net.5.weight net.7.weight net.9.weight
+   * ```
+   * @since 0.1.0
    */
   static load(
     source: string | Uint8Array | ArrayBuffer,
@@ -124,6 +135,19 @@ export class Network<F extends Floats = Float32Array> {
   /**
    * The float values that the network computes on the way, the file's outputs first: what `output`
    * may name. Nothing is run; sizes that onnxruntime cannot infer are null.
+   * @throws TangentError `DISPOSED`.
+   * @example
+   * ```js
+   * import { Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load('examples/fashion-mnist/mlp_init.onnx')
+   * for (const { name, shape } of (await network.values()).slice(0, 2))
+   *   console.log(name, shape.join(' '))
+   * await network.dispose()
+   * // output N 10
+   * // /net/net.0/Flatten_output_0 N 784
+   * ```
+   * @since 0.1.0
    */
   values(): Promise<GraphValue[]> {
     return graphValues(this.#core)
@@ -175,6 +199,19 @@ export class Network<F extends Floats = Float32Array> {
    * const axes = await network.batchAxes()
    * console.log(axes.find(({ name }) => name === 'h0')?.axis) // 1
    * ```
+   * @throws TangentError `BAD_ARGUMENT` for wrong options, `DISPOSED`; a DOMException named
+   *   AbortError.
+   * @example
+   * ```js
+   * import { Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load('examples/fashion-mnist/mlp_init.onnx')
+   * for (const { kind, name, axis } of await network.batchAxes()) console.log(kind, name, axis)
+   * await network.dispose()
+   * // input input 0
+   * // output output 0
+   * ```
+   * @since 0.1.0
    */
   async batchAxes(options: CallOptions = {}): Promise<BatchAxis[]> {
     checkCall(options)
@@ -197,7 +234,21 @@ export class Network<F extends Floats = Float32Array> {
     }
   }
 
-  /** The numbers of a parameter: a copy, of the parameter's shape. */
+  /**
+   * The numbers of a parameter: a copy, of the parameter's shape.
+   * @throws TangentError `BAD_ARGUMENT` for a name that is no parameter, `DISPOSED`.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const [first] = network.parameters
+   * console.log(first.name, network.weight(first.name).shape.join(' × '))
+   * await network.dispose()
+   * // dense1.weight 8 × 2
+   * ```
+   * @since 0.1.0
+   */
   weight(name: string): NdArray<F> {
     this.#core.checkAlive()
     const parameter = parameterNamed(this.parameters, name)
@@ -210,6 +261,18 @@ export class Network<F extends Floats = Float32Array> {
    * The network's output.
    * @param x N samples; one array, or one for each input by name.
    * @returns (N, O), in the output's own type.
+   * @throws as {@link Network.ntk} does.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const { shape } = await network.run({ data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] })
+   * console.log(shape.join(' × '))
+   * await network.dispose()
+   * // 2 × 1
+   * ```
+   * @since 0.1.0
    */
   run(x: Inputs, options: RunOptions & SinkOptions): Promise<TileReport>
   run(x: Inputs, options?: RunOptions): Promise<NdArray>
@@ -226,6 +289,24 @@ export class Network<F extends Floats = Float32Array> {
    * The Jacobian ∂f_o(x_i)/∂θ by parameter.
    * @param options with a `sink` its rows go there, in tiles of samples, and are never whole in memory.
    * @returns by parameter name an array (N, O, …shape); with a sink what was done.
+   * @throws as {@link Network.ntk} does.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 3 }))
+   * const jacobian = await network.jacobian({
+   *   data: Float32Array.of(1, 0, 0, 1),
+   *   shape: [2, 2],
+   * })
+   * for (const [name, { shape }] of jacobian) console.log(name, shape.join(' '))
+   * await network.dispose()
+   * // dense1.weight 2 3 8 2
+   * // dense1.bias 2 3 8
+   * // dense2.weight 2 3 3 8
+   * // dense2.bias 2 3 3
+   * ```
+   * @since 0.1.0
    */
   jacobian(x: Inputs, options: DerivativeOptions & SinkOptions): Promise<TileReport>
   jacobian(x: Inputs, options?: DerivativeOptions): Promise<ParameterArrays<F>>
@@ -243,6 +324,24 @@ export class Network<F extends Floats = Float32Array> {
   /**
    * The tangent features in their smallest form: what the Jacobian holds, but a weight used as a
    * matrix stays in factors where that is smaller. The memory budget covers the result.
+   * @throws as {@link Network.ntk} does.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 3 }))
+   * const features = await network.features({
+   *   data: Float32Array.of(1, 0, 0, 1),
+   *   shape: [2, 2],
+   * })
+   * for (const [name, { kind, shape }] of features) console.log(name, kind, shape.join(' × '))
+   * await network.dispose()
+   * // dense1.weight factors 8 × 2
+   * // dense1.bias dense 8
+   * // dense2.weight factors 3 × 8
+   * // dense2.bias dense 3
+   * ```
+   * @since 0.1.0
    */
   features(x: Inputs, options: DerivativeOptions & SinkOptions): Promise<TileReport>
   features(x: Inputs, options?: DerivativeOptions): Promise<FeatureArrays<F>>
@@ -261,6 +360,24 @@ export class Network<F extends Floats = Float32Array> {
    * Cotangents times Jacobian: Σ_i Σ_o u[i,o] ∂f_o(x_i)/∂θ.
    * @param cotangents u, (N, O).
    * @returns by parameter name an array of the parameter's shape.
+   * @throws as {@link Network.ntk} does.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   *
+   * // The gradient of f(x_0) − f(x_1).
+   * const gradient = await network.vjp(x, { data: Float32Array.of(1, -1), shape: [2, 1] })
+   * for (const [name, { shape }] of gradient) console.log(name, shape.join(' × '))
+   * await network.dispose()
+   * // dense1.weight 8 × 2
+   * // dense1.bias 8
+   * // dense2.weight 1 × 8
+   * // dense2.bias 1
+   * ```
+   * @since 0.1.0
    */
   async vjp(
     x: Inputs,
@@ -277,6 +394,20 @@ export class Network<F extends Floats = Float32Array> {
    * @param direction Δθ: by name of a parameter an array of its shape; those not named do not change.
    * @returns (N, O).
    * @throws TangentError `BAD_ARGUMENT` for an unknown or frozen parameter, or another shape.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   * const direction = new Map(
+   *   network.parameters.map(({ name }) => [name, network.weight(name)]),
+   * )
+   * console.log((await network.jvp(x, direction)).shape.join(' × '))
+   * await network.dispose()
+   * // 2 × 1
+   * ```
+   * @since 0.1.0
    */
   async jvp(x: Inputs, direction: Direction, options: DerivativeOptions = {}): Promise<NdArray<F>> {
     checkCall(options)
@@ -288,6 +419,25 @@ export class Network<F extends Floats = Float32Array> {
    * pass there and one back.
    * @param direction as in {@link Network.jvp}.
    * @returns by parameter name an array of the parameter's shape.
+   * @throws as {@link Network.ntk} does.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   * const direction = new Map(
+   *   network.parameters.map(({ name }) => [name, network.weight(name)]),
+   * )
+   * for (const [name, { shape }] of await network.normalProduct(x, direction))
+   *   console.log(name, shape.join(' × '))
+   * await network.dispose()
+   * // dense1.weight 8 × 2
+   * // dense1.bias 8
+   * // dense2.weight 1 × 8
+   * // dense2.bias 1
+   * ```
+   * @since 0.1.0
    */
   async normalProduct(
     x: Inputs,
@@ -304,6 +454,22 @@ export class Network<F extends Floats = Float32Array> {
    * The network as a linear function of its parameters around the present ones:
    * f(x; θ0) + J(x)·Δ. Nothing is computed before a prediction is asked for, and the Jacobian is
    * never formed. It lives as long as this network.
+   * @throws TangentError `DISPOSED`.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   * const [linear, plain] = [
+   *   await network.linearize().predict(x, new Map()),
+   *   await network.run(x),
+   * ]
+   * console.log(linear.data.every((value, i) => Math.abs(value - plain.data[i]) < 1e-6))
+   * await network.dispose()
+   * // true
+   * ```
+   * @since 0.1.0
    */
   linearize(): LinearizedNetwork {
     this.#core.checkAlive()
@@ -318,6 +484,19 @@ export class Network<F extends Floats = Float32Array> {
    * @returns one kernel, or with `by` a Map of the parts, which add up to it; with a sink what was done.
    * @throws TangentError `BAD_INPUT`, `MEMORY_BUDGET` (says what would fit), `BAD_ARGUMENT`;
    *   a DOMException named AbortError.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 3 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   * const kernel = await network.ntk(x) // (N, O, N, O)
+   * const layers = await network.ntk(x, { kernel: 'trace', by: 'layer' })
+   * console.log(kernel.shape.join(' '), [...layers.keys()].join(' '))
+   * await network.dispose()
+   * // 2 3 2 3 dense1 dense2
+   * ```
+   * @since 0.1.0
    */
   ntk(x: Inputs, options: NtkOptions & SinkOptions): Promise<TileReport>
   ntk(x: Inputs, x2: Inputs | undefined, options: NtkOptions & SinkOptions): Promise<TileReport>
@@ -354,6 +533,20 @@ export class Network<F extends Floats = Float32Array> {
    * outputs.
    * @param v (N, O), or (N, O, q) for q vectors.
    * @returns the products, of v's shape.
+   * @throws as {@link Network.ntk} does.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   * const column = await network.ntkProduct(x, { data: Float32Array.of(1, 0), shape: [2, 1] })
+   * const { data } = await network.ntk(x)
+   * console.log(Math.abs(column.data[1] / data[2] - 1) < 1e-5)
+   * await network.dispose()
+   * // true
+   * ```
+   * @since 0.1.0
    */
   async ntkProduct(x: Inputs, v: NdArray, options: DerivativeOptions = {}): Promise<NdArray<F>> {
     checkCall(options)
@@ -363,6 +556,21 @@ export class Network<F extends Floats = Float32Array> {
   /**
    * The tangent kernel of x with itself as an operator that is never formed: its products, largest
    * eigenvalues, trace and eigenvalue density, for kernels too large to store.
+   * @throws as {@link Network.ntk} does.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const operator = await network.kernelOperator(x)
+   * const { values } = await operator.topEigenvalues({ count: 1 })
+   * const [largest] = await (await network.ntk(x)).eigenvalues()
+   * console.log(operator.size, Math.abs(values[0] / largest - 1) < 1e-4)
+   * await network.dispose()
+   * // 20 true
+   * ```
+   * @since 0.1.0
    */
   async kernelOperator(x: Inputs, options: DerivativeOptions = {}): Promise<KernelOperator> {
     checkCall(options)
@@ -375,6 +583,20 @@ export class Network<F extends Floats = Float32Array> {
    * @param source a Map from names of parameters to arrays (those not named keep their numbers), or
    *   the path of another export (`.onnx`) or checkpoint (`.safetensors`) of the same network, which
    *   must hold them all.
+   * @throws TangentError `BAD_ARGUMENT` for names or shapes that do not fit, `BAD_FILE` for
+   *   another architecture, `DISPOSED`.
+   * @example
+   * ```js
+   * import { Network } from 'adaptive-tangent'
+   *
+   * const folder = 'examples/fashion-mnist'
+   * const before = await Network.load(`${folder}/mlp_init.onnx`)
+   * const after = await before.withParameters(`${folder}/mlp_trained.onnx`)
+   * console.log(after.parameters.length)
+   * await Promise.all([before.dispose(), after.dispose()])
+   * // 10
+   * ```
+   * @since 0.1.0
    */
   async withParameters(source: WeightSource): Promise<Network<F>> {
     this.#core.checkAlive()
@@ -387,6 +609,18 @@ export class Network<F extends Floats = Float32Array> {
   /**
    * The same network with the same weights, computed in float64; dispose of it, too.
    * @throws TangentError `UNSUPPORTED` naming the nodes that onnxruntime has in float32 only.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const double = await network.inDouble()
+   * const { data } = await double.run({ data: Float32Array.of(1, 0), shape: [1, 2] })
+   * console.log(data.constructor.name)
+   * await Promise.all([network.dispose(), double.dispose()])
+   * // Float64Array
+   * ```
+   * @since 0.1.0
    */
   async inDouble(): Promise<Network<Float64Array>> {
     this.#core.checkAlive()
@@ -399,9 +633,19 @@ export class Network<F extends Floats = Float32Array> {
 
   /**
    * The network as the bytes of an ONNX file: its own file with the present weights, stored inside.
-   * @param note a description and metadata (`metadata_props`) that the file shall carry
-   * @throws TangentError BAD_ARGUMENT when weights have no place in the file (uses told apart by
+   * @param note a description and metadata (`metadata_props`) for the file
+   * @throws TangentError BAD_ARGUMENT when weights have no place in the file (uses distinguished
+   *   by
    *   `untied`).
+   * @example
+   * ```js
+   * import { buildMlp, Network, writeOnnx } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * await writeOnnx('copy.onnx', await network.toOnnx())
+   * await network.dispose()
+   * ```
+   * @since 0.1.0
    */
   async toOnnx(note?: FileNote): Promise<Uint8Array> {
     this.#core.checkAlive()
@@ -413,7 +657,22 @@ export class Network<F extends Floats = Float32Array> {
     return replaceValues(architecture.model, values, note)
   }
 
-  /** Gives the memory back; the last network of an architecture ends its worker. */
+  /**
+   * Gives the memory back; the last network of an architecture ends its worker.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * try {
+   *   console.log(network.parameters.length)
+   * } finally {
+   *   await network.dispose()
+   * }
+   * // 4
+   * ```
+   * @since 0.1.0
+   */
   async dispose(): Promise<void> {
     registry.unregister(this)
     await this.#core.dispose()

@@ -30,6 +30,20 @@ const enough = 1e-3
  * @param x two or three samples are enough.
  * @param options.outputs flat indices of the outputs in the kernel (default: the first three).
  * @throws TangentError `UNSUPPORTED` where the network has no float64 form.
+ * @example
+ * ```js
+ * import { buildMlp, Network, precisionOf } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+ * const { sufficient } = await precisionOf(network, {
+ *   data: Float32Array.of(1, 0, 0, 1),
+ *   shape: [2, 2],
+ * })
+ * console.log(sufficient)
+ * await network.dispose()
+ * // true
+ * ```
+ * @since 0.1.0
  */
 export async function precisionOf(
   network: Network,

@@ -17,6 +17,20 @@ const fileOf = (folder: string, digest: string) => join(folder, `${digest}.npy`)
  * await writeJob('job', await describeJob(network, { kind: 'jacobian', x }))
  * const jacobian = await runJob(await readJob('job'))
  * ```
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { describeJob, Network, readArray, writeJob } from 'adaptive-tangent'
+ *
+ * const network = await Network.load('model.onnx')
+ * const job = await describeJob(network, {
+ *   kind: 'ntk',
+ *   x: await readArray('x.npy'),
+ *   kernel: 'trace',
+ * })
+ * await writeJob('job', job)
+ * await network.dispose()
+ * ```
  */
 export async function writeJob(folder: string, job: JobDescription): Promise<void> {
   checkJob(job)
@@ -33,7 +47,29 @@ export async function writeJob(folder: string, job: JobDescription): Promise<voi
   )
 }
 
-/** @throws TangentError BAD_FILE for what is no job, or where an array is not what it was. */
+/**
+ * Reads a job that {@link writeJob} wrote.
+ * @throws TangentError BAD_FILE for what is no job, or where an array is not what it was.
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import {
+ *   describeJob,
+ *   Network,
+ *   readArray,
+ *   readJob,
+ *   runJob,
+ *   writeJob,
+ * } from 'adaptive-tangent'
+ *
+ * const network = await Network.load('model.onnx')
+ * const x = await readArray('x.npy')
+ * await writeJob('stored', await describeJob(network, { kind: 'ntk', x, kernel: 'trace' }))
+ * await network.dispose()
+ * console.log((await runJob(await readJob('stored'))).get('total').shape.join(' '))
+ * // 20 20
+ * ```
+ */
 export async function readJob(folder: string): Promise<JobDescription> {
   const path = join(folder, 'job.json')
   let plain: unknown

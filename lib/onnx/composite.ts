@@ -137,8 +137,8 @@ function rotaryEmbedding(call: Call): boolean {
   let turned: string
   if (interleaved) {
     const columns = pair.map((part) => write.one('Unsqueeze', [part, write.ints(-1)]))
-    const beside = write.one('Concat', columns, { axis: { i: -1 } })
-    turned = write.one('Reshape', [beside, write.ints(0, 0, 0, -1)])
+    const joined = write.one('Concat', columns, { axis: { i: -1 } })
+    turned = write.one('Reshape', [joined, write.ints(0, 0, 0, -1)])
   } else {
     turned = write.one('Concat', pair, { axis: { i: -1 } })
   }

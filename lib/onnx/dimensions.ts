@@ -8,7 +8,7 @@ export interface AxisOptions {
    * sample and has no axis for it (default: found by names, sizes and trying).
    */
   batchAxis?: Readonly<Record<string, number | null>> | undefined
-  /** Inputs that are the same for all samples, such as a sampling rate (default: found likewise). */
+  /** Inputs that are the same for all samples, such as a sampling rate (default: found the same way). */
   shared?: readonly string[] | undefined
 }
 

@@ -20,7 +20,7 @@ import { changed } from './message.js'
 /** What `appendToModel` adds to the main graph. */
 export interface Addition {
   nodes?: readonly NodeProto[]
-  /** Values to return besides the model's own outputs: names, needing no type or shape. */
+  /** Values to return in addition to the model's own outputs: names, needing no type or shape. */
   outputs?: readonly string[]
   inputs?: readonly ValueInfoProto[]
   initializers?: readonly TensorProto[]

@@ -21,7 +21,7 @@ const shaped: Readonly<Record<string, number>> = { Reshape: 1, Expand: 1, Consta
 /**
  * The same model for any number of samples, where all its inputs have one fixed batch of several:
  * that dimension of inputs and outputs is free, and constant shapes that begin with the batch
- * begin with the input's own. Whether the samples may be told apart like that is found out where the
+ * begin with the input's own. Whether the samples may be distinguished like that is found out where the
  * network first runs. Other models are returned as they are.
  */
 export function freeBatch(model: OnnxModel, options: AxisOptions = {}): OnnxModel {

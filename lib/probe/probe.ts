@@ -50,8 +50,27 @@ export interface ProbeOptions extends Omit<DerivativeOptions, 'block' | 'outputB
  * @param targets - classes (N,) or (N, O) one-hot, or real values (N,) or (N, k); without it the
  *   report holds no alignment
  * @returns plain numbers and texts for {@link renderReport} and for `report.json`
- * @throws TangentError BAD_ARGUMENT without networks, BAD_INPUT for samples or a target that do not
+ * @throws TangentError BAD_ARGUMENT without networks, BAD_INPUT for samples or a target that
+ *   do not
  *   fit, and what `Network.ntk` throws; a DOMException named AbortError
+ * @example
+ * ```js
+ * import { buildMlp, Network, probe } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(
+ *   await buildMlp({ inputs: 2, hidden: [8, 8], outputs: 3 }),
+ * )
+ * const x = {
+ *   data: Float32Array.from({ length: 60 }, (_, i) => Math.sin(i * i)),
+ *   shape: [30, 2],
+ * }
+ * const labels = { data: Int32Array.from({ length: 30 }, (_, i) => i % 3), shape: [30] }
+ * const report = await probe([{ name: 'mlp', network }], x, labels)
+ * console.log(report.samples, report.networks[0].layers.map(({ name }) => name).join(' '))
+ * await network.dispose()
+ * // 30 dense1 dense2 dense3
+ * ```
+ * @since 0.1.0
  */
 export async function probe(
   networks: Iterable<ProbeSubject> | AsyncIterable<ProbeSubject>,

@@ -30,6 +30,32 @@ const frameLimit = 24
  * `training`. Its size does not grow with the samples, and only by some numbers with each checkpoint.
  * @param targets as for {@link probe}; its order of samples is the pictures'.
  * @throws what {@link alignmentAlong} throws.
+ * @example
+ * ```js
+ * import { buildMlp, initialize, Network, probeTraining } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(
+ *   await buildMlp({ inputs: 2, hidden: [8, 8], outputs: 3 }),
+ * )
+ * const x = {
+ *   data: Float32Array.from({ length: 60 }, (_, i) => Math.sin(i * i)),
+ *   shape: [30, 2],
+ * }
+ * const labels = { data: Int32Array.from({ length: 30 }, (_, i) => i % 3), shape: [30] }
+ * const checkpoints = [1, 2].map(async (seed) => ({
+ *   source: await initialize(network, { seed }),
+ * }))
+ * const { checkpoints: found } = await probeTraining(
+ *   network,
+ *   x,
+ *   await Promise.all(checkpoints),
+ *   labels,
+ * )
+ * console.log(found.map(({ name }) => name).join(', '))
+ * await network.dispose()
+ * // checkpoint 0, checkpoint 1
+ * ```
+ * @since 0.1.0
  */
 export async function probeTraining(
   network: Network,

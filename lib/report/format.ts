@@ -48,7 +48,7 @@ export function change(before: number, after: number): string {
   return `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'larger' : 'smaller'}`
 }
 
-/** A name that fits beside a chart; its middle gives way. */
+/** A name that fits next to a chart; its middle gives way. */
 export function short(name: string, length = 22): string {
   const chars = [...printable(name)]
   if (chars.length <= length) return chars.join('')
@@ -73,7 +73,7 @@ function commonCuts(names: readonly string[][]): number[] {
 }
 
 /**
- * Names that fit beside a chart and still differ: as much as needed of what all of them begin (or
+ * Names that fit next to a chart and still differ: as much as needed of what all of them begin (or
  * else end) with is left out, then their middles give way.
  */
 export function shortNames(names: readonly string[], length = 22): Map<string, string> {

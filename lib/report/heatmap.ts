@@ -16,7 +16,7 @@ export interface HeatmapOptions {
   samples: number
   /** Pixels on a side of the picture itself. */
   side?: number
-  /** Class names beside the picture. */
+  /** Class names next to the picture. */
   names?: boolean
 }
 

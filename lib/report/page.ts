@@ -25,6 +25,18 @@ function subtitle({ samples, target, networks }: ProbeReport): Markup {
  * The report as one HTML page: no script, no request to anywhere, figures as inline SVG.
  *
  * @param report - what `probe` gave, or the contents of a report.json
+ * @example
+ * ```js
+ * import { buildMlp, Network, probe, renderReport } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+ * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+ * const page = renderReport(await probe([{ name: 'mlp', network }], x))
+ * console.log(page.startsWith('<!doctype html>'))
+ * await network.dispose()
+ * // true
+ * ```
+ * @since 0.1.0
  */
 export function renderReport(report: ProbeReport): string {
   const parts = sections.flatMap(({ id, title, render }) => {

@@ -20,7 +20,7 @@ const huge = 1e8
 
 /**
  * Where the samples may lie in a value, by the shapes of two runs: element e belongs to sample
- * (e / stride) mod samples; 0: they all share it; undefined: they cannot be told apart.
+ * (e / stride) mod samples; 0: they all share it; undefined: they cannot be distinguished.
  */
 export function stridesOf(one: Taken, two: Taken): number[] | undefined {
   const [u, v] = [one.tensor.dims, two.tensor.dims]

@@ -29,7 +29,7 @@ export function openFailure(cause: unknown): TangentError {
 
 /**
  * Why a run failed.
- * @param free do the inputs leave sizes beside the batch to the caller?
+ * @param free do the inputs leave sizes other than the batch to the caller?
  */
 export function runFailure(cause: unknown, feed: Feed, free: boolean): TangentError {
   const message = told(cause)

@@ -71,7 +71,7 @@ export class Host {
   /**
    * Sends one request when those before it are done. `settled` resolves when the worker has let go
    * of everything that the request named, which may be after an abort has rejected it.
-   * @param discard gives back what came although the call was aborted.
+   * @param discard releases what came although the call was aborted.
    * @param onTile of requests whose results leave tile by tile.
    */
   ask<T>(

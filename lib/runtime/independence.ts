@@ -22,7 +22,7 @@ const batches = [
   [0, 1, 2],
   [2, 0],
   [1],
-  // Beside one that the caller did not give; compared is sample 0.
+  // Next to one that the caller did not give; compared is sample 0.
   [0, 3],
 ] as const
 
@@ -177,7 +177,7 @@ class Trial {
     const own = Array.from({ length: Math.min(x.samples, 3) }, (_, row) => row)
     const first = stack(x, [0])
     const strange = disturbed(first)
-    const beside = async (one: Feed, two: Feed) => {
+    const paired = async (one: Feed, two: Feed) => {
       const trial = new Trial(
         session,
         stack(x, own, stack(one, [0], stack(two, [0], one))),
@@ -188,11 +188,11 @@ class Trial {
       return trial
     }
     try {
-      return await beside(strange, disturbed(strange))
+      return await paired(strange, disturbed(strange))
     } catch (error) {
       if (x.samples >= 3) throw error
       // Changed, indices may be out of range: copies of the caller's tell numbers and places.
-      return beside(first, first)
+      return paired(first, first)
     }
   }
 

@@ -15,7 +15,7 @@ export interface Optimisation {
   path?: string
 }
 
-// The first two drop what many rules read; the others seldom do.
+// The first two drop what many rules read; the others rarely do.
 const known = ['GatherToSliceFusion', 'GemmTransposeFusion']
 const rare = ['FastGeluFusion', 'MatmulTransposeFusion', 'MatMul_BatchNormalization_Fusion']
 

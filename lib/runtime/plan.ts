@@ -27,7 +27,7 @@ export interface Weights {
 /** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
 export interface Layout {
   engine: NativeEngine
-  /** The engine's, which makes it anew for everybody who asks. */
+  /** The engine's, which makes a new one for everybody who asks. */
   analysis: NativeAnalysis
   /** Flat outputs per sample. */
   outputs: number
@@ -39,7 +39,7 @@ export interface Layout {
   shape(id: number, samples: number): number[]
 }
 
-/** Values have their samples on no axis of their own: run one by one they may be told apart. */
+/** Values have their samples on no axis of their own: run one by one they may be distinguished. */
 export class MergedBatch extends TangentError {}
 
 /** What a forward run left behind. */
@@ -90,7 +90,7 @@ export class Plan {
     const mixing = second ? engine.layout(first, second) : engine.layout(first)
     if (second) await this.#checkIndependence(analysis, x, weights, threads)
     if (mixing) {
-      // By numbers the samples do not meet: one at a time they need not be told apart.
+      // By numbers the samples do not meet: one at a time they need not be distinguished.
       const { message } = meetingError(`node ${mixing.node} does not: ${mixing.why}`)
       throw new MergedBatch('UNSUPPORTED', message)
     }
@@ -240,14 +240,14 @@ export class Plan {
     { first, count, passes }: Stretch & { passes: NativePasses | 'none' },
     weights: Weights,
     threads: number,
-    beside: readonly number[],
+    others: readonly number[],
   ): Promise<{
     frame: NativeFrame | undefined
     values: Map<number, NativeValue>
     bytes: number
   }> {
     const { engine, analysis } = layout
-    const read = new Set([...(passes === 'none' ? [] : tapsOf(analysis, passes)), ...beside])
+    const read = new Set([...(passes === 'none' ? [] : tapsOf(analysis, passes)), ...others])
     const values = new Map<number, NativeValue>()
     for (const id of analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })
     for (const id of read) {

@@ -12,7 +12,7 @@ export interface WorkerInit {
   graph: NativeGraph
   /** Inputs that the caller feeds: name, id of the value. */
   inputs: { name: string; id: number }[]
-  /** Do the inputs leave sizes beside the batch to the caller? */
+  /** Do the inputs leave sizes other than the batch to the caller? */
   free: boolean
   /** In float64: the skeleton, which is float32, is written out in it by the worker. */
   double: boolean

@@ -12,7 +12,7 @@ import { type Optimisation, optimised } from './optimised.js'
 import type { Feed, WeightMessage, WorkerInit } from './protocol.js'
 import { inputTensor } from './tensors.js'
 
-/** Values that a session gives back beside the graph's own outputs. */
+/** Values that a session returns in addition to the graph's own outputs. */
 export interface Wanted {
   /** Values whose numbers are wanted. */
   values: readonly string[]

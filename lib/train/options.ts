@@ -6,7 +6,7 @@ import type { Loss } from './loss.js'
 import type { OptimizerOptions, Schedule } from './optimizer.js'
 import type { TrainingModel } from './protocol.js'
 
-/** Samples and what the network shall make of them. */
+/** Samples and what the network should make of them. */
 export interface LabelledSamples {
   x: Inputs
   /**
@@ -33,7 +33,7 @@ export interface TrainOptions extends Omit<DerivativeOptions, 'outputs' | 'block
   /** Samples of a step (default 50, at most N). What does not fill one is left out of an epoch. */
   batch?: number | undefined
   /**
-   * Samples of an epoch, drawn anew for every epoch from all N; default: all of them. With fewer
+   * Samples of an epoch, drawn again for every epoch from all N; default: all of them. With fewer
    * than N, every epoch sees other samples: a learning curve over it is not one over samples.
    */
   samplesPerEpoch?: number | undefined

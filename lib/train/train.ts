@@ -22,8 +22,30 @@ const heldSamples = <T extends LabelledSamples>(data: T, of: string): T => ({
 /**
  * Trains a network, its linearisation, or the adaptive factors of that, by mini-batches. The
  * network itself stays as it is.
- * @throws TangentError `NUMERICAL` when the loss is not finite any more, `BAD_ARGUMENT`, `BAD_INPUT`;
+ * @throws TangentError `NUMERICAL` when the loss is not finite any more, `BAD_ARGUMENT`,
+ *   `BAD_INPUT`;
  *   a DOMException named AbortError.
+ * @example
+ * ```js
+ * import { buildMlp, Network, train } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 1, hidden: [16], outputs: 1 }))
+ * const at = Float32Array.from({ length: 20 }, (_, i) => i / 10 - 1)
+ * const samples = {
+ *   x: { data: at, shape: [20, 1] },
+ *   target: { data: at.map((value) => Math.abs(value)), shape: [20, 1] },
+ * }
+ * const { history } = await train(network, samples, {
+ *   loss: 'squared',
+ *   optimizer: { kind: 'adam', learningRate: 0.01 },
+ *   epochs: 20,
+ *   seed: 1,
+ * })
+ * console.log(history.at(-1).trainLoss < history[0].trainLoss)
+ * await network.dispose()
+ * // true
+ * ```
+ * @since 0.1.0
  */
 export async function train(
   network: Network,

@@ -324,7 +324,7 @@ test.serial('- is standard input and output, and nothing else is written there',
   }
   const both = await shell(`CLI run ${network} --input ${input} --out - --json`)
   t.is(both.code, 2)
-  t.regex(both.stderr, /^adaptive-tangent: Expected a file for --out beside --json .*\n$/)
+  t.regex(both.stderr, /^adaptive-tangent: Expected a file for --out together with --json .*\n$/)
   const twice = await shell(`CLI ntk ${network} --input - --input2 - --out ${file} < ${input}`)
   t.is(twice.code, 2)
   t.regex(twice.stderr, /standard input, for one array only/)

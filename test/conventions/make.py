@@ -2,7 +2,7 @@
 
     pip install numpy onnx && python test/conventions/make.py
 
-Writes <name>.onnx and references.json beside this file. A reference holds inputs in the file's own
+Writes <name>.onnx and references.json in this folder. A reference holds inputs in the file's own
 layout, the outputs (N, O), the kernel (N, O, N, O) and by parameter its trace. Derivatives are complex
 steps of the numpy function of one sample, exact to rounding.
 """

@@ -61,7 +61,7 @@ test('a batch fixed by the file', async (t) => {
   t.regex(notes.join(), /fixed batch of 3 is made free in the inputs, and in 1 constant shapes/)
 })
 
-test('a fixed batch whose samples cannot be told apart is refused', async (t) => {
+test('a fixed batch whose samples cannot be distinguished is refused', async (t) => {
   const fixed = (nodes: NodeSpec[]) =>
     model({
       nodes,

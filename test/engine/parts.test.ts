@@ -142,7 +142,7 @@ test('an output may have its batch on another axis', async (t) => {
   }
 })
 
-test('another shape of sample is probed anew', async (t) => {
+test('another shape of sample is probed again', async (t) => {
   const network = await load(
     t,
     model({

@@ -1,4 +1,4 @@
-"""Exports the small networks of nets.py in many ways and stores float64 references beside them.
+"""Exports the small networks of nets.py in many ways and stores float64 references next to them.
 
 ./setup.sh makes the environment; then `environment/bin/python make.py [network …]`.
 networks/<net>/: input_k.npy, output.npy (N, O), ntk.npy (N, O, N, O), float64; ntk_folded.npy where

@@ -1,5 +1,5 @@
 // Networks written by five exporters in many ways, against float64 references made with torch.func,
-// jax and TensorFlow (the scripts lie beside this file).
+// jax and TensorFlow (the scripts are in this folder).
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'

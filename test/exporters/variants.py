@@ -90,6 +90,6 @@ VARIANTS = {f.__name__: f for f in (constants, identities, transposed, cast, qua
 
 
 def external(model, path):
-    """All weights in a file beside the model, each at an offset of its own."""
+    """All weights in a file next to the model, each at an offset of its own."""
     onnx.save(model, path, save_as_external_data=True, all_tensors_to_one_file=True,
               location=path.name + '.data', size_threshold=0)

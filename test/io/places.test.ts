@@ -1,4 +1,4 @@
-// What --out and the writers may name besides a regular file: devices, FIFOs, descriptors, links,
+// What --out and the writers may name other than a regular file: devices, FIFOs, descriptors, links,
 // folders that cannot be made.
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import {

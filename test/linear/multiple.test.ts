@@ -112,7 +112,7 @@ test('the last layer: every eigenvalue of G once for each output', async (t) => 
     [60, 25],
   ] as const) {
     const network = await load(t, mlp(random, [20, 10]))
-    // Duplicates of six samples beside others.
+    // Duplicates of six samples among others.
     const x = samples(random, [n, 20])
     if (n === 60)
       for (let i = 6; i < 60; i += 1) x.data.copyWithin(i * 20, (i % 6) * 20, (i % 6) * 20 + 20)

@@ -1,5 +1,5 @@
 // Initializers whose numbers lie in the typed fields of their message (what onnx.helper.make_tensor
-// writes), of every element type, beside so many raw weights that these move to memory of their own.
+// writes), of every element type, with so many raw weights that these move to memory of their own.
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import test from 'ava'
 import { Network } from '../../lib/index.js'

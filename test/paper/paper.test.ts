@@ -100,7 +100,7 @@ test('figure 4, redrawn: the network learns fastest, then adaptive features, the
   const { points, caption } = await json(context.out, 'fig4-redrawn-mnist.json')
   const [full, adaptive, fixed] = ['full', 'adaptive', 'fixed'].map((model) => mean(points, model))
   t.true(full! < adaptive! && adaptive! < fixed!, `${full} ${adaptive} ${fixed}`)
-  t.regex(caption, /drawn anew in every epoch/)
+  t.regex(caption, /drawn again for every epoch/)
   t.true(await isFigure(context.out, 'fig4-redrawn-mnist.svg', 'fig4-redrawn-mnist.html'))
   // Drawn from what is there, other seeds left out; nothing is run.
   const more = { ...context, seeds: [1, 2, 3], stored: true }

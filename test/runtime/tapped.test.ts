@@ -1,4 +1,4 @@
-// onnxruntime-node hands out every wanted value or says why not: nothing brings the process down.
+// onnxruntime-node returns every wanted value or says why not: nothing brings the process down.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'

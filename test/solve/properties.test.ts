@@ -102,7 +102,7 @@ test('permuting samples, scaling features, rotating blocks change the answer as 
   near(t, third.objective, model.objective, 1e-11)
   near(t, third.blocks[0]?.b ?? [], rotate(model.blocks[0]?.b as Float64Array), { absolute: 1e-5 })
 
-  // Features c·X with targets c·r: the same B, and the misfit c² times as dear.
+  // Features c·X with targets c·r: the same B, and the misfit at c² times the price.
   const scaled = await build(arrays.map((x) => x.map((value) => 10 * value)))
   const r10 = r.map((value) => 10 * value)
   const fourth = await fitFeatures(scaled, r10, { ...options, ridge: 20 })

@@ -28,7 +28,7 @@ async function cutOff(
   return { error, state: state as Float64Array }
 }
 
-/** Convolution features in factors beside dense ones, some rows picked by number. */
+/** Convolution features in factors next to dense ones, some rows picked by number. */
 function mixed(): Promise<TangentFeatures> {
   const picked = Int32Array.from({ length: 40 * 3 }, (_, i) => (i * 7) % 11)
   return TangentFeatures.from(40, 2, [

@@ -24,7 +24,7 @@ Every operator of ai.onnx, and those of other domains that are known. Made by
 - **refused**: named when the network is opened, with what to do about it. Tested by that.
 - **written out**: a branch that is taken, or a body once for every iteration, stands in the node's place
   where that can be decided ([branches and loops](control-flow.md)); else it is refused by name.
-- **no**: no rule; a network that needs its derivative is refused by name. Beside the path from the
+- **no**: no rule; a network that needs its derivative is refused by name. Off the path from the
   parameters to the output onnxruntime runs it as it is.
 
 Where a function has no derivative the convention is PyTorch's: \`test/ops/kinks.test.ts\`.

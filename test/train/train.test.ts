@@ -296,9 +296,9 @@ test('kept forward runs and new ones give the same', async (t) => {
   // As many draws as there are samples, or more, and the runs are kept.
   for (const model of ['fixed', 'adaptive'] as const) {
     const options = { ...settings, model, schedule: 'constant' as const, samplesPerEpoch: 32 }
-    const anew = await train(network, { x, target }, { ...options, epochs: 1 })
+    const again = await train(network, { x, target }, { ...options, epochs: 1 })
     const kept = await train(network, { x, target }, { ...options, epochs: 2 })
-    const [first, second] = [anew.history[0]?.trainLoss, kept.history[0]?.trainLoss] as number[]
+    const [first, second] = [again.history[0]?.trainLoss, kept.history[0]?.trainLoss] as number[]
     near(t, first, second, { absolute: 1e-5 })
   }
 })

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 # torchvision's Python code registers shapes for two operators of its compiled part, which does not
-# load beside the CPU build of PyTorch and is not needed here.
+# load together with the CPU build of PyTorch and is not needed here.
 _library = torch.library.Library('torchvision', 'DEF')
 for _name in ('nms', 'qnms'):
     _library.define(f'{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')

@@ -1,5 +1,5 @@
 // Element-wise operators of two or more operands with NumPy broadcasting.
-import { beside } from '../maths.js'
+import { nextTo } from '../maths.js'
 import type { Rules, TangentCall, TangentRule } from '../rule.js'
 
 const operands = (call: TangentCall) => Array.from({ length: call.count }, (_, k) => k)
@@ -157,8 +157,8 @@ export const arithmetic: Rules = {
         }
         let inside = dx
         const low = least === null || (least <= 0 && call.isNeverNegative(0))
-        if (!low) inside = m.times(inside, m.above(x, beside(least, false)))
-        if (most !== null) inside = m.times(inside, m.below(x, beside(most, true)))
+        if (!low) inside = m.times(inside, m.above(x, nextTo(least, false)))
+        if (most !== null) inside = m.times(inside, m.below(x, nextTo(most, true)))
         return [inside]
       }
       const below = low === undefined ? undefined : m.less(x, low)

@@ -90,7 +90,7 @@ function convolution(call: TangentCall): string | undefined {
   const conv = (a: string, b: string, bias?: string) =>
     m.again(call.node, bias === undefined ? [a, b] : [a, b, bias])[0] as string
   const through = dx === undefined ? undefined : conv(dx, w, db)
-  // The bias rides along with one of the two.
+  // One of the two takes the bias with it.
   const rest = through === undefined ? db : undefined
   const thin = call.thin(1)
   const kernel = call.shape(w)

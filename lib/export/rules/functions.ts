@@ -1,5 +1,5 @@
 // Functions of one variable, element by element: ẏ = f′(x)·ẋ. At kinks the derivative is PyTorch's.
-import { beside, type Maths } from '../maths.js'
+import { type Maths, nextTo } from '../maths.js'
 import { type Rules, single, type TangentCall } from '../rule.js'
 
 /** ẏ = ẋ·slope. */
@@ -115,7 +115,7 @@ export const activations: Rules = {
   HardSwish: slope((m, call) => {
     const x = call.input(0)
     const h = m.op('HardSigmoid', [x], { alpha: { f: 1 / 6 }, beta: { f: 0.5 } })
-    const inside = m.dimmed(m.below(m.square(x), beside(9, true)), 1 / 6)
+    const inside = m.dimmed(m.below(m.square(x), nextTo(9, true)), 1 / 6)
     return m.sum(h, m.times(x, inside))
   }),
   Softplus: atInput((m, x) => m.op('Sigmoid', [x])),

@@ -1,4 +1,4 @@
-// Operators that move numbers and do not change them: the tangents move likewise.
+// Operators that move numbers and do not change them: the tangents move the same way.
 import { changed } from '../../onnx/message.js'
 import type { Rules, TangentCall, TangentRule } from '../rule.js'
 

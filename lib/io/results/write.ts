@@ -39,6 +39,15 @@ export interface RowsHeader {
  * await writeArray('kernel.zarr', await network.ntk(x))
  * ```
  * @throws TangentError BAD_ARGUMENT for another ending, FAILED
+ * @example
+ * ```js
+ * import { readArray, writeArray } from 'adaptive-tangent'
+ *
+ * await writeArray('x.csv', { data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] })
+ * console.log((await readArray('x.csv')).shape.join(' × '))
+ * // 2 × 2
+ * ```
+ * @since 0.2.0
  */
 export async function writeArray(
   path: string,
@@ -59,6 +68,18 @@ export async function writeArray(
  * await writeRows('y.npy', { dtype: 'float32', shape: [1000, 10] }, blocks())
  * ```
  * @param blocks rows in order; together they are `shape`
+ * @example
+ * ```js
+ * import { readArray, writeRows } from 'adaptive-tangent'
+ *
+ * async function* blocks() {
+ *   for (const first of [0, 2]) yield { data: Float32Array.of(first, first + 1), shape: [2] }
+ * }
+ * await writeRows('long.npy', { dtype: 'float32', shape: [4] }, blocks())
+ * console.log((await readArray('long.npy')).data.join(' '))
+ * // 0 1 2 3
+ * ```
+ * @since 0.2.0
  */
 export async function writeRows(
   path: string,

@@ -31,7 +31,7 @@ export async function zarrObstacle(path: string): Promise<string | undefined> {
 }
 
 /**
- * Writes arrays into a new folder beside the one wanted, which then takes its place: what stood there
+ * Writes arrays into a new folder next to the one wanted, which then takes its place: what stood there
  * before goes when all is written.
  */
 export async function writeZarr(

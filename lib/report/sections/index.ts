@@ -8,7 +8,7 @@ import { overview } from './overview.js'
 import { spectrum } from './spectrum.js'
 import { training } from './training.js'
 
-/** The page from top to bottom. A new part is a file beside these and a row here. */
+/** The page from top to bottom. A new part is a file in this folder and a row here. */
 export const sections: readonly Section[] = [
   overview,
   network,

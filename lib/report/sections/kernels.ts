@@ -91,7 +91,7 @@ function centredPictures(report: ProbeReport, series: Series[]): Markup | null {
     0.98,
   )
   const scale = diverging(Math.max(1, high))
-  return html`<h3>Centred, beside the labels</h3>
+  return html`<h3>Centred, with the labels</h3>
 <p>The same kernels with their row and column means taken off and divided by their norm. The centred alignment is the mean product of a kernel’s picture with the labels’: equal pictures give 1. Red pairs are more alike than average, blue ones less.</p>
 <div class="pictures three">${pictures.map(
     ({ label, raster, id }) =>
