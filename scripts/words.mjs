@@ -38,6 +38,7 @@ const NOT_OURS = [
   'docs/api',
   'docs/METHOD.md',
   'examples/fashion-mnist/README.md',
+  'scripts/release/notices.mjs',
   'scripts/words.mjs',
 ]
 

@@ -60,7 +60,7 @@ export async function arrayPlace(
   if (format !== undefined && format !== kind) {
     throw new TangentError(
       'BAD_ARGUMENT',
-      `Expected a name that ends in .${format} for ${option} beside --format ${format} but received ${JSON.stringify(given)}`,
+      `Expected a name that ends in .${format} for ${option} together with --format ${format} but received ${JSON.stringify(given)}`,
     )
   }
   if (kind !== 'zarr') {

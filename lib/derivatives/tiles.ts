@@ -91,7 +91,7 @@ export async function fill(
     for (const { data } of tileNow.arrays.values()) change(data as Floats)
     await sink.write(tileNow)
   }
-  // Tiles that wait to be written lie beside what the job works with.
+  // Tiles that wait to be written are in addition to what the job works with.
   const waiting = 3 * (double ? 8 : 4) * widths.reduce((sum, width) => sum + width, 0)
   const memory = prepared.budget - waiting * plan.size * (axes.columns === null ? 1 : plan.size)
   const { result } = askJob(prepared, job, Math.max(memory, 0), {

@@ -35,7 +35,7 @@ export interface TangentCall {
   stored(k: number): readonly number[] | undefined
   /** Does an input surely hold no 0: stored so, or an exponential, or the root of a sum with ε? */
   isNeverZero(k: number): boolean
-  /** A Clip whose results beyond its bounds are beside them: see clip.ts. */
+  /** A Clip whose results beyond its bounds are next to them: see clip.ts. */
   readonly widened: boolean
   /** Is an input surely not below 0: the result of a Relu? */
   isNeverNegative(k: number): boolean

@@ -93,7 +93,7 @@ export async function* predictRows(
   }
 }
 
-/** Samples block by block, each small beside the memory budget. */
+/** Samples block by block, each small compared with the memory budget. */
 export async function* sampleBlocks(
   network: Network,
   x: InputSources,

@@ -98,7 +98,15 @@ export function split<T extends NdArray | SampleArrays>(
  * @param labels whole numbers from 0 on
  * @param count C (default: one more than the largest label)
  * @throws TangentError BAD_ARGUMENT for labels that are no numbers of columns
- * @since 0.1.0
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { oneHot } from 'adaptive-tangent'
+ *
+ * const { data, shape } = oneHot({ data: Int32Array.of(2, 0), shape: [2] }, 3)
+ * console.log(shape.join(' × '), '|', data.join(' '))
+ * // 2 × 3 | 0 0 1 1 0 0
+ * ```
  */
 export function oneHot(labels: NdArray, count?: number): NdArray<Float32Array> {
   const numbers = wholeLabels(labels)
@@ -133,7 +141,15 @@ export interface AccuracyOptions {
  * @returns between 0 and 1
  * @throws TangentError BAD_ARGUMENT for shapes or labels that do not fit, and for what is not
  *   finite
- * @since 0.1.0
+ * @since 0.2.0
+ * @example
+ * ```js
+ * import { accuracy } from 'adaptive-tangent'
+ *
+ * const predictions = { data: Float32Array.of(0.1, 0.9, 0.8, 0.2, 0.4, 0.6), shape: [3, 2] }
+ * console.log(accuracy(predictions, { data: Int32Array.of(1, 0, 0), shape: [3] }).toFixed(3))
+ * // 0.667
+ * ```
  */
 export function accuracy(
   predictions: NdArray,

@@ -245,7 +245,7 @@ export function encodeNpy(array: NdArray): Uint8Array[] {
  * ```js
  * import { writeNpy } from 'adaptive-tangent'
  *
- * await writeNpy('x.npy', { data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] })
+ * await writeNpy('numbers.npy', { data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] })
  * ```
  * @since 0.1.0
  */

@@ -35,8 +35,8 @@ export interface OpenOptions {
  * ```js
  * import { openArray, writeNpy } from 'adaptive-tangent'
  *
- * await writeNpy('x.npy', { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2] })
- * const source = await openArray('x.npy')
+ * await writeNpy('numbers.npy', { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2] })
+ * const source = await openArray('numbers.npy')
  * console.log(source.length, (await source.rows(1, 2)).data.join(' '))
  * await source.close?.()
  * // 3 3 4 5 6

@@ -17,8 +17,8 @@ import { wholeOf } from './source.js'
  * ```js
  * import { readArray, writeNpy } from 'adaptive-tangent'
  *
- * await writeNpy('x.npy', { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] })
- * const { data, shape } = await readArray('x.npy')
+ * await writeNpy('numbers.npy', { data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] })
+ * const { data, shape } = await readArray('numbers.npy')
  * console.log(shape.join(' × '), data.join(' '))
  * // 2 × 3 1 2 3 4 5 6
  * ```

@@ -13,7 +13,7 @@ export interface Done {
   rows: { first: number; samples: number }
   kind: JobKind
   layout: Layout
-  /** What the job told beside its results: features. */
+  /** What the job told in addition to its results: features. */
   report: readonly object[]
   /** Name of a value. */
   nameOf(id: number): string

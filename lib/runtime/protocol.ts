@@ -190,7 +190,7 @@ export interface ComputeResult {
   peakBytes: number
   /** Spent in onnxruntime and the addon. */
   seconds: number
-  /** What the job tells beside its results; whoever receives it releases its blocks. */
+  /** What the job tells in addition to its results; whoever receives it releases its blocks. */
   report: object[]
 }
 /** Types and shapes as far as onnxruntime infers them without running anything. */

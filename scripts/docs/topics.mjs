@@ -27,7 +27,7 @@ function of(topic) {
 /** @param {import('typedoc').Application} app */
 export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, (context) => {
-    // Beside documents the entry point is a module of its own.
+    // Together with documents the entry point is a module of its own.
     const all = context.project.children ?? []
     const entry = all.find(({ kind }) => kind === ReflectionKind.Module)
     if (entry) entry.name = 'API'

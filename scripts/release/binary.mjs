@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { output, SetupError } from '../setup/run.mjs'
 import { OLDEST_GLIBC } from './platforms.mjs'
 
-/** Libraries of glibc, and those that lie beside the addon. */
+/** Libraries of glibc, and those that are next to the addon. */
 const allowed =
   /^(lib(c|m|dl|rt|pthread)\.so\.\d|ld-linux[-\w]*\.so\.\d|libscipy_openblas\.so|libonnxruntime\.so\.1)$/
 /** onnxruntime's own files are linked with the system's C++ library, at its versions of GCC 8. */

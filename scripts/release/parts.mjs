@@ -1,4 +1,4 @@
-// What the platforms' packages are made of besides this tree, each held to a digest: a compiler that
+// What the platforms' packages are made of in addition to this tree, each held to a digest: a compiler that
 // aims at an old C library from anywhere (PyPI's ziglang), OpenBLAS (PyPI's scipy-openblas32),
 // oneTBB's sources, and onnxruntime's notices. Kept in build-release/parts.
 import { createHash } from 'node:crypto'

@@ -43,7 +43,7 @@ function copyScripts(source, target, change = (text) => text) {
 }
 
 /**
- * onnxruntime-node's files for one platform, with onnxruntime-common's beside them; without its install
+ * onnxruntime-node's files for one platform, with onnxruntime-common's next to them; without its install
  * step and what only that needs.
  * @param {import('./platforms.mjs').Platform} platform
  * @param {string} folder

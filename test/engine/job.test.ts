@@ -1,4 +1,4 @@
-// Jobs as plain data: stored, run in another process to the same bits, told apart by their digest.
+// Jobs as plain data: stored, run in another process to the same bits, distinguished by their digest.
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -60,7 +60,7 @@ test('outputs whose samples lie on another axis come out as (N, O)', async (t) =
 })
 
 test('Clip behind a convolution: derivatives at its bounds, and within one operator', async (t) => {
-  // The convolution passes x through, so that what is clipped stands on and beside the bounds.
+  // The convolution passes x through, so that what is clipped is at and next to the bounds.
   const up = Math.fround(6 + 2 ** -21)
   const values = [-1, -0, 0, 1e-30, 1, 5.999999, 6, up, 7, -3, 3, Math.fround(-1 - 2 ** -23)]
   const x = { data: Float32Array.from(values), shape: [1, 1, 3, 4] }

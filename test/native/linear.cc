@@ -18,7 +18,7 @@ using Matrix = std::vector<double>;
 constexpr int64_t kSize = 24;
 constexpr double kShift = 0.3;
 
-// The second difference: 2 on the diagonal, −1 beside it.
+// The second difference: 2 on the diagonal, −1 next to it.
 Matrix second_difference(int64_t n) {
   Matrix a(static_cast<size_t>(n * n));
   for (int64_t i = 0; i < n; ++i) {

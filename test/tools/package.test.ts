@@ -1,4 +1,4 @@
-// What npm packs: nothing to install besides, nothing missing, usable by every kind of import.
+// What npm packs: nothing else to install, nothing missing, usable by every kind of import.
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
@@ -74,8 +74,8 @@ test('the bundle needs nothing but Node and its own files', async (t) => {
     const text = await readFile(join(folder, name), 'utf8')
     const imports = [...text.matchAll(/^(?:import|export)\b[^'"]*?from ['"]([^'"]+)['"]/gm)]
     const lazy = [...text.matchAll(/\bimport\(['"]([^'"]+)['"]\)/g)]
-    const beside = [...text.matchAll(/new URL\(['"]([^'"]+)['"], import\.meta\.url\)/g)]
-    for (const [, path = ''] of [...imports, ...lazy, ...beside]) {
+    const nearby = [...text.matchAll(/new URL\(['"]([^'"]+)['"], import\.meta\.url\)/g)]
+    for (const [, path = ''] of [...imports, ...lazy, ...nearby]) {
       t.true(isBuiltin(path) || own.includes(path.replace(/^\.\//, '')), `${name}: ${path}`)
     }
   }

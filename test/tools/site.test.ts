@@ -20,7 +20,7 @@ test('npm run docs:site: all pages, no link that leads nowhere', async (t) => {
     (name) => name.endsWith('.md') && !name.startsWith('api/'),
   )
   const documents = await readdir(join(out, 'documents'))
-  // Beside docs/: contributing, changes, and the examples.
+  // In addition to docs/: contributing, changes, and the examples.
   t.true(documents.length >= pages.length + 2, documents.join(' '))
 
   const html = (await readdir(out, { recursive: true })).filter((name) => name.endsWith('.html'))
