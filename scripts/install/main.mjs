@@ -1,11 +1,22 @@
 // `npm run test:install [-- DIR]`: the packed files (of DIR, or packed now) are installed in a bare system
 // as published ones would be, by npm, pnpm and yarn, with Node 20, 22 and 24, and used; the files for arm64
-// by npm, in emulation. Needs root, and for arm64 qemu-user-static.
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+// by npm, in emulation. --source compiles the core from the packed files as well. Needs root, and for
+// arm64 qemu-user-static.
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { WORK } from '../release/parts.mjs'
 import { npm } from '../setup/packages.mjs'
-import { root, SetupError, step } from '../setup/run.mjs'
+import { root, run, SetupError, step } from '../setup/run.mjs'
 import { serve } from './registry.mjs'
 import { bareRoot, emulates, inside } from './root.mjs'
 
@@ -177,8 +188,44 @@ function checkoutTest(bare, app, name) {
   return `cd /work/checkout && ${ava} dist/test/${name}.test.js`
 }
 
+/**
+ * With this system's own tools: bundles by webpack, and with --source the core compiled where the package
+ * is installed.
+ * @param {string} url
+ */
+async function onThisSystem(url) {
+  const folder = mkdtempSync(join(tmpdir(), 'adaptive-tangent-'))
+  cpSync(join(root, 'scripts/install/uses'), folder, { recursive: true })
+  writeFileSync(join(folder, 'package.json'), '{ "name": "app", "type": "module" }\n')
+  /** @param {string} command */
+  const inFolder = async (command) => {
+    const { status, text } = await run('sh', ['-c', command], { cwd: folder })
+    if (status !== 0) throw new Error(`${command}\nended with ${status}:\n${text}`)
+  }
+  await check('webpack bundles a program that leaves the package outside', async () => {
+    await inFolder('npm install --ignore-scripts --no-audit --no-fund webpack@5 webpack-cli@6')
+    await inFolder(INSTALLS.npm.replace('URL', url))
+    await inFolder('npx webpack --config webpack.config.js && node dist/kernel.js')
+    return ''
+  })
+  if (source) {
+    await check('compiled from source, by its own command', async () => {
+      await inFolder('npx --no-install adaptive-tangent build && node kernel.mjs')
+      await inFolder('npx --no-install adaptive-tangent doctor | grep "a build on this machine"')
+      return ''
+    })
+  }
+  rmSync(folder, { recursive: true })
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { source: { type: 'boolean', default: false } },
+})
+const { source } = values
+
 try {
-  const [given] = process.argv.slice(2)
+  const [given] = positionals
   const folder = given === undefined ? join(root, WORK, 'packed') : resolve(given)
   if (given === undefined) {
     const [command = 'npm', ...first] = npm()
@@ -192,6 +239,7 @@ try {
     }
   }
   await installFiles(await bareRoot(22), folder)
+  await onThisSystem(registry.url)
   if ('adaptive-tangent-linux-arm64-gnu' in registry.versions) await emulated(registry.url)
   registry.close()
 } catch (error) {
