@@ -35,17 +35,13 @@ function chosen(names) {
   return names.length ? platforms.filter(({ name }) => names.includes(name)) : platforms
 }
 
-/** All that must hold before a version goes out. */
-async function check() {
+/** @param {string[]} words of npm run */
+async function mustPass(...words) {
   const [command = 'npm', ...first] = npm()
-  for (const words of [
-    ['run', 'check'],
-    ['run', 'test:full'],
-  ]) {
-    say(`npm ${words.join(' ')} …`)
-    const { status } = await run(command, [...first, ...words], { show: true })
-    if (status !== 0) throw new SetupError(`npm ${words.join(' ')} failed: nothing is packed`)
-  }
+  const line = ['npm', 'run', ...words].join(' ')
+  say(`${line} …`)
+  const { status } = await run(command, [...first, 'run', ...words], { show: true })
+  if (status !== 0) throw new SetupError(`${line} failed: there is no release`)
 }
 
 /** @param {string} folder */
@@ -75,9 +71,11 @@ try {
   if (values.pack === undefined) {
     const version = values.version ?? released()
     if (existsSync(folder)) rmSync(folder, { recursive: true })
-    await check()
+    await mustPass('check')
+    await mustPass('test')
     await writeVersion(version)
     await pack(folder)
+    await mustPass('test:install', '--', folder)
     say(`Packed ${version}. Commit the version, tag it v${version} and push the tag to publish.`)
   } else {
     await pack(folder)

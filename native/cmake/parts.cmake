@@ -28,4 +28,4 @@ set(CMAKE_INSTALL_RPATH "$ORIGIN")
 set(AT_LINK_OPTIONS -Wl,--version-script=${CMAKE_CURRENT_LIST_DIR}/exports.map -Wl,--gc-sections
   -Wl,--build-id=none -s)
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${AT_TBB_SOURCE}=tbb
-  -ffunction-sections -fdata-sections)
+  -ffunction-sections -fdata-sections -g0)
