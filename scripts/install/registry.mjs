@@ -17,6 +17,17 @@ export async function serve(folder) {
     const manifest = JSON.parse(text ?? '{}')
     packages.set(manifest.name, { manifest, bytes: readFileSync(join(folder, file)) })
   }
+  // Systems whose files are not there exist all the same; nobody here will ask for the files.
+  const others = [...packages.values()].flatMap(({ manifest }) =>
+    Object.entries(manifest.optionalDependencies ?? {}),
+  )
+  for (const [name, version] of others.filter(([name]) => !packages.has(name))) {
+    const [, , os, cpu] = name.split('-')
+    packages.set(name, {
+      manifest: { name, version, os: [os], cpu: [cpu] },
+      bytes: Buffer.alloc(0),
+    })
+  }
   let url = ''
   const server = createServer((request, response) => {
     const path = decodeURIComponent((request.url ?? '').split('?')[0] ?? '')
@@ -45,6 +56,7 @@ export async function serve(folder) {
   })
   const address = /** @type {import('node:net').AddressInfo} */ (server.address())
   url = `http://127.0.0.1:${address.port}`
-  const versions = [...packages].map(([name, { manifest }]) => [name, manifest.version])
+  const there = [...packages].filter(([, { bytes }]) => bytes.length > 0)
+  const versions = there.map(([name, { manifest }]) => [name, manifest.version])
   return { url, versions: Object.fromEntries(versions), close: () => server.close() }
 }

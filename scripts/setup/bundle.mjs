@@ -5,13 +5,16 @@
 // dist/commonjs: the entry for `require`, with declarations that TypeScript takes for CommonJS.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { root, SetupError } from './run.mjs'
 
 export const BUNDLES = ['dist/package', 'dist/commonjs']
 const [PACKAGE = '', COMMONJS = ''] = BUNDLES
 
-/** What starts on its own, by its name in the package: the workers lie next to whoever starts them. */
+/**
+ * What starts on its own, by its name in the package.
+ * @type {Record<string, string>}
+ */
 const ENTRIES = {
   index: 'dist/lib/index.js',
   cli: 'dist/lib/cli/main.js',
@@ -49,16 +52,23 @@ function licences(metafiles) {
 }
 
 /**
- * In the package the worker lies beside whoever starts it, in lib/ above.
+ * `new URL('../worker.js', import.meta.url)`: in the package the file lies next to whoever starts it.
  * @type {import('esbuild').Plugin}
  */
-const beside = {
-  name: 'worker beside',
+const workers = {
+  name: 'workers',
   setup(build) {
-    build.onLoad({ filter: /lib\/runtime\/host\.js$/ }, ({ path }) => {
-      const text = readFileSync(path, 'utf8')
-      if (!text.includes("'../worker.js'")) throw new Error(`${path} starts another worker`)
-      return { contents: text.replace("'../worker.js'", "'./worker.js'"), loader: 'js' }
+    build.onLoad({ filter: /dist\/lib\/.*\.js$/ }, ({ path }) => {
+      const contents = readFileSync(path, 'utf8').replaceAll(
+        /new URL\('(\.[^']+)', import\.meta\.url\)/g,
+        (_, file) => {
+          const started = relative(root, join(dirname(path), file))
+          const entry = Object.entries(ENTRIES).find(([, own]) => own === started)
+          if (!entry) throw new Error(`${path} starts ${started}, which is no entry of the package`)
+          return `new URL('./${entry[0]}.js', import.meta.url)`
+        },
+      )
+      return { contents }
     })
   },
 }
@@ -83,8 +93,8 @@ async function bundlePackage() {
     outdir: PACKAGE,
     format: 'esm',
     splitting: true,
-    plugins: [beside],
     chunkNames: 'shared-[hash]',
+    plugins: [workers],
     // CommonJS libraries inside ask for Node's own modules.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
