@@ -88,7 +88,8 @@ export function sortCheckpoints(paths: readonly string[]): string[] {
  * in their name are left out where others have one, as a training's state is.
  *
  * ```ts
- * for await (const step of alignmentAlong(network, x, await checkpointFiles('training/'))) …
+ * const files = await checkpointFiles('training')
+ * for await (const { name } of alignmentAlong(network, x, files)) console.log(name)
  * ```
  * @throws TangentError BAD_ARGUMENT for a folder without checkpoints
  * @since 0.2.0

@@ -19,7 +19,7 @@ import {
   withNetwork,
 } from './command.js'
 import { removeEarlier } from './earlier.js'
-import { readGiven } from './input.js'
+import { inputFormatOption, readGiven } from './input.js'
 import { checkFolder } from './places.js'
 import { readInputs } from './samples.js'
 
@@ -56,7 +56,8 @@ export const alignCommand: CommandDefinition = {
   ],
   options: [
     inputOption(),
-    new Option('--target <file>', 'labels (N,) or real values (N, k), .npy or .pb'),
+    inputFormatOption(),
+    new Option('--target <file>', 'labels (N,) or real values (N, k), a file as for --input'),
     ...trajectoryOptions(),
     new Option(
       '--kernel <kind>',
@@ -85,8 +86,11 @@ export const alignCommand: CommandDefinition = {
     await checkFolder(options.out, '--out')
     const files = await checkpointPaths(paths)
     await withNetwork(model, options, {}, async (network) => {
-      const x = await readInputs(options.input, network)
-      const target = options.target === undefined ? undefined : await readGiven(options.target)
+      const x = await readInputs(options.input, network, options.inputFormat)
+      const target =
+        options.target === undefined
+          ? undefined
+          : await readGiven(options.target, { format: options.inputFormat })
       const checkpoints = trajectory(network, model, files, options.model)
       const { signal } = session
       const { learned, name: learnedName } = await learnedOutputs(

@@ -21,7 +21,7 @@ import {
   withNetwork,
 } from './command.js'
 import { removeEarlier } from './earlier.js'
-import { readGiven } from './input.js'
+import { inputFormatOption, readGiven } from './input.js'
 import { subjectNames } from './names.js'
 import { checkFolder } from './places.js'
 import { readInputs } from './samples.js'
@@ -49,7 +49,8 @@ export const probeCommand: CommandDefinition = {
   ],
   options: [
     inputOption(),
-    new Option('--target <file>', 'labels (N,) or real values (N, k), .npy or .pb'),
+    inputFormatOption(),
+    new Option('--target <file>', 'labels (N,) or real values (N, k), a file as for --input'),
     new Option('--class-names <file>', 'names of the classes, one on each line, by label'),
     new Option(
       '--checkpoints <path>',
@@ -64,7 +65,10 @@ export const probeCommand: CommandDefinition = {
     // Here, so that the other commands do not wait for the plotting library to load.
     await checkFolder(options.out, '--out')
     const { probe, renderReport, reportTable } = await import('../report/index.js')
-    const target = options.target === undefined ? undefined : await readGiven(options.target)
+    const target =
+      options.target === undefined
+        ? undefined
+        : await readGiven(options.target, { format: options.inputFormat })
     const classNames =
       options.classNames === undefined ? undefined : await readLines(options.classNames)
     const along = options.checkpoints ? await checkpointPaths(options.checkpoints) : []
@@ -81,7 +85,7 @@ export const probeCommand: CommandDefinition = {
     })
     // The first network tells the inputs' names; the others are open one at a time.
     const report = await withNetwork(models[0] as string, options, {}, async (first) => {
-      const x = await readInputs(options.input, first)
+      const x = await readInputs(options.input, first, options.inputFormat)
       const networks = async function* () {
         for (const [at, path] of shown.entries()) {
           if (path === models[0]) {

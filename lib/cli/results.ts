@@ -75,7 +75,7 @@ export async function arrayPlace(
   return { path, kind }
 }
 
-/** Is the place for a file of its own, or is something else there that is written into? */
+/** Is the place for a file of its own, or is something else there: a pipe, a device, a folder? */
 async function isFile(path: string): Promise<boolean> {
   try {
     return isReplaced(await destinationOf(path))

@@ -65,7 +65,8 @@ export async function writeArray(
  * The same of an array whose rows come in blocks (count, …), so that it may be larger than memory.
  *
  * ```ts
- * await writeRows('y.npy', { dtype: 'float32', shape: [1000, 10] }, blocks())
+ * const block = { data: new Float32Array(6), shape: [2, 3] }
+ * await writeRows('y.npy', { dtype: 'float32', shape: [4, 3] }, [block, block])
  * ```
  * @param blocks rows in order; together they are `shape`
  * @example
