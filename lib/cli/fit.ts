@@ -13,7 +13,7 @@ import {
   type NetworkModel,
 } from '../fit/network.js'
 import { type Price, printablePrice } from '../fit/price.js'
-import { predictRows } from '../fit/rows.js'
+import { predictRows, sampleCount } from '../fit/rows.js'
 import type { Structure } from '../fit/rules.js'
 import { saveModel } from '../fit/storage.js'
 import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '../io/index.js'
@@ -157,9 +157,10 @@ export const fitCommand: CommandDefinition = {
       if (predict) {
         const place = { path: join(options.out, 'predictions.npy'), kind: 'npy' } as const
         const flat = target.shape.length === 1 && fitted.model.outputs === 1
+        const count = await sampleCount(network, predict, { signal: session.signal })
         await watched(session, options, ({ signal, onProgress }) =>
           savePredictions(place, predictRows(fitted, network, predict, { signal, onProgress }), {
-            inputs: predict,
+            count,
             flat,
             signal: session.signal,
           }),

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TangentError } from '../core/errors.js'
 import { NetworkModel } from '../fit/network.js'
-import { predictRows } from '../fit/rows.js'
+import { predictRows, sampleCount } from '../fit/rows.js'
 import { loadModel } from '../fit/storage.js'
 import {
   type CommandDefinition,
@@ -47,11 +47,13 @@ export const predictCommand: CommandDefinition = {
       const { inputFormat: format } = options
       const inputs = await openInputs(options.input, network, { format })
       try {
+        const { signal: stop } = session
+        const count = await sampleCount(network, inputs, { signal: stop })
         const shape = await watched(session, options, ({ signal, onProgress }) =>
           savePredictions(place, predictRows(fitted, network, inputs, { signal, onProgress }), {
-            inputs,
+            count,
             flat: false,
-            signal: session.signal,
+            signal: stop,
           }),
         )
         session.say(`Wrote predictions of shape (${shape.join(', ')}) to ${options.out}`)

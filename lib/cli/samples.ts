@@ -123,9 +123,3 @@ export async function closeInputs(opened: OpenInputs): Promise<void> {
     if (typeof value === 'object') await value.close?.()
   }
 }
-
-/** How many samples were opened. */
-export function sampleCount(opened: OpenInputs): number {
-  const source = Object.values(opened).find((value) => typeof value === 'object')
-  return typeof source === 'object' ? source.length : 0
-}

@@ -3,7 +3,7 @@
 import { badArgument, mismatch } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { threadCount } from '../core/threads.js'
-import { type ArraySource, isSource, type NdArray, rowBytes, rowsOf } from '../io/index.js'
+import { type ArraySource, isSource, type NdArray, rowBytes, rowsOf, wholeOf } from '../io/index.js'
 import { type CallOptions, type Core, cores } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
@@ -26,10 +26,8 @@ const most = 4096
 
 /** Samples that are predicted together. */
 export interface SampleBlock {
-  /** The first of them, and how many they are, of all. */
-  from: number
-  count: number
-  length: number
+  /** The first of them, and how many they are, of how many; null where the block is all of them. */
+  rows: { from: number; count: number; length: number } | null
   inputs: Inputs
 }
 
@@ -84,7 +82,8 @@ export async function* predictRows(
     const remaining = done > 0.01 ? (seconds * (1 - done)) / done : null
     onProgress?.({ fraction: Math.min(1, done), remaining })
   }
-  for await (const { from, count, length, inputs } of sampleBlocks(network, x, options)) {
+  for await (const { rows, inputs } of sampleBlocks(network, x, options)) {
+    const { from, count, length } = rows ?? { from: 0, count: 1, length: 1 }
     yield await fitted.predict(network, inputs, {
       ...options,
       onProgress: onProgress && (({ fraction }) => tell((from + count * fraction) / length)),
@@ -101,29 +100,49 @@ export async function* sampleBlocks(
 ): AsyncGenerator<SampleBlock> {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
-  const { sources, others, length } = samplesIn(network, x)
+  const { sources, others } = samplesIn(network, x)
+  const byRows = await rowsAmong(core, network, sources, options)
+  for (const [name, source] of sources) {
+    if (!byRows?.has(name)) others.set(name, await wholeOf(source, titled(name)))
+  }
+  const length = byRows && commonLength(byRows)
+  if (!byRows || length === null) {
+    yield { rows: null, inputs: inputsOf(new Map(), others) }
+    return
+  }
   const read = async (first: number, count: number): Promise<Arrays> => {
     const own: Arrays = new Map()
-    for (const [name, source] of sources) {
-      own.set(name, await rowsOf(source, first, count, `input ${JSON.stringify(name)}`))
+    for (const [name, source] of byRows) {
+      own.set(name, await rowsOf(source, first, count, titled(name)))
     }
     return own
   }
-  if (length <= few || !(await isByRows(core, network, options))) {
-    yield { from: 0, count: length, length, inputs: inputsOf(await read(0, length), others) }
-    return
-  }
-  let ahead: Arrays | undefined = await read(0, few)
-  const size = await blockSize(core, inputsOf(ahead, others), [...sources.values()], options)
+  const some = Math.min(few, length)
+  let ahead: Arrays | undefined = await read(0, some)
+  const size = await blockSize(core, inputsOf(ahead, others), [...byRows.values()], options)
   for (let from = 0; from < length; ) {
     const count = Math.min(size, length - from)
     // Rows are read once: the first few are there.
-    const arrays = ahead ? joined(ahead, await read(few, count - few)) : await read(from, count)
+    const arrays = ahead ? joined(ahead, await read(some, count - some)) : await read(from, count)
     ahead = undefined
-    yield { from, count, length, inputs: inputsOf(arrays, others) }
+    yield { rows: { from, count, length }, inputs: inputsOf(arrays, others) }
     from += count
   }
 }
+
+/** How many samples will come in blocks; null where they come all at once. */
+export async function sampleCount(
+  network: Network,
+  x: InputSources,
+  options: CallOptions = {},
+): Promise<number | null> {
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  const byRows = await rowsAmong(core, network, samplesIn(network, x).sources, options)
+  return byRows && commonLength(byRows)
+}
+
+const titled = (name: string) => `input ${JSON.stringify(name)}`
 
 type Arrays = Map<string, NdArray>
 type Others = ReadonlyMap<string, NdArray | number | bigint>
@@ -133,7 +152,7 @@ function inputsOf(arrays: Arrays, others: Others): Inputs {
   return Object.assign(Object.create(null), Object.fromEntries([...others, ...arrays]))
 }
 
-/** What is read by rows, and what all samples share. */
+/** What is read, and what is there. */
 function samplesIn(network: Network, x: InputSources) {
   const of = 'a source of rows, or one for each input by name'
   if (typeof x !== 'object' || x === null) throw badArgument('x', of, x)
@@ -144,24 +163,37 @@ function samplesIn(network: Network, x: InputSources) {
     if (isSource(value)) sources.set(name, value)
     else others.set(name, value)
   }
-  const [first] = sources
-  if (!first) throw badArgument('x', of, x)
-  const [known, { length }] = first
-  for (const [name, source] of sources) {
-    if (source.length === length) continue
-    const expected = `${length} samples as for ${JSON.stringify(known)}`
-    throw mismatch(`input ${JSON.stringify(name)} of x`, expected, `${source.length}`)
-  }
-  return { sources, others, length }
+  if (sources.size === 0) throw badArgument('x', of, x)
+  return { sources, others }
 }
 
-/** Is a row of every input a sample, whatever the other samples are? */
-async function isByRows(core: Core, network: Network, options: CallOptions): Promise<boolean> {
+/** Sources whose rows are samples; null where a sample is no row, or may depend on the others. */
+async function rowsAmong(
+  core: Core,
+  network: Network,
+  sources: ReadonlyMap<string, ArraySource>,
+  options: CallOptions,
+): Promise<Map<string, ArraySource> | null> {
   const { architecture } = core
-  if (architecture.whole || architecture.pending) return false
+  if (architecture.whole || architecture.pending) return null
   const axes = await network.batchAxes({ signal: options.signal })
   const inputs = axes.filter(({ kind }) => kind === 'input')
-  return inputs.every(({ axis, shared, by }) => shared || ((axis ?? 0) === 0 && by !== 'guess'))
+  const known = inputs.every(({ axis, shared, by }) => by !== 'guess' && (shared || !axis))
+  if (!known) return null
+  const shared = new Set(inputs.filter((input) => input.shared).map(({ name }) => name))
+  const rows = new Map([...sources].filter(([name]) => !shared.has(name)))
+  return rows.size > 0 ? rows : null
+}
+
+function commonLength(sources: ReadonlyMap<string, ArraySource>): number | null {
+  let first: [string, number] | undefined
+  for (const [name, { length }] of sources) {
+    first ??= [name, length]
+    if (length === first[1]) continue
+    const expected = `${first[1]} samples as for ${JSON.stringify(first[0])}`
+    throw mismatch(`${titled(name)} of x`, expected, `${length}`)
+  }
+  return first?.[1] ?? null
 }
 
 /** Samples in a block: a multiple of those that the file takes at once. */

@@ -96,6 +96,40 @@ test.serial('predict is the same of every source and into every form', async (t)
   t.deepEqual(await readFile(at('q.npy')), await readFile(at('fit/predictions.npy')))
 })
 
+const conventions = fileURLToPath(new URL('../../../test/conventions/', import.meta.url))
+
+test.serial('inputs that samples share, and samples along other axes', async (t) => {
+  const { at } = await setting(t)
+  const random = new Random(6)
+  const ids = { data: BigInt64Array.from({ length: 15 }, (_, e) => BigInt(e % 5)), shape: [5, 3] }
+  await writeNpy(at('ids.npy'), ids)
+  await writeNpy(at('scales.npy'), samples(random, [3]))
+  await writeNpy(at('frames.npy'), samples(random, [5, 6]))
+  await writeNpy(at('state.npy'), samples(random, [1, 5, 4]))
+  await writeNpy(at('target.npy'), samples(random, [5]))
+  const networks: [string, string[]][] = [
+    ['scales.onnx', [`ids=${at('ids.npy')}`, `scales=${at('scales.npy')}`, '--shared', 'scales']],
+    ['speech.onnx', [`input=${at('frames.npy')}`, `state=${at('state.npy')}`, 'sr=16000']],
+  ]
+  for (const [name, given] of networks) {
+    const network = conventions + name
+    const of = (option: string) =>
+      given.flatMap((text) => (/=/.test(text) ? [option, text] : [text]))
+    const fit = ['fit', network, ...of('--input'), ...of('--predict'), '--outputs', '0']
+    const more = ['--features', 'fixed', '--ridge', '1', '--target', at('target.npy')]
+    const done = await cli([...fit, ...more, '--out', at('other')])
+    t.is(done.code, 0, done.stderr)
+    const out = ['--out', at('other.npy')]
+    const predicted = await cli(['predict', at('other'), network, ...of('--input'), ...out])
+    t.is(predicted.code, 0, predicted.stderr)
+    const truth = await readArray(at('other/predictions.npy'))
+    t.deepEqual(truth.shape, [5])
+    const found = await readArray(at('other.npy'))
+    t.deepEqual(found.shape, [5, 1])
+    same(t, found, truth, name)
+  }
+})
+
 test.serial('arrays through pipes, from one command into the next', async (t) => {
   const { at, x, truth } = await fitted(t)
   const npy = Buffer.concat(encodeNpy(x))
