@@ -82,7 +82,7 @@ export async function featuresTo(
       samples,
       one,
       size: options.tile ?? chosenSize(prepared, { rows: 0, columns: null }, widths),
-      digest: await digestOfJob({ prepared, job: { kind: 'features' } }),
+      digest: await digestOfJob({ prepared, job: { kind: 'features' }, results: [] }),
       rows,
     },
     options,

@@ -10,7 +10,8 @@ export async function digestOfJob({
   job,
   x2,
   path,
-}: Pick<Planned, 'prepared' | 'job' | 'x2' | 'path'>): Promise<string> {
+  results,
+}: Pick<Planned, 'prepared' | 'job' | 'x2' | 'path' | 'results'>): Promise<string> {
   const { core, outputs, nonFinite, options } = prepared
   const { architecture } = core
   return identify({
@@ -27,6 +28,7 @@ export async function digestOfJob({
     outputBlock: options.outputBlock,
     job,
     path,
+    results: results.map(({ name, shape }) => ({ name, shape: [...shape] })),
   })
 }
 

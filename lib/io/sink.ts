@@ -1,6 +1,6 @@
 // Where results go that leave tile by tile: rows of Jacobians and outputs, tiles of kernels.
-import { TangentError } from '../core/errors.js'
-import { type DType, type NdArray, type TypedArray, zeros } from './ndarray.js'
+import { mismatch, TangentError, wholeNumber } from '../core/errors.js'
+import { checkArray, type DType, type NdArray, type TypedArray, zeros } from './ndarray.js'
 
 /** An array that a call makes, whole. */
 export interface TiledArray {
@@ -197,10 +197,17 @@ function put(
  * // 2 × 1 | 5 6
  * ```
  */
-export function transposed<T extends TypedArray>(
-  { data, shape }: NdArray<T>,
-  columns: number,
-): NdArray<T> {
+export function transposed<T extends TypedArray>(part: NdArray<T>, columns: number): NdArray<T> {
+  checkArray(part, 'part')
+  const { data, shape } = part
+  wholeNumber('columns', columns, 1, 2)
+  if (columns === 2 ? shape.length !== 4 : shape.length !== 2 && shape.length !== 3) {
+    throw mismatch(
+      'part',
+      'a part of a kernel, its columns along that axis,',
+      `(${shape.join(', ')})`,
+    )
+  }
   const rows = shape.slice(0, columns).reduce((a, b) => a * b, 1)
   // Of a full kernel outputs go with their samples; of a diagonal one they stay last.
   const full = columns === 2

@@ -12,7 +12,7 @@ import { planJacobian } from '../derivatives/jacobian.js'
 import { planJvp } from '../derivatives/jvp.js'
 import { fill, type SinkOptions, toSink } from '../derivatives/tiles.js'
 import { planVjp } from '../derivatives/vjp.js'
-import { heldInputs } from '../io/held.js'
+import { held, heldInputs, heldMap } from '../io/held.js'
 import type { Floats, NdArray } from '../io/index.js'
 import type { TileReport } from '../io/sink.js'
 import { type NtkOptions, planKernels } from '../kernels/ntk.js'
@@ -20,9 +20,10 @@ import { type CallOptions, type Core, cores, type DerivativeOptions } from '../m
 import { networkDigests } from '../model/digests.js'
 import type { Inputs } from '../model/inputs.js'
 import { checkFields } from '../runtime/jobs/fields.js'
-import { type Job, kindOf } from '../runtime/jobs/index.js'
-import type { Feed } from '../runtime/protocol.js'
-import { type LoadOptions, Network } from './network.js'
+import { type Job, jobKinds } from '../runtime/jobs/index.js'
+import { type JobParts, jobFields } from './job-fields.js'
+import type { LoadOptions } from './load-options.js'
+import { Network } from './network.js'
 
 /** What a job is asked for: the call of the same name, with its arguments. */
 export type JobRequest =
@@ -38,34 +39,9 @@ type Options = Omit<DerivativeOptions, keyof CallOptions> & Given
  * A job as plain data: everything that decides its result. It can be stored ({@link writeJob}), sent to
  * another process or machine, and run there ({@link runJob}): on the same kind of processor to the same bits.
  */
-export interface JobDescription {
-  format: 1
-  /** Of network, weights, inputs and what is asked of them. */
-  digest: string
-  /** The device that it was described for. */
-  device: 'cpu'
-  network: {
-    /** The file that it was read from; null where it was read from bytes. */
-    file: string | null
-    /** Of its structure, and of all its numbers. */
-    network: string
-    weights: string
-    options: LoadOptions
-  }
-  x: Feed
-  x2?: Feed | undefined
-  /** Flat indices. */
-  outputs: number[]
-  threads: number
-  /** Budget in bytes. */
-  memory: number
-  block?: number | undefined
-  outputBlock?: number | undefined
-  nonFinite: 'throw' | 'return'
+export interface JobDescription extends Omit<JobParts, 'job'> {
   /** The kind and what belongs to it, as declared in lib/runtime/jobs. */
   job: Job
-  /** The arrays that come of it. */
-  results: { name: string; shape: number[] }[]
 }
 
 /**
@@ -115,12 +91,13 @@ export async function describeJob(
     },
     x: prepared.x,
     ...(x2 ? { x2 } : {}),
+    job,
     outputs: prepared.outputs,
     threads: prepared.threads,
     memory: prepared.budget,
     ...(block === undefined ? {} : { block }),
     ...(outputBlock === undefined ? {} : { outputBlock }),
-    ...{ nonFinite: prepared.nonFinite, job },
+    nonFinite: prepared.nonFinite,
     results: results.map(({ name, shape }) => ({ name, shape: [...shape] })),
   }
 }
@@ -168,7 +145,7 @@ export async function runJob(
   checkCall(options)
   checkJob(job)
   const given = options.network
-  const network = given ?? (await opened(job))
+  const network = given === undefined ? await opened(job) : given
   try {
     const planned = await resumed(coreOf(network), job, options)
     if (toSink(options)) return await fill(planned, options)
@@ -180,21 +157,16 @@ export async function runJob(
       }),
     )
   } finally {
-    if (!given) await network.dispose()
+    if (given === undefined) await network.dispose()
   }
 }
 
 /** @throws TangentError BAD_ARGUMENT for what is no job. */
 export function checkJob(given: unknown): asserts given is JobDescription {
-  const job = given as JobDescription
-  if (typeof job !== 'object' || job === null || job.format !== 1) {
-    throw badArgument('job', 'a job of format 1', job)
-  }
-  if (job.device !== 'cpu') throw badArgument('job.device', 'cpu', job.device)
-  const kind = job.job && kindOf(job.job)
-  if (!kind) throw badArgument('job.job.kind', 'a kind of job', job.job?.kind)
-  const { kind: _, ...values } = job.job
-  checkFields(kind.fields, values, 'job.job')
+  checkFields(jobFields, given, 'job')
+  const { job } = given as JobDescription
+  const { kind, ...values } = job
+  checkFields(jobKinds[kind].fields, values, 'job.job')
 }
 
 function coreOf(network: Network<Floats>): Core {
@@ -215,9 +187,9 @@ function plan(core: Core, request: JobRequest): Promise<Planned> {
     case 'jacobian':
       return planJacobian(core, x, request)
     case 'vjp':
-      return planVjp(core, x, request.cotangents, request)
+      return planVjp(core, x, held(request.cotangents, 'cotangents'), request)
     case 'jvp':
-      return planJvp(core, x, request.direction, request)
+      return planJvp(core, x, heldMap(request.direction, 'direction'), request)
     default:
       throw badArgument('request.kind', 'ntk, jacobian, vjp or jvp', (request as JobRequest).kind)
   }

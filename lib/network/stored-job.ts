@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { TangentError } from '../core/errors.js'
+import { badArgument, TangentError } from '../core/errors.js'
 import { identify } from '../io/identify.js'
 import { makeFolder, readNpy, type TypedArray, writeFileAtomic, writeNpy } from '../io/index.js'
 import { checkJob, type JobDescription } from './job.js'
@@ -33,6 +33,7 @@ const fileOf = (folder: string, digest: string) => join(folder, `${digest}.npy`)
  * ```
  */
 export async function writeJob(folder: string, job: JobDescription): Promise<void> {
+  checkFolder(folder)
   checkJob(job)
   await makeFolder(folder)
   const plain = await encoded(job, async (data) => {
@@ -71,6 +72,7 @@ export async function writeJob(folder: string, job: JobDescription): Promise<voi
  * ```
  */
 export async function readJob(folder: string): Promise<JobDescription> {
+  checkFolder(folder)
   const path = join(folder, 'job.json')
   let plain: unknown
   try {
@@ -85,6 +87,10 @@ export async function readJob(folder: string): Promise<JobDescription> {
   })
   checkJob(job)
   return job
+}
+
+function checkFolder(folder: unknown): void {
+  if (typeof folder !== 'string') throw badArgument('folder', 'a path', folder)
 }
 
 interface Reference {

@@ -5,8 +5,8 @@ import type { Floats } from '../../io/index.js'
 import type { NativeFields, NativeType } from '../../native/engine.js'
 
 export interface Field<T, Optional extends boolean = false> {
-  /** How native/binding/settings.cc reads it. */
-  readonly native: NativeType | NativeFields
+  /** How native/binding/settings.cc reads it; null where the addon does not. */
+  readonly native: NativeType | NativeFields | null
   readonly optional: Optional
   /** What is expected, in words. */
   readonly expected: string
@@ -27,8 +27,8 @@ export type ValuesOf<F extends Fields> = { [K in Required<F>]: TypeOf<F[K]> } & 
   [K in Exclude<keyof F, Required<F>>]?: TypeOf<F[K]> | undefined
 }
 
-function field<T>(
-  native: NativeType | NativeFields,
+export function field<T>(
+  native: NativeType | NativeFields | null,
   expected: string,
   accepts: (value: unknown) => boolean,
 ): Field<T> {
@@ -75,7 +75,13 @@ export function optional<T>(of: Field<T>): Field<T, true> {
 
 /** The declaration as the addon reads it. */
 export function nativeFields(fields: Fields): NativeFields {
-  return Object.fromEntries(Object.entries(fields).map(([name, { native }]) => [name, native]))
+  const entries = Object.entries(fields).map(([name, { native }]) => [name, native] as const)
+  return Object.fromEntries(entries.filter(([, native]) => native !== null)) as NativeFields
+}
+
+export const text: Field<string> = field('text', 'a text', (value) => typeof value === 'string')
+export function listed<T>(of: Field<T>): Field<T[]> {
+  return field(null, `a list, each ${of.expected}`, listOf(of.accepts))
 }
 
 /** The first name whose value is not as declared. */
@@ -85,11 +91,12 @@ function faultOf(fields: Fields, value: unknown): string | undefined {
   const missing = Object.entries(fields).find(([name, { optional: mayLack, accepts }]) =>
     given[name] === undefined ? !mayLack : !accepts(given[name]),
   )
-  return missing?.[0] ?? Object.keys(given).find((name) => !(name in fields))
+  return missing?.[0] ?? Object.keys(given).find((name) => !Object.hasOwn(fields, name))
 }
 
 /** @throws TangentError BAD_ARGUMENT for the first value that is not as declared. */
-export function checkFields(fields: Fields, value: object, what: string): void {
+export function checkFields(fields: Fields, value: unknown, what: string): void {
+  if (typeof value !== 'object' || value === null) throw badArgument(what, 'an object', value)
   const name = faultOf(fields, value)
   if (name === undefined) return
   const expected = fields[name]?.expected ?? `only ${Object.keys(fields).join(', ')}`
