@@ -41,12 +41,6 @@ const abortGrace = 60
 /** None of the process's own: some, such as --input-type, let no file be run. */
 export const workerArguments: string[] = []
 
-/** In the published package, whose files are bundled, the worker lies next to this code. */
-const workerEntry = new URL(
-  /[/]runtime[/]host[.][jt]s$/.test(import.meta.url) ? '../worker.js' : './worker.js',
-  import.meta.url,
-)
-
 export class Host {
   readonly #init: WorkerInit
   readonly #entry: URL
@@ -63,7 +57,7 @@ export class Host {
   #idle: NodeJS.Timeout | undefined
 
   /** @param entry the worker's file, where tests want another. */
-  constructor(init: WorkerInit, entry = workerEntry) {
+  constructor(init: WorkerInit, entry = new URL('../worker.js', import.meta.url)) {
     this.#init = init
     this.#entry = entry
   }

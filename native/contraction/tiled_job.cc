@@ -24,10 +24,11 @@ TiledKernelJob::TiledKernelJob(const Tape& tape, JobSettings settings, KernelTas
   // Whatever the budget, so that a tile's bits do not depend on it.
   constexpr int64_t kRows = 4096;
   block_size_ = settings_.block > 0 ? settings_.block : std::max<int64_t>(1, kRows / task_.outputs);
+  // Where tiles are jobs, each adds its own work as it begins.
+  settings_.control.expect((apart_ ? 2 : 1) * grid_.pairs_wanted());
   if (apart_) {
     begin_tile();
   } else {
-    settings_.control.expect(grid_.pairs_wanted());
     settle();
   }
 }
@@ -217,6 +218,7 @@ void TiledKernelJob::begin_tile() {
       task.symmetric = task_.symmetric && r == c;
       task.samples1 = grid_.samples(0, r);
       task.samples2 = grid_.samples(1, c);
+      settings_.control.expect(-2 * grid_.pairs(r, c));
       JobSettings settings = settings_;
       settings.samples = task.samples1;
       std::vector<Real*> results;
@@ -241,6 +243,7 @@ std::optional<Want> TiledKernelJob::next_of_tile() {
 void TiledKernelJob::compute_tile(const Frame& frame) {
   inner_->feed(frame);
   names_ = inner_->methods();
+  inner_peak_ = std::max(inner_peak_, inner_->peak_bytes());
   if (inner_->next()) return;
   inner_.reset();
   finish(present_);

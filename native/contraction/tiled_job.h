@@ -25,6 +25,7 @@ class TiledKernelJob final : public Job {
   std::optional<Want> next() override;
   std::vector<std::string> methods() const override;
   std::optional<Record> take_tile() override;
+  size_t peak_bytes() const override { return pool_.peak_bytes() + inner_peak_; }
 
  protected:
   void compute(const Frame& frame) override;
@@ -77,6 +78,7 @@ class TiledKernelJob final : public Job {
   bool apart_;
   Place present_{0, 0};
   std::unique_ptr<KernelJob> inner_;
+  size_t inner_peak_ = 0;
 };
 
 }  // namespace AT_PRECISION

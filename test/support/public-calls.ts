@@ -1,7 +1,4 @@
 // The public calls with arguments that are right, and the names of their options.
-import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   alignmentAlong,
   averageFeatures,
@@ -10,7 +7,6 @@ import {
   buildMlp,
   combinedPenalty,
   crossValidate,
-  describeJob,
   diagonalByMargin,
   estimateDensity,
   estimateTrace,
@@ -22,11 +18,9 @@ import {
   fitPath,
   fitSequence,
   initialize,
-  type JobDescription,
   KernelFactor,
   KernelSpectrum,
   loadModel,
-  MemorySink,
   measureKernel,
   Network,
   type NetworkModel,
@@ -35,8 +29,6 @@ import {
   predictRows,
   probe,
   probeTraining,
-  readJob,
-  runJob,
   saveModel,
   solveByProducts,
   solveKernel,
@@ -45,13 +37,12 @@ import {
   targetKernel,
   topEigenvalues,
   train,
-  transposed,
-  writeJob,
   writeOnnx,
 } from '../../lib/index.js'
 import { sourceOf } from '../../lib/io/index.js'
 import { mlp, samples } from './networks.js'
 import { fileCalls } from './public-files.js'
+import { jobCalls, setUpJobs } from './public-jobs.js'
 import { Random } from './random.js'
 
 const random = new Random(23)
@@ -72,8 +63,6 @@ const source = sourceOf(x)
 
 let network: Network
 let other: Network
-let job: JobDescription
-const square2 = { data: new Float32Array(6), shape: [2, 3] }
 let features: TangentFeatures
 let fitted: NetworkModel
 let factor: KernelFactor
@@ -82,11 +71,11 @@ let spectrum: KernelSpectrum
 export async function setUp(): Promise<void> {
   network = await Network.load(bytes)
   other = await network.withParameters(direction)
-  job = await describeJob(network, { kind: 'ntk', x })
   features = (await networkFeatures(network, x)).features
   fitted = await fitAdaptive(network, x, u, { maxIterations: 2 })
   factor = await KernelFactor.of(gram, 0.1)
   spectrum = await KernelSpectrum.of(gram)
+  await setUpJobs(network, x)
 }
 
 export async function tearDown(): Promise<void> {
@@ -119,57 +108,6 @@ export const calls: Record<string, Call> = {
     call: (...a) => Network.load(...(a as [Any])).then((one) => one.dispose()),
     options:
       'output parameters frozen batch threads memory externalData unsupported tied untied constants batchAxis shared',
-  },
-  'ntk to a sink': {
-    args: () => [x, { sink: { write() {} } }],
-    call: (...a) => network.ntk(...(a as [Any, Any])),
-    options: `${kernelOptions} sink tile`,
-  },
-  'jacobian to a sink': {
-    args: () => [x, { sink: new MemorySink() }],
-    call: (...a) => network.jacobian(...(a as [Any, Any])),
-    options: `${derivative} sink tile`,
-  },
-  'features to a sink': {
-    args: () => [x, { sink: new MemorySink() }],
-    call: (...a) => network.features(...(a as [Any, Any])),
-    options: `${derivative} sink tile`,
-  },
-  'run to a sink': {
-    args: () => [x, { sink: new MemorySink() }],
-    call: (...a) => network.run(...(a as [Any, Any])),
-    options: `${common} output outputs sink tile`,
-  },
-  describeJob: {
-    args: () => [network, { kind: 'ntk', x }],
-    call: (...a) => describeJob(...(a as [Any, Any])),
-    options: `${kernelOptions.replace('signal onProgress ', '')} kind x x2`,
-  },
-  runJob: {
-    args: () => [structuredClone(job), { network }],
-    call: (...a) => runJob(...(a as [Any, Any])),
-    options: 'network signal onProgress sink tile',
-  },
-  'runJob, parts': {
-    args: () => [{ ...job }],
-    call: (a) => runJob(a as Any, { network }),
-    options:
-      'format digest device network x x2 outputs threads memory block outputBlock nonFinite job results',
-  },
-  writeJob: {
-    args: () => [join(tmpdir(), `job-${process.pid}`), job],
-    call: async (folder, one) => {
-      await writeJob(folder, one)
-      await rm(folder, { recursive: true })
-    },
-  },
-  readJob: {
-    args: () => ['test/fixtures'],
-    call: (folder) => readJob(folder),
-  },
-  transposed: {
-    args: () => [square2, 1],
-    call: (...a) => transposed(...(a as [Any, Any])),
   },
   run: {
     args: () => [x, {}],
@@ -466,6 +404,7 @@ export const calls: Record<string, Call> = {
     options: 'signal',
   },
   ...fileCalls(x, u),
+  ...jobCalls(() => network, x, [common, derivative, kernelOptions]),
   writeOnnx: {
     args: () => ['/dev/null', bytes, {}],
     call: (...a) => writeOnnx(...(a as [Any, Any])),
