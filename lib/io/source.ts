@@ -43,11 +43,16 @@ export function isSource(value: unknown): value is ArraySource {
   return typeof (value as ArraySource | null | undefined)?.rows === 'function'
 }
 
+/** Entries of one row. */
+export function rowSize({ shape }: { readonly shape: readonly number[] }): number {
+  return shape.slice(1).reduce((product, size) => product * size, 1)
+}
+
 /** An array in memory as a source. */
 export function sourceOf(array: NdArray): ArraySource {
   const { data, shape } = array
   const [length = 1, ...rest] = shape
-  const size = rest.reduce((product, d) => product * d, 1)
+  const size = rowSize(array)
   const source: ArraySource = {
     length,
     shape,
@@ -60,11 +65,6 @@ export function sourceOf(array: NdArray): ArraySource {
     },
   }
   return source
-}
-
-/** Entries of one row. */
-export function rowSize({ shape }: Pick<ArraySource, 'shape'>): number {
-  return shape.slice(1).reduce((product, size) => product * size, 1)
 }
 
 /** Bytes of one row. */

@@ -10,7 +10,7 @@ import {
   type StoredType,
 } from '../ndarray.js'
 import { checkPath, reason } from '../reasons.js'
-import { type ArraySource, checkRows } from '../source.js'
+import { type ArraySource, checkRows, rowSize } from '../source.js'
 
 /** How numbers lie in a file. */
 export interface Layout {
@@ -97,7 +97,7 @@ export function storedSource(file: OpenFile, start: number, layout: Layout): Arr
   const { type, shape } = layout
   const [length = 1, ...rest] = shape
   const width = bytesPerElement(type)
-  const size = rest.reduce((product, d) => product * d, 1)
+  const size = rowSize(layout)
   const source: ArraySource = {
     length,
     shape,
