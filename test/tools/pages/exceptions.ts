@@ -13,6 +13,10 @@ export const exceptions: Record<string, Record<string, string>> = {
     '// y = max(x, 0); dy/dx = 1 where y > 0, and 0 at the kink as in PyTorch.':
       'C++: a rule as it stands in native/rules, which the build compiles',
   },
+  'docs/comparison.md': {
+    'npm run bench -- routes   # makes a Python environment in out/routes the first time (2 GB)':
+      'installs gigabytes of Python packages',
+  },
   'docs/install.md': {
     'npm install adaptive-tangent': 'needs a registry; npm run test:install tries the packed files',
     'npx adaptive-tangent build': 'compiles the core for minutes; npm run test:install tries it',
