@@ -180,6 +180,25 @@ test.serial('an idle network does not keep the process alive', async (t) => {
   t.is(code, 0)
 })
 
+test.serial('a thread that is ended while native code computes takes nothing along', async (t) => {
+  const lib = new URL('../../lib/index.js', import.meta.url).href
+  const n = 500
+  const script = `
+    const { parentPort } = require('node:worker_threads')
+    import(${JSON.stringify(lib)}).then(async ({ KernelSpectrum }) => {
+      const kernel = Float64Array.from({ length: ${n * n} }, (_, e) => (e % ${n + 1} === 0 ? 1 + e : 0))
+      const spectrum = KernelSpectrum.of(kernel, { outputs: 1 })
+      setImmediate(() => parentPort.postMessage('it computes'))
+      await spectrum
+      parentPort.postMessage('done')
+    })`
+  for (let k = 0; k < 3; k += 1) {
+    const worker = new Worker(script, { eval: true })
+    t.deepEqual(await once(worker, 'message'), ['it computes'])
+    t.is(await worker.terminate(), 1)
+  }
+})
+
 test.serial('a script given on the command line, whose flags threads cannot take', async (t) => {
   const lib = new URL('../../lib/index.js', import.meta.url).href
   const script = `
