@@ -19,7 +19,7 @@ import { root, run, SetupError, step } from '../setup/run.mjs'
 const work = join(root, WORK, 'install')
 
 const DEBIAN = ['base-files', 'coreutils', 'dash', 'gcc-12-base', 'libacl1', 'libattr1', 'libc6']
-const MORE = ['libgcc-s1', 'libgmp10', 'libpcre2-8-0', 'libselinux1', 'libstdc++6']
+const MORE = ['libgcc-s1', 'libgmp10', 'libpcre2-8-0', 'libselinux1', 'libstdc++6', 'sed']
 
 /** @typedef {'x64' | 'arm64'} Cpu */
 
