@@ -1,5 +1,7 @@
 #include "reverse/analysis.h"
 
+#include <algorithm>
+#include <memory>
 #include <set>
 
 #include "core/error.h"
@@ -54,131 +56,167 @@ void add_needs(const Node& node, const Needs& needs, std::set<int>& taps) {
       taps.insert(node.outputs[j]);
 }
 
-// The active values that no refused node lies before.
-std::vector<int> unobstructed(const std::vector<Node>& nodes, const std::vector<bool>& on_tape,
-                              const std::vector<bool>& refused, const Tape& tape) {
-  std::vector<bool> obstructed(tape.values.size(), false);
-  std::vector<int> clear;
-  for (size_t index = 0; index < nodes.size(); ++index) {
-    if (!on_tape[index]) continue;
-    const Node& node = nodes[index];
-    bool any = refused[index];
-    for (size_t k = 0; k < node.inputs.size() && !any; ++k) {
+// One analysis, stage by stage.
+class Analyser {
+ public:
+  Analyser(const Graph& graph, const std::vector<int>& candidates, int output)
+      : nodes_(graph.nodes),
+        candidates_(candidates),
+        candidate_(graph.values.size(), false),
+        active_(graph.values.size(), false),
+        needed_(graph.values.size(), false),
+        on_tape_(nodes_.size(), false),
+        refused_(nodes_.size(), false),
+        shapes_{output} {
+    tape().values = graph.values;
+    tape().output = output;
+    result_.depends_on_input = reached_from_inputs(graph);
+  }
+
+  Analysis run() {
+    for (int id : candidates_) candidate_[id] = true;
+    find_active();
+    find_needed();
+    choose_parameters();
+    for (size_t index = 0; index < nodes_.size(); ++index)
+      if (on_tape_[index]) visit(index);
+    for (const Node& node : nodes_)
+      if (node.op == "Sigmoid" && node.domain.empty() && node.inputs.size() == 1) derive(node);
+    shapes_.insert(taps_.begin(), taps_.end());
+    shapes_.insert(forward_taps_.begin(), forward_taps_.end());
+    result_.differentiable = unobstructed();
+    result_.taps.assign(taps_.begin(), taps_.end());
+    result_.forward_taps.assign(forward_taps_.begin(), forward_taps_.end());
+    result_.shapes.assign(shapes_.begin(), shapes_.end());
+    return std::move(result_);
+  }
+
+ private:
+  Tape& tape() { return result_.tape; }
+
+  // For every input of a node that `marked` holds and into which derivatives flow.
+  template <class Body>
+  static void each_flowing(const Node& node, const std::vector<bool>& marked, const Body& body) {
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
       const int id = node.inputs[k];
-      any = id >= 0 && obstructed[id] && flows(node, static_cast<int>(k));
-    }
-    for (int id : node.outputs) {
-      if (id < 0) continue;
-      obstructed[id] = any;
-      if (!any && tape.values[id].active) clear.push_back(id);
+      if (id >= 0 && marked[id] && flows(node, static_cast<int>(k))) body(k, id);
     }
   }
-  return clear;
-}
 
-// In place of what a Sigmoid gives its input is read.
-void derive(Analysis& analysis, const Node& node, std::set<int>& taps, std::set<int>& forward_taps,
-            std::set<int>& shapes) {
-  const int id = node.outputs[0], from = node.inputs[0];
-  if (id < 0 || from < 0) return;
-  const bool in_reverse = taps.erase(id) > 0, forward = forward_taps.erase(id) > 0;
-  if (!in_reverse && !forward) return;
-  if (in_reverse) taps.insert(from);
-  if (forward) forward_taps.insert(from);
-  shapes.insert(id);
-  analysis.derived.push_back({id, from});
-}
+  // Values with a derivative by some candidate.
+  void find_active() {
+    active_ = candidate_;
+    for (Node& node : nodes_) {
+      node.rule = find_rule(node.domain, node.op);
+      bool any = false;
+      each_flowing(node, active_, [&](size_t, int) { any = true; });
+      if (any) mark(node.outputs, active_);
+    }
+  }
+
+  // Those that the output's derivative goes through, and the nodes that make them.
+  void find_needed() {
+    needed_[tape().output] = active_[tape().output];
+    for (size_t index = nodes_.size(); index-- > 0;) {
+      const Node& node = nodes_[index];
+      on_tape_[index] = std::any_of(node.outputs.begin(), node.outputs.end(), [&](int id) {
+        return id >= 0 && needed_[id] && !candidate_[id];
+      });
+      if (!on_tape_[index]) continue;
+      each_flowing(node, active_, [&](size_t, int id) { needed_[id] = true; });
+    }
+  }
+
+  void choose_parameters() {
+    for (size_t id = 0; id < active_.size(); ++id) {
+      tape().values[id].active = needed_[id] && active_[id];
+      tape().values[id].parameter = -1;
+    }
+    for (int id : candidates_) {
+      if (!needed_[id] || tape().values[id].parameter >= 0) continue;
+      tape().values[id].parameter = static_cast<int>(tape().parameters.size());
+      tape().parameters.push_back(id);
+      shapes_.insert(id);
+    }
+  }
+
+  // A node of the tape: refused, or what its rule reads.
+  void visit(size_t index) {
+    const Node& node = nodes_[index];
+    result_.nodes.push_back(static_cast<int>(index));
+    const std::unique_ptr<Rule::Refusal> refusal = refusal_of(node);
+    if (refusal) {
+      refused_[index] = true;
+      result_.refusals.push_back({node.name, node.op, refusal->why, refusal->remedy});
+      return;
+    }
+    std::vector<bool> wanted(node.inputs.size(), false);
+    each_flowing(node, needed_, [&](size_t k, int id) { wanted[k] = tape().values[id].active; });
+    insert_known(node.inputs, shapes_);
+    insert_known(node.outputs, shapes_);
+    add_needs(node, node.rule->needs(node, wanted), taps_);
+    add_needs(node, node.rule->forward_needs(node, wanted), forward_taps_);
+    tape().nodes.push_back(node);
+  }
+
+  std::unique_ptr<Rule::Refusal> refusal_of(const Node& node) {
+    if (node.rule) return node.rule->refuse(node, tape());
+    return std::make_unique<Rule::Refusal>(
+        Rule::Refusal{"the operator has no derivative rule here",
+                      "freeze what lies before it, or replace it by supported operators"});
+  }
+
+  // In place of what a Sigmoid gives its input is read.
+  void derive(const Node& node) {
+    const int id = node.outputs[0], from = node.inputs[0];
+    if (id < 0 || from < 0) return;
+    const bool in_reverse = taps_.erase(id) > 0, forward = forward_taps_.erase(id) > 0;
+    if (!in_reverse && !forward) return;
+    if (in_reverse) taps_.insert(from);
+    if (forward) forward_taps_.insert(from);
+    shapes_.insert(id);
+    result_.derived.push_back({id, from});
+  }
+
+  // The active values that no refused node lies before.
+  std::vector<int> unobstructed() {
+    std::vector<bool> obstructed(active_.size(), false);
+    std::vector<int> clear;
+    for (size_t index = 0; index < nodes_.size(); ++index) {
+      if (!on_tape_[index]) continue;
+      const Node& node = nodes_[index];
+      bool any = refused_[index];
+      each_flowing(node, obstructed, [&](size_t, int) { any = true; });
+      for (int id : node.outputs) {
+        if (id < 0) continue;
+        obstructed[id] = any;
+        if (!any && tape().values[id].active) clear.push_back(id);
+      }
+    }
+    return clear;
+  }
+
+  static void mark(const std::vector<int>& ids, std::vector<bool>& marked) {
+    for (int id : ids)
+      if (id >= 0) marked[id] = true;
+  }
+  static void insert_known(const std::vector<int>& ids, std::set<int>& into) {
+    for (int id : ids)
+      if (id >= 0) into.insert(id);
+  }
+
+  std::vector<Node> nodes_;
+  const std::vector<int>& candidates_;
+  std::vector<bool> candidate_, active_, needed_, on_tape_, refused_;
+  std::set<int> taps_, forward_taps_, shapes_;
+  Analysis result_;
+};
 
 }  // namespace
 
 Analysis analyse(const Graph& graph, const std::vector<int>& candidates, int output) {
   check(graph, candidates, output);
-  const size_t value_count = graph.values.size();
-  std::vector<bool> candidate(value_count, false);
-  for (int id : candidates) candidate[id] = true;
-
-  std::vector<Node> nodes = graph.nodes;
-  std::vector<bool> active = candidate;
-  for (Node& node : nodes) {
-    node.rule = find_rule(node.domain, node.op);
-    bool any = false;
-    for (size_t k = 0; k < node.inputs.size(); ++k)
-      any = any ||
-            (node.inputs[k] >= 0 && active[node.inputs[k]] && flows(node, static_cast<int>(k)));
-    if (!any) continue;
-    for (int id : node.outputs)
-      if (id >= 0) active[id] = true;
-  }
-
-  std::vector<bool> needed(value_count, false), on_tape(nodes.size(), false);
-  needed[output] = active[output];
-  for (size_t index = nodes.size(); index-- > 0;) {
-    const Node& node = nodes[index];
-    for (int id : node.outputs)
-      on_tape[index] = on_tape[index] || (id >= 0 && needed[id] && !candidate[id]);
-    if (!on_tape[index]) continue;
-    for (size_t k = 0; k < node.inputs.size(); ++k) {
-      const int id = node.inputs[k];
-      if (id >= 0 && active[id] && flows(node, static_cast<int>(k))) needed[id] = true;
-    }
-  }
-
-  Analysis result;
-  result.depends_on_input = reached_from_inputs(graph);
-  Tape& tape = result.tape;
-  tape.values = graph.values;
-  tape.output = output;
-  for (size_t id = 0; id < value_count; ++id) {
-    tape.values[id].active = needed[id] && active[id];
-    tape.values[id].parameter = -1;
-  }
-  for (int id : candidates) {
-    if (!needed[id] || tape.values[id].parameter >= 0) continue;
-    tape.values[id].parameter = static_cast<int>(tape.parameters.size());
-    tape.parameters.push_back(id);
-  }
-
-  std::set<int> taps, forward_taps, shapes{output};
-  std::vector<bool> refused(nodes.size(), false);
-  shapes.insert(tape.parameters.begin(), tape.parameters.end());
-  for (size_t index = 0; index < nodes.size(); ++index) {
-    if (!on_tape[index]) continue;
-    const Node& node = nodes[index];
-    result.nodes.push_back(static_cast<int>(index));
-    if (!node.rule) {
-      refused[index] = true;
-      result.refusals.push_back({node.name, node.op, "the operator has no derivative rule here",
-                                 "freeze what lies before it, or replace it by supported "
-                                 "operators"});
-      continue;
-    }
-    if (auto refusal = node.rule->refuse(node, tape)) {
-      refused[index] = true;
-      result.refusals.push_back({node.name, node.op, refusal->why, refusal->remedy});
-      continue;
-    }
-    std::vector<bool> wanted(node.inputs.size());
-    for (size_t k = 0; k < node.inputs.size(); ++k) {
-      const int id = node.inputs[k];
-      wanted[k] = id >= 0 && tape.values[id].active && flows(node, static_cast<int>(k));
-      if (id >= 0) shapes.insert(id);
-    }
-    for (int id : node.outputs)
-      if (id >= 0) shapes.insert(id);
-    add_needs(node, node.rule->needs(node, wanted), taps);
-    add_needs(node, node.rule->forward_needs(node, wanted), forward_taps);
-    tape.nodes.push_back(node);
-  }
-  for (const Node& node : nodes)
-    if (node.op == "Sigmoid" && node.domain.empty() && node.inputs.size() == 1)
-      derive(result, node, taps, forward_taps, shapes);
-  shapes.insert(taps.begin(), taps.end());
-  shapes.insert(forward_taps.begin(), forward_taps.end());
-  result.differentiable = unobstructed(nodes, on_tape, refused, tape);
-  result.taps.assign(taps.begin(), taps.end());
-  result.forward_taps.assign(forward_taps.begin(), forward_taps.end());
-  result.shapes.assign(shapes.begin(), shapes.end());
-  return result;
+  return Analyser(graph, candidates, output).run();
 }
 
 std::vector<std::string> constant_roles(const Graph& graph, const std::vector<int>& ids) {
