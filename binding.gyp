@@ -48,7 +48,7 @@
       'target_name': 'adaptive_tangent',
       'dependencies': ['at_double'],
       'sources': [
-        '<!@(node -p "require(\'fs\').readdirSync(\'native\', {recursive: true}).filter((f) => /\\.cc$/.test(f) && !/^cuda/.test(f)).map((f) => \'native/\' + f).sort().join(\' \')")',
+        '<!@(node -p "require(\'fs\').readdirSync(\'native\', {recursive: true}).filter((f) => /\\.cc$/.test(f)).map((f) => \'native/\' + f).sort().join(\' \')")',
       ],
       # Rules register themselves: none of them may be left out of the library.
       'ldflags': ['-Wl,--whole-archive'],

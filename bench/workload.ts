@@ -1,6 +1,6 @@
 import type { BenchNetwork } from './models.js'
 
-export const methods = ['auto', 'jacobian', 'structured', 'products'] as const
+export const methods = ['auto', 'jacobian', 'structured', 'mixed'] as const
 export type Method = (typeof methods)[number]
 
 /** One full kernel of `samples` samples with themselves. */

@@ -12,23 +12,23 @@ const LONGEST = 450
 const EXAMPLE = /^ *\* @example\n *\* ```js\n(?:.*\n)*? *\* ```\n|^ *\* @since .*\n/gm
 
 /**
- * The layers of native/ that each layer may include, other than itself. "cuda" mirrors the CPU's side,
- * and nothing but the binding knows of it.
+ * The layers of native/ that each layer may include, other than itself.
  * @type {Record<string, string[]>}
  */
 const MAY_INCLUDE = {
   core: [],
+  kernels: ['core'],
   linear: ['core'],
   graph: ['core'],
   rules: ['core', 'graph'],
   reverse: ['core', 'graph', 'rules'],
   forward: ['core', 'graph', 'rules', 'reverse'],
-  contraction: ['core', 'linear', 'graph', 'rules', 'reverse', 'forward'],
-  training: ['core', 'linear', 'graph', 'rules', 'reverse', 'forward', 'contraction'],
-  solve: ['core', 'linear'],
-  cuda: ['core', 'graph', 'rules', 'reverse', 'forward', 'contraction', 'solve'],
+  contraction: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward'],
+  training: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward', 'contraction'],
+  solve: ['core', 'kernels', 'linear'],
   binding: [
     'core',
+    'kernels',
     'graph',
     'rules',
     'reverse',
@@ -37,7 +37,6 @@ const MAY_INCLUDE = {
     'training',
     'linear',
     'solve',
-    'cuda',
   ],
 }
 

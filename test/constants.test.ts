@@ -8,7 +8,7 @@ import { load } from './support/networks.js'
 
 const folder = fileURLToPath(new URL('../../test/constants/', import.meta.url))
 const tolerance = 1e-5
-const methods: KernelMethod[] = ['jacobian', 'structured', 'products']
+const methods: KernelMethod[] = ['jacobian', 'structured', 'mixed']
 const stored = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory())
 
 interface Meta {

@@ -152,7 +152,7 @@ for (const [name, nodes] of Object.entries(cases)) {
       data: gramOf([...expected.values()], [...expected2.values()]),
       shape: [5, 3, 4, 3],
     }
-    for (const method of ['auto', 'jacobian', 'structured', 'products'] as const)
+    for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const)
       for (const block of [undefined, 1, 3])
         for (const kernel of ['full', 'trace', 'diagonal'] as const) {
           const how = { ...options, method, kernel, ...(block ? { block } : {}) }
@@ -239,7 +239,7 @@ test('memory does not depend on the number of rows', async (t) => {
   const x = { data: BigInt64Array.from(ids, BigInt), shape: [count, length] }
   // One sample's one-hot rows alone are 6.4 MB, one output's expanded features 12.8 MB.
   const memory = 3e6
-  for (const method of ['auto', 'structured', 'products'] as const) {
+  for (const method of ['auto', 'structured', 'mixed'] as const) {
     const kernel = await network.ntk(x, { method, memory })
     near(t, kernel, await network.ntk(x, { method, block: 1 }), 1e-6)
   }

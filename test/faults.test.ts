@@ -7,7 +7,7 @@ import { near } from './support/near.js'
 
 const folder = fileURLToPath(new URL('../../test/faults/', import.meta.url))
 const tolerance = 2e-4
-const methods: KernelMethod[] = ['auto', 'jacobian', 'structured', 'products']
+const methods: KernelMethod[] = ['auto', 'jacobian', 'structured', 'mixed']
 
 interface Meta {
   inputs: string[]

@@ -7,7 +7,7 @@ import { near } from './support/near.js'
 import { floats, type ModelSpec, model } from './support/onnx.js'
 import { Random } from './support/random.js'
 
-const methods = ['auto', 'jacobian', 'structured', 'products'] as const
+const methods = ['auto', 'jacobian', 'structured', 'mixed'] as const
 const random = new Random(11)
 const normals = (...shape: number[]) =>
   floats(shape, random.normals(shape.reduce((product, size) => product * size, 1)))

@@ -6,14 +6,15 @@
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type FitIteration, fitFeatures } from '../../lib/fit/adaptive.js'
-import { networkBlocks } from '../../lib/fit/blocks.js'
-import { type FeatureBlock, TangentFeatures } from '../../lib/fit/features.js'
+import { networkFeatures } from '../../lib/fit/blocks.js'
+import type { FeatureBlock, TangentFeatures } from '../../lib/fit/features.js'
 import type { AdaptiveModel } from '../../lib/fit/model.js'
 import type { NdArray } from '../../lib/index.js'
 import { native } from '../../lib/native/index.js'
 import { Network } from '../../lib/network/network.js'
 import { peak, resetPeak } from '../memory.js'
 import { adam, type Framework } from './adam.js'
+import { toBlock } from './blocks.js'
 import { type Case, cases, data } from './cases.js'
 import { type Adjoint, floor, rates } from './floor.js'
 
@@ -77,28 +78,29 @@ function describe(
   return took
 }
 
-async function blocksOf(
+async function featuresOf(
   bytes: Uint8Array,
   x: NdArray<Float32Array>,
   outputs: readonly number[] | undefined,
-): Promise<FeatureBlock[]> {
+): Promise<{ features: TangentFeatures; blocks: FeatureBlock[]; took: number }> {
   await using network = await Network.load(bytes)
-  const { blocks } = await networkBlocks(network, x, { outputs })
-  return blocks
+  const start = performance.now()
+  const { features, layout } = await networkFeatures(network, x, { outputs })
+  const took = since(start)
+  const found = await network.features(x, { outputs })
+  return { features, blocks: layout.map((block) => toBlock(block, found)), took }
 }
 
 async function measure({ samples, outputs, network: make }: Case): Promise<void> {
   const { bytes, input, outputs: all } = make()
   const size = input.reduce((product, d) => product * d, 1)
   const { x, y } = data(samples, size, outputs?.length ?? all)
-  let start = performance.now()
-  const blocks = await blocksOf(bytes, { data: x, shape: [samples, ...input] }, outputs)
-  const features = await TangentFeatures.from(samples, outputs?.length ?? all, blocks)
-  const before = since(start)
+  const inputs = { data: x, shape: [samples, ...input] }
+  const { features, blocks, took: before } = await featuresOf(bytes, inputs, outputs)
   const iterations: FitIteration[] = []
   const resident = resetPeak()
   const cpu = process.cpuUsage()
-  start = performance.now()
+  const start = performance.now()
   const model = await fitFeatures(features, y, {
     left: 2,
     right: 2,

@@ -9,7 +9,7 @@ import { run } from '../derivatives/run.js'
 import { held, heldInputs } from '../io/held.js'
 import { type NdArray, toFloat32 } from '../io/index.js'
 import { TangentKernel } from '../kernels/kernel.js'
-import { grouping, kernelMethods } from '../kernels/ntk.js'
+import { grouping, kernelMethod } from '../kernels/ntk.js'
 import type { Architecture } from '../model/architecture.js'
 import { type Core, cores, type SharedArray } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
@@ -201,7 +201,7 @@ class Along {
       {
         kind: 'ntk',
         kernel: this.#where.kernel,
-        method: this.#options.method ?? 'auto',
+        method: kernelMethod(this.#options.method),
         groups: this.#groups,
       },
       this.#room,
@@ -296,7 +296,7 @@ function checkOptions(options: AlongOptions) {
   const { top = [1, 5, 10, 50], spectrumLimit: limit = 2048 } = options
   if (!Array.isArray(top)) throw badArgument('options.top', 'a list of whole numbers', top)
   for (const k of top) wholeNumber('options.top', k, 1)
-  oneOf(options.method, kernelMethods, 'options.method')
+  kernelMethod(options.method)
   wholeNumber('options.spectrumLimit', limit, 1)
   return { kernel, by, spectrum, top, limit }
 }

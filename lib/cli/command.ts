@@ -109,10 +109,14 @@ export const nonFiniteOption = () =>
     .choices(['throw', 'return'])
     .default('throw')
 
-export const methodOption = (what: string) =>
-  new Option('--method <way>', `how to compute ${what}`)
-    .choices(['auto', 'jacobian', 'structured', 'products'])
+export function methodOption(what: string): Option {
+  const option = new Option('--method <way>', `how to compute ${what}`)
+    .choices(['auto', 'jacobian', 'structured', 'mixed'])
     .default('auto')
+  const { parseArg } = option
+  // `products` is the old name of `mixed`.
+  return option.argParser((way, before) => parseArg?.(way === 'products' ? 'mixed' : way, before))
+}
 
 export const outputsOption = () =>
   new Option(

@@ -21,7 +21,7 @@ export type ParameterFeatures<F extends Floats = Float32Array> = { shape: number
       /** (N, O, …shape). */
       x: NdArray<F>
       /** Where the parameter is used as one matrix: how it is stored, and its bias. */
-      matrix?: { m: number; k: number; transposed: boolean; bias: string | undefined }
+      matrix?: MatrixUse
     }
   | {
       kind: 'rows'
@@ -48,6 +48,50 @@ export type ParameterFeatures<F extends Floats = Float32Array> = { shape: number
 )
 
 export type FeatureArrays<F extends Floats = Float32Array> = Map<string, ParameterFeatures<F>>
+
+/** How a parameter is used as a matrix: how it is stored, and the name of its bias. */
+export interface MatrixUse {
+  m: number
+  k: number
+  transposed: boolean
+  bias: string | undefined
+}
+
+/** The features of one parameter in the addon's memory. */
+export interface HeldParameter {
+  name: string
+  shape: number[]
+  /** Ids of the blocks that hold them, of the samples or blocks that `prepared` tells. */
+  blocks: NativeFeatures
+  matrix: MatrixUse | undefined
+}
+
+/** A network's features in the addon's memory, until they are released. */
+export interface HeldFeatures {
+  prepared: Prepared
+  /** In double. */
+  double: boolean
+  parameters: HeldParameter[]
+  release(): void
+}
+
+/** Computes features and leaves them where they are: whoever calls releases them. */
+export async function heldFeatures(prepared: Prepared): Promise<HeldFeatures> {
+  const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
+    discard: ({ report }) => (report as NativeFeatures[]).forEach(releaseFeatures),
+  })
+  const found = (await result).report as NativeFeatures[]
+  const active = prepared.core.architecture.active.map(({ parameter }) => parameter)
+  const parameters = active.map(({ name, shape }, p): HeldParameter => {
+    const blocks = found[p] as NativeFeatures
+    const { rows: m, cols: k, transposed = false, bias = -1 } = blocks
+    const known = m !== undefined && k !== undefined
+    const matrix = known ? { m, k, transposed, bias: active[bias]?.name } : undefined
+    return { name, shape: [...shape], blocks, matrix }
+  })
+  const { double } = prepared.core.architecture
+  return { prepared, double, parameters, release: () => found.forEach(releaseFeatures) }
+}
 
 export async function features(
   core: Core,
@@ -103,57 +147,41 @@ function arraysOf(features: FeatureArrays<Floats>): Map<string, NdArray> {
 }
 
 async function featuresOf(prepared: Prepared): Promise<FeatureArrays<Floats>> {
-  const { core } = prepared
-  const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
-    discard: ({ report }) => {
-      for (const id of (report as NativeFeatures[]).flatMap(blockIds)) native.releaseShared(id)
-    },
-  })
-  const found = (await result).report as NativeFeatures[]
-  const parameters = prepared.core.architecture.active.map(({ parameter }) => parameter)
+  const held = await heldFeatures(prepared)
+  try {
+    return new Map(
+      held.parameters.map((entry) => [entry.name, ofSamples(prepared, attached(held, entry))]),
+    )
+  } finally {
+    held.release()
+  }
+}
+
+function attached(
+  { prepared, double }: HeldFeatures,
+  { shape, blocks, matrix }: HeldParameter,
+): ParameterFeatures<Floats> {
   const [n, o] = [prepared.x.samples, prepared.outputs.length]
-  const Kind = core.architecture.double ? Float64Array : Float32Array
-  const block = (id: number, shape: number[], bytes: number): [ArrayBuffer, number, number] => {
-    const length = shape.reduce((product, size) => product * size, 1)
+  const view = (id: number, dims: number[], bytes: number): [ArrayBuffer, number, number] => {
+    const length = dims.reduce((product, size) => product * size, 1)
     return [native.attachShared(id, bytes * length), 0, length]
   }
-  const take = (id: number, shape: number[]): NdArray<Floats> => {
-    return { data: new Kind(...block(id, shape, Kind.BYTES_PER_ELEMENT)), shape }
+  const Kind = double ? Float64Array : Float32Array
+  const take = (id: number, dims: number[]): NdArray<Floats> => {
+    return { data: new Kind(...view(id, dims, Kind.BYTES_PER_ELEMENT)), shape: dims }
   }
-  try {
-    const all = parameters.map(({ name, shape }, p): [string, ParameterFeatures<Floats>] => {
-      const entry = found[p] as NativeFeatures
-      if ('x' in entry) {
-        const x = take(entry.x, [n, o, ...shape])
-        const { rows: m, cols: k, transposed = false, bias = -1 } = entry
-        if (m === undefined || k === undefined) {
-          return [name, { kind: 'dense', shape: [...shape], x }]
-        }
-        const matrix = { m, k, transposed, bias: parameters[bias]?.name }
-        return [name, { kind: 'dense', shape: [...shape], x, matrix }]
-      }
-      const { positions, rows, cols, transposed } = entry
-      if ('columns' in entry) {
-        const delta = take(entry.delta, [n, o, positions, rows])
-        const picked = [n, positions]
-        const data = new Int32Array(...block(entry.columns, picked, Int32Array.BYTES_PER_ELEMENT))
-        const columns = { data, shape: picked }
-        return [name, { kind: 'rows', shape: [...shape], delta, columns, k: cols, transposed }]
-      }
-      const factors: ParameterFeatures<Floats> = {
-        kind: 'factors',
-        shape: [...shape],
-        delta: take(entry.delta, [n, o, positions, rows]),
-        h: take(entry.h, [n, positions, cols]),
-        transposed,
-        bias: entry.bias < 0 ? undefined : parameters[entry.bias]?.name,
-      }
-      return [name, factors]
-    })
-    return new Map(all.map(([name, entry]) => [name, ofSamples(prepared, entry)]))
-  } finally {
-    for (const id of found.flatMap(blockIds)) native.releaseShared(id)
+  if ('x' in blocks) {
+    return { kind: 'dense', shape, x: take(blocks.x, [n, o, ...shape]), ...(matrix && { matrix }) }
   }
+  const { positions, rows, cols, transposed } = blocks
+  const delta = take(blocks.delta, [n, o, positions, rows])
+  if ('columns' in blocks) {
+    const dims = [n, positions]
+    const data = new Int32Array(...view(blocks.columns, dims, Int32Array.BYTES_PER_ELEMENT))
+    return { kind: 'rows', shape, delta, columns: { data, shape: dims }, k: cols, transposed }
+  }
+  const h = take(blocks.h, [n, positions, cols])
+  return { kind: 'factors', shape, delta, h, transposed, bias: matrix?.bias }
 }
 
 /** Features of blocks as those of their samples: δ is in order, and h is the same for a whole block. */
@@ -178,7 +206,8 @@ function ofSamples(
   return { ...entry, delta, columns: picked(entry.columns, 0, ofBlock) }
 }
 
-function blockIds(entry: NativeFeatures): number[] {
-  if ('x' in entry) return [entry.x]
-  return [entry.delta, 'columns' in entry ? entry.columns : entry.h]
+/** Of one parameter; a second time it does nothing. */
+export function releaseFeatures(entry: NativeFeatures): void {
+  const ids = 'x' in entry ? [entry.x] : [entry.delta, 'columns' in entry ? entry.columns : entry.h]
+  for (const id of ids) native.releaseShared(id)
 }

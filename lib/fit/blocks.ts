@@ -2,13 +2,20 @@
 
 import { badArgument, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
-import type { FeatureArrays, ParameterFeatures } from '../derivatives/features.js'
+import { prepare } from '../derivatives/derive.js'
+import {
+  type HeldFeatures,
+  type HeldParameter,
+  heldFeatures,
+  releaseFeatures,
+} from '../derivatives/features.js'
 import { heldInputs } from '../io/held.js'
 import type { DerivativeOptions } from '../model/core.js'
 import { cores } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
+import type { NativeFeatures } from '../native/index.js'
 import type { Network } from '../network/network.js'
-import { type FeatureBlock, TangentFeatures } from './features.js'
+import { type NativeBlock, TangentFeatures } from './features.js'
 
 /** A block per parameter, or per layer with its bias as the weight's last column. */
 export type BlockSplit = 'layer' | 'parameter'
@@ -66,70 +73,55 @@ export async function networkFeatures(
   options: NetworkFeatureOptions = {},
 ): Promise<NetworkFeatures> {
   checkCall(options)
-  const own = heldInputs(x, 'x')
-  const { samples, outputs, layout, blocks } = await networkBlocks(network, own, options)
-  const features = await TangentFeatures.from(samples, outputs, blocks, options)
-  return { features, layout }
-}
-
-/**
- * The same as arrays, before they are in the solver's memory.
- * @internal
- */
-export async function networkBlocks(
-  network: Network,
-  x: Inputs,
-  options: NetworkFeatureOptions = {},
-): Promise<{ samples: number; outputs: number; layout: BlockLayout[]; blocks: FeatureBlock[] }> {
-  checkCall(options)
   const { blocks = 'layer', separateModes = false } = options
   if (blocks !== 'layer' && blocks !== 'parameter') {
     throw badArgument('options.blocks', "'layer' or 'parameter'", blocks)
   }
-  if (!cores.has(network)) throw badArgument('network', 'a Network', network)
-  const found = await network.features(x, options)
-  const [samples, outputs] = sizesOf(found)
-  const layout = layoutOf(network, found, blocks, separateModes)
-  const arrays = layout.map((block) => toBlock(block, found))
-  found.clear()
-  return { samples, outputs, layout, blocks: arrays }
-}
-
-function sizesOf(found: FeatureArrays): [number, number] {
-  const [first] = found.values()
-  if (!first) {
-    throw new TangentError('BAD_ARGUMENT', 'Expected a network with parameters that are not frozen')
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  const held = await heldFeatures(await prepare(core, heldInputs(x, 'x'), options))
+  try {
+    if (held.parameters.length === 0) {
+      throw new TangentError(
+        'BAD_ARGUMENT',
+        'Expected a network with parameters that are not frozen',
+      )
+    }
+    const { samples, width } = held.prepared
+    const layout = layoutOf(network, held.parameters, blocks, separateModes)
+    const numbers = layout.map((block) => toBlock(block, held))
+    const features = await TangentFeatures.fromNative(samples, width, numbers, options)
+    return { features, layout }
+  } finally {
+    held.release()
   }
-  const { shape } = first.kind === 'dense' ? first.x : first.delta
-  return [shape[0] as number, shape[1] as number]
 }
 
 function layoutOf(
   network: Network,
-  found: FeatureArrays,
+  found: readonly HeldParameter[],
   split: BlockSplit,
   separateModes: boolean,
 ): BlockLayout[] {
   const parameters = new Map(network.parameters.map((entry) => [entry.name, entry]))
+  const shapes = new Map(found.map(({ name, shape }) => [name, shape]))
   const joined = new Map<string, string>()
   if (split === 'layer') {
-    for (const [name, entry] of found) {
-      const bias = matrixOf(entry)?.bias
-      const alone = bias !== undefined && parameters.get(bias)?.uses === 1 && found.has(bias)
-      const kernel = entry.shape.length > 2
+    for (const { name, shape, matrix } of found) {
+      const bias = matrix?.bias
+      const alone = bias !== undefined && parameters.get(bias)?.uses === 1 && shapes.has(bias)
+      const kernel = shape.length > 2
       if (alone && !(separateModes && kernel)) joined.set(name, bias)
     }
   }
   const taken = new Set(joined.values())
   const layers = new Map<string, number>()
-  const free = [...found.keys()].filter((name) => !taken.has(name))
+  const free = found.filter(({ name }) => !taken.has(name))
   const layerOf = (name: string) => parameters.get(name)?.layer ?? name
-  for (const name of free) layers.set(layerOf(name), (layers.get(layerOf(name)) ?? 0) + 1)
+  for (const { name } of free) layers.set(layerOf(name), (layers.get(layerOf(name)) ?? 0) + 1)
   const labels = new Set<string>()
-  return free.map((name) => {
-    const entry = found.get(name) as ParameterFeatures
-    const matrix = matrixOf(entry)
-    const { m, k } = matrix ?? flatMatrix(entry.shape)
+  return free.map(({ name, shape, matrix }) => {
+    const { m, k } = matrix ?? flatMatrix(shape)
     const bias = joined.get(name)
     const layer = layerOf(name)
     let label = parameters.get(name)?.label ?? name
@@ -142,27 +134,10 @@ function layoutOf(
       k: bias === undefined ? k : k + 1,
       weight: name,
       transposed: matrix?.transposed ?? false,
-      shape: entry.shape,
-      bias: bias === undefined ? undefined : { name: bias, shape: found.get(bias)?.shape ?? [m] },
+      shape,
+      bias: bias === undefined ? undefined : { name: bias, shape: shapes.get(bias) ?? [m] },
     }
   })
-}
-
-interface MatrixUse {
-  m: number
-  k: number
-  transposed: boolean
-  bias: string | undefined
-}
-
-function matrixOf(entry: ParameterFeatures): MatrixUse | undefined {
-  if (entry.kind === 'dense') return entry.matrix
-  const m = entry.delta.shape[3] as number
-  if (entry.kind === 'rows') {
-    return { m, k: entry.k, transposed: entry.transposed, bias: undefined }
-  }
-  const k = entry.h.shape[2] as number
-  return { m, k, transposed: entry.transposed, bias: entry.bias }
 }
 
 /** A parameter that is no matrix: its first dimension against the rest. */
@@ -171,31 +146,37 @@ function flatMatrix(shape: readonly number[]): { m: number; k: number } {
   return { m, k: rest.reduce((product, size) => product * size, 1) }
 }
 
-function toBlock(block: BlockLayout, found: FeatureArrays): FeatureBlock {
-  const { name, m, k, bias } = block
-  const entry = found.get(block.weight) as ParameterFeatures
-  const [, inputs = 0, ...positions] = block.shape
-  const isKernel = block.shape.length > 2 && bias === undefined && !block.transposed
+function toBlock(layout: BlockLayout, { prepared, double, parameters }: HeldFeatures): NativeBlock {
+  const { name, m, k, bias, transposed } = layout
+  const blocksOf = (parameter: string) =>
+    parameters.find((entry) => entry.name === parameter)?.blocks as NativeFeatures
+  const numbers = (id: number) => ({ block: id, double })
+  const blocks = blocksOf(layout.weight)
+  const common = { name, m, k, columns: modesOf(layout), release: () => releaseFeatures(blocks) }
+  if ('x' in blocks) {
+    const x = numbers(blocks.x)
+    const column = bias && blocksOf(bias.name)
+    if (!column) return { ...common, x, transposed }
+    if (!('x' in column)) {
+      throw new TangentError('FAILED', `The bias ${bias.name} has features in factors`)
+    }
+    return { ...common, x, transposed, bias: numbers(column.x) }
+  }
+  const factors = { ...common, delta: numbers(blocks.delta), positions: blocks.positions }
+  // The samples of a block have their h in common.
+  const sharing = prepared.block?.size ?? 1
+  if ('columns' in blocks) {
+    return { ...factors, h: numbers(blocks.columns), picked: true, sharing }
+  }
+  return { ...factors, h: numbers(blocks.h), picked: false, ones: bias !== undefined, sharing }
+}
+
+/** What the columns of a block stand for: of a convolution's kernel channels and positions. */
+function modesOf({ k, shape, bias, transposed }: BlockLayout): number[] {
+  const [, inputs = 0, ...positions] = shape
+  const isKernel = shape.length > 2 && bias === undefined && !transposed
   const size = positions.reduce((product, d) => product * d, 1)
-  const columns = isKernel && inputs * size === k ? [inputs, size] : [k]
-  if (entry.kind === 'rows') {
-    const { delta, columns: picked } = entry
-    const positions = picked.shape[1] as number
-    return { name, m, k, columns, delta: delta.data, h: picked.data, positions }
-  }
-  if (entry.kind === 'factors') {
-    const { delta, h } = entry
-    const ones = bias !== undefined
-    const positionCount = h.shape[1] as number
-    return { name, m, k, columns, delta: delta.data, h: h.data, positions: positionCount, ones }
-  }
-  const shared = { name, m, k, columns, x: entry.x.data, transposed: block.transposed }
-  const column = bias && found.get(bias.name)
-  if (!bias || !column) return shared
-  if (column.kind !== 'dense') {
-    throw new TangentError('FAILED', `The bias ${bias.name} has features in factors`)
-  }
-  return { ...shared, bias: column.x.data }
+  return isKernel && inputs * size === k ? [inputs, size] : [k]
 }
 
 /**

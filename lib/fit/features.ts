@@ -2,7 +2,12 @@ import { badArgument, mismatch, TangentError, wholeNumber } from '../core/errors
 import { checkCall } from '../core/options.js'
 import type { Floats } from '../io/index.js'
 import { call, callSync, type SolveOptions, threadsOf } from '../native/call.js'
-import { type NativeSolveFeatures, type NativeTransform, native } from '../native/index.js'
+import {
+  type NativeNumbers,
+  type NativeSolveFeatures,
+  type NativeTransform,
+  native,
+} from '../native/index.js'
 
 export type { Floats }
 
@@ -10,7 +15,22 @@ export type { Floats }
  * The tangent features of one block (a parameter seen as a matrix, or a layer's [W b]): for every
  * row r = i·outputs + o an m × k matrix X_r, as such or in factors.
  */
-export type FeatureBlock = {
+export type FeatureBlock = BlockOf<Floats, Int32Array>
+
+/**
+ * The same where its numbers may lie in the addon's memory.
+ * @internal
+ */
+export type NativeBlock = BlockOf<NativeNumbers, Int32Array> & {
+  /** h tells columns, as an Int32Array does. */
+  picked?: boolean
+  /** So many samples after one another share their h, which is there once. */
+  sharing?: number
+  /** The numbers have been taken. */
+  release?(): void
+}
+
+type BlockOf<Numbers, Columns> = {
   name: string
   m: number
   /** Columns of B, a bias's included. */
@@ -20,19 +40,19 @@ export type FeatureBlock = {
 } & (
   | {
       /** (N·O, m, k), or (N·O, k, m) when `transposed`; k less one with a bias. */
-      x: Floats
+      x: Numbers
       transposed?: boolean
       /** (N·O, m): the last column. */
-      bias?: Floats
+      bias?: Numbers
     }
   | {
       /** (N·O, T, m): X_r = Σ_t delta_{r,t} ⊗ h_{i,t} */
-      delta: Floats
+      delta: Numbers
       /**
        * (N, T, k), common to a sample's outputs; k less one with `ones`. Where every h_{i,t} holds a
        * single 1, an Int32Array (N, T) may tell its column instead.
        */
-      h: Floats | Int32Array
+      h: Numbers | Columns
       /** T (default 1) */
       positions?: number
       /** The last column is as if every h ended in 1: that of a bias. */
@@ -96,6 +116,19 @@ export class TangentFeatures {
     blocks: readonly FeatureBlock[],
     options: SolveOptions = {},
   ): Promise<TangentFeatures> {
+    return TangentFeatures.fromNative(samples, outputs, blocks, options)
+  }
+
+  /**
+   * The same of numbers that may lie in the addon's memory, and stay there.
+   * @internal
+   */
+  static async fromNative(
+    samples: number,
+    outputs: number,
+    blocks: readonly NativeBlock[],
+    options: SolveOptions = {},
+  ): Promise<TangentFeatures> {
     checkCall(options)
     wholeNumber('samples', samples, 1)
     wholeNumber('outputs', outputs, 1)
@@ -105,6 +138,7 @@ export class TangentFeatures {
     const handle = callSync(() => new native.SolveFeatures(samples, outputs))
     for (const block of blocks) {
       await call(options.signal, () => add(handle, block))
+      block.release?.()
     }
     const shapes = blocks.map(({ name, m, k, columns }) => {
       const modes = columns ?? [k]
@@ -264,17 +298,19 @@ export class TangentFeatures {
   }
 }
 
-function add(handle: NativeSolveFeatures, block: FeatureBlock): Promise<number> {
+function add(handle: NativeSolveFeatures, block: NativeBlock): Promise<number> {
   const { m, k } = block
   if ('x' in block) {
     const { x, transposed = false, bias } = block
     return handle.addDense(x, m, bias ? k - 1 : k, transposed, bias)
   }
-  const { delta, h, positions = 1, ones = false, columns = [k] } = block
-  if (h instanceof Int32Array && columns.length > 1) {
+  const { delta, h, positions = 1, ones = false, columns = [k], sharing = 1 } = block
+  const picked = block.picked ?? h instanceof Int32Array
+  if (picked && columns.length > 1) {
     throw badArgument('columns', 'one mode where h tells columns', columns)
   }
-  return handle.addFactors(delta, h, positions, m, ones ? k - 1 : k, ones)
+  const sizes = { positions, m, k: ones ? k - 1 : k, ones, columns: picked, sharing }
+  return handle.addFactors(delta, h, sizes)
 }
 
 export function identityTransform(dims: readonly number[]): NativeTransform {

@@ -19,9 +19,23 @@ import { TangentKernel } from './kernel.js'
 /** How the work is split: one kernel, one per layer, one per parameter. */
 export type KernelSplit = 'total' | 'layer' | 'parameter'
 
-/** A way to compute a kernel. `auto` picks per parameter; all agree within rounding. */
-export const kernelMethods = ['auto', 'jacobian', 'structured', 'products'] as const
-export type KernelMethod = 'auto' | 'jacobian' | 'structured' | 'products'
+export const kernelMethods = ['auto', 'jacobian', 'structured', 'mixed'] as const
+
+/**
+ * A way to compute a kernel; all agree within rounding. For a weight whose features are X = Σ_t δ_t h_tᵀ:
+ * - `auto`: for each parameter what is cheapest by a cost model.
+ * - `jacobian`: X is formed, then X Xᵀ. Wins for small weights: early convolutions, biases.
+ * - `structured`: Gram matrices of δ and of h. Wins where positions t are few: dense layers.
+ * - `mixed`: X formed on one side, δ and h on the other. Wins in between: many positions, large weights.
+ * - `products`: deprecated, the old name of `mixed`. Products with a kernel that is never formed are
+ *   those of {@link Network.kernelOperator}.
+ */
+export type KernelMethod = (typeof kernelMethods)[number] | 'products'
+
+/** @throws TangentError BAD_ARGUMENT for what is no method. */
+export function kernelMethod(value: KernelMethod | undefined): (typeof kernelMethods)[number] {
+  return oneOf(value === 'products' ? 'mixed' : value, kernelMethods, 'options.method')
+}
 
 /** Options of {@link Network.ntk}. */
 export interface NtkOptions extends DerivativeOptions {
@@ -108,7 +122,7 @@ export async function planKernels(
 ): Promise<PlannedKernels> {
   const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
   const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
-  const method = oneOf<KernelMethod>(options.method, kernelMethods, 'options.method')
+  const method = kernelMethod(options.method)
   if (options.mean && kind !== 'trace') {
     throw badArgument('options.mean', "no mean unless options.kernel is 'trace'", true)
   }

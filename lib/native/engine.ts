@@ -82,7 +82,7 @@ export interface NativeJob {
   dispose(): void
   /** Bytes of scratch and factors in use at the worst moment so far, results apart. */
   readonly peakBytes: number
-  /** How each parameter was treated: 'jacobian', 'structured' or 'products'. */
+  /** How each parameter was treated: 'jacobian', 'structured' or 'mixed'. */
   readonly methods: string[]
   /**
    * Of a job that gives its result in tiles the next one that is whole, with the ids of its blocks, one

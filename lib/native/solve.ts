@@ -37,31 +37,41 @@ export interface NativeTransform {
   numbers: Float64Array
 }
 
+/** Numbers of an array, or of a shared block (see `attachShared`). */
+export type NativeNumbers = Float32Array | Float64Array | { block: number; double: boolean }
+
+/** Sizes of factors. */
+export interface NativeFactorSizes {
+  positions: number
+  m: number
+  k: number
+  /** One more column, as if every h ended in 1. */
+  ones?: boolean
+  /** h tells where the single 1 of every h_t is: int32 (samples, positions). */
+  columns?: boolean
+  /** So many samples after one another share their h, which is there once. */
+  sharing?: number
+}
+
 /** The tangent features of one set of rows (row (i, o) = i·outputs + o), block after block. */
 export interface NativeSolveFeatures {
   /**
-   * x (rows, m, k), or (rows, k, m) when transposed; with a bias (rows, m) as one more column.
+   * x (rows, m, k), or (rows, k, m) when transposed; with a bias (rows, m) as one more column. A
+   * shared block is taken without a copy where that is possible.
    * Resolves to the block's index.
    */
   addDense(
-    x: Float32Array | Float64Array,
+    x: NativeNumbers,
     m: number,
     k: number,
     transposed?: boolean,
-    bias?: Float32Array | Float64Array,
+    bias?: NativeNumbers,
   ): Promise<number>
-  /**
-   * delta (rows, positions, m), h (samples, positions, k): X = Σ_t δ_t ⊗ h_t; with `ones` one more
-   * column, as if every h ended in 1. An Int32Array h (samples, positions) tells where the single 1
-   * of every h_t is.
-   */
+  /** delta (rows, positions, m), h (samples, positions, k): X = Σ_t δ_t ⊗ h_t. */
   addFactors(
-    delta: Float32Array | Float64Array,
-    h: Float32Array | Float64Array | Int32Array,
-    positions: number,
-    m: number,
-    k: number,
-    ones?: boolean,
+    delta: NativeNumbers,
+    h: NativeNumbers | Int32Array,
+    sizes: NativeFactorSizes,
   ): Promise<number>
   /** Fills `target`, new and empty, with the blocks of these samples. */
   select(target: NativeSolveFeatures, samples: number[]): Promise<void>

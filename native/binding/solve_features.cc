@@ -1,5 +1,6 @@
 #include "binding/convert.h"
 #include "binding/promise.h"
+#include "binding/shared_memory.h"
 #include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
@@ -9,46 +10,80 @@ namespace at {
 
 namespace {
 
-// Numbers in place, of either width.
+// Numbers in place, of either width: a typed array, or {block, double} for a shared block of the
+// addon's own.
 struct Numbers {
   const float* narrow = nullptr;
   const double* wide = nullptr;
+  std::shared_ptr<Memory> block;
 };
 
-Numbers numbers_of(const Napi::Value& value, int64_t count, const char* what,
-                   std::vector<Napi::ObjectReference>& pins) {
-  const auto type =
-      value.IsTypedArray() ? value.As<Napi::TypedArray>().TypedArrayType() : napi_int8_array;
-  if (type != napi_float32_array && type != napi_float64_array)
-    throw Napi::TypeError::New(value.Env(),
-                               std::string("Expected a Float32Array or Float64Array for ") + what);
-  const auto length = static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength());
+bool is_array(const Napi::Value& value, napi_typedarray_type type) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+}
+
+std::shared_ptr<Memory> numbers_in(const Napi::Value& value, int64_t bytes) {
+  auto block = find_shared(to_int64(value.As<Napi::Object>().Get("block"), "block"));
+  if (static_cast<int64_t>(block->bytes()) < bytes)
+    throw Error("FAILED", "A block of features is too small");
+  return block;
+}
+
+void expect_count(int64_t count, int64_t length, const char* what) {
   if (length != count)
     throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) + " numbers for " + what +
                                     " but received " + std::to_string(length));
-  pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
-  if (type == napi_float32_array) return {value.As<Napi::Float32Array>().Data(), nullptr};
-  return {nullptr, value.As<Napi::Float64Array>().Data()};
 }
 
-bool is_columns(const Napi::Value& value) {
-  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array;
+Numbers numbers_of(const Napi::Value& value, int64_t count, const char* what,
+                   std::vector<Napi::ObjectReference>& pins) {
+  if (is_array(value, napi_float32_array)) {
+    const auto array = value.As<Napi::Float32Array>();
+    expect_count(count, static_cast<int64_t>(array.ElementLength()), what);
+    pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    return {array.Data(), nullptr, nullptr};
+  }
+  if (is_array(value, napi_float64_array)) {
+    const auto array = value.As<Napi::Float64Array>();
+    expect_count(count, static_cast<int64_t>(array.ElementLength()), what);
+    pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    return {nullptr, array.Data(), nullptr};
+  }
+  if (!value.IsObject() || value.IsTypedArray())
+    throw Napi::TypeError::New(value.Env(),
+                               std::string("Expected a Float32Array or Float64Array for ") + what);
+  const bool wide = value.As<Napi::Object>().Get("double").ToBoolean();
+  auto block = numbers_in(value, checked_mul(count, wide ? sizeof(double) : sizeof(float)));
+  if (wide) return {nullptr, block->numbers<double>(), block};
+  return {block->numbers<float>(), nullptr, block};
 }
 
 // In place, each from 0 to k − 1.
-const int32_t* columns_of(const Napi::Value& value, int64_t count, int64_t k,
-                          std::vector<Napi::ObjectReference>& pins) {
-  const auto array = value.As<Napi::Int32Array>();
-  if (static_cast<int64_t>(array.ElementLength()) != count)
-    throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) +
-                                    " columns for h but received " +
-                                    std::to_string(array.ElementLength()));
+struct Columns {
+  const int32_t* data = nullptr;
+  std::shared_ptr<Memory> block;
+};
+
+Columns columns_of(const Napi::Value& value, int64_t count, int64_t k,
+                   std::vector<Napi::ObjectReference>& pins) {
+  Columns columns;
+  if (value.IsTypedArray()) {
+    const auto array = value.As<Napi::Int32Array>();
+    if (static_cast<int64_t>(array.ElementLength()) != count)
+      throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) +
+                                      " columns for h but received " +
+                                      std::to_string(array.ElementLength()));
+    columns.data = array.Data();
+    pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
+  } else {
+    columns.block = numbers_in(value, checked_mul(count, sizeof(int32_t)));
+    columns.data = columns.block->numbers<int32_t>();
+  }
   for (int64_t i = 0; i < count; ++i)
-    if (array.Data()[i] < 0 || array.Data()[i] >= k)
+    if (columns.data[i] < 0 || columns.data[i] >= k)
       throw Error("BAD_ARGUMENT", "Expected columns from 0 to " + std::to_string(k - 1) +
-                                      " for h but received " + std::to_string(array.Data()[i]));
-  pins.push_back(Napi::Persistent(value.As<Napi::Object>()));
-  return array.Data();
+                                      " for h but received " + std::to_string(columns.data[i]));
+  return columns;
 }
 
 int64_t positive(const Napi::Value& value, const char* what) {
@@ -96,36 +131,54 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
       if (!info[4].IsUndefined()) bias = numbers_of(info[4], checked_mul(rows, m), "bias", pins);
       if (bias.wide || bias.narrow) same_width(x, bias);
       return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
-        if (x.narrow)
-          return std::make_shared<solve::DenseFeatures<float>>(n, o, m, k, x.narrow, transposed,
-                                                               bias.narrow);
-        return std::make_shared<solve::DenseFeatures<double>>(n, o, m, k, x.wide, transposed,
-                                                              bias.wide);
+        if (x.narrow) return dense(n, o, m, k, x.block, x.narrow, transposed, bias.narrow);
+        return dense(n, o, m, k, x.block, x.wide, transposed, bias.wide);
       });
     });
   }
 
-  // addFactors(delta, h or its columns, positions, m, k, ones?) → the block's index
+  // A block of the addon's own is taken as it is where it has the right order.
+  template <class T>
+  static std::shared_ptr<const solve::Features> dense(int64_t n, int64_t o, int64_t m, int64_t k,
+                                                      const std::shared_ptr<Memory>& block,
+                                                      const T* x, bool transposed, const T* bias) {
+    if (block && !transposed && !bias)
+      return std::make_shared<solve::DenseFeatures<T>>(n, o, m, k, block);
+    return std::make_shared<solve::DenseFeatures<T>>(n, o, m, k, x, transposed, bias);
+  }
+
+  // addFactors(delta, h, {positions, m, k, ones?, columns?, sharing?}) → the block's index; with
+  // `columns` h tells those of its ones
   Napi::Value add_factors(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-      const int64_t t = positive(info[2], "positions"), m = positive(info[3], "m");
-      const int64_t k = positive(info[4], "k"), n = samples_, o = outputs_;
-      const bool ones = info[5].ToBoolean();
+      const Napi::Object given = info[2].ToObject();
+      solve::FactorSizes sizes;
+      sizes.samples = samples_;
+      sizes.outputs = outputs_;
+      sizes.positions = positive(given.Get("positions"), "positions");
+      sizes.m = positive(given.Get("m"), "m");
+      sizes.k = positive(given.Get("k"), "k");
+      sizes.ones = given.Get("ones").ToBoolean();
+      sizes.sharing = property_or(given, "sharing", 1);
+      const int64_t places = checked_mul(samples_, sizes.positions);
+      const int64_t own =
+          checked_mul((samples_ + sizes.sharing - 1) / sizes.sharing, sizes.positions);
       std::vector<Napi::ObjectReference> pins;
-      const Numbers d = numbers_of(info[0], checked_mul(checked_mul(n * o, t), m), "delta", pins);
-      if (is_columns(info[1])) {
-        const int32_t* columns = columns_of(info[1], checked_mul(n, t), k, pins);
-        if (ones) throw Error("BAD_ARGUMENT", "Expected no bias beside columns");
+      const Numbers d =
+          numbers_of(info[0], checked_mul(checked_mul(places, outputs_), sizes.m), "delta", pins);
+      if (given.Get("columns").ToBoolean()) {
+        const Columns columns = columns_of(info[1], own, sizes.k, pins);
+        if (sizes.ones) throw Error("BAD_ARGUMENT", "Expected no bias with columns");
         return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
-          if (d.narrow) return solve::from_picks(n, o, t, m, k, d.narrow, columns);
-          return solve::from_picks(n, o, t, m, k, d.wide, columns);
+          if (d.narrow) return solve::from_picks(sizes, d.narrow, columns.data);
+          return solve::from_picks(sizes, d.wide, columns.data);
         });
       }
-      const Numbers h = numbers_of(info[1], checked_mul(checked_mul(n, t), k), "h", pins);
+      const Numbers h = numbers_of(info[1], checked_mul(own, sizes.k), "h", pins);
       same_width(d, h);
       return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
-        if (d.narrow) return solve::from_factors(n, o, t, m, k, d.narrow, h.narrow, ones);
-        return solve::from_factors(n, o, t, m, k, d.wide, h.wide, ones);
+        if (d.narrow) return solve::from_factors(sizes, d.narrow, h.narrow);
+        return solve::from_factors(sizes, d.wide, h.wide);
       });
     });
   }

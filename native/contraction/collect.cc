@@ -4,12 +4,29 @@
 #include <cstring>
 #include <optional>
 
+#include "contraction/jacobian_sink.h"
 #include "contraction/picks.h"
 #include "core/parallel.h"
+#include "kernels/cost.h"
 #include "reverse/expand.h"
 
 namespace at {
 inline namespace AT_PRECISION {
+
+namespace {
+
+// Of uses that are one with all their positions; none of no uses.
+std::optional<MatrixDims> dims_together(const std::vector<MatrixUse>& uses) {
+  std::optional<MatrixDims> all;
+  for (const MatrixUse& use : uses) {
+    const int64_t before = all ? all->positions : 0;
+    all = use.dims;
+    all->positions += before;
+  }
+  return all;
+}
+
+}  // namespace
 
 BlockCollector::BlockCollector(const KernelTask& task, std::vector<int64_t> sizes,
                                std::vector<int> uses, Pool& pool, std::function<void(Unit)> take)
@@ -33,53 +50,41 @@ void BlockCollector::matrix(int parameter, MatrixUse use) {
   settle(parameter);
   if (bias >= 0 && !done_[bias]) {
     add_dense(bias, samples, count);
-    done_[bias] = true;
+    treat(bias, Method::kJacobian);
   }
   collected_[parameter] = Collected();
   if (bias >= 0) collected_[bias] = Collected();
 }
 
 void BlockCollector::settle(int parameter) {
-  auto& uses = collected_[parameter].uses;
-  const bool join = joins_bias(parameter);
+  const auto& uses = collected_[parameter].uses;
   std::vector<MatrixUse> factored, picked;
   for (const MatrixUse& use : uses) (use.dims.picks ? picked : factored).push_back(use);
+  const bool join = joins_bias(parameter);
   std::optional<MatrixUse> matrix;
   if (!factored.empty()) matrix = concatenated(factored, join);
-  std::optional<MatrixDims> picks;
-  for (const MatrixUse& use : picked) {
-    const int64_t before = picks ? picks->positions : 0;
-    picks = use.dims;
-    picks->positions += before;
-  }
+  const std::optional<MatrixDims> picks = dims_together(picked);
   const Method method =
-      cheapest(task_, matrix ? &matrix->dims : nullptr, picks ? &*picks : nullptr);
-  methods_[parameter] = method;
-  done_[parameter] = true;
-  if (join) {
-    methods_[matrix->bias] = method;
-    done_[matrix->bias] = true;
-  }
+      kernels::cheapest(task_, matrix ? &matrix->dims : nullptr, picks ? &*picks : nullptr);
+  treat(parameter, method);
+  if (join) treat(matrix->bias, method);
   Unit unit;
   unit.group = task_.groups[parameter];
   unit.method = method;
-  if (method == Method::kJacobian && picks) {
-    add_dense(parameter, uses[0].samples, uses[0].count);
-    return;
-  }
-  if (method == Method::kJacobian && !lazy(*matrix)) {
-    add_expanded(unit, *matrix);
-    return;
-  }
+  if (method == Method::kJacobian && picks)
+    return add_dense(parameter, uses[0].samples, uses[0].count);
+  if (method == Method::kJacobian && !lazy(*matrix)) return add_expanded(unit, *matrix);
   if (picks) {
     unit.picks = merge_picks(picked, pool_);
     unit.crosswise = matrix && matrix->dims.transposed != picks->transposed;
   }
-  if (matrix) {
-    add_factored(unit, *matrix);
-  } else {
-    add(std::move(unit));
-  }
+  if (!matrix) return add(std::move(unit));
+  add_factored(unit, *matrix);
+}
+
+void BlockCollector::treat(int parameter, Method method) {
+  methods_[parameter] = method;
+  done_[parameter] = true;
 }
 
 void BlockCollector::add(Unit unit) {
@@ -88,7 +93,7 @@ void BlockCollector::add(Unit unit) {
 }
 
 // Factors that are used at once, or are much smaller than what they expand to, are expanded while
-// they are multiplied; see contraction/slices.h.
+// they are multiplied; see kernels/slices.h.
 bool BlockCollector::lazy(const MatrixUse& use) const {
   const MatrixDims& dims = use.dims;
   return dims.groups == 1 && (take_ || 2 * dims.positions * (use.count * dims.rows + dims.cols) <=
@@ -197,52 +202,23 @@ void BlockCollector::add_expanded(Unit unit, MatrixUse use) {
   add(std::move(unit));
 }
 
-void BlockCollector::add_dense(int parameter, int64_t n, int64_t C) {
-  Collected& all = collected_[parameter];
-  const int64_t P = sizes_[parameter];
+// Everything that is known of a parameter, added up in the shape that it is stored in.
+void BlockCollector::add_dense(int parameter, int64_t samples, int64_t count) {
+  const Collected& all = collected_[parameter];
   Unit unit;
   unit.group = task_.groups[parameter];
-  unit.size = P;
-  unit.x = pool_.take<Real>(checked_mul(C * n, P));
-  Real* x = unit.x.get();
-  std::shared_ptr<Real> piece;
-  bool first = true;
-  const auto add_from = [&](const Real* from, int64_t sample_stride, int64_t count_stride) {
-    parallel_for(n * C, grain_for(P), [&](int64_t begin, int64_t end) {
-      for (int64_t ic = begin; ic < end; ++ic) {
-        const Real* f = from + ic / C * sample_stride + ic % C * count_stride;
-        Real* to = x + ic * P;
-        if (first) {
-          std::memcpy(to, f, static_cast<size_t>(P) * sizeof(Real));
-        } else {
-          for (int64_t e = 0; e < P; ++e) to[e] += f[e];
-        }
-      }
-    });
-    first = false;
-  };
-  if (all.dense) add_from(all.dense.get(), P, n * P);
-  const auto scratch = [&] {
-    if (!piece) piece = pool_.take<Real>(C * n * P);
-    return piece.get();
-  };
-  for (const MatrixUse& use : all.uses) {
-    if (use.dims.picks && !first) {
-      add_picks(use, C * P, P, x);
-      continue;
-    }
-    Real* to = first ? x : scratch();
-    expand_matrix(use, C * P, P, to);
-    if (to != x) add_from(to, C * P, P);
-    first = false;
+  unit.size = sizes_[parameter];
+  const int64_t numbers = checked_mul(count * samples, unit.size);
+  unit.x = pool_.take<Real>(numbers);
+  JacobianSink sum(std::vector<Real*>(sizes_.size(), nullptr), sizes_, {0, count, 0}, pool_);
+  sum.set_result(parameter, unit.x.get());
+  if (all.dense) sum.dense(parameter, count, samples, all.dense);
+  for (MatrixUse use : all.uses) {
+    use.bias = -1;  // that is a parameter of its own
+    sum.matrix(parameter, std::move(use));
   }
-  for (const auto& [weight, index] : all.biases) {
-    Real* to = first ? x : scratch();
-    expand_bias(collected_[weight].uses[index], C * P, P, to);
-    if (to != x) add_from(to, C * P, P);
-    first = false;
-  }
-  if (first) std::memset(x, 0, static_cast<size_t>(C * n * P) * sizeof(Real));
+  for (const auto& [weight, index] : all.biases) sum.bias(collected_[weight].uses[index]);
+  if (!sum.written(parameter)) std::fill_n(unit.x.get(), numbers, Real(0.0));
   add(std::move(unit));
 }
 

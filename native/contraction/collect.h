@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "contraction/block.h"
-#include "contraction/cost.h"
 #include "core/buffer.h"
 #include "reverse/sink.h"
 
@@ -36,6 +35,7 @@ class BlockCollector final : public FeatureSink {
   };
   // All uses of a weight are there and alike: makes its unit, with its bias where that joins.
   void settle(int parameter);
+  void treat(int parameter, Method method);
   bool alike(const std::vector<MatrixUse>& uses) const;
   bool joins_bias(int weight) const;
   MatrixUse concatenated(std::vector<MatrixUse>& uses, bool with_ones);

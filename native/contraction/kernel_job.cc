@@ -215,10 +215,10 @@ KernelType to_kernel(const std::string& name) {
 }
 
 Method to_method(const std::string& name) {
-  for (Method method : {Method::kAuto, Method::kJacobian, Method::kStructured, Method::kProducts})
-    if (name == name_of(method)) return method;
+  for (Method method : {Method::kAuto, Method::kJacobian, Method::kStructured, Method::kMixed})
+    if (name == kernels::name_of(method)) return method;
   throw Error("BAD_ARGUMENT",
-              "Expected auto, jacobian, structured or products for method but received " + name);
+              "Expected auto, jacobian, structured or mixed for method but received " + name);
 }
 
 KernelTask task_of(const JobRequest& request) {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "contraction/tile.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "kernels/contract.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -49,7 +49,7 @@ std::optional<Want> NtkJob::next() {
 
 std::vector<std::string> NtkJob::methods() const {
   std::vector<std::string> names;
-  for (Method method : methods_) names.push_back(name_of(method));
+  for (Method method : methods_) names.push_back(kernels::name_of(method));
   return names;
 }
 
@@ -94,7 +94,7 @@ void NtkJob::compute_whole(const Frame& frame) {
       static_cast<int64_t>(std::min<size_t>(settings_.memory / 16, size_t{1} << 26));
   Block part{0, frame.samples, count, {}};
   const auto flush = [&] {
-    accumulate(task_, part, results_, pool_, settings_.control);
+    kernels::accumulate(task_, part, results_, pool_, settings_.control);
     part.units.clear();
   };
   BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_, [&](Unit unit) {
@@ -105,7 +105,7 @@ void NtkJob::compute_whole(const Frame& frame) {
                settings_.control, collector);
   collector.finish(0, frame.samples, count, methods_);
   flush();
-  mirror(task_, results_);
+  for (Real* result : results_) kernels::mirror(result, size);
 }
 
 // The features of a block; empty until the last node of the path.
@@ -147,15 +147,15 @@ void NtkJob::use(Block block, const Want& want) {
     for (const Block& other : stored_) {
       // In a symmetric kernel the rows come after the columns; else X's samples are the rows.
       if (task_.symmetric) {
-        contract(task_, block, other, false, results_, pool_, settings_.control);
+        kernels::contract(task_, block, other, false, results_, pool_, settings_.control);
       } else {
-        contract(task_, other, block, false, results_, pool_, settings_.control);
+        kernels::contract(task_, other, block, false, results_, pool_, settings_.control);
       }
       settings_.control.advance(block.samples * other.samples);
     }
   }
   if (task_.symmetric && keep) {
-    contract(task_, block, block, true, results_, pool_, settings_.control);
+    kernels::contract(task_, block, block, true, results_, pool_, settings_.control);
     settings_.control.advance(block.samples * (block.samples + 1) / 2);
   }
   if (keep) {

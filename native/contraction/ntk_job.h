@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "contraction/block.h"
-#include "contraction/cost.h"
 #include "contraction/job.h"
 #include "contraction/path.h"
 #include "contraction/schedule.h"

@@ -4,9 +4,9 @@
 #include <cstring>
 
 #include "contraction/collect.h"
-#include "contraction/tile.h"
 #include "core/error.h"
 #include "core/shape.h"
+#include "kernels/contract.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -106,7 +106,7 @@ std::optional<Want> TiledKernelJob::next() {
 
 std::vector<std::string> TiledKernelJob::methods() const {
   std::vector<std::string> names = names_;
-  for (Method method : methods_) names.push_back(name_of(method));
+  for (Method method : methods_) names.push_back(kernels::name_of(method));
   return names;
 }
 
@@ -159,8 +159,8 @@ void TiledKernelJob::meet(const Block& block, const Block& other, bool same, Pla
   std::vector<Real*> results;
   for (const auto& result : open(place)) results.push_back(result.get());
   const bool swapped = !task_.symmetric;
-  contract(task, swapped ? other : block, swapped ? block : other, same, results, pool_,
-           settings_.control);
+  kernels::contract(task, swapped ? other : block, swapped ? block : other, same, results, pool_,
+                    settings_.control);
 }
 
 TiledKernelJob::Results& TiledKernelJob::open(Place place) {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "contraction/block.h"
-#include "contraction/cost.h"
 #include "contraction/job.h"
 #include "contraction/kernel_job.h"
 #include "contraction/tile_grid.h"

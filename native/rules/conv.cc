@@ -10,8 +10,6 @@ namespace at {
 inline namespace AT_PRECISION {
 namespace {
 
-Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
-
 // Y (B, G·m, out…) = W (G·m, c, kernel…) over X (B, G·c, in…), plus a bias per channel.
 struct Geometry {
   int64_t groups, images, m, channels, k;

@@ -24,8 +24,6 @@ struct Geometry {
   int64_t positions() const { return windows.out_size(); }
 
  private:
-  static Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
-
   static Windows windows_of(const NodeView& call) {
     const Shape in = spatial(call.input(0).shape), out = spatial(call.output(0).shape);
     const Shape kernel = spatial(call.input(1).shape);

@@ -10,8 +10,6 @@ namespace at {
 inline namespace AT_PRECISION {
 namespace {
 
-Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
-
 Windows windows_of(const NodeView& call, bool global) {
   const Shape in = spatial(call.input(0).shape), out = spatial(call.output(0).shape);
   if (global) {

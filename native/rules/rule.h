@@ -8,6 +8,7 @@
 
 #include "core/buffer.h"
 #include "core/control.h"
+#include "core/matrix.h"
 #include "graph/tape.h"
 
 namespace at {
@@ -27,18 +28,8 @@ struct Needs {
   std::vector<int> outputs;
 };
 
-// The tangent features of an unbatched matrix operand, in factors (METHOD.md section 2):
-//   X[i,c,g] (m × k) = Σ_t δ[i,g,t,c,:] ⊗ h[i,g,t,:]
-// The operand is stored (G, m, k), or (G, k, m) when `transposed`.
-struct MatrixDims {
-  int64_t groups = 1;     // G
-  int64_t positions = 1;  // T
-  int64_t rows = 1;       // m
-  int64_t cols = 1;       // k
-  bool transposed = false;
-  // h[i,t,:] holds a single 1, G = 1 (rows of an embedding): where, is told in its stead.
-  bool picks = false;
-};
+// The tangent features of an unbatched matrix operand, in factors (METHOD.md section 2). The
+// operand is stored (G, m, k), or (G, k, m) when `transposed`.
 struct MatrixFactor {
   MatrixDims dims;
   Real* delta = nullptr;  // (n, G, T, C, m), to be filled

@@ -30,16 +30,8 @@ const double* widen(const double* x, int64_t, double*) { return x; }
 
 template <class T>
 DenseFeatures<T>::DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k)
-    : Features(samples, outputs, m, k), data_(bytes_of<T>(rows(), m, k)) {}
-
-template <class T>
-DenseFeatures<T>::DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, const T* x)
-    : DenseFeatures(samples, outputs, m, k) {
-  const size_t row = static_cast<size_t>(size()) * sizeof(T);
-  parallel_for(rows(), grain_for(size()), [&](int64_t first, int64_t last) {
-    std::memcpy(data() + first * size(), x + first * size(), (last - first) * row);
-  });
-}
+    : Features(samples, outputs, m, k),
+      data_(std::make_shared<Memory>(bytes_of<T>(rows(), m, k))) {}
 
 template <class T>
 DenseFeatures<T>::DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, const T* x,
@@ -120,45 +112,67 @@ std::shared_ptr<const Features> DenseFeatures<T>::select(const std::vector<int64
 template class DenseFeatures<float>;
 template class DenseFeatures<double>;
 
-template <class T>
 FactoredFeatures::FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
-                                   int64_t k, const T* delta, const T* h, bool ones)
-    : Features(samples, outputs, m, ones ? k + 1 : k),
-      positions_(positions),
-      delta_(bytes_of<double>(rows(), positions, m)),
-      h_(bytes_of<double>(samples, positions, ones ? k + 1 : k)) {
-  std::copy(delta, delta + rows() * positions * m, static_cast<double*>(delta_.data()));
-  const int64_t width = ones ? k + 1 : k;
-  for (int64_t i = 0; i < samples * positions; ++i) {
-    double* to = static_cast<double*>(h_.data()) + i * width;
-    std::copy(h + i * k, h + (i + 1) * k, to);
-    if (ones) to[k] = 1;
-  }
-}
-
-template FactoredFeatures::FactoredFeatures(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                            const float*, const float*, bool);
-template FactoredFeatures::FactoredFeatures(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                            const double*, const double*, bool);
-
-template <class T>
-FactoredFeatures::FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
-                                   int64_t k, const T* delta, const int32_t* columns)
+                                   int64_t k, bool picks)
     : Features(samples, outputs, m, k),
       positions_(positions),
       delta_(bytes_of<double>(rows(), positions, m)),
-      h_(0),
-      columns_(columns, columns + samples * positions) {
-  std::copy(delta, delta + rows() * positions * m, static_cast<double*>(delta_.data()));
+      h_(picks ? 0 : bytes_of<double>(samples, positions, k)) {
+  if (!picks) return;
+  picked_.columns.resize(samples * positions);
+  for (int64_t i = 0; i <= samples; ++i) picked_.starts.push_back(i * positions);
+}
+
+namespace {
+
+// (samples, outputs, positions, m) to (samples, positions, outputs, m).
+template <class T>
+void positions_first(const Features& f, int64_t positions, const T* from, double* to) {
+  const int64_t m = f.m(), outputs = f.outputs();
+  parallel_for(f.rows(), grain_for(positions * m), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r)
+      for (int64_t t = 0; t < positions; ++t)
+        std::copy_n(from + (r * positions + t) * m, m,
+                    to + ((r / outputs * positions + t) * outputs + r % outputs) * m);
+  });
+}
+
+}  // namespace
+
+template <class T>
+FactoredFeatures::FactoredFeatures(const FactorSizes& sizes, const T* delta, const T* h)
+    : FactoredFeatures(sizes.samples, sizes.outputs, sizes.positions, sizes.m, sizes.width(),
+                       false) {
+  positions_first(*this, positions_, delta, delta_.numbers<double>());
+  parallel_for(sizes.samples, grain_for(positions_ * k()), [&](int64_t first, int64_t last) {
+    double* to = h_.numbers<double>() + first * positions_ * k();
+    for (int64_t i = first; i < last; ++i)
+      for (int64_t t = 0; t < positions_; ++t, to += k()) {
+        std::copy_n(h + (i / sizes.sharing * positions_ + t) * sizes.k, sizes.k, to);
+        if (sizes.ones) to[sizes.k] = 1;
+      }
+  });
+}
+
+template FactoredFeatures::FactoredFeatures(const FactorSizes&, const float*, const float*);
+template FactoredFeatures::FactoredFeatures(const FactorSizes&, const double*, const double*);
+
+template <class T>
+FactoredFeatures::FactoredFeatures(const FactorSizes& sizes, const T* delta, const int32_t* columns)
+    : FactoredFeatures(sizes.samples, sizes.outputs, sizes.positions, sizes.m, sizes.k, true) {
+  positions_first(*this, positions_, delta, delta_.numbers<double>());
+  for (int64_t i = 0; i < sizes.samples; ++i)
+    std::copy_n(columns + i / sizes.sharing * positions_, positions_,
+                picked_.columns.begin() + i * positions_);
 }
 
 void FactoredFeatures::project(const double* vectors, int64_t rank, double* out) const {
   const int64_t items = samples() * positions_;
-  if (columns_.empty())
+  if (!picks())
     return blas::parallel_gemm(false, true, items, rank, k(), 1.0, h(), k(), vectors, k(), 0.0, out,
                                rank);
   for (int64_t i = 0; i < items; ++i)
-    for (int64_t j = 0; j < rank; ++j) out[i * rank + j] = vectors[j * k() + columns_[i]];
+    for (int64_t j = 0; j < rank; ++j) out[i * rank + j] = vectors[j * k() + picked_.columns[i]];
 }
 
 void FactoredFeatures::apply(const double* b, double* y) const {
@@ -168,33 +182,36 @@ void FactoredFeatures::apply(const double* b, double* y) const {
   project(b, m(), image.data());
   parallel_for(n, grain_for(o * t * m()), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
-      for (int64_t c = 0; c < o; ++c)
-        y[i * o + c] +=
-            lapack::dot(t * m(), delta() + (i * o + c) * t * m(), image.data() + i * t * m());
+      for (int64_t c = 0; c < o; ++c) {
+        double total = 0;
+        for (int64_t e = i * t; e < (i + 1) * t; ++e)
+          total += lapack::dot(m(), delta() + (e * o + c) * m(), image.data() + e * m());
+        y[i * o + c] += total;
+      }
   });
 }
 
 void FactoredFeatures::adjoint(const double* a, double* s) const {
-  const int64_t n = samples(), o = outputs(), t = positions_, width = t * m();
+  const int64_t n = samples(), o = outputs(), t = positions_, items = n * t;
   const Memory memory(bytes_of<double>(n, t, m()));
-  double* mixed = static_cast<double*>(memory.data());  // Σ_o a δ: h is common to the outputs
-  parallel_for(n, grain_for(o * width), [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      double* to = mixed + i * width;
+  double* mixed = memory.numbers<double>();  // Σ_o a δ: h is common to the outputs
+  parallel_for(items, grain_for(o * m()), [&](int64_t first, int64_t last) {
+    for (int64_t e = first; e < last; ++e) {
+      double* to = mixed + e * m();
       for (int64_t c = 0; c < o; ++c) {
-        const double w = a[i * o + c];
-        const double* d = delta() + (i * o + c) * width;
-        for (int64_t j = 0; j < width; ++j) to[j] = (c > 0 ? to[j] : 0) + w * d[j];
+        const double w = a[e / t * o + c];
+        const double* d = delta() + (e * o + c) * m();
+        for (int64_t j = 0; j < m(); ++j) to[j] = (c > 0 ? to[j] : 0) + w * d[j];
       }
     }
   });
-  if (!columns_.empty()) {
+  if (picks()) {
     std::fill(s, s + size(), 0.0);
-    for (int64_t i = 0; i < n * t; ++i)
-      for (int64_t j = 0; j < m(); ++j) s[j * k() + columns_[i]] += mixed[i * m() + j];
+    for (int64_t e = 0; e < items; ++e)
+      for (int64_t j = 0; j < m(); ++j) s[j * k() + picked_.columns[e]] += mixed[e * m() + j];
     return;
   }
-  blas::parallel_gemm(true, false, m(), k(), n * t, 1.0, mixed, m(), h(), k(), 0.0, s, k());
+  blas::parallel_gemm(true, false, m(), k(), items, 1.0, mixed, m(), h(), k(), 0.0, s, k());
 }
 
 void FactoredFeatures::expand(int64_t p, int64_t count, double* out) const {
@@ -207,68 +224,62 @@ void FactoredFeatures::row(int64_t r, double* out) const { multiply(r, 0, m(), o
 
 // Rows [p, p + count) of X_r: out (count, k).
 void FactoredFeatures::multiply(int64_t r, int64_t p, int64_t count, double* out) const {
-  const double* d = delta() + r * positions_ * m() + p;
-  const int64_t place = r / outputs() * positions_;
-  if (columns_.empty()) {
-    blas::gemm(true, false, count, k(), positions_, 1.0, d, m(), h() + place * k(), k(), 0.0, out,
-               k());
+  const int64_t place = r / outputs() * positions_, stride = outputs() * m();
+  const double* d = delta() + place * stride + r % outputs() * m() + p;
+  if (!picks()) {
+    blas::gemm(true, false, count, k(), positions_, 1.0, d, stride, h() + place * k(), k(), 0.0,
+               out, k());
     return;
   }
   std::fill(out, out + count * k(), 0.0);
   for (int64_t t = 0; t < positions_; ++t)
-    for (int64_t j = 0; j < count; ++j) out[j * k() + columns_[place + t]] += d[t * m() + j];
+    for (int64_t j = 0; j < count; ++j)
+      out[j * k() + picked_.columns[place + t]] += d[t * stride + j];
 }
 
 std::shared_ptr<const Features> FactoredFeatures::select(const std::vector<int64_t>& chosen) const {
   const int64_t wide = outputs() * positions_ * m(), narrow = positions_ * k();
-  const auto count = static_cast<int64_t>(chosen.size());
-  std::vector<double> d(count * wide);
-  for (int64_t i = 0; i < count; ++i)
-    std::copy_n(delta() + chosen[i] * wide, wide, d.begin() + i * wide);
-  if (!columns_.empty()) {
-    std::vector<int32_t> columns;
-    for (int64_t i : chosen)
-      columns.insert(columns.end(), columns_.begin() + i * positions_,
-                     columns_.begin() + (i + 1) * positions_);
-    return std::make_shared<FactoredFeatures>(count, outputs(), positions_, m(), k(), d.data(),
-                                              columns.data());
+  std::shared_ptr<FactoredFeatures> out(new FactoredFeatures(
+      static_cast<int64_t>(chosen.size()), outputs(), positions_, m(), k(), picks()));
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const auto to = static_cast<int64_t>(i);
+    std::copy_n(delta() + chosen[i] * wide, wide, out->delta_.numbers<double>() + to * wide);
+    if (picks()) {
+      std::copy_n(picked_.columns.begin() + chosen[i] * positions_, positions_,
+                  out->picked_.columns.begin() + to * positions_);
+    } else {
+      std::copy_n(h() + chosen[i] * narrow, narrow, out->h_.numbers<double>() + to * narrow);
+    }
   }
-  std::vector<double> g(count * narrow);
-  for (int64_t i = 0; i < count; ++i) {
-    std::copy_n(h() + chosen[i] * narrow, narrow, g.begin() + i * narrow);
-  }
-  return std::make_shared<FactoredFeatures>(count, outputs(), positions_, m(), k(), d.data(),
-                                            g.data());
+  return out;
 }
 
 namespace {
 
-// Factors multiplied out in double and rounded once to the precision that they came in.
-template <class T>
-class ProductFeatures : public DenseFeatures<T> {
- public:
-  ProductFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t width,
-                  const T* delta, const T* h, bool ones)
-      : DenseFeatures<T>(samples, outputs, m, ones ? width + 1 : width) {
-    const int64_t k = this->k();
-    parallel_for(samples, 1, [&](int64_t first, int64_t last) {
-      std::vector<double> left(positions * m), right(positions * k, 1.0), x(m * k);
-      for (int64_t i = first; i < last; ++i) {
-        for (int64_t t = 0; t < positions; ++t) {
-          const T* from = h + (i * positions + t) * width;
-          std::copy(from, from + width, right.begin() + t * k);
-        }
-        for (int64_t o = 0; o < outputs; ++o) {
-          const int64_t r = i * outputs + o;
-          std::copy(delta + r * positions * m, delta + (r + 1) * positions * m, left.begin());
-          blas::gemm(true, false, m, k, positions, 1.0, left.data(), m, right.data(), k, 0.0,
-                     x.data(), k);
-          std::copy(x.begin(), x.end(), this->data() + r * m * k);
-        }
+// Factors multiplied out in double, sample by sample, and rounded once to the precision that they
+// came in. `right` is h, or its columns; `width` of them stand at a position.
+template <class T, class Right>
+std::unique_ptr<Features> multiplied_out(const FactorSizes& sizes, const T* delta,
+                                         const Right* right, int64_t width) {
+  const int64_t outputs = sizes.outputs, left = outputs * sizes.positions * sizes.m;
+  const int64_t size = sizes.m * sizes.width();
+  std::shared_ptr<Memory> x = std::make_shared<Memory>(bytes_of<T>(sizes.samples, outputs, size));
+  FactorSizes one = sizes;
+  one.samples = one.sharing = 1;
+  parallel_for(sizes.samples, 1, [&](int64_t first, int64_t last) {
+    std::vector<double> row(size);
+    for (int64_t i = first; i < last; ++i) {
+      const FactoredFeatures sample(one, delta + i * left,
+                                    right + i / sizes.sharing * sizes.positions * width);
+      for (int64_t o = 0; o < outputs; ++o) {
+        sample.row(o, row.data());
+        std::copy(row.begin(), row.end(), x->numbers<T>() + (i * outputs + o) * size);
       }
-    });
-  }
-};
+    }
+  });
+  return std::make_unique<DenseFeatures<T>>(sizes.samples, outputs, sizes.m, sizes.width(),
+                                            std::move(x));
+}
 
 }  // namespace
 
@@ -277,42 +288,26 @@ bool better_dense(int64_t positions, int64_t m, int64_t k) {
 }
 
 template <class T>
-std::unique_ptr<Features> from_factors(int64_t samples, int64_t outputs, int64_t positions,
-                                       int64_t m, int64_t k, const T* delta, const T* h,
-                                       bool ones) {
-  if (better_dense(positions, m, ones ? k + 1 : k)) {
-    return std::make_unique<ProductFeatures<T>>(samples, outputs, positions, m, k, delta, h, ones);
-  }
-  return std::make_unique<FactoredFeatures>(samples, outputs, positions, m, k, delta, h, ones);
+std::unique_ptr<Features> from_factors(const FactorSizes& sizes, const T* delta, const T* h) {
+  if (better_dense(sizes.positions, sizes.m, sizes.width()))
+    return multiplied_out(sizes, delta, h, sizes.k);
+  return std::make_unique<FactoredFeatures>(sizes, delta, h);
 }
 
-template std::unique_ptr<Features> from_factors(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                                const float*, const float*, bool);
-template std::unique_ptr<Features> from_factors(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                                const double*, const double*, bool);
+template std::unique_ptr<Features> from_factors(const FactorSizes&, const float*, const float*);
+template std::unique_ptr<Features> from_factors(const FactorSizes&, const double*, const double*);
 
 template <class T>
-std::unique_ptr<Features> from_picks(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
-                                     int64_t k, const T* delta, const int32_t* columns) {
-  auto factors =
-      std::make_unique<FactoredFeatures>(samples, outputs, positions, m, k, delta, columns);
+std::unique_ptr<Features> from_picks(const FactorSizes& sizes, const T* delta,
+                                     const int32_t* columns) {
   // Comparing two columns costs no more than reading a number.
-  if (!better_dense(positions, m, k) || positions * positions < k) return factors;
-  Memory x(bytes_of<T>(samples * outputs, m, k));
-  T* to = static_cast<T*>(x.data());
-  parallel_for(factors->rows(), 1, [&](int64_t first, int64_t last) {
-    std::vector<double> row(m * k);
-    for (int64_t r = first; r < last; ++r) {
-      factors->row(r, row.data());
-      std::copy(row.begin(), row.end(), to + r * m * k);
-    }
-  });
-  return std::make_unique<DenseFeatures<T>>(samples, outputs, m, k, to);
+  const int64_t pairs = sizes.positions * sizes.positions;
+  if (better_dense(sizes.positions, sizes.m, sizes.k) && pairs >= sizes.k)
+    return multiplied_out(sizes, delta, columns, 1);
+  return std::make_unique<FactoredFeatures>(sizes, delta, columns);
 }
 
-template std::unique_ptr<Features> from_picks(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                              const float*, const int32_t*);
-template std::unique_ptr<Features> from_picks(int64_t, int64_t, int64_t, int64_t, int64_t,
-                                              const double*, const int32_t*);
+template std::unique_ptr<Features> from_picks(const FactorSizes&, const float*, const int32_t*);
+template std::unique_ptr<Features> from_picks(const FactorSizes&, const double*, const int32_t*);
 
 }  // namespace at::solve

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "kernels/side.h"
 
 namespace at::solve {
 
@@ -46,12 +47,14 @@ class Features {
 template <class T>
 class DenseFeatures : public Features {
  public:
-  // Copies x.
-  DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, const T* x);
-  // x (rows, m, k), or (rows, k, m) when transposed. With a bias (rows, m) that is one more column.
+  // x itself, which is not copied.
+  DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, std::shared_ptr<Memory> x)
+      : Features(samples, outputs, m, k), data_(std::move(x)) {}
+  // A copy of x (rows, m, k), or (rows, k, m) when transposed. With a bias (rows, m) that is one
+  // more column.
   DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k, const T* x, bool transposed,
                 const T* bias);
-  size_t bytes() const override { return data_.bytes(); }
+  size_t bytes() const override { return data_->bytes(); }
   void apply(const double* b, double* y) const override;
   void adjoint(const double* a, double* s) const override;
   void expand(int64_t p, int64_t count, double* out) const override;
@@ -60,34 +63,39 @@ class DenseFeatures : public Features {
 
  protected:
   DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k);  // uninitialised
-  T* data() { return static_cast<T*>(data_.data()); }
-  const T* data() const { return static_cast<const T*>(data_.data()); }
+  T* data() { return data_->numbers<T>(); }
+  const T* data() const { return data_->numbers<T>(); }
 
  private:
-  Memory data_;
+  std::shared_ptr<Memory> data_;
 };
 
-// The factors themselves, in double: δ (rows, T, m) and h (samples, T, k). Where every h_t holds a
-// single 1 (rows of an embedding) only its column is kept.
+// The sizes of factors: delta (rows, T, m), and h (samples, T, k) or, where every h_t holds a
+// single 1 (rows of an embedding), its columns (samples, T), from 0 to k − 1.
+struct FactorSizes {
+  int64_t samples = 0, outputs = 0, positions = 1, m = 0, k = 0;
+  bool ones = false;    // h gets one more column, of ones: that of a bias
+  int64_t sharing = 1;  // so many samples after one another have the same h: it is there once
+  int64_t width() const { return ones ? k + 1 : k; }
+};
+
+// The factors themselves, in double: δ (samples, T, outputs, m) and h (samples, T, k).
 class FactoredFeatures : public Features {
  public:
-  // With `ones`, h (samples, T, k) gets one more column of ones: that of a bias.
   template <class T>
-  FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t k,
-                   const T* delta, const T* h, bool ones = false);
-  // columns (samples, T), from 0 to k − 1.
+  FactoredFeatures(const FactorSizes& sizes, const T* delta, const T* h);
   template <class T>
-  FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t k,
-                   const T* delta, const int32_t* columns);
+  FactoredFeatures(const FactorSizes& sizes, const T* delta, const int32_t* columns);
   int64_t positions() const { return positions_; }
-  const double* delta() const { return static_cast<const double*>(delta_.data()); }
-  // Empty where h is kept.
-  const std::vector<int32_t>& columns() const { return columns_; }
-  const double* h() const { return static_cast<const double*>(h_.data()); }
+  const double* delta() const { return delta_.numbers<double>(); }
+  bool picks() const { return !picked_.columns.empty(); }
+  // Entry i·T + t is position t of sample i; empty where h is kept.
+  const kernels::Picked& picked() const { return picked_; }
+  const double* h() const { return h_.numbers<double>(); }
   // out (samples·T, rank) = h·vectorsᵀ for vectors (rank, k).
   void project(const double* vectors, int64_t rank, double* out) const;
   size_t bytes() const override {
-    return delta_.bytes() + h_.bytes() + columns_.size() * sizeof(int32_t);
+    return delta_.bytes() + h_.bytes() + picked_.columns.size() * sizeof(int64_t);
   }
   void apply(const double* b, double* y) const override;
   void adjoint(const double* a, double* s) const override;
@@ -96,12 +104,15 @@ class FactoredFeatures : public Features {
   std::shared_ptr<const Features> select(const std::vector<int64_t>& samples) const override;
 
  private:
+  // Uninitialised.
+  FactoredFeatures(int64_t samples, int64_t outputs, int64_t positions, int64_t m, int64_t k,
+                   bool picks);
   void multiply(int64_t r, int64_t p, int64_t count, double* out) const;
 
   int64_t positions_;
   Memory delta_;
   Memory h_;
-  std::vector<int32_t> columns_;
+  kernels::Picked picked_;
 };
 
 // Does it pay to multiply factors of T positions out once and for all? (FLOPs of one entry of the
@@ -110,12 +121,10 @@ bool better_dense(int64_t positions, int64_t m, int64_t k);
 
 // The better of the two representations of the same factors.
 template <class T>
-std::unique_ptr<Features> from_factors(int64_t samples, int64_t outputs, int64_t positions,
-                                       int64_t m, int64_t k, const T* delta, const T* h,
-                                       bool ones = false);
+std::unique_ptr<Features> from_factors(const FactorSizes& sizes, const T* delta, const T* h);
 template <class T>
-std::unique_ptr<Features> from_picks(int64_t samples, int64_t outputs, int64_t positions, int64_t m,
-                                     int64_t k, const T* delta, const int32_t* columns);
+std::unique_ptr<Features> from_picks(const FactorSizes& sizes, const T* delta,
+                                     const int32_t* columns);
 
 // The features of a model: blocks over the same rows.
 using FeatureSet = std::vector<std::shared_ptr<const Features>>;

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "core/blas.h"
-#include "core/lapack.h"
 #include "core/parallel.h"
+#include "kernels/add_tile.h"
 
 namespace at::solve {
 
@@ -121,26 +121,12 @@ size_t stream_bytes(const Features& features) {
          static_cast<size_t>(std::min(rows * features.size(), std::max(least, kChunk)));
 }
 
-void add_products(const double* x, int64_t width, const Tiles& target) {
-  const Grid& grid = target.grid();
-  const int64_t unit = target.unit();
-  for_tiles(grid, [&](int64_t t, int64_t i, int64_t j) {
-    const Tile tile = target.at(t, i, j);
-    const double* a = x + grid.first(i) * unit * width;
-    const double* b = x + grid.first(j) * unit * width;
-    if (i == j) {
-      lapack::rank_update(grid.size(i) * unit, width, 1, a, width, 1, tile.data, tile.stride);
-    } else {
-      blas::gemm(false, true, grid.size(i) * unit, grid.size(j) * unit, width, 1.0, a, width, b,
-                 width, 1.0, tile.data, tile.stride);
-    }
+void add_products(const double* x, int64_t width, const kernels::Triangle<double>& target) {
+  const auto side = kernels::Side<double>::dense(x, target.unit(), width);
+  Pool none;
+  target.grid().each([&](const kernels::Place& place) {
+    kernels::add_tile<double>({side, side, place, target.at(place)}, none, {});
   });
-}
-
-void add_products(const double* a, int64_t rows_a, const double* b, int64_t rows_b, int64_t width,
-                  double* out) {
-  blas::parallel_gemm(false, true, rows_a, rows_b, width, 1.0, a, width, b, width, 1.0, out,
-                      rows_b);
 }
 
 }  // namespace at::solve

@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "core/control.h"
+#include "kernels/triangle.h"
 #include "solve/features.h"
-#include "solve/tiles.h"
 #include "solve/transform.h"
 
 namespace at::solve {
@@ -30,9 +30,6 @@ int64_t update_width(const Features& features, const Transform& transform);
 size_t stream_bytes(const Features& features);
 
 // Adds x xᵀ, x (rows, width), to the lower triangle kept in `target`.
-void add_products(const double* x, int64_t width, const Tiles& target);
-// out (rows_a, rows_b) += a bᵀ.
-void add_products(const double* a, int64_t rows_a, const double* b, int64_t rows_b, int64_t width,
-                  double* out);
+void add_products(const double* x, int64_t width, const kernels::Triangle<double>& target);
 
 }  // namespace at::solve

@@ -248,7 +248,7 @@ async function checkKernels(
         expected[row * side + column] = (expected[row * side + column] ?? 0) + sum
       }
   }
-  for (const method of ['jacobian', 'structured', 'products'] as const) {
+  for (const method of ['jacobian', 'structured', 'mixed'] as const) {
     const kernel = await network.ntk(feeds, { method })
     for (let e = 0; e < expected.length; e++) {
       // Each draw to its own scale: the diagonal entries' geometric mean bounds every entry.

@@ -14,7 +14,7 @@ for (const name of ['mlp_init', 'mlp_trained', 'cnn', 'resnet8']) {
     const network = await Network.load(truth.model, { float64: true })
     t.teardown(() => network.dispose())
     near(t, await network.run(truth.input), truth.output, 1e-12, 'output')
-    for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
+    for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const) {
       for (const block of [1, 3, truth.input.shape[0] ?? 0]) {
         const kernel = await network.ntk(truth.input, { method, block })
         t.true(kernel.data instanceof Float64Array)

@@ -44,13 +44,25 @@ test('every method gives J Jᵀ, of one input and of two', async (t) => {
   const { bytes, x, x2 } = setUp(1)
   const network = await load(t, bytes)
   const [j, j2] = [await network.jacobian(x), await network.jacobian(x2)]
-  for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
+  for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const) {
     const same = await network.ntk(x, { method })
     near(t, same, contracted(j, j, 5), rounding, method)
     const cross = await network.ntk(x, x2, { method })
     near(t, cross, contracted(j, j2, 5), rounding, `${method}, two inputs`)
     t.false(cross.symmetric)
   }
+})
+
+test('products is the old name of mixed', async (t) => {
+  const { bytes, x } = setUp(1)
+  const network = await load(t, bytes)
+  const [old, now] = [
+    await network.ntk(x, { method: 'products' }),
+    await network.ntk(x, { method: 'mixed' }),
+  ]
+  t.deepEqual(old.data, now.data)
+  // Another way than those beside it: the bits differ.
+  t.notDeepEqual(now.data, (await network.ntk(x, { method: 'structured' })).data)
 })
 
 test('blocks and threads do not matter', async (t) => {
@@ -60,7 +72,7 @@ test('blocks and threads do not matter', async (t) => {
   const cross = await network.ntk(x, x2)
   for (const block of [1, 2, 4, 7, 11, 100]) {
     for (const threads of [1, 2, 3]) {
-      for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
+      for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const) {
         const options = { block, threads, method }
         const label = `${method}, blocks of ${block}, ${threads} threads`
         near(t, await network.ntk(x, options), whole, rounding, label)
@@ -91,7 +103,7 @@ test('trace and diagonal kernels are parts of the full one', async (t) => {
         }
       }
     }
-    for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
+    for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const) {
       for (const block of [0, 1, 4]) {
         const options = { method, block }
         const d = await network.ntk(x, second, { ...options, kernel: 'diagonal' })
@@ -124,7 +136,7 @@ test('an output subset is a part of the whole, in the order asked for', async (t
         }
       })
     })
-    for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
+    for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const) {
       const part = await network.ntk(x, { outputs, method })
       near(t, part, { data: expected, shape: [n, s, n, s] }, rounding, method)
     }
@@ -146,7 +158,7 @@ test('an output subset is a part of the whole, in the order asked for', async (t
 test('a kernel of one input is symmetric to the last bit and positive semidefinite', async (t) => {
   const { bytes, x } = setUp(5)
   const network = await load(t, bytes)
-  for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
+  for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const) {
     for (const block of [0, 1, 3]) {
       const kernel = await network.ntk(x, { method, block })
       const { data, shape } = kernel.gram()

@@ -66,7 +66,7 @@ for (const widths of [
       features = multiply(features, weights[l] as Float32Array, [n, fanIn, fanOut], true)
     }
     const truth = { data: kernel, shape: [n, outputs, n, outputs] }
-    for (const method of ['auto', 'jacobian', 'structured', 'products'] as const) {
+    for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const) {
       near(t, await network.ntk(x, { method }), truth, 2e-6, method)
     }
   })

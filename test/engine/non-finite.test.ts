@@ -39,7 +39,7 @@ test('every call refuses alike, with the sample, the output, the parameter and t
       /output 1 of sample [01] with respect to parameter "w" is (Infinity|NaN).*node "root" \(Sqrt\)/,
   }
   for (const kernel of ['full', 'trace', 'diagonal'] as const)
-    for (const method of ['auto', 'jacobian', 'structured', 'products'] as const)
+    for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const)
       await t.throwsAsync(network.ntk(x, { kernel, method }), refusal, `${kernel} ${method}`)
   await t.throwsAsync(network.ntk(row([1]), x), { code: 'NUMERICAL' })
   await t.throwsAsync(network.jacobian(x), refusal)
@@ -122,7 +122,7 @@ test('positions without a cotangent do not count, whatever stands there', async 
   }
   for (const bad of [Number.NaN, Infinity]) {
     const [spoilt, sound] = [await load(t, positions(1, bad)), await load(t, positions(1, 0))]
-    for (const method of ['auto', 'jacobian', 'structured', 'products'] as const)
+    for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const)
       for (const block of [1, 3, 4]) {
         const [a, b] = await Promise.all(
           [spoilt, sound].map((network) => network.ntk(x, { method, block })),

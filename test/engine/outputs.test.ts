@@ -183,7 +183,7 @@ async function everything(network: Network, other: Network, input: NdArray, opti
   const [x, x2] = [rows(input, 0, 3), rows(input, 1, 3)]
   const found = new Map<string, NdArray>()
   for (const kernel of ['full', 'trace', 'diagonal'] as const) {
-    for (const method of ['auto', 'jacobian', 'structured', 'products'] as KernelMethod[]) {
+    for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as KernelMethod[]) {
       const settings = { ...options, kernel, method }
       const own = await network.ntk(x, { ...settings, by: 'parameter' })
       for (const [name, part] of own) found.set(`${kernel} ${method} ${name}`, part)

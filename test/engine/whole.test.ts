@@ -41,7 +41,7 @@ async function agree(
           gram[a * rows + b]! += Number(data[a * size + e]) * Number(data[b * size + e])
   }
   const kernel = { data: gram, shape: [n, o, n, o] }
-  for (const method of ['auto', 'jacobian', 'structured', 'products'] as const)
+  for (const method of ['auto', 'jacobian', 'structured', 'mixed'] as const)
     near(t, await own.ntk(x, { method }), kernel, tolerance, method)
   near(t, await own.ntk(x, x), kernel, tolerance, 'x2')
   const at = (i: number, p: number, j: number, q: number) => gram[((i * o + p) * n + j) * o + q]!

@@ -83,7 +83,7 @@ test('the averaged kernel is that of averaged Jacobians, whatever the method and
     {},
     { method: 'jacobian' as const },
     { method: 'structured' as const },
-    { method: 'products' as const },
+    { method: 'mixed' as const },
     { block: 2 },
     { by: 'layer' as const },
     { by: 'parameter' as const },

@@ -7,7 +7,7 @@ export const ntk = jobKind(
   'ntk',
   {
     kernel: choice('full', 'trace', 'diagonal'),
-    method: choice('auto', 'jacobian', 'structured', 'products'),
+    method: choice('auto', 'jacobian', 'structured', 'mixed'),
     /** For each parameter the index of the kernel that it adds to. */
     groups: wholes,
     ...averaged,

@@ -7,6 +7,9 @@
 namespace at {
 inline namespace AT_PRECISION {
 
+// Of (batch, channels, spatial…).
+inline Shape spatial(const Shape& shape) { return Shape(shape.begin() + 2, shape.end()); }
+
 // The geometry of a sliding window over up to three spatial axes, written as three (the leading
 // ones of size 1).
 struct Windows {

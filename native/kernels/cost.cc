@@ -1,9 +1,8 @@
-#include "contraction/cost.h"
+#include "kernels/cost.h"
 
 #include <algorithm>
 
-namespace at {
-inline namespace AT_PRECISION {
+namespace at::kernels {
 
 namespace {
 
@@ -60,7 +59,7 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
       }
       return G * times * pairs *
              (gemm(T, T * 8, k, 1. / 8) + gemm(T, C * m, T, 1) + gemm(C, C * 8, m, T / 8));
-    case Method::kProducts:
+    case Method::kMixed:
       return expand +
              G * times * pairs * (gemm(T, C * m * 8, k, 1. / 8) + gemm(C, C * 8, m, T / 8));
     default:
@@ -79,10 +78,9 @@ Method cheapest(const KernelTask& task, const MatrixDims* matrix, const MatrixDi
            cost_of_cross(task, *matrix, *picks);
   };
   Method best = Method::kJacobian;
-  for (Method method : {Method::kStructured, Method::kProducts})
+  for (Method method : {Method::kStructured, Method::kMixed})
     if (cost(method) < cost(best)) best = method;
   return best;
 }
 
-}  // namespace AT_PRECISION
-}  // namespace at
+}  // namespace at::kernels

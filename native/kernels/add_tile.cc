@@ -1,0 +1,197 @@
+#include "kernels/add_tile.h"
+
+#include <algorithm>
+
+#include "core/blas.h"
+#include "kernels/picks.h"
+
+namespace at::kernels {
+
+namespace {
+
+template <class Number>
+void add_dense(const TileTask<Number>& t, const Control& control) {
+  const Side<Number>&a = t.left, &b = t.right;
+  // Cut where it would run for long without a look at the caller's wish to stop.
+  const int64_t depth = std::max<int64_t>(512, 1'000'000'000 / (t.height() * t.width() + 1));
+  // Rows (i, c) are evenly spaced: C fills the sample, or is 1.
+  const int64_t lda = a.C == 1 ? a.x_sample : a.size, ldb = b.C == 1 ? b.x_sample : b.size;
+  for (int64_t p = 0; p < a.size; p += depth) {
+    control.poll();
+    const int64_t inner = std::min(depth, a.size - p);
+    const Number* left = a.x + t.place.rows.first * a.x_sample + p;
+    if (t.place.diagonal) {
+      blas::gram(t.width(), inner, Number(1), left, lda, Number(1), t.out.data, t.out.stride);
+    } else {
+      blas::gemm(false, true, t.height(), t.width(), inner, Number(1), left, lda,
+                 b.x + t.place.cols.first * b.x_sample + p, ldb, Number(1), t.out.data,
+                 t.out.stride);
+    }
+  }
+}
+
+// One factor's vectors of a tile's rows or columns: `count` of them, `stride` from one to the next.
+template <class Number>
+struct Vectors {
+  const Number* data;
+  int64_t count, stride;
+};
+
+// out (rows × columns) = their inner products over `depth` numbers, added to what is known.
+template <class Number>
+void inner_products(const Vectors<Number>& rows, const Vectors<Number>& cols, int64_t depth,
+                    const Triangle<Number>* known, const Place& place, Number* out) {
+  if (known) {
+    const Tile<Number> from = known->at(place);
+    for (int64_t r = 0; r < rows.count; ++r)
+      std::copy_n(from.data + r * from.stride, cols.count, out + r * cols.count);
+    if (depth == 0) return;
+  }
+  const Number beta = known ? 1 : 0;
+  if (place.diagonal) {
+    blas::gram(rows.count, depth, Number(1), rows.data, rows.stride, beta, out, cols.count);
+  } else {
+    blas::gemm(false, true, rows.count, cols.count, depth, Number(1), rows.data, rows.stride,
+               cols.data, cols.stride, beta, out, cols.count);
+  }
+}
+
+// T = 1: (Gram of δ) ⊙ (Gram of h).
+template <class Number>
+void add_gram_product(const TileTask<Number>& t, Pool& pool) {
+  const Side<Number>&a = t.left, &b = t.right;
+  const int64_t row0 = t.place.rows.first, rows = t.place.rows.size;
+  const int64_t col0 = t.place.cols.first, cols = t.place.cols.size;
+  const int64_t height = t.height(), width = t.width();
+  auto scratch = pool.take<Number>(height * width + rows * cols + width);
+  Number *gram = scratch.get(), *inner = gram + height * width, *spread = inner + rows * cols;
+  inner_products<Number>({a.h + row0 * a.k, rows, a.k}, {b.h + col0 * b.k, cols, b.k}, a.k,
+                         a.known_h, t.place, inner);
+  inner_products<Number>({a.delta + row0 * a.delta_place, height, a.C == 1 ? a.delta_place : a.m},
+                         {b.delta + col0 * b.delta_place, width, b.C == 1 ? b.delta_place : b.m},
+                         a.m, a.known_delta, t.place, gram);
+  const bool lower = t.place.diagonal;
+  for (int64_t i = 0; i < rows; ++i) {
+    const Number* line = inner + i * cols;
+    if (b.C > 1) {
+      const int64_t known = lower ? i + 1 : cols;
+      for (int64_t j = 0; j < known; ++j) std::fill_n(spread + j * b.C, b.C, line[j]);
+      line = spread;
+    }
+    for (int64_t c = 0; c < a.C; ++c) {
+      const int64_t row = i * a.C + c, known = lower ? row + 1 : width;
+      const Number* from = gram + row * width;
+      Number* to = t.out.data + row * t.out.stride;
+      for (int64_t j = 0; j < known; ++j) to[j] += from[j] * line[j];
+    }
+  }
+}
+
+// T > 1. For rows (i, t) of the left side Z[(i,t), j] (C·m) = Σ_t' (h_{i,t}·h_{j,t'}) δ_{j,t'}
+// (structured), or the same as h_{i,t} X_jᵀ with X_j multiplied out (mixed); then
+// K[(i,c), (j,p)] += Σ_t δ_{i,t,c} · Z[(i,t), j, p].
+template <class Number>
+class Positions {
+ public:
+  Positions(const TileTask<Number>& task, Pool& pool, const Control& control)
+      : t_(task), a_(task.left), b_(task.right), pool_(pool), control_(control) {}
+
+  void run() {
+    const int64_t stack = b_.C * b_.m;
+    // Columns so that the last product is not too narrow, rows so that Z stays in the cache.
+    const int64_t cols = std::clamp<int64_t>((96 + b_.C - 1) / b_.C, 1, t_.place.cols.size);
+    for (int64_t j0 = 0; j0 < t_.place.cols.size; j0 += cols) {
+      const int64_t nj = std::min(cols, t_.place.cols.size - j0);
+      if (a_.mixed) expand(j0, nj);
+      const int64_t total = t_.place.rows.size * a_.T;
+      const int64_t fit = std::max<int64_t>(16, (int64_t{1} << 18) / (nj * stack));
+      const int64_t chunk = std::min(total, fit);
+      for (int64_t r0 = 0; r0 < total; r0 += chunk) {
+        control_.poll();
+        const int64_t nr = std::min(chunk, total - r0);
+        compute_z(r0, nr, j0, nj);
+        gather(r0, nr, j0, nj);
+      }
+    }
+  }
+
+ private:
+  Number* grow(std::shared_ptr<Number>& block, int64_t& have, int64_t want) {
+    if (want > have) {
+      block = pool_.take<Number>(want);
+      have = want;
+    }
+    return block.get();
+  }
+
+  // X_j (C·m × k) of the columns' samples.
+  void expand(int64_t j0, int64_t nj) {
+    const int64_t stack = b_.C * b_.m;
+    Number* x = grow(x_, x_size_, nj * stack * b_.k);
+    for (int64_t j = 0; j < nj; ++j) {
+      const int64_t at = (t_.place.cols.first + j0 + j) * b_.T;
+      blas::gemm(true, false, stack, b_.k, b_.T, Number(1), b_.delta + at * b_.delta_place,
+                 b_.delta_place, b_.h + at * b_.k, b_.k, Number(0), x + j * stack * b_.k, b_.k);
+    }
+  }
+
+  void compute_z(int64_t r0, int64_t nr, int64_t j0, int64_t nj) {
+    const int64_t stack = b_.C * b_.m, ldz = nj * stack;
+    Number* z = grow(z_, z_size_, nr * ldz);
+    const Number* left_h = a_.h + (t_.place.rows.first * a_.T + r0) * a_.k;
+    if (a_.mixed) {
+      blas::gemm(false, true, nr, ldz, a_.k, Number(1), left_h, a_.k, x_.get(), b_.k, Number(0), z,
+                 ldz);
+      return;
+    }
+    const int64_t width = nj * b_.T;
+    Number* inner = grow(inner_, inner_size_, nr * width);
+    const int64_t at = (t_.place.cols.first + j0) * b_.T;
+    blas::gemm(false, true, nr, width, a_.k, Number(1), left_h, a_.k, b_.h + at * b_.k, b_.k,
+               Number(0), inner, width);
+    for (int64_t j = 0; j < nj; ++j) {
+      blas::gemm(false, false, nr, stack, b_.T, Number(1), inner + j * b_.T, width,
+                 b_.delta + (at + j * b_.T) * b_.delta_place, b_.delta_place, Number(0),
+                 z + j * stack, ldz);
+    }
+  }
+
+  void gather(int64_t r0, int64_t nr, int64_t j0, int64_t nj) {
+    const int64_t ldz = nj * b_.C * b_.m;
+    for (int64_t r = 0; r < nr; ++r) {
+      const int64_t i = (r0 + r) / a_.T;
+      blas::gemm(false, true, a_.C, nj * b_.C, a_.m, Number(1),
+                 a_.delta + (t_.place.rows.first * a_.T + r0 + r) * a_.delta_place, a_.m,
+                 z_.get() + r * ldz, b_.m, Number(1),
+                 t_.out.data + i * a_.C * t_.out.stride + j0 * b_.C, t_.out.stride);
+    }
+  }
+
+  const TileTask<Number>& t_;
+  const Side<Number>&a_, &b_;
+  Pool& pool_;
+  const Control& control_;
+  std::shared_ptr<Number> x_, z_, inner_;
+  int64_t x_size_ = 0, z_size_ = 0, inner_size_ = 0;
+};
+
+}  // namespace
+
+template <class Number>
+void add_tile(const TileTask<Number>& task, Pool& pool, const Control& control) {
+  const Side<Number>& left = task.left;
+  if (left.x) return add_dense(task, control);
+  if (left.factored()) {
+    if (left.T == 1 && task.right.T == 1 && !left.mixed) {
+      add_gram_product(task, pool);
+    } else {
+      Positions<Number>(task, pool, control).run();
+    }
+  }
+  if (left.picks) add_picked(task, pool, control);
+}
+
+template void add_tile(const TileTask<float>&, Pool&, const Control&);
+template void add_tile(const TileTask<double>&, Pool&, const Control&);
+
+}  // namespace at::kernels
