@@ -132,16 +132,11 @@ void read_tangent(const Tape& tape, const Frame& frame, const std::vector<int64_
     std::fill(result, result + frame.samples * picked * count, Real(0.0));
     return;
   }
-  std::vector<std::vector<int64_t>> places(
-      static_cast<size_t>(outputs_per_sample(output, frame.samples)));
-  for (int64_t o = 0; o < picked; ++o) places[static_cast<size_t>(outputs[o])].push_back(o);
   const int64_t size = output.size();
-  for (int64_t e = 0; e < size; ++e) {
-    const int64_t sample = e / output.batch_stride % frame.samples;
-    for (int64_t o : places[static_cast<size_t>(output_index(output, frame.samples, e))])
-      for (int64_t d = 0; d < count; ++d)
-        result[(sample * picked + o) * count + d] = tangent[d * size + e];
-  }
+  each_output(output, frame.samples, outputs, [&](int64_t i, int64_t o, int64_t e) {
+    for (int64_t d = 0; d < count; ++d)
+      result[(i * picked + o) * count + d] = tangent[d * size + e];
+  });
 }
 
 }  // namespace AT_PRECISION

@@ -277,11 +277,6 @@ void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shar
   Pass(tape, frame, count, pool, control, sink, witness).run(std::move(seed));
 }
 
-int64_t output_index(const Activation& output, int64_t samples, int64_t element) {
-  const int64_t stride = output.batch_stride;
-  return element / (stride * samples) * stride + element % stride;
-}
-
 int64_t outputs_per_sample(const Activation& output, int64_t samples) {
   return output.size() / samples;
 }
@@ -293,11 +288,8 @@ std::shared_ptr<Real> unit_seed(const Tape& tape, const Frame& frame,
   const auto count = static_cast<int64_t>(outputs.size());
   auto seed = pool.take<Real>(checked_mul(count, size));
   std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(Real));
-  const int64_t stride = output.batch_stride, samples = frame.samples;
-  for (int64_t c = 0; c < count; ++c) {
-    const int64_t place = outputs[c] / stride * (stride * samples) + outputs[c] % stride;
-    for (int64_t i = 0; i < samples; ++i) seed.get()[c * size + place + i * stride] = 1;
-  }
+  each_output(output, frame.samples, outputs,
+              [&](int64_t, int64_t c, int64_t e) { seed.get()[c * size + e] = 1; });
   return seed;
 }
 
@@ -309,15 +301,10 @@ std::shared_ptr<Real> weighted_seed(const Tape& tape, const Frame& frame,
   const auto picked = static_cast<int64_t>(outputs.size());
   auto seed = pool.take<Real>(checked_mul(count, size));
   std::memset(seed.get(), 0, static_cast<size_t>(count * size) * sizeof(Real));
-  std::vector<std::vector<int64_t>> places(
-      static_cast<size_t>(outputs_per_sample(output, frame.samples)));
-  for (int64_t o = 0; o < picked; ++o) places[outputs[o]].push_back(o);
-  for (int64_t e = 0; e < size; ++e) {
-    const int64_t sample = e / output.batch_stride % frame.samples;
-    for (int64_t o : places[output_index(output, frame.samples, e)])
-      for (int64_t c = 0; c < count; ++c)
-        seed.get()[c * size + e] += weights[(sample * picked + o) * count + c];
-  }
+  each_output(output, frame.samples, outputs, [&](int64_t i, int64_t o, int64_t e) {
+    for (int64_t c = 0; c < count; ++c)
+      seed.get()[c * size + e] += weights[(i * picked + o) * count + c];
+  });
   return seed;
 }
 

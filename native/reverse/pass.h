@@ -23,10 +23,21 @@ void reverse_pass(const Tape& tape, const Frame& frame, int64_t count, std::shar
                   Pool& pool, const Control& control, FeatureSink& sink,
                   PassWitness* witness = nullptr);
 
-// Position of element e of the output within its sample, in row-major order of what is left when
-// the batch axis is taken out; and the number of such positions, O.
-int64_t output_index(const Activation& output, int64_t samples, int64_t element);
+// Outputs of one sample: the elements of the output without the batch axis.
 int64_t outputs_per_sample(const Activation& output, int64_t samples);
+
+// body(i, o, e) for every sample i and every o of the `outputs` wanted (flat indices within a
+// sample, in row-major order of what is left without the batch axis): e is its element of the
+// output.
+template <class Body>
+void each_output(const Activation& output, int64_t samples, const std::vector<int64_t>& outputs,
+                 const Body& body) {
+  const int64_t stride = output.batch_stride, count = static_cast<int64_t>(outputs.size());
+  for (int64_t o = 0; o < count; ++o) {
+    const int64_t first = outputs[o] / stride * (stride * samples) + outputs[o] % stride;
+    for (int64_t i = 0; i < samples; ++i) body(i, o, first + i * stride);
+  }
+}
 
 // Seed with cotangent c equal to 1 at output `outputs[c]` of every sample: (C, output's shape…).
 std::shared_ptr<Real> unit_seed(const Tape& tape, const Frame& frame,
