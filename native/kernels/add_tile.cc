@@ -87,9 +87,73 @@ void add_gram_product(const TileTask<Number>& t, Pool& pool) {
   }
 }
 
-// T > 1. For rows (i, t) of the left side Z[(i,t), j] (C·m) = Σ_t' (h_{i,t}·h_{j,t'}) δ_{j,t'}
-// (structured), or the same as h_{i,t} X_jᵀ with X_j multiplied out (mixed); then
-// K[(i,c), (j,p)] += Σ_t δ_{i,t,c} · Z[(i,t), j, p].
+// Few positions and components: Σ_t,t' (δ_{i,t,c}·δ_{j,t',p}) (h_{i,t}·h_{j,t'}) of both Gram
+// matrices in full, a few samples at a time, so that they stay in the cache.
+template <class Number>
+class FullGram {
+ public:
+  // In multiply-adds C²T²m against CT²m + C²Tm the other way, in larger products.
+  static bool pays(const Side<Number>& a, const Side<Number>& b) {
+    const int64_t T = std::max(a.T, b.T), C = a.C;
+    return !a.mixed && T <= 8 && 3 * C * T <= 4 * (C + T);
+  }
+
+  FullGram(const TileTask<Number>& task, Pool& pool, const Control& control)
+      : t_(task), a_(task.left), b_(task.right), control_(control) {
+    constexpr int64_t kVectors = 256;
+    rows_ = std::clamp<int64_t>(kVectors / (a_.T * a_.C), 1, t_.place.rows.size);
+    cols_ = std::clamp<int64_t>(kVectors / (b_.T * b_.C), 1, t_.place.cols.size);
+    const int64_t inner = rows_ * a_.T * cols_ * b_.T;
+    scratch_ = pool.take<Number>(inner * (1 + a_.C * b_.C));
+    gram_ = scratch_.get() + inner;
+  }
+
+  void run() {
+    for (int64_t i = 0; i < t_.place.rows.size; i += rows_) {
+      control_.poll();
+      for (int64_t j = 0; j < t_.place.cols.size; j += cols_)
+        add(i, std::min(rows_, t_.place.rows.size - i), j, std::min(cols_, t_.place.cols.size - j));
+    }
+  }
+
+ private:
+  void add(int64_t i0, int64_t ni, int64_t j0, int64_t nj) {
+    const int64_t row0 = (t_.place.rows.first + i0) * a_.T, rows = ni * a_.T;
+    const int64_t col0 = (t_.place.cols.first + j0) * b_.T, cols = nj * b_.T, C = a_.C;
+    // Vectors (i, t, c) are evenly spaced: C fills the position, or is 1.
+    const int64_t lda = C == 1 ? a_.delta_place : a_.m, ldb = C == 1 ? b_.delta_place : b_.m;
+    blas::gemm(false, true, rows, cols, a_.k, Number(1), a_.h + row0 * a_.k, a_.k,
+               b_.h + col0 * b_.k, b_.k, Number(0), scratch_.get(), cols);
+    blas::gemm(false, true, rows * C, cols * C, a_.m, Number(1), a_.delta + row0 * a_.delta_place,
+               lda, b_.delta + col0 * b_.delta_place, ldb, Number(0), gram_, cols * C);
+    for (int64_t r = 0; r < rows; ++r) {
+      const Number* inner = scratch_.get() + r * cols;
+      for (int64_t c = 0; c < C; ++c) {
+        Number* to = t_.out.data + ((i0 + r / a_.T) * C + c) * t_.out.stride + j0 * C;
+        weigh(inner, gram_ + (r * C + c) * cols * C, nj, to);
+      }
+    }
+  }
+
+  // to[j, p] += Σ_t' inner[j, t'] gram[j, t', p]
+  void weigh(const Number* inner, const Number* gram, int64_t nj, Number* to) const {
+    const int64_t T = b_.T, C = b_.C;
+    for (int64_t j = 0; j < nj; ++j, to += C)
+      for (int64_t t = 0; t < T; ++t, ++inner, gram += C)
+        for (int64_t p = 0; p < C; ++p) to[p] += *inner * gram[p];
+  }
+
+  const TileTask<Number>& t_;
+  const Side<Number>&a_, &b_;
+  const Control& control_;
+  int64_t rows_, cols_;  // samples at once
+  std::shared_ptr<Number> scratch_;
+  Number* gram_;
+};
+
+// Otherwise, T > 1: for rows (i, t) of the left side Z[(i,t), j] (C·m) = Σ_t' (h_{i,t}·h_{j,t'})
+// δ_{j,t'} (structured), or the same as h_{i,t} X_jᵀ with X_j multiplied out (mixed); then K[(i,c),
+// (j,p)] += Σ_t δ_{i,t,c} · Z[(i,t), j, p].
 template <class Number>
 class Positions {
  public:
@@ -184,6 +248,8 @@ void add_tile(const TileTask<Number>& task, Pool& pool, const Control& control) 
   if (left.factored()) {
     if (left.T == 1 && task.right.T == 1 && !left.mixed) {
       add_gram_product(task, pool);
+    } else if (FullGram<Number>::pays(left, task.right)) {
+      FullGram<Number>(task, pool, control).run();
     } else {
       Positions<Number>(task, pool, control).run();
     }
