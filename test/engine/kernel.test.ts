@@ -61,7 +61,7 @@ test('products is the old name of mixed', async (t) => {
     await network.ntk(x, { method: 'mixed' }),
   ]
   t.deepEqual(old.data, now.data)
-  // Another way than those beside it: the bits differ.
+  // It is a way of its own: its bits differ from those of others.
   t.notDeepEqual(now.data, (await network.ntk(x, { method: 'structured' })).data)
 })
 

@@ -205,8 +205,8 @@ TEST_CASE("kernels: all kinds of features, of kernels and of blocks in float and
   for (const int64_t T : {1, 2, 3}) {
     for (const int64_t n : {5, 70}) {
       const Shape shape{n, 3, T, 4, 6};
-      for (const char* kind : {"dense", "structured", "mixed", "slices", "picks", "picks and factors",
-                               "picks crosswise"}) {
+      for (const char* kind : {"dense", "structured", "mixed", "slices", "picks",
+                               "picks and factors", "picks crosswise"}) {
         check_kind<float>(kind, shape, 3e-6);
         check_kind<double>(kind, shape, 1e-14);
       }
