@@ -7,6 +7,7 @@ import { root } from './setup/run.mjs'
 /** @type {[title: string, args: string[]][]} */
 const parts = [
   ['all tests', ['test']],
+  ['installing from the packed files', ['run', 'test:install', '--', '--source']],
   ['the unit tests and the addon under sanitizers', ['run', 'test:sanitize']],
   ['real architectures at full size', ['run', 'test:zoo']],
   ['ten thousand changed files', ['run', 'fuzz']],
