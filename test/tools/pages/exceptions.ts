@@ -11,7 +11,7 @@ export const exceptions: Record<string, Record<string, string>> = {
   },
   'docs/architecture.md': {
     '// y = max(x, 0); dy/dx = 1 where y > 0, and 0 at the kink as in PyTorch.':
-      'C++: a rule as it stands in native/rules, which the build compiles',
+      'C++: test/native/example_rule.cc, which the unit tests compile and run',
   },
   'docs/comparison.md': {
     'npm run bench -- routes   # makes a Python environment in out/routes the first time (2 GB)':
