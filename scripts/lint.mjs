@@ -29,6 +29,6 @@ const results = [
   passes('biome', 'check', '--error-on-warnings', ...(fix ? ['--write'] : [])),
   passes('clang-format', ...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...sources),
 ]
-const faults = layerFaults()
-for (const fault of [...faults, ...wordFaults()]) process.stderr.write(`${fault}\n`)
+const faults = [...layerFaults(), ...wordFaults()]
+for (const fault of faults) process.stderr.write(`${fault}\n`)
 process.exitCode = faults.length === 0 && results.every(Boolean) ? 0 : 1

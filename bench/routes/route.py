@@ -70,7 +70,7 @@ def by_jax(job, model, inputs):
 
 def import_onnx2torch():
     """onnx2torch imports torchvision, whose Python code describes operators of its compiled part, which
-    does not load beside a PyTorch of another index."""
+    does not load together with a PyTorch of another index."""
     import torch
     for name in ('nms', 'qnms'):
         if not hasattr(torch.ops.torchvision, name):

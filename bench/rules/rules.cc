@@ -1,7 +1,7 @@
-// How fast the reverse rules are: element-wise ones beside a memory copy of the cotangents in and
-// out, contracting ones beside this machine's matrix product. Prints a table, the worst first.
-// cmake -S . -B build/bench -DAT_BENCH=ON && cmake --build build/bench --target rules_bench, then run
-// build/bench/rules_bench with OPENBLAS_CORETYPE unset.
+// How fast the reverse rules are: element-wise ones against a memory copy of the cotangents in and
+// out, contracting ones against this machine's matrix product. Prints a table, the worst first.
+// cmake -S . -B build/bench -DAT_BENCH=ON && cmake --build build/bench --target rules_bench, then
+// run build/bench/rules_bench with OPENBLAS_CORETYPE unset.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>

@@ -90,7 +90,7 @@ export interface NativeJob {
    */
   takeTile(): { row: number; column: number; blocks: number[] } | null
   /**
-   * What a job that is done tells beside its results: of features NativeFeatures (release the blocks
+   * What a job that is done tells in addition to its results: of features NativeFeatures (release the blocks
    * after use), of a search for faults the first NativeFault, if there is one.
    */
   report(): object[]

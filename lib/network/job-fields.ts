@@ -43,7 +43,7 @@ const digest: Field<string> = field(
   (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
 )
 
-/** What decides a job beside what its kind declares. */
+/** What decides a job in addition to what its kind declares. */
 export const jobFields = {
   /** Of this description. */
   format: field<1>(null, '1', (value) => value === 1),

@@ -43,16 +43,16 @@ class KrylovBasis final : public Napi::ObjectWrap<KrylovBasis> {
         },
         std::move(finish));
   }
-  // add(block, columns, beside) → the waiting block
+  // add(block, columns, append) → the waiting block
   Napi::Value add(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const int64_t columns = to_int64(info[1], "columns");
       Doubles block = numbers(info[0], checked_mul(basis_->n(), columns));
-      const bool beside = info[2].ToBoolean();
+      const bool append = info[2].ToBoolean();
       return start(
           info.Env(),
           [=](linear::KrylovBasis& basis) {
-            basis.add(*block, columns, beside);
+            basis.add(*block, columns, append);
             *block = basis.next();
           },
           [block](Napi::Env env) -> Napi::Value { return from_doubles(env, *block); });

@@ -66,7 +66,7 @@ Napi::Value machine(const Napi::CallbackInfo& info) {
   });
 }
 
-// A symmetric positive definite matrix that every run factors anew.
+// A symmetric positive definite matrix that every run factors again.
 double seconds_of(int64_t n, const std::function<void(double*)>& factor) {
   std::vector<double> a(n * n), copy;
   for (int64_t i = 0; i < n; ++i)

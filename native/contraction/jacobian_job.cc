@@ -28,7 +28,7 @@ AverageJacobianJob::AverageJacobianJob(const Tape& tape, JobSettings settings,
                                        std::vector<Real*> results, Path path)
     : Job(tape, std::move(settings)), results_(std::move(results)), path_(std::move(path)) {
   at_once_ = outputs_at_once();
-  // One node's Jacobian of a block lies beside the sums.
+  // One node's Jacobian of a block is in addition to the sums.
   const auto quarter =
       static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 28));
   int64_t numbers = 1;
@@ -52,7 +52,7 @@ void AverageJacobianJob::compute(const Frame& frame) {
   try {
     add(frame);
   } catch (...) {
-    // The block begins anew, at the first node, which overwrites the sums.
+    // The block begins again, at the first node, which overwrites the sums.
     node_ = 0;
     throw;
   }

@@ -43,13 +43,14 @@ void Job::feed(const Frame& frame) {
   } catch (const OverBudget& error) {
     pool_.trim();
     if (shrink(frame.samples)) return;
-    throw Error("MEMORY_BUDGET",
-                "A single sample with " + std::to_string(at_once_) + " of " +
-                    std::to_string(settings_.outputs.size()) + " outputs at once needs at least " +
-                    describe_bytes(error.needed) + " but the memory budget leaves " +
-                    describe_bytes(settings_.memory) +
-                    " beside the result; take fewer outputs or parameters at once, or raise "
-                    "the budget");
+    throw Error(
+        "MEMORY_BUDGET",
+        "A single sample with " + std::to_string(at_once_) + " of " +
+            std::to_string(settings_.outputs.size()) + " outputs at once needs at least " +
+            describe_bytes(error.needed) + " but the memory budget leaves " +
+            describe_bytes(settings_.memory) +
+            " in addition to the result; take fewer outputs or parameters at once, or raise "
+            "the budget");
   }
 }
 

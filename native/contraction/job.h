@@ -28,7 +28,7 @@ struct JobSettings {
   int64_t samples = 0;
   std::vector<int64_t> outputs;  // flat indices of the outputs wanted
   int threads = 0;
-  size_t memory = SIZE_MAX;  // bytes beside the results
+  size_t memory = SIZE_MAX;  // bytes in addition to the results
   int64_t block = 0;         // forced block size in samples; 0: chosen
   int64_t output_block = 0;  // forced number of outputs at once; 0: chosen
   Control control;
@@ -50,7 +50,7 @@ struct Want {
 // How many inputs of nodes each parameter is.
 std::vector<int> parameter_uses(const Tape& tape);
 
-// What a job tells beside its results: numbers, texts, and memory that it made, by name.
+// What a job tells in addition to its results: numbers, texts, and memory that it made, by name.
 using Blocks = std::vector<std::shared_ptr<Memory>>;
 using ReportValue =
     std::variant<int64_t, double, bool, std::string, std::shared_ptr<Memory>, Blocks>;

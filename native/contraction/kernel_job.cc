@@ -90,12 +90,13 @@ void KernelJob::begin() {
     const int64_t bytes = checked_mul(part_size(piece_.count), sizeof(Real));
     const int64_t all = checked_mul(bytes, static_cast<int64_t>(results_.size()));
     if (static_cast<uint64_t>(all) > settings_.memory / 2) {
-      throw Error("MEMORY_BUDGET",
-                  "The kernel of a block of " + std::to_string(piece_.count) + " of " +
-                      std::to_string(task_.outputs) + " outputs takes " +
-                      describe_bytes(static_cast<size_t>(all)) + " but the memory budget leaves " +
-                      describe_bytes(settings_.memory) +
-                      " beside the result; take fewer samples or outputs, or raise the budget");
+      throw Error(
+          "MEMORY_BUDGET",
+          "The kernel of a block of " + std::to_string(piece_.count) + " of " +
+              std::to_string(task_.outputs) + " outputs takes " +
+              describe_bytes(static_cast<size_t>(all)) + " but the memory budget leaves " +
+              describe_bytes(settings_.memory) +
+              " in addition to the result; take fewer samples or outputs, or raise the budget");
     }
     for (Real*& result : results) {
       parts_.push_back(pool_.take<Real>(part_size(piece_.count)));

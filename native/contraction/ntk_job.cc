@@ -73,7 +73,7 @@ void NtkJob::compute(const Frame& frame) {
     node_ = 0;
     use(std::move(block), want);
   } catch (...) {
-    // The block begins anew, at the first node.
+    // The block begins again, at the first node.
     collector_.reset();
     node_ = 0;
     throw;
@@ -139,7 +139,7 @@ void NtkJob::use(Block block, const Want& want) {
                             (task_.samples1 + (task_.symmetric ? 0 : task_.samples2)));
 
   const bool storing = schedule_.storing();
-  // Room for the pass of another block must remain beside the stored ones.
+  // Room for the pass of another block must remain in addition to the stored ones.
   const auto budget = static_cast<int64_t>(std::min<size_t>(settings_.memory / 2, INT64_MAX / 2));
   const bool keep = storing && (stored_.empty() || stored_bytes_ + block.bytes() <= budget);
   const bool meets = task_.symmetric || !storing;

@@ -17,10 +17,10 @@ class Schedule {
 
   // The next block of at most `size` samples; null when all pairs are done.
   std::optional<Want> next(int64_t size) const;
-  // Did next() ask for a block that shall be stored, if it fits?
+  // Did next() ask for a block that should be stored if it fits?
   bool storing() const { return storing_; }
   // The block of `count` samples was used: kept (it fits) or only streamed.
-  // Returns true when the stored blocks shall be dropped now.
+  // Returns true when the stored blocks should be dropped now.
   bool done(int64_t count, bool kept);
 
  private:

@@ -12,7 +12,7 @@ void initialise();
 std::string describe();
 
 // C (m × n) = alpha·op(A)·op(B) + beta·C. op(A) is m × k: A is stored m × k with row stride lda, or
-// k × m when trans_a; likewise op(B) is k × n. One thread.
+// k × m when trans_a; in the same way op(B) is k × n. One thread.
 void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
           int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc);
 void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double alpha,

@@ -13,7 +13,7 @@
 namespace at {
 
 // A block of memory that is 64-byte aligned; large ones are 2 MiB aligned and ask for huge pages,
-// because first-touch page faults are dear on virtual machines.
+// because first-touch page faults are slow on virtual machines.
 class Memory {
  public:
   explicit Memory(size_t bytes);
@@ -42,7 +42,7 @@ struct OverBudget : Error {
 };
 
 // Keeps small freed blocks for reuse, so that a hot loop allocates nothing new (large ones go back
-// to the spare memory that all share), and counts what is live. Thread-safe. Blocks handed out keep
+// to the spare memory that all share), and counts what is live. Thread-safe. Blocks in use keep
 // the pool's state alive, so they may outlive the pool.
 class Pool {
  public:

@@ -12,7 +12,7 @@ struct MatrixDims {
   int64_t rows = 1;       // m
   int64_t cols = 1;       // k
   bool transposed = false;
-  // h[i,t,:] holds a single 1, G = 1 (rows of an embedding): where, is told in its stead.
+  // h[i,t,:] holds a single 1, G = 1 (rows of an embedding): where, is told in its place.
   bool picks = false;
 };
 

@@ -34,7 +34,7 @@ void reserve_for_threads(int threads) {
   static int reserved = 0;
   std::lock_guard<std::mutex> lock(mutex);
   const int cores = tbb::info::default_concurrency();
-  // Beside TBB's threads the one that calls it.
+  // TBB's threads, and the one that calls it.
   const int wanted = (threads > 0 ? std::min(threads, cores) : cores) + 1;
   if (wanted <= reserved) return;
   if (!is_there(static_cast<size_t>(wanted - reserved) * kPerThread)) {
@@ -47,7 +47,7 @@ void reserve_for_threads(int threads) {
   const auto alloc = reinterpret_cast<Alloc>(dlsym(RTLD_DEFAULT, "blas_memory_alloc"));
   const auto free = reinterpret_cast<Free>(dlsym(RTLD_DEFAULT, "blas_memory_free"));
   if (alloc && free) {
-    // OpenBLAS keeps buffers that were given back: taken all at once, there are as many later.
+    // OpenBLAS keeps buffers that were returned: taken all at once, there are as many later.
     std::vector<void*> buffers;
     for (int k = 0; k < wanted; ++k) buffers.push_back(alloc(0));
     for (void* buffer : buffers)

@@ -37,7 +37,7 @@ char* map(size_t bytes) {
 }
 
 // Address-ordered first fit with coalescing: what was touched is used again, lowest first, before
-// anything is touched anew.
+// new memory is touched.
 class Spare {
  public:
   void* take(size_t bytes) {

@@ -5,7 +5,7 @@
 namespace at {
 
 // Large blocks of memory that were given up wait here for later ones, because first-touch page
-// faults are dear on virtual machines. Neighbours join and are cut anew, so that what stands in
+// faults are slow on virtual machines. Neighbours join and are cut again, so that what stands in
 // memory stays near the most that was in use at once. Thread-safe.
 
 // Memory, 2 MiB aligned and asking for huge pages, its contents undefined; null when there is none.

@@ -55,7 +55,7 @@ struct KernelQuestion {
 };
 
 // Sums are in double, in an order that does not depend on the number of threads. The spectrum takes
-// three n × n matrices of doubles beside. `energies`: the numbers of eigenvectors k.
+// three more n × n matrices of doubles. `energies`: the numbers of eigenvectors k.
 KernelMeasures measure_kernel(const KernelQuestion& question,
                               const std::vector<TargetFactor>& targets,
                               const std::vector<int64_t>& energies, const Control& control);

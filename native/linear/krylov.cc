@@ -58,8 +58,8 @@ std::vector<double> KrylovBasis::next() const {
   return block;
 }
 
-void KrylovBasis::add(const std::vector<double>& block, int64_t columns, bool beside) {
-  if (beside) {
+void KrylovBasis::add(const std::vector<double>& block, int64_t columns, bool append) {
+  if (append) {
     recall();
   } else {
     for (Outer& each : waiting_) aside_.push_back(std::move(each));
@@ -123,7 +123,7 @@ void KrylovBasis::extend(const std::vector<double>& products) {
   const std::vector<Outer> met = std::move(waiting_);
   waiting_.clear();
   for (const Outer& each : met) vectors_.push_back(each.q);
-  // In exact arithmetic the last two blocks are all there is; what rounding leaves is small beside
+  // In exact arithmetic the last two blocks are all there is; what rounding leaves is small next to
   // the rest then.
   std::vector<double> along(static_cast<size_t>(size() * count));
   project(rest, static_cast<size_t>(std::max<int64_t>(before - last_, 0)), &along);

@@ -47,8 +47,8 @@ class KrylovBasis {
   std::vector<double> next() const;
 
   // What of these vectors (n, columns) lies outside of all others waits, instead of the block that
-  // does so now, which is set aside, or beside it and all that was set aside.
-  void add(const std::vector<double>& block, int64_t columns, bool beside);
+  // does so now, which is set aside, or in addition to it and all that was set aside.
+  void add(const std::vector<double>& block, int64_t columns, bool append);
   // What was set aside waits, too.
   void recall();
   // Takes the waiting block with its products (n, width) into the basis. Throws BAD_INPUT when they

@@ -65,7 +65,7 @@ std::optional<Layout::Mixing> Layout::place(const Analysis& analysis, const Node
       found = true;
     }
   }
-  if (!found) return Mixing{who, "the samples cannot be told apart in its output"};
+  if (!found) return Mixing{who, "the samples cannot be distinguished in its output"};
   return std::nullopt;
 }
 

@@ -1,4 +1,4 @@
-// Resize and its elder Upsample: along every axis each output element is a weighted mean of input
+// Resize and the older Upsample: along every axis each output element is a weighted mean of input
 // elements, so that the axes are undone one by one.
 #include <algorithm>
 #include <cmath>
@@ -223,7 +223,7 @@ class Resize final : public Rule {
     const std::string mode = node.attributes.text("nearest_mode", "round_prefer_floor");
     Real place;
     if (!since_11(node)) {
-      // Shrinking, the elder operators round up.
+      // Shrinking, the older operators round up.
       place = plan.scale < 1 ? std::ceil(x) : std::floor(x);
     } else if (mode == "floor") {
       place = std::floor(x);

@@ -66,7 +66,7 @@ class Call : public NodeView {
   // Is a cotangent of input k wanted at all?
   virtual bool wants(int k) const = 0;
   // Is it wanted for every sample apart, i.e. is the node batched and input k not? If so in(k) is
-  // (count, n, shape…) and matrix(k, …) may be used in its stead.
+  // (count, n, shape…) and matrix(k, …) may be used in its place.
   virtual bool per_sample(int k) const = 0;
 
   // The cotangent of input k, uninitialised, to be overwritten in full:

@@ -120,7 +120,7 @@ size_t check_needs(const Needs& needed, int64_t rows, const AdaptiveOptions& opt
   return bytes;
 }
 
-// What is left of the budget for caches beside the kernel; throws when not even that fits.
+// What is left of the budget for caches next to the kernel; throws when not even that fits.
 size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& rules,
                     const AdaptiveOptions& options) {
   if (features.empty() || features.size() != rules.size())
@@ -389,7 +389,7 @@ void AdaptiveFit::refresh() {
   add_fit(x.data(), x.data() + size_);
   const double misfit = misfit_of(x);
   const double objective = last_.penalty + (options_.ridge > 0 ? misfit / options_.ridge : 0);
-  // More than that is the kernel's condition, which no other step mends.
+  // More than that is the kernel's condition, which no other step repairs.
   if (!(std::abs(objective - last_.objective) <= kDrift * last_.objective)) return;
   x_ = std::move(x);
   last_.misfit = misfit;

@@ -1,4 +1,4 @@
-// What dist/ has besides the compiler's output.
+// What dist/ has in addition to the compiler's output.
 // dist/package: what the published package runs, a few files with the libraries inside: importing two
 // hundred files takes longer than one may wait, and a package without dependencies installs anywhere.
 // The libraries that draw the report are a file of their own, read when a report is drawn.

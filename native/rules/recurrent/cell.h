@@ -19,7 +19,7 @@ struct Run {
   bool backwards = false;
   bool sound = true;         // are all operands and states finite?
   std::vector<Real> state;   // h (steps + 1, B, H), the initial one first
-  std::vector<Real> memory;  // c likewise, of an LSTM
+  std::vector<Real> memory;  // the same for c, of an LSTM
   std::vector<Real> active;  // gates after their functions (steps, B, g·H)
   std::vector<Real> slope;   // their functions' derivatives (steps, B, g·H)
   std::vector<Real> inner;   // what else a cell keeps (steps, B, H)

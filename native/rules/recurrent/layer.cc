@@ -1,6 +1,6 @@
 // LSTM, GRU and RNN: X (steps, B, I), W (D, g·H, I), R (D, g·H, H), bias (D, 2·g·H), initial states
 // (D, B, H); Y (steps, D, B, H) and the last states (D, B, H). In reverse the gates are computed
-// anew, then the steps are undone from the last to the first.
+// again, then the steps are undone from the last to the first.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -207,7 +207,7 @@ class Recurrent final : public Rule {
           }
   }
 
-  // What stands beside the gates' cotangents in the features of W (k 1) or R (k 2) at a time.
+  // What multiplies the gates' cotangents in the features of W (k 1) or R (k 2) at a time.
   static const Real* partner(Call& call, const Run& run, int k, int64_t t, bool kept) {
     if (k == 1) return call.input(0).reals() + t * run.rows * run.inputs;
     const int64_t step = run.time(t);
