@@ -12,9 +12,9 @@ import { checkClean, released, writeVersion } from './release/history.mjs'
 import { WORK } from './release/parts.mjs'
 import { platforms } from './release/platforms.mjs'
 import { packAll, stageMain, stagePlatform } from './release/stage.mjs'
-import { npm } from './setup/packages.mjs'
+import { locked } from './setup/lock.mjs'
+import { installPackages, npm, packagesCurrent } from './setup/packages.mjs'
 import { root, run, SetupError, say } from './setup/run.mjs'
-import { setup } from './setup.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -49,7 +49,7 @@ async function pack(folder) {
   const stage = join(root, WORK, 'stage')
   rmSync(stage, { recursive: true, force: true })
   const wanted = chosen(values.platform ?? [])
-  const folders = []
+  const folders = [await stageMain(join(stage, 'main'))]
   for (const platform of wanted) {
     const own = join(stage, platform.name)
     mkdirSync(own, { recursive: true })
@@ -57,7 +57,6 @@ async function pack(folder) {
     await stagePlatform(platform, own)
     folders.push(own)
   }
-  folders.unshift(await stageMain(join(stage, 'main')))
   mkdirSync(folder, { recursive: true })
   for (const file of await packAll(folders, folder)) {
     process.stdout.write(`${relative(process.cwd(), file) || file}\n`)
@@ -67,7 +66,7 @@ async function pack(folder) {
 try {
   const folder = resolve(values.pack ?? join(root, 'out/release'))
   if (!values.dirty) await checkClean()
-  await setup()
+  if (!packagesCurrent()) await locked(installPackages)
   if (values.pack === undefined) {
     const version = values.version ?? released()
     if (existsSync(folder)) rmSync(folder, { recursive: true })
