@@ -1,5 +1,7 @@
-// npm's `prepack`: what is packed, from a clone or by an install from git, has its compiled files.
+// npm's `prepack`: what is packed from a clone has its compiled files. With --missing npm's `prepare`, the
+// one step that an install from git runs: only where nothing is compiled yet.
 // The binary is no part of this package, so nothing native is built.
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { installPackages } from './setup/packages.mjs'
@@ -18,13 +20,17 @@ function hasTools() {
   })
 }
 
-try {
+async function compile() {
   if (!hasTools()) await installPackages()
   const compiled = typescriptStamp()
-  if (!compiled.current()) {
-    await buildTypescript()
-    compiled.write()
-  }
+  if (compiled.current()) return
+  await buildTypescript()
+  compiled.write()
+}
+
+try {
+  const made = existsSync(join(root, 'dist/package/index.js'))
+  if (!(made && process.argv.includes('--missing'))) await compile()
   if (files('dist/lib').length === 0) throw new SetupError('dist/lib is empty: nothing to pack')
 } catch (error) {
   if (!(error instanceof SetupError)) throw error

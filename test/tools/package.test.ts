@@ -34,7 +34,7 @@ async function project(t: { teardown(fn: () => Promise<void>): void }): Promise<
 }
 
 test('no install script, no dependency, nothing that npm would compile', async (t) => {
-  for (const name of ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish']) {
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepublish']) {
     t.is(manifest.scripts[name], undefined, name)
   }
   t.is(manifest.dependencies, undefined)
