@@ -9,7 +9,6 @@ const parts = [
   ['all tests', ['test']],
   ['installing from the packed files', ['run', 'test:install', '--', '--source']],
   ['the unit tests and the addon under sanitizers', ['run', 'test:sanitize']],
-  ['the packed files in a bare system', ['run', 'test:install', '--', '--source']],
   ['real architectures at full size', ['run', 'test:zoo']],
   ['ten thousand changed files', ['run', 'fuzz']],
 ]
