@@ -14,9 +14,10 @@ const TESTS = [
   'dist/test/values.test.js',
   'dist/test/control/*.test.js',
   'dist/test/engine/*.test.js',
+  'dist/test/linear/*.test.js',
   'dist/test/ops/*.test.js',
+  'dist/test/runtime/*.test.js',
   'dist/test/solve/*.test.js',
-  'dist/test/spectra/*.test.js',
   'dist/test/train/*.test.js',
 ]
 
