@@ -25,7 +25,7 @@ async function here(net: Exported): Promise<{ answer: Answer; job: object }> {
     }
     const parameters = network.parameters.filter(({ frozen }) => !frozen).map((each) => each.name)
     const samples = inputs[0]?.shape[0] ?? 0
-    const job = { name, file, inputs: paths, output, chosen, samples, parameters }
+    const job = { name, file, inputs: paths, output, chosen, samples, parameters, truth: net.truth }
     const answer = await squared(network, arrays as Parameters<Network['run']>[0], chosen, name)
     return { answer, job }
   } finally {
