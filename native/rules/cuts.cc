@@ -12,6 +12,7 @@ class Cut final : public Rule {
  public:
   bool differentiable(const Node&, int) const override { return false; }
   void reverse(Call&) const override { throw std::logic_error("nothing flows here"); }
+  void forward(TangentCall&) const override { throw std::logic_error("nothing flows here"); }
 };
 
 Registration cut(const std::string& op) { return Registration(op, std::make_unique<Cut>()); }

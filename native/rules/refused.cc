@@ -15,6 +15,7 @@ class Refused final : public Rule {
     return std::make_unique<Refusal>(Refusal{why_, remedy_});
   }
   void reverse(Call&) const override { throw std::logic_error("a refused node in reverse"); }
+  void forward(TangentCall&) const override { throw std::logic_error("a refused node in forward"); }
 
  private:
   std::string why_, remedy_;
@@ -32,6 +33,7 @@ class Quantised final : public Rule {
     return quantised_refusal();
   }
   void reverse(Call&) const override { throw std::logic_error("a refused node in reverse"); }
+  void forward(TangentCall&) const override { throw std::logic_error("a refused node in forward"); }
 
  private:
   std::vector<int> scales_;

@@ -1,16 +1,10 @@
 #include <map>
 #include <stdexcept>
 
-#include "core/error.h"
 #include "rules/rule.h"
 
 namespace at {
 inline namespace AT_PRECISION {
-
-void Rule::forward(TangentCall& call) const {
-  throw Error("UNSUPPORTED", "Node " + call.node().name + " (" + call.node().op +
-                                 ") has no forward derivative rule here");
-}
 
 namespace {
 // A function-local static: registrations of other files may run before this file's own statics.

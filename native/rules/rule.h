@@ -160,7 +160,7 @@ class Rule {
   // Writes the cotangent of every wanted input through call.in / in_place / pass / reduce / matrix.
   virtual void reverse(Call& call) const = 0;
   // Writes the tangent of every wanted output through call.out / out_in_place / pass.
-  virtual void forward(TangentCall& call) const;
+  virtual void forward(TangentCall& call) const = 0;
 };
 
 // The registry: one row per operator.
