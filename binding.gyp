@@ -41,7 +41,7 @@
       'standalone_static_library': 1,
       'defines': ['AT_DOUBLE'],
       'sources': [
-        '<!@(node -p "require(\'fs\').readdirSync(\'native\', {recursive: true}).filter((f) => /^(graph|rules|reverse|forward|contraction)\\/.*\\.cc$|^binding\\/(convert|engine|frame|job|settings)\\.cc$/.test(f)).map((f) => \'native/\' + f).sort().join(\' \')")',
+        '<!@(node -p "require(\'fs\').readdirSync(\'native\', {recursive: true}).filter((f) => /^(graph|rules|reverse|forward|jobs)\\/.*\\.cc$|^binding\\/(convert|engine|frame|job|settings)\\.cc$/.test(f)).map((f) => \'native/\' + f).sort().join(\' \')")',
       ],
     },
     {

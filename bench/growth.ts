@@ -79,7 +79,7 @@ interface Theory {
   bytes: number
 }
 
-/** Rows of one block of samples at most (native/contraction/job.cc). */
+/** Rows of one block of samples at most (native/jobs/job.cc). */
 const blockRows = 4096
 
 function theory({ layers }: BenchNetwork, { samples, outputs }: Point): Theory {

@@ -23,9 +23,9 @@ const MAY_INCLUDE = {
   rules: ['core', 'graph'],
   reverse: ['core', 'graph', 'rules'],
   forward: ['core', 'graph', 'rules', 'reverse'],
-  contraction: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward'],
-  training: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward', 'contraction'],
-  solve: ['core', 'kernels', 'linear'],
+  jobs: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward'],
+  train: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward', 'jobs'],
+  fit: ['core', 'kernels', 'linear'],
   binding: [
     'core',
     'kernels',
@@ -33,10 +33,10 @@ const MAY_INCLUDE = {
     'rules',
     'reverse',
     'forward',
-    'contraction',
-    'training',
+    'jobs',
+    'train',
     'linear',
-    'solve',
+    'fit',
   ],
 }
 

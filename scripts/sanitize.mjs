@@ -17,7 +17,7 @@ const TESTS = [
   'dist/test/linear/*.test.js',
   'dist/test/ops/*.test.js',
   'dist/test/runtime/*.test.js',
-  'dist/test/solve/*.test.js',
+  'dist/test/fit/*.test.js',
   'dist/test/train/*.test.js',
 ]
 

@@ -10,7 +10,7 @@ import { selectPrice } from './selection.js'
 import { SharedWork } from './shared.js'
 import { fitFromStarts } from './starts.js'
 
-export type { FitIteration } from '../native/solve.js'
+export type { FitIteration } from '../native/fit.js'
 export type { AdaptiveOptions } from './options.js'
 
 /**

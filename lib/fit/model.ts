@@ -2,13 +2,13 @@ import { mismatch, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { TangentKernel } from '../kernels/kernel.js'
 import type { SolveOptions } from '../native/call.js'
+import type { FitIteration } from '../native/fit.js'
 import {
   type NativeBlockSolution,
   type NativeSolveFit,
   type NativeTransform,
   native,
 } from '../native/index.js'
-import type { FitIteration } from '../native/solve.js'
 import type { PriceSelection, StartSummary } from './choices.js'
 import type { BlockShape, TangentFeatures } from './features.js'
 import { identityTransform } from './features.js'

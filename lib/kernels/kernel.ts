@@ -4,8 +4,8 @@ import { checkCall } from '../core/options.js'
 import { checkArray, type Floats, type NdArray, writeNpy } from '../io/index.js'
 import { call, threadsOf } from '../native/call.js'
 import type { KernelKind } from '../native/engine.js'
+import type { NativeSpectrum } from '../native/fit.js'
 import { native } from '../native/index.js'
-import type { NativeSpectrum } from '../native/solve.js'
 
 /** Options of {@link TangentKernel.alignment}. */
 export interface AlignmentOptions {

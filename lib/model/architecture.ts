@@ -1,4 +1,4 @@
-// What networks with the same file share: the graph, what is a parameter, the forward worker.
+// What networks with the same file share: the graph, what is a parameter, the worker.
 
 import { type ControlModel, knownNames } from '../control/settle.js'
 import { badArgument, oneOf, TangentError } from '../core/errors.js'

@@ -128,7 +128,7 @@ export interface NativeMatrixUse {
   bias: number
 }
 
-/** How the addon reads an option of a job: see native/contraction/options.h. */
+/** How the addon reads an option of a job: see native/jobs/options.h. */
 export type NativeType =
   | 'integer'
   | 'text'
@@ -186,7 +186,7 @@ export interface NativeEngine {
    */
   frame(samples: number, values: NativeValue[], passes?: NativePasses): NativeFrame
   /**
-   * Starts a job of a kind that is registered in native/contraction; see lib/runtime/jobs.
+   * Starts a job of a kind that is registered in native/jobs; see lib/runtime/jobs.
    * @param fields how the options are read
    * @param control over a SharedArrayBuffer: [0] set to stop, [1] work done, [2] work in all
    */

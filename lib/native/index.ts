@@ -2,12 +2,12 @@
 import { lazily } from '../core/lazily.js'
 import { loadBinary } from './binary.js'
 import type { NativeEngine, NativeGraph } from './engine.js'
+import type { NativeSolve } from './fit.js'
 import type { NativeMeasures } from './measures.js'
-import type { NativeSolve } from './solve.js'
 
 export type * from './engine.js'
+export type * from './fit.js'
 export type * from './frame.js'
-export type * from './solve.js'
 
 export interface NativeAddon extends NativeSolve, NativeMeasures {
   /** Name, version and chosen kernel of the BLAS in use. */

@@ -1,4 +1,4 @@
-// Memory that the main thread and a forward worker both see.
+// Memory that the main thread and a worker both see.
 import { native } from './index.js'
 
 /** Ids of the memory that this thread shares, by the buffer that shows them here. */

@@ -1,4 +1,4 @@
-// The addon's part of a training, typed. See native/training/.
+// The addon's part of a training, typed. See native/train/.
 import type { NativeData, NativeFrame } from './frame.js'
 
 /** A parameter as its factors see it. */

@@ -17,7 +17,7 @@ function bytesOf({ rawData, floatData }: TensorProto): Uint8Array {
 }
 
 /**
- * The same model with its float32 initializers in memory that the forward worker sees, too, and
+ * The same model with its float32 initializers in memory that the worker sees, too, and
  * without the file's bytes: views of them anywhere in the message would keep the whole file.
  */
 export function inOwnMemory(model: OnnxModel): OnnxModel {

@@ -4,7 +4,7 @@ import { refuseNonFinite } from './faults.js'
 import { kindOf } from './jobs/index.js'
 import type { KeptFrames } from './kept.js'
 import { PathWeights } from './path.js'
-import type { Layout, Plan, Weights } from './plan.js'
+import type { BatchLayout, Plan, Weights } from './plan.js'
 import type { ComputeMessage, ComputeResult, Feed, TileMessage, WorkerInit } from './protocol.js'
 import { timeInOnnxruntime } from './sessions.js'
 import { received } from './shared.js'
@@ -134,7 +134,7 @@ async function runJob(
   }
 }
 
-function start({ engine }: Layout, request: Asked & Part): NativeJob {
+function start({ engine }: BatchLayout, request: Asked & Part): NativeJob {
   const { x, x2, outputs, threads, memory, block, outputBlock, job, results, control } = request
   const { tiles, stretch } = request
   native.reserveThreads(threads)

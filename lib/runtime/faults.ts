@@ -2,7 +2,7 @@
 import { TangentError } from '../core/errors.js'
 import { type NativeFault, type NativeFeatures, type NativeWant, native } from '../native/index.js'
 import { type JobKind, nativeCommon } from './jobs/kind.js'
-import type { Layout, Run } from './plan.js'
+import type { BatchLayout, Run } from './plan.js'
 import type { ComputeMessage, Feed } from './protocol.js'
 import { checkStop } from './stop.js'
 
@@ -12,7 +12,7 @@ export interface Done {
   /** The samples that the results are of. */
   rows: { first: number; samples: number }
   kind: JobKind
-  layout: Layout
+  layout: BatchLayout
   /** What the job told in addition to its results: features. */
   report: readonly object[]
   /** Name of a value. */

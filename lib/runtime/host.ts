@@ -1,4 +1,4 @@
-// The main thread's side of a forward worker: one per architecture, shared by all its networks.
+// The main thread's side of a worker: one per architecture, shared by all its networks.
 import { isMainThread, Worker } from 'node:worker_threads'
 import { abortError, onAbort } from '../core/abort.js'
 import { type ErrorCode, TangentError } from '../core/errors.js'
@@ -157,18 +157,16 @@ export class Host {
     if (this.#worker) return this.#worker
     const worker = new Worker(this.#entry, {
       workerData: this.#init,
-      name: 'adaptive-tangent forward',
+      name: 'adaptive-tangent worker',
       execArgv: workerArguments,
     })
     worker.unref()
     worker.on('message', (reply: FromWorker) => this.#receive(reply))
     worker.on('error', (cause) => {
-      this.#lose(worker, threadFailure('forward worker', cause))
+      this.#lose(worker, threadFailure('worker', cause))
     })
     worker.on('exit', (code) => {
-      const why = this.#closed
-        ? 'The network was disposed'
-        : `The forward worker ended with code ${code}`
+      const why = this.#closed ? 'The network was disposed' : `The worker ended with code ${code}`
       this.#lose(worker, new TangentError(this.#closed ? 'DISPOSED' : 'FAILED', why))
     })
     this.#worker = worker

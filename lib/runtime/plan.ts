@@ -25,7 +25,7 @@ export interface Weights {
 }
 
 /** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
-export interface Layout {
+export interface BatchLayout {
   engine: NativeEngine
   /** The engine's, which makes a new one for everybody who asks. */
   analysis: NativeAnalysis
@@ -59,7 +59,7 @@ export class Plan {
   readonly #init: WorkerInit
   readonly #sessions: Sessions
   readonly #message: PlanMessage
-  readonly #layouts = new Map<string, Layout>()
+  readonly #layouts = new Map<string, BatchLayout>()
 
   constructor(init: WorkerInit, sessions: Sessions, message: PlanMessage) {
     this.#init = init
@@ -73,7 +73,7 @@ export class Plan {
   }
 
   /** Probes the network once per shape of a sample. */
-  async layout(x: Feed, weights: Weights, threads: number, batch: number): Promise<Layout> {
+  async layout(x: Feed, weights: Weights, threads: number, batch: number): Promise<BatchLayout> {
     const key = `${batch} ${kindOfFeed(x)}`
     const known = this.#layouts.get(key)
     if (known) return known
@@ -110,7 +110,7 @@ export class Plan {
     }
     const shapes = runs.map(({ samples }) => shape(output, samples))
     const of = outputsPerSample(this.#nameOf(output), shapes, counts)
-    const layout: Layout = { engine, analysis, ...of, batch, shape }
+    const layout: BatchLayout = { engine, analysis, ...of, batch, shape }
     this.#layouts.set(key, layout)
     return layout
   }
@@ -188,7 +188,7 @@ export class Plan {
 
   /** Runs samples [first, first + count) and hands the numbers that the rules read to the addon. */
   async frame(
-    layout: Layout,
+    layout: BatchLayout,
     x: Feed,
     want: Stretch & { passes: NativePasses },
     weights: Weights,
@@ -200,7 +200,7 @@ export class Plan {
 
   /** The same with the network's output (count · O), and without a frame where no pass follows. */
   async outputs(
-    layout: Layout,
+    layout: BatchLayout,
     x: Feed,
     want: Stretch & { passes: NativePasses | 'none' },
     weights: Weights,
@@ -215,7 +215,7 @@ export class Plan {
   }
 
   /** Numbers of all values of one sample. */
-  numbersOfOne({ analysis, shape }: Layout): number {
+  numbersOfOne({ analysis, shape }: BatchLayout): number {
     return analysis.shapes.reduce(
       (sum, id) => sum + shape(id, 1).reduce((product, size) => product * size, 1),
       0,
@@ -223,7 +223,7 @@ export class Plan {
   }
 
   /** How the values of frames for these passes grow with the samples; inputs with their numbers. */
-  growth({ analysis, shape }: Layout, x: Feed, passes: NativePasses): NativeGrowth[] {
+  growth({ analysis, shape }: BatchLayout, x: Feed, passes: NativePasses): NativeGrowth[] {
     const read = new Set(tapsOf(analysis, passes))
     return analysis.shapes.map((id) => {
       const base = shape(id, 0)
@@ -235,7 +235,7 @@ export class Plan {
   }
 
   async #run(
-    layout: Layout,
+    layout: BatchLayout,
     x: Feed,
     { first, count, passes }: Stretch & { passes: NativePasses | 'none' },
     weights: Weights,

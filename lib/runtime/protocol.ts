@@ -1,4 +1,4 @@
-// What the main thread and a forward worker say to each other.
+// What the main thread and a worker say to each other.
 import type { Floats } from '../io/index.js'
 import type { NativeData, NativeGraph } from '../native/index.js'
 import type { Job } from './jobs/index.js'

@@ -1,4 +1,4 @@
-// Losses of a batch; native/training/loss.cc computes them.
+// Losses of a batch; native/train/loss.cc computes them.
 
 /** `squared`: ½‖f − y‖². `cross-entropy`: −log softmax(f)_y of classes. Means over the batch. */
 export type Loss = 'squared' | 'cross-entropy'

@@ -2,7 +2,7 @@
 import { TangentError } from '../core/errors.js'
 import { type NativePasses, native } from '../native/index.js'
 import type { LossSum, NativeGrowth, NativeTraining } from '../native/train.js'
-import type { Layout, Plan, Weights } from '../runtime/plan.js'
+import type { BatchLayout, Plan, Weights } from '../runtime/plan.js'
 import type { Feed, FeedArray, WeightMessage } from '../runtime/protocol.js'
 import { factorArrays } from './layout.js'
 import { nativeOptimizer } from './optimizer.js'
@@ -25,7 +25,7 @@ interface SharedFloats {
 export class TrainingRun {
   readonly #setup: TrainingSetup
   readonly #plan: Plan
-  readonly #layout: Layout
+  readonly #layout: BatchLayout
   /** The weights that forward runs use; full training changes them in place. */
   readonly #weights: Weights
   readonly #names: string[]
@@ -46,7 +46,7 @@ export class TrainingRun {
   private constructor(
     setup: TrainingSetup,
     plan: Plan,
-    layout: Layout,
+    layout: BatchLayout,
     weights: Weights,
     arrays: { name: string; array: SharedFloats }[],
   ) {

@@ -8,7 +8,7 @@
 #include "binding/job.h"
 #include "binding/settings.h"
 #include "binding/shared_memory.h"
-#include "contraction/jobs.h"
+#include "jobs/jobs.h"
 #include "reverse/product.h"
 #ifndef AT_DOUBLE
 #include "binding/training.h"

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "contraction/job.h"
+#include "jobs/job.h"
 #include "reverse/layout.h"
 
 namespace at {
@@ -22,7 +22,7 @@ inline namespace AT_PRECISION {
 // What an engine, its frames and its jobs share.
 struct EngineState {
   Analysis analysis;
-  Layout layout;
+  BatchLayout layout;
   bool laid_out = false;
   Extent extent;
 };

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "binding/engine.h"
-#include "contraction/job.h"
 #include "core/buffer.h"
+#include "jobs/job.h"
 
 namespace at {
 inline namespace AT_PRECISION {

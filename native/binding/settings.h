@@ -3,7 +3,7 @@
 #include <napi.h>
 
 #include "binding/job.h"
-#include "contraction/options.h"
+#include "jobs/options.h"
 
 namespace at {
 inline namespace AT_PRECISION {

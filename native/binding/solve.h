@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "core/control.h"
-#include "solve/features.h"
-#include "solve/structure.h"
+#include "fit/features.h"
+#include "fit/structure.h"
 
 namespace at {
 
-// Everything of native/solve that JavaScript sees.
+// Everything of native/fit that JavaScript sees.
 void export_solve(Napi::Env env, Napi::Object exports);
 
 void export_solve_penalty(Napi::Env env, Napi::Object exports);

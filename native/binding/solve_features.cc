@@ -4,7 +4,7 @@
 #include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
-#include "solve/kernel_builder.h"
+#include "fit/kernel_builder.h"
 
 namespace at {
 

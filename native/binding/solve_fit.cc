@@ -3,8 +3,8 @@
 #include "binding/solve.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
-#include "solve/adapted_operator.h"
-#include "solve/adaptive.h"
+#include "fit/adapted_operator.h"
+#include "fit/adaptive.h"
 
 namespace at {
 

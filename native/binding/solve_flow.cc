@@ -1,7 +1,7 @@
 #include "binding/convert.h"
 #include "binding/promise.h"
 #include "binding/solve.h"
-#include "solve/flow.h"
+#include "fit/flow.h"
 
 namespace at {
 

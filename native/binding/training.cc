@@ -5,7 +5,7 @@
 #include "binding/convert.h"
 #include "binding/frame.h"
 #include "binding/shared_memory.h"
-#include "contraction/jobs.h"
+#include "jobs/jobs.h"
 
 namespace at {
 

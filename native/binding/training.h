@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "binding/engine.h"
-#include "training/trainer.h"
+#include "train/trainer.h"
 
 namespace at {
 

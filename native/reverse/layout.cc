@@ -12,8 +12,9 @@ int64_t after(const Shape& shape, size_t axis) {
 }
 }  // namespace
 
-std::optional<Layout::Mixing> Layout::place(const Analysis& analysis, const Node* producer, int id,
-                                            const ShapeRun& a, const ShapeRun& b) {
+std::optional<BatchLayout::Mixing> BatchLayout::place(const Analysis& analysis,
+                                                      const Node* producer, int id,
+                                                      const ShapeRun& a, const ShapeRun& b) {
   const std::string who = producer ? producer->name : analysis.tape.values[id].name;
   const Shape& sa = a.shapes[id];
   const Shape& sb = b.shapes[id];
@@ -69,8 +70,9 @@ std::optional<Layout::Mixing> Layout::place(const Analysis& analysis, const Node
   return std::nullopt;
 }
 
-std::optional<Layout::Mixing> Layout::infer(const Analysis& analysis, const ShapeRun& first,
-                                            const ShapeRun* second) {
+std::optional<BatchLayout::Mixing> BatchLayout::infer(const Analysis& analysis,
+                                                      const ShapeRun& first,
+                                                      const ShapeRun* second) {
   const Tape& tape = analysis.tape;
   places_.assign(tape.values.size(), Place());
   if (!second) {
@@ -111,12 +113,12 @@ std::optional<Layout::Mixing> Layout::infer(const Analysis& analysis, const Shap
   return constant_output(tape);
 }
 
-std::optional<Layout::Mixing> Layout::constant_output(const Tape& tape) const {
+std::optional<BatchLayout::Mixing> BatchLayout::constant_output(const Tape& tape) const {
   if (places_[tape.output].batched) return std::nullopt;
   return Mixing{tape.values[tape.output].name, "the output does not depend on the sample"};
 }
 
-int64_t Layout::batch_stride(int id, const Shape& shape, int64_t samples) const {
+int64_t BatchLayout::batch_stride(int id, const Shape& shape, int64_t samples) const {
   const Place& place = places_[id];
   if (!place.batched) return 0;
   if (place.whole) {

@@ -18,7 +18,7 @@ struct ShapeRun {
 };
 
 // Where the samples lie in every value, for any number of them.
-class Layout {
+class BatchLayout {
  public:
   struct Mixing {
     std::string node;

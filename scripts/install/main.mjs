@@ -149,7 +149,7 @@ async function installFiles(bare, folder) {
 }
 
 /** Tests of the checkout that the binary for arm64 must pass: rules, kernels, solvers against float64. */
-const ARM64_TESTS = ['references', 'sharing', 'solve/fixed', 'engine/ntk']
+const ARM64_TESTS = ['references', 'sharing', 'fit/fixed', 'engine/ntk']
 
 /**
  * arm64's package, by npm with Node 22: the programs above, and tests of this checkout with its binary.

@@ -1,4 +1,4 @@
-// A forward worker that does as it is told, dying included.
+// A worker that does as it is told, dying included.
 import { parentPort } from 'node:worker_threads'
 
 parentPort?.on('message', ({ type, id, output }: { type: string; id: number; output: string }) => {

@@ -71,12 +71,12 @@ test('a copy of a checkout is as current as the checkout, whatever the times of 
 
 test('includes against the order of the layers are found', async (t) => {
   const folder = await scripts(t)
-  for (const layer of ['core', 'solve', 'rules', 'odd']) {
+  for (const layer of ['core', 'fit', 'rules', 'odd']) {
     await mkdir(join(folder, 'native', layer), { recursive: true })
   }
   const write = (name: string, text: string) => writeFile(join(folder, 'native', name), text)
   await write('core/a.h', '#pragma once\n#include "graph/tape.h"\n#include <vector>\n')
-  await write('solve/a.cc', '#include "core/a.h"\n#include "solve/b.h"\n#include "rules/rule.h"\n')
+  await write('fit/a.cc', '#include "core/a.h"\n#include "fit/b.h"\n#include "rules/rule.h"\n')
   await write('rules/a.cc', '#include "graph/tape.h"\n#include "../core/a.h"\n')
   await write('odd/a.cc', '#include "core/a.h"\n')
   await write('core/long.cc', '// a line\n'.repeat(451))
@@ -86,8 +86,8 @@ test('includes against the order of the layers are found', async (t) => {
   t.deepEqual(stdout.trim().split('\n'), [
     'native/core/a.h:2: native/core must not include "graph/tape.h"',
     'native/core/long.cc: 451 lines, 450 at most',
+    'native/fit/a.cc:3: native/fit must not include "rules/rule.h"',
     'native/odd/a.cc:1: native/odd is not a layer that scripts/layers.mjs knows',
     'native/rules/a.cc:2: includes "../core/a.h", which does not start with a layer\'s name',
-    'native/solve/a.cc:3: native/solve must not include "rules/rule.h"',
   ])
 })

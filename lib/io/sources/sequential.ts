@@ -2,7 +2,7 @@
 import { TangentError } from '../../core/errors.js'
 import { allocate, bytesPerElement } from '../ndarray.js'
 import { type ArraySource, checkRows } from '../source.js'
-import { dtypeRead, fromStored, type Layout } from './stored.js'
+import { dtypeRead, type FileLayout, fromStored } from './stored.js'
 
 /** Bytes in order, any number at a time. */
 export class ByteReader {
@@ -57,7 +57,7 @@ export class ByteReader {
  */
 export function sequentialSource(
   begin: () => Promise<ByteReader>,
-  layout: Layout,
+  layout: FileLayout,
   { name, again }: { name: string; again: boolean },
 ): ArraySource {
   const { type, shape } = layout

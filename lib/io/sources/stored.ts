@@ -13,7 +13,7 @@ import { checkPath, reason } from '../reasons.js'
 import { type ArraySource, checkRows, rowSize } from '../source.js'
 
 /** How numbers lie in a file. */
-export interface Layout {
+export interface FileLayout {
   type: StoredType
   shape: number[]
   bigEndian?: boolean
@@ -28,7 +28,7 @@ export function dtypeRead(type: StoredType): DType {
 /** Numbers from the bytes of a file. */
 export function fromStored(
   bytes: Uint8Array,
-  { type, bigEndian = false }: Layout,
+  { type, bigEndian = false }: FileLayout,
   shape: number[],
 ): NdArray {
   const array = fromBytes(bytes, type, shape, { bigEndian })
@@ -93,7 +93,7 @@ export async function opened<T>(path: string, use: (file: OpenFile) => Promise<T
 }
 
 /** Rows from `start` on in a file. */
-export function storedSource(file: OpenFile, start: number, layout: Layout): ArraySource {
+export function storedSource(file: OpenFile, start: number, layout: FileLayout): ArraySource {
   const { type, shape } = layout
   const [length = 1, ...rest] = shape
   const width = bytesPerElement(type)

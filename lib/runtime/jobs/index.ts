@@ -1,4 +1,4 @@
-// All kinds of jobs. A kind is a file here, a class that registers itself in native/contraction by the
+// All kinds of jobs. A kind is a file here, a class that registers itself in native/jobs by the
 // same name, and a row in this table: the types of messages, the worker and the binding follow.
 
 import { features } from './features.js'

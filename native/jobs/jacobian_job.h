@@ -1,0 +1,61 @@
+#pragma once
+
+#include "jobs/gradient.h"
+#include "jobs/job.h"
+#include "jobs/path.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+// Jacobians: results[p] (N, O, …shape of parameter p), O the outputs wanted.
+class JacobianJob final : public SweepJob {
+ public:
+  JacobianJob(const Tape& tape, JobSettings settings, std::vector<Real*> results);
+
+ protected:
+  void block(const Frame& frame) override;
+
+ private:
+  std::vector<Real*> results_;
+};
+
+// Jacobians averaged over the nodes of a path, each block of samples at all of them in turn.
+class AverageJacobianJob final : public Job {
+ public:
+  AverageJacobianJob(const Tape& tape, JobSettings settings, std::vector<Real*> results, Path path);
+  std::optional<Want> next() override;
+
+ protected:
+  void compute(const Frame& frame) override;
+  bool shrink(int64_t samples) override;
+
+ private:
+  void add(const Frame& frame);
+  void add(const Frame& frame, const std::vector<int64_t>& outputs, int64_t first_output);
+
+  std::vector<Real*> results_;
+  Path path_;
+  int64_t at_ = 0;
+  size_t node_ = 0;
+};
+
+// Jᵀu: results[p] (columns, …shape) = Σ_i Σ_o u[i,o,column] ∂f_o(x_i)/∂θ_p for `vectors`
+// (N, O, columns). Sums over blocks in double.
+class GradientJob final : public SweepJob {
+ public:
+  GradientJob(const Tape& tape, JobSettings settings, int64_t columns, const Real* vectors,
+              std::vector<Real*> results);
+
+ protected:
+  void block(const Frame& frame) override;
+  void finish() override;
+
+ private:
+  int64_t columns_;
+  const Real* vectors_;
+  std::vector<Real*> results_;
+  GradientSums sums_;
+};
+
+}  // namespace AT_PRECISION
+}  // namespace at

@@ -1,0 +1,119 @@
+#include "jobs/job.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "reverse/pass.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+std::vector<int> parameter_uses(const Tape& tape) {
+  std::vector<int> uses(tape.parameters.size(), 0);
+  for (const Node& node : tape.nodes)
+    for (int id : node.inputs)
+      if (id >= 0 && tape.values[id].parameter >= 0) ++uses[tape.values[id].parameter];
+  return uses;
+}
+
+std::string name_of(Passes passes) {
+  switch (passes) {
+    case Passes::kForward:
+      return "forward";
+    case Passes::kBoth:
+      return "both";
+    default:
+      return "reverse";
+  }
+}
+
+void Job::feed(const Frame& frame) {
+  const Activation& output = frame.values[tape_.output];
+  const int64_t available = outputs_per_sample(output, frame.samples);
+  for (int64_t o : settings_.outputs) {
+    if (o < 0 || o >= available) {
+      throw Error("BAD_ARGUMENT", "Output " + std::to_string(o) +
+                                      " does not exist: the network has " +
+                                      std::to_string(available) + " outputs");
+    }
+  }
+  try {
+    with_threads(settings_.threads, [&] { compute(frame); });
+  } catch (const OverBudget& error) {
+    pool_.trim();
+    if (shrink(frame.samples)) return;
+    throw Error(
+        "MEMORY_BUDGET",
+        "A single sample with " + std::to_string(at_once_) + " of " +
+            std::to_string(settings_.outputs.size()) + " outputs at once needs at least " +
+            describe_bytes(error.needed) + " but the memory budget leaves " +
+            describe_bytes(settings_.memory) +
+            " in addition to the result; take fewer outputs or parameters at once, or raise "
+            "the budget");
+  }
+}
+
+bool Job::shrink(int64_t samples) {
+  if (samples <= 1) return false;
+  block_size_ = samples / 2;
+  return true;
+}
+
+int64_t Job::bytes_per_cotangent() const {
+  return 4 * (2 * settings_.extent.widest + settings_.extent.all / 2);
+}
+
+int64_t Job::outputs_at_once() const {
+  const auto total = static_cast<int64_t>(settings_.outputs.size());
+  if (settings_.output_block > 0) return std::min(total, settings_.output_block);
+  const auto memory = static_cast<int64_t>(std::min<size_t>(settings_.memory, INT64_MAX / 2));
+  const int64_t each = bytes_per_cotangent() + 1;
+  if (total < (memory / 2 - bytes_per_sample()) / each) return total;
+  return std::clamp<int64_t>((memory / 4 - bytes_per_sample()) / each, 1, total);
+}
+
+int64_t Job::samples_per_block(int64_t count) const {
+  if (settings_.block > 0) return settings_.block;
+  const int64_t bytes = count * bytes_per_cotangent() + bytes_per_sample();
+  const auto quarter =
+      static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 30));
+  const int64_t by_memory = quarter / bytes;
+  const int64_t by_rows = 4096 / count;
+  return std::max<int64_t>(1, std::min(by_memory, by_rows));
+}
+
+std::vector<int64_t> Job::parameter_sizes(const Frame& frame) const {
+  std::vector<int64_t> sizes;
+  for (int id : tape_.parameters) sizes.push_back(frame.values[id].size());
+  return sizes;
+}
+
+SweepJob::SweepJob(const Tape& tape, JobSettings settings, int64_t count, Passes passes)
+    : Job(tape, std::move(settings)), passes_(passes), by_outputs_(count <= 0) {
+  at_once_ = by_outputs_ ? outputs_at_once() : static_cast<int64_t>(settings_.outputs.size());
+  block_size_ = samples_per_block(by_outputs_ ? at_once_ : count);
+  settings_.control.expect(settings_.samples);
+}
+
+bool SweepJob::shrink(int64_t samples) {
+  if (Job::shrink(samples)) return true;
+  if (!by_outputs_ || at_once_ <= 1) return false;
+  at_once_ = (at_once_ + 1) / 2;
+  return true;
+}
+
+std::optional<Want> SweepJob::next() {
+  if (at_ >= settings_.samples) return std::nullopt;
+  return Want{0, at_, std::min(block_size_, settings_.samples - at_), passes_};
+}
+
+void SweepJob::compute(const Frame& frame) {
+  block(frame);
+  at_ += frame.samples;
+  settings_.control.advance(frame.samples);
+  if (at_ >= settings_.samples) finish();
+}
+
+}  // namespace AT_PRECISION
+}  // namespace at

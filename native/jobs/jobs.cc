@@ -1,0 +1,115 @@
+#include "jobs/jobs.h"
+
+#include <map>
+
+#include "core/error.h"
+#include "core/shape.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+namespace {
+
+std::map<std::string, JobKind::Make>& kinds() {
+  static std::map<std::string, JobKind::Make> table;
+  return table;
+}
+
+JobSettings settings_of(const Options& options, const Extent& extent, Control control) {
+  JobSettings settings;
+  settings.extent = extent;
+  settings.samples = options.integer("samples");
+  settings.outputs = options.integers("outputs");
+  settings.threads = static_cast<int>(options.integer("threads"));
+  settings.memory = static_cast<size_t>(options.integer("memory"));
+  settings.block = options.integer_or("block", 0);
+  settings.output_block = options.integer_or("outputBlock", 0);
+  settings.control = control;
+  if (settings.samples < 1 || settings.outputs.empty())
+    throw Error("BAD_ARGUMENT", "A job needs at least one sample and one output");
+  return settings;
+}
+
+}  // namespace
+
+JobKind::JobKind(const char* name, Make make) { kinds()[name] = make; }
+
+std::unique_ptr<Job> make_job(const std::string& kind, JobRequest request) {
+  const auto found = kinds().find(kind);
+  if (found == kinds().end()) throw Error("FAILED", "There is no job " + kind);
+  return found->second(request);
+}
+
+std::vector<int64_t> parameter_sizes(const Tape& tape) {
+  std::vector<int64_t> sizes;
+  for (int id : tape.parameters) sizes.push_back(element_count(tape.values[id].static_shape));
+  return sizes;
+}
+
+JobRequest::JobRequest(const Tape& network, const Extent& extent, const Options& given,
+                       Control control)
+    : tape(network),
+      options(given),
+      settings(settings_of(given, extent, control)),
+      sizes(parameter_sizes(network)) {}
+
+int64_t JobRequest::image_size(int64_t columns) const {
+  return checked_mul(checked_mul(settings.samples, static_cast<int64_t>(settings.outputs.size())),
+                     columns);
+}
+
+int64_t JobRequest::columns() const {
+  const int64_t columns = options.integer_or("columns", 1);
+  if (columns < 1) throw Error("BAD_ARGUMENT", "A product needs at least one vector");
+  return columns;
+}
+
+Real* JobRequest::result(size_t index, int64_t count) const {
+  const auto& all = options.results("results");
+  if (index >= all.size() || all[index].size < count)
+    throw Error("FAILED", "A result block is missing or too small");
+  return all[index].data;
+}
+
+std::vector<Real*> JobRequest::parameter_results(int64_t times) const {
+  std::vector<Real*> found;
+  for (size_t p = 0; p < sizes.size(); ++p)
+    found.push_back(result(p, checked_mul(times, sizes[p])));
+  return found;
+}
+
+std::vector<const Real*> JobRequest::directions(const std::vector<Reals>& arrays, int64_t columns,
+                                                size_t first) const {
+  if (arrays.size() < first + sizes.size())
+    throw Error("BAD_ARGUMENT", "One direction per parameter was expected");
+  std::vector<const Real*> found;
+  for (size_t p = 0; p < sizes.size(); ++p) {
+    const Reals& array = arrays[first + p];
+    if (array.data && array.size != checked_mul(columns, sizes[p]))
+      throw Error("BAD_ARGUMENT", "A direction has another number of elements");
+    found.push_back(array.data);
+  }
+  return found;
+}
+
+std::optional<Path> JobRequest::path(size_t results) const {
+  if (!options.has("path")) return std::nullopt;
+  const Options& given = options.record("path");
+  Path path;
+  path.weights = given.numbers("weights");
+  path.change_weights = given.numbers("changeWeights");
+  path.segments = given.ints("segments");
+  const std::vector<Reals>& arrays = given.arrays("directions");
+  for (size_t first = 0; first < arrays.size(); first += sizes.size())
+    path.directions.push_back(directions(arrays, 1, first));
+  const size_t nodes = path.weights.size();
+  bool sound = nodes > 0 && path.change_weights.size() == nodes && path.segments.size() == nodes;
+  for (int segment : path.segments)
+    sound = sound && segment >= 0 && segment < static_cast<int>(path.directions.size());
+  if (!sound) throw Error("BAD_ARGUMENT", "A path's nodes need a weight and a segment each");
+  path.change = result(results, image_size(1));
+  return path;
+}
+
+}  // namespace AT_PRECISION
+}  // namespace at
