@@ -1,10 +1,10 @@
 #include <napi.h>
 
 #include "binding/engine.h"
+#include "binding/fit.h"
 #include "binding/linear.h"
 #include "binding/machine.h"
 #include "binding/shared_memory.h"
-#include "binding/solve.h"
 #include "core/blas.h"
 
 namespace at::f64 {

@@ -11,7 +11,7 @@
 #include "jobs/jobs.h"
 #include "reverse/product.h"
 #ifndef AT_DOUBLE
-#include "binding/training.h"
+#include "binding/train.h"
 #endif
 
 namespace at {

@@ -1,8 +1,8 @@
 // Factors of kernel + ridge, and the spectra that they may share.
 #include "binding/convert.h"
+#include "binding/fit.h"
 #include "binding/linear.h"
 #include "binding/promise.h"
-#include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
 #include "linear/cholesky.h"

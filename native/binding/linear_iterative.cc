@@ -1,8 +1,8 @@
 // Conjugate gradients whose products JavaScript makes.
 #include "binding/convert.h"
+#include "binding/fit.h"
 #include "binding/linear.h"
 #include "binding/promise.h"
-#include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
 #include "linear/iterative.h"

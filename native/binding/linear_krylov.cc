@@ -1,7 +1,7 @@
 #include "binding/convert.h"
+#include "binding/fit.h"
 #include "binding/linear.h"
 #include "binding/promise.h"
-#include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
 #include "linear/krylov.h"

@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "binding/convert.h"
+#include "binding/fit.h"
 #include "binding/linear.h"
 #include "binding/promise.h"
-#include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
 #include "linear/alignment.h"

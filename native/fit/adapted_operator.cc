@@ -7,7 +7,7 @@
 #include "core/shape.h"
 #include "linear/iterative.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -69,4 +69,4 @@ size_t product_bytes(int64_t rows, int64_t size) {
          static_cast<size_t>(checked_add(checked_mul(rows, 4 * kSketchRank + 8), 3 * size));
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -9,7 +9,7 @@
 #include "linear/operator.h"
 #include "linear/status.h"
 
-namespace at::solve {
+namespace at::fit {
 
 // The adapted kernel K_M = Σ_blocks X M² Xᵀ (rows × rows) without being formed: a product is one
 // adjoint and one product of the features. Both must outlive this.
@@ -41,4 +41,4 @@ constexpr int64_t kSketchRank = 60;
 // Bytes that solve_by_products takes, omega's included, for B of `size` numbers.
 size_t product_bytes(int64_t rows, int64_t size);
 
-}  // namespace at::solve
+}  // namespace at::fit

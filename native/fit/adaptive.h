@@ -10,7 +10,7 @@
 #include "fit/structure.h"
 #include "linear/anderson.h"
 
-namespace at::solve {
+namespace at::fit {
 
 enum class Status { running, converged, stalled, singular };
 // How the iterate of an iteration was found: by the plain alternation, by Anderson extrapolation,
@@ -43,10 +43,6 @@ struct AdaptiveOptions {
   std::vector<double> sketch = {};
   size_t memory = SIZE_MAX;  // bytes for kernels, caches and history together
 };
-
-// Throws Error("MEMORY_BUDGET") when a fit of so many rows and numbers in B does not fit, however
-// little its features take: asked before they are computed.
-void check_memory(int64_t rows, int64_t size, const AdaptiveOptions& options);
 
 struct Iteration {
   int64_t number = 0;
@@ -157,4 +153,4 @@ class AdaptiveFit {
   Iteration last_;
 };
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -6,7 +6,7 @@
 #include "fit/adaptive.h"
 
 // A fit's state as a flat array of doubles: counts, then contents.
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -231,4 +231,4 @@ void AdaptiveFit::check_agreement(const std::vector<double>& b,
     throw Error("BAD_FILE", "The checkpoint belongs to a fit of other features");
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

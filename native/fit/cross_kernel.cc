@@ -7,7 +7,7 @@
 #include "fit/stream.h"
 #include "kernels/add_tile.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -82,4 +82,4 @@ void cross_kernel(const FeatureSet& a, const FeatureSet& b,
   }
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -8,7 +8,7 @@
 #include "core/parallel.h"
 #include "core/shape.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -310,4 +310,4 @@ std::unique_ptr<Features> from_picks(const FactorSizes& sizes, const T* delta,
 template std::unique_ptr<Features> from_picks(const FactorSizes&, const float*, const int32_t*);
 template std::unique_ptr<Features> from_picks(const FactorSizes&, const double*, const int32_t*);
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -7,7 +7,7 @@
 #include "core/buffer.h"
 #include "kernels/side.h"
 
-namespace at::solve {
+namespace at::fit {
 
 // The tangent features of one block for `rows` = samples · outputs rows, row (i, o) = i·outputs +
 // o: row r is an m × k matrix X_r. Kept either as such or in factors (METHOD.md section 2):
@@ -129,4 +129,4 @@ std::unique_ptr<Features> from_picks(const FactorSizes& sizes, const T* delta,
 // The features of a model: blocks over the same rows.
 using FeatureSet = std::vector<std::shared_ptr<const Features>>;
 
-}  // namespace at::solve
+}  // namespace at::fit

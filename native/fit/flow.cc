@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -128,4 +128,4 @@ Flow adaptive_flow(const std::vector<double>& lambda, const std::vector<double>&
   return out;
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

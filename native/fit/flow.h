@@ -5,7 +5,7 @@
 
 #include "core/control.h"
 
-namespace at::solve {
+namespace at::fit {
 
 // Gradient flow on ½(θ_j − z_j)² for every coordinate j of a kernel's eigenbasis,
 // over-parameterised as θ_j = a_j b_j^D β_j with all factors trained (Li & Lin 2024; METHOD.md
@@ -29,4 +29,4 @@ struct Flow {
 Flow adaptive_flow(const std::vector<double>& lambda, const std::vector<double>& z,
                    const FlowOptions& options, const Control& control = {});
 
-}  // namespace at::solve
+}  // namespace at::fit

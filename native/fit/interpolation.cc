@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/lapack.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -152,4 +152,4 @@ void RowSolver::solve(const std::vector<double>& targets, double* alpha, double*
   for (size_t i = 0; i < left_out_.size(); ++i) fit[left_out_[i]] = others[i];
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

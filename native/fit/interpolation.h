@@ -7,7 +7,7 @@
 #include "core/control.h"
 #include "linear/cholesky.h"
 
-namespace at::solve {
+namespace at::fit {
 
 // (K + ridge·I)⁻¹ for one adapted kernel. At ridge 0 rows that depend on others are left out, if
 // their targets agree: K_M has the same null space for every M, so which they are is found once.
@@ -34,4 +34,4 @@ class RowSolver {
   std::unique_ptr<linear::CholeskyFactor> factor_;
 };
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -6,7 +6,7 @@
 #include "fit/stream.h"
 #include "kernels/add_tile.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -209,4 +209,4 @@ void KernelBuilder::build(const std::vector<Transform>& transforms, double* k,
   assemble(parts, Triangle::in_matrix(grid_, features_[0]->outputs(), k), true, control);
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

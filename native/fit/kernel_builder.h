@@ -10,7 +10,7 @@
 #include "fit/transform.h"
 #include "kernels/triangle.h"
 
-namespace at::solve {
+namespace at::fit {
 
 // The adapted kernel K_M = Σ_blocks ⟨M(X_r), M(X_s)⟩ of one set of features, again and again for
 // other transforms M. What does not depend on M (kernels of blocks, Gram matrices of factors) is
@@ -82,4 +82,4 @@ void cross_kernel(const FeatureSet& a, const FeatureSet& b,
                   const std::vector<Transform>& transforms, double* out,
                   const Control& control = {});
 
-}  // namespace at::solve
+}  // namespace at::fit

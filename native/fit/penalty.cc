@@ -13,7 +13,7 @@
 // rest at z_s = 1, or lie on the branch where z ω'(z) falls (z < 1/p); a minimum has at most one
 // side there. All those cases are tried and the least value wins.
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -252,4 +252,4 @@ void PowerPenalty::evaluate(const double* v, int64_t count, double* value, doubl
   });
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace at::solve {
+namespace at::fit {
 
 // The price of a singular value v when each of `sides` transformations may stretch it by z_s ≥ 1
 // (METHOD.md section 3):
@@ -29,4 +29,4 @@ class PowerPenalty : public Penalty {
   std::vector<double> powers_;
 };
 
-}  // namespace at::solve
+}  // namespace at::fit

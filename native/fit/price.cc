@@ -8,7 +8,7 @@
 #include "linear/cholesky.h"
 
 // What adapting costs, and the units in which a fit is computed.
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -119,4 +119,4 @@ Shaped AdaptiveFit::described(size_t block) const {
   return out;
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -5,7 +5,7 @@
 #include "core/blas.h"
 #include "fit/stream.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -144,4 +144,4 @@ double side_flops(const FactoredFeatures& f, const FactoredSide& s) {
           samples * samples * static_cast<double>(s.side.k));
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

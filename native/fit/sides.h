@@ -6,7 +6,7 @@
 #include "fit/transform.h"
 #include "kernels/side.h"
 
-namespace at::solve {
+namespace at::fit {
 
 // Reading a cached entry costs about as much as this many columns of a product.
 constexpr int64_t kReadCost = 16;
@@ -45,4 +45,4 @@ std::vector<FactoredSide> sides_of(const FactoredFeatures& features, const Trans
 // Of the lower triangle that such a side gives with itself.
 double side_flops(const FactoredFeatures& features, const FactoredSide& side);
 
-}  // namespace at::solve
+}  // namespace at::fit

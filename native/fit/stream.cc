@@ -8,7 +8,7 @@
 #include "core/parallel.h"
 #include "kernels/add_tile.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -129,4 +129,4 @@ void add_products(const double* x, int64_t width, const kernels::Triangle<double
   });
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

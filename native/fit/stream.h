@@ -9,7 +9,7 @@
 #include "fit/transform.h"
 #include "kernels/triangle.h"
 
-namespace at::solve {
+namespace at::fit {
 
 // Takes a few columns of an explicit feature matrix: x (rows, width).
 using Sink = std::function<void(const double* x, int64_t width)>;
@@ -32,4 +32,4 @@ size_t stream_bytes(const Features& features);
 // Adds x xᵀ, x (rows, width), to the lower triangle kept in `target`.
 void add_products(const double* x, int64_t width, const kernels::Triangle<double>& target);
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -9,7 +9,7 @@
 #include "core/shape.h"
 #include "linear/decomposition.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 
@@ -309,4 +309,4 @@ std::vector<Transform> without_least(const std::vector<Shaped>& shaped, double b
   return out;
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -7,7 +7,7 @@
 #include "fit/penalty.h"
 #include "fit/transform.h"
 
-namespace at::solve {
+namespace at::fit {
 
 // Which transformations a block's features may undergo (METHOD.md section 3).
 //   fixed     none
@@ -58,4 +58,4 @@ double largest_value(const BlockRule& rule, const double* b);
 // at most `budget`: Ω(M) + ‖Θ‖² for the same B is then at most that much above its minimum.
 std::vector<Transform> without_least(const std::vector<Shaped>& shaped, double budget);
 
-}  // namespace at::solve
+}  // namespace at::fit

@@ -4,7 +4,7 @@
 
 #include "core/blas.h"
 
-namespace at::solve {
+namespace at::fit {
 
 namespace {
 double weight(double z, int power) {
@@ -102,4 +102,4 @@ void Transform::apply(int power, double* x) const {
   }
 }
 
-}  // namespace at::solve
+}  // namespace at::fit

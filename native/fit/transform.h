@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace at::solve {
+namespace at::fit {
 
 // A symmetric matrix that stretches a few directions: I + Σ_j (z_j − 1) u_j u_jᵀ.
 struct Stretch {
@@ -36,4 +36,4 @@ struct Transform {
   void apply(int power, double* x) const;
 };
 
-}  // namespace at::solve
+}  // namespace at::fit

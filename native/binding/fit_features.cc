@@ -1,7 +1,7 @@
 #include "binding/convert.h"
+#include "binding/fit.h"
 #include "binding/promise.h"
 #include "binding/shared_memory.h"
-#include "binding/solve.h"
 #include "core/parallel.h"
 #include "core/shape.h"
 #include "fit/kernel_builder.h"
@@ -116,7 +116,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
   }
 
   static constexpr napi_type_tag kTag = {0x5f1cb54f0b5d4a07, 0x9d2f8a1be8a7c311};
-  const solve::FeatureSet& set() const { return *set_; }
+  const fit::FeatureSet& set() const { return *set_; }
 
  private:
   // addDense(x, m, k, transposed?, bias?) → the block's index
@@ -130,7 +130,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
       Numbers bias;
       if (!info[4].IsUndefined()) bias = numbers_of(info[4], checked_mul(rows, m), "bias", pins);
       if (bias.wide || bias.narrow) same_width(x, bias);
-      return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
+      return add(info, std::move(pins), [=]() -> std::shared_ptr<const fit::Features> {
         if (x.narrow) return dense(n, o, m, k, x.block, x.narrow, transposed, bias.narrow);
         return dense(n, o, m, k, x.block, x.wide, transposed, bias.wide);
       });
@@ -139,12 +139,12 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
 
   // A block of the addon's own is taken as it is where it has the right order.
   template <class T>
-  static std::shared_ptr<const solve::Features> dense(int64_t n, int64_t o, int64_t m, int64_t k,
-                                                      const std::shared_ptr<Memory>& block,
-                                                      const T* x, bool transposed, const T* bias) {
+  static std::shared_ptr<const fit::Features> dense(int64_t n, int64_t o, int64_t m, int64_t k,
+                                                    const std::shared_ptr<Memory>& block,
+                                                    const T* x, bool transposed, const T* bias) {
     if (block && !transposed && !bias)
-      return std::make_shared<solve::DenseFeatures<T>>(n, o, m, k, block);
-    return std::make_shared<solve::DenseFeatures<T>>(n, o, m, k, x, transposed, bias);
+      return std::make_shared<fit::DenseFeatures<T>>(n, o, m, k, block);
+    return std::make_shared<fit::DenseFeatures<T>>(n, o, m, k, x, transposed, bias);
   }
 
   // addFactors(delta, h, {positions, m, k, ones?, columns?, sharing?}) → the block's index; with
@@ -152,7 +152,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
   Napi::Value add_factors(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const Napi::Object given = info[2].ToObject();
-      solve::FactorSizes sizes;
+      fit::FactorSizes sizes;
       sizes.samples = samples_;
       sizes.outputs = outputs_;
       sizes.positions = positive(given.Get("positions"), "positions");
@@ -169,16 +169,16 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
       if (given.Get("columns").ToBoolean()) {
         const Columns columns = columns_of(info[1], own, sizes.k, pins);
         if (sizes.ones) throw Error("BAD_ARGUMENT", "Expected no bias with columns");
-        return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
-          if (d.narrow) return solve::from_picks(sizes, d.narrow, columns.data);
-          return solve::from_picks(sizes, d.wide, columns.data);
+        return add(info, std::move(pins), [=]() -> std::shared_ptr<const fit::Features> {
+          if (d.narrow) return fit::from_picks(sizes, d.narrow, columns.data);
+          return fit::from_picks(sizes, d.wide, columns.data);
         });
       }
       const Numbers h = numbers_of(info[1], checked_mul(own, sizes.k), "h", pins);
       same_width(d, h);
-      return add(info, std::move(pins), [=]() -> std::shared_ptr<const solve::Features> {
-        if (d.narrow) return solve::from_factors(sizes, d.narrow, h.narrow);
-        return solve::from_factors(sizes, d.wide, h.wide);
+      return add(info, std::move(pins), [=]() -> std::shared_ptr<const fit::Features> {
+        if (d.narrow) return fit::from_factors(sizes, d.narrow, h.narrow);
+        return fit::from_factors(sizes, d.wide, h.wide);
       });
     });
   }
@@ -192,7 +192,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
   Napi::Value add(const Napi::CallbackInfo& info, std::vector<Napi::ObjectReference> pins,
                   Make make) {
     pins.push_back(Napi::Persistent(info.This().As<Napi::Object>()));
-    auto made = std::make_shared<std::shared_ptr<const solve::Features>>();
+    auto made = std::make_shared<std::shared_ptr<const fit::Features>>();
     auto set = set_;
     const size_t index = reserved_++;
     return run_async(
@@ -273,7 +273,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
       target->reserved_ = reserved_;
       auto from = *set_;
       auto to = target->set_;
-      auto made = std::make_shared<solve::FeatureSet>();
+      auto made = std::make_shared<fit::FeatureSet>();
       return run_async(
           info.Env(),
           [=] {
@@ -290,11 +290,11 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
   // kernel(other, transforms, threads, control?) → (rows, other's rows)
   Napi::Value kernel(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-      const solve::FeatureSet a = *set_, b = features_of(info[0]);
+      const fit::FeatureSet a = *set_, b = features_of(info[0]);
       const Napi::Array list = info[1].As<Napi::Array>();
       if (a.empty() || a.size() != b.size() || list.Length() != a.size())
         throw Error("BAD_ARGUMENT", "Expected the same blocks on both sides of the kernel");
-      auto transforms = std::make_shared<std::vector<solve::Transform>>();
+      auto transforms = std::make_shared<std::vector<fit::Transform>>();
       for (uint32_t i = 0; i < list.Length(); ++i) {
         transforms->push_back(to_transform(list.Get(i).ToObject()));
         if (a[i]->m() != b[i]->m() || a[i]->k() != b[i]->k() ||
@@ -309,7 +309,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
           info.Env(),
           [=] {
             with_threads(threads,
-                         [&] { solve::cross_kernel(a, b, *transforms, out->data(), control); });
+                         [&] { fit::cross_kernel(a, b, *transforms, out->data(), control); });
           },
           [out](Napi::Env env) -> Napi::Value { return from_doubles(env, *out); }, std::move(pins));
     });
@@ -324,12 +324,12 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
 
   int64_t samples_ = 0, outputs_ = 0;
   size_t reserved_ = 0;
-  std::shared_ptr<solve::FeatureSet> set_ = std::make_shared<solve::FeatureSet>();
+  std::shared_ptr<fit::FeatureSet> set_ = std::make_shared<fit::FeatureSet>();
 };
 
 }  // namespace
 
-solve::FeatureSet features_of(const Napi::Value& value) {
+fit::FeatureSet features_of(const Napi::Value& value) {
   if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&SolveFeatures::kTag))
     throw Napi::TypeError::New(value.Env(), "Expected SolveFeatures");
   const auto& set = Napi::ObjectWrap<SolveFeatures>::Unwrap(value.As<Napi::Object>())->set();

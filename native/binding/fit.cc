@@ -1,4 +1,4 @@
-#include "binding/solve.h"
+#include "binding/fit.h"
 
 #include <algorithm>
 
@@ -43,15 +43,14 @@ Napi::Float64Array from_doubles(Napi::Env env, const std::vector<double>& values
   return from_doubles(env, values.data(), values.size());
 }
 
-solve::BlockRule to_rule(const Napi::Object& object) {
-  solve::BlockRule rule;
+fit::BlockRule to_rule(const Napi::Object& object) {
+  fit::BlockRule rule;
   const std::string structure = to_text(object.Get("structure"), "structure");
-  const std::pair<const char*, solve::Structure> names[] = {
-      {"fixed", solve::Structure::fixed},
-      {"matrix", solve::Structure::matrix},
-      {"modes", solve::Structure::modes},
-      {"diagonal", solve::Structure::diagonal},
-      {"flat", solve::Structure::flat}};
+  const std::pair<const char*, fit::Structure> names[] = {{"fixed", fit::Structure::fixed},
+                                                          {"matrix", fit::Structure::matrix},
+                                                          {"modes", fit::Structure::modes},
+                                                          {"diagonal", fit::Structure::diagonal},
+                                                          {"flat", fit::Structure::flat}};
   const auto* found = std::find_if(std::begin(names), std::end(names),
                                    [&](const auto& name) { return structure == name.first; });
   if (found == std::end(names))
@@ -66,8 +65,8 @@ solve::BlockRule to_rule(const Napi::Object& object) {
   return rule;
 }
 
-solve::Transform to_transform(const Napi::Object& object) {
-  solve::Transform transform;
+fit::Transform to_transform(const Napi::Object& object) {
+  fit::Transform transform;
   transform.dims = to_int64s(object.Get("dims"), "dims");
   element_count(transform.dims);
   transform.numbers = to_doubles(object.Get("numbers"), "numbers");
@@ -81,7 +80,7 @@ solve::Transform to_transform(const Napi::Object& object) {
     throw Error("BAD_ARGUMENT", "Expected one matrix per mode of the block");
   for (uint32_t d = 0; d < modes.Length(); ++d) {
     const Napi::Object mode = modes.Get(d).ToObject();
-    solve::Stretch stretch;
+    fit::Stretch stretch;
     stretch.dim = transform.dims[d];
     stretch.z = to_doubles(mode.Get("z"), "z");
     stretch.vectors = to_doubles(mode.Get("vectors"), "vectors");
@@ -92,7 +91,7 @@ solve::Transform to_transform(const Napi::Object& object) {
   return transform;
 }
 
-Napi::Object from_transform(Napi::Env env, const solve::Transform& transform) {
+Napi::Object from_transform(Napi::Env env, const fit::Transform& transform) {
   Napi::Object result = Napi::Object::New(env);
   Napi::Array dims = Napi::Array::New(env, transform.dims.size());
   for (uint32_t d = 0; d < transform.dims.size(); ++d)

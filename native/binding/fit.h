@@ -21,12 +21,12 @@ void export_solve_fit(Napi::Env env, Napi::Object exports);
 void export_solve_flow(Napi::Env env, Napi::Object exports);
 
 // The features that an instance of SolveFeatures holds, shared.
-solve::FeatureSet features_of(const Napi::Value& value);
+fit::FeatureSet features_of(const Napi::Value& value);
 
-std::shared_ptr<const solve::Penalty> to_penalty(const Napi::Value& value);
-solve::BlockRule to_rule(const Napi::Object& object);
-solve::Transform to_transform(const Napi::Object& object);
-Napi::Object from_transform(Napi::Env env, const solve::Transform& transform);
+std::shared_ptr<const fit::Penalty> to_penalty(const Napi::Value& value);
+fit::BlockRule to_rule(const Napi::Object& object);
+fit::Transform to_transform(const Napi::Object& object);
+Napi::Object from_transform(Napi::Env env, const fit::Transform& transform);
 
 bool is_float64(const Napi::Value& value);
 // A square matrix of n × n numbers of either width.

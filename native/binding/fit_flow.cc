@@ -1,6 +1,6 @@
 #include "binding/convert.h"
+#include "binding/fit.h"
 #include "binding/promise.h"
-#include "binding/solve.h"
 #include "fit/flow.h"
 
 namespace at {
@@ -25,15 +25,15 @@ Napi::Value flow(const Napi::CallbackInfo& info) {
     Doubles lambda = shared(to_doubles(info[0], "lambda")), z = shared(to_doubles(info[1], "z"));
     expect_length(*z, static_cast<int64_t>(lambda->size()), "z");
     const Napi::Object given = info[2].ToObject();
-    solve::FlowOptions options;
+    fit::FlowOptions options;
     options.depth = to_int64(given.Get("depth"), "depth");
     options.start = given.Get("start").ToNumber().DoubleValue();
     options.time = given.Get("time").ToNumber().DoubleValue();
     std::vector<Napi::ObjectReference> pins;
     const Control control = to_control(info[3], pins);
-    auto out = std::make_shared<solve::Flow>();
+    auto out = std::make_shared<fit::Flow>();
     return run_async(
-        info.Env(), [=] { *out = solve::adaptive_flow(*lambda, *z, options, control); },
+        info.Env(), [=] { *out = fit::adaptive_flow(*lambda, *z, options, control); },
         [out](Napi::Env env) -> Napi::Value {
           Napi::Object result = Napi::Object::New(env);
           result.Set("theta", from_doubles(env, out->theta));

@@ -2,7 +2,7 @@
 #include <future>
 
 #include "binding/convert.h"
-#include "binding/solve.h"
+#include "binding/fit.h"
 
 namespace at {
 
@@ -18,7 +18,7 @@ std::vector<double> to_powers(const Napi::Value& value) {
 
 // A penalty computed by JavaScript: solver threads wait for the event loop to answer. It is asked
 // for a few singular values at a time.
-class CallbackPenalty final : public solve::Penalty {
+class CallbackPenalty final : public fit::Penalty {
  public:
   CallbackPenalty(Napi::Env env, const Napi::Function& function, int sides)
       : open_(std::make_shared<std::atomic<bool>>(true)), sides_(sides) {
@@ -73,7 +73,7 @@ class CallbackPenalty final : public solve::Penalty {
 Napi::Value penalty(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    const solve::PowerPenalty rule(to_powers(info[0]));
+    const fit::PowerPenalty rule(to_powers(info[0]));
     const std::vector<double> v = to_doubles(info[1], "v");
     std::vector<double> value(v.size()), z(v.size() * rule.sides());
     rule.evaluate(v.data(), static_cast<int64_t>(v.size()), value.data(), z.data());
@@ -86,8 +86,8 @@ Napi::Value penalty(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-std::shared_ptr<const solve::Penalty> to_penalty(const Napi::Value& value) {
-  if (value.IsArray()) return std::make_shared<solve::PowerPenalty>(to_powers(value));
+std::shared_ptr<const fit::Penalty> to_penalty(const Napi::Value& value) {
+  if (value.IsArray()) return std::make_shared<fit::PowerPenalty>(to_powers(value));
   const Napi::Object object = value.ToObject();
   return std::make_shared<CallbackPenalty>(
       value.Env(), required(object, "evaluate").As<Napi::Function>(),

@@ -1,33 +1,34 @@
 #include "binding/convert.h"
+#include "binding/fit.h"
 #include "binding/promise.h"
-#include "binding/solve.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
 #include "fit/adapted_operator.h"
 #include "fit/adaptive.h"
+#include "fit/problem.h"
 
 namespace at {
 
 namespace {
 
-const char* name_of(solve::Status status) {
+const char* name_of(fit::Status status) {
   switch (status) {
-    case solve::Status::running:
+    case fit::Status::running:
       return "running";
-    case solve::Status::converged:
+    case fit::Status::converged:
       return "converged";
-    case solve::Status::stalled:
+    case fit::Status::stalled:
       return "stalled";
     default:
       return "singular";
   }
 }
 
-const char* name_of(solve::Step step) {
+const char* name_of(fit::Step step) {
   switch (step) {
-    case solve::Step::plain:
+    case fit::Step::plain:
       return "plain";
-    case solve::Step::anderson:
+    case fit::Step::anderson:
       return "anderson";
     default:
       return "extended";
@@ -39,10 +40,10 @@ double number_or(const Napi::Object& object, const char* name, double otherwise)
   return value.IsUndefined() ? otherwise : value.ToNumber().DoubleValue();
 }
 
-using Builder = std::shared_ptr<solve::SharedBuilder>;
+using Builder = std::shared_ptr<fit::SharedBuilder>;
 
-solve::AdaptiveOptions to_options(const Napi::Object& given) {
-  solve::AdaptiveOptions options;
+fit::AdaptiveOptions to_options(const Napi::Object& given) {
+  fit::AdaptiveOptions options;
   options.ridge = number_or(given, "ridge", options.ridge);
   options.tolerance = number_or(given, "tolerance", options.tolerance);
   options.stationarity = number_or(given, "stationarity", options.stationarity);
@@ -55,8 +56,8 @@ solve::AdaptiveOptions to_options(const Napi::Object& given) {
 // checkFitMemory(rows, size, options)
 Napi::Value check_fit_memory(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
-    solve::check_memory(info[0].ToNumber().Int64Value(), info[1].ToNumber().Int64Value(),
-                        to_options(info[2].ToObject()));
+    fit::check_memory(info[0].ToNumber().Int64Value(), info[1].ToNumber().Int64Value(),
+                      to_options(info[2].ToObject()));
   });
   return info.Env().Undefined();
 }
@@ -81,16 +82,16 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
   explicit SolveFit(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SolveFit>(info) {
     guarded(info.Env(), [&] {
       const Napi::Array list = info[1].As<Napi::Array>();
-      std::vector<solve::BlockRule> rules;
+      std::vector<fit::BlockRule> rules;
       for (uint32_t i = 0; i < list.Length(); ++i) rules.push_back(to_rule(list.Get(i).ToObject()));
       const Napi::Object given = info[3].ToObject();
-      solve::AdaptiveOptions options = to_options(given);
+      fit::AdaptiveOptions options = to_options(given);
       if (options.products) options.sketch = to_doubles(given.Get("sketch"), "sketch");
       if (given.Get("builder").IsExternal())
         options.builder = *given.Get("builder").As<Napi::External<Builder>>().Data();
       threads_ = static_cast<int>(number_or(given, "threads", 0));
-      fit_ = std::make_shared<solve::AdaptiveFit>(features_of(info[0]), std::move(rules),
-                                                  to_doubles(info[2], "targets"), options);
+      fit_ = std::make_shared<fit::AdaptiveFit>(features_of(info[0]), std::move(rules),
+                                                to_doubles(info[2], "targets"), options);
     });
   }
 
@@ -127,8 +128,8 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
       std::vector<Napi::ObjectReference> pins;
       const Control control = to_control(info[2], pins);
       return start(
-          info.Env(), [=](solve::AdaptiveFit& fit) { fit.set_price(price, relative, control); },
-          [](Napi::Env env, solve::AdaptiveFit& fit) { return Napi::Number::New(env, fit.unit()); },
+          info.Env(), [=](fit::AdaptiveFit& fit) { fit.set_price(price, relative, control); },
+          [](Napi::Env env, fit::AdaptiveFit& fit) { return Napi::Number::New(env, fit.unit()); },
           std::move(pins));
     });
   }
@@ -137,13 +138,13 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
     return guarded(info.Env(), [&] {
       auto b = std::make_shared<std::vector<double>>(to_doubles(info[0], "b"));
       return start(
-          info.Env(), [b](solve::AdaptiveFit& fit) { fit.warm_start(*b); },
-          [](Napi::Env env, solve::AdaptiveFit&) { return env.Undefined(); });
+          info.Env(), [b](fit::AdaptiveFit& fit) { fit.warm_start(*b); },
+          [](Napi::Env env, fit::AdaptiveFit&) { return env.Undefined(); });
     });
   }
 
-  static Napi::Value report(Napi::Env env, const solve::AdaptiveFit& fit) {
-    const solve::Iteration last = fit.last();
+  static Napi::Value report(Napi::Env env, const fit::AdaptiveFit& fit) {
+    const fit::Iteration last = fit.last();
     Napi::Object result = Napi::Object::New(env);
     result.Set("iteration", static_cast<double>(last.number));
     result.Set("objective", last.objective);
@@ -165,8 +166,8 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
       std::vector<Napi::ObjectReference> pins;
       const Control control = to_control(info[0], pins);
       return start(
-          info.Env(), [control](solve::AdaptiveFit& fit) { fit.iterate(control); },
-          [](Napi::Env env, solve::AdaptiveFit& fit) { return report(env, fit); }, std::move(pins));
+          info.Env(), [control](fit::AdaptiveFit& fit) { fit.iterate(control); },
+          [](Napi::Env env, fit::AdaptiveFit& fit) { return report(env, fit); }, std::move(pins));
     });
   }
 
@@ -175,10 +176,10 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const auto index = static_cast<size_t>(to_int64(info[0], "index"));
       if (index >= fit_->rules().size()) throw Error("BAD_ARGUMENT", "No such block");
-      auto shaped = std::make_shared<solve::Shaped>();
+      auto shaped = std::make_shared<fit::Shaped>();
       return start(
-          info.Env(), [shaped, index](solve::AdaptiveFit& fit) { *shaped = fit.described(index); },
-          [shaped, index](Napi::Env env, solve::AdaptiveFit& fit) {
+          info.Env(), [shaped, index](fit::AdaptiveFit& fit) { *shaped = fit.described(index); },
+          [shaped, index](Napi::Env env, fit::AdaptiveFit& fit) {
             Napi::Object result = Napi::Object::New(env);
             result.Set("penalty", shaped->penalty);
             result.Set("singular", from_doubles(env, shaped->singular));
@@ -203,8 +204,8 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
     return guarded(info.Env(), [&] {
       auto state = std::make_shared<std::vector<double>>(to_doubles(info[0], "state"));
       return start(
-          info.Env(), [state](solve::AdaptiveFit& fit) { fit.restore(*state); },
-          [](Napi::Env env, solve::AdaptiveFit&) { return env.Undefined(); });
+          info.Env(), [state](fit::AdaptiveFit& fit) { fit.restore(*state); },
+          [](Napi::Env env, fit::AdaptiveFit&) { return env.Undefined(); });
     });
   }
 
@@ -238,7 +239,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
     if (*busy_) throw Error("FAILED", "The fit is at work");
   }
 
-  std::shared_ptr<solve::AdaptiveFit> fit_;
+  std::shared_ptr<fit::AdaptiveFit> fit_;
   std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);
   int threads_ = 0;
 };
@@ -247,7 +248,7 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
 
 void export_solve_fit(Napi::Env env, Napi::Object exports) {
   exports.Set("SolveFit", SolveFit::define(env));
-  exports.Set("sketchRank", static_cast<double>(solve::kSketchRank));
+  exports.Set("sketchRank", static_cast<double>(fit::kSketchRank));
   exports.Set("checkFitMemory", Napi::Function::New(env, check_fit_memory));
 }
 

@@ -1,4 +1,4 @@
-#include "binding/training.h"
+#include "binding/train.h"
 
 #include <algorithm>
 
