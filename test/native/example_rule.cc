@@ -32,8 +32,8 @@ const Registration relu("Relu", std::make_unique<Relu>(), "com.example");
 // One node of one input and one output of the same shape.
 template <class Base>
 struct OneNode : Base {
-  OneNode(const std::vector<Real>& y, const std::vector<Real>& from)
-      : from(from), to(from.size()), carried(static_cast<int64_t>(from.size() / y.size())) {
+  OneNode(const std::vector<Real>& y, const std::vector<Real>& given)
+      : from(given), to(given.size()), carried(static_cast<int64_t>(given.size() / y.size())) {
     value.shape = {static_cast<int64_t>(y.size())};
     value.data = y.data();
   }
