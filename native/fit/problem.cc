@@ -89,11 +89,9 @@ Needs needs(const FeatureSet& features, const std::vector<BlockRule>& rules,
                                    route);
 }
 
-// The bytes of the solver that was chosen; throws when they are more than the budget.
-size_t check_needs(const Needs& needed, int64_t rows, const AdaptiveOptions& options) {
+void check_needs(const Needs& needed, int64_t rows, const AdaptiveOptions& options) {
   const size_t bytes = options.products ? needed.products : needed.kernel;
   if (bytes > options.memory) too_large(needed, rows, options);
-  return bytes;
 }
 
 void check_blocks(const FeatureSet& features, const std::vector<BlockRule>& rules) {
@@ -142,8 +140,7 @@ void check_problem(const FeatureSet& features, const std::vector<BlockRule>& rul
 
 size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& rules,
                     const AdaptiveOptions& options) {
-  const size_t bytes = check_needs(needs(features, rules, options), features[0]->rows(), options);
-  return options.products ? 0 : options.memory - bytes;
+  return options.products ? 0 : options.memory - needs(features, rules, options).kernel;
 }
 
 }  // namespace at::fit

@@ -16,7 +16,7 @@ void check_memory(int64_t rows, int64_t size, const AdaptiveOptions& options);
 // fit the memory budget.
 void check_problem(const FeatureSet& features, const std::vector<BlockRule>& rules,
                    const std::vector<double>& residual, const AdaptiveOptions& options);
-// Bytes that the budget leaves for caches next to the kernel.
+// Bytes that the budget leaves for caches next to the kernel, of a problem that was checked.
 size_t cache_budget(const FeatureSet& features, const std::vector<BlockRule>& rules,
                     const AdaptiveOptions& options);
 
