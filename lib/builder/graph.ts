@@ -1,7 +1,9 @@
 // Puts a feed-forward network together as an ONNX model.
+
 import { create, toBinary } from '@bufbuild/protobuf'
 import { TangentError } from '../core/errors.js'
 import { formatBytes } from '../core/memory.js'
+import { shapeSize } from '../core/shape.js'
 import { arrayToTensor } from '../io/tensor.js'
 import { type Dimension, makeValueInfo } from '../onnx/index.js'
 import {
@@ -101,10 +103,7 @@ export class ModelBuilder {
   ): Promise<Uint8Array<ArrayBuffer>> {
     const last = this.#nodes.at(-1) as NodeProto
     last.output = [output.name]
-    const bytes = this.#weights.reduce(
-      (sum, { shape }) => sum + 4 * shape.reduce((product, size) => product * size, 1),
-      0,
-    )
+    const bytes = this.#weights.reduce((sum, { shape }) => sum + 4 * shapeSize(shape), 0)
     if (bytes >= largest) {
       throw new TangentError(
         'TOO_LARGE',
@@ -113,7 +112,7 @@ export class ModelBuilder {
     }
     const initializer = []
     for (const [index, { name, shape, role }] of this.#weights.entries()) {
-      const count = shape.reduce((product, size) => product * size, 1)
+      const count = shapeSize(shape)
       const data = await drawWeight(role, count, index, draw)
       initializer.push(arrayToTensor({ data, shape: [...shape] }, name))
     }

@@ -2,6 +2,7 @@
 
 import { badArgument } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { shapeSize } from '../core/shape.js'
 import { writeFileAtomic } from '../io/write.js'
 import { checkDraw, type DrawOptions } from './draw.js'
 import { type LayerScale, ModelBuilder } from './graph.js'
@@ -72,7 +73,7 @@ export async function buildMlp(options: MlpOptions): Promise<Uint8Array<ArrayBuf
   sizes('options.hidden', hidden)
   sizes('options.outputs', [outputs])
   const { builder, draw } = begin(options)
-  const size = shape.reduce((product, each) => product * each, 1)
+  const size = shapeSize(shape)
   const flat = shape.length > 1 ? builder.node('Flatten', 'flat', ['x']) : 'x'
   dense(builder, flat, [size, ...hidden, outputs])
   return builder.build(

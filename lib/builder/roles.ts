@@ -1,4 +1,5 @@
 // What each weight of a loaded network does, as far as a new draw needs it.
+import { shapeSize } from '../core/shape.js'
 import type { Architecture } from '../model/architecture.js'
 import type { NativeNode } from '../native/index.js'
 
@@ -24,8 +25,6 @@ interface Use {
   /** The weight's shape as the node sees it. */
   shape: number[]
 }
-
-const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1)
 
 /** Roles by name of the parameter; undefined where the use tells none. */
 export function weightRoles(architecture: Architecture): Map<string, WeightRole | undefined> {
@@ -145,12 +144,12 @@ function fansOf(node: NativeNode, position: number, shape: readonly number[]): F
       return position === 1 ? { fanIn: rows, fanOut: columns } : { fanIn: columns, fanOut: rows }
     case 'Conv': {
       if (position !== 1) return undefined
-      const size = product(rest)
+      const size = shapeSize(rest)
       return { fanIn: second * size, fanOut: (first / int(node, 'group', 1)) * size }
     }
     case 'ConvTranspose': {
       if (position !== 1) return undefined
-      const size = product(rest)
+      const size = shapeSize(rest)
       return { fanIn: (first / int(node, 'group', 1)) * size, fanOut: second * size }
     }
     case 'LSTM':

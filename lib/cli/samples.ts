@@ -1,5 +1,7 @@
 // `--input`: samples for each input of a network, as files, numbers or pipes.
+
 import { TangentError } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
 import { type ArraySource, type NdArray, wholeOf } from '../io/index.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
@@ -105,7 +107,7 @@ const isTable = (path: string, format: StreamFormat | undefined) =>
 function asSamples(source: ArraySource, { shape }: ValueInfo): ArraySource {
   const [, ...own] = shape ?? []
   const sizes = own.filter((size) => typeof size === 'number')
-  const count = sizes.reduce((product, size) => product * size, 1)
+  const count = shapeSize(sizes)
   const columns = source.shape[1] ?? 1
   if (!shape || sizes.length < own.length || count !== columns) return source
   return {

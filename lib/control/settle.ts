@@ -4,6 +4,7 @@
 
 import { TangentError } from '../core/errors.js'
 import { quote } from '../core/quote.js'
+import { shapeSize } from '../core/shape.js'
 import { hypotheses, type Place } from '../graph/axes.js'
 import { constantTensor } from '../graph/constants.js'
 import { prepareGraph, type TyingOptions } from '../graph/prepare.js'
@@ -218,7 +219,7 @@ class Reading {
       if (type === null || type === 'float16' || type === 'bfloat16' || !shape) return
       const sizes = shape.map((size) => (typeof size === 'number' ? size : 1))
       const own = place === 'shared' ? sizes : [samples, ...without(sizes, place)]
-      const length = own.reduce((product, size) => product * size, 1)
+      const length = shapeSize(own)
       const array = { name, type, shape: own, data: zeros(type, length) }
       if (place === 'shared') shared.push(array)
       else arrays.push({ ...array, axis: place === 'one' ? null : place })

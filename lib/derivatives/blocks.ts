@@ -2,6 +2,7 @@
 // as one with the outputs of all. What is asked of samples is asked of blocks, and cut out of their results.
 
 import { badArgument, TangentError } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
 import type { Floats } from '../io/index.js'
 import type { KernelKind } from '../native/engine.js'
 import type { FixedBlock } from '../runtime/protocol.js'
@@ -9,7 +10,7 @@ import type { Prepared } from './prepared.js'
 
 /** The given outputs of every sample of a block among all that the block has. */
 export function outputsOfBlock(outputs: readonly number[], { size, axis, dims }: FixedBlock) {
-  const inner = dims.slice(axis + 1).reduce((product, length) => product * length, 1)
+  const inner = shapeSize(dims.slice(axis + 1))
   return Array.from({ length: size }, (_, place) =>
     outputs.map((o) => (Math.floor(o / inner) * size + place) * inner + (o % inner)),
   ).flat()

@@ -3,6 +3,7 @@
 import { abortError } from '../core/abort.js'
 import { oneOf, wholeNumber } from '../core/errors.js'
 import { roomBeside } from '../core/memory.js'
+import { shapeSize } from '../core/shape.js'
 import { threadCount } from '../core/threads.js'
 import {
   type Core,
@@ -98,16 +99,13 @@ export interface Planned {
   keep?: number | undefined
 }
 
-export const sizeOf = (shape: readonly number[]) =>
-  shape.reduce((product, size) => product * size, 1)
-
 /** Runs a job whose results stay in memory. */
 export async function execute(
   planned: Planned,
 ): Promise<{ arrays: SharedArray[]; result: ComputeResult }> {
   const { prepared, job, x2, path, words, keep } = planned
   const { double } = prepared.core.architecture
-  const lengths = planned.results.map(({ shape }) => sizeOf(shape))
+  const lengths = planned.results.map(({ shape }) => shapeSize(shape))
   const bytes = (double ? 8 : 4) * lengths.reduce((sum, length) => sum + length, 0)
   const memory = roomBeside(bytes, prepared.budget, words.what, words.fits)
   prepared.core.checkAlive()

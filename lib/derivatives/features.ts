@@ -1,3 +1,4 @@
+import { shapeSize } from '../core/shape.js'
 import { picked } from '../io/axes.js'
 import type { Floats, NdArray } from '../io/index.js'
 import type { TileReport } from '../io/sink.js'
@@ -163,7 +164,7 @@ function attached(
 ): ParameterFeatures<Floats> {
   const [n, o] = [prepared.x.samples, prepared.outputs.length]
   const view = (id: number, dims: number[], bytes: number): [ArrayBuffer, number, number] => {
-    const length = dims.reduce((product, size) => product * size, 1)
+    const length = shapeSize(dims)
     return [native.attachShared(id, bytes * length), 0, length]
   }
   const Kind = double ? Float64Array : Float32Array
@@ -192,11 +193,7 @@ function ofSamples(
   const { block, samples, width } = prepared
   if (!block) return entry
   const own = ({ data, shape: [, , ...rest] }: NdArray<Floats>) => ({
-    data: cut(
-      prepared,
-      data,
-      rest.reduce((product, size) => product * size, 1),
-    ),
+    data: cut(prepared, data, shapeSize(rest)),
     shape: [samples, width, ...rest],
   })
   const ofBlock = Array.from({ length: samples }, (_, i) => Math.floor(i / block.size))

@@ -1,7 +1,9 @@
 // Results that leave tile by tile.
+
 import { abortError } from '../core/abort.js'
 import { badArgument, wholeNumber } from '../core/errors.js'
 import { stages, type Watch } from '../core/progress.js'
+import { shapeSize } from '../core/shape.js'
 import { dtypeOf, type Floats, type NdArray } from '../io/index.js'
 import {
   partShape,
@@ -18,7 +20,7 @@ import { kindOf } from '../runtime/jobs/index.js'
 import type { Axes } from '../runtime/jobs/kind.js'
 import type { TileMessage } from '../runtime/protocol.js'
 import { checkSeparable } from './blocks.js'
-import { askJob, type Planned, sizeOf } from './derive.js'
+import { askJob, type Planned } from './derive.js'
 import { digestOfJob } from './identity.js'
 import type { Prepared } from './prepared.js'
 
@@ -66,7 +68,7 @@ export async function fill(
   const symmetric = axes.columns !== null && x2 === undefined
   const { double } = prepared.core.architecture
   const widths = planned.results.map(({ shape }) =>
-    sizeOf(shape.filter((_, axis) => axis !== axes.rows && axis !== axes.columns)),
+    shapeSize(shape.filter((_, axis) => axis !== axes.rows && axis !== axes.columns)),
   )
   const plan: TilePlan = {
     arrays: planned.results.map(({ name, shape }) => {
@@ -171,7 +173,7 @@ function received(plan: TilePlan, place: TilePlace, { blocks }: TileMessage): Ti
   const arrays = new Map<string, NdArray<Floats>>()
   plan.arrays.forEach((array, k) => {
     const shape = partShape(array, plan, place)
-    const length = sizeOf(shape)
+    const length = shapeSize(shape)
     const id = blocks[k] as number
     const Kind = array.dtype === 'float64' ? Float64Array : Float32Array
     const buffer = native.attachShared(id, Kind.BYTES_PER_ELEMENT * length)

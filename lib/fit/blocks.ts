@@ -2,6 +2,7 @@
 
 import { badArgument, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { shapeSize } from '../core/shape.js'
 import { prepare } from '../derivatives/derive.js'
 import {
   type HeldFeatures,
@@ -143,7 +144,7 @@ function layoutOf(
 /** A parameter that is no matrix: its first dimension against the rest. */
 function flatMatrix(shape: readonly number[]): { m: number; k: number } {
   const [m = 1, ...rest] = shape
-  return { m, k: rest.reduce((product, size) => product * size, 1) }
+  return { m, k: shapeSize(rest) }
 }
 
 function toBlock(layout: BlockLayout, { prepared, double, parameters }: HeldFeatures): NativeBlock {
@@ -175,7 +176,7 @@ function toBlock(layout: BlockLayout, { prepared, double, parameters }: HeldFeat
 function modesOf({ k, shape, bias, transposed }: BlockLayout): number[] {
   const [, inputs = 0, ...positions] = shape
   const isKernel = shape.length > 2 && bias === undefined && !transposed
-  const size = positions.reduce((product, d) => product * d, 1)
+  const size = shapeSize(positions)
   return isKernel && inputs * size === k ? [inputs, size] : [k]
 }
 

@@ -1,5 +1,6 @@
 import { badArgument, mismatch, TangentError, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { shapeSize } from '../core/shape.js'
 import type { Floats } from '../io/index.js'
 import { call, callSync, type SolveOptions, threadsOf } from '../native/call.js'
 import {
@@ -142,7 +143,7 @@ export class TangentFeatures {
     }
     const shapes = blocks.map(({ name, m, k, columns }) => {
       const modes = columns ?? [k]
-      if (modes.reduce((product, d) => product * d, 1) !== k) {
+      if (shapeSize(modes) !== k) {
         throw badArgument('columns', `sizes that multiply to ${k}`, modes)
       }
       return { name, m, k, modes: [m, ...modes] }

@@ -1,5 +1,6 @@
 import { badArgument, mismatch, oneOf, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { shapeSize } from '../core/shape.js'
 import { prepare } from '../derivatives/derive.js'
 import type { ExportOptions } from '../export/jvp.js'
 import { fittedClasses, integerClasses } from '../io/classes.js'
@@ -185,7 +186,7 @@ async function sizeOf(
   const { core: own, samples, allOutputs } = await prepare(core, x, options)
   const chosen = outputIndices(options.outputs, allOutputs)
   const numbers = own.architecture.active.reduce((sum, { parameter }) => {
-    return sum + parameter.shape.reduce((product, d) => product * d, 1)
+    return sum + shapeSize(parameter.shape)
   }, 0)
   return { samples, chosen, rows: samples * chosen.length, numbers }
 }
@@ -198,7 +199,7 @@ async function outputsOf(
 ): Promise<{ f: Float64Array; samples: number; chosen: number[] }> {
   const { signal, threads, memory, outputs } = options
   const { data, shape } = await network.run(x, { signal, threads, memory })
-  const width = shape.slice(1).reduce((product, size) => product * size, 1)
+  const width = shapeSize(shape.slice(1))
   const samples = data.length / width
   const chosen = outputIndices(outputs, width)
   const f = Float64Array.from({ length: samples * chosen.length }, (_, r) => {

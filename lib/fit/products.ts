@@ -2,6 +2,7 @@
 
 import { badArgument } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { shapeSize } from '../core/shape.js'
 import type { NdArray } from '../io/index.js'
 import { solveByProducts } from '../linear/conjugate-gradients.js'
 import type { Inputs } from '../model/inputs.js'
@@ -77,7 +78,7 @@ export async function fitByProducts(
   const layout: BlockLayout[] = []
   const blocks = [...gradient].map(([name, array]): BlockSolution => {
     const [m = 1, ...rest] = array.shape
-    const k = rest.reduce((product, size) => product * size, 1)
+    const k = shapeSize(rest)
     const b = Float64Array.from(array.data)
     layout.push({
       name,

@@ -2,6 +2,7 @@
 
 import { badArgument, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { shapeSize } from '../core/shape.js'
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -275,8 +276,7 @@ function isOrigin({ file, output, network, weights }: FitOrigin): boolean {
 /** Are these parameters that a block's numbers fill exactly? */
 function isLayout({ m, k, weight, shape, bias }: BlockLayout, block: BlockSolution): boolean {
   const width = bias === undefined ? k : k - 1
-  const fills = (sizes: readonly number[], count: number) =>
-    sizes.reduce((product, size) => product * size, 1) === count
+  const fills = (sizes: readonly number[], count: number) => shapeSize(sizes) === count
   return (
     m === block.m &&
     k === block.k &&

@@ -1,7 +1,6 @@
 // The samples of an array along another axis.
+import { shapeSize } from '../core/shape.js'
 import type { NdArray, TypedArray } from './ndarray.js'
-
-const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1)
 
 /** (p, q, inner) in C order as (q, p, inner). */
 function exchanged<T extends TypedArray>(data: T, p: number, q: number, inner: number): T {
@@ -24,8 +23,8 @@ export function firstAxisTo<T extends TypedArray>(
   shape: readonly number[],
   axis: number,
 ): T {
-  const between = product(shape.slice(1, axis + 1))
-  return exchanged(data, shape[0] as number, between, product(shape.slice(axis + 1)))
+  const between = shapeSize(shape.slice(1, axis + 1))
+  return exchanged(data, shape[0] as number, between, shapeSize(shape.slice(axis + 1)))
 }
 
 /** The numbers of an array whose axis is moved to the front. */
@@ -34,8 +33,8 @@ export function axisToFirst<T extends TypedArray>(
   shape: readonly number[],
   axis: number,
 ): T {
-  const before = product(shape.slice(0, axis))
-  return exchanged(data, before, shape[axis] as number, product(shape.slice(axis + 1)))
+  const before = shapeSize(shape.slice(0, axis))
+  return exchanged(data, before, shape[axis] as number, shapeSize(shape.slice(axis + 1)))
 }
 
 /** The given places along one axis of an array. */
@@ -46,8 +45,8 @@ export function picked<T extends TypedArray>(
 ): NdArray<T> {
   const { shape } = array
   const size = shape[axis] as number
-  const inner = product(shape.slice(axis + 1))
-  const outer = product(shape.slice(0, axis))
+  const inner = shapeSize(shape.slice(axis + 1))
+  const outer = shapeSize(shape.slice(0, axis))
   const Kind = array.data.constructor as new (length: number) => T
   const data = new Kind(outer * places.length * inner)
   for (let o = 0; o < outer; o += 1) {

@@ -3,7 +3,8 @@
 import { TangentError } from '../core/errors.js'
 import type { NdArray } from './ndarray.js'
 
-function isArray(value: unknown): value is NdArray {
+/** Is it one array, not several by name? */
+export function isArray(value: unknown): value is NdArray {
   return ArrayBuffer.isView((value as NdArray | null | undefined)?.data)
 }
 

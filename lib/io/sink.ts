@@ -1,5 +1,7 @@
 // Where results go that leave tile by tile: rows of Jacobians and outputs, tiles of kernels.
+
 import { mismatch, TangentError, wholeNumber } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
 import { checkArray, type DType, type NdArray, type TypedArray, zeros } from './ndarray.js'
 
 /** An array that a call makes, whole. */
@@ -136,7 +138,7 @@ export class MemorySink implements TileSink {
     }
     this.#plan = plan
     for (const { name, shape, dtype } of plan.arrays) {
-      const length = shape.reduce((product, size) => product * size, 1)
+      const length = shapeSize(shape)
       this.arrays.set(name, { data: zeros(dtype, length), shape: [...shape] })
     }
   }
@@ -169,7 +171,7 @@ function put(
 ): void {
   const split = axes.columns
   // In runs: along the whole rest of a row, or of each row of samples its columns.
-  const inner = (of: readonly number[], from: number) => of.slice(from).reduce((a, b) => a * b, 1)
+  const inner = (of: readonly number[], from: number) => shapeSize(of.slice(from))
   if (split === null) {
     data.set(part.data as never, row * inner(shape, axes.rows + 1))
     return
@@ -208,7 +210,7 @@ export function transposed<T extends TypedArray>(part: NdArray<T>, columns: numb
       `(${shape.join(', ')})`,
     )
   }
-  const rows = shape.slice(0, columns).reduce((a, b) => a * b, 1)
+  const rows = shapeSize(shape.slice(0, columns))
   // Of a full kernel outputs go with their samples; of a diagonal one they stay last.
   const full = columns === 2
   const width = full ? (shape[2] as number) * (shape[3] as number) : (shape[1] as number)

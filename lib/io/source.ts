@@ -1,5 +1,7 @@
 // Arrays that are read by rows as needed, so that they may be larger than memory.
+
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
 import {
   allocate,
   bytesPerElement,
@@ -45,7 +47,7 @@ export function isSource(value: unknown): value is ArraySource {
 
 /** Entries of one row. */
 export function rowSize({ shape }: { readonly shape: readonly number[] }): number {
-  return shape.slice(1).reduce((product, size) => product * size, 1)
+  return shapeSize(shape.slice(1))
 }
 
 /** An array in memory as a source. */

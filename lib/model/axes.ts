@@ -1,5 +1,6 @@
 // Where a network's inputs and outputs hold their samples, told without any samples.
 
+import { shapeSize } from '../core/shape.js'
 import { namedAxis, type Place } from '../graph/axes.js'
 import { type DType, dtypeOf, type NdArray, zeros } from '../io/index.js'
 import { isBatchWord, type ValueInfo } from '../onnx/index.js'
@@ -113,10 +114,11 @@ function madeUpShape({ shape, freed }: ValueInfo, place: Place, size: number): n
   return place === 'one' ? [2, ...sizes] : sizes
 }
 
-const count = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
-
 function numbersOf(infos: readonly ValueInfo[], places: readonly Place[], size: number): number {
-  return infos.reduce((sum, info, k) => sum + count(madeUpShape(info, places[k] as Place, size)), 0)
+  return infos.reduce(
+    (sum, info, k) => sum + shapeSize(madeUpShape(info, places[k] as Place, size)),
+    0,
+  )
 }
 
 function madeUp(infos: readonly ValueInfo[], places: readonly Place[], size: number): Feed {
@@ -129,7 +131,7 @@ function madeUp(infos: readonly ValueInfo[], places: readonly Place[], size: num
 
 function numbers({ type }: ValueInfo, shape: number[]): NdArray {
   const kind: DType = type === null || type === 'float16' || type === 'bfloat16' ? 'float32' : type
-  const data = zeros(kind, count(shape))
+  const data = zeros(kind, shapeSize(shape))
   // Small numbers are indices that most tables have.
   for (let e = 0; e < data.length; e += 1) {
     // (one number alone may be a rate, to divide by).

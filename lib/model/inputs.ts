@@ -4,6 +4,7 @@ import { badArgument, TangentError } from '../core/errors.js'
 import { quote } from '../core/quote.js'
 import type { Place } from '../graph/axes.js'
 import { axisToFirst, picked } from '../io/axes.js'
+import { isArray } from '../io/held.js'
 import { checkArray, type DType, dtypeOf, type NdArray, zeros } from '../io/index.js'
 import { type Dimension, isRealName, type ValueInfo } from '../onnx/index.js'
 import type { Feed, FeedArray, FeedType } from '../runtime/protocol.js'
@@ -118,10 +119,6 @@ function expectedShape({ shape, freed }: ValueInfo, place: Place): Dimension[] |
   // What was no batch is as the file has it.
   const own = freed ? shape.with(freed.axis, freed.size) : shape
   return place === 'shared' ? [...own] : ['N', ...own]
-}
-
-function isArray(inputs: Inputs): inputs is NdArray {
-  return ArrayBuffer.isView((inputs as NdArray).data)
 }
 
 /** The caller's arrays by name; numbers become arrays. */

@@ -2,6 +2,7 @@
 
 import { badArgument, TangentError } from '../core/errors.js'
 import { didYouMean } from '../core/nearest.js'
+import { shapeSize } from '../core/shape.js'
 import { readableName } from '../graph/names.js'
 import type { PreparedGraph, Weight } from '../graph/prepare.js'
 import type { NativeAnalysis } from '../native/index.js'
@@ -56,7 +57,7 @@ export function selectParameters(
     const weight = byId.get(id) as Weight
     const { layer, label } = readableName(weight.name, weight.consumer, weight.position)
     const { name, shape, source, uses } = weight
-    const count = shape.reduce((product, size) => product * size, 1)
+    const count = shapeSize(shape)
     return {
       weight,
       parameter: {

@@ -4,6 +4,7 @@ import { settleControlFlow } from '../control/settle.js'
 import { badArgument, mismatch, TangentError } from '../core/errors.js'
 import { defaultBudget } from '../core/memory.js'
 import { quote } from '../core/quote.js'
+import { shapeSize } from '../core/shape.js'
 import { readableName } from '../graph/names.js'
 import { prepareGraph, type Weight, type WeightOptions } from '../graph/prepare.js'
 import { sameStructure } from '../graph/structure.js'
@@ -107,7 +108,7 @@ function fromMap(
 function fitted(array: NdArray, weight: Weight, label: string, double: boolean): Floats {
   checkArray(array, label)
   const { shape } = weight
-  const count = shape.reduce((product, size) => product * size, 1)
+  const count = shapeSize(shape)
   if (!isFloat(array) || array.shape.join() !== shape.join() || array.data.length !== count) {
     throw mismatch(
       label,

@@ -1,4 +1,5 @@
 // What is the same in jobs of all kinds, declared like their own fields.
+import { shapeSize } from '../core/shape.js'
 import {
   choice,
   type Field,
@@ -22,7 +23,7 @@ const isObject = (value: unknown) =>
 function isArray(value: unknown): boolean {
   const { name, type, shape, data } = (value ?? {}) as Partial<Feed['arrays'][number]>
   if (typeof name !== 'string' || typeof type !== 'string' || !wholes.accepts(shape)) return false
-  const size = (shape as number[]).reduce((product, length) => product * length, 1)
+  const size = shapeSize(shape as number[])
   return ArrayBuffer.isView(data) && (data as Feed['arrays'][number]['data']).length === size
 }
 

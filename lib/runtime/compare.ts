@@ -1,4 +1,5 @@
 // Do the numbers of one sample stay the same from run to run?
+import { shapeSize } from '../core/shape.js'
 import type * as ort from '../native/onnxruntime.js'
 
 /** A run's value and the samples of its batch. */
@@ -29,7 +30,7 @@ export function stridesOf(one: Taken, two: Taken): number[] | undefined {
   if (axis === undefined) return [0]
   const multiple = (u[axis] as number) / one.samples
   if (others.length > 0 || multiple !== (v[axis] as number) / two.samples) return undefined
-  const rest = u.slice(axis + 1).reduce((product, size) => product * size, 1)
+  const rest = shapeSize(u.slice(axis + 1))
   // Where the batch is merged with another axis it may be the slower one or the faster one.
   return multiple === 1 ? [rest] : [multiple * rest, rest]
 }

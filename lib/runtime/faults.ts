@@ -1,5 +1,7 @@
 // Results that are not finite: looked for in the worker, refused by name.
+
 import { TangentError } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
 import { type NativeFault, type NativeFeatures, type NativeWant, native } from '../native/index.js'
 import { type JobKind, nativeCommon } from './jobs/kind.js'
 import type { BatchLayout, Run } from './plan.js'
@@ -46,7 +48,7 @@ function featureBlocks(
   return features.flatMap((entry, p) => {
     if ('x' in entry) {
       const shape = layout.shape(layout.analysis.parameters[p] as number, 1)
-      return [{ id: entry.x, count: n * o * shape.reduce((product, size) => product * size, 1) }]
+      return [{ id: entry.x, count: n * o * shapeSize(shape) }]
     }
     const { delta, positions, rows, cols } = entry
     const own = { id: delta, count: n * o * positions * rows }

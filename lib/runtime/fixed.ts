@@ -1,5 +1,7 @@
 // Files whose batch of several cannot be made free: which axis of an output holds a block's samples?
+
 import { TangentError } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
 import { disturbed, inBlocks, repeated, stack } from './feeds.js'
 import type { Weights } from './plan.js'
 import type { Feed } from './protocol.js'
@@ -61,7 +63,7 @@ function onlyAt(
   axis: number,
 ): boolean {
   const size = dims[axis] as number
-  const inner = dims.slice(axis + 1).reduce((product, length) => product * length, 1)
+  const inner = shapeSize(dims.slice(axis + 1))
   const largest = a.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   return a.every(
     (value, e) =>

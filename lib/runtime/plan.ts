@@ -1,6 +1,7 @@
 // One differentiable part (parameters → output) in the worker: engines, probes, frames.
 
 import { TangentError } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
 import { axisToFirst } from '../io/axes.js'
 import {
   type NativeAnalysis,
@@ -216,10 +217,7 @@ export class Plan {
 
   /** Numbers of all values of one sample. */
   numbersOfOne({ analysis, shape }: BatchLayout): number {
-    return analysis.shapes.reduce(
-      (sum, id) => sum + shape(id, 1).reduce((product, size) => product * size, 1),
-      0,
-    )
+    return analysis.shapes.reduce((sum, id) => sum + shapeSize(shape(id, 1)), 0)
   }
 
   /** How the values of frames for these passes grow with the samples; inputs with their numbers. */
@@ -301,7 +299,7 @@ function outputsPerSample(
   [one = [], two]: readonly (readonly number[])[],
   [samples = 1]: readonly number[],
 ): { outputs: number; axis: number } {
-  const size = one.reduce((product, length) => product * length, 1)
+  const size = shapeSize(one)
   if (!two) return { outputs: size, axis: 0 }
   const axis = one.findIndex((length, k) => length !== two[k])
   if (one[axis] === samples) return { outputs: size / samples, axis }

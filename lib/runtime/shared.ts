@@ -1,5 +1,6 @@
 // Inputs and weights in memory that both threads see: what is sent then is the number of a block.
 // Main thread: sharedFeed, sent, sentWeight; worker: received, receivedWeight.
+import { shapeSize } from '../core/shape.js'
 import type { Floats } from '../io/index.js'
 import { native } from '../native/index.js'
 import { sharedBuffer, sharedIdOf } from '../native/shared-memory.js'
@@ -50,7 +51,7 @@ export function received(feed: Feed): Feed {
     const { block, data, shape } = array
     if (block === undefined) return array
     const kind = kindOf(data)
-    const length = shape.reduce((product, size) => product * size, 1)
+    const length = shapeSize(shape)
     return { ...array, data: new kind(view(block, length * data.BYTES_PER_ELEMENT), 0, length) }
   })
   return { ...feed, arrays }

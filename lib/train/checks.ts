@@ -2,6 +2,7 @@
 
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { shapeSize } from '../core/shape.js'
 import { classIndices, fittedClasses, integerClasses } from '../io/classes.js'
 import type { NdArray } from '../io/index.js'
 import type { Loss, Targets } from './loss.js'
@@ -53,7 +54,7 @@ export function targetsOf(
 ): Targets {
   given(argument, 'an array { data, shape }', target)
   const { data, shape } = target
-  if (shape.reduce((product, size) => product * size, 1) !== data.length) {
+  if (shapeSize(shape) !== data.length) {
     throw mismatch(argument, `numbers for its shape (${shape.join(', ')})`, `${data.length}`)
   }
   const numbers = Array.from(data as ArrayLike<number | bigint>, Number)

@@ -1,4 +1,5 @@
 // Which parameters are matrices, and which biases go with them.
+import { shapeSize } from '../core/shape.js'
 import type { Architecture } from '../model/architecture.js'
 import type { FactorLayout } from '../native/train.js'
 
@@ -38,7 +39,7 @@ export function factorLayouts(architecture: Architecture): FactorLayout[] {
       outputs.set(layer, { parameter: p, mode, size: shape[mode] as number })
     }
     if (shape.length === 2) return { modes: [first, second] }
-    return { modes: [first, second, rest.reduce((product, size) => product * size, 1)] }
+    return { modes: [first, second, shapeSize(rest)] }
   })
   return layouts.map((layout, p) => {
     const { parameter } = active[p] as (typeof active)[number]

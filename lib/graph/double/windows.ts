@@ -1,5 +1,6 @@
 // Convolutions and pooling in float64: every window's numbers are gathered, then multiplied or
 // averaged. Several times the memory and time of onnxruntime's own float32 operators.
+import { shapeSize } from '../../core/shape.js'
 import { type Lower, type Lowering, range, sizeOf } from './scope.js'
 
 /** How windows lie along one axis; numbers that depend on the input's size are values. */
@@ -115,8 +116,6 @@ function separated(call: Lowering, value: string, rank: number): string {
   return call.write.one('Transpose', [value], { perm: { ints: perm } })
 }
 
-const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1)
-
 /** y (N, M, o…) from windows and a kernel (G, M/G, C/G·K). */
 function multiplied(
   call: Lowering,
@@ -154,7 +153,7 @@ const conv: Lower = (call) => {
   const groups = call.integer('group', 1)
   const axes = axesOf(call, kernel, call.input(0))
   if (typeof axes === 'string') return axes
-  const inner = depth * product(kernel)
+  const inner = depth * shapeSize(kernel)
   const matrix = call.write.one('Reshape', [
     call.input(1),
     call.write.ints(groups, channels / groups, inner),
@@ -218,10 +217,10 @@ const convTranspose: Lower = (call) => {
   const depth = channels / groups
   const split = write.one('Reshape', [
     reversed,
-    write.ints(groups, depth, perGroup, product(kernel)),
+    write.ints(groups, depth, perGroup, shapeSize(kernel)),
   ])
   const turned = write.one('Transpose', [split], { perm: { ints: [0, 2, 1, 3] } })
-  const inner = depth * product(kernel)
+  const inner = depth * shapeSize(kernel)
   const matrix = write.one('Reshape', [turned, write.ints(groups, perGroup, inner)])
   const windows = gather(call, x, axes)
   const y = multiplied(call, windows, {

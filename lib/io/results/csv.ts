@@ -1,10 +1,11 @@
+import { shapeSize } from '../../core/shape.js'
 import type { NdArray } from '../ndarray.js'
 
 /** Rows as lines: the first axis down, all others across, in C order. Numbers read back the same. */
 export function* csvLines(array: NdArray): Generator<Uint8Array> {
   const { data, shape } = array
   const [rows = 1, ...rest] = shape
-  const columns = rest.reduce((product, size) => product * size, 1)
+  const columns = shapeSize(rest)
   const write = data instanceof Float32Array ? shortFloat : word
   const lines: string[] = []
   for (let i = 0; i < rows; i += 1) {

@@ -1,7 +1,9 @@
 // Zarr v3 arrays in folders, without compression, so that every reader opens them.
+
 import { readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TangentError } from '../../core/errors.js'
+import { shapeSize } from '../../core/shape.js'
 import { makeFolder } from '../folders.js'
 import { bytesPerElement, type DType, type NdArray } from '../ndarray.js'
 import { reason } from '../reasons.js'
@@ -94,7 +96,7 @@ async function writeOne(
   const { default: FileSystemStore } = await import('@zarrita/storage/fs')
   const [length = 1, ...rest] = shape
   const width = bytesPerElement(dtype)
-  const bytes = width * rest.reduce((product, size) => product * size, 1)
+  const bytes = width * shapeSize(rest)
   const count = Math.min(length, Math.max(1, Math.floor(chunkBytes / Math.max(1, bytes))))
   const store = new FileSystemStore(join(folder, name))
   const array = await zarr.create(store, {
@@ -114,7 +116,7 @@ async function writeOne(
       await zarr.set(array, null, (data as Float32Array)[0] as never)
       continue
     }
-    const strides = part.shape.map((_, d) => part.shape.slice(d + 1).reduce((p, n) => p * n, 1))
+    const strides = part.shape.map((_, d) => shapeSize(part.shape.slice(d + 1)))
     const chunk = { data, shape: part.shape, stride: strides }
     const where = [zarr.slice(first, first + some), ...rest.map(() => null)]
     await zarr.set(array, where, chunk as never)

@@ -1,5 +1,7 @@
 // Rows that come one after another: a pipe, a compressed member. To go back is to begin again.
+
 import { TangentError } from '../../core/errors.js'
+import { shapeSize } from '../../core/shape.js'
 import { allocate, bytesPerElement } from '../ndarray.js'
 import { type ArraySource, checkRows } from '../source.js'
 import { dtypeRead, type FileLayout, fromStored } from './stored.js'
@@ -62,7 +64,7 @@ export function sequentialSource(
 ): ArraySource {
   const { type, shape } = layout
   const [length = 1, ...rest] = shape
-  const bytes = bytesPerElement(type) * rest.reduce((product, d) => product * d, 1)
+  const bytes = bytesPerElement(type) * shapeSize(rest)
   let reader: ByteReader | undefined
   let at = 0
   let last: Promise<unknown> = Promise.resolve()

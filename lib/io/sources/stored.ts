@@ -1,6 +1,8 @@
 // Rows that lie in a file as plain numbers: read where they are.
+
 import { type FileHandle, open } from 'node:fs/promises'
 import { TangentError } from '../../core/errors.js'
+import { shapeSize } from '../../core/shape.js'
 import {
   allocate,
   bytesPerElement,
@@ -130,7 +132,7 @@ async function columns(
   start: number,
   { first, count, length, width, rest }: Columns,
 ): Promise<Uint8Array> {
-  const size = rest.reduce((product, d) => product * d, 1)
+  const size = shapeSize(rest)
   const bytes = new Uint8Array(allocate(count * size * width, file.path))
   const index = rest.map(() => 0)
   for (let column = 0; column < size; column += 1) {

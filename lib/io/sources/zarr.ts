@@ -1,7 +1,9 @@
 // Zarr arrays, v2 and v3, in folders: read by the chunks that hold the rows.
+
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TangentError } from '../../core/errors.js'
+import { shapeSize } from '../../core/shape.js'
 import { bytesPerElement, type DType, dtypes, type NdArray, zeros } from '../ndarray.js'
 import { type ArraySource, checkRows, sourceOf } from '../source.js'
 
@@ -39,7 +41,7 @@ export async function openZarr(path: string, member?: string): Promise<ArraySour
     )
   }
   if (await isPlain(member === undefined ? path : join(path, member))) {
-    const count = found.chunks.reduce((product, size) => product * size, 1)
+    const count = shapeSize(found.chunks)
     store.chunkBytes = count * bytesPerElement(dtype as DType)
   }
   const get = async (selection: Parameters<typeof zarr.get>[1]) => {
