@@ -5,7 +5,7 @@ import type { TileReport } from '../io/sink.js'
 import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { type NativeFeatures, native } from '../native/index.js'
-import { stack } from '../runtime/feeds.js'
+import { loaded } from '../runtime/loaded.js'
 import { checkSeparable, cut } from './blocks.js'
 import { askJob, prepare } from './derive.js'
 import { digestOfJob } from './identity.js'
@@ -112,10 +112,7 @@ export async function featuresTo(
   checkSeparable(prepared, 'for results that leave in tiles')
   const { samples, options: given } = prepared
   const rows = async (first: number, count: number) => {
-    const x = stack(
-      prepared.x,
-      Array.from({ length: count }, (_, k) => first + k),
-    )
+    const x = await loaded(prepared.x, first, count)
     const own = { ...given, onProgress: undefined }
     return arraysOf(await featuresOf({ ...prepared, x, samples: count, options: own }))
   }

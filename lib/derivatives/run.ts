@@ -6,7 +6,7 @@ import type { TileReport } from '../io/sink.js'
 import { type CallOptions, type Core, outputIndices } from '../model/core.js'
 import { networkDigests } from '../model/digests.js'
 import type { Inputs } from '../model/inputs.js'
-import { stack } from '../runtime/feeds.js'
+import { loaded } from '../runtime/loaded.js'
 import type { Feed, RunResult } from '../runtime/protocol.js'
 import { digestOfFeed } from './identity.js'
 import { fillRows, type SinkOptions } from './tiles.js'
@@ -35,10 +35,7 @@ export async function runTo(
   const name = options.output ?? core.architecture.output
   const own = { ...options, onProgress: undefined }
   const rows = async (first: number, count: number) => {
-    const part = stack(
-      x,
-      Array.from({ length: count }, (_, k) => first + k),
-    )
+    const part = await loaded(x, first, count)
     return new Map([[name, await runFeed(core, part, own, true)]])
   }
   const parts = { ...(await networkDigests(core)), x: await digestOfFeed(x), outputs }

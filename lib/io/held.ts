@@ -2,6 +2,8 @@
 // returned, and read their arrays more than once: what the caller writes then must not count.
 import { TangentError } from '../core/errors.js'
 import type { NdArray } from './ndarray.js'
+import { isSource } from './source.js'
+import { isIterable } from './spool.js'
 
 /** Is it one array, not several by name? */
 export function isArray(value: unknown): value is NdArray {
@@ -38,6 +40,8 @@ export function held<T>(value: T, name: string): T {
 /** Of one array, or of those in a record by name (names such as `__proto__` among them). */
 export function heldInputs<T>(inputs: T, name: string): T {
   if (isArray(inputs) || typeof inputs !== 'object' || inputs === null) return held(inputs, name)
+  // Read when it is time.
+  if (isSource(inputs) || isIterable(inputs)) return inputs
   const own = Object.create(null) as Record<string, unknown>
   for (const [key, value] of Object.entries(inputs)) {
     own[key] = held(value, `input ${JSON.stringify(key)} of ${name}`)

@@ -19,6 +19,6 @@ export {
   type Safetensors,
   writeSafetensors,
 } from './safetensors.js'
-export { type ArraySource, isSource, rowBytes, rowsOf, sourceOf, wholeOf } from './source.js'
+export { type ArraySource, isSource, rowBytes, rowSize, rowsOf, sourceOf, wholeOf } from './source.js'
 export { arrayToTensor, decodeTensor, readTensor, tensorToArray, writeTensor } from './tensor.js'
 export { writeFileAtomic } from './write.js'

@@ -37,6 +37,8 @@ export interface ArraySource {
   readonly dtype: DType
   /** Rows [first, first + count) as an array of their own, (count, …). */
   rows(first: number, count: number): Promise<NdArray>
+  /** Set where rows come one after another and going back is to begin again, or not possible. */
+  readonly inOrder?: boolean
   /** Lets go of what is open; nothing is read afterwards. */
   close?(): Promise<void>
 }

@@ -10,8 +10,9 @@ import type { Place } from '../graph/axes.js'
 import type { Floats } from '../io/index.js'
 import { native } from '../native/index.js'
 import { sharedIdOf, sharedRoom } from '../native/shared-memory.js'
-import { kindOfFeed, stack } from '../runtime/feeds.js'
+import { kindOfFeed } from '../runtime/feeds.js'
 import type { Asked, OnTile } from '../runtime/host.js'
+import { loaded } from '../runtime/loaded.js'
 import type {
   DescribeResult,
   Feed,
@@ -21,7 +22,8 @@ import type {
 } from '../runtime/protocol.js'
 import { sentWeight } from '../runtime/shared.js'
 import type { Architecture } from './architecture.js'
-import { type Declared, feedOf, type Inputs, placesFit } from './inputs.js'
+import { type Declared, feedOf, type Inputs, placesFit, type SettledInputs } from './inputs.js'
+import { hasSources, settled, withWhole } from './sources.js'
 import { ownWeights, type WeightValues } from './weights.js'
 
 /** Common to all calls. */
@@ -177,26 +179,62 @@ export class Core {
     const { architecture } = this
     architecture.checkRunnable()
     const { inputs: infos, places: known } = architecture
-    const fed = (places: readonly Place[]) => feedOf(inputs, { infos, places }, argument)
-    return known ? fed(known) : this.#settle(inputs, argument, options).then(fed)
+    if (hasSources(inputs)) return this.#feedOfRows(inputs, argument, options)
+    const own = inputs as SettledInputs
+    const fed = (places: readonly Place[]) => feedOf(own, { infos, places }, argument)
+    return known ? fed(known) : this.#settle(own, argument, options).then(fed)
   }
 
-  /** What the network declares of its inputs, and where it holds the samples of these arrays. */
-  async reading(inputs: Inputs, argument: string, options: CallOptions = {}): Promise<Declared> {
+  /** The same where some are read by rows: those whose rows are samples stay unread. */
+  async #feedOfRows(inputs: Inputs, argument: string, options: CallOptions): Promise<Feed> {
+    const { rows, ...declared } = await this.reading(inputs, argument, options)
+    return feedOf(rows, declared, argument)
+  }
+
+  /** What the network declares of its inputs, where it holds the samples of these, and these. */
+  async reading(
+    inputs: Inputs,
+    argument: string,
+    options: CallOptions = {},
+  ): Promise<Declared & { rows: SettledInputs }> {
     const { architecture } = this
-    const places = architecture.places ?? (await this.#settle(inputs, argument, options))
-    return { infos: architecture.inputs, places }
+    const own = hasSources(inputs) ? await settled(inputs, argument) : (inputs as SettledInputs)
+    const places = architecture.places ?? (await this.#settle(own, argument, options))
+    const declared = { infos: architecture.inputs, places }
+    return { ...declared, rows: await this.#withWhole(own, declared, argument, options) }
+  }
+
+  /** With what cannot be read by rows in memory. */
+  async #withWhole(
+    rows: SettledInputs,
+    declared: Declared,
+    argument: string,
+    options: CallOptions,
+  ): Promise<SettledInputs> {
+    if (!hasSources(rows)) return rows
+    const { whole, pending } = this.architecture
+    const all = whole || pending
+    return withWhole(rows, declared, { argument, all, budget: this.budget(options) })
   }
 
   /** The first of the places that the arrays allow under which the network runs. */
-  async #settle(inputs: Inputs, argument: string, options: CallOptions): Promise<readonly Place[]> {
+  async #settle(
+    inputs: SettledInputs,
+    argument: string,
+    options: CallOptions,
+  ): Promise<readonly Place[]> {
     const { architecture } = this
     const { hypotheses, inputs: infos } = architecture
     const first = hypotheses[0] as readonly Place[]
     const fitting = hypotheses.filter((places) => placesFit(inputs, { infos, places }, argument))
     const [likeliest = first] = fitting
     if (fitting.length === 0 || (fitting.length === 1 && likeliest === first)) return likeliest
-    const feeds = fitting.map((places) => feedOf(inputs, { infos, places }, argument))
+    const feeds: Feed[] = []
+    for (const places of fitting) {
+      const declared = { infos, places }
+      const own = await this.#withWhole(inputs, declared, argument, options)
+      feeds.push(feedOf(own, declared, argument))
+    }
     // One sample at a time runs whatever the axis: shapes alone can tell.
     if (feeds.every((x) => architecture.batch(x) === 1)) return likeliest
     const { found } = await this.tryFeeds(feeds, options)
@@ -206,13 +244,14 @@ export class Core {
   }
 
   /** The first of several readings of the same inputs under which the network runs. */
-  tryFeeds(
+  async tryFeeds(
     feeds: readonly Feed[],
     { signal, ...options }: CallOptions,
     output = this.architecture.output,
   ): Promise<TryResult> {
     const { architecture } = this
-    const readings = feeds.map((x) => ({ x: probe(x), batch: architecture.batch(x) }))
+    const few = await Promise.all(feeds.map(probe))
+    const readings = few.map((x, k) => ({ x, batch: architecture.batch(feeds[k] as Feed) }))
     const threads = threadCount(options.threads) ?? this.threads
     const memory = this.budget(options)
     const request: Asked = { type: 'try', readings, output, threads, memory }
@@ -277,7 +316,7 @@ export class Core {
     const batch = this.architecture.batch(x)
     const request: Asked = {
       type: 'describe',
-      x: probe(x),
+      x: await probe(x),
       threads,
       batch,
       memory,
@@ -303,8 +342,8 @@ export class Core {
 }
 
 /** Three samples, or all of fewer. */
-function probe(x: Feed): Feed {
-  return stack(x, [0, 1, 2].slice(0, x.samples))
+function probe(x: Feed): Promise<Feed> {
+  return loaded(x, 0, Math.min(3, x.samples))
 }
 
 /** Flat output indices, checked. */

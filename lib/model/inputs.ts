@@ -5,16 +5,34 @@ import { quote } from '../core/quote.js'
 import type { Place } from '../graph/axes.js'
 import { axisToFirst, picked } from '../io/axes.js'
 import { isArray } from '../io/held.js'
-import { checkArray, type DType, dtypeOf, type NdArray, zeros } from '../io/index.js'
+import {
+  type ArraySource,
+  checkArray,
+  type DType,
+  dtypeOf,
+  isSource,
+  type NdArray,
+  rowSize,
+  rowsOf,
+  zeros,
+} from '../io/index.js'
 import { type Dimension, isRealName, type ValueInfo } from '../onnx/index.js'
 import type { Feed, FeedArray, FeedType } from '../runtime/protocol.js'
 
 /**
+ * An array, or one that is read by rows as they are needed and may be larger than memory: what {@link
+ * openArray} opens or anything else with `{ length, shape, dtype, rows }`, or blocks of rows one after
+ * another, which are kept in a temporary file.
+ */
+export type Samples = NdArray | ArraySource | AsyncIterable<NdArray>
+
+/**
  * Samples: one array, or one per input of the network by name. N lies along the axis where the file
  * has its batch, which mostly is the first; a file without one takes arrays with N in front. Of an
- * input that all samples share a number, or an array without N.
+ * input that all samples share a number, or an array without N. In place of an array a source of rows
+ * ({@link Samples}); where samples are no rows, or branches depend on them, it is read whole.
  */
-export type Inputs = NdArray | Readonly<Record<string, NdArray | number | bigint>>
+export type Inputs = Samples | Readonly<Record<string, Samples | number | bigint>>
 
 /** The inputs that a file declares, and where each holds its samples. */
 export interface Declared {
@@ -22,14 +40,20 @@ export interface Declared {
   places: readonly Place[]
 }
 
+/** Inputs whose rows can be asked for in any order. */
+export type SettledInputs =
+  | NdArray
+  | ArraySource
+  | Readonly<Record<string, NdArray | ArraySource | number | bigint>>
+
 /** Inputs as arrays, by name. */
-type Named = ReadonlyMap<string, NdArray>
+type Named = ReadonlyMap<string, NdArray | ArraySource>
 
 /**
  * Checks the caller's arrays against what the network declares.
  * @throws TangentError BAD_INPUT in one sentence.
  */
-export function feedOf(inputs: Inputs, { infos, places }: Declared, argument = 'x'): Feed {
+export function feedOf(inputs: SettledInputs, { infos, places }: Declared, argument = 'x'): Feed {
   const named = namedArrays(inputs, infos, argument)
   const sizes = new Map<string, number>()
   let samples = -1
@@ -37,17 +61,17 @@ export function feedOf(inputs: Inputs, { infos, places }: Declared, argument = '
   const shared: FeedArray[] = []
   infos.forEach((info, k) => {
     const place = places[k] as Place
-    const array = named.get(info.name) as NdArray
+    const array = named.get(info.name) as NdArray | ArraySource
     const label = infos.length > 1 ? `input ${quote(info.name)}` : argument
-    checkArray(array, label)
+    if (isSource(array)) checkSource(array, label)
+    else checkArray(array, label)
     checkShape(array, info, place, label, sizes)
-    if (array.data.length === 0) {
+    if (array.shape.includes(0)) {
       throw bad(
         `Expected at least one sample for ${label} but received the shape ${show(array.shape)}`,
       )
     }
-    const feed = converted(array, info, label)
-    checkFinite(feed, label)
+    const feed = isSource(array) ? readAs(array, info, label) : checked(array, info, label)
     if (place === 'shared') {
       shared.push(feed)
       return
@@ -64,6 +88,34 @@ export function feedOf(inputs: Inputs, { infos, places }: Declared, argument = '
   return shared.length > 0 ? { samples, arrays, shared } : { samples, arrays }
 }
 
+/** A whole array in the network's type. */
+function checked(array: NdArray, info: ValueInfo, label: string): FeedArray {
+  const { data, shape } = array
+  const type = typeFor(dtypeOf(array), info, label)
+  const feed = { name: info.name, type, shape: [...shape], data: convert(data, type, label, shape) }
+  checkFinite(feed.data, shape, label)
+  return feed
+}
+
+/** One whose rows are converted and checked as they are read. */
+function readAs(source: ArraySource, { name, ...info }: ValueInfo, label: string): FeedArray {
+  const type = typeFor(source.dtype, { name, ...info }, label)
+  const read = async (first: number, count: number) => {
+    const { data, shape } = await rowsOf(source, first, count, label)
+    const own = convert(data, type, label, shape, first)
+    checkFinite(own, shape, label, first)
+    return own
+  }
+  return { name, type, shape: [...source.shape], data: zeros(type, 0), read }
+}
+
+function checkSource({ length, shape }: ArraySource, label: string): void {
+  const sizes = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0)
+  if (!sizes) throw badArgument(`${label}.shape`, 'a list of whole numbers ≥ 0', shape)
+  const [rows = 1] = shape
+  if (length !== rows) throw badArgument(`${label}.length`, `${rows}, as its shape says,`, length)
+}
+
 /** The array as feeds hold it. */
 function samplesFirst(array: FeedArray, place: number | 'one'): FeedArray {
   if (place === 0) return array
@@ -74,7 +126,7 @@ function samplesFirst(array: FeedArray, place: number | 'one'): FeedArray {
 }
 
 /** Do the shapes of the caller's arrays allow these places? */
-export function placesFit(inputs: Inputs, { infos, places }: Declared, argument: string): boolean {
+export function placesFit(inputs: SettledInputs, { infos, places }: Declared, argument: string): boolean {
   const named = namedArrays(inputs, infos, argument)
   const counts = infos.flatMap((info, k) => {
     const place = places[k] as Place
@@ -93,20 +145,38 @@ export function placesFit(inputs: Inputs, { infos, places }: Declared, argument:
 }
 
 /** The given samples of inputs, as the caller gives them. */
-export function samplesOf(
-  inputs: Inputs,
+export async function samplesOf(
+  inputs: SettledInputs,
   { infos, places }: Declared,
   chosen: readonly number[],
-): Inputs {
-  const take = (array: NdArray | number | bigint, place: Place | undefined) =>
-    typeof array !== 'object' || place === 'shared'
-      ? array
-      : picked(array, typeof place === 'number' ? place : 0, chosen)
-  if (isArray(inputs)) return take(inputs, places[0]) as NdArray
+): Promise<SettledInputs> {
+  type One = NdArray | ArraySource | number | bigint
+  const take = async (array: One, place: Place | undefined) => {
+    if (typeof array !== 'object' || place === 'shared') return array
+    if (isSource(array)) return rowsAmong(array, chosen)
+    return picked(array, typeof place === 'number' ? place : 0, chosen)
+  }
+  if (isArray(inputs) || isSource(inputs)) {
+    return (await take(inputs, places[0])) as NdArray
+  }
   const placeOf = (name: string) => places[infos.findIndex((info) => info.name === name)]
-  return Object.fromEntries(
-    Object.entries(inputs).map(([name, array]) => [name, take(array, placeOf(name))]),
-  )
+  const taken: [string, One][] = []
+  for (const [name, array] of Object.entries(inputs)) {
+    taken.push([name, await take(array, placeOf(name))])
+  }
+  return Object.fromEntries(taken)
+}
+
+/** Some rows of a source, read one by one. */
+async function rowsAmong(source: ArraySource, chosen: readonly number[]): Promise<NdArray> {
+  const size = rowSize(source)
+  const data = zeros(source.dtype, chosen.length * size)
+  for (const [at, row] of chosen.entries()) {
+    const one = await rowsOf(source, row, 1, 'the samples')
+    data.set(one.data as never, at * size)
+  }
+  const array: NdArray = { data, shape: [chosen.length, ...source.shape.slice(1)] }
+  return source.dtype === 'bool' ? { ...array, boolean: true } : array
 }
 
 const bad = (message: string) => new TangentError('BAD_INPUT', message)
@@ -122,12 +192,12 @@ function expectedShape({ shape, freed }: ValueInfo, place: Place): Dimension[] |
 }
 
 /** The caller's arrays by name; numbers become arrays. */
-function namedArrays(inputs: Inputs, infos: readonly ValueInfo[], argument: string): Named {
+function namedArrays(inputs: SettledInputs, infos: readonly ValueInfo[], argument: string): Named {
   if (typeof inputs !== 'object' || inputs === null) {
     throw badArgument(argument, 'an array { data, shape } or one for each input', inputs)
   }
   const names = infos.map(({ name }) => name)
-  if (isArray(inputs)) {
+  if (isArray(inputs) || isSource(inputs)) {
     const [only] = names
     if (only === undefined || names.length > 1) {
       throw bad(
@@ -174,7 +244,7 @@ function numberArray(value: number | bigint, { name, type, shape }: ValueInfo): 
 }
 
 function checkShape(
-  array: NdArray,
+  array: NdArray | ArraySource,
   info: ValueInfo,
   place: Place,
   label: string,
@@ -218,64 +288,69 @@ const integers: readonly DType[] = [
 ]
 
 /** Floats of another width and integers of another width are converted, nothing else is. */
-function converted(array: NdArray, info: ValueInfo, label: string): FeedArray {
-  const from = dtypeOf(array)
-  const to = info.type
-  const wrong = () =>
-    bad(
-      `Expected ${to ?? info.typeName} numbers for ${label} but received an array of type ${from}`,
-    )
-  const shape = [...array.shape]
-  const done = (type: FeedType, data: FeedArray['data']): FeedArray => ({
-    name: info.name,
-    type,
-    shape,
-    data,
-  })
+function typeFor(from: DType, { type: to, typeName }: ValueInfo, label: string): FeedType {
   if (to === null || to === 'float16' || to === 'bfloat16') {
     throw new TangentError(
       'UNSUPPORTED',
-      `Expected a network whose inputs are float32, float64, integers or booleans but ${label} is ${info.typeName}`,
+      `Expected a network whose inputs are float32, float64, integers or booleans but ${label} is ${typeName}`,
     )
   }
-  if (from === to) return done(to, array.data)
-  if (to === 'float32' && from === 'float64') {
-    return done(to, Float32Array.from(array.data as Float64Array))
-  }
-  if (to === 'float64' && from === 'float32') {
-    return done(to, Float64Array.from(array.data as Float32Array))
-  }
-  if (to === 'bool' || !integers.includes(from) || !integers.includes(to)) throw wrong()
-  const data = zeros(to, array.data.length)
-  const big = data instanceof BigInt64Array || data instanceof BigUint64Array
-  for (let e = 0; e < data.length; e += 1) {
-    const value = array.data[e] as number | bigint
-    data[e] = (big ? BigInt(value) : Number(value)) as never
-    if (BigInt(data[e] as number | bigint) !== BigInt(value)) {
-      throw bad(`Expected ${to} numbers for ${label} but received ${value} at ${place(e, shape)}`)
-    }
-  }
-  return done(to, data)
+  const floats: readonly DType[] = ['float32', 'float64']
+  const alike = [floats, integers].some((kind) => kind.includes(from) && kind.includes(to))
+  if (from === to || alike) return to
+  const scaled = integers.includes(from) && floats.includes(to)
+  const advice = scaled ? '; normalized, or --scale, --mean and --std, make floats of them' : ''
+  throw bad(`Expected ${to} numbers for ${label} but received an array of type ${from}${advice}`)
 }
 
-function checkFinite({ data, shape }: FeedArray, label: string): void {
+/** @param first row of the whole that the numbers begin at, for messages */
+function convert(
+  from: NdArray['data'],
+  to: FeedType,
+  label: string,
+  shape: readonly number[],
+  first = 0,
+): FeedArray['data'] {
+  const data = zeros(to, 0)
+  if (from.constructor === data.constructor) return from
+  if (data instanceof Float32Array) return Float32Array.from(from as Float64Array)
+  if (data instanceof Float64Array) return Float64Array.from(from as Float32Array)
+  const own = zeros(to, from.length)
+  const big = own instanceof BigInt64Array || own instanceof BigUint64Array
+  for (let e = 0; e < own.length; e += 1) {
+    const value = from[e] as number | bigint
+    own[e] = (big ? BigInt(value) : Number(value)) as never
+    if (BigInt(own[e] as number | bigint) !== BigInt(value)) {
+      const at = place(e, shape, first)
+      throw bad(`Expected ${to} numbers for ${label} but received ${value} at ${at}`)
+    }
+  }
+  return own
+}
+
+function checkFinite(
+  data: FeedArray['data'],
+  shape: readonly number[],
+  label: string,
+  first = 0,
+): void {
   if (!(data instanceof Float32Array || data instanceof Float64Array)) return
   for (let e = 0; e < data.length; e += 1) {
     if (!Number.isFinite(data[e])) {
-      throw bad(
-        `Expected finite numbers for ${label} but received ${data[e]} at ${place(e, shape)}`,
-      )
+      const at = place(e, shape, first)
+      throw bad(`Expected finite numbers for ${label} but received ${data[e]} at ${at}`)
     }
   }
 }
 
-/** `[3, 0, 5]`: index of flat entry e. */
-export function place(e: number, shape: readonly number[]): string {
+/** `[3, 0, 5]`: index of flat entry e, of an array whose first row is number `first`. */
+export function place(e: number, shape: readonly number[], first = 0): string {
   const index: number[] = []
   let rest = e
   for (const size of [...shape].reverse()) {
     index.unshift(rest % size)
     rest = Math.floor(rest / size)
   }
+  if (index.length > 0) index[0] = (index[0] as number) + first
   return `[${index.join(', ')}]`
 }

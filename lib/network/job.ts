@@ -3,7 +3,9 @@
 import { resolve } from 'node:path'
 import { badArgument, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { formatBytes } from '../core/memory.js'
 import { quote } from '../core/quote.js'
+import { shapeSize } from '../core/shape.js'
 import { checkSeparable } from '../derivatives/blocks.js'
 import { execute, type Planned, prepareFeed } from '../derivatives/derive.js'
 import type { Direction } from '../derivatives/direction.js'
@@ -21,6 +23,8 @@ import { networkDigests } from '../model/digests.js'
 import type { Inputs } from '../model/inputs.js'
 import { checkFields } from '../runtime/jobs/fields.js'
 import { type Job, jobKinds } from '../runtime/jobs/index.js'
+import { isRead, loaded } from '../runtime/loaded.js'
+import type { Feed } from '../runtime/protocol.js'
 import { type JobParts, jobFields } from './job-fields.js'
 import type { LoadOptions } from './load-options.js'
 import { Network } from './network.js'
@@ -89,8 +93,8 @@ export async function describeJob(
       ...(await networkDigests(core)),
       options: plainOptions(core),
     },
-    x: prepared.x,
-    ...(x2 ? { x2 } : {}),
+    x: await inMemory(prepared.x, prepared.budget),
+    ...(x2 ? { x2: await inMemory(x2, prepared.budget) } : {}),
     job,
     outputs: prepared.outputs,
     threads: prepared.threads,
@@ -167,6 +171,20 @@ export function checkJob(given: unknown): asserts given is JobDescription {
   const { job } = given as JobDescription
   const { kind, ...values } = job
   checkFields(jobKinds[kind].fields, values, 'job.job')
+}
+
+/** A job as plain data holds its samples. */
+function inMemory(x: Feed, budget: number): Feed | Promise<Feed> {
+  if (!isRead(x)) return x
+  const bytes = x.arrays.reduce(
+    (sum, { data, shape }) => sum + data.BYTES_PER_ELEMENT * shapeSize(shape),
+    0,
+  )
+  if (bytes <= budget) return loaded(x, 0, x.samples)
+  throw new TangentError(
+    'MEMORY_BUDGET',
+    `A job holds its samples, which take ${formatBytes(bytes)} but the memory budget is ${formatBytes(budget)}`,
+  )
 }
 
 function coreOf(network: Network<Floats>): Core {

@@ -176,5 +176,6 @@ function sample(samples: number, count: number): number[] {
 }
 
 async function rowsOf(network: Network, x: Inputs, chosen: readonly number[]): Promise<Inputs> {
-  return samplesOf(x, await (cores.get(network) as Core).reading(x, 'x'), chosen)
+  const { rows, ...declared } = await (cores.get(network) as Core).reading(x, 'x')
+  return samplesOf(rows, declared, chosen)
 }

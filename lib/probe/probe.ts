@@ -2,8 +2,8 @@ import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { printable } from '../core/printable.js'
 import { stages } from '../core/progress.js'
-import { held, heldInputs } from '../io/held.js'
-import type { NdArray } from '../io/index.js'
+import { held, heldInputs, isArray } from '../io/held.js'
+import { isSource, type NdArray } from '../io/index.js'
 import { readLabels } from '../io/labels.js'
 import type { KernelMethod } from '../kernels/ntk.js'
 import { targetKernel } from '../kernels/target.js'
@@ -172,9 +172,10 @@ async function inputsOf(
   x: Inputs,
   options: ProbeOptions,
 ): Promise<ProbeReport['input']> {
-  const { places } = await (cores.get(network) as Core).reading(x, 'x')
+  const { places, rows } = await (cores.get(network) as Core).reading(x, 'x')
+  const single = isArray(rows) || isSource(rows)
   return network.inputs.map(({ name }, k) => {
-    const given = ArrayBuffer.isView((x as NdArray).data) ? x : (x as Record<string, unknown>)[name]
+    const given = single ? rows : (rows as Record<string, unknown>)[name]
     const shape = (given as Partial<NdArray>)?.shape ?? []
     const place = places[k] ?? 0
     const files = options.inputFiles ?? {}

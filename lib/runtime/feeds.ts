@@ -1,5 +1,6 @@
 // Batches made from others: for probes, and blocks of a fixed size.
 import { firstAxisTo } from '../io/axes.js'
+import { isRead, loaded } from './loaded.js'
 import type { Feed, FeedArray } from './protocol.js'
 
 type Data = FeedArray['data']
@@ -50,6 +51,7 @@ export function disturbed(x: Feed): Feed {
  */
 export function inBlocks(x: Feed, size: number): Feed {
   const samples = Math.ceil(x.samples / size)
+  if (isRead(x)) return readInBlocks(x, size)
   const rows = Array.from({ length: samples * size }, (_, row) => Math.min(row, x.samples - 1))
   const filled = stack(x, rows)
   const arrays = filled.arrays.map((array): FeedArray => {
@@ -65,6 +67,26 @@ export function inBlocks(x: Feed, size: number): Feed {
     return { ...array, data, shape: [samples, ...rest.toSpliced(axis ?? 0, 0, size)], axis: null }
   })
   return { ...filled, samples, arrays }
+}
+
+/** The same where the numbers have to be read. */
+function readInBlocks(x: Feed, size: number): Feed {
+  const arrays = x.arrays.map((array): FeedArray => {
+    const only = { samples: x.samples, arrays: [array] }
+    const { axis, shape } = array
+    const [, ...rest] = shape
+    return {
+      ...array,
+      shape: [Math.ceil(x.samples / size), ...rest.toSpliced(axis ?? 0, 0, size)],
+      axis: null,
+      read: async (first, count) => {
+        const end = Math.min((first + count) * size, x.samples)
+        const blocks = inBlocks(await loaded(only, first * size, end - first * size), size)
+        return (blocks.arrays[0] as FeedArray).data
+      },
+    }
+  })
+  return { ...x, samples: Math.ceil(x.samples / size), arrays }
 }
 
 /** What tells feeds apart whose values have other shapes: the sizes of a sample, what is shared. */

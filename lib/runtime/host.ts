@@ -1,20 +1,23 @@
 // The main thread's side of a worker: one per architecture, shared by all its networks.
 import { isMainThread, Worker } from 'node:worker_threads'
-import { abortError, onAbort } from '../core/abort.js'
+import { abortError, leavable, onAbort } from '../core/abort.js'
 import { type ErrorCode, TangentError } from '../core/errors.js'
 import { type OnProgress, timed, type Watch } from '../core/progress.js'
 import { native } from '../native/index.js'
 import { threadFailure } from './failures.js'
 import type {
+  FeedArray,
   FromWorker,
   PlanMessage,
   Reply,
   Request,
+  RowsMessage,
   TileMessage,
   ToWorker,
   WeightMessage,
   WorkerInit,
 } from './protocol.js'
+import { LentSources } from './rows.js'
 
 /** A request without what the host adds. */
 export type Asked = DistributedOmit<Request, 'id' | 'control' | 'network'>
@@ -25,6 +28,7 @@ export type OnTile = (tile: TileMessage) => Promise<void>
 
 interface Pending {
   onTile: OnTile | undefined
+  signal: AbortSignal | undefined
   failure?: { error: unknown }
   resolve(result: unknown): void
   reject(error: unknown): void
@@ -44,6 +48,8 @@ export const workerArguments: string[] = []
 export class Host {
   readonly #init: WorkerInit
   readonly #entry: URL
+  /** What the worker reads from this thread. */
+  readonly sources = new LentSources()
   #worker: Worker | undefined
   readonly #pending = new Map<number, Pending>()
   /** What the running worker knows. */
@@ -72,20 +78,24 @@ export class Host {
     network: number,
     weights: () => WeightMessage[],
     plan: PlanMessage | undefined,
-    request: Asked,
+    asked: Asked,
     watch: Watch,
     discard?: (result: T) => void,
     onTile?: OnTile,
   ): { result: Promise<T>; settled: Promise<void> } {
     const control = new BigInt64Array(new SharedArrayBuffer(24))
     const { signal } = watch
+    const { request, release } = this.sources.lend(asked)
     const answer = this.#queue.then(() => {
       if (signal?.aborted) throw abortError(signal)
-      return this.#send(network, weights, plan, request, control, onTile)
+      return this.#send(network, weights, plan, request, control, { onTile, signal })
     })
     this.#controls.add(control)
     const settled = answer
-      .finally(() => this.#controls.delete(control))
+      .finally(() => {
+        this.#controls.delete(control)
+        release()
+      })
       .then(
         (result) => {
           if (signal?.aborted) discard?.(result as T)
@@ -102,7 +112,7 @@ export class Host {
     plan: PlanMessage | undefined,
     request: Asked,
     control: BigInt64Array,
-    onTile: OnTile | undefined,
+    how: Pick<Pending, 'onTile' | 'signal'>,
   ): Promise<unknown> {
     if (this.#closed) throw new TangentError('DISPOSED', 'The network was disposed')
     const worker = this.#start()
@@ -119,7 +129,7 @@ export class Host {
     endByForce()
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, onTile })
+      this.#pending.set(id, { resolve, reject, ...how })
       busy.add(this)
       // A waiting caller keeps the process alive, an idle worker does not.
       worker.ref()
@@ -179,6 +189,10 @@ export class Host {
       void this.#take(reply, pending)
       return
     }
+    if ('rows' in reply) {
+      void this.#give(reply.rows, pending)
+      return
+    }
     this.#pending.delete(reply.id)
     if (this.#pending.size === 0) {
       busy.delete(this)
@@ -197,6 +211,18 @@ export class Host {
     }
     const failed = pending?.failure !== undefined
     this.#worker?.postMessage({ type: 'written', id, failed } satisfies ToWorker)
+  }
+
+  /** Rows that the worker waits for; an aborted call waits for no source. */
+  async #give(rows: RowsMessage, pending?: Pending): Promise<void> {
+    let data: FeedArray['data'] | undefined
+    try {
+      data = await leavable(pending?.signal, this.sources.rows(rows))
+    } catch (error) {
+      if (pending) pending.failure ??= { error }
+    }
+    const message = { type: 'rows', ticket: rows.ticket, data } satisfies ToWorker
+    this.#worker?.postMessage(message, data ? [data.buffer as ArrayBuffer] : [])
   }
 
   #rest(): void {

@@ -16,6 +16,7 @@ import type * as ort from '../native/onnxruntime.js'
 import type { NativeGrowth } from '../native/train.js'
 import { kindOfFeed, repeated } from './feeds.js'
 import { meetingError, meetingOf } from './independence.js'
+import { fewOf, isRead, runnable } from './loaded.js'
 import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
 import { nativeData, type Session, type Sessions } from './sessions.js'
 import { inputTensor } from './tensors.js'
@@ -74,10 +75,16 @@ export class Plan {
   }
 
   /** Probes the network once per shape of a sample. */
-  async layout(x: Feed, weights: Weights, threads: number, batch: number): Promise<BatchLayout> {
-    const key = `${batch} ${kindOfFeed(x)}`
+  async layout(
+    given: Feed,
+    weights: Weights,
+    threads: number,
+    batch: number,
+  ): Promise<BatchLayout> {
+    const key = `${batch} ${kindOfFeed(given)}`
     const known = this.#layouts.get(key)
     if (known) return known
+    const x = await fewOf(given)
     const { candidates, output } = this.#message
     const create = this.#init.double ? native.createDoubleEngine : native.createEngine
     const engine = create(this.#init.graph, candidates, output)
@@ -226,7 +233,8 @@ export class Plan {
     return analysis.shapes.map((id) => {
       const base = shape(id, 0)
       const slope = shape(id, 1).map((size, axis) => size - (base[axis] as number))
-      const input = read.has(id) ? inputTensor(x, this.#nameOf(id), 0, x.samples) : undefined
+      const here = read.has(id) && !isRead(x)
+      const input = here ? inputTensor(x, this.#nameOf(id), 0, x.samples) : undefined
       const data = input && nativeData(input)
       return { id, base, slope, ...(data ? { data } : {}) }
     })
@@ -234,8 +242,8 @@ export class Plan {
 
   async #run(
     layout: BatchLayout,
-    x: Feed,
-    { first, count, passes }: Stretch & { passes: NativePasses | 'none' },
+    given: Feed,
+    want: Stretch & { passes: NativePasses | 'none' },
     weights: Weights,
     threads: number,
     others: readonly number[],
@@ -245,6 +253,8 @@ export class Plan {
     bytes: number
   }> {
     const { engine, analysis } = layout
+    const { count, passes } = want
+    const { feed: x, from: first } = await runnable(given, want.first, count)
     const read = new Set([...(passes === 'none' ? [] : tapsOf(analysis, passes)), ...others])
     const values = new Map<number, NativeValue>()
     for (const id of analysis.shapes) values.set(id, { id, shape: layout.shape(id, count) })

@@ -48,6 +48,10 @@ export interface FeedArray {
     | BigUint64Array
   /** The shared block that holds the data, where they are not sent: see shared.ts. */
   block?: number
+  /** Reads the numbers of samples [first, first + count), in place of `data`: see rows.ts. */
+  read?: (first: number, count: number) => Promise<FeedArray['data']>
+  /** What a worker reads them by: functions are not sent. */
+  source?: number
   /**
    * Where the samples lie in the file's own value (default 0); null: the value is one sample and has
    * no axis for it. The array here has them first in any case.
@@ -125,6 +129,14 @@ export interface TileMessage {
   blocks: number[]
 }
 
+/** Samples [first, first + count) of a source, which the worker waits for. */
+export interface RowsMessage {
+  ticket: number
+  source: number
+  first: number
+  count: number
+}
+
 /** Node k lies at (1 − t) · sets[segment] + t · sets[segment + 1]. */
 export interface PathMessage {
   sets: WeightMessage[][]
@@ -178,6 +190,8 @@ export type ToWorker =
   | { type: 'rest' }
   /** A tile of request `id` was written, or could not be. */
   | { type: 'written'; id: number; failed: boolean }
+  /** Rows that were asked for, or none where they could not be read. */
+  | { type: 'rows'; ticket: number; data: FeedArray['data'] | undefined }
   | Request
 
 export interface RunResult {
@@ -235,4 +249,7 @@ export type Reply =
   | { id: number; ok: true; result: unknown }
   | { id: number; ok: false; name: string; code: string; message: string }
 
-export type FromWorker = { id: number; tile: TileMessage } | Reply
+export type FromWorker =
+  | { id: number; tile: TileMessage }
+  | { id: number; rows: RowsMessage }
+  | Reply

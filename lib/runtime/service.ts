@@ -1,11 +1,14 @@
 // Parts of the package above this one that compute in the worker.
 import type { Plan, Weights } from './plan.js'
+import type { Feed } from './protocol.js'
 
 export interface ServiceContext {
   /** Of the network that asks. */
   weights(): Weights
   plan(): Plan
   control: BigInt64Array
+  /** Samples whose numbers the main thread has lent. */
+  reading(feed: Feed): Feed
 }
 
 /** Answers the messages of one service; the reply is sent as it is. */

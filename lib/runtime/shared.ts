@@ -14,6 +14,7 @@ const kindOf = (data: Data) => data.constructor as unknown as Kind
 /** The same feed in shared memory of its own: it does not change with the caller's arrays. */
 export function sharedFeed(feed: Feed): Feed {
   const arrays = feed.arrays.map((array): FeedArray => {
+    if (array.read) return array
     const buffer = sharedBuffer(array.data.byteLength)
     const data = new (kindOf(array.data))(buffer, 0, array.data.length)
     data.set(array.data as never)

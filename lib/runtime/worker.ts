@@ -12,6 +12,7 @@ import { samplesMeet } from './independence.js'
 import { Inference } from './inference.js'
 import { kindOf } from './jobs/index.js'
 import { KeptFrames } from './kept.js'
+import { fewOf, runnable } from './loaded.js'
 import { weightsFrom } from './path.js'
 import { MergedBatch, Plan, type Weights } from './plan.js'
 import type {
@@ -27,6 +28,7 @@ import type {
   ValuesResult,
   WorkerInit,
 } from './protocol.js'
+import { RowRequests } from './rows.js'
 import type { Service } from './service.js'
 import { Sessions } from './sessions.js'
 import { receivedWeight } from './shared.js'
@@ -53,6 +55,7 @@ const runBlock = 64
 
 /** Of the request that runs. */
 const tiles = new Deliveries((message) => port.postMessage(message))
+const rows = new RowRequests((message) => port.postMessage(message))
 let services: Readonly<Record<string, Service>> = {}
 
 /** Answers the main thread from now on. @param others what parts of the package above this one do. */
@@ -63,11 +66,12 @@ export function serve(others: Readonly<Record<string, Service>>): void {
   port?.on('message', (message: ToWorker) => {
     // Waited for by the request that runs.
     if (message.type === 'written') return tiles.written(message)
+    if (message.type === 'rows') return rows.received(message)
     queue = queue.then(() => handle(message))
   })
 }
 
-async function handle(message: Exclude<ToWorker, { type: 'written' }>): Promise<void> {
+async function handle(message: Exclude<ToWorker, { type: 'written' | 'rows' }>): Promise<void> {
   switch (message.type) {
     case 'plan':
       present = new Plan(init, sessions, message.plan)
@@ -92,7 +96,9 @@ function forgetFrames(): void {
   kept = undefined
 }
 
-async function answer(request: Request): Promise<void> {
+async function answer(given: Request): Promise<void> {
+  const request = reading(given)
+  rows.request = request.id
   let reply: Reply
   const transfer: ArrayBuffer[] = []
   if (request.type !== 'compute' || request.keep === undefined || request.keep !== kept?.owner)
@@ -109,6 +115,15 @@ async function answer(request: Request): Promise<void> {
     reply = { id: request.id, ok: false, name, code, message }
   }
   port?.postMessage(reply, transfer)
+}
+
+/** With what reads the samples that were not sent. */
+function reading(request: Request): Request {
+  if (request.type === 'run') return { ...request, x: rows.reading(request.x) }
+  if (request.type !== 'compute') return request
+  const { x2 } = request
+  const second = x2 && { x2: rows.reading(x2) }
+  return { ...request, x: rows.reading(request.x), ...second }
 }
 
 function respond(
@@ -159,7 +174,8 @@ async function service(request: Request & { type: 'service' }): Promise<object> 
   const { network, control, message } = request
   const own = services[request.service]
   if (!own) throw new TangentError('FAILED', `There is no service ${request.service}`)
-  return own(message, { weights: () => weightsOf(network), plan, control })
+  const read = (feed: Feed) => rows.reading(feed)
+  return own(message, { weights: () => weightsOf(network), plan, control, reading: read })
 }
 
 function weightsOf(network: number): Weights {
@@ -205,7 +221,9 @@ async function fixedBlock(
   const key = `${output} ${kindOfFeed(x)}`
   let block = fixedBlocks.get(key)
   if (!block) {
-    block = { size, ...(await axisOfBlock(sessions, output, x, size, weightsOf(network), threads)) }
+    const few = await fewOf(x)
+    const found = await axisOfBlock(sessions, output, few, size, weightsOf(network), threads)
+    block = { size, ...found }
     fixedBlocks.set(key, block)
   }
   return block
@@ -259,7 +277,7 @@ async function doMeet(request: Request & { type: 'run' }): Promise<boolean> {
   const { x, output, threads, network } = request
   let meet = meeting.get(output)
   if (meet === undefined) {
-    meet = await samplesMeet(sessions, output, x, weightsOf(network), threads)
+    meet = await samplesMeet(sessions, output, await fewOf(x), weightsOf(network), threads)
     meeting.set(output, meet)
   }
   return meet
@@ -273,7 +291,8 @@ async function runBlocks(request: Request & { type: 'run' }, block: number): Pro
   for (let first = 0; first < x.samples; first += block) {
     checkStop(request)
     const count = Math.min(block, x.samples - first)
-    const { values } = await session.run(x, first, count, weights.tensors)
+    const { feed, from } = await runnable(x, first, count)
+    const { values } = await session.run(feed, from, count, weights.tensors)
     const tensor = values.get(output) as ort.Tensor
     const data = tensor.data as RunResult['data']
     const axis = block > 1 ? await outputAxis(request, tensor.dims, count) : 0
@@ -302,7 +321,7 @@ async function outputAxis(
     if (count === 1 && dims.includes(1)) return 0
     const other = count === 2 ? 3 : 2
     const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
-    const some = repeated(x, other)
+    const some = repeated(await fewOf(x), other)
     const { values } = await session.run(some, 0, other, weightsOf(network).tensors)
     const sizes = values.get(output)?.dims ?? []
     const grown = dims.flatMap((size, k) => (size === sizes[k] ? [] : [k]))

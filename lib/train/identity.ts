@@ -1,6 +1,7 @@
 // What a training has in common with the one whose state it goes on from.
+import { numbersOf } from '../derivatives/identity.js'
 import { identify } from '../io/identify.js'
-import type { WeightMessage } from '../runtime/protocol.js'
+import type { FeedArray, WeightMessage } from '../runtime/protocol.js'
 import type { Loss } from './loss.js'
 import { nativeOptimizer, type Schedule } from './optimizer.js'
 import type { TrainingDigests, TrainingModel, TrainingSetup } from './protocol.js'
@@ -18,6 +19,8 @@ export interface TrainingIdentity extends TrainingDigests {
   seed: number
 }
 
+type Numbers = Pick<FeedArray, 'name' | 'shape' | 'data' | 'read'>
+
 export async function digestsOf(
   { model, parameters, train }: TrainingSetup,
   own: readonly WeightMessage[],
@@ -25,8 +28,8 @@ export async function digestsOf(
   const trained = new Set(model === 'full' ? parameters.map(({ id }) => id) : [])
   const staying = own.filter(({ id }) => !trained.has(id))
   const { arrays, shared } = train.x
-  const numbers = (all: readonly { name: string; shape: number[]; data: ArrayBufferView }[]) =>
-    new Map(all.map(({ name, shape, data }) => [name, { shape, data }]))
+  const numbers = (all: readonly Numbers[]) =>
+    new Map(all.map((array) => [array.name, { shape: array.shape, data: numbersOf(array) }]))
   return {
     data: await identify({
       arrays: numbers(arrays),

@@ -2,6 +2,7 @@
 import { TangentError } from '../core/errors.js'
 import { type NativePasses, native } from '../native/index.js'
 import type { LossSum, NativeGrowth, NativeTraining } from '../native/train.js'
+import { isRead, loaded } from '../runtime/loaded.js'
 import type { BatchLayout, Plan, Weights } from '../runtime/plan.js'
 import type { Feed, FeedArray, WeightMessage } from '../runtime/protocol.js'
 import { factorArrays } from './layout.js'
@@ -117,7 +118,7 @@ export class TrainingRun {
     const passes = this.#setup.model === 'full' ? 'reverse' : 'both'
     for (let step = 0; step < rates.length; step += 1) {
       const rows = order.subarray(step * size, (step + 1) * size)
-      const feed = this.#picked(rows)
+      const feed = await this.#picked(rows)
       const each = this.#setup.single ? 1 : size
       for (let first = 0; first < size; first += each) {
         const want = { first, count: each, passes } as const
@@ -215,6 +216,8 @@ export class TrainingRun {
   #worthKeeping(name: SetName): boolean {
     const { memory, draws, train, test, outputs } = this.#setup
     if (name === 'train' && draws < train.x.samples) return false
+    // What has to be read may be larger than memory.
+    if (isRead(train.x) || (test && isRead(test.x))) return false
     const size = this.#growth.reduce(
       (sum, growth) => sum + (growth.data ? 0 : perSample(growth)),
       outputs,
@@ -245,12 +248,12 @@ export class TrainingRun {
   }
 
   /** The given training samples, in memory that the next call takes again. */
-  #picked(rows: Uint32Array): Feed {
+  async #picked(rows: Uint32Array): Promise<Feed> {
     const { x } = this.#setup.train
+    if (isRead(x)) return pickedRows(x, rows)
     if (this.#batch?.samples !== rows.length) {
       const arrays = x.arrays.map((array): FeedArray => {
-        const Kind = array.data.constructor as new (length: number) => FeedArray['data']
-        const data = new Kind((array.data.length / x.samples) * rows.length)
+        const data = new (kindOf(array))((array.data.length / x.samples) * rows.length)
         return { ...array, data, shape: [rows.length, ...array.shape.slice(1)] }
       })
       this.#batch = { ...x, samples: rows.length, arrays }
@@ -264,6 +267,23 @@ export class TrainingRun {
     })
     return this.#batch
   }
+}
+
+const kindOf = ({ data }: FeedArray) =>
+  data.constructor as new (length: number) => FeedArray['data']
+
+/** Samples that are read, all asked for at once. */
+async function pickedRows(x: Feed, rows: Uint32Array): Promise<Feed> {
+  const ones = await Promise.all([...rows].map((row) => loaded(x, row, 1)))
+  const arrays = (ones[0] as Feed).arrays.map((first, a): FeedArray => {
+    const size = first.data.length
+    const data = new (kindOf(first))(size * rows.length)
+    ones.forEach(({ arrays }, at) => {
+      data.set((arrays[a] as FeedArray).data as never, at * size)
+    })
+    return { ...first, data, shape: [rows.length, ...first.shape.slice(1)] }
+  })
+  return { ...x, samples: rows.length, arrays }
 }
 
 function arraysOf({ model, parameters }: TrainingSetup, own: readonly WeightMessage[]) {

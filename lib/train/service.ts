@@ -5,6 +5,7 @@ import type { ServiceContext } from '../runtime/service.js'
 import { digestsOf } from './identity.js'
 import type { TrainingMessage, TrainingReply } from './protocol.js'
 import { TrainingRun } from './run.js'
+import { withSamples } from './setup.js'
 
 const trainings = new Map<number, TrainingRun>()
 
@@ -16,9 +17,12 @@ export async function trainingService(
   const { training, action } = message as TrainingMessage
   if (action.do === 'start') {
     const own = [...context.weights().messages.values()]
-    const run = await TrainingRun.start(action.setup, context.plan(), own, weightsFrom)
+    const { train, test } = action.setup
+    const samples = { x: context.reading(train.x), x2: test && context.reading(test.x) }
+    const setup = withSamples(action.setup, samples)
+    const run = await TrainingRun.start(setup, context.plan(), own, weightsFrom)
     trainings.set(training, run)
-    return { digests: action.identify ? await digestsOf(action.setup, own) : undefined }
+    return { digests: action.identify ? await digestsOf(setup, own) : undefined }
   }
   const run = trainings.get(training)
   if (!run) throw new TangentError('FAILED', 'The training is not there')

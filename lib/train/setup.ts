@@ -3,6 +3,7 @@ import { badArgument, wholeNumber } from '../core/errors.js'
 import { checkSeparable } from '../derivatives/blocks.js'
 import { prepare } from '../derivatives/derive.js'
 import type { Core } from '../model/core.js'
+import type { Feed } from '../runtime/protocol.js'
 import { targetsOf } from './checks.js'
 import { factorLayouts } from './layout.js'
 import type { LabelledSamples, TrainOptions } from './options.js'
@@ -62,4 +63,13 @@ export async function setupOf(
     test,
     draws: options.epochs * (options.samplesPerEpoch ?? x.samples),
   }
+}
+
+/** The same with the samples as they are sent or received. */
+export function withSamples(
+  setup: TrainingSetup,
+  { x, x2 }: { x: Feed; x2: Feed | undefined },
+): TrainingSetup {
+  const { train, test } = setup
+  return { ...setup, train: { ...train, x }, test: test && { ...test, x: x2 ?? test.x } }
 }

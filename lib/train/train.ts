@@ -9,7 +9,7 @@ import { identityOf } from './identity.js'
 import type { LabelledSamples, TrainOptions } from './options.js'
 import type { TrainingAction, TrainingMessage, TrainingReply } from './protocol.js'
 import type { Training } from './result.js'
-import { setupOf } from './setup.js'
+import { setupOf, withSamples } from './setup.js'
 
 let nextTraining = 1
 
@@ -78,7 +78,9 @@ export async function train(
     return core.ask<TrainingReply>(request, watched ? { signal } : {}, plan).result
   }
   const identify = checkpoints !== undefined || resume !== undefined
-  const { digests } = await send({ do: 'start', setup, identify })
+  const { sources } = core.architecture.host
+  const lent = sources.lend({ x: setup.train.x, x2: setup.test?.x })
+  const { digests } = await send({ do: 'start', setup: withSamples(setup, lent.request), identify })
   const decided = { schedule, epochs, samplesPerEpoch: perEpoch, seed }
   const identity = digests && identityOf(setup, digests, decided)
   try {
@@ -86,5 +88,6 @@ export async function train(
     return await new Epochs({ setup, options, whole, core, perEpoch, identity, ask }).run()
   } finally {
     await send({ do: 'end' }, false).catch(() => {})
+    lent.release()
   }
 }

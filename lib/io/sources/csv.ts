@@ -144,6 +144,7 @@ async function csvSource(
     length: rows,
     shape: [rows, ...rest],
     dtype: integral ? 'int64' : 'float64',
+    inOrder: true,
     rows(first, count) {
       checkRows(source, first, count)
       const result = last.then(() => read(first, count))

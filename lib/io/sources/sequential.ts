@@ -96,6 +96,7 @@ export function sequentialSource(
     length,
     shape,
     dtype: dtypeRead(type),
+    inOrder: true,
     rows(first, count) {
       checkRows(source, first, count)
       // One at a time: they share the place.
