@@ -106,6 +106,8 @@ export {
   type ArraySource,
   type DType,
   type NdArray,
+  type NormalizeOptions,
+  normalized,
   type OpenOptions,
   openArray,
   type RowsHeader,
@@ -165,7 +167,7 @@ export {
 export type { Refusal } from './model/architecture.js'
 export type { BatchAxis } from './model/axes.js'
 export type { CallOptions, DerivativeOptions } from './model/core.js'
-export type { Inputs } from './model/inputs.js'
+export type { Inputs, Samples } from './model/inputs.js'
 export type { Parameter, Selector } from './model/parameters.js'
 export type { GraphValue } from './model/values.js'
 export type { WeightSource } from './model/weights.js'

@@ -1,6 +1,7 @@
 export { readBytes } from './files.js'
 export { makeFolder } from './folders.js'
 export * from './ndarray.js'
+export { type NormalizeOptions, normalized } from './normalized.js'
 export { decodeNpy, encodeNpy, isNpy, npyHeader, readNpy, writeNpy } from './npy.js'
 export { type OpenOptions, openArray } from './open.js'
 export { readArray } from './read.js'
@@ -19,6 +20,14 @@ export {
   type Safetensors,
   writeSafetensors,
 } from './safetensors.js'
-export { type ArraySource, isSource, rowBytes, rowSize, rowsOf, sourceOf, wholeOf } from './source.js'
+export {
+  type ArraySource,
+  isSource,
+  rowBytes,
+  rowSize,
+  rowsOf,
+  sourceOf,
+  wholeOf,
+} from './source.js'
 export { arrayToTensor, decodeTensor, readTensor, tensorToArray, writeTensor } from './tensor.js'
 export { writeFileAtomic } from './write.js'

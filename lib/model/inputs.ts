@@ -110,7 +110,8 @@ function readAs(source: ArraySource, { name, ...info }: ValueInfo, label: string
 }
 
 function checkSource({ length, shape }: ArraySource, label: string): void {
-  const sizes = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0)
+  const sizes =
+    Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0)
   if (!sizes) throw badArgument(`${label}.shape`, 'a list of whole numbers ≥ 0', shape)
   const [rows = 1] = shape
   if (length !== rows) throw badArgument(`${label}.length`, `${rows}, as its shape says,`, length)
@@ -126,7 +127,11 @@ function samplesFirst(array: FeedArray, place: number | 'one'): FeedArray {
 }
 
 /** Do the shapes of the caller's arrays allow these places? */
-export function placesFit(inputs: SettledInputs, { infos, places }: Declared, argument: string): boolean {
+export function placesFit(
+  inputs: SettledInputs,
+  { infos, places }: Declared,
+  argument: string,
+): boolean {
   const named = namedArrays(inputs, infos, argument)
   const counts = infos.flatMap((info, k) => {
     const place = places[k] as Place

@@ -2,8 +2,8 @@
 
 import { resolve } from 'node:path'
 import { badArgument, TangentError } from '../core/errors.js'
-import { checkCall } from '../core/options.js'
 import { formatBytes } from '../core/memory.js'
+import { checkCall } from '../core/options.js'
 import { quote } from '../core/quote.js'
 import { shapeSize } from '../core/shape.js'
 import { checkSeparable } from '../derivatives/blocks.js'

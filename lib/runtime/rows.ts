@@ -27,7 +27,10 @@ export class LentSources {
       const feed = own[side]
       if (feed && isRead(feed)) own[side] = lent(feed)
     }
-    return { request: own as T, release: () => ids.forEach((id) => this.#read.delete(id)) }
+    const release = () => {
+      for (const id of ids) this.#read.delete(id)
+    }
+    return { request: own as T, release }
   }
 
   /** Numbers that are the worker's own. */

@@ -270,7 +270,9 @@ export class TrainingRun {
 }
 
 const kindOf = ({ data }: FeedArray) =>
-  data.constructor as new (length: number) => FeedArray['data']
+  data.constructor as new (
+    length: number,
+  ) => FeedArray['data']
 
 /** Samples that are read, all asked for at once. */
 async function pickedRows(x: Feed, rows: Uint32Array): Promise<Feed> {

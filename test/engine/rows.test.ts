@@ -65,7 +65,7 @@ function replaced(value: unknown, like: NdArray, by: () => unknown): { value: un
 }
 
 // What takes the samples apart before any network sees them, or is a source's own reader.
-const others = /^(write|take|split|predictRows|runJob)/
+const others = /^(write|take|split|normalized|predictRows|runJob)/
 
 test.serial('every public call that takes samples takes rows, to the same bits', async (t) => {
   await setUp()
@@ -87,7 +87,9 @@ test.serial('every public call that takes samples takes rows, to the same bits',
   }
   for (const name of 'run jacobian features vjp jvp normalProduct ntk ntkProduct'.split(' '))
     t.true(done.includes(name), name)
-  for (const name of 'kernelOperator linearize averageKernel averageFeatures alignmentAlong'.split(' '))
+  for (const name of 'kernelOperator linearize averageKernel averageFeatures alignmentAlong'.split(
+    ' ',
+  ))
     t.true(done.includes(name), name)
   for (const name of 'probe probeTraining networkFeatures fitAdaptive fitFixed predict'.split(' '))
     t.true(done.includes(name), name)
@@ -134,7 +136,10 @@ test('what a source gives wrongly is one sentence, and the network goes on', asy
     [{ ...rows, shape: [20, 4] }, /Expected the shape \(N, 3\) for x/],
     [{ ...rows, dtype: 'uint8' }, /float32 numbers for x .* type uint8; normalized, or --scale/],
     [{ ...rows, rows: () => counted(x).rows(0, 1) }, /array \(\d+, 3\) for rows 0 to \d+ of x/],
-    [{ ...rows, rows: () => Promise.reject(new RangeError('the disk is gone')) }, /the disk is gone/],
+    [
+      { ...rows, rows: () => Promise.reject(new RangeError('the disk is gone')) },
+      /the disk is gone/,
+    ],
   ]
   for (const [source, sentence] of wrong) {
     await t.throwsAsync(network.ntk(source as ArraySource), { message: sentence })
@@ -148,10 +153,13 @@ test('what a source gives wrongly is one sentence, and the network goes on', asy
   })
   // Asked for until nobody waits any more.
   const stop = new AbortController()
-  const slow = { ...rows, rows: (first: number, count: number) => {
-    if (first + count > 3) setTimeout(() => stop.abort(), 20)
-    return first + count > 3 ? new Promise<NdArray>(() => {}) : counted(x).rows(first, count)
-  } }
+  const slow = {
+    ...rows,
+    rows: (first: number, count: number) => {
+      if (first + count > 3) setTimeout(() => stop.abort(), 20)
+      return first + count > 3 ? new Promise<NdArray>(() => {}) : counted(x).rows(first, count)
+    },
+  }
   const error = await network.ntk(slow, { signal: stop.signal }).catch((reason: Error) => reason)
   t.is((error as Error).name, 'AbortError')
   t.deepEqual((await network.ntk(counted(x))).data, (await network.ntk(x)).data)

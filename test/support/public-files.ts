@@ -3,6 +3,7 @@ import {
   accuracy,
   checkpointFiles,
   type NdArray,
+  normalized,
   oneHot,
   openArray,
   readArray,
@@ -42,6 +43,11 @@ export function fileCalls(x: NdArray, u: NdArray): Record<string, Call> {
     sortCheckpoints: {
       args: () => [['a-2.onnx', 'a-1.onnx']],
       call: (...a) => sortCheckpoints(...(a as [Any])),
+    },
+    normalized: {
+      args: () => [x, {}],
+      call: (...a) => normalized(...(a as [Any])),
+      options: 'scale mean std axis dtype',
     },
     take: { args: () => [x, 2], call: (...a) => take(...(a as [Any, Any])) },
     split: {
