@@ -1,5 +1,9 @@
 export { alignmentAlong } from './alignment/along.js'
-export { checkpointFiles, sortCheckpoints } from './alignment/checkpoint-files.js'
+export {
+  type CheckpointUnit,
+  checkpointFiles,
+  sortCheckpoints,
+} from './alignment/checkpoint-files.js'
 export type { AnyCheckpoint, Checkpoints } from './alignment/checkpoints.js'
 export { type MeasureOptions, measureKernel } from './alignment/compare.js'
 export { diagonalByMargin, type MarginDiagonal, type MarginOptions } from './alignment/margin.js'

@@ -159,7 +159,7 @@ class Along {
 
   async at(
     index: number,
-    { name, step, network }: Loaded,
+    { name, step, unit, network }: Loaded,
     onProgress: (part: number) => void,
   ): Promise<CheckpointAlignment> {
     const start = performance.now()
@@ -188,7 +188,7 @@ class Along {
     onProgress(1)
     const whole = (end - start) / 1000
     const native = seconds + (end - measuring) / 1000
-    return { index, name, step, outputs, ...measured, seconds: { whole, native } }
+    return { index, name, step, unit, outputs, ...measured, seconds: { whole, native } }
   }
 
   /** Fills the kernels of a checkpoint. @returns the seconds that it took. */

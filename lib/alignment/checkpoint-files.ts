@@ -19,6 +19,18 @@ const safe = (value: number) => (Number.isSafeInteger(value) ? value : null)
 const ofSteps = /step|iteration|iter|update|batch/
 const ofEpochs = /epoch|ep/
 
+/** What a checkpoint's number counts: steps of the optimiser, or epochs. */
+export type CheckpointUnit = 'step' | 'epoch'
+
+/** The unit of {@link stepOf}: `weights-12.safetensors` is what `train` writes after epoch 12. */
+export function unitOf(path: string): CheckpointUnit {
+  const name = stem(path)
+  if (numberBehind(ofSteps, name) !== null) return 'step'
+  return numberBehind(ofEpochs, name) !== null || /^weights-\d+\.safetensors$/.test(basename(path))
+    ? 'epoch'
+    : 'step'
+}
+
 /**
  * The step that a file's name tells: the number behind `step`, `iter` or the like, else behind `epoch`,
  * else the last whole number; null without one.

@@ -4,7 +4,7 @@ import { badArgument } from '../core/errors.js'
 import { cores } from '../model/core.js'
 import type { WeightSource } from '../model/weights.js'
 import type { Network } from '../network/network.js'
-import { stepOf } from './checkpoint-files.js'
+import { type CheckpointUnit, stepOf, unitOf } from './checkpoint-files.js'
 import type { Checkpoint } from './types.js'
 
 export type AnyCheckpoint = Checkpoint | Checkpoint['source']
@@ -13,6 +13,7 @@ export type Checkpoints = Iterable<AnyCheckpoint> | AsyncIterable<AnyCheckpoint>
 export interface Loaded {
   name: string
   step: number | null
+  unit: CheckpointUnit
   network: Network
   /** Made here, so disposed of here. */
   own: boolean
@@ -56,9 +57,10 @@ export class CheckpointReader {
     const name =
       given.name ?? (path === undefined ? `checkpoint ${index}` : basename(path, extname(path)))
     const step = given.step ?? (path === undefined ? null : stepOf(path))
+    const unit = given.unit ?? (path === undefined ? 'step' : unitOf(path))
     if (!core) {
       const network = await this.#network.withParameters(source as WeightSource)
-      return { name, step, network, own: true }
+      return { name, step, unit, network, own: true }
     }
     if (core.architecture !== cores.get(this.#network)?.architecture) {
       throw badArgument(
@@ -67,7 +69,7 @@ export class CheckpointReader {
         'a network of its own',
       )
     }
-    return { name, step, network: source as Network, own: false }
+    return { name, step, unit, network: source as Network, own: false }
   }
 
   /** Lets go of what was read ahead. */

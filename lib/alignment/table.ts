@@ -1,4 +1,5 @@
 // Measures as plain numbers, for JSON and CSV.
+import type { CheckpointUnit } from './checkpoint-files.js'
 import type { CheckpointAlignment, KernelMeasures } from './types.js'
 
 /** {@link KernelMeasures} without the eigenvalues: JSON as it is. */
@@ -9,6 +10,7 @@ export interface PlainCheckpoint {
   index: number
   name: string
   step: number | null
+  unit: CheckpointUnit
   total: PlainMeasures
   parts: Record<string, PlainMeasures>
 }
@@ -17,11 +19,12 @@ export function plainCheckpoint({
   index,
   name,
   step,
+  unit,
   total,
   parts,
 }: CheckpointAlignment): PlainCheckpoint {
   const plain: [string, PlainMeasures][] = [...parts].map(([part, one]) => [part, measures(one)])
-  return { index, name, step, total: measures(total), parts: Object.fromEntries(plain) }
+  return { index, name, step, unit, total: measures(total), parts: Object.fromEntries(plain) }
 }
 
 function measures({ eigenvalues: _, ...rest }: KernelMeasures): PlainMeasures {

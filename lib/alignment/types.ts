@@ -4,6 +4,7 @@ import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
 import type { DerivativeOptions } from '../model/core.js'
 import type { WeightSource } from '../model/weights.js'
 import type { Network } from '../network/network.js'
+import type { CheckpointUnit } from './checkpoint-files.js'
 
 /**
  * Weights of a network at one moment of its training: a file or arrays as for
@@ -13,8 +14,10 @@ export interface Checkpoint {
   source: WeightSource | Network
   /** Default: the file's name without its ending. */
   name?: string | undefined
-  /** Default: the last whole number in the file's name; `weights-12.safetensors` is step 12. */
+  /** Default: the last whole number in the file's name; `weights-12.safetensors` has 12. */
   step?: number | undefined
+  /** What `step` counts. Default: what the file's name says, else `step`. */
+  unit?: CheckpointUnit | undefined
 }
 
 /** Options of {@link alignmentAlong}. */
@@ -136,6 +139,8 @@ export interface CheckpointAlignment {
   index: number
   name: string
   step: number | null
+  /** What `step` counts: `weights-12.safetensors` is epoch 12. */
+  unit: CheckpointUnit
   /** The network's outputs that were asked for, (N, O). */
   outputs: NdArray<Float32Array>
   /** The whole kernel. */

@@ -1,7 +1,7 @@
 // Checkpoints that a command line names: files, and folders of them.
 import { stat } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
-import { checkpointFiles } from '../alignment/checkpoint-files.js'
+import { checkpointFiles, unitOf } from '../alignment/checkpoint-files.js'
 import { outputNumbers } from '../alignment/targets.js'
 import type { AlongOptions, Checkpoint } from '../alignment/types.js'
 import { TangentError } from '../core/errors.js'
@@ -34,7 +34,15 @@ export function trajectory(
 ): Checkpoint[] {
   const rest = files.map((source): Checkpoint => ({ source }))
   if (!withModel) return rest
-  return [{ source: network, name: basename(model, extname(model)), step: 0 }, ...rest]
+  return [
+    {
+      source: network,
+      name: basename(model, extname(model)),
+      step: 0,
+      unit: unitOf(files[0] ?? ''),
+    },
+    ...rest,
+  ]
 }
 
 /**

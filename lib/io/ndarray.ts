@@ -155,6 +155,21 @@ export function fromFloat16(bits: Uint16Array): Float32Array {
   return out
 }
 
+/** Rounds to IEEE half precision, to nearest; what is too large becomes infinite. */
+export function toFloat16(values: ArrayLike<number>): Uint16Array {
+  return Uint16Array.from(values, (value) => {
+    const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
+    const size = Math.abs(value)
+    if (Number.isNaN(value)) return 0x7e00
+    // Below 2⁻¹⁴ all numbers have one distance, 2⁻²⁴.
+    const exponent = Math.max(-14, Math.min(16, Math.floor(Math.log2(size || 1))))
+    const units = size / 2 ** (exponent - 10)
+    const even = Math.round(units) - (units % 1 === 0.5 && Math.floor(units) % 2 === 0 ? 1 : 0)
+    // A mantissa that rounds up to 2048 carries into the exponent by itself.
+    return sign | Math.min(0x7c00, (exponent + 14) * 1024 + even)
+  })
+}
+
 /** Widens bfloat16 bit patterns (the upper half of a float32) to float32, exactly. */
 export function fromBfloat16(bits: Uint16Array): Float32Array {
   const out = new Float32Array(bits.length)

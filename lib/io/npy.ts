@@ -202,7 +202,8 @@ export async function readNpy(path: string): Promise<NdArray> {
   return decodeNpy(await readBytes(path), path)
 }
 
-const descriptions: Record<DType, string> = {
+const descriptions: Record<DType | 'float16', string> = {
+  float16: '<f2',
   float32: '<f4',
   float64: '<f8',
   int8: '|i1',
@@ -217,7 +218,7 @@ const descriptions: Record<DType, string> = {
 }
 
 /** The header of a `.npy` file (version 1, or 2 where the shape is long), padded to 64 bytes. */
-export function npyHeader(type: DType, shape: readonly number[]): Uint8Array {
+export function npyHeader(type: DType | 'float16', shape: readonly number[]): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
   const text = `{'descr': '${descriptions[type]}', 'fortran_order': False, 'shape': ${tuple}, }`
   const total = Math.ceil((10 + text.length + 1) / 64) * 64

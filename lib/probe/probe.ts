@@ -11,8 +11,9 @@ import { type Core, cores, type DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { measure, type ProbeSubject } from './measure.js'
 import type { MeasurePlan } from './plan.js'
-import { rasterise } from './raster.js'
+import { rasterise, rasterSize } from './raster.js'
 import { software } from './software.js'
+import { thumbnailsOf } from './thumbnails.js'
 import type { ProbeReport } from './types.js'
 
 /** Options of {@link probe}. */
@@ -163,8 +164,18 @@ async function begun(
     order: [...order],
     groups: labels?.groups ?? [],
     targetRaster: kernel && rasterise(kernel.data, order, cells),
+    thumbnails: await thumbnailsOf(subject.network, x, shownSamples(order, cells)),
     networks: [],
   }
+}
+
+/** One sample for each cell of the kernels' pictures: its first. */
+function shownSamples(order: readonly number[], cells: number): number[] {
+  const size = rasterSize(order.length, cells)
+  const chosen = Array.from({ length: size }, (_, cell) => {
+    return order[Math.ceil((cell * order.length) / size)] as number
+  })
+  return chosen.sort((a, b) => a - b)
 }
 
 async function inputsOf(

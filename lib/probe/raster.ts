@@ -6,6 +6,10 @@ export interface ProbeRaster {
   values: number[]
 }
 
+/** Cells on a side, as equal blocks as can be: 1000 samples on at most 256 give 250 cells of 4. */
+export const rasterSize = (samples: number, limit: number) =>
+  samples <= limit ? samples : Math.ceil(samples / Math.ceil(samples / limit))
+
 /**
  * A symmetric (N, N) matrix with rows and columns put into `order`, averaged over blocks of
  * neighbours so that no more than `limit` cells remain on a side.
@@ -16,8 +20,7 @@ export function rasterise(
   limit: number,
 ): ProbeRaster {
   const n = order.length
-  // As equal blocks as can be: 1000 samples on at most 256 cells give 250 cells of 4.
-  const size = n <= limit ? n : Math.ceil(n / Math.ceil(n / limit))
+  const size = rasterSize(n, limit)
   const cell = (i: number) => Math.floor((i * size) / n)
   const sums = new Float64Array(size * size)
   const counts = new Float64Array(size * size)

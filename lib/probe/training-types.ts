@@ -1,3 +1,4 @@
+import type { CheckpointUnit } from '../alignment/checkpoint-files.js'
 import type { PlainMeasures } from '../alignment/table.js'
 import type { ProbeRaster } from './raster.js'
 
@@ -6,6 +7,8 @@ export interface ProbeCheckpoint {
   index: number
   name: string
   step: number | null
+  /** What `step` counts. */
+  unit: CheckpointUnit
   /** Share of the samples whose largest output is not their class; null where that has no meaning. */
   error: number | null
   total: PlainMeasures

@@ -83,11 +83,12 @@ export async function probeTraining(
       training.parts = [...item.parts.keys()].map(printable)
       training.learned = item.total.learned && (learnedName ?? 'the target')
     }
-    const { index, step, total, parts } = plainCheckpoint(item)
+    const { index, step, unit, total, parts } = plainCheckpoint(item)
     training.checkpoints.push({
       index,
       name: printable(item.name),
       step,
+      unit,
       error: errorOf(item, labels),
       total: rounded(total),
       parts: Object.values(parts).map(rounded),

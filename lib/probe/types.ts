@@ -1,5 +1,6 @@
 import type { ProbeGroup, ProbeTarget } from '../io/labels.js'
 import type { ProbeRaster } from './raster.js'
+import type { ProbeThumbnails } from './thumbnails.js'
 import type { ProbeTraining } from './training-types.js'
 
 export type { ProbeGroup, ProbeTarget } from '../io/labels.js'
@@ -124,6 +125,8 @@ export interface ProbeReport {
   targetRaster: ProbeRaster | null
   /** In the order given; the first is "before", the last is "after". */
   networks: ProbeNetwork[]
+  /** Samples that the page can show; see `thumbnailsOf`. */
+  thumbnails?: ProbeThumbnails | null
   /** The kernel along checkpoints, where they were given; see `probeTraining`. */
   training?: ProbeTraining | null
 }

@@ -1,7 +1,8 @@
 import type { ProbeCheckpoint, ProbeTraining } from '../probe/training-types.js'
 import { figure } from './figure.js'
-import { num, superscript } from './format.js'
-import type { Markup } from './html.js'
+import { logTick, num, tick, whole } from './format.js'
+import { html, type Markup } from './html.js'
+import { legendOf } from './legend.js'
 import { Plot } from './libraries.js'
 
 /** One line of a figure over the checkpoints. */
@@ -12,8 +13,9 @@ export interface Curve {
   value(checkpoint: ProbeCheckpoint): number | null | undefined
 }
 
-/** Checkpoints that a curve is drawn through at most. */
+/** Checkpoints that a curve is drawn through at most, and a small one. */
 const pointLimit = 200
+const smallLimit = 60
 
 /** The horizontal axis: steps where all checkpoints have one and they rise, else their places. */
 export function axisOf({ checkpoints }: ProbeTraining): {
@@ -23,8 +25,10 @@ export function axisOf({ checkpoints }: ProbeTraining): {
   const rising = checkpoints.every(
     ({ step }, i) => step !== null && (i === 0 || step > (checkpoints[i - 1]?.step ?? step)),
   )
+  // A start without a file of its own is epoch 0 as well as step 0.
+  const epochs = checkpoints.every(({ step, unit }) => unit === 'epoch' || step === 0)
   return rising
-    ? { label: 'step', at: ({ step }) => step as number }
+    ? { label: epochs ? 'epoch' : 'step', at: ({ step }) => step as number }
     : { label: 'checkpoint', at: ({ index }) => index }
 }
 
@@ -43,7 +47,9 @@ export interface CurveOptions {
   /** Limits of the vertical axis; default: those of the values, and 0. */
   domain?: readonly [number, number] | undefined
   log?: boolean | undefined
-  /** A small multiple: two ticks, no names on the axes. */
+  /** What the values are, on the vertical axis. */
+  unit: string
+  /** A small multiple: two ticks, no names on the axes, which the row of them has. */
   small?: boolean | undefined
 }
 
@@ -55,9 +61,14 @@ interface Point {
   dash: string
 }
 
-function pointsOf(training: ProbeTraining, curves: readonly Curve[], log: boolean): Point[] {
+function pointsOf(
+  training: ProbeTraining,
+  curves: readonly Curve[],
+  log: boolean,
+  most = pointLimit,
+): Point[] {
   const { at } = axisOf(training)
-  const drawn = evenly(training.checkpoints, pointLimit)
+  const drawn = evenly(training.checkpoints, most)
   return curves.flatMap(({ label, color, dash = 'none', value }) =>
     drawn.flatMap((checkpoint) => {
       const found = value(checkpoint)
@@ -84,9 +95,10 @@ export function rangeOf(
 export function curveFigure(
   training: ProbeTraining,
   curves: readonly Curve[],
-  { id, title, width, height, domain, log = false, small = false }: CurveOptions,
+  { id, title, width, height, domain, unit, log = false, small = false }: CurveOptions,
 ): Markup | null {
-  const points = pointsOf(training, curves, log)
+  const most = small ? smallLimit : pointLimit
+  const points = pointsOf(training, curves, log, most)
   if (points.length === 0) return null
   const range = domain ?? rangeOf(training, curves, log)
   const axis = axisOf(training)
@@ -96,30 +108,46 @@ export function curveFigure(
     return first && last ? [`${label}: from ${num(first.value)} to ${num(last.value)}.`] : []
   })
   const alone = training.checkpoints.length === 1
-  return figure({
+  const drawn = evenly(training.checkpoints, most)
+  const rows = drawn.map((checkpoint) => [
+    axis.at(checkpoint),
+    ...curves.map(({ value }) => rounded(value(checkpoint))),
+  ])
+  const chart = figure({
     id,
     title,
     description: ends.join(' '),
+    values: {
+      columns: [axis.label, ...curves.map(({ label }) => label)],
+      rows,
+      hover: 'x',
+      place: (row, column, scale) => {
+        const value = rows[row]?.[column] ?? Number.NaN
+        return log && value <= 0 ? null : [scale('x', rows[row]?.[0]), scale('y', value)]
+      },
+      colors: curves.map(({ color }) => color),
+    },
     width,
     height,
-    marginLeft: small ? 42 : 46,
+    marginLeft: small ? 42 : 50,
     marginRight: small ? 6 : 12,
-    marginTop: small ? 6 : 10,
+    marginTop: small ? 6 : 26,
     marginBottom: small ? 20 : 38,
     x: {
       label: small ? null : axis.label,
       labelAnchor: 'center',
       labelArrow: 'none',
       ticks: small ? 2 : 5,
-      tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : ''),
+      tickFormat: (value: number) => (Number.isInteger(value) ? whole(value) : ''),
     },
     y: {
       ...(range ? { domain: range } : {}),
       type: log ? 'log' : 'linear',
-      label: null,
+      label: small ? null : unit,
+      labelArrow: 'none',
       grid: true,
       ticks: small ? 2 : 5,
-      tickFormat: (value: number) => (log ? powerOfTen(value) : num(value, 2)),
+      tickFormat: log ? logTick : tick,
     },
     marks: [
       ...(log ? [] : [Plot.ruleY([0], { stroke: 'var(--line)' })]),
@@ -133,18 +161,16 @@ export function curveFigure(
             stroke: 'color',
             strokeWidth: small ? 1.6 : 2,
             strokeDasharray: dash,
+            title: 'label',
           },
         ),
       ),
       Plot.dot(alone ? points : [], { x: 'x', y: 'value', r: 3, fill: 'color' }),
     ],
   })
+  return small || curves.length < 2 ? chart : html`${legendOf(curves)}${chart}`
 }
 
-function powerOfTen(value: number): string {
-  const exponent = Math.log10(value)
-  if (Math.abs(exponent - Math.round(exponent)) > 1e-9) return ''
-  return exponent >= -2 && exponent <= 3
-    ? String(Number(value.toPrecision(1)))
-    : `10${superscript(Math.round(exponent))}`
-}
+/** To 6 significant digits: what is drawn needs no more. */
+const rounded = (value: number | null | undefined) =>
+  value === null || value === undefined ? null : Number(value.toPrecision(6))

@@ -38,13 +38,42 @@ export function percent(share: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} %`
 }
 
+/** A number on an axis: as `num` writes it, without digits that say nothing. */
+export function tick(value: number): string {
+  const size = Math.abs(value)
+  if (value !== 0 && (size >= 1e5 || size < 1e-3)) {
+    const exponent = Math.floor(Math.log10(size) + 1e-9)
+    const mantissa = Number((value / 10 ** exponent).toPrecision(2))
+    const power = `10${superscript(exponent)}`
+    return mantissa === 1 ? power : `${String(mantissa).replace('-', '−')} × ${power}`
+  }
+  return value.toLocaleString('en', { maximumSignificantDigits: 3 }).replace('-', '−')
+}
+
+/** The same on a logarithmic axis, where only powers of ten have a text. */
+export function logTick(value: number): string {
+  const exponent = Math.round(Math.log10(value))
+  return Math.abs(Math.log10(value) - exponent) > 1e-9 ? '' : tick(10 ** exponent)
+}
+
+const large = ['million', 'billion', 'trillion'] as const
+
+/** How many times, as people say it: 2.4, 16, 350, 21,000, 34 million. */
+export function times(ratio: number): string {
+  const rough = Number(ratio.toPrecision(2))
+  if (rough < 1e6) return whole(rough)
+  const scale = Math.min(large.length, Math.floor(Math.log10(rough) / 3) - 1)
+  const count = rough / 10 ** (3 * scale + 3)
+  return count < 1000 ? `${count} ${large[scale - 1]}` : `more than 1,000 ${large.at(-1)}`
+}
+
 /** "600 times as large", "a fifth smaller" in plain numbers: how `after` compares with `before`. */
 export function change(before: number, after: number): string {
   const ratio = after / before
   if (!Number.isFinite(ratio) || ratio <= 0) return 'not comparable'
   if (Math.abs(ratio - 1) < 0.02) return 'about the same'
-  if (ratio >= 2) return `${num(ratio, 2)} times as large`
-  if (ratio <= 0.5) return `${num(1 / ratio, 2)} times smaller`
+  if (ratio >= 2) return `${times(ratio)} times as large`
+  if (ratio <= 0.5) return `${times(1 / ratio)} times smaller`
   return `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'larger' : 'smaller'}`
 }
 

@@ -1,7 +1,8 @@
 import type { ProbeRaster } from '../probe/raster.js'
 import type { ProbeGroup } from '../probe/types.js'
+import { npyLink } from './data.js'
 import { figure } from './figure.js'
-import { short } from './format.js'
+import { short, tick } from './format.js'
 import type { Markup } from './html.js'
 import { Plot } from './libraries.js'
 import { type ColorScale, png } from './raster.js'
@@ -16,21 +17,44 @@ export interface HeatmapOptions {
   samples: number
   /** Pixels on a side of the picture itself. */
   side?: number
-  /** Class names next to the picture. */
-  names?: boolean
+  /** What rows and columns are (default: samples). */
+  of?: 'samples' | 'classes'
+  /** What the values are. */
+  unit?: string
+}
+
+/** Groups whose names fit next to each other, `room` samples apart at least. */
+function spaced(groups: readonly ProbeGroup[], room: number): ProbeGroup[] {
+  let next = Number.NEGATIVE_INFINITY
+  return groups.filter(({ start, count }) => {
+    const middle = start + count / 2
+    if (middle < next) return false
+    next = middle + room
+    return true
+  })
 }
 
 /** A square picture of a kernel: one image, whatever the number of samples. */
 export function heatmap(raster: ProbeRaster, options: HeatmapOptions): Markup {
-  const { groups, samples, side = 340, names = true } = options
-  const named = names ? groups.filter(({ count }) => (count / samples) * side >= 11) : []
-  const left = named.length > 0 ? 92 : 2
+  const { groups, samples, side = 340, of = 'samples' } = options
+  const small = side < 200
+  const named = spaced(groups, (samples * (small ? 9 : 11)) / side)
+  const letters = small ? 9 : 14
+  const left = named.length > 0 ? (small ? 58 : 92) : 2
   const width = side + left + 2
   const height = side + 4
   const edges = groups.slice(1).map(({ start }) => start)
   const lines = side >= 200 && edges.length <= 60 ? edges : []
   return figure({
-    ...options,
+    id: options.id,
+    title: options.title,
+    description: options.description,
+    attributes: {
+      'data-square': `${left},2,${side}`,
+      'data-of': of,
+      'data-unit': options.unit ?? 'kernel ÷ its mean diagonal',
+    },
+    link: npyLink(options.id, raster.size, raster.values),
     width,
     height,
     marginLeft: left,
@@ -54,9 +78,10 @@ export function heatmap(raster: ProbeRaster, options: HeatmapOptions): Markup {
       Plot.text(named, {
         frameAnchor: 'left',
         y: ({ start, count }) => start + count / 2,
-        text: ({ name }) => short(name, 14),
+        text: ({ name }) => short(name, letters),
+        fontSize: small ? 10 : 12,
         textAnchor: 'end',
-        dx: -7,
+        dx: small ? -4 : -7,
       }),
     ],
   })
@@ -67,13 +92,13 @@ export function colorBar(
   id: string,
   title: string,
   scale: ColorScale,
-  tickFormat: (value: number) => string,
+  tickFormat: (value: number) => string = tick,
 ): Markup {
   const [low, high] = scale.domain
   const ramp = Array.from({ length: 256 }, (_, at) => low + ((high - low) * at) / 255)
   return figure({
     id,
-    title,
+    title: `Colours: ${title}`,
     description: `Colours from ${tickFormat(low)} to ${tickFormat(high)}.`,
     width: 340,
     height: 52,

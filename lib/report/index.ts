@@ -1,6 +1,7 @@
 export type { ProbeSubject } from '../probe/measure.js'
 export { type ProbeOptions, probe } from '../probe/probe.js'
 export type * from '../probe/raster.js'
+export type { ProbeThumbnails } from '../probe/thumbnails.js'
 export { type ProbeTrainingOptions, probeTraining } from '../probe/training.js'
 export type * from '../probe/training-types.js'
 export type * from '../probe/types.js'

@@ -1,9 +1,11 @@
 import type { ProbeReport } from '../probe/types.js'
 import { whole } from './format.js'
-import { html, htmlHead, type Markup } from './html.js'
+import { html, htmlHead, Markup } from './html.js'
+import { script } from './script.js'
 import { sections } from './sections/index.js'
 import { ends } from './series.js'
 import { style } from './style.js'
+import { sampleData, thumbnailStyle } from './thumbnails.js'
 
 function heading(report: ProbeReport): Markup {
   const both = ends(report)
@@ -22,7 +24,8 @@ function subtitle({ samples, target, networks }: ProbeReport): Markup {
 }
 
 /**
- * The report as one HTML page: no script, no request to anywhere, figures as inline SVG.
+ * The report as one HTML page: figures as inline SVG, complete without its script, which shows
+ * values on hover; no request to anywhere.
  *
  * @param report - what `probe` gave, or the contents of a report.json
  * @example
@@ -45,7 +48,7 @@ export function renderReport(report: ProbeReport): string {
   })
   const seconds = report.networks.reduce((sum, network) => sum + network.seconds, 0)
   const generator = html`\n<meta name="generator" content="${report.software}">`
-  return html`${htmlHead(heading(report), style, generator)}
+  return html`${htmlHead(heading(report), style + thumbnailStyle(report), generator, script)}
 <body>
 <header>
 <p class="kicker">Adaptive tangent · probe</p>
@@ -57,6 +60,8 @@ export function renderReport(report: ProbeReport): string {
 ${parts.map(({ id, title, body }) => html`<section id="${id}"><h2>${title}</h2>\n${body}</section>\n`)}
 </main>
 <footer><p>Made by ${report.software} on ${report.created.slice(0, 10)}; kernels computed in ${seconds.toFixed(1)} s. All sums are sums, not means. The same numbers for programs: report.json. Figures are explained in docs/report.md.</p></footer>
+${sampleData(report)}
+<script>${new Markup(script)}</script>
 </body>
 </html>
 `.text

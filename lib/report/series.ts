@@ -1,4 +1,5 @@
 import type { ProbeNetwork, ProbeReport } from '../probe/types.js'
+import { between, colorLimit, colorOf, dashOf } from './colors.js'
 
 /** One network as the figures name and colour it. */
 export interface Series {
@@ -9,8 +10,20 @@ export interface Series {
   label: string
   /** A CSS colour that follows the page's theme. */
   color: string
+  /** Dashes of its lines, as SVG writes them. */
+  dash: string
   /** Position from first (0) to last (1). */
   at: number
+}
+
+/** The first and the last network keep their colours, however many there are. */
+function lookOf(i: number, count: number): { color: string; dash: string } {
+  const last = i === count - 1
+  if (last) return { color: colorOf(1), dash: 'none' }
+  if (i === 0) return { color: colorOf(0), dash: count > 2 ? dashOf(1) : 'none' }
+  return count <= colorLimit
+    ? { color: colorOf(i + 1), dash: dashOf(i + 1) }
+    : { color: between(i / (count - 1)), dash: dashOf(i) }
 }
 
 export function seriesOf({ networks }: ProbeReport): Series[] {
@@ -18,13 +31,7 @@ export function seriesOf({ networks }: ProbeReport): Series[] {
     const at = networks.length === 1 ? 1 : i / (networks.length - 1)
     const role = networks.length !== 2 ? network.name : i === 0 ? 'before' : 'after'
     const label = networks.length === 2 ? `${role} (${network.name})` : network.name
-    const color =
-      at === 0
-        ? 'var(--before)'
-        : at === 1
-          ? 'var(--after)'
-          : `color-mix(in oklab, var(--before), var(--after) ${Math.round(100 * at)}%)`
-    return { network, role, label, color, at }
+    return { network, role, label, ...lookOf(i, networks.length), at }
   })
 }
 

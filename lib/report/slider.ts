@@ -1,15 +1,15 @@
 import type { ProbeCheckpoint, ProbeFrame, ProbeTraining } from '../probe/training-types.js'
 import type { ProbeReport } from '../probe/types.js'
 import { figure } from './figure.js'
-import { num, percent, unit } from './format.js'
+import { logTick, num, percent, unit } from './format.js'
 import { heatmap } from './heatmap.js'
 import { html, Markup } from './html.js'
 import { Plot } from './libraries.js'
 import { type ColorScale, scaled } from './raster.js'
 
 /** How a checkpoint is called in texts. */
-export const nameOf = ({ name, step }: ProbeCheckpoint): string =>
-  step === null || name.includes(String(step)) ? name : `${name}, step ${step}`
+export const nameOf = ({ name, step, unit }: ProbeCheckpoint): string =>
+  step === null || name.includes(String(step)) ? name : `${name}, ${unit} ${step}`
 
 /** Which frame is shown when which button is chosen: the page has no script. */
 function rules(frames: number): Markup {
@@ -30,6 +30,13 @@ function spectrumFigure(
     id: `frame-${place}-spectrum`,
     title: `Eigenvalues at ${name}, on log axes`,
     description: `The largest is ${num(spectrum[0]?.value ?? 0)}.`,
+    values: {
+      columns: ['eigenvalue', 'value'],
+      rows: spectrum.map(({ rank, value }) => [rank, value]),
+      hover: 'x',
+      place: (row, _, scale) => [scale('x', spectrum[row]?.rank), scale('y', spectrum[row]?.value)],
+      colors: ['var(--after)'],
+    },
     width: 330,
     height: 210,
     marginLeft: 50,
@@ -41,7 +48,7 @@ function spectrumFigure(
       labelAnchor: 'center',
       labelArrow: 'none',
       ticks: 3,
-      tickFormat: (value: number) => (Number.isInteger(Math.log10(value)) ? String(value) : ''),
+      tickFormat: logTick,
     },
     y: {
       type: 'log',
@@ -49,7 +56,7 @@ function spectrumFigure(
       label: 'eigenvalue',
       grid: true,
       ticks: 4,
-      tickFormat: (value: number) => (Number.isInteger(Math.log10(value)) ? num(value, 1) : ''),
+      tickFormat: logTick,
     },
     marks: [
       Plot.line(spectrum, { x: 'rank', y: 'value', stroke: 'var(--after)', strokeWidth: 2 }),
@@ -93,7 +100,7 @@ function valuesOf({ top }: ProbeTraining, { total, error }: ProbeCheckpoint): [s
           ['rest', split.rest === null ? '–' : percent(split.rest)],
         ] as [string, string][])
       : []),
-    ['effective rank', total.effectiveRank === null ? '–' : num(total.effectiveRank)],
+    ['participation ratio', num(total.participationRatio)],
     ['trace', num(total.trace)],
     ...(error === null ? [] : ([['wrong labels', percent(error)]] as [string, string][])),
   ]
@@ -133,8 +140,7 @@ ${frames.map(
         scale,
         groups,
         samples,
-        side: 260,
-        names: false,
+        side: 300,
       },
     )}</figure>${
       frame.spectrum.length > 0 && html`<figure>${spectrumFigure(frame, at, name, domain)}</figure>`

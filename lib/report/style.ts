@@ -3,12 +3,12 @@ export const style = `
 :root {
   color-scheme: light dark;
   --paper: #fdfdfb; --raised: #f4f4ef; --ink: #1c2024; --soft: #5c6470; --line: #d5d7d3;
-  --before: #5f7f9f; --after: #cf5f1f; --accent: #a5450d;
+  --before: #3f75a8; --after: #cf5f1f; --third: #0a8a6a; --fourth: #9a4c94; --fifth: #a87a00; --sixth: #1a9bc0; --accent: #a5450d;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15181b; --raised: #1e2226; --ink: #e7e9ea; --soft: #a0a8b0; --line: #3a4046;
-    --before: #8db0d3; --after: #f5924e; --accent: #f5a56c;
+    --before: #7fb0e0; --after: #f5924e; --third: #49c9a2; --fourth: #d78fd1; --fifth: #e3bf4e; --sixth: #66d0f2; --accent: #f5a56c;
   }
 }
 * { box-sizing: border-box; }
@@ -49,19 +49,38 @@ figure { margin: 0; min-width: 0; }
 figcaption { font-size: 14px; font-weight: 600; margin: 0 0 6px; overflow-wrap: anywhere; }
 svg.plot { display: block; width: auto; max-width: 100%; height: auto; }
 svg.plot text { white-space: pre; }
+.plot-box { position: relative; min-width: 0; }
+.data { font-size: 12px; text-decoration: none; color: var(--soft); border-bottom: 1px dotted; }
+.data::before { content: "↓ "; }
+.data:hover, .data:focus-visible { color: var(--accent); }
+svg.plot:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }
+svg .marks circle { fill: var(--paper); stroke-width: 2.5; pointer-events: none; }
+svg .mark { fill: none; stroke: #fff; stroke-width: 1.5; paint-order: stroke; outline: 1px solid #000; pointer-events: none; }
+.tip { display: none; position: fixed; z-index: 9; pointer-events: none; max-width: min(320px, 92vw); padding: 8px 11px; border-radius: 8px; background: var(--paper); color: var(--ink); border: 1px solid var(--line); box-shadow: 0 4px 18px rgb(0 0 0 / .22); font-size: 13px; line-height: 1.4; }
+.tip p { display: flex; align-items: center; gap: 8px; margin: 0; overflow-wrap: anywhere; }
+.tip b { margin-left: auto; padding-left: 10px; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.tip i { flex: none; width: 10px; height: 10px; border-radius: 3px; }
+.tip .tip-name { font-weight: 600; margin-bottom: 2px; }
+.tip .tip-part { margin-top: 5px; }
+.thumbs { display: flex; flex-wrap: wrap; gap: 10px; margin: 6px 0 14px; padding: 0; list-style: none; }
+.thumbs li { width: 76px; }
+.thumb { display: block; flex: none; image-rendering: pixelated; border-radius: 4px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.thumb-name { display: block; font-size: 12px; line-height: 1.3; color: var(--soft); overflow-wrap: anywhere; margin-top: 3px; }
+.thumb-text { font-size: 11px; }
 .split { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 18px 36px; align-items: start; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 20px 28px; margin: 6px 0 14px; }
 .pictures.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 224px), 1fr)); max-width: 820px; }
 .strip { margin: 12px 0 4px; }
 .strip-name { font-size: 14px; font-weight: 600; margin-bottom: 6px; overflow-wrap: anywhere; }
-.small-pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(96px, 128px)); gap: 10px; }
-.small-pictures figcaption { font-weight: 400; color: var(--soft); font-size: 12.5px; margin: 3px 0 0; }
+.small-pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 236px), 1fr)); gap: 14px 20px; }
+.small-pictures figcaption { font-weight: 400; color: var(--soft); font-size: 13px; margin: 3px 0 0; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px; margin: 0 0 10px; }
 .legend span { display: inline-flex; align-items: center; gap: 7px; overflow-wrap: anywhere; }
-.legend i { flex: none; width: 12px; height: 12px; border-radius: 3px; }
+.legend svg { flex: none; stroke-width: 3; }
+.curves .legend { font-size: 13px; gap: 2px 14px; margin: 0 0 4px; }
 figcaption + svg.plot + .note, .curves .note { margin: 2px 0 0; font-size: 13px; }
 .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); gap: 20px 24px; margin: 6px 0 14px; }
-.small-curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 150px)); gap: 10px; }
+.small-curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; }
 .small-curves figcaption { font-weight: 400; color: var(--soft); font-size: 12.5px; margin: 2px 0 0; }
 .strip-name .note { font-weight: 400; }
 .slider { display: grid; grid-template-columns: repeat(var(--frames), minmax(0, 1fr)); background: var(--raised); border-radius: 10px; padding: 14px; margin: 6px 0 14px; }
@@ -73,7 +92,7 @@ figcaption + svg.plot + .note, .curves .note { margin: 2px 0 0; font-size: 13px;
 .frame { display: none; }
 .frame-name { font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
 .frame-name small { color: var(--soft); font-weight: 400; margin-left: 6px; }
-.frame-parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 264px), 1fr)); gap: 12px 24px; align-items: start; }
+.frame-parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 12px 24px; align-items: start; }
 .frame-values { margin: 0; }
 .frame-values th { color: var(--soft); }
 details { margin: 8px 0 14px; }
@@ -89,6 +108,13 @@ thead th { color: var(--soft); vertical-align: bottom; }
 .tag:not(:last-child)::after { content: "·"; color: var(--soft); margin-left: .35em; }
 .tag small, td small { color: var(--soft); }
 footer { margin-top: 44px; padding-top: 16px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13.5px; }
-@media (max-width: 520px) { .small-pictures { grid-template-columns: repeat(3, 1fr); } body { padding: 24px 16px 48px; } section { padding-top: 26px; } }
-@media print { nav, summary { display: none; } section { break-inside: avoid-page; } }
+@media (max-width: 520px) { body { padding: 24px 16px 48px; } section { padding-top: 26px; } }
+@media print {
+  nav, .data, .tip { display: none !important; }
+  h2, h3, figcaption, summary { break-after: avoid; }
+  figure, .strip, table, .card, li { break-inside: avoid; }
+  details::details-content { content-visibility: visible; height: auto; opacity: 1; }
+  details > summary { list-style: none; }
+  .legend, .card { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
 `

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { ExecutionContext } from 'ava'
 import { type Browser, chromium } from 'playwright-core'
 
 /** `npm test` installs a browser where there is none and tells where it is. */
@@ -34,6 +36,21 @@ export function launch(): Promise<Browser> {
       '--disable-sync',
     ],
   })
+}
+
+/** The page holds two scripts: its samples as JSON, and the one that its policy names by digest. */
+export function ownScripts(t: ExecutionContext, page: string): void {
+  const scripts = [...page.matchAll(/<script([^>]*)>(.*?)<\/script>/gs)]
+  t.is(page.match(/<script/g)?.length, 2)
+  t.deepEqual(
+    scripts.map(([, attributes]) => attributes),
+    [' type="application/json" id="samples"', ''],
+  )
+  const text = scripts[1]?.[2] as string
+  const digest = createHash('sha256').update(text).digest('base64')
+  t.regex(page, /content="default-src 'none';/)
+  t.true(page.includes(`script-src 'sha256-${digest}'`))
+  t.notRegex(text, /fetch|XMLHttp|import|eval|https?:\/\/(?!www\.w3\.org\/2000\/svg)/)
 }
 
 export interface Seen {

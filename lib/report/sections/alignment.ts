@@ -1,7 +1,7 @@
 import type { ProbeAlignment } from '../../probe/types.js'
 import { alignmentFacts } from '../facts.js'
 import { figure } from '../figure.js'
-import { shortNames, unit } from '../format.js'
+import { shortNames, tick, unit } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import { Plot } from '../libraries.js'
@@ -42,6 +42,18 @@ const texts = (data: Point[], kind: Kind, title: string) => ({
 const tip = (d: Point) => `${d.name}, ${d.label}: ${unit(d.value)}`
 const lowest = (data: Point[]) => Math.min(0, ...data.map(({ value }) => value))
 
+/** Values of the whole kernel and of layers, a column for each network. */
+function rowsOf(names: readonly string[], series: readonly Series[], kind: Kind) {
+  return names.map((name) => [
+    name,
+    ...series.map(({ network }) => {
+      const alignment =
+        name === total ? network.alignment : network.layers.find((l) => l.name === name)?.alignment
+      return alignment ? Number(alignment[kind].toPrecision(6)) : null
+    }),
+  ])
+}
+
 /** A row for each layer, a dot for each network. */
 function dumbbells(series: Series[], kind: Kind, title: string): Markup {
   const data = points(series, kind)
@@ -54,8 +66,16 @@ function dumbbells(series: Series[], kind: Kind, title: string): Markup {
     const values = data.filter((point) => point.name === name).map(({ value }) => value)
     return values.length > 1 ? [{ name, from: Math.min(...values), to: Math.max(...values) }] : []
   })
+  const rows = rowsOf(domain, series, kind)
   return figure({
     ...texts(data, kind, title),
+    values: {
+      columns: ['layer', ...series.map(({ label }) => label)],
+      rows,
+      hover: 'y',
+      place: (row, column, scale) => [scale('x', rows[row]?.[column]), scale('y', domain[row])],
+      colors: series.map(({ color }) => color),
+    },
     height: 62 + domain.length * 24,
     marginLeft: 128,
     marginTop: 6,
@@ -64,6 +84,7 @@ function dumbbells(series: Series[], kind: Kind, title: string): Markup {
       domain: [lowest(data), 1],
       label: title.toLowerCase(),
       grid: true,
+      tickFormat: tick,
       ticks: 5,
       labelAnchor: 'center',
       labelArrow: 'none',
@@ -96,12 +117,36 @@ function curves(series: Series[], kind: Kind, title: string): Markup {
   const data = points(series, kind)
   const layers = data.filter(({ depth }) => depth >= 0)
   const whole = data.filter(({ depth }) => depth < 0)
+  const names = [...new Set(layers.map(({ name }) => name))]
+  const rows = rowsOf(names, series, kind)
   return figure({
     ...texts(data, kind, title),
+    values: {
+      columns: ['layer', ...series.map(({ label }) => label)],
+      rows,
+      hover: 'x',
+      place: (row, column, scale) => [
+        scale('x', layers.find(({ name }) => name === names[row])?.depth),
+        scale('y', rows[row]?.[column]),
+      ],
+      colors: series.map(({ color }) => color),
+    },
     height: 300,
+    marginTop: 26,
     marginBottom: 42,
-    x: { label: 'layer, from input to output', labelAnchor: 'center', labelArrow: 'none' },
-    y: { domain: [lowest(data), 1], label: title.toLowerCase(), grid: true },
+    x: {
+      label: 'layer, from input to output',
+      labelAnchor: 'center',
+      labelArrow: 'none',
+      tickFormat: (depth: number) => (Number.isInteger(depth) ? String(depth + 1) : ''),
+    },
+    y: {
+      domain: [lowest(data), 1],
+      label: title.toLowerCase(),
+      labelArrow: 'none',
+      grid: true,
+      tickFormat: tick,
+    },
     marks: [
       Plot.ruleY(whole, { y: 'value', stroke: 'color', strokeDasharray: '4 4', title: tip }),
       Plot.lineY(layers, { x: 'depth', y: 'value', z: 'label', stroke: 'color' }),

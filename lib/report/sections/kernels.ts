@@ -68,8 +68,7 @@ ${drawn.map(
           scale,
           groups,
           samples,
-          side: 128,
-          names: false,
+          side: 168,
         })}<figcaption title="${layer.name}">${names.get(layer.name)}</figcaption></figure>`,
     )}</div></div>`,
 )}`
@@ -103,10 +102,9 @@ function centredPictures(report: ProbeReport, series: Series[]): Markup | null {
         groups,
         samples,
         side: 220,
-        names: false,
       })}</figure>`,
   )}</div>
-${colorBar('centred-colors', 'centred kernel, in units of its root mean square', scale, (v) => num(v, 2))}`
+${colorBar('centred-colors', 'centred kernel, in units of its root mean square', scale)}`
 }
 
 function meaning(network: ProbeNetwork | undefined): string {
@@ -126,7 +124,7 @@ export const kernels: Section = {
       ' Samples are ordered by class, so a block on the diagonal is a class whose samples move each other.'
     }${size < samples && html` Cells are averages over ${num(samples / size, 2)} × ${num(samples / size, 2)} neighbouring samples.`}</p>
 ${rawPictures(report, series, scale)}
-${colorBar('kernel-colors', 'kernel ÷ its mean diagonal', scale, (v) => num(v, 2))}
+${colorBar('kernel-colors', 'kernel ÷ its mean diagonal', scale)}
 <p class="note">Colours: every kernel is divided by its own mean diagonal (trace ÷ N), because training changes the overall size; then all pictures share one scale${
       scale.domain[0] < 0 ? ', symmetric about 0' : ', from 0'
     }, cut at the 99th percentile of all values (or at 1). ${leftOut(report, largeLimit)}</p>

@@ -33,42 +33,69 @@ const texts = (report: ProbeReport) => ({
   description: layerFacts(report).join(' '),
 })
 
+/** Shares by layer, a column for each network. */
+function sharesOf(names: readonly string[], data: readonly Point[]) {
+  const labels = [...new Set(data.map(({ label }) => label))]
+  const share = (name: string, label: string) =>
+    data.find((point) => point.name === name && point.label === label)?.share
+  return {
+    columns: ['layer', ...labels.map((label) => `share of the trace, ${label}`)],
+    rows: names.map((name) => [
+      name,
+      ...labels.map((label) => {
+        const found = share(name, label)
+        return found === undefined ? null : Number(found.toPrecision(6))
+      }),
+    ]),
+    colors: labels.map((label) => data.find((point) => point.label === label)?.color ?? ''),
+  }
+}
+
 function bars(report: ProbeReport): Markup {
   const data = points(report)
   const names = shortNames([...new Set(data.map(({ name }) => name))])
-  const places = [...new Set(data.map(({ place }) => place))]
+  const order = [...names.keys()]
+  const places = new Set(data.map(({ place }) => place)).size
+  // A bar is 1 high; between layers lies half a bar.
+  const top = ({ name, place }: Point) => order.indexOf(name) * (places + 0.5) + place
+  const table = sharesOf(order, data)
   return figure({
     ...texts(report),
-    height: 16 + names.size * (8 + 15 * places.length),
+    values: {
+      ...table,
+      hover: 'y',
+      place: (row, column, scale) => [
+        scale('x', table.rows[row]?.[column]),
+        scale('y', row * (places + 0.5) + column - 0.5),
+      ],
+    },
+    height: 16 + names.size * (8 + 15 * places),
     marginLeft: 140,
     marginRight: 48,
     marginTop: 8,
     marginBottom: 8,
     x: { axis: null, domain: [0, Math.max(...data.map(({ share }) => share))] },
-    y: { axis: null, domain: places, padding: 0.15 },
-    fy: {
-      label: null,
-      domain: [...names.keys()],
-      tickFormat: (name: string) => names.get(name) ?? '',
-      padding: 0.2,
-    },
+    y: { axis: null, domain: [0, order.length * (places + 0.5) - 0.5], reverse: true },
     marks: [
-      Plot.barX(data, {
-        fy: 'name',
-        y: 'place',
-        x: 'share',
-        fill: 'color',
-        rx2: 2,
+      Plot.rect(data, {
+        ...{ x1: 0, x2: 'share', y1: (d: Point) => top(d) + 0.06, y2: (d: Point) => top(d) + 0.94 },
+        ...{ fill: 'color', rx2: 2 },
         title: (d: Point) => `${d.name}, ${d.label}: ${percent(d.share)}`,
       }),
       Plot.text(data, {
-        fy: 'name',
-        y: 'place',
         x: 'share',
+        y: (d: Point) => top(d) + 0.5,
         text: (d: Point) => percent(d.share),
         textAnchor: 'start',
         dx: 5,
         fontSize: 11,
+      }),
+      Plot.text(order, {
+        x: 0,
+        y: (_: string, at: number) => at * (places + 0.5) + places / 2,
+        text: (name: string) => names.get(name) ?? name,
+        textAnchor: 'end',
+        dx: -8,
       }),
       Plot.ruleX([0]),
     ],
@@ -76,16 +103,36 @@ function bars(report: ProbeReport): Markup {
 }
 
 function curves(report: ProbeReport): Markup {
+  const data = points(report)
+  const names = [...new Set(data.map(({ name }) => name))]
+  const table = sharesOf(names, data)
   return figure({
     ...texts(report),
+    values: {
+      ...table,
+      hover: 'x',
+      place: (row, column, scale) => [scale('x', row), scale('y', table.rows[row]?.[column])],
+    },
     height: 280,
+    marginTop: 26,
     marginBottom: 42,
-    x: { label: 'layer, from input to output', labelAnchor: 'center', labelArrow: 'none' },
-    y: { label: 'share of the trace, %', percent: true, grid: true, zero: true },
+    x: {
+      label: 'layer, from input to output',
+      labelAnchor: 'center',
+      labelArrow: 'none',
+      tickFormat: (at: number) => (Number.isInteger(at) ? String(at + 1) : ''),
+    },
+    y: {
+      ...{ label: 'share of the trace', labelArrow: 'none', grid: true, zero: true },
+      tickFormat: percent,
+    },
     marks: [
-      Plot.lineY(points(report), { x: 'depth', y: 'share', z: 'label', stroke: 'color' }),
-      Plot.dot(points(report), {
-        x: 'depth',
+      Plot.lineY(data, {
+        ...{ x: (d: Point) => names.indexOf(d.name), y: 'share', z: 'label', stroke: 'color' },
+        title: 'label',
+      }),
+      Plot.dot(data, {
+        x: (d: Point) => names.indexOf(d.name),
         y: 'share',
         r: 2,
         fill: 'color',

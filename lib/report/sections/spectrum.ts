@@ -2,27 +2,17 @@ import { thinned } from '../../probe/thinned.js'
 import type { ProbeReport, ProbeSpectrum } from '../../probe/types.js'
 import { matrixName, spectrumFacts } from '../facts.js'
 import { figure } from '../figure.js'
-import { num, superscript, whole } from '../format.js'
+import { logTick, num, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import { Plot } from '../libraries.js'
 import type { Section } from '../section.js'
 import { seriesOf } from '../series.js'
 
-/** A power of ten on a log axis; other ticks have no text. */
-export const power = (value: number) => {
-  const exponent = Math.round(Math.log10(value))
-  return Math.abs(Math.log10(value) - exponent) > 1e-9
-    ? ''
-    : exponent >= 0 && exponent <= 3
-      ? whole(value)
-      : `10${superscript(exponent)}`
-}
-
 function spectra(report: ProbeReport): Markup {
   const series = seriesOf(report)
-  const curves = series.flatMap(({ network, label, color }) =>
-    thinned(network.spectrum.eigenvalues).map((point) => ({ ...point, label, color })),
+  const curves = series.flatMap(({ network, label, color, dash }) =>
+    thinned(network.spectrum.eigenvalues).map((point) => ({ ...point, label, color, dash })),
   )
   if (curves.length === 0) return html`<p>No eigenvalue lies above rounding.</p>`
   const least = Math.min(...curves.map(({ value }) => value))
@@ -37,8 +27,21 @@ function spectra(report: ProbeReport): Markup {
   const single = curves.filter((point, i) =>
     curves.every((other, j) => i === j || other.label !== point.label),
   )
+  const found = [...new Set(curves.map(({ rank }) => rank))].sort((a, b) => a - b)
+  const byPlace = new Map(curves.map(({ label, rank, value }) => [`${label} ${rank}`, value]))
+  const rows = found.map((rank) => [
+    rank,
+    ...series.map(({ label }) => byPlace.get(`${label} ${rank}`) ?? null),
+  ])
   return figure({
     id: 'spectrum',
+    values: {
+      columns: ['eigenvalue', ...series.map(({ label }) => label)],
+      rows,
+      hover: 'x',
+      place: (row, column, scale) => [scale('x', rows[row]?.[0]), scale('y', rows[row]?.[column])],
+      colors: series.map(({ color }) => color),
+    },
     title: 'Eigenvalues of the tangent kernel, on log axes',
     description: spectrumFacts(report).join(' '),
     height: 330,
@@ -49,20 +52,28 @@ function spectra(report: ProbeReport): Markup {
       type: 'log',
       domain: [1, Math.max(2, ...curves.map(({ rank }) => rank))],
       label: 'rank of the eigenvalue',
-      tickFormat: power,
+      tickFormat: logTick,
       labelAnchor: 'center',
       labelArrow: 'none',
     },
     y: {
       type: 'log',
       label: 'eigenvalue',
-      tickFormat: power,
+      tickFormat: logTick,
       grid: true,
       domain: least < most ? [least, most] : [most / 10, most * 10],
       nice: true,
     },
     marks: [
-      Plot.line(curves, { x: 'rank', y: 'value', z: 'label', stroke: 'color', strokeWidth: 2 }),
+      ...[...new Set(curves.map(({ dash }) => dash))].map((dash) =>
+        Plot.line(
+          curves.filter((point) => point.dash === dash),
+          {
+            ...{ x: 'rank', y: 'value', z: 'label', stroke: 'color', strokeWidth: 2 },
+            ...{ strokeDasharray: dash, title: 'label' },
+          },
+        ),
+      ),
       Plot.dot(single, { x: 'rank', y: 'value', fill: 'color' }),
       Plot.dot(ranks, {
         x: 'rank',
@@ -102,8 +113,8 @@ function table(report: ProbeReport): Markup {
     })}</tr>`
   return html`<details><summary>Numbers of the spectrum</summary><div class="scroll"><table>
 <thead><tr><td></td>${series.map(({ label }) => html`<th class="n" scope="col">${label}</th>`)}</tr></thead>
-<tbody>${row('Effective rank', (s) => s.effectiveRank)}${row('Participation ratio', (s) => s.participationRatio)}${ranks.map(
-    (rank) => row(`Eigenvalue ${whole(rank)}`, (s) => s.eigenvalues[rank - 1]),
+<tbody>${row('Effective rank', (s) => s.effectiveRank)}${ranks.map((rank) =>
+    row(`Eigenvalue ${whole(rank)}`, (s) => s.eigenvalues[rank - 1]),
   )}</tbody></table></div></details>`
 }
 

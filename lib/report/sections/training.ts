@@ -1,10 +1,12 @@
 import type { PlainMeasures } from '../../alignment/table.js'
 import type { ProbeCheckpoint, ProbeTraining } from '../../probe/training-types.js'
 import type { ProbeReport } from '../../probe/types.js'
-import { type Curve, curveFigure, evenly, rangeOf } from '../curves.js'
-import { num, percent, shortNames, unit, whole } from '../format.js'
+import { colorOf, dashOf } from '../colors.js'
+import { axisOf, type Curve, curveFigure, evenly, rangeOf } from '../curves.js'
+import { num, percent, shortNames, times, unit, whole } from '../format.js'
 import { colorBar, heatmap } from '../heatmap.js'
 import { html, type Markup } from '../html.js'
+import { legendOf } from '../legend.js'
 import { type ColorScale, commonScale, scaled } from '../raster.js'
 import type { Section } from '../section.js'
 import { nameOf, slider } from '../slider.js'
@@ -18,120 +20,106 @@ type Value = (measures: PlainMeasures) => number | null | undefined
 interface Panel {
   id: string
   title: string
-  note: string
+  /** What the values are, on the axis. */
+  unit: string
+  note?: string
   curves: { label: string; color: string; dash?: string; value: Value }[]
   domain?: [number, number]
   log?: boolean
+  /** Each layer gets a small one, too. */
+  layers?: boolean
 }
 
-const blue = 'var(--before)'
-const orange = 'var(--after)'
+/** A curve by its place among those of a panel, which gives it a colour and dashes. */
+const curve = (at: number, label: string, value: Value): Panel['curves'][number] => ({
+  label,
+  color: colorOf(at),
+  // Orange alone is a full line; others have dashes.
+  dash: at === 1 ? 'none' : dashOf(at || 1),
+  value,
+})
 
 /** What is drawn of the whole kernel: a panel for each kind of measure. */
 function panels({ top, learned, checkpoints }: ProbeTraining): Panel[] {
   const first = (checkpoints[0] as ProbeCheckpoint).total
-  const alike: Panel['curves'] = [
-    ...(first.labels
-      ? [
-          {
-            label: 'labels',
-            color: orange,
-            dash: '5 4',
-            value: (m: PlainMeasures) => m.labels?.alignment,
-          },
-          {
-            label: 'labels, centred',
-            color: orange,
-            value: (m: PlainMeasures) => m.labels?.centred,
-          },
-        ]
-      : []),
-    ...(learned
-      ? [
-          {
-            label: 'K_ŷ',
-            color: blue,
-            dash: '5 4',
-            value: (m: PlainMeasures) => m.learned?.alignment,
-          },
-          { label: 'K_ŷ, centred', color: blue, value: (m: PlainMeasures) => m.learned?.centred },
-        ]
-      : []),
-  ] as Panel['curves']
   const of: 'learned' | 'labels' = learned ? 'learned' : 'labels'
-  const shade = (at: number) =>
-    `color-mix(in oklab, ${blue}, ${orange} ${Math.round((100 * at) / Math.max(1, top.length - 1))}%)`
   return [
     {
       id: 'along-alignment',
       title: 'Alignment',
-      note: 'cosine with the labels’ kernel (orange) and K_ŷ (blue); full lines centred',
-      curves: alike,
+      unit: 'cosine',
+      layers: true,
+      curves: [
+        ...(first.labels
+          ? [
+              curve(1, 'labels, centred', (m) => m.labels?.centred),
+              curve(4, 'labels', (m) => m.labels?.alignment),
+            ]
+          : []),
+        ...(learned
+          ? [
+              curve(0, 'K_ŷ, centred', (m) => m.learned?.centred),
+              curve(2, 'K_ŷ', (m) => m.learned?.alignment),
+            ]
+          : []),
+      ],
     },
     {
       id: 'along-distance',
       title: 'Distance from the start',
-      note: '‖K − K₀‖ / ‖K₀‖',
-      curves: [{ label: 'distance', color: orange, value: (m) => m.initial.distance }],
+      unit: '‖K − K₀‖ / ‖K₀‖',
+      layers: true,
+      curves: [curve(1, 'distance', (m) => m.initial.distance)],
     },
     {
       id: 'along-rotation',
       title: 'Turned from the start',
-      note: '1 − cos(K, K₀); full line centred',
+      unit: '1 − cos(K, K₀)',
+      layers: true,
       curves: [
-        { label: 'as it is', color: blue, dash: '5 4', value: (m) => m.initial.rotation },
-        {
-          label: 'centred',
-          color: orange,
-          value: (m) => (m.initial.centred === null ? null : 1 - m.initial.centred),
-        },
+        curve(0, 'as it is', (m) => m.initial.rotation),
+        curve(1, 'centred', (m) => (m.initial.centred === null ? null : 1 - m.initial.centred)),
       ],
     },
     {
       id: 'along-step',
       title: 'Turned since the checkpoint before',
-      note: '1 − cos(K, K before), logarithmic',
+      unit: '1 − cos(K, K before)',
       log: true,
-      curves: [{ label: 'turned', color: orange, value: (m) => m.previous?.rotation }],
+      curves: [curve(1, 'turned', (m) => m.previous?.rotation)],
     },
     {
       id: 'along-rank',
-      title: 'Rank',
-      note: 'effective rank (full), participation ratio',
-      curves: [
-        {
-          label: 'participation ratio',
-          color: blue,
-          dash: '5 4',
-          value: (m) => m.participationRatio,
-        },
-        { label: 'effective rank', color: orange, value: (m) => m.effectiveRank },
-      ],
+      title: 'Participation ratio',
+      unit: '(tr K)² / ‖K‖²',
+      note: 'How many equal eigenvalues would give the trace kernel these two norms.',
+      curves: [curve(1, 'participation ratio', (m) => m.participationRatio)],
     },
     {
       id: 'along-energy',
       title: `Share of ${learned ? 'ŷ − f₀' : 'the labels'} in the top eigenvectors`,
-      note: `${top.map(whole).join(', ')} of them, from blue to orange`,
+      unit: 'share',
       domain: [0, 1],
-      curves: top.map((k, at) => ({
-        label: `top ${k}`,
-        color: shade(at),
-        value: (m) => m[of]?.energy[at],
-      })),
+      curves: top.map((k, at) =>
+        curve(at, `top ${whole(k)}`, (m: PlainMeasures) => m[of]?.energy[at]),
+      ),
     },
     {
       id: 'along-split',
       title: 'Split of the kernel',
-      note: '‖w₀K₀‖ (blue), ‖w₁K_ŷ‖ (orange) and the rest (dashed), each over ‖K‖',
+      unit: 'size over ‖K‖',
+      layers: true,
       curves: splitCurves,
     },
     {
       id: 'along-margin',
       title: 'Diagonal near the boundary',
-      note: 'K(x, x) over its median: its largest (dashed), and the mean of the 5 % with the least margin of ŷ',
+      unit: 'K(x, x) over its median',
+      note: 'Near the boundary: the mean of the 5 % of samples with the least margin of ŷ.',
+      layers: true,
       curves: [
-        { label: 'largest', color: blue, dash: '5 4', value: (m) => m.margin?.peak },
-        { label: 'near the boundary', color: orange, value: (m) => m.margin?.near },
+        curve(0, 'largest', (m) => m.margin?.peak),
+        curve(1, 'near the boundary', (m) => m.margin?.near),
       ],
     },
   ]
@@ -139,18 +127,9 @@ function panels({ top, learned, checkpoints }: ProbeTraining): Panel[] {
 
 /** Sizes of the parts of K ≈ w_0 K_0 + w_1 K_ŷ + rest. */
 const splitCurves: Panel['curves'] = [
-  { label: 'K₀', color: blue, value: (m) => m.split?.initialSize },
-  { label: 'K_ŷ', color: orange, value: (m) => m.split?.targetSize },
-  { label: 'rest', color: 'var(--soft)', dash: '5 4', value: (m) => m.split?.rest },
-]
-
-/** Whole-kernel curves, then those of which each layer gets a small multiple. */
-const layerPanels = [
-  'along-alignment',
-  'along-distance',
-  'along-rank',
-  'along-split',
-  'along-margin',
+  curve(0, 'w₀ K₀', (m) => m.split?.initialSize),
+  curve(1, 'w₁ K_ŷ', (m) => m.split?.targetSize),
+  curve(2, 'rest', (m) => m.split?.rest),
 ]
 
 function curvesOf(panel: Panel, part: number): Curve[] {
@@ -163,14 +142,14 @@ function curvesOf(panel: Panel, part: number): Curve[] {
 
 function wholeKernel(training: ProbeTraining): Markup {
   return html`<div class="curves">${panels(training).map((panel) => {
-    const { id, title, note, domain, log } = panel
+    const { id, title, note, domain, log, unit } = panel
     const drawn = curveFigure(training, curvesOf(panel, -1), {
-      ...{ id, title: `${title} of the whole kernel along training`, domain, log },
-      ...{ width: 330, height: 210 },
+      ...{ id, title: `${title} of the whole kernel along training`, domain, log, unit },
+      ...{ width: 330, height: 220 },
     })
     return (
       drawn &&
-      html`<figure><figcaption>${title}</figcaption>${drawn}<p class="note">${note}</p></figure>`
+      html`<figure><figcaption>${title}</figcaption>${drawn}${note && html`<p class="note">${note}</p>`}</figure>`
     )
   })}</div>`
 }
@@ -184,7 +163,7 @@ function byLayer(training: ProbeTraining): Markup | null {
     layerLimit,
   )
   const names = shortNames(parts, 16)
-  const rows = panels(training).filter(({ id }) => layerPanels.includes(id))
+  const rows = panels(training).filter(({ layers }) => layers)
   return html`<h3>Layer by layer along training</h3>
 <p>The same measures of each layer’s part of the kernel, from the input (left) to the output (right); in a row all have one scale.${
     parts.length > layerLimit &&
@@ -194,18 +173,23 @@ ${rows.map((panel) => {
   const ranges = chosen.flatMap(({ at }) => rangeOf(training, curvesOf(panel, at)) ?? [])
   if (ranges.length === 0) return null
   const domain: [number, number] = [Math.min(...ranges), Math.max(...ranges)]
-  return html`<div class="strip"><div class="strip-name">${panel.title} <small class="note">${panel.note}</small></div><div class="small-curves">${chosen.map(
-    ({ name, at }) => {
-      const drawn = curveFigure(training, curvesOf(panel, at), {
-        ...{ id: `${panel.id}-${at}`, title: `${panel.title} of ${name} along training`, domain },
-        ...{ width: 150, height: 104, small: true },
-      })
-      return (
-        drawn &&
-        html`<figure>${drawn}<figcaption title="${name}">${names.get(name)}</figcaption></figure>`
-      )
-    },
-  )}</div></div>`
+  return html`<div class="strip"><div class="strip-name">${panel.title} <small class="note">${panel.unit} by ${axisOf(training).label}</small></div>${
+    panel.curves.length > 1 && legendOf(panel.curves)
+  }<div class="small-curves">${chosen.map(({ name, at }) => {
+    const drawn = curveFigure(training, curvesOf(panel, at), {
+      ...{
+        id: `${panel.id}-${at}`,
+        title: `${panel.title} of ${name} along training`,
+        domain,
+        unit: panel.unit,
+      },
+      ...{ width: 150, height: 104, small: true },
+    })
+    return (
+      drawn &&
+      html`<figure>${drawn}<figcaption title="${name}">${names.get(name)}</figcaption></figure>`
+    )
+  })}</div></div>`
 })}`
 }
 
@@ -219,8 +203,8 @@ function pictures(report: ProbeReport, training: ProbeTraining, scale: ColorScal
     return html`<figure>${heatmap(scaled(frame.raster, checkpoint.total.trace / samples || 1), {
       ...{ id: `moment-${frame.index}`, title: `Trace kernel at ${name}` },
       ...{ description: 'Small picture on the colours of the others.', scale, groups, samples },
-      ...{ side: 128, names: false },
-    })}<figcaption>${checkpoint.step === null ? checkpoint.name : `step ${checkpoint.step}`}</figcaption></figure>`
+      side: 168,
+    })}<figcaption>${checkpoint.step === null ? checkpoint.name : `${axisOf(training).label} ${checkpoint.step}`}</figcaption></figure>`
   })}</div>`
 }
 
@@ -245,7 +229,7 @@ function facts(training: ProbeTraining): string[] {
   const { distance, angle } = last.total.initial
   if (distance !== null && angle !== null) {
     texts.push(
-      `At the end the kernel lies ${num(distance)} times its first size away from where it began, turned by ${num((180 * angle) / Math.PI)}°.`,
+      `At the end the kernel lies ${times(distance)} times its first size away from where it began, turned by ${num((180 * angle) / Math.PI)}°.`,
     )
   }
   const half = halfWay(checkpoints)
@@ -267,18 +251,18 @@ function halfWay(checkpoints: readonly ProbeCheckpoint[]): ProbeCheckpoint | und
 }
 
 function table(training: ProbeTraining): Markup {
-  const show = (value: number | null | undefined) => (value == null ? '–' : value.toFixed(4))
+  const show = (value: number | null | undefined) => (value == null ? '–' : num(value))
   return html`<details><summary>Numbers by checkpoint</summary><div class="scroll"><table>
-<thead><tr><th>Checkpoint</th><th class="n">Labels, centred</th><th class="n">K_ŷ</th><th class="n">K_ŷ, centred</th><th class="n">Distance</th><th class="n">1 − cos</th><th class="n">Effective rank</th><th class="n">Rest</th></tr></thead><tbody>${evenly(
+<thead><tr><th>Checkpoint</th><th class="n">Labels, centred</th><th class="n">K_ŷ</th><th class="n">K_ŷ, centred</th><th class="n">Distance</th><th class="n">1 − cos</th><th class="n">Participation ratio</th><th class="n">Rest</th></tr></thead><tbody>${evenly(
     training.checkpoints,
     100,
   ).map((checkpoint) => {
-    const { labels, learned, initial, effectiveRank, split } = checkpoint.total
+    const { labels, learned, initial, participationRatio, split } = checkpoint.total
     const cells = [labels?.centred, learned?.alignment, learned?.centred, initial.distance]
     const values = [
       ...cells.map(show),
       show(initial.rotation),
-      show(effectiveRank),
+      num(participationRatio),
       show(split?.rest),
     ]
     return html`<tr><th scope="row">${nameOf(checkpoint)}</th>${values.map((value) => html`<td class="n">${value}</td>`)}</tr>`
@@ -302,7 +286,7 @@ ${wholeKernel(found)}
 <h3>Walk through the checkpoints</h3>
 <p>Choose a moment below; the arrow keys go to the next.</p>
 ${slider(report, found, scale)}
-${colorBar('training-colors', 'kernel ÷ its mean diagonal', scale, (value) => num(value, 2))}
+${colorBar('training-colors', 'kernel ÷ its mean diagonal', scale)}
 ${pictures(report, found, scale)}
 ${byLayer(found)}
 ${table(found)}`
