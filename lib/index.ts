@@ -18,6 +18,17 @@ export type {
   KernelSplitWeights,
   TargetAlignment,
 } from './alignment/types.js'
+export { type AuditOptions, audit } from './audit/audit.js'
+export type { Evidence } from './audit/evidence.js'
+export {
+  KernelPosterior,
+  type LeftOut,
+  type PosteriorOptions,
+  type PosteriorSampleOptions,
+  type QueryOptions,
+} from './audit/posterior.js'
+export { selfKernel } from './audit/self.js'
+export type { Audit, AuditLabels, AuditPair, AuditQuery, AuditSamples } from './audit/types.js'
 export type { DrawOptions, InitializationScheme } from './builder/draw.js'
 export { type InitializeOptions, initialize } from './builder/initialize.js'
 export {

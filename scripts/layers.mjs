@@ -80,6 +80,7 @@ const LAYERS = [
   'builder',
   'alignment',
   'probe',
+  'audit',
   'report',
   'cli',
 ]

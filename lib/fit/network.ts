@@ -123,6 +123,8 @@ export function featureOptions(options: NetworkFitOptions): NetworkFeatureOption
 export interface Residual {
   /** r = y − f(x; θ0) of (N) samples and (O) outputs, row (i, o) = i·O + o. */
   residual: Float64Array
+  /** y as it is fitted: numbers, one-hot, or −1 and 1. */
+  targets: Float64Array
   samples: number
   outputs: number
   /** Labels that occur, where the targets are classes. */
@@ -175,7 +177,7 @@ export async function residualOf(
   check(size)
   const { f } = await outputsOf(network, x, options)
   const residual = targets.map((value, r) => value - (f[r] as number))
-  return { residual, samples, outputs, classes: classes?.labels }
+  return { residual, targets, samples, outputs, classes: classes?.labels }
 }
 
 async function sizeOf(
@@ -192,7 +194,7 @@ async function sizeOf(
 }
 
 /** f(x; θ0) of the outputs that are fitted, (N·O), all finite. */
-async function outputsOf(
+export async function outputsOf(
   network: Network,
   x: Inputs,
   options: CallOptions & { outputs?: readonly number[] | undefined },

@@ -41,6 +41,7 @@ import {
 } from '../../lib/index.js'
 import { sourceOf } from '../../lib/io/index.js'
 import { mlp, samples } from './networks.js'
+import { auditCalls, setUpAudit } from './public-audit.js'
 import { fileCalls } from './public-files.js'
 import { jobCalls, setUpJobs } from './public-jobs.js'
 import { Random } from './random.js'
@@ -76,6 +77,7 @@ export async function setUp(): Promise<void> {
   factor = await KernelFactor.of(gram, 0.1)
   spectrum = await KernelSpectrum.of(gram)
   await setUpJobs(network, x)
+  await setUpAudit(network)
 }
 
 export async function tearDown(): Promise<void> {
@@ -403,6 +405,7 @@ export const calls: Record<string, Call> = {
     call: (...a) => saveModel(...(a as [Any, Any])),
     options: 'signal',
   },
+  ...auditCalls,
   ...fileCalls(x, u),
   ...jobCalls(() => network, x, [common, derivative, kernelOptions]),
   writeOnnx: {

@@ -1,0 +1,87 @@
+// The public calls of the audit, as in public-calls.ts.
+import { audit, KernelPosterior, type Network, selfKernel } from '../../lib/index.js'
+import { samples } from './networks.js'
+import type { Call } from './public-calls.js'
+import { Random } from './random.js'
+
+const random = new Random(29)
+const x = samples(random, [6, 3])
+const u = samples(random, [6, 2])
+const v = Float64Array.from({ length: 12 }, (_, e) => Math.sin(e))
+const kernel = {
+  data: Float32Array.from({ length: 144 }, (_, e) => (e % 13 === 0 ? 2 : 0.1)),
+  shape: [6, 2, 6, 2],
+}
+const cross = { data: new Float32Array(24).fill(0.1), shape: [1, 2, 6, 2] }
+const own = { data: Float32Array.of(2, 0.1, 0.1, 2), shape: [2, 2] }
+const common = 'signal onProgress threads memory'
+
+let network: Network
+let posterior: KernelPosterior
+
+export async function setUpAudit(given: Network): Promise<void> {
+  network = given
+  posterior = await KernelPosterior.of(kernel, v, { ridge: 0.1 })
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: wrong arguments are the matter here.
+type Any = any
+
+/** A call of the posterior at other samples. */
+const asked = (name: 'predict' | 'influence' | 'representers'): [string, Call] => [
+  `KernelPosterior.${name}`,
+  {
+    args: () => [cross, {}],
+    call: (...a) => posterior[name](...(a as [Any])),
+    options: 'base signal',
+  },
+]
+
+export const auditCalls: Record<string, Call> = {
+  audit: {
+    args: () => [network, x, u, { query: x }],
+    call: (...a) => audit(...(a as [Any, Any, Any])),
+    options: `${common} outputs ridge query model duplicates`,
+  },
+  selfKernel: {
+    args: () => [network, x, {}],
+    call: (...a) => selfKernel(...(a as [Any, Any])),
+    options: `${common} nonFinite outputs block outputBlock kernel method`,
+  },
+  'KernelPosterior.of': {
+    args: () => [kernel, v, { ridge: 0.1 }],
+    call: (...a) => KernelPosterior.of(...(a as [Any, Any])),
+    options: 'signal threads memory outputs ridge base precision',
+  },
+  'KernelPosterior.leaveOneOut': {
+    args: () => [{}],
+    call: (...a) => posterior.leaveOneOut(...a),
+    options: 'signal',
+  },
+  'KernelPosterior.leverage': {
+    args: () => [{}],
+    call: (...a) => posterior.leverage(...a),
+    options: 'signal',
+  },
+  'KernelPosterior.evidence': {
+    args: () => [{}],
+    call: (...a) => posterior.evidence(...a),
+    options: 'prior',
+  },
+  'KernelPosterior.variance': {
+    args: () => [cross, [2, 2], {}],
+    call: (...a) => posterior.variance(...(a as [Any, Any])),
+    options: 'signal',
+  },
+  'KernelPosterior.without': {
+    args: () => [[1], cross, {}],
+    call: (...a) => posterior.without(...(a as [Any, Any])),
+    options: 'base signal',
+  },
+  'KernelPosterior.sample': {
+    args: () => [cross, own, 2, {}],
+    call: (...a) => posterior.sample(...(a as [Any, Any, Any])),
+    options: 'base prior seed signal',
+  },
+  ...Object.fromEntries((['predict', 'influence', 'representers'] as const).map(asked)),
+}
