@@ -72,12 +72,14 @@ export async function audit(
   const core = cores.get(network) as Core | undefined
   if (!core) throw badArgument('network', 'a Network', network)
   checkModel(options)
-  const x = heldInputs(samples, 'x')
+  const given = heldInputs(samples, 'x')
   const y = held(targets, 'y')
   const query = heldInputs(options.query, 'query')
   const outputs = model ? model.outputs : options.outputs
   const common = { signal, threads, memory, outputs }
   const budget = core.budget(options)
+  // A stream of blocks can be read once only.
+  const { all: x } = await picker(network, given, 'x', common)
   const found = await residualOf(network, x, y, common, ({ samples: n, chosen }) =>
     checkMemory(n, chosen.length, budget),
   )
@@ -85,7 +87,7 @@ export async function audit(
     throw mismatch('y', 'labels of two classes or more', `${found.classes[0]} for all samples`)
   }
   // What would fail after the work should fail before it.
-  const asked = query && (await checkQuery(network, query, common))
+  const asked = query && (await picker(network, query, 'query', common))
   const progress = timed(onProgress)
   const source: KernelSource = model
     ? adaptedKernels(network, model, x, common)
@@ -108,13 +110,13 @@ export async function audit(
   const { train, self } = await samplesOf(kernel, posterior, n, duplicates, signal)
   progress(0.8)
   const columns = outputs ?? Array.from({ length: found.outputs }, (_, o) => o)
-  const given = found.classes && Array.from(y.data as ArrayLike<number | bigint>, Number)
+  const marks = found.classes && Array.from(y.data as ArrayLike<number | bigint>, Number)
   const evidence = posterior.evidence()
   const deviation = meansOf(left.variance.data, found.outputs).map((value) =>
     Math.sqrt(evidence.prior * value + evidence.noise),
   )
   const labels = labelsOf(
-    { classes: found.classes, given, columns, targets: found.targets, deviation },
+    { classes: found.classes, given: marks, columns, targets: found.targets, deviation },
     left.predictions,
     left.residuals,
   )
@@ -173,13 +175,6 @@ function checkMemory(samples: number, outputs: number, budget: number): void {
     return `${fewer}fewer outputs (options.outputs) or a larger budget make room`
   }
   roomBeside(rowBytes * rows * rows, budget, `A factor of ${rows} rows of the kernel`, fits)
-}
-
-/** The query's samples, which the network has to take. */
-async function checkQuery(network: Network, query: Inputs, options: DerivativeOptions) {
-  const core = cores.get(network) as Core
-  await core.feed(query, 'query', options)
-  return picker(network, query)
 }
 
 /** What the kernel says of the training samples, and k(x, x) of each. */

@@ -3,7 +3,7 @@ import { badArgument } from '../core/errors.js'
 import type { TangentFeatures } from '../fit/features.js'
 import type { NetworkModel } from '../fit/network.js'
 import type { Floats, NdArray } from '../io/index.js'
-import { type Core, cores, type DerivativeOptions } from '../model/core.js'
+import { type CallOptions, type Core, cores, type DerivativeOptions } from '../model/core.js'
 import { type Inputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { selfKernel } from './self.js'
@@ -56,10 +56,10 @@ export function adaptedKernels(
     own: async () => kernel(await ownFeatures(), await ownFeatures()),
     cross: async (query) => kernel(await featuresOf(query), await ownFeatures()),
     self: async (query) => {
-      const pick = await picker(network, query)
+      const pick = await picker(network, query, 'query', options)
       const parts: Float64Array[] = []
       for (let first = 0; first < pick.samples; first += together) {
-        const features = await featuresOf(pick.take(first, together))
+        const features = await featuresOf(await pick.take(first, together))
         const { data } = await kernel(features, features)
         const { rows } = features
         parts.push(Float64Array.from({ length: rows }, (_, r) => data[r * rows + r] as number))
@@ -75,26 +75,36 @@ export function adaptedKernels(
   }
 }
 
-/** Samples of inputs, some at a time. */
+/** Samples that can be read again, some at a time. */
 export interface Picker {
   samples: number
-  take(first: number, count: number): Inputs
-  pick(chosen: readonly number[]): Inputs
+  /** All of them. */
+  all: Inputs
+  take(first: number, count: number): Promise<Inputs>
 }
 
-export async function picker(network: Network, inputs: Inputs): Promise<Picker> {
+/** @param argument what the caller calls them */
+export async function picker(
+  network: Network,
+  inputs: Inputs,
+  argument: string,
+  options: CallOptions,
+): Promise<Picker> {
   const core = cores.get(network) as Core | undefined
   if (!core) throw badArgument('network', 'a Network', network)
-  const { samples } = await core.feed(inputs, 'x')
-  const declared = await core.reading(inputs, 'x')
-  const pick = (chosen: readonly number[]) => samplesOf(inputs, declared, chosen)
+  const { rows, ...declared } = await core.reading(inputs, argument, options)
+  const { samples } = await core.feed(rows, argument, options)
   return {
     samples,
-    pick,
-    take: (first, count) => {
-      if (first === 0 && count >= samples) return inputs
+    all: rows,
+    take: async (first, count) => {
+      if (first === 0 && count >= samples) return rows
       const length = Math.min(count, samples - first)
-      return pick(Array.from({ length }, (_, k) => first + k))
+      return samplesOf(
+        rows,
+        declared,
+        Array.from({ length }, (_, k) => first + k),
+      )
     },
   }
 }

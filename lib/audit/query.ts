@@ -48,7 +48,7 @@ export async function queryOf(
   const means = meansOf(variance, outputs).sort()
   for (let first = 0; first < count; first += together) {
     const size = Math.min(together, count - first)
-    const some = query.take(first, size)
+    const some = await query.take(first, size)
     const cross = await source.cross(some)
     const own = Float64Array.from(await source.self(some), (value) => Math.max(value, 0))
     const { f: base } = await outputsOf(network, some, common)
