@@ -1,0 +1,62 @@
+// One network in a process of its own, as `node ours.js FOLDER NAME OUTPUTS SECONDS`: prints a line of JSON.
+import { availableParallelism } from 'node:os'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { Network, readArray } from '../../lib/index.js'
+import { native } from '../../lib/native/index.js'
+import { peak, resetPeak } from '../memory.js'
+
+/** Seconds, of one call each. */
+export interface Ours {
+  /** Reading the file and the first kernel. */
+  first: number
+  kernel: number
+  /** Of the forward run here, and of onnxruntime's own with its default options. */
+  run: number
+  session: number
+  numbers: number[]
+  /** GFLOP/s of a product of 1024³ on the same threads, just before. */
+  gemm: number
+  /** Bytes that the kernels added at the worst moment. */
+  memory: number
+}
+
+const [folder = '', name = '', chosen = '', seconds = '5'] = process.argv.slice(2)
+const limit = Number(seconds)
+const outputs = chosen.split(',').map(Number)
+const threads = availableParallelism()
+
+/** The least of as many calls as fit into the time, of three at least. */
+async function least(call: () => Promise<unknown>): Promise<number> {
+  const times: number[] = []
+  const begun = performance.now()
+  while (times.length < 3 || (performance.now() - begun < 1000 * limit && times.length < 1000)) {
+    const start = performance.now()
+    await call()
+    times.push((performance.now() - start) / 1000)
+  }
+  return Math.min(...times)
+}
+
+const x = await readArray(`${folder}/${name}.npy`)
+const start = performance.now()
+const network = await Network.load(`${folder}/${name}.onnx`, { threads })
+const { data } = await network.ntk(x, undefined, { outputs })
+const first = (performance.now() - start) / 1000
+const { gemm } = native.machine(1024, threads)
+const before = resetPeak()
+const kernel = await least(() => network.ntk(x, undefined, { outputs }))
+const memory = peak() - before
+const run = await least(() => network.run(x))
+await network.dispose()
+
+const session = await InferenceSession.create(`${folder}/${name}.onnx`, {
+  intraOpNumThreads: threads,
+  logSeverityLevel: 4,
+})
+const given =
+  x.data instanceof BigInt64Array
+    ? new Tensor('int64', x.data, x.shape)
+    : new Tensor('float32', x.data as Float32Array, x.shape)
+const own = await least(() => session.run({ x: given }))
+const result: Ours = { first, kernel, run, session: own, numbers: [...data], gemm, memory }
+process.stdout.write(`${JSON.stringify(result)}\n`)
