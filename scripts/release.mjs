@@ -2,12 +2,14 @@
 //   --pack DIR        pack into DIR, without tests
 //   --version X.Y.Z   the version that is released; default: that of package.json
 //   --platform NAME   only this platform's package; again for others
+//   --twice           pack the commit once more, from a clone, and compare the bytes
 //   --dirty           pack what is here, committed or not: for trying things out
 // Nothing is published from here: the workflow .github/workflows/release.yml does that from a tag.
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildAddon } from './release/addon.mjs'
+import { packAgain } from './release/again.mjs'
 import { checkClean, released, writeVersion } from './release/history.mjs'
 import { WORK } from './release/parts.mjs'
 import { platforms } from './release/platforms.mjs'
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     pack: { type: 'string' },
     version: { type: 'string' },
     platform: { type: 'string', multiple: true },
+    twice: { type: 'boolean', default: false },
     dirty: { type: 'boolean', default: false },
   },
 })
@@ -58,12 +61,22 @@ async function pack(folder) {
     folders.push(own)
   }
   mkdirSync(folder, { recursive: true })
-  for (const file of await packAll(folders, folder)) {
+  const files = await packAll(folders, folder)
+  for (const file of files) {
     process.stdout.write(`${relative(process.cwd(), file) || file}\n`)
+  }
+  if (values.twice) {
+    const names = wanted.map(({ name }) => name)
+    await packAgain(files, names)
   }
 }
 
 try {
+  if (values.twice && (values.dirty || values.pack === undefined)) {
+    throw new SetupError(
+      'Expected --pack DIR with --twice, and no --dirty: a commit is packed twice',
+    )
+  }
   const folder = resolve(values.pack ?? join(root, 'out/release'))
   if (!values.dirty) await checkClean()
   if (!packagesCurrent()) await locked(installPackages)

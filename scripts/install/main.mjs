@@ -2,23 +2,15 @@
 // as published ones would be, by npm, pnpm and yarn, with Node 20, 22 and 24, and used; the files for arm64
 // by npm, in emulation. --source compiles the core from the packed files as well. Needs root, and for
 // arm64 qemu-user-static.
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { WORK } from '../release/parts.mjs'
 import { npm } from '../setup/packages.mjs'
-import { root, run, SetupError, step } from '../setup/run.mjs'
+import { root, SetupError, step } from '../setup/run.mjs'
 import { serve } from './registry.mjs'
 import { bareRoot, emulates, inside } from './root.mjs'
+import { onThisSystem } from './tools.mjs'
 
 const NODES = [20, 22, 24]
 /** From nothing to the first kernel: of computing, so that a busy machine passes what an idle one does. */
@@ -146,6 +138,18 @@ async function installFiles(bare, folder) {
     expect(text, /No compiled core for linux-\w+ is installed; add the package adaptive-tangent-/)
     return ''
   })
+  await check('build without a compiler: one sentence that names what is missing', async () => {
+    const { status, text } = await inside(
+      bare,
+      'cd /work/files && npx --no-install adaptive-tangent build',
+    )
+    if (status !== 1) throw new Error(`It ended with ${status}:\n${text}`)
+    expect(
+      text,
+      /^adaptive-tangent cannot be built: a C\+\+17 compiler, make and CMake .* are missing: install /m,
+    )
+    return ''
+  })
 }
 
 /** Tests of the checkout that the binary for arm64 must pass: rules, kernels, solvers against float64. */
@@ -202,41 +206,10 @@ function checkoutTest(bare, app, name) {
   return `cd /work/checkout && ${ava} dist/test/${name}.test.js`
 }
 
-/**
- * With this system's own tools: bundles by webpack, and with --source the core compiled where the package
- * is installed.
- * @param {string} url
- */
-async function onThisSystem(url) {
-  const folder = mkdtempSync(join(tmpdir(), 'adaptive-tangent-'))
-  cpSync(join(root, 'scripts/install/uses'), folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), '{ "name": "app", "type": "module" }\n')
-  /** @param {string} command */
-  const inFolder = async (command) => {
-    const { status, text } = await run('sh', ['-c', command], { cwd: folder })
-    if (status !== 0) throw new Error(`${command}\nended with ${status}:\n${text}`)
-  }
-  await check('webpack bundles a program that leaves the package outside', async () => {
-    await inFolder('npm install --ignore-scripts --no-audit --no-fund webpack@5 webpack-cli@6')
-    await inFolder(INSTALLS.npm.replace('URL', url))
-    await inFolder('npx webpack --config webpack.config.js && node dist/kernel.js')
-    return ''
-  })
-  if (source) {
-    await check('compiled from source, by its own command', async () => {
-      await inFolder('npx --no-install adaptive-tangent build && node kernel.mjs')
-      await inFolder('npx --no-install adaptive-tangent doctor | grep "a build on this machine"')
-      return ''
-    })
-  }
-  rmSync(folder, { recursive: true })
-}
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { source: { type: 'boolean', default: false } },
 })
-const { source } = values
 
 try {
   const [given] = positionals
@@ -253,7 +226,7 @@ try {
     }
   }
   await installFiles(await bareRoot(22), folder)
-  await onThisSystem(registry.url)
+  await onThisSystem(check, INSTALLS.npm.replace('URL', registry.url), values.source)
   if ('adaptive-tangent-linux-arm64-gnu' in registry.versions) await emulated(registry.url)
   registry.close()
 } catch (error) {

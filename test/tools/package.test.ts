@@ -109,17 +109,7 @@ test('require works where Node allows it; elsewhere a sentence says what to do',
   )
 })
 
-const program = `import { type CallOptions, Network, TangentError } from 'adaptive-tangent'
-const options: CallOptions = { threads: 1 }
-export async function trace(path: string): Promise<number> {
-  const network: Network = await Network.load(path)
-  const kernel = await network.ntk({ shape: [1, 2], data: new Float32Array(2) }, { kernel: 'trace', ...options })
-  if (!(kernel.trace() > 0)) throw new TangentError('FAILED', 'no kernel')
-  // @ts-expect-error: there is no such option.
-  await network.ntk({ shape: [1, 2], data: new Float32Array(2) }, { kernel: 'odd' })
-  return kernel.trace()
-}
-`
+const program = await readFile(join(root, 'scripts/install/uses/types.mts'), 'utf8')
 
 /** TypeScript's own declarations, read once for all modes. */
 const libraries = new Map<string, ts.SourceFile | undefined>()
