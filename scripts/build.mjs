@@ -3,8 +3,12 @@
 import { join } from 'node:path'
 import { buildNative, fetchParts } from './setup/native.mjs'
 import { root, SetupError, say } from './setup/run.mjs'
+import { missingTools, remedy } from './setup/system.mjs'
 
 try {
+  // Told before anything is fetched.
+  const missing = missingTools()
+  if (missing.length) throw new SetupError(remedy(missing))
   await fetchParts()
   await buildNative({ mayInstall: false, show: true })
   say(`Built ${join(root, 'build/Release/adaptive_tangent.node')}`)
