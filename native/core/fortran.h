@@ -14,6 +14,7 @@
 #define dsyevd_ scipy_dsyevd_
 #define dsymv_ scipy_dsymv_
 #define dsyrk_ scipy_dsyrk_
+#define dtrmm_ scipy_dtrmm_
 #define dtrsm_ scipy_dtrsm_
 #define dtrsv_ scipy_dtrsv_
 #define sgemm_ scipy_sgemm_

@@ -46,12 +46,14 @@ export async function buildAddon(platform, folder) {
     ['--build', build, '--parallel', jobs],
     { env },
   )
-  for (const [from, name] of [
-    [build, 'adaptive_tangent.node'],
-    [join(blas, 'lib'), 'libscipy_openblas.so'],
-  ]) {
-    rmSync(join(folder, name ?? ''), { force: true })
-    copyFileSync(join(from ?? '', name ?? ''), join(folder, name ?? ''))
-    checkBinary(join(folder, name ?? ''))
+  // The library first: what the addon needs of it must be there.
+  for (const [name, from] of Object.entries({
+    'libscipy_openblas.so': join(blas, 'lib'),
+    'adaptive_tangent.node': build,
+  })) {
+    const file = join(folder, name)
+    rmSync(file, { force: true })
+    copyFileSync(join(from, name), file)
+    checkBinary(file)
   }
 }

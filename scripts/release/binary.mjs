@@ -1,5 +1,6 @@
 // What a binary asks of the system it runs on must be what the oldest system has.
-import { basename } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { output, SetupError } from '../setup/run.mjs'
 import { OLDEST_GLIBC } from './platforms.mjs'
 
@@ -23,6 +24,40 @@ function newer(a, b) {
     if (difference !== 0) return difference > 0
   }
   return false
+}
+
+/**
+ * The symbols that a binary defines, and those that must be there for it to load: without their versions.
+ * @param {string} file
+ */
+function symbols(file) {
+  const rows = (output('readelf', ['-W', '--dyn-syms', file]) ?? '')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([number = '']) => /^\d+:$/.test(number))
+  const defined = new Set()
+  /** @type {string[]} */
+  const wanted = []
+  for (const [, , , , bind, , section, name = ''] of rows) {
+    if (name === '') continue
+    if (section !== 'UND') defined.add(name.replace(/@.*/, ''))
+    // One with a version is a system library's.
+    else if (bind === 'GLOBAL' && !name.includes('@')) wanted.push(name)
+  }
+  return { defined, wanted }
+}
+
+/**
+ * Symbols that neither Node nor the libraries next to a binary have: it would not load.
+ * @param {string} file
+ */
+function lost(file) {
+  const folder = dirname(file)
+  const libraries = readdirSync(folder).filter((name) => /\.so(\.\d+)*$/.test(name))
+  const there = libraries.map((name) => symbols(join(folder, name)).defined)
+  return symbols(file)
+    .wanted.filter((name) => !name.startsWith('napi_') && !there.some((own) => own.has(name)))
+    .map((name) => `${basename(file)} needs ${name}, which nothing next to it has`)
 }
 
 /**
@@ -51,7 +86,7 @@ export function binaryFaults(file) {
       )
     }
   }
-  return faults
+  return [...faults, ...lost(file)]
 }
 
 /** @param {string} file */

@@ -1,6 +1,6 @@
 // What a release refuses and what it writes.
 import { execFile } from 'node:child_process'
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -90,4 +90,17 @@ test('a binary that wants more of the system than is promised is refused', async
   for (const file of ['x64/libonnxruntime.so.1', 'arm64/onnxruntime_binding.node']) {
     t.deepEqual(await ask(root, 'binary', `m.binaryFaults('${join(root, runtime, file)}')`), [])
   }
+})
+
+test('every routine of BLAS and LAPACK that is called has its name in the packages', async (t) => {
+  const addon = join(root, 'build/Release/adaptive_tangent.node')
+  const { stdout } = await run(root, 'readelf', ['-W', '--dyn-syms', addon])
+  const called = [...stdout.matchAll(/ UND ([a-z][a-z0-9]*_)(?=[@\s])/g)].map(([, name]) => name)
+  const header = await readFile(join(root, 'native/core/fortran.h'), 'utf8')
+  const named = [...header.matchAll(/^#define (\w+_) scipy_\1$/gm)].map(([, name]) => name)
+  t.true(called.includes('dgemm_'))
+  t.deepEqual(
+    called.filter((name) => !named.includes(name)),
+    [],
+  )
 })
