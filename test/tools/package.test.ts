@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, 
 const run = promisify(execFile)
 
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+const program = await readFile(join(root, 'scripts/install/uses/types.mts'), 'utf8')
 
 /** The files that npm would pack. */
 async function packed(): Promise<string[]> {
@@ -108,8 +109,6 @@ test('require works where Node allows it; elsewhere a sentence says what to do',
     /Error: adaptive-tangent is an ES module, which require\(\) cannot load in Node v[\d.]+: write await import\('adaptive-tangent'\), or use Node 20\.19, 22\.12 or later/,
   )
 })
-
-const program = await readFile(join(root, 'scripts/install/uses/types.mts'), 'utf8')
 
 /** TypeScript's own declarations, read once for all modes. */
 const libraries = new Map<string, ts.SourceFile | undefined>()
