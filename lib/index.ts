@@ -20,6 +20,7 @@ export type {
 } from './alignment/types.js'
 export { type AuditOptions, audit } from './audit/audit.js'
 export type { Evidence } from './audit/evidence.js'
+export { type AuditPictures, auditPictures } from './audit/pictures.js'
 export {
   KernelPosterior,
   type LeftOut,
@@ -211,6 +212,7 @@ export { type Precision, precisionOf } from './network/precision.js'
 export { readJob, writeJob } from './network/stored-job.js'
 export type { AxisOptions, Dimension, ValueInfo } from './onnx/index.js'
 export {
+  type AuditPageOptions,
   type ProbeAdaptive,
   type ProbeAlignment,
   type ProbeCheckpoint,
@@ -230,6 +232,7 @@ export {
   type ProbeValue,
   probe,
   probeTraining,
+  renderAudit,
   renderReport,
 } from './report/index.js'
 export type { Loss } from './train/loss.js'

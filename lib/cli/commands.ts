@@ -1,5 +1,6 @@
 // The table of commands: one row each.
 import { alignCommand } from './align.js'
+import { auditCommand } from './audit.js'
 import { averageCommand } from './average.js'
 import { sourceBuildCommand } from './build.js'
 import type { CommandDefinition } from './command.js'
@@ -21,6 +22,7 @@ export const commands: readonly CommandDefinition[] = [
   ntkCommand,
   fitCommand,
   predictCommand,
+  auditCommand,
   averageCommand,
   alignCommand,
   probeCommand,

@@ -337,7 +337,7 @@ function stretched({ price: paid, largestStretch, starts }: NetworkModel['model'
   return how + spread
 }
 
-function price(text: string): Price {
+export function price(text: string): Price {
   if (text === 'auto') return text
   const [, absolute, number = ''] = /^(absolute:)?(.*)$/.exec(text) ?? []
   const value = Number(number)
@@ -357,7 +357,7 @@ function power(text: string): number {
   throw new InvalidArgumentError('Expected a positive power, or none for a side.')
 }
 
-function ridge(text: string): number | 'auto' {
+export function ridge(text: string): number | 'auto' {
   if (text === 'auto') return text
   const value = Number(text)
   if (text.trim() !== '' && value >= 0 && Number.isFinite(value)) return value

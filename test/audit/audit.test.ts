@@ -2,12 +2,15 @@
 import test from 'ava'
 import {
   audit,
+  auditPictures,
   buildCnn,
   buildMlp,
   fitAdaptive,
   fitFixed,
   type NdArray,
   Network,
+  readTensor,
+  renderAudit,
   selfKernel,
   take,
 } from '../../lib/index.js'
@@ -173,6 +176,22 @@ test('adapted features: the kernel is the model’s, and the audit says what tha
   t.regex(found.leaveOneOut.note, /conditional/)
   near(t, found.query!.predictions, await model.predict(network, query), 1e-4)
   t.true(found.query!.variance.data.every((value) => value > 0))
+  await network.dispose()
+})
+
+test('samples of integers are shown as the texts of their tokens', async (t) => {
+  const network = await Network.load('test/fixtures/text/model.onnx')
+  const ids = await readTensor('test/fixtures/text/input_0.pb')
+  const count = ids.shape[0] as number
+  const y = { data: Int32Array.from({ length: count }, (_, i) => i % 2), shape: [count] }
+  const found = await audit(network, ids, y, { ridge: 1 })
+  const tokens = Array.from({ length: 64 }, (_, id) => (id % 2 ? `<${id}>` : `w${id}`))
+  const pictures = await auditPictures(network, found, ids, { tokens })
+  const first = Array.from(ids.data.slice(0, 12) as BigInt64Array, (id) => tokens[Number(id)])
+  t.is(pictures.train.texts?.[0], first.join(' '))
+  const page = renderAudit(found, { pictures, classNames: ['no & none', 'yes'] })
+  t.true(page.includes(first.join(' ').replaceAll('<', '&lt;').replaceAll('>', '&gt;')))
+  t.true(page.includes('no &amp; none'))
   await network.dispose()
 })
 
