@@ -98,6 +98,10 @@ async function compare(
     of
       .map(([name, { ridge }]) => ({ ridge, errors: candidates[name] as CandidateErrors }))
       .reduce((a, b) => (b.errors.mean < a.errors.mean ? b : a))
+  const tried = ([name, { ridge }]: (typeof settings.fixed)[number]) => ({
+    ridge: rounded(ridge),
+    error: rounded((candidates[name] as CandidateErrors).mean),
+  })
   const plain = best(settings.fixed)
   const adapted = best(settings.adaptive)
   const model = await fitFeatures(features, r, { ...adaptive, ridge: adapted.ridge })
@@ -108,8 +112,8 @@ async function compare(
   return {
     samples,
     folds,
-    fixed: heldOut(plain),
-    adaptive: heldOut(adapted),
+    fixed: heldOut(plain, settings.fixed.map(tried)),
+    adaptive: heldOut(adapted, settings.adaptive.map(tried)),
     gain: { mean: rounded(mean), standardError: rounded(Math.sqrt(variance / folds)) },
     iterations: model.iterations.length,
     status: model.status.name,
@@ -124,8 +128,15 @@ async function compare(
       shape: [m, k],
       singularValues: Array.from(singularValues.subarray(0, kept), rounded),
       effectiveRank: rounded(effectiveRank),
+      stableRank: rounded(stableRank(singularValues)),
     })),
   }
+}
+
+/** Σσ² / σ₁²; 0 for a zero matrix. */
+function stableRank(values: Float64Array): number {
+  const [top = 0] = values
+  return top > 0 ? values.reduce((sum, value) => sum + (value / top) ** 2, 0) : 0
 }
 
 const rounded = (value: number) => Number(value.toPrecision(6))
@@ -135,10 +146,11 @@ interface Best {
   errors: CandidateErrors
 }
 
-function heldOut({ ridge, errors }: Best): ProbeHeldOut {
+function heldOut({ ridge, errors }: Best, tried: ProbeHeldOut['tried']): ProbeHeldOut {
   const { mean, standardError, misclassified } = errors
   return {
     ridge: rounded(ridge),
+    tried,
     error: rounded(mean),
     standardError: rounded(standardError),
     misclassified: rounded(misclassified),

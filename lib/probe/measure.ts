@@ -6,15 +6,20 @@ import { TangentKernel } from '../kernels/kernel.js'
 import type { Network } from '../network/network.js'
 import type { ValueInfo } from '../onnx/index.js'
 import { compareAdaptive } from './adaptive.js'
+import { classLimit, classMeans, classSums, withinAndBetween } from './classes.js'
+import {
+  alignments,
+  combined,
+  estimate,
+  type LeftOut,
+  meanOf,
+  type ProbeEstimate,
+  sumOf,
+} from './left-out.js'
 import type { MeasurePlan } from './plan.js'
 import { rasterise } from './raster.js'
-import type {
-  ProbeAlignment,
-  ProbeLayer,
-  ProbeNetwork,
-  ProbeSpectrum,
-  ProbeValue,
-} from './types.js'
+import { eigenvectorsOf, type MeasuredSpectrum, spectrumOf, vectorsFit } from './spectrum.js'
+import type { ProbeAlignment, ProbeLayer, ProbeNetwork, ProbeValue } from './types.js'
 
 /** A network by the name under which the report shows it. */
 export interface ProbeSubject {
@@ -43,23 +48,33 @@ export async function measure(subject: ProbeSubject, plan: MeasurePlan): Promise
   const total = await summed([...byLayer.values()], samples)
   const trace = total.trace()
   const layers: ProbeLayer[] = []
+  const estimates = new Estimates(plan)
+  const diagonal = diagonalOf(total, samples)
+  const traces = sumOf(diagonal)
   for (const [layer, kernel] of byLayer) {
     await breathe()
     options.signal?.throwIfAborted()
     const parameters = network.parameters.filter((one) => one.layer === layer && !one.frozen)
+    const aligned = await alignment(kernel, plan)
+    const own = sumOf(diagonalOf(kernel, samples))
     layers.push({
       name: printable(layer),
       parameters: parameters.map(({ label }) => printable(label)),
       count: sum(parameters.map(({ count }) => count)),
       trace: kernel.trace(),
       share: trace > 0 ? kernel.trace() / trace : 0,
-      alignment: await alignment(kernel, plan),
+      alignment: valuesOf(aligned),
+      estimates: estimates.of(`layer ${layer} `, { ...aligned, share: shareOf(own, traces) }),
       raster: rasterise(kernel.data, plan.order, plan.cells.layer),
     })
   }
-  const spectrum = await spectrumOf(total, outputs, plan, () =>
+  const { gram, trace: traced } = await spectra(total, outputs, plan, () =>
     network.ntk(x, { ...options, ...progress(0.5, 0.9), kernel: 'full' }),
   )
+  await breathe()
+  const aligned = await alignment(total, plan)
+  const right = hits(output, plan)
+  const seen = await byClass(total, plan)
   const compared = await compareAdaptive(network, outputs, plan, plan.adaptiveRows)
   plan.onProgress?.(1)
   const frozen = network.parameters.filter((one) => one.frozen)
@@ -74,12 +89,26 @@ export async function measure(subject: ProbeSubject, plan: MeasurePlan): Promise
     operators: [...network.operators]
       .map(([operator, count]) => ({ name: printable(operator), count }))
       .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1)),
-    accuracy: accuracy(output, plan),
+    accuracy: right && sum(right) / samples,
     layers,
     trace,
-    alignment: await alignment(total, plan),
+    alignment: valuesOf(aligned),
+    estimates: estimates.of('', {
+      ...aligned,
+      trace: traces,
+      traceRatio: estimates.ratio('trace', traces),
+      effectiveRank: gram.logRank && combined([gram.logRank], Math.exp),
+      accuracy: right && meanOf(right),
+      ...seen?.means,
+      gap: seen?.means && combined([seen.means.within, seen.means.between], (a, b) => a - b),
+    }),
+    classes: seen?.classes ?? null,
+    pairs: seen?.means
+      ? { within: seen.means.within.value, between: seen.means.between.value }
+      : null,
+    eigenvectors: traced ? eigenvectorsOf(traced, plan.labels) : [],
     raster: rasterise(total.data, plan.order, plan.cells.whole),
-    spectrum,
+    spectrum: gram.spectrum,
     adaptive: typeof compared === 'string' ? null : compared,
     adaptiveMissing: typeof compared === 'string' ? printable(compared) : null,
     method: options.method ?? 'auto',
@@ -105,58 +134,111 @@ async function summed(kernels: readonly TangentKernel[], samples: number): Promi
   return new TangentKernel(Float32Array.from(total), [samples, samples], 'trace', true)
 }
 
+type Aligned = Awaited<ReturnType<typeof alignments>>
+
 /** Null without a target, and for a kernel that is zero and has no direction. */
-async function alignment(kernel: TangentKernel, plan: MeasurePlan): Promise<ProbeAlignment | null> {
-  if (!plan.targetKernel || kernel.data.every((value) => value === 0)) return null
+async function alignment(kernel: TangentKernel, plan: MeasurePlan): Promise<Aligned | null> {
+  if (!plan.targetSums || kernel.data.every((value) => value === 0)) return null
+  return alignments(kernel.data, plan.targetSums)
+}
+
+const valuesOf = (aligned: Aligned | null): ProbeAlignment | null =>
+  aligned && { cosine: aligned.cosine.value || 0, centred: aligned.centred.value || 0 }
+
+const diagonalOf = ({ data }: TangentKernel, samples: number) =>
+  Float64Array.from({ length: samples }, (_, i) => data[i * samples + i] as number)
+
+const shareOf = (part: LeftOut, whole: LeftOut) =>
+  combined([part, whole], (a, b) => (b > 0 ? a / b : 0))
+
+/** Standard errors of one network's numbers, and of their differences to the first network's. */
+class Estimates {
+  readonly #first: MeasurePlan['first']
+  readonly #isFirst: boolean
+
+  constructor({ first }: MeasurePlan) {
+    this.#first = first
+    this.#isFirst = first.size === 0
+  }
+
+  of<Q extends string>(
+    prefix: string,
+    quantities: Partial<Record<Q, LeftOut | null | undefined>>,
+  ): Partial<Record<Q, ProbeEstimate>> {
+    const found: Partial<Record<Q, ProbeEstimate>> = {}
+    for (const [name, value] of Object.entries<LeftOut | null | undefined>(quantities)) {
+      if (!value) continue
+      const key = prefix + name
+      found[name as Q] = estimate(value, this.#first.get(key))
+      if (this.#isFirst) this.#first.set(key, value)
+    }
+    return found
+  }
+
+  /** To the first network's; null for that itself. */
+  ratio(name: string, value: LeftOut): LeftOut | null {
+    const first = this.#first.get(name)
+    return first && !this.#isFirst ? combined([value, first], (a, b) => a / b) : null
+  }
+}
+
+/** The kernel by classes, where there are some. */
+async function byClass(kernel: TangentKernel, { labels, samples, cells }: MeasurePlan) {
+  if (!labels?.classes || labels.groups.length > classLimit) return null
+  const { classes, groups } = labels
+  const unit = kernel.trace() / samples
+  if (!(unit > 0)) return null
+  const sums = await classSums(kernel.data, classes, groups.length)
+  const sizes = groups.map(({ count }) => count)
   return {
-    cosine: await kernel.alignment(plan.targetKernel),
-    centred: await kernel.alignment(plan.targetKernel, { centred: true }),
+    classes: classMeans(sums, { classes, groups }, unit, cells.layer),
+    means: withinAndBetween(kernel.data, sums, classes, sizes),
   }
 }
 
 /**
- * The spectrum of the full Gram matrix where it is small enough (by rows, and for the memory
- * budget), else of the trace kernel.
+ * The spectrum of the full Gram matrix where it is small enough (by rows, and for the memory budget),
+ * else of the trace kernel; and the trace kernel's eigenvectors, where there is room for them.
  */
-async function spectrumOf(
+async function spectra(
   traceKernel: TangentKernel,
   outputs: number,
-  { samples, spectrumLimit }: MeasurePlan,
+  plan: MeasurePlan,
   full: () => Promise<TangentKernel>,
-): Promise<ProbeSpectrum> {
-  if (outputs === 1) return spectrum(traceKernel, 'gram')
-  if (samples * outputs > spectrumLimit) return spectrum(traceKernel, 'trace')
-  try {
-    return await spectrum(await full(), 'gram')
-  } catch (error) {
-    if (!(error instanceof TangentError) || error.code !== 'MEMORY_BUDGET') throw error
-    return spectrum(traceKernel, 'trace')
+): Promise<{ gram: MeasuredSpectrum; trace: MeasuredSpectrum['vectors'] }> {
+  const { samples, spectrumLimit, memory, options } = plan
+  const setup = { samples, memory, signal: options.signal }
+  const gram = await fullSpectrum()
+  if (gram) {
+    const small = samples <= spectrumLimit && vectorsFit(samples, memory)
+    const own = small ? await spectrumOf(traceKernel, 'trace', setup) : null
+    return { gram, trace: own?.vectors ?? null }
+  }
+  const found = await spectrumOf(traceKernel, outputs === 1 ? 'gram' : 'trace', setup)
+  return { gram: found, trace: found.vectors }
+
+  async function fullSpectrum(): Promise<MeasuredSpectrum | null> {
+    if (outputs === 1 || samples * outputs > spectrumLimit) return null
+    try {
+      return await spectrumOf(await full(), 'gram', setup)
+    } catch (error) {
+      if (!(error instanceof TangentError) || error.code !== 'MEMORY_BUDGET') throw error
+      return null
+    }
   }
 }
 
-async function spectrum(kernel: TangentKernel, of: ProbeSpectrum['of']): Promise<ProbeSpectrum> {
-  const values = await kernel.eigenvalues()
-  return {
-    of,
-    size: values.length,
-    eigenvalues: Array.from(values, (value) => Number(value.toPrecision(6))),
-    effectiveRank: await kernel.effectiveRank(),
-    participationRatio: await kernel.participationRatio(),
-  }
-}
-
-/** Null unless the labels can be numbers of outputs. */
-function accuracy({ data, shape }: NdArray, { labels, samples }: MeasurePlan): number | null {
+/** 1 for each sample whose largest output is its label; null unless labels can be numbers of outputs. */
+function hits({ data, shape }: NdArray, { labels, samples }: MeasurePlan): number[] | null {
   const outputs = data.length / samples
   const values = labels?.values ?? []
   if (!labels?.classes || shape.length !== 2 || outputs < 2) return null
   if (values.some((value) => value < 0 || value >= outputs)) return null
-  const right = labels.classes.filter((label, i) => {
+  return labels.classes.map((label, i) => {
     let best = 0
     for (let o = 1; o < outputs; o++) {
       if (Number(data[i * outputs + o]) > Number(data[i * outputs + best])) best = o
     }
-    return best === values[label]
+    return best === values[label] ? 1 : 0
   })
-  return right.length / samples
 }

@@ -9,6 +9,7 @@ import type { KernelMethod } from '../kernels/ntk.js'
 import { targetKernel } from '../kernels/target.js'
 import { type Core, cores, type DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
+import { targetSums } from './left-out.js'
 import { measure, type ProbeSubject } from './measure.js'
 import type { MeasurePlan } from './plan.js'
 import { rasterise, rasterSize } from './raster.js'
@@ -129,15 +130,20 @@ async function planOf(
 ): Promise<MeasurePlan> {
   const { signal, threads, memory, outputs, method, classNames, targetFile } = options
   const { cells = 256, spectrumLimit = 4096, adaptiveRows = 600 } = options
-  const { samples } = await (cores.get(network) as Core).feed(x, 'x', { signal, threads, memory })
+  const core = cores.get(network) as Core
+  const { samples } = await core.feed(x, 'x', { signal, threads, memory })
   const labels = target
     ? readLabels(target, samples, { names: classNames, file: targetFile ?? null })
     : null
+  const kernel = labels ? targetKernel(labels.array) : null
   return {
     x,
     samples,
     labels,
-    targetKernel: labels ? targetKernel(labels.array) : null,
+    targetKernel: kernel,
+    targetSums: kernel && (await targetSums(kernel.data, samples)),
+    first: new Map(),
+    memory: core.budget({ memory }),
     order: labels?.order ?? Array.from({ length: samples }, (_, i) => i),
     cells: { whole: cells, layer: Math.min(cells, 128) },
     spectrumLimit,

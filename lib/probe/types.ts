@@ -1,4 +1,6 @@
 import type { ProbeGroup, ProbeTarget } from '../io/labels.js'
+import type { ProbeClasses } from './classes.js'
+import type { ProbeEstimate } from './left-out.js'
 import type { ProbeRaster } from './raster.js'
 import type { ProbeThumbnails } from './thumbnails.js'
 import type { ProbeTraining } from './training-types.js'
@@ -24,6 +26,8 @@ export interface ProbeLayer {
   /** Its part of the whole kernel's trace; the layers' shares add up to 1. */
   share: number
   alignment: ProbeAlignment | null
+  /** Over samples, by quantity; absent where it is not known. */
+  estimates?: Partial<Record<'cosine' | 'centred' | 'share', ProbeEstimate>>
   raster: ProbeRaster
 }
 
@@ -40,9 +44,24 @@ export interface ProbeSpectrum {
   participationRatio: number
 }
 
+/** An eigenvector of the trace kernel, by the samples that it lives on. */
+export interface ProbeEigenvector {
+  eigenvalue: number
+  /** Of the trace. */
+  share: number
+  /** Samples with the greatest and the least entries; the sign is chosen so that the greatest is larger. */
+  high: { sample: number; value: number }[]
+  low: { sample: number; value: number }[]
+  /** Mean entry of each class, in the order of `groups`; empty without classes. */
+  classMeans: number[]
+}
+
 /** Errors on samples that were held out, over the folds of a cross-validation. */
 export interface ProbeHeldOut {
+  /** The one of least error among those tried. */
   ridge: number
+  /** Ridges that were tried, with the held-out error of each. */
+  tried?: { ridge: number; error: number }[]
   /** Mean squared error. */
   error: number
   standardError: number
@@ -68,9 +87,27 @@ export interface ProbeAdaptive {
   largestStretch: number
   /** Cosine of the full kernel and vec(Y)vec(Y)ᵀ: of the tangent kernel, and of the adapted one. */
   alignment: { before: number; after: number }
-  /** Blocks of the adaptive fit, [W b] of a layer: B's singular values, at most 64 each. */
-  blocks: { name: string; shape: number[]; singularValues: number[]; effectiveRank: number }[]
+  /** Blocks of the adaptive fit, [W b] of a layer: B's singular values, at most 64 each, and Σσ² / σ₁². */
+  blocks: {
+    name: string
+    shape: number[]
+    singularValues: number[]
+    effectiveRank: number
+    stableRank?: number
+  }[]
 }
+
+/** What a network's standard errors are given for. */
+export type ProbeQuantity =
+  | 'cosine'
+  | 'centred'
+  | 'trace'
+  | 'traceRatio'
+  | 'effectiveRank'
+  | 'accuracy'
+  | 'within'
+  | 'between'
+  | 'gap'
 
 export interface ProbeValue {
   name: string
@@ -102,6 +139,14 @@ export interface ProbeNetwork {
   adaptive: ProbeAdaptive | null
   /** Why a target is not fitted, as a sentence's second half; null where it is, or not asked for. */
   adaptiveMissing: string | null
+  /** Over samples, by quantity; `traceRatio` is the trace over the first network's. */
+  estimates?: Partial<Record<ProbeQuantity, ProbeEstimate>>
+  /** By classes; null without classes, and with more than 1,024. */
+  classes?: ProbeClasses | null
+  /** Means over pairs of samples of one class and of different ones, in units of the mean diagonal. */
+  pairs?: { within: number; between: number } | null
+  /** Leading eigenvectors of the trace kernel; empty where there was no room for them. */
+  eigenvectors?: ProbeEigenvector[]
   /** How the kernels were computed; all ways agree within rounding. */
   method: string
   seconds: number

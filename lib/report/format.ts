@@ -67,15 +67,40 @@ export function times(ratio: number): string {
   return count < 1000 ? `${count} ${large[scale - 1]}` : `more than 1,000 ${large.at(-1)}`
 }
 
-/** "600 times as large", "a fifth smaller" in plain numbers: how `after` compares with `before`. */
-export function change(before: number, after: number): string {
+/** "0.52 ± 0.02": as many decimals as the standard error has two digits of. */
+export function plusMinus(value: number, error: number | null | undefined): string {
+  if (error == null || !Number.isFinite(error)) return num(value)
+  if (error === 0) return `${num(value)} ± 0`
+  const decimals = 1 - Math.floor(Math.log10(error))
+  const size = Math.max(Math.abs(value), error)
+  if (size >= 1e6 || size < 1e-3) return `${num(value)} ± ${num(error, 2)}`
+  const text = (one: number) => {
+    const shown = Math.max(0, Math.min(20, decimals))
+    const round = decimals < 0 ? Math.round(one / 10 ** -decimals) * 10 ** -decimals : one
+    const digits = { minimumFractionDigits: shown, maximumFractionDigits: shown }
+    return round.toLocaleString('en', digits).replace('-', '−')
+  }
+  return `${text(value)} ± ${text(error)}`
+}
+
+/** "600 ± 30 times as large", "a fifth smaller" in plain numbers: how `after` compares with `before`. */
+export function changeOf(before: number, after: number, error?: number | null): string {
   const ratio = after / before
   if (!Number.isFinite(ratio) || ratio <= 0) return 'not comparable'
-  if (Math.abs(ratio - 1) < 0.02) return 'about the same'
-  if (ratio >= 2) return `${times(ratio)} times as large`
-  if (ratio <= 0.5) return `${times(1 / ratio)} times smaller`
-  return `${Math.round(100 * Math.abs(ratio - 1))} % ${ratio > 1 ? 'larger' : 'smaller'}`
+  const noise = error != null && Math.abs(ratio - 1) <= 2 * error
+  if (noise) return `the ratio, ${plusMinus(ratio, error)}, is 1 but for noise`
+  if (error == null && Math.abs(ratio - 1) < 0.02) return 'about the same'
+  if (ratio >= 2) return `${manyTimes(ratio, error)} times as large`
+  if (ratio <= 0.5) return `${manyTimes(1 / ratio, error && error / ratio ** 2)} times smaller`
+  const part = 100 * Math.abs(ratio - 1)
+  const size = error == null ? String(Math.round(part)) : plusMinus(part, 100 * error)
+  return `${size} % ${ratio > 1 ? 'larger' : 'smaller'}`
 }
+
+const manyTimes = (ratio: number, error: number | null | undefined) =>
+  error == null || ratio >= 1e6
+    ? times(ratio) + (error ? ` (± ${percent(error / ratio)})` : '')
+    : plusMinus(ratio, error)
 
 /** A name that fits next to a chart; its middle gives way. */
 export function short(name: string, length = 22): string {

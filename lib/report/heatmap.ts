@@ -36,11 +36,11 @@ function spaced(groups: readonly ProbeGroup[], room: number): ProbeGroup[] {
 
 /** A square picture of a kernel: one image, whatever the number of samples. */
 export function heatmap(raster: ProbeRaster, options: HeatmapOptions): Markup {
-  const { groups, samples, side = 340, of = 'samples' } = options
+  const { groups, samples, side = 400, of = 'samples' } = options
   const small = side < 200
   const named = spaced(groups, (samples * (small ? 9 : 11)) / side)
-  const letters = small ? 9 : 14
-  const left = named.length > 0 ? (small ? 58 : 92) : 2
+  const letters = small ? 11 : 14
+  const left = named.length > 0 ? (small ? 62 : 92) : 2
   const width = side + left + 2
   const height = side + 4
   const edges = groups.slice(1).map(({ start }) => start)
@@ -100,7 +100,7 @@ export function colorBar(
     id,
     title: `Colours: ${title}`,
     description: `Colours from ${tickFormat(low)} to ${tickFormat(high)}.`,
-    width: 340,
+    width: 420,
     height: 52,
     marginTop: 2,
     marginBottom: 36,
@@ -119,7 +119,7 @@ export function colorBar(
       Plot.image([0], {
         x: (low + high) / 2,
         y: 0.5,
-        width: 312,
+        width: 392,
         height: 10,
         src: () => png(256, 1, ramp, scale),
         preserveAspectRatio: 'none',

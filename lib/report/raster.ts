@@ -1,5 +1,5 @@
 import type { ColorScheme } from '@observablehq/plot'
-import type { ProbeRaster } from '../probe/raster.js'
+import { type ProbeRaster, rasterise } from '../probe/raster.js'
 import { libraries, Plot } from './libraries.js'
 
 /** A raster's numbers divided by `scale`. */
@@ -21,6 +21,13 @@ export function centred({ size, values }: ProbeRaster): ProbeRaster {
   )
   const norm = Math.sqrt(moved.reduce((sum, value) => sum + value * value, 0)) || 1
   return { size, values: moved.map((value) => (value / norm) * size) }
+}
+
+/** Means over neighbouring cells, so that no more than `limit` are on a side. */
+export function coarser(raster: ProbeRaster, limit: number): ProbeRaster {
+  const { size, values } = raster
+  if (size <= limit) return raster
+  return rasterise(values, [...Array(size).keys()], limit)
 }
 
 export interface ColorScale {

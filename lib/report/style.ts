@@ -62,18 +62,25 @@ svg .mark { fill: none; stroke: #fff; stroke-width: 1.5; paint-order: stroke; ou
 .tip i { flex: none; width: 10px; height: 10px; border-radius: 3px; }
 .tip .tip-name { font-weight: 600; margin-bottom: 2px; }
 .tip .tip-part { margin-top: 5px; }
-.thumbs { display: flex; flex-wrap: wrap; gap: 10px; margin: 6px 0 14px; padding: 0; list-style: none; }
-.thumbs li { width: 76px; }
+.thumbs { display: flex; flex-wrap: wrap; gap: 10px 8px; margin: 6px 0 14px; padding: 0; list-style: none; }
+.thumbs li { width: 70px; }
 .thumb { display: block; flex: none; image-rendering: pixelated; border-radius: 4px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .thumb-name { display: block; font-size: 12px; line-height: 1.3; color: var(--soft); overflow-wrap: anywhere; margin-top: 3px; }
+.pairs { list-style: none; margin: 0; padding: 0; }
+.pairs li { margin-bottom: 6px; }
+.vector { border-top: 1px solid var(--line); padding: 14px 0 4px; break-inside: avoid; }
+.vector-parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), auto)); gap: 6px 32px; justify-content: start; }
+.vector-parts > div:first-child { min-width: 0; max-width: 720px; }
+.end-name { font-size: 13px; color: var(--soft); margin: 0; }
 .thumb-text { font-size: 11px; }
 .split { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 18px 36px; align-items: start; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 20px 28px; margin: 6px 0 14px; }
-.pictures.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 224px), 1fr)); max-width: 820px; }
+.pictures.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 250px), 1fr)); }
 .strip { margin: 12px 0 4px; }
 .strip-name { font-size: 14px; font-weight: 600; margin-bottom: 6px; overflow-wrap: anywhere; }
-.small-pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 236px), 1fr)); gap: 14px 20px; }
-.small-pictures figcaption { font-weight: 400; color: var(--soft); font-size: 13px; margin: 3px 0 0; }
+.small-pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 14px; }
+.small-pictures figcaption { font-weight: 400; color: var(--soft); font-size: 13px; margin: 0 0 3px; }
+.small-pictures svg.plot { width: 100%; max-width: 260px; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px; margin: 0 0 10px; }
 .legend span { display: inline-flex; align-items: center; gap: 7px; overflow-wrap: anywhere; }
 .legend svg { flex: none; stroke-width: 3; }
@@ -100,6 +107,7 @@ summary { cursor: pointer; color: var(--accent); font-size: 14.5px; width: fit-c
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: 10px 0; font-size: 14.5px; }
 th, td { text-align: left; vertical-align: top; padding: 5px 18px 5px 0; border-bottom: 1px solid var(--line); font-weight: 400; }
+caption { text-align: left; color: var(--soft); font-size: 13.5px; padding: 0 0 6px; max-width: 78ch; }
 thead th { color: var(--soft); vertical-align: bottom; }
 .facts-table tbody th { color: var(--soft); white-space: nowrap; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }

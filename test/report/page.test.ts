@@ -30,11 +30,17 @@ test('a page is one file: nothing fetched, every figure named', (t) => {
 test('what is shown is what the report says', (t) => {
   const report = sampleReport()
   const text = parseHTML(renderReport(report)).document.body.textContent ?? ''
-  t.true(text.includes('centred alignment with the labels rose from 0.20 to 0.70'))
+  t.true(
+    text.includes('centred alignment with the labels rose from 0.20 to 0.70 (by 0.500 ± 0.020)'),
+  )
+  t.true(text.includes('the cosine went from 0.10 to 0.40, which is noise (0.50 ± 0.60)'))
   t.true(text.includes('the full Gram matrix, 24 samples × 3 outputs = 72 rows'))
   t.true(text.includes('30 %') && text.includes('90 %'))
   t.true(text.includes('What adapting the features gains'))
-  t.regex(text, /held-out squared error of adaptive features is 44 % lower.*0\.05.*against 0\.09/)
+  t.regex(
+    text,
+    /held-out squared error of adaptive features is 44 % lower.*by 0\.0400 ± 0\.0050 \(0\.05 against 0\.09/,
+  )
   t.regex(text, /alignment with the target from 0\.2 to 0\.6/)
   const silent = sampleReport({ labels: false })
   t.false(renderReport(silent).includes('What adapting the features gains'))
@@ -70,6 +76,7 @@ const variants: Record<string, SampleOptions> = {
   'one network, no labels': { networks: ['only'], labels: false },
   'four checkpoints': { networks: ['a', 'b', 'c', 'd'] },
   'negative entries': { signed: true },
+  'numbers for samples': { pictures: false },
   'one sample': { samples: 1, classes: 1, labels: false },
   'one layer, one output': { layers: ['dense'], classes: 2, outputs: 1 },
   'many samples, classes and layers': {

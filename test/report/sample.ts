@@ -1,3 +1,5 @@
+import { classLimit } from '../../lib/probe/classes.js'
+import type { ProbeEstimate } from '../../lib/probe/left-out.js'
 import { rasterise } from '../../lib/probe/raster.js'
 import type { ProbeAlignment, ProbeNetwork, ProbeReport } from '../../lib/probe/types.js'
 
@@ -12,6 +14,8 @@ export interface SampleOptions {
   /** Make the kernels' entries negative off the diagonal too. */
   signed?: boolean
   outputs?: number
+  /** Are the samples pictures (default), or numbers? */
+  pictures?: boolean
 }
 
 /** A report of invented numbers that obey what `probe` guarantees. */
@@ -24,6 +28,7 @@ export function sampleReport({
   labels = true,
   signed = false,
   outputs = classes,
+  pictures = true,
 }: SampleOptions = {}): ProbeReport {
   const label = Array.from({ length: samples }, (_, i) => i % classes)
   const order = label
@@ -48,6 +53,18 @@ export function sampleReport({
   const alignment = (at: number): ProbeAlignment | null =>
     labels ? { cosine: 0.1 + 0.3 * at, centred: 0.2 + 0.5 * at } : null
 
+  const estimate = (standardError: number, at: number): ProbeEstimate => ({
+    standardError,
+    change: at === 0 ? null : { value: 0.5 * at, standardError },
+  })
+  const byClass = labels && classes > 1 && classes <= classLimit
+  const vector = (k: number) => {
+    const value = (sample: number) => Number(Math.sin(sample + k).toPrecision(4))
+    const ends = order.slice(0, 4).map((sample) => ({ sample, value: value(sample) }))
+    const classMeans = labels ? groups.map((_, c) => value(c)) : []
+    return { eigenvalue: 10 / (k + 1), share: 0.5 / (k + 1), high: ends, low: ends, classMeans }
+  }
+
   const network = (name: string, at: number): ProbeNetwork => {
     const size = samples * outputs
     const eigenvalues = Array.from({ length: size }, (_, k) => (10 + 90 * at) / (k + 1) ** 1.5)
@@ -69,6 +86,10 @@ export function sampleReport({
         trace: trace / layers.length,
         share: 1 / layers.length,
         alignment: alignment(at),
+        estimates: {
+          share: estimate(0.01, at),
+          ...(labels ? { centred: estimate(0.02, at) } : {}),
+        },
         raster: picture((i, j) => alike(i, j) + (i === j ? 0.5 : 0)),
       })),
       trace,
@@ -81,6 +102,28 @@ export function sampleReport({
         effectiveRank: 5 + at,
         participationRatio: 3 + at,
       },
+      estimates: {
+        trace: estimate(4, at),
+        effectiveRank: estimate(0.1, at),
+        ...(labels
+          ? { centred: estimate(0.02, at), cosine: estimate(0.6, at), accuracy: estimate(0.05, at) }
+          : {}),
+      },
+      classes: byClass
+        ? {
+            raster: rasterise(
+              Float64Array.from({ length: classes ** 2 }, (_, e) =>
+                e % (classes + 1) === 0 ? 0.9 : 0.1,
+              ),
+              groups.map((_, c) => c),
+              128,
+            ),
+            alike: [{ classes: [0, 1], value: 0.1 }],
+            loose: [{ classes: [1, 1], value: 0.9 }],
+          }
+        : null,
+      pairs: byClass ? { within: 0.9, between: 0.1 } : null,
+      eigenvectors: [0, 1].map(vector),
       adaptiveMissing: null,
       adaptive: labels
         ? {
@@ -128,6 +171,16 @@ export function sampleReport({
       : null,
     order,
     groups: labels ? groups : [],
+    thumbnails: {
+      samples: order.slice(0, 256).toSorted((a, b) => a - b),
+      picture: pictures
+        ? {
+            ...{ width: 6, height: 5, channels: 1 },
+            data: Buffer.alloc(30 * Math.min(samples, 256), 120).toString('base64'),
+          }
+        : null,
+      texts: pictures ? null : order.slice(0, 256).map((_, i) => `0.${i}, 1 …`),
+    },
     targetRaster: labels ? picture((i, j) => (label[i] === label[j] ? 1 : 0) - 1 / classes) : null,
     networks: networks.map((name, i) => network(name, i / Math.max(1, networks.length - 1))),
   }

@@ -1,7 +1,17 @@
 import test from 'ava'
 import { subjectNames } from '../../lib/cli/names.js'
 import { printable } from '../../lib/core/printable.js'
-import { change, num, percent, shortNames, unit } from '../../lib/report/format.js'
+import {
+  changeOf,
+  logTick,
+  num,
+  percent,
+  plusMinus,
+  shortNames,
+  tick,
+  times,
+  unit,
+} from '../../lib/report/format.js'
 import { html } from '../../lib/report/html.js'
 import { reportTable } from '../../lib/report/index.js'
 import { sampleReport } from './sample.js'
@@ -22,11 +32,33 @@ test('numbers as people write them', (t) => {
 })
 
 test('changes in words', (t) => {
-  t.is(change(2, 2.01), 'about the same')
-  t.is(change(1, 600), '600 times as large')
-  t.is(change(10, 2), '5 times smaller')
-  t.is(change(10, 13), '30 % larger')
-  t.is(change(0, 1), 'not comparable')
+  t.is(changeOf(2, 2.01), 'about the same')
+  t.is(changeOf(1, 600), '600 times as large')
+  t.is(changeOf(10, 2), '5 times smaller')
+  t.is(changeOf(10, 13), '30 % larger')
+  t.is(changeOf(0, 1), 'not comparable')
+  t.is(changeOf(3.4e7, 1), '34 million times smaller')
+  t.is(changeOf(1, 2.1e17), 'more than 1,000 trillion times as large')
+  t.is(changeOf(1, 600, 31), '600 ± 31 times as large')
+  t.is(changeOf(1, 1.3, 0.04), '30.0 ± 4.0 % larger')
+  t.is(changeOf(1, 1.03, 0.02), 'the ratio, 1.030 ± 0.020, is 1 but for noise')
+})
+
+test('numbers with their standard errors, and ticks', (t) => {
+  t.is(plusMinus(0.1264, 0.0213), '0.126 ± 0.021')
+  t.is(plusMinus(-75.2, 3.14), '−75.2 ± 3.1')
+  t.is(plusMinus(2400, 160), '2,400 ± 160')
+  t.is(plusMinus(0.5, null), '0.5')
+  t.deepEqual([0, 0.2, 1000, 1e6, 2.5e-5, -1e-4].map(tick), [
+    '0',
+    '0.2',
+    '1,000',
+    '10⁶',
+    '2.5 × 10⁻⁵',
+    '−1 × 10⁻⁴',
+  ])
+  t.deepEqual([0.01, 0.1, 1, 20, 1e5].map(logTick), ['0.01', '0.1', '1', '', '10⁵'])
+  t.deepEqual([2.44, 21_234, 1e9].map(times), ['2.4', '21,000', '1 billion'])
 })
 
 test('short names still differ', (t) => {

@@ -1,7 +1,7 @@
-import type { ProbeAlignment } from '../../probe/types.js'
+import type { ProbeAlignment, ProbeNetwork } from '../../probe/types.js'
 import { alignmentFacts } from '../facts.js'
 import { figure } from '../figure.js'
-import { shortNames, tick, unit } from '../format.js'
+import { plusMinus, shortNames, tick, unit } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import { Plot } from '../libraries.js'
@@ -155,17 +155,35 @@ function curves(series: Series[], kind: Kind, title: string): Markup {
   })
 }
 
+/** A layer's numbers, or the whole kernel's. */
+const partOf = (network: ProbeNetwork, name: string) =>
+  name === total ? network : network.layers.find((layer) => layer.name === name)
+
 function table(series: Series[]): Markup {
   const names = [...new Set(points(series, 'centred').map(({ name }) => name))]
+  const later = (kind: Kind, { network }: Series, name: string) => {
+    const change = partOf(network, name)?.estimates?.[kind]?.change
+    return change ? plusMinus(change.value, change.standardError) : '–'
+  }
+  const own = (kind: Kind, { network }: Series, name: string) => {
+    const part = partOf(network, name)
+    const error = part?.estimates?.[kind]?.standardError
+    return part?.alignment ? plusMinus(part.alignment[kind], error) : '–'
+  }
   return html`<details><summary>Numbers by layer</summary><div class="scroll"><table>
 <thead><tr><th>Layer</th>${series.map(
-    ({ role }) => html`<th class="n">Centred, ${role}</th><th class="n">Cosine, ${role}</th>`,
+    ({ role }, at) =>
+      html`<th class="n">Centred, ${role}</th>${at > 0 && html`<th class="n">change</th>`}`,
+  )}${series.map(
+    ({ role }, at) =>
+      html`<th class="n">Cosine, ${role}</th>${at > 0 && html`<th class="n">change</th>`}`,
   )}</tr></thead><tbody>${names.map((name) => {
-    const cells = series.map(({ network }) => {
-      const alignment =
-        name === total ? network.alignment : network.layers.find((l) => l.name === name)?.alignment
-      return html`<td class="n">${alignment ? alignment.centred.toFixed(4) : '–'}</td><td class="n">${alignment ? alignment.cosine.toFixed(4) : '–'}</td>`
-    })
+    const cells = (['centred', 'cosine'] as const).flatMap((kind) =>
+      series.map(
+        (one, at) =>
+          html`<td class="n">${own(kind, one, name)}</td>${at > 0 && html`<td class="n">${later(kind, one, name)}</td>`}`,
+      ),
+    )
     return html`<tr class="${name === total && 'total'}"><th scope="row"><code>${name}</code></th>${cells}</tr>`
   })}</tbody></table></div></details>`
 }

@@ -1,6 +1,8 @@
 import type { Section } from '../section.js'
 import { adaptive } from './adaptive.js'
 import { alignment } from './alignment.js'
+import { classes } from './classes.js'
+import { eigenvectors } from './eigenvectors.js'
 import { kernels } from './kernels.js'
 import { layers } from './layers.js'
 import { network } from './network.js'
@@ -15,7 +17,9 @@ export const sections: readonly Section[] = [
   training,
   alignment,
   kernels,
+  classes,
   spectrum,
+  eigenvectors,
   layers,
   adaptive,
 ]

@@ -4,13 +4,23 @@ import { kernelFact } from '../facts.js'
 import { num, shortNames } from '../format.js'
 import { colorBar, heatmap } from '../heatmap.js'
 import { html, type Markup } from '../html.js'
-import { type ColorScale, centred, commonScale, diverging, quantile, scaled } from '../raster.js'
+import {
+  type ColorScale,
+  centred,
+  coarser,
+  commonScale,
+  diverging,
+  quantile,
+  scaled,
+} from '../raster.js'
 import type { Section } from '../section.js'
 import { drawnSeries, leftOut, type Series } from '../series.js'
 
 /** Networks whose kernels are drawn, and those whose layers' kernels are. */
 const largeLimit = 6
 const smallLimit = 2
+/** Cells on a side of the centred pictures, which are small. */
+const centredLimit = 128
 /** Layers whose kernels are drawn for each network. */
 const layerLimit = 24
 
@@ -26,7 +36,7 @@ function rawPictures(report: ProbeReport, series: Series[], scale: ColorScale): 
         {
           id: `kernel-${i}`,
           title: `Trace kernel, ${label}`,
-          description: kernelFact(report, network) ?? `The trace kernel of ${samples} samples.`,
+          description: kernelFact(network) ?? `The trace kernel of ${samples} samples.`,
           scale,
           groups,
           samples,
@@ -61,15 +71,18 @@ ${drawn.map(
       network,
     ).map(
       (layer, at) =>
-        html`<figure>${heatmap(relative(layer.raster, layer.trace, samples), {
-          id: `kernel-${i}-layer-${at}`,
-          title: `Trace kernel of ${layer.name}, ${label}`,
-          description: 'Small picture on the same colours as the large ones.',
-          scale,
-          groups,
-          samples,
-          side: 168,
-        })}<figcaption title="${layer.name}">${names.get(layer.name)}</figcaption></figure>`,
+        html`<figure><figcaption title="${layer.name}">${names.get(layer.name)}</figcaption>${heatmap(
+          relative(layer.raster, layer.trace, samples),
+          {
+            id: `kernel-${i}-layer-${at}`,
+            title: `Trace kernel of ${layer.name}, ${label}`,
+            description: 'Small picture on the same colours as the large ones.',
+            scale,
+            groups,
+            samples,
+            side: 132,
+          },
+        )}</figure>`,
     )}</div></div>`,
 )}`
 }
@@ -80,10 +93,14 @@ function centredPictures(report: ProbeReport, series: Series[]): Markup | null {
   const pictures = [
     ...series.map(({ network, label }, i) => ({
       label,
-      raster: centred(network.raster),
+      raster: coarser(centred(network.raster), centredLimit),
       id: `centred-${i}`,
     })),
-    { label: 'the labels, YYᵀ', raster: centred(targetRaster), id: 'centred-target' },
+    {
+      label: 'the labels, YYᵀ',
+      raster: coarser(centred(targetRaster), centredLimit),
+      id: 'centred-target',
+    },
   ]
   const high = quantile(
     pictures.flatMap(({ raster }) => raster.values.map(Math.abs)),
@@ -101,7 +118,7 @@ function centredPictures(report: ProbeReport, series: Series[]): Markup | null {
         scale,
         groups,
         samples,
-        side: 220,
+        side: 240,
       })}</figure>`,
   )}</div>
 ${colorBar('centred-colors', 'centred kernel, in units of its root mean square', scale)}`
@@ -128,7 +145,7 @@ ${colorBar('kernel-colors', 'kernel ÷ its mean diagonal', scale)}
 <p class="note">Colours: every kernel is divided by its own mean diagonal (trace ÷ N), because training changes the overall size; then all pictures share one scale${
       scale.domain[0] < 0 ? ', symmetric about 0' : ', from 0'
     }, cut at the 99th percentile of all values (or at 1). ${leftOut(report, largeLimit)}</p>
-<ul class="facts">${series.map(({ network }) => kernelFact(report, network)).map((fact) => fact && html`<li>${fact}</li>`)}</ul>
+<ul class="facts">${series.map(({ network }) => kernelFact(network)).map((fact) => fact && html`<li>${fact}</li>`)}</ul>
 ${layerPictures(report, scale)}
 ${centredPictures(report, series)}`
   },

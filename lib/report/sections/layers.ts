@@ -1,7 +1,7 @@
 import type { ProbeLayer, ProbeReport } from '../../probe/types.js'
 import { layerFacts } from '../facts.js'
 import { figure } from '../figure.js'
-import { num, percent, shortNames } from '../format.js'
+import { num, percent, plusMinus, shortNames } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import { Plot } from '../libraries.js'
@@ -142,21 +142,33 @@ function curves(report: ProbeReport): Markup {
   })
 }
 
+/** Of a hundred, with its standard error. */
+function shareText({ share, estimates }: ProbeLayer): string {
+  const error = estimates?.share?.standardError
+  return error == null ? percent(share) : `${plusMinus(100 * share, 100 * error)} %`
+}
+
+function changeText(layer: ProbeLayer | undefined): string {
+  const change = layer?.estimates?.share?.change
+  if (!change) return '–'
+  const error = change.standardError === null ? null : 100 * change.standardError
+  return `${plusMinus(100 * change.value, error)} points`
+}
+
 function table(report: ProbeReport): Markup {
   const series = seriesOf(report)
   const names = new Set(series.flatMap(({ network }) => network.layers.map(({ name }) => name)))
   return html`<details><summary>Numbers by layer</summary><div class="scroll"><table>
-<thead><tr><th>Layer</th>${series.map(({ role }) => html`<th class="n">Trace, ${role}</th><th class="n">Share</th>`)}</tr></thead>
+<thead><tr><th>Layer</th>${series.map(({ role }, at) => html`<th class="n">Trace, ${role}</th><th class="n">Share</th>${at > 0 && html`<th class="n">change of the share</th>`}`)}</tr></thead>
 <tbody>${[...names].map(
     (name) =>
-      html`<tr><th scope="row"><code>${name}</code></th>${series.map(({ network }) => {
+      html`<tr><th scope="row"><code>${name}</code></th>${series.map(({ network }, at) => {
         const layer = network.layers.find((one) => one.name === name)
-        return layer
-          ? html`<td class="n">${num(layer.trace)}</td><td class="n">${percent(layer.share)}</td>`
-          : html`<td class="n">–</td><td class="n">–</td>`
+        return html`<td class="n">${layer ? num(layer.trace) : '–'}</td><td class="n">${layer ? shareText(layer) : '–'}</td>${at > 0 && html`<td class="n">${changeText(layer)}</td>`}`
       })}</tr>`,
   )}<tr class="total"><th scope="row">Total</th>${series.map(
-    ({ network }) => html`<td class="n">${num(network.trace)}</td><td class="n">100 %</td>`,
+    ({ network }, at) =>
+      html`<td class="n">${num(network.trace)}</td><td class="n">100 %</td>${at > 0 && html`<td></td>`}`,
   )}</tr></tbody></table></div></details>`
 }
 

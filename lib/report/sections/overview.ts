@@ -1,5 +1,5 @@
 import type { ProbeNetwork, ProbeReport } from '../../probe/types.js'
-import { accuracyFacts, alignmentFacts, layerFacts, spectrumFacts } from '../facts.js'
+import { accuracyFacts, alignmentFacts, errorFact, layerFacts, spectrumFacts } from '../facts.js'
 import { num, percent, unit, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
 import type { Section } from '../section.js'
@@ -22,7 +22,7 @@ function cards({ networks }: ProbeReport): Card[] {
     {
       name: 'Effective rank',
       value: ({ spectrum }) => num(spectrum.effectiveRank),
-      note: `of ${whole(rows)} possible`,
+      note: `exp(−Σ p log p), p = λ ÷ Σλ; at most ${whole(rows)}`,
     },
     { name: 'Trace', value: ({ trace }) => num(trace), note: 'squared gradients, summed' },
     {
@@ -55,6 +55,7 @@ export const overview: Section = {
       accuracyFacts(report),
     ].flat()
     return html`<dl class="cards">${cards(report).map((entry) => card(report, entry))}</dl>
-<ul class="facts">${facts.map((fact) => html`<li>${fact}</li>`)}</ul>`
+<ul class="facts">${facts.map((fact) => html`<li>${fact}</li>`)}</ul>
+${errorFact(report) && html`<p class="note">${errorFact(report)}</p>`}`
   },
 }

@@ -200,11 +200,14 @@ function pictures(report: ProbeReport, training: ProbeTraining, scale: ColorScal
 <div class="small-pictures">${evenly(training.frames, kernelLimit).map((frame) => {
     const checkpoint = training.checkpoints[frame.index] as ProbeCheckpoint
     const name = nameOf(checkpoint)
-    return html`<figure>${heatmap(scaled(frame.raster, checkpoint.total.trace / samples || 1), {
-      ...{ id: `moment-${frame.index}`, title: `Trace kernel at ${name}` },
-      ...{ description: 'Small picture on the colours of the others.', scale, groups, samples },
-      side: 168,
-    })}<figcaption>${checkpoint.step === null ? checkpoint.name : `${axisOf(training).label} ${checkpoint.step}`}</figcaption></figure>`
+    return html`<figure><figcaption>${checkpoint.step === null ? checkpoint.name : `${axisOf(training).label} ${checkpoint.step}`}</figcaption>${heatmap(
+      scaled(frame.raster, checkpoint.total.trace / samples || 1),
+      {
+        ...{ id: `moment-${frame.index}`, title: `Trace kernel at ${name}` },
+        ...{ description: 'Small picture on the colours of the others.', scale, groups, samples },
+        side: 132,
+      },
+    )}</figure>`
   })}</div>`
 }
 
