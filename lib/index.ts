@@ -64,13 +64,8 @@ export type {
 export { networkFeatures } from './fit/blocks.js'
 export type { CandidatePrice, PriceSelection, StartSummary } from './fit/choices.js'
 export { combinedPenalty } from './fit/combine.js'
-export {
-  type EigenvalueFit,
-  type EigenvalueOptions,
-  fitEigenvalues,
-  fitSequence,
-  type SequenceFit,
-} from './fit/eigenvalues.js'
+export { type CoordinateFit, type CoordinateOptions, fitCoordinates } from './fit/coordinates.js'
+export { type EigenvalueFit, fitEigenvalues } from './fit/eigenvalues.js'
 export {
   type BlockShape,
   type FeatureBlock,
@@ -115,6 +110,12 @@ export {
   split,
   take,
 } from './fit/samples.js'
+export {
+  type EigenvalueOptions,
+  type FlowScales,
+  fitSequence,
+  type SequenceFit,
+} from './fit/sequence.js'
 export { loadModel, saveModel } from './fit/storage.js'
 export type { TyingOptions } from './graph/prepare.js'
 export {
@@ -173,13 +174,9 @@ export { KernelFactor, type SampleOptions } from './linear/factor.js'
 export type { GramOptions } from './linear/gram.js'
 export { type LanczosOptions, type TopEigenvalues, topEigenvalues } from './linear/lanczos.js'
 export type { KernelProduct } from './linear/product.js'
-export {
-  type ChosenRidge,
-  KernelSpectrum,
-  type RidgeErrors,
-  type RidgeOptions,
-  type TrainingTime,
-} from './linear/spectrum.js'
+export type { ChosenRidge, RidgeErrors, RidgeOptions } from './linear/ridge.js'
+export { KernelSpectrum } from './linear/spectrum.js'
+export type { TrainingTime } from './linear/training-time.js'
 export type { Refusal } from './model/architecture.js'
 export type { BatchAxis } from './model/axes.js'
 export type { CallOptions, DerivativeOptions } from './model/core.js'

@@ -4,7 +4,8 @@ import type { NdArray } from '../io/index.js'
 import { checkTargets, notNegative, numbersOf } from '../linear/checks.js'
 import { KernelFactor, notPositive } from '../linear/factor.js'
 import { type GramOptions, gramOf, heldKernel } from '../linear/gram.js'
-import { type ChosenRidge, KernelSpectrum, type RidgeOptions } from '../linear/spectrum.js'
+import type { ChosenRidge, RidgeOptions } from '../linear/ridge.js'
+import { KernelSpectrum } from '../linear/spectrum.js'
 
 /** Options of {@link solveKernel}. */
 export interface KernelSolveOptions extends GramOptions, Pick<RidgeOptions, 'precision'> {

@@ -7,62 +7,8 @@ import { type NativeSpectrum, native } from '../native/index.js'
 import { notNegative, numbersOf } from './checks.js'
 import { KernelFactor } from './factor.js'
 import { type GramOptions, gramOf, heldKernel } from './gram.js'
-
-/** Errors of kernel ridge regression at one ridge; see {@link KernelSpectrum.errors}. */
-export interface RidgeErrors {
-  ridge: number
-  /** (1/n)‖(I − H)y‖² / (1 − tr H/n)² (Golub, Heath & Wahba 1979). */
-  gcv: number
-  /**
-   * (1/n) Σ_J ‖y_J − f_{−J}(x_J)‖²: the mean squared leave-one-out error, exactly; J are all rows of
-   * a sample (`outputs` of them), which are left out together.
-   */
-  loo: number
-}
-
-/** Options of {@link KernelSpectrum.chooseRidge}. */
-export interface RidgeOptions {
-  /** Leave-one-out by sample (`loo`, default), or generalised cross-validation. */
-  by?: 'loo' | 'gcv' | undefined
-  /**
-   * The relative precision of the features that the kernel was made of (default 2⁻²³, float32; 2⁻⁵²
-   * for kernels computed in double throughout). No ridge below this times the trace is considered.
-   */
-  precision?: number | undefined
-  signal?: AbortSignal | undefined
-}
-
-/** What {@link KernelSpectrum.chooseRidge} found. */
-export interface ChosenRidge extends RidgeErrors {
-  /** The end of the grid where the error is least, if it is not inside. */
-  end: 'least' | 'largest' | null
-  /** What that means, and what to try. */
-  advice: string
-}
-
-const ends = {
-  least:
-    'The error falls down to the least ridge that the precision of the kernel allows: the targets are ' +
-    'fitted nearly exactly. If the kernel is more precise, say so with options.precision.',
-  largest:
-    'The error falls up to the largest ridge: these features predict nothing of the targets. Subtract ' +
-    'their means, or try other features.',
-}
-
-/** How training is scaled in time; see {@link KernelSpectrum.trained}. */
-export interface TrainingTime {
-  /**
-   * t of the gradient flow dθ/dt = −∇L, or with `steps` ignored. Infinity gives the end of training.
-   */
-  time?: number | undefined
-  /** Steps of gradient descent instead, with `learningRate`. */
-  steps?: number | undefined
-  learningRate?: number | undefined
-  /**
-   * L = ½‖f − y‖² (`sum`, default), or that divided by the number of rows (`mean`).
-   */
-  loss?: 'sum' | 'mean' | undefined
-}
+import { type ChosenRidge, ends, type RidgeErrors, type RidgeOptions } from './ridge.js'
+import { learnedShares, type TrainingTime } from './training-time.js'
 
 /**
  * One eigendecomposition of a kernel's Gram matrix, and what it makes cheap: ridge regression at any
@@ -297,7 +243,7 @@ export class KernelSpectrum {
    * @since 0.1.0
    */
   async trained(residual: ArrayLike<number>, when: TrainingTime): Promise<Float64Array> {
-    return this.filter(this.#learned(when, false), residual)
+    return this.filter(learnedShares(this, when, false), residual)
   }
 
   /**
@@ -319,7 +265,7 @@ export class KernelSpectrum {
    * @since 0.1.0
    */
   async trainedFit(residual: ArrayLike<number>, when: TrainingTime): Promise<Float64Array> {
-    return this.filter(this.#learned(when, true), residual)
+    return this.filter(learnedShares(this, when, true), residual)
   }
 
   /**
@@ -376,6 +322,81 @@ export class KernelSpectrum {
   }
 
   /**
+   * Vᵀ x, x (n, columns): row j belongs to values[j]. {@link KernelSpectrum.combined} goes back.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of(Float64Array.of(2, 1, 1, 2))
+   * const parts = await spectrum.coordinates([3, 1])
+   * console.log([...parts].map((value) => Math.abs(value).toFixed(3)).join(' '))
+   * // 2.828 1.414
+   * console.log([...(await spectrum.combined(parts))].map((value) => value.toFixed(3)).join(' '))
+   * // 3.000 1.000
+   * ```
+   * @since 0.2.0
+   */
+  async coordinates(x: ArrayLike<number>): Promise<Float64Array> {
+    const columns = this.#columns(x)
+    return call(undefined, () => this.#native.coordinates(Float64Array.from(x), columns))
+  }
+
+  /**
+   * V x, x (n, columns): what has the coordinates x.
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of(Float64Array.of(2, 0, 0, 1))
+   * console.log([...(await spectrum.combined([0, 2]))].map(Math.abs).join(' '))
+   * // 0 2
+   * ```
+   * @since 0.2.0
+   */
+  async combined(x: ArrayLike<number>): Promise<Float64Array> {
+    const columns = this.#columns(x)
+    return call(undefined, () => this.#native.combined(Float64Array.from(x), columns))
+  }
+
+  /**
+   * The kernel's first eigenfunctions, estimated from the n samples X of this spectrum (Nyström), at
+   * other samples: e_j(x) = √n·K(x, X) v_j / values[j], orthonormal over X, whose eigenvalues are
+   * values[j]/n. The n samples need no labels, so that there may be many.
+   * @param kernel K(x, X), (N, n) or (N, O, n/O, O)
+   * @param count how many (default: the rank)
+   * @returns (rows, count), for {@link fitCoordinates}
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of(Float64Array.of(2, 0, 0, 1))
+   *
+   * // At X itself, v_j·√n.
+   * const kernel = { data: Float64Array.of(2, 0, 0, 1), shape: [2, 2] }
+   * const { data, shape } = await spectrum.eigenfunctions(kernel)
+   * console.log(shape.join(' '), [...data].map((value) => Math.abs(value).toFixed(3)).join(' '))
+   * // 2 2 1.414 0.000 0.000 1.414
+   * ```
+   * @since 0.2.0
+   */
+  async eigenfunctions(kernel: NdArray, count: number = this.rank): Promise<NdArray<Float64Array>> {
+    const { data } = kernel ?? {}
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) {
+      throw badArgument('kernel', 'an array of floats', kernel)
+    }
+    const rows = data.length / this.n
+    if (!Number.isInteger(rows)) {
+      throw mismatch('kernel', `a multiple of ${this.n} numbers`, `${data.length} numbers`)
+    }
+    wholeNumber('count', count, 1, this.rank)
+    const found = await call(undefined, () => this.#native.functions(data, rows, count))
+    return { data: found, shape: [rows, count] }
+  }
+
+  /**
    * (n, n): row j belongs to values[j].
    * @example
    * ```js
@@ -401,41 +422,5 @@ export class KernelSpectrum {
       throw mismatch('targets', `a multiple of ${this.n} numbers`, `${length} numbers`)
     }
     return columns
-  }
-
-  /** 1 − e^{−λt} per eigenvalue, or that over λ. */
-  #learned(when: TrainingTime, fit: boolean): Float64Array {
-    if (typeof when !== 'object' || when === null) {
-      throw badArgument('when', 'either a time or steps with a learningRate', when)
-    }
-    const { time, steps, learningRate, loss = 'sum' } = when
-    const scale = loss === 'mean' ? 1 / this.n : 1
-    if ((time === undefined) === (steps === undefined)) {
-      throw badArgument('when', 'either a time or steps with a learningRate', { time, steps })
-    }
-    if (time !== undefined && !(typeof time === 'number' && time >= 0))
-      throw badArgument('when.time', 'a time ≥ 0', time)
-    if (steps !== undefined) {
-      wholeNumber('when.steps', steps, 0)
-      if (!(typeof learningRate === 'number' && learningRate > 0)) {
-        throw badArgument('when.learningRate', 'a rate > 0', learningRate)
-      }
-    }
-    const { rank } = this
-    return this.values.map((raw, j) => {
-      const value = j < rank ? raw : 0
-      if (value === 0) {
-        // The limit of (1 − e^{−λt})/λ: directions that the kernel does not see keep growing in α
-        // but never show in the outputs.
-        if (fit) return 0
-        const elapsed = time ?? (steps as number) * (learningRate as number)
-        return Number.isFinite(elapsed) ? elapsed * scale : 0
-      }
-      const learned =
-        time !== undefined
-          ? -Math.expm1(-value * scale * time)
-          : 1 - (1 - value * scale * (learningRate as number)) ** (steps as number)
-      return fit ? learned : learned / value
-    })
   }
 }

@@ -217,6 +217,11 @@ export interface NativeSpectrum {
   factor(ridge: number): NativeFactor
   /** V diag(weights) Vᵀ x for x (n, columns). */
   filter(weights: Float64Array, x: Float64Array, columns: number): Promise<Float64Array>
+  /** Vᵀ x, row j belonging to values[j], and V x; x (n, columns). */
+  coordinates(x: Float64Array, columns: number): Promise<Float64Array>
+  combined(x: Float64Array, columns: number): Promise<Float64Array>
+  /** Eigenfunctions at other samples; see spectrum.h. k is (rows, n). */
+  functions(k: Float32Array | Float64Array, rows: number, count: number): Promise<Float64Array>
   /** Leaving out groups of rows; see spectrum.h. */
   errors(
     ridges: Float64Array,
@@ -304,11 +309,47 @@ export interface NativeSolve {
     ridge: number,
     options: { tolerance: number; iterations: number; threads: number },
   ) => NativeConjugateGradients
-  /** Over-parameterised gradient flow of every coordinate; see flow.h. */
+  /** Gradient flow of every coordinate until a time; see flow.h. */
   flow(
     lambda: Float64Array,
     z: Float64Array,
-    options: { depth: number; start: number; time: number },
+    options: FlowOptions,
+    time: number,
+    epsilon: number,
     control?: BigInt64Array,
-  ): Promise<{ theta: Float64Array; values: Float64Array; drift: number; steps: number }>
+  ): Promise<{ theta: Float64Array; roots: Float64Array; drift: number; risk: number }>
+  /** Stein's estimate of the risk at each of the ascending times. */
+  flowRisks(
+    lambda: Float64Array,
+    z: Float64Array,
+    options: FlowOptions,
+    times: Float64Array,
+    epsilon: number,
+    control?: BigInt64Array,
+  ): Promise<Float64Array>
+  /** Coordinates that samples couple; see coordinates.h. */
+  coordinateFlow(
+    functions: Float32Array | Float64Array,
+    y: Float64Array,
+    lambda: Float64Array,
+    options: FlowOptions,
+    times: Float64Array,
+    fold: readonly number[],
+    folds: number,
+    control?: BigInt64Array,
+  ): Promise<{
+    theta: Float64Array
+    roots: Float64Array
+    fit: Float64Array
+    errors: Float64Array
+    time: number
+  }>
+}
+
+/** Which eigenvalue model; see flow.h. */
+export interface FlowOptions {
+  fixed: boolean
+  depth: number
+  start: number
+  threads: number
 }

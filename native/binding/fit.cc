@@ -19,18 +19,20 @@ std::vector<double> to_doubles(const Napi::Value& value, const char* what) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
-std::vector<double> to_matrix(const Napi::Value& value, int64_t n) {
-  const int64_t count = checked_mul(n, n);
+std::vector<double> to_numbers(const Napi::Value& value, int64_t count, const char* what) {
   if (is_float64(value)) {
-    std::vector<double> x = to_doubles(value, "kernel");
+    std::vector<double> x = to_doubles(value, what);
     if (static_cast<int64_t>(x.size()) != count)
-      throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) +
-                                      " numbers for kernel but received " +
-                                      std::to_string(x.size()));
+      throw Error("BAD_ARGUMENT", "Expected " + std::to_string(count) + " numbers for " + what +
+                                      " but received " + std::to_string(x.size()));
     return x;
   }
-  const float* from = float_data(value, count, "kernel");
+  const float* from = float_data(value, count, what);
   return {from, from + count};
+}
+
+std::vector<double> to_matrix(const Napi::Value& value, int64_t n) {
+  return to_numbers(value, checked_mul(n, n), "kernel");
 }
 
 Napi::Float64Array from_doubles(Napi::Env env, const double* values, size_t count) {

@@ -32,6 +32,8 @@ bool is_float64(const Napi::Value& value);
 // A square matrix of n × n numbers of either width.
 std::vector<double> to_matrix(const Napi::Value& value, int64_t n);
 std::vector<double> to_doubles(const Napi::Value& value, const char* what);
+// `count` numbers, from a Float64Array or a Float32Array.
+std::vector<double> to_numbers(const Napi::Value& value, int64_t count, const char* what);
 Napi::Float64Array from_doubles(Napi::Env env, const std::vector<double>& values);
 Napi::Float64Array from_doubles(Napi::Env env, const double* values, size_t count);
 

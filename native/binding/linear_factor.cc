@@ -182,6 +182,9 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
     return DefineClass(env, "LinearSpectrum",
                        {InstanceMethod<&LinearSpectrum::factor>("factor"),
                         InstanceMethod<&LinearSpectrum::filter>("filter"),
+                        InstanceMethod<&LinearSpectrum::coordinates>("coordinates"),
+                        InstanceMethod<&LinearSpectrum::combined>("combined"),
+                        InstanceMethod<&LinearSpectrum::functions>("functions"),
                         InstanceMethod<&LinearSpectrum::errors>("errors"),
                         InstanceMethod<&LinearSpectrum::vectors>("vectors"),
                         InstanceAccessor<&LinearSpectrum::rank>("rank"),
@@ -208,18 +211,53 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
       return made_.factors->make(info.Env(), made);
     });
   }
+  // Numbers that work(spectrum) gives off the JS thread.
+  template <class Work>
+  Napi::Value start(Napi::Env env, Work work) {
+    check_vectors();
+    auto out = std::make_shared<std::vector<double>>();
+    return run_async(
+        env, [=, spectrum = made_.spectrum] { *out = work(*spectrum); },
+        [out](Napi::Env inner) -> Napi::Value { return from_doubles(inner, *out); });
+  }
   // filter(weights, x, columns) → V diag(weights) Vᵀ x
   Napi::Value filter(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-      check_vectors();
       const int64_t columns = to_int64(info[2], "columns");
       Doubles weights = to_rows(info[0], n(), 1, "weights"),
               x = to_rows(info[1], n(), columns, "targets");
-      auto out = std::make_shared<std::vector<double>>();
-      return run_async(
-          info.Env(),
-          [=, spectrum = made_.spectrum] { *out = spectrum->filter(*weights, *x, columns); },
-          [out](Napi::Env env) -> Napi::Value { return from_doubles(env, *out); });
+      return start(info.Env(),
+                   [=](const linear::Spectrum& s) { return s.filter(*weights, *x, columns); });
+    });
+  }
+  // coordinates(x, columns) → Vᵀ x
+  Napi::Value coordinates(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t columns = to_int64(info[1], "columns");
+      Doubles x = to_rows(info[0], n(), columns, "targets");
+      return start(info.Env(),
+                   [=](const linear::Spectrum& s) { return s.coordinates(*x, columns); });
+    });
+  }
+  // combined(x, columns) → V x
+  Napi::Value combined(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t columns = to_int64(info[1], "columns");
+      Doubles x = to_rows(info[0], n(), columns, "coordinates");
+      return start(info.Env(), [=](const linear::Spectrum& s) { return s.combined(*x, columns); });
+    });
+  }
+  // functions(k, rows, count) → (rows, count)
+  Napi::Value functions(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const int64_t rows = to_int64(info[1], "rows"), count = to_int64(info[2], "count");
+      if (count < 1 || count > made_.spectrum->rank())
+        throw Error("BAD_ARGUMENT", "Expected at most " + std::to_string(made_.spectrum->rank()) +
+                                        " functions but received " + std::to_string(count));
+      auto k = std::make_shared<std::vector<double>>(
+          to_numbers(info[0], checked_mul(rows, n()), "kernel"));
+      return start(info.Env(),
+                   [=](const linear::Spectrum& s) { return s.functions(*k, rows, count); });
     });
   }
   // errors(ridges, y, columns, group, control?) → {gcv, loo}

@@ -44,13 +44,33 @@ double effective_rank(const std::vector<double>& values) {
 
 std::vector<double> Spectrum::filter(const std::vector<double>& weights,
                                      const std::vector<double>& x, int64_t columns) const {
-  std::vector<double> parts(n_ * columns), out(n_ * columns);
-  blas::parallel_gemm(false, false, n_, columns, n_, 1.0, vectors_.data(), n_, x.data(), columns,
-                      0.0, parts.data(), columns);
+  std::vector<double> parts = coordinates(x, columns);
   for (int64_t j = 0; j < n_; ++j)
     for (int64_t c = 0; c < columns; ++c) parts[j * columns + c] *= weights[j];
-  blas::parallel_gemm(true, false, n_, columns, n_, 1.0, vectors_.data(), n_, parts.data(), columns,
+  return combined(parts, columns);
+}
+
+std::vector<double> Spectrum::coordinates(const std::vector<double>& x, int64_t columns) const {
+  std::vector<double> out(n_ * columns);
+  blas::parallel_gemm(false, false, n_, columns, n_, 1.0, vectors_.data(), n_, x.data(), columns,
                       0.0, out.data(), columns);
+  return out;
+}
+
+std::vector<double> Spectrum::combined(const std::vector<double>& x, int64_t columns) const {
+  std::vector<double> out(n_ * columns);
+  blas::parallel_gemm(true, false, n_, columns, n_, 1.0, vectors_.data(), n_, x.data(), columns,
+                      0.0, out.data(), columns);
+  return out;
+}
+
+std::vector<double> Spectrum::functions(const std::vector<double>& k, int64_t rows,
+                                        int64_t count) const {
+  std::vector<double> out(rows * count);
+  blas::parallel_gemm(false, true, rows, count, n_, std::sqrt(static_cast<double>(n_)), k.data(),
+                      n_, vectors_.data(), n_, 0.0, out.data(), count);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < count; ++j) out[i * count + j] /= values_[j];
   return out;
 }
 

@@ -27,6 +27,12 @@ class Spectrum {
   // (n, columns) = V diag(weights) Vᵀ x, x (n, columns).
   std::vector<double> filter(const std::vector<double>& weights, const std::vector<double>& x,
                              int64_t columns) const;
+  // (n, columns) = Vᵀ x, row j belonging to values()[j]; and V x.
+  std::vector<double> coordinates(const std::vector<double>& x, int64_t columns) const;
+  std::vector<double> combined(const std::vector<double>& x, int64_t columns) const;
+  // The first `count` eigenfunctions √n·k(x, X) v_j / λ_j at other samples, of mean square 1 on the
+  // n ones, from k (rows, n): (rows, count).
+  std::vector<double> functions(const std::vector<double>& k, int64_t rows, int64_t count) const;
   // The diagonal blocks of V diag(weights) Vᵀ, (n / block, block, block).
   std::vector<double> blocks(const std::vector<double>& weights, int64_t block,
                              const Control& control) const;

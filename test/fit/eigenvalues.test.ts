@@ -1,82 +1,10 @@
 import test from 'ava'
-import { fitEigenvalues, fitSequence } from '../../lib/fit/eigenvalues.js'
+import { fitEigenvalues } from '../../lib/fit/eigenvalues.js'
+import { fitSequence } from '../../lib/fit/sequence.js'
 import { KernelSpectrum } from '../../lib/linear/spectrum.js'
 import { near } from '../support/near.js'
 import { gaussians } from '../support/random.js'
 import { load, targets } from './synthetic.js'
-
-/** The flow reduced to β alone by its conserved quantities, integrated by many RK4 steps. */
-function reduced(lambda: number, z: number, depth: number, start: number, time: number): number {
-  const theta = (beta: number) =>
-    Math.sqrt(lambda + beta * beta) * Math.sqrt(start * start + depth * beta * beta) ** depth * beta
-  const slope = (beta: number) =>
-    (z - theta(beta)) *
-    Math.sqrt(lambda + beta * beta) *
-    Math.sqrt(start * start + depth * beta * beta) ** depth
-  const steps = 200_000
-  const h = time / steps
-  let beta = 0
-  for (let i = 0; i < steps; i++) {
-    const k1 = slope(beta)
-    const k2 = slope(beta + (h / 2) * k1)
-    const k3 = slope(beta + (h / 2) * k2)
-    const k4 = slope(beta + h * k3)
-    beta += (h / 6) * (k1 + 2 * k2 + 2 * k3 + k4)
-  }
-  return theta(beta)
-}
-
-/** D = 0 in closed form: θ = (λ/2) sinh 2φ with w = e^{2φ} of a Riccati equation. */
-function closedForm(lambda: number, z: number, time: number): number {
-  const root = Math.sqrt(4 * z * z + lambda * lambda)
-  const [plus, minus] = [(2 * z + root) / lambda, (2 * z - root) / lambda]
-  // (w − w₊)/(w − w₋) decays at the rate `root` from w(0) = 1.
-  const q = ((1 - plus) / (1 - minus)) * Math.exp(-root * time)
-  const w = (plus - q * minus) / (1 - q)
-  return (lambda / 4) * (w - 1 / w)
-}
-
-test('depth 0 follows its closed form; every depth the reduced equation', async (t) => {
-  const lambda = [1, 0.3, 1e-2, 1e-4]
-  const z = [0.7, -0.4, 0.9, 0.05]
-  for (const time of [0.1, 1, 5]) {
-    const flat = await fitSequence(lambda, z, 0.1, { depth: 0, time })
-    t.true(flat.drift < 1e-9)
-    lambda.forEach((value, j) => {
-      const expected = closedForm(value, z[j] as number, time)
-      near(t, flat.theta[j], expected, { absolute: 1e-8 }, `${time} ${j}`)
-    })
-    for (const depth of [1, 2, 3]) {
-      const deep = await fitSequence(lambda, z, 0.1, { depth, time, start: 0.6 })
-      t.true(deep.drift < 1e-9)
-      lambda.forEach((value, j) => {
-        const expected = reduced(value, z[j] as number, depth, 0.6, time)
-        near(t, deep.theta[j], expected, { absolute: 1e-8 }, `${depth} ${time} ${j}`)
-        // The eigenvalue grows with the fit: (a b^D)² from the conserved quantities.
-        t.true((deep.eigenvalues[j] as number) >= value * 0.6 ** (2 * depth) * (1 - 1e-9))
-      })
-    }
-  }
-})
-
-test('the fixed flow and its stopping time of least risk', async (t) => {
-  const lambda = Array.from({ length: 200 }, (_, j) => (j + 1) ** -2)
-  const noise = gaussians(200, 5)
-  const truth: number[] = lambda.map((_, j) => (j < 10 ? 1 : 0))
-  const z = truth.map((value, j) => value + 0.05 * (noise[j] as number))
-  const { theta, time } = await fitSequence(lambda, z, 0.05, { depth: 'fixed' })
-  theta.forEach((value, j) => {
-    const expected = (1 - Math.exp(-(lambda[j] as number) * time)) * (z[j] as number)
-    near(t, value, expected, { absolute: 1e-14 })
-  })
-  const risk = (fit: ArrayLike<number>) =>
-    truth.reduce((sum, value, j) => sum + ((fit[j] as number) - value) ** 2, 0)
-  const chosen = risk(theta)
-  for (const factor of [0.05, 20]) {
-    const other = await fitSequence(lambda, z, 0.05, { depth: 'fixed', time: factor * time })
-    t.true(risk(other.theta) > chosen)
-  }
-})
 
 /**
  * The misaligned example of Li & Lin (2024): λ_j = j^{−γ}, θ* of size ℓ^{−(p+1)/2} at j = ℓ^q and
@@ -115,20 +43,20 @@ test('rates in the misaligned example: fixed against depths 0 and 3', async (t) 
   const error = (theta: ArrayLike<number>) =>
     truth.reduce((sum, value, j) => sum + (value - (theta[j] as number)) ** 2, 0)
   const fixed = await slope([1, 2, 3, 4, 5, 6], async (z, epsilon) => {
-    // The best time in hindsight: the fixed flow has no rule that knows no target.
+    // The best time in hindsight: the rule of Li & Lin knows none.
     let best = Number.POSITIVE_INFINITY
-    for (let i = 0; i <= 40; i++) {
-      const time = 10 ** (2 + i / 10)
+    for (let i = 0; i <= 16; i++) {
+      const time = 10 ** (2 + i / 4)
       const { theta } = await fitSequence(lambda, z, epsilon, { depth: 'fixed', time })
       best = Math.min(best, error(theta) + beyond)
     }
     return best
   })
   const shallow = await slope([1, 2], async (z, e) =>
-    error((await fitSequence(lambda, z, e)).theta),
+    error((await fitSequence(lambda, z, e, { time: 'rate' })).theta),
   )
   const deep = await slope([1, 2], async (z, e) =>
-    error((await fitSequence(lambda, z, e, { depth: 3 })).theta),
+    error((await fitSequence(lambda, z, e, { depth: 3, time: 'rate' })).theta),
   )
   t.log({ fixed, shallow, deep })
   near(t, fixed, (2 * p) / (p + q), { absolute: 0.04 })
@@ -181,8 +109,9 @@ test('at new points: the fixed flow is the linearised network’s training', asy
   // Adaptive: in the eigenbasis the prediction is Σ θ_j φ_j(x), φ_j(x) = √n K(x, X) v_j / Λ_j.
   const vectors = spectrum.vectors()
   for (const depth of [0, 1, 3]) {
-    const { alpha, theta, time, start } = await fitEigenvalues(spectrum, r, 0.5, { depth })
-    const epsilon = 0.5 / Math.sqrt(n)
+    const options = { depth, time: 'rate' } as const
+    const { alpha, theta, time, start, scales } = await fitEigenvalues(spectrum, r, 0.5, options)
+    const epsilon = 0.5 / Math.sqrt(n) / scales.target
     near(t, time * epsilon * start ** depth, 1, { absolute: 1e-12 })
     if (depth > 0) near(t, start, epsilon ** (1 / (depth + 2)), 1e-12)
     const byFunctions = new Float64Array(others.rows)
@@ -205,6 +134,8 @@ test('bad input says what was expected', async (t) => {
   await t.throwsAsync(fitSequence([1], [1], 0.1, { depth: -1 }), bad)
   await t.throwsAsync(fitSequence([1], [1], 0.1, { depth: 1, start: 0 }), bad)
   await t.throwsAsync(fitSequence([1], [1], 0.1, { time: Number.NaN }), bad)
+  await t.throwsAsync(fitSequence([1], [1], 0.1, { time: 'rate', depth: 'fixed' }), bad)
+  await t.throwsAsync(fitSequence([1], [1], 0.1, { scales: { kernel: 0, target: 1 } }), bad)
   await t.throwsAsync(fitSequence([1], [Number.NaN], 0.1), { code: 'BAD_INPUT' })
   const controller = new AbortController()
   controller.abort()
