@@ -1,7 +1,7 @@
 // `npm run bench [-- WORKLOAD …]`: kernels; `npm run bench -- solve [WORKLOAD …]`: fits; `npm run
 // bench -- align [CHECKPOINTS [SAMPLES]]`: a kernel along training; `npm run bench -- real [NETWORK …]`:
 // networks in the shapes of real files; `npm run bench -- routes`: docs/comparison.md; `npm run bench --
-// export [SAMPLES [RANK]]`: exported models;
+// export [SAMPLES [RANK]]`: exported models; `npm run bench -- adapting [TASK …]`: docs/adapting.md;
 // `npm run bench:growth [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
 // would measure another kernel than the processor's own: it is unset for the benchmark alone.
 import { spawnSync } from 'node:child_process'
@@ -13,6 +13,7 @@ await setup()
 const { OPENBLAS_CORETYPE: _core, OPENBLAS_L2_SIZE: _size, ...env } = process.env
 const scripts = new Map([
   ['--growth', 'growth.js'],
+  ['adapting', 'adapting/main.js'],
   ['align', 'align.js'],
   ['export', 'export.js'],
   ['real', 'real/main.js'],

@@ -1,0 +1,108 @@
+// The tables of docs/adapting.md, from the results alone.
+import type { Errors } from './judge.js'
+import type { Method, Results, SplitResult } from './results.js'
+import { average, holm, pairedTest, standardError } from './statistics.js'
+import { tasks } from './tasks.js'
+
+const titles: Record<Method, string> = {
+  fixed: 'fixed',
+  one: 'one side',
+  two: 'two sides',
+  gp: 'GP, RBF',
+  rfm: 'RFM',
+  tuned: 'fine-tuned',
+  untouched: 'untouched',
+}
+const shown = Object.keys(titles) as Method[]
+const compared = shown.filter((method) => method !== 'fixed')
+const level = 0.05
+
+interface Row {
+  title: string
+  results: SplitResult[]
+  /** Of every method that is compared: Holm's probability, and whether its errors are lower. */
+  tests: Map<Method, { p: number; better: boolean }>
+}
+
+/** Share of wrong classes, or squared error over the variance. */
+const main = ({ error, wrong }: Errors) => wrong ?? error
+/** What is fitted and what candidates are chosen by. */
+const squared = ({ error }: Errors) => error
+
+export function page(results: Results): string {
+  const rows = rowsOf(results, main)
+  if (rows.length === 0) return 'No results.\n'
+  const head = ['task', 'labels', 'splits', ...shown.map((method) => titles[method])]
+  const lines = [head, head.map((_, c) => (c === 0 ? '---' : '---:')), ...rows.map(line)]
+  const table = lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  const second = rowsOf(results, squared)
+  const sums = [
+    ...(['one', 'two'] as const).map((method) => summary(method, rows, 'by the errors shown')),
+    ...(['one', 'two'] as const).map((method) => summary(method, second, 'by squared error')),
+  ]
+  return `${table}\n\n${sums.join('\n')}\n\n${choices(rows)}\n`
+}
+
+function rowsOf(results: Results, by: (errors: Errors) => number): Row[] {
+  const rows = tasks.flatMap((task) => {
+    const found = results.of(task)
+    return found.length < 2 ? [] : [{ title: task.title, results: found, tests: new Map() } as Row]
+  })
+  for (const method of compared) {
+    const tried = rows.filter(({ results: all }) => all.every(({ errors }) => errors[method]))
+    const tests = tried.map((row) =>
+      pairedTest(errorsOf(row, method, by), errorsOf(row, 'fixed', by)),
+    )
+    const adjusted = holm(tests.map(({ p }) => p))
+    tried.forEach(({ tests: own }, i) => {
+      own.set(method, { p: adjusted[i] as number, better: (tests[i]?.mean as number) < 0 })
+    })
+  }
+  return rows
+}
+
+const errorsOf = ({ results }: Row, method: Method, by: (errors: Errors) => number) =>
+  results.map(({ errors }) => by(errors[method] as Errors))
+
+function line(row: Row): string[] {
+  const cells = shown.map((method) => {
+    if (method !== 'fixed' && !row.tests.has(method)) return '–'
+    const errors = errorsOf(row, method, main)
+    const test = row.tests.get(method)
+    const mark = test && test.p < level ? (test.better ? ' ▲' : ' ▼') : ''
+    return `${digits(average(errors))} ± ${digits(standardError(errors))}${mark}`
+  })
+  const [first] = row.results
+  return [row.title, String(first?.samples), String(row.results.length), ...cells]
+}
+
+const digits = (value: number) => (value < 0.995 ? value.toFixed(3).slice(1) : value.toFixed(2))
+
+function summary(method: Method, all: Row[], by: string): string {
+  const rows = all.filter(({ tests }) => tests.has(method))
+  const named = (wanted: boolean) =>
+    rows.filter(({ tests }) => {
+      const { p, better } = tests.get(method) as { p: number; better: boolean }
+      return p < level && better === wanted
+    })
+  const list = (some: Row[]) =>
+    some.length === 0 ? 'none' : `${some.length} (${some.map(({ title }) => title).join('; ')})`
+  return `- ${titles[method]} against fixed, ${by}: better on ${list(named(true))}, worse on ${list(named(false))}, of ${rows.length}.`
+}
+
+/** How often something adapted, and how far. */
+function choices(rows: Row[]): string {
+  const head = '| task | one side: adapted | median stretch | two sides: adapted | median stretch |'
+  const lines = rows.map(({ title, results }) => {
+    const cells = (['one', 'two'] as const).flatMap((method) => {
+      const chosen = results.map(({ chosen: all }) => all[method] ?? {})
+      if (results.some(({ chosen: all }) => all[method] === undefined)) return ['–', '–']
+      const adapted = chosen.filter((each) => each.price !== 'infinite')
+      const stretches = adapted.map((each) => Number(each.stretch)).sort((a, b) => a - b)
+      const middle = stretches[Math.floor(stretches.length / 2)]
+      return [`${adapted.length} of ${chosen.length}`, middle?.toFixed(2) ?? '–']
+    })
+    return `| ${[title, ...cells].join(' | ')} |`
+  })
+  return [head, '| --- | ---: | ---: | ---: | ---: |', ...lines].join('\n')
+}
