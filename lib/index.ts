@@ -19,6 +19,7 @@ export type {
   TargetAlignment,
 } from './alignment/types.js'
 export { type AuditOptions, audit } from './audit/audit.js'
+export { type DeviationOptions, deviationRows } from './audit/deviations.js'
 export type { Evidence } from './audit/evidence.js'
 export { type AuditPictures, auditPictures } from './audit/pictures.js'
 export {

@@ -1,5 +1,4 @@
 import { badArgument, mismatch } from '../core/errors.js'
-import { roomBeside } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
 import { timed } from '../core/progress.js'
 import { NetworkModel, residualOf } from '../fit/network.js'
@@ -12,6 +11,7 @@ import type { Network } from '../network/network.js'
 import { software } from '../probe/software.js'
 import { adaptedKernels, fixedKernels, type KernelSource, picker } from './kernels.js'
 import { labelsOf } from './labels.js'
+import { checkMemory } from './memory.js'
 import { duplicatesOf, nearestOf, outliers, traceOf } from './neighbours.js'
 import { KernelPosterior } from './posterior.js'
 import { queryOf } from './query.js'
@@ -162,19 +162,6 @@ function exactness(model: NetworkModel | undefined): Audit['leaveOneOut'] {
     exact: false,
     note: 'Leave-one-out is conditional on the adapted features, which have seen the targets of all samples: residuals are smaller than those of models that were fitted again without each sample.',
   }
-}
-
-/** Bytes for a row of the kernel: itself in single, its factor and an inverse in double. */
-const rowBytes = 4 + 8 + 8
-
-function checkMemory(samples: number, outputs: number, budget: number): void {
-  const rows = samples * outputs
-  const fits = () => {
-    const most = Math.floor(Math.sqrt(budget / rowBytes) / outputs)
-    const fewer = most > 1 ? `${most} samples would fit; ` : ''
-    return `${fewer}fewer outputs (options.outputs) or a larger budget make room`
-  }
-  roomBeside(rowBytes * rows * rows, budget, `A factor of ${rows} rows of the kernel`, fits)
 }
 
 /** What the kernel says of the training samples, and k(x, x) of each. */

@@ -1,10 +1,13 @@
 // The samples that a report of an audit shows, as people can look at them.
+import { badArgument } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
 import { isArray } from '../io/held.js'
 import { isFloat, isSource, type NdArray } from '../io/index.js'
 import { type Core, cores } from '../model/core.js'
 import { type Inputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { type ProbeThumbnails, thumbnailsOf } from '../probe/thumbnails.js'
+import { picker } from './kernels.js'
 import { descending } from './labels.js'
 import type { Audit, AuditQuery } from './types.js'
 
@@ -84,25 +87,43 @@ export async function auditPictures(
   x: Inputs,
   options: { query?: Inputs | undefined; tokens?: readonly string[] | undefined } = {},
 ): Promise<AuditPictures> {
+  checkCall(options)
+  checkAudit(found)
+  const { query, tokens } = options
+  if (tokens !== undefined) checkTexts('options.tokens', tokens)
+  // Of samples that do not fit the network nothing can be shown.
+  const own = await picker(network, x, 'x', {})
+  const others = query === undefined ? undefined : await picker(network, query, 'query', {})
   const { suspects, pairs, alone, strange, explained } = shownOf(found)
-  const own = [
+  const shown = [
     ...suspects,
     ...pairs.flatMap(({ first, second }) => [first, second]),
     ...alone,
     ...explained.flatMap((each) => [...each.for, ...each.against]),
     ...strange.map((q) => found.query?.nearest[q] as number),
   ]
-  const others = [...strange, ...explained.map(({ sample }) => sample)]
-  const { query, tokens } = options
+  const asked = [...strange, ...explained.map(({ sample }) => sample)]
   const ascending = (samples: readonly number[]) => [...new Set(samples)].sort((a, b) => a - b)
   const look = (inputs: Inputs, samples: readonly number[]) =>
     tokens
       ? textsOf(network, inputs, ascending(samples), tokens)
       : thumbnailsOf(network, inputs, ascending(samples))
   return {
-    train: await look(x, own),
-    query: query === undefined ? null : await look(query, others),
+    train: await look(own.all, shown),
+    query: others ? await look(others.all, asked) : null,
   }
+}
+
+/** @throws TangentError BAD_ARGUMENT for what is no audit. */
+export function checkAudit(found: unknown): asserts found is Audit {
+  const { kind } = (found ?? {}) as Partial<Audit>
+  if (kind !== 'adaptive-tangent/audit') throw badArgument('audit', 'what audit() gave', found)
+}
+
+/** @throws TangentError BAD_ARGUMENT for what is no list of texts. */
+export function checkTexts(name: string, texts: unknown): void {
+  if (Array.isArray(texts) && texts.every((text) => typeof text === 'string')) return
+  throw badArgument(name, 'a list of texts', texts)
 }
 
 /** Tokens of a text that are shown. */

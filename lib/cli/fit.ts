@@ -35,7 +35,7 @@ import { inputFormatOption, readGiven } from './input.js'
 import { checkFile, checkFolder, checkOwnFile } from './places.js'
 import { savePredictions, tryRun } from './predictions.js'
 import { jsonLine } from './progress.js'
-import { type OpenInputs, openInputs, readInputs, wholeInputs } from './samples.js'
+import { inputPaths, type OpenInputs, openInputs, readInputs, wholeInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -176,7 +176,8 @@ export const fitCommand: CommandDefinition = {
       const apart = options.export
         ? await exportApart(session, fitted, network, x, options.exportForm, predict)
         : {}
-      const summary = { ...summarise(fitted, network), ...apart }
+      const input = inputPaths(options.input)
+      const summary = { ...summarise(fitted, network), input, ...apart }
       await writeFileAtomic(
         join(options.out, 'summary.json'),
         `${JSON.stringify(summary, null, 2)}\n`,

@@ -1,11 +1,14 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { InvalidArgumentError, Option } from 'commander'
+import { deviationRows } from '../audit/deviations.js'
 import { TangentError } from '../core/errors.js'
 import { NetworkModel } from '../fit/network.js'
 import { predictRows, sampleCount } from '../fit/rows.js'
 import { loadModel } from '../fit/storage.js'
 import {
   type CommandDefinition,
+  collect,
   derivativeOptions,
   inputOption,
   type NetworkOptions,
@@ -15,11 +18,14 @@ import {
 import { inputFormatOption } from './input.js'
 import { savePredictions } from './predictions.js'
 import { arrayOption, arrayPlace, formatOption } from './results.js'
-import { closeInputs, openInputs } from './samples.js'
+import { closeInputs, openInputs, readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
   out: string
+  std?: string
+  train?: string[]
+  prior: number | 'evidence'
 }
 
 export const predictCommand: CommandDefinition = {
@@ -29,6 +35,7 @@ export const predictCommand: CommandDefinition = {
   examples: [
     'predict fit/ model.onnx --input x.npy --out y.npy',
     'predict fit/ model.onnx --input images.zarr --out y.zarr',
+    'predict fit/ model.onnx --input x.npy --out y.npy --std s.npy',
     'predict fit/ model.onnx --input - --out - --format csv < x.npy > y.csv',
   ],
   options: [
@@ -36,16 +43,32 @@ export const predictCommand: CommandDefinition = {
     inputFormatOption(),
     arrayOption('where the predictions go').makeOptionMandatory(),
     formatOption(),
+    arrayOption('posterior standard deviations (N, O), without noise', '--std <file>'),
+    new Option(
+      '--train <file>',
+      'for --std: the samples of the fit, as --input, where they are no longer in the files that fit read',
+    ).argParser(collect),
+    new Option(
+      '--prior <number>',
+      'for --std: prior variance τ² of the change, 1: in the kernel’s units, or evidence: the most likely',
+    )
+      .argParser(prior)
+      .default(1),
     // What is predicted is what was fitted.
     ...derivativeOptions().filter(({ long }) => long !== '--outputs' && long !== '--float64'),
   ],
   async run(session, [fit = '', model = ''], options: Options) {
     const place = await arrayPlace(options.out, '--out', options.format)
+    const std = options.std === undefined ? undefined : await arrayPlace(options.std, '--std')
     const fitted = await fittedModel(fit)
     const chosen = { ...options, output: options.output ?? fitted.origin?.output }
     await withNetwork(model, chosen, parametersOf(fitted, options), async (network) => {
       const { inputFormat: format } = options
-      const inputs = await openInputs(options.input, network, { format })
+      const again = std !== undefined
+      const inputs = await openInputs(options.input, network, { format, again })
+      const train = again
+        ? await readInputs(options.train ?? (await fittedInputs(fit)), network)
+        : undefined
       try {
         const { signal: stop } = session
         const count = await sampleCount(network, inputs, { signal: stop })
@@ -56,8 +79,21 @@ export const predictCommand: CommandDefinition = {
             signal: stop,
           }),
         )
+        if (std && train) {
+          await watched(session, options, ({ signal, onProgress }) =>
+            savePredictions(
+              std,
+              deviationRows(fitted, network, train, inputs, {
+                ...{ signal, onProgress, prior: options.prior },
+              }),
+              { count, flat: false, signal: stop },
+            ),
+          )
+          session.say(`Wrote posterior standard deviations to ${options.std}`)
+        }
         session.say(`Wrote predictions of shape (${shape.join(', ')}) to ${options.out}`)
-        session.result({ shape, classes: fitted.classes ?? null, file: options.out })
+        const more = options.std === undefined ? {} : { std: options.std }
+        session.result({ shape, classes: fitted.classes ?? null, file: options.out, ...more })
       } finally {
         await closeInputs(inputs)
       }
@@ -74,6 +110,24 @@ async function fittedModel(path: string): Promise<NetworkModel> {
     'BAD_FILE',
     `Expected a model that was fitted to a network but ${path} is one of features`,
   )
+}
+
+/** What the fit in this folder was made of. */
+async function fittedInputs(folder: string): Promise<string[]> {
+  const summary = await readFile(join(folder, 'summary.json'), 'utf8').catch(() => '{}')
+  const { input } = JSON.parse(summary) as { input?: string[] | null }
+  if (Array.isArray(input)) return input
+  throw new TangentError(
+    'BAD_ARGUMENT',
+    `Expected --train with the samples of the fit for --std, as ${folder} does not tell their files`,
+  )
+}
+
+function prior(text: string): number | 'evidence' {
+  if (text === 'evidence') return text
+  const value = Number(text)
+  if (text.trim() !== '' && value > 0 && Number.isFinite(value)) return value
+  throw new InvalidArgumentError('Expected a number above 0, or evidence.')
 }
 
 /** The parameters that were fitted, unless the call says otherwise. */

@@ -1,5 +1,7 @@
 // `--input`: samples for each input of a network, as files, numbers or pipes.
 
+import { existsSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { TangentError } from '../core/errors.js'
 import { shapeSize } from '../core/shape.js'
 import { type ArraySource, type NdArray, wholeOf } from '../io/index.js'
@@ -67,6 +69,22 @@ export async function readInputs(
 ): Promise<Inputs> {
   return wholeInputs(await openInputs(files, network, { format }), network)
 }
+
+/** What `--input` says with whole paths, so that it can be read again from elsewhere; null of pipes. */
+export function inputPaths(files: readonly string[]): string[] | null {
+  const found = files.map((text) => {
+    const cut = existsSync(text) ? 0 : text.indexOf('=') + 1
+    const [name, value] = [text.slice(0, cut), text.slice(cut)]
+    if (aNumber.test(value)) return text
+    const path = value.replace(/#[^#]*$/, '')
+    const place = existsSync(value) ? value : path
+    if (place === '-' || !statSync(place, { throwIfNoEntry: false }) || isPipe(place)) return null
+    return name + resolve(value)
+  })
+  return found.every((text) => text !== null) ? found : null
+}
+
+const isPipe = (path: string) => statSync(path).isFIFO() || statSync(path).isCharacterDevice()
 
 /** Rows in memory. */
 export async function wholeInputs(opened: OpenInputs, network: Network): Promise<Inputs> {

@@ -1,5 +1,12 @@
-import { type AuditPictures, type AuditShown, shownOf } from '../audit/pictures.js'
+import {
+  type AuditPictures,
+  type AuditShown,
+  checkAudit,
+  checkTexts,
+  shownOf,
+} from '../audit/pictures.js'
 import type { Audit, AuditQuery } from '../audit/types.js'
+import { checkCall } from '../core/options.js'
 import type { ProbeThumbnails } from '../probe/thumbnails.js'
 import { figure } from './figure.js'
 import { num, percent, whole } from './format.js'
@@ -59,7 +66,10 @@ const ownStyle = `
  * ```
  */
 export function renderAudit(audit: Audit, options: AuditPageOptions = {}): string {
+  checkCall(options)
+  checkAudit(audit)
   const { pictures, classNames } = options
+  if (classNames !== undefined) checkTexts('options.classNames', classNames)
   const view: View = {
     audit,
     shown: shownOf(audit),

@@ -20,9 +20,11 @@ import { gaussians } from '../support/random.js'
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
 
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+const run = (...args: string[]) => command('audit', ...args)
+
+function command(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, 'audit', ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr })
     })
   })
@@ -146,4 +148,47 @@ test('mistakes end with 2 and one sentence, nothing is written', async (t) => {
     t.is(stderr.trim().split('\n').length, 1, stderr)
   }
   t.false(existsSync(at('out')))
+})
+
+test('predict --std gives the audit’s deviations, from the files that fit read', async (t) => {
+  const { at, network } = await stage(t)
+  const given = ['--input', at('x.npy'), '--target', at('y.npy'), '--ridge', '0.5']
+  const fit = await command(
+    'fit',
+    at('net.onnx'),
+    ...given,
+    '--features',
+    'fixed',
+    '--out',
+    at('f'),
+  )
+  t.is(fit.code, 0, fit.stderr)
+  const ask = ['--input', at('q.npy'), '--out', at('p.npy'), '--std', at('s.npy')]
+  const done = await command('predict', at('f'), at('net.onnx'), ...ask)
+  t.is(done.code, 0, done.stderr)
+  const { query: found, evidence } = await audit(network, x, labels, { ridge: 0.5, query })
+  const truth = { ...found!.variance, data: found!.variance.data.map(Math.sqrt) }
+  near(t, await readNpy(at('s.npy')), truth, 1e-5)
+  near(t, await readNpy(at('p.npy')), found!.predictions, 1e-4)
+
+  const likely = await command('predict', at('f'), at('net.onnx'), ...ask, '--prior', 'evidence')
+  t.is(likely.code, 0, likely.stderr)
+  const scaled = truth.data.map((value) => value * Math.sqrt(evidence.prior))
+  near(t, (await readNpy(at('s.npy'))).data, scaled, 1e-4)
+
+  await writeNpy(at('other.npy'), { ...x, data: x.data.map((value) => 2 * value) })
+  const wrong = await command(
+    'predict',
+    at('f'),
+    at('net.onnx'),
+    ...ask,
+    '--train',
+    at('other.npy'),
+  )
+  t.is(wrong.code, 2)
+  t.regex(wrong.stderr, /samples of the fit/)
+  await rm(at('x.npy'))
+  const gone = await command('predict', at('f'), at('net.onnx'), ...ask)
+  t.is(gone.code, 2)
+  t.regex(gone.stderr, /x\.npy/)
 })

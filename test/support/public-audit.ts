@@ -1,5 +1,17 @@
 // The public calls of the audit, as in public-calls.ts.
-import { audit, KernelPosterior, type Network, selfKernel } from '../../lib/index.js'
+import {
+  type Audit,
+  audit,
+  auditPictures,
+  deviationRows,
+  fitFixed,
+  KernelPosterior,
+  type Network,
+  type NetworkModel,
+  renderAudit,
+  selfKernel,
+} from '../../lib/index.js'
+import { sourceOf } from '../../lib/io/index.js'
 import { samples } from './networks.js'
 import type { Call } from './public-calls.js'
 import { Random } from './random.js'
@@ -18,9 +30,13 @@ const common = 'signal onProgress threads memory'
 
 let network: Network
 let posterior: KernelPosterior
+let fitted: NetworkModel
+let found: Audit
 
 export async function setUpAudit(given: Network): Promise<void> {
   network = given
+  fitted = await fitFixed(network, x, u, { ridge: 0.1 })
+  found = await audit(network, x, u, { ridge: 0.1 })
   posterior = await KernelPosterior.of(kernel, v, { ridge: 0.1 })
 }
 
@@ -42,6 +58,23 @@ export const auditCalls: Record<string, Call> = {
     args: () => [network, x, u, { query: x }],
     call: (...a) => audit(...(a as [Any, Any, Any])),
     options: `${common} outputs ridge query model duplicates`,
+  },
+  auditPictures: {
+    args: () => [network, found, x, {}],
+    call: (...a) => auditPictures(...(a as [Any, Any, Any])),
+    options: 'query tokens',
+  },
+  renderAudit: {
+    args: () => [found, {}],
+    call: (...a) => renderAudit(...(a as [Any])),
+    options: 'pictures classNames',
+  },
+  deviationRows: {
+    args: () => [fitted, network, x, sourceOf(x), {}],
+    call: async (...a) => {
+      for await (const _ of deviationRows(...(a as [Any, Any, Any, Any])));
+    },
+    options: `${common} prior`,
   },
   selfKernel: {
     args: () => [network, x, {}],
