@@ -233,6 +233,18 @@ export {
   renderAudit,
   renderReport,
 } from './report/index.js'
+export type { StoreRequest } from './store/calls.js'
+export type { Manifest } from './store/manifest.js'
+export type { StoreInputs } from './store/samples.js'
+export {
+  createStore,
+  openStore,
+  type Store,
+  type StoreEstimate,
+  type StoreOptions,
+  type StoreStatus,
+} from './store/store.js'
+export type { WorkOptions, WorkReport } from './store/work.js'
 export type { Loss } from './train/loss.js'
 export type { AdamOptions, OptimizerOptions, Schedule, SgdOptions } from './train/optimizer.js'
 export type {

@@ -74,6 +74,7 @@ const LAYERS = [
   'derivatives',
   'kernels',
   'network',
+  'store',
   'export',
   'fit',
   'train',

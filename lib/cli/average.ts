@@ -47,7 +47,7 @@ export const averageCommand: CommandDefinition = {
       .choices(['uniform', 'gauss-legendre'])
       .default('uniform'),
     ...kernelOptions('(N, O, N, O), (N, N) or (N, N, O)'),
-    kernelOutOption(),
+    kernelOutOption().makeOptionMandatory(),
     formatOption(),
     ...derivativeOptions(),
   ],

@@ -13,6 +13,7 @@ import { ntkCommand } from './ntk.js'
 import { predictCommand } from './predict.js'
 import { probeCommand } from './probe.js'
 import { runCommand } from './run.js'
+import { workerCommand } from './worker.js'
 
 export const commands: readonly CommandDefinition[] = [
   infoCommand,
@@ -20,6 +21,7 @@ export const commands: readonly CommandDefinition[] = [
   jacobianCommand,
   jvpCommand,
   ntkCommand,
+  workerCommand,
   fitCommand,
   predictCommand,
   auditCommand,

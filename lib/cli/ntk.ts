@@ -11,14 +11,22 @@ import {
   methodOption,
   type NetworkOptions,
   nonFiniteOption,
+  type Session,
   watched,
   withNetwork,
 } from './command.js'
 import { inputFormatOption } from './input.js'
 import { formatOption, kernelOutOption, kernelPlace, saveArray, saveArrays } from './results.js'
-import { readInputs } from './samples.js'
+import { openInputs, readInputs } from './samples.js'
+import {
+  checkStoreOptions,
+  fillStore,
+  type StoreOptions,
+  storeOptions,
+  tellStatus,
+} from './store.js'
 
-interface Options extends NetworkOptions {
+interface Options extends NetworkOptions, StoreOptions {
   input: string[]
   input2?: string[]
   outputs?: number[]
@@ -26,7 +34,7 @@ interface Options extends NetworkOptions {
   by: KernelSplit
   method: KernelMethod
   nonFinite: 'throw' | 'return'
-  out: string
+  out?: string
 }
 
 export const ntkCommand: CommandDefinition = {
@@ -48,17 +56,21 @@ export const ntkCommand: CommandDefinition = {
     methodOption('it'),
     nonFiniteOption(),
     kernelOutOption(),
+    ...storeOptions(),
     formatOption(),
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
-    const place = await kernelPlace(options)
+    checkStoreOptions(options)
+    const { out, store } = options
+    if (store !== undefined) return toStore(session, model, { ...options, store })
+    const place = await kernelPlace({ ...options, out: out as string })
     await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network, options.inputFormat)
       const x2 = options.input2
         ? await readInputs(options.input2, network, options.inputFormat)
         : undefined
-      const { kernel, method, by, out } = options
+      const { kernel, method, by } = options
       if (place.single) {
         const total = await watched(session, options, (watch) =>
           network.ntk(x, x2, { ...watch, kernel, method }),
@@ -80,6 +92,22 @@ export const ntkCommand: CommandDefinition = {
       session.result({ kernel, by, parts: parts.size, folder: out })
     })
   },
+}
+
+async function toStore(
+  session: Session,
+  model: string,
+  options: Options & { store: string },
+): Promise<void> {
+  if (options.status) return tellStatus(session, options.store)
+  await withNetwork(model, options, {}, async (network) => {
+    const { input, input2, kernel, by, method, outputs, nonFinite, threads, memory } = options
+    const x = await openInputs(input, network)
+    const x2 = input2 && (await openInputs(input2, network))
+    const call = { kernel, by, method, outputs, nonFinite, threads, memory }
+    const request = { kind: 'ntk', x, x2, ...call } as const
+    await fillStore(session, options, { network, request, input, input2 })
+  })
 }
 
 function traceOf(kernel: TangentKernel): { trace?: number } {

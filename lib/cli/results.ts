@@ -15,10 +15,10 @@ import {
   writeNpy,
   writeRows,
 } from '../io/index.js'
+import { fileNames } from '../io/names.js'
 import { zarrObstacle } from '../io/results/zarr.js'
 import { descriptorOf, destinationOf, isReplaced } from '../io/special.js'
 import { indexedEarlier, removeEarlier } from './earlier.js'
-import { fileNames } from './names.js'
 import { checkFile, checkFolder, outputPath } from './places.js'
 
 /** Forms of one stream of bytes. */
@@ -135,7 +135,7 @@ export const kernelOutOption = () =>
   new Option(
     '--out <path>',
     'a .npy, .npz, .csv or .zarr file, - is standard output; with --by a folder, a .npz file or a .zarr group',
-  ).makeOptionMandatory()
+  )
 
 /** Where a kernel goes, or its parts. */
 export async function kernelPlace(options: {

@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { TangentError } from '../core/errors.js'
 import { shapeSize } from '../core/shape.js'
 import { type ArraySource, type NdArray, wholeOf } from '../io/index.js'
+import { parts } from '../io/open.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import type { ValueInfo } from '../onnx/index.js'
@@ -59,6 +60,24 @@ export async function openInputs(
     inputs[info.name] = await openInput(value, info, reading)
   }
   return inputs
+}
+
+/** The texts of `--input` with a name each, their files changed. */
+export async function placedInputs(
+  files: readonly string[],
+  network: Network,
+  change: (file: string) => Promise<string>,
+): Promise<string[]> {
+  const placed: string[] = []
+  for (const [{ name }, text] of named(files, network)) {
+    if (aNumber.test(text)) {
+      placed.push(`${name}=${text}`)
+      continue
+    }
+    const { file, member } = await parts(text)
+    placed.push(`${name}=${await change(file)}${member === undefined ? '' : `#${member}`}`)
+  }
+  return placed
 }
 
 /** Reads them whole. */

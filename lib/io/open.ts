@@ -69,8 +69,8 @@ export async function openArray(path: string, options: OpenOptions = {}): Promis
   throw none(path)
 }
 
-/** A name with `#` in it that is there is a file's. */
-async function parts(path: string): Promise<{ file: string; member: string | undefined }> {
+/** The file of `FILE#MEMBER`, and what of it; a name with `#` in it that is there is a file's. */
+export async function parts(path: string): Promise<{ file: string; member: string | undefined }> {
   const cut = path.lastIndexOf('#')
   const whole = { file: path, member: undefined }
   if (cut <= 0 || (await stat(path).catch(() => undefined))) return whole

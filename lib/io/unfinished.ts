@@ -63,6 +63,22 @@ function removeUnfinished(): void {
   unfinished.clear()
 }
 
+/** A process as others on its machine find it. */
+export interface ProcessName {
+  place: string
+  pid: number
+  beginning: string
+}
+
+export function ownProcess(): ProcessName {
+  return { place, pid: process.pid, beginning: beginningOf(process.pid) }
+}
+
+/** Is it known to have ended? Of those elsewhere nothing is. */
+export function hasEnded(of: ProcessName): boolean {
+  return of.place === place && !isRunning(of.pid, of.beginning)
+}
+
 function isRunning(pid: number, beginning: string): boolean {
   try {
     process.kill(pid, 0)

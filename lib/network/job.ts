@@ -82,17 +82,12 @@ export async function describeJob(
   const planned = await plan(core, request)
   const { prepared, job, x2, results } = planned
   checkSeparable(prepared, 'for a job that others run')
-  const { file } = core.architecture.model
   const { block, outputBlock } = prepared.options
   return {
     format: 1,
     digest: await digestOfJob(planned),
     device: 'cpu',
-    network: {
-      file: file === undefined ? null : resolve(file),
-      ...(await networkDigests(core)),
-      options: plainOptions(core),
-    },
+    network: await describeNetwork(core),
     x: await inMemory(prepared.x, prepared.budget),
     ...(x2 ? { x2: await inMemory(x2, prepared.budget) } : {}),
     job,
@@ -187,7 +182,17 @@ function inMemory(x: Feed, budget: number): Feed | Promise<Feed> {
   )
 }
 
-function coreOf(network: Network<Floats>): Core {
+/** What a network is, and how it is read again. */
+export async function describeNetwork(core: Core): Promise<JobDescription['network']> {
+  const { file } = core.architecture.model
+  return {
+    file: file === undefined ? null : resolve(file),
+    ...(await networkDigests(core)),
+    options: plainOptions(core),
+  }
+}
+
+export function coreOf(network: Network<Floats>): Core {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
   if (!core.architecture.pending) return core

@@ -20,6 +20,7 @@ const ENTRIES = {
   cli: 'dist/lib/cli/main.js',
   worker: 'dist/lib/worker.js',
   'answer-worker': 'dist/lib/control/answer-worker.js',
+  heartbeat: 'dist/lib/store/heartbeat.js',
 }
 
 const DRAWING = `

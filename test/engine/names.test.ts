@@ -7,7 +7,6 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { fileNames } from '../../lib/cli/names.js'
 import {
   alignmentAlong,
   averageKernel,
@@ -22,6 +21,7 @@ import {
   train,
   writeNpy,
 } from '../../lib/index.js'
+import { fileNames } from '../../lib/io/names.js'
 import { samples } from '../support/networks.js'
 import { floats, model } from '../support/onnx.js'
 import { Random } from '../support/random.js'

@@ -3,11 +3,13 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  createStore,
   describeJob,
   type JobDescription,
   MemorySink,
   type NdArray,
   type Network,
+  openStore,
   readJob,
   runJob,
   transposed,
@@ -20,6 +22,19 @@ type Any = any
 
 const part = { data: new Float32Array(6), shape: [2, 3] }
 let job: JobDescription
+
+const places = new Set<string>()
+
+function place(): string {
+  const path = join(tmpdir(), `store-${process.pid}-${places.size}.zarr`)
+  places.add(path)
+  return path
+}
+
+async function made(...given: Parameters<typeof createStore>): Promise<void> {
+  const store = await createStore(...given)
+  await rm(store.path, { recursive: true })
+}
 
 export async function setUpJobs(network: Network, x: NdArray): Promise<void> {
   job = await describeJob(network, { kind: 'ntk', x })
@@ -78,6 +93,32 @@ export function jobCalls(
     readJob: {
       args: () => ['test/fixtures'],
       call: (folder) => readJob(folder),
+    },
+    createStore: {
+      args: () => [place(), network(), { kind: 'ntk', x }],
+      call: (...a) => made(...(a as [Any, Any, Any])),
+      options: `${kernelOptions.replace('signal onProgress ', '')} kind x x2`,
+    },
+    'createStore, options': {
+      args: () => [place(), network(), { kind: 'ntk', x }, {}],
+      call: (...a) => made(...(a as [Any, Any, Any])),
+      options: 'tile group signal',
+    },
+    openStore: {
+      args: () => [place(), network(), x],
+      call: async (path, ...used) => {
+        if (places.has(path)) await createStore(path, network(), { kind: 'ntk', x })
+        const store = await openStore(path)
+        await store.use(...(used as [Any, Any])).finally(() => rm(path, { recursive: true }))
+      },
+    },
+    'Store.work': {
+      args: () => [{}],
+      call: async (options) => {
+        const store = await createStore(place(), network(), { kind: 'ntk', x })
+        await store.work(options).finally(() => rm(store.path, { recursive: true }))
+      },
+      options: 'signal onProgress lease',
     },
     transposed: {
       args: () => [part, 1],

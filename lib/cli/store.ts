@@ -1,0 +1,175 @@
+// Results that go to a store: `--store`, in commands that make one and in `worker`.
+import { stat } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { InvalidArgumentError, Option } from 'commander'
+import { TangentError } from '../core/errors.js'
+import { formatBytes } from '../core/memory.js'
+import type { Network } from '../network/network.js'
+import type { StoreRequest } from '../store/calls.js'
+import { createStore, openStore, type Store, type StoreEstimate } from '../store/store.js'
+import type { CommonOptions, Session } from './command.js'
+import { wholeNumber } from './command.js'
+import { duration, progressDisplay } from './progress.js'
+import { placedInputs } from './samples.js'
+
+/** Options of commands that fill a store. */
+export interface StoreOptions extends CommonOptions {
+  store?: string
+  plan?: boolean
+  status?: boolean
+  tile?: number
+  lease?: number
+}
+
+export const storeOptions = () => [
+  new Option(
+    '--store <folder>',
+    'a zarr array in place of --out, tile by tile: larger than memory; the same command again goes on',
+  ),
+  new Option('--plan', 'with --store: make it and tell what it will take; nothing is computed'),
+  new Option('--status', 'with --store: tell what is done'),
+  new Option('--tile <samples>', 'with --store: samples a side of a tile').argParser(
+    wholeNumber(1),
+  ),
+  leaseOption(),
+]
+
+export const leaseOption = () =>
+  new Option(
+    '--lease <seconds>',
+    'with a store: a worker that gives no sign for so long is taken for dead (default: 30)',
+  ).argParser((text) => {
+    const value = Number(text)
+    if (value >= 0.2 && value < 1e6) return value
+    throw new InvalidArgumentError('Expected a number of seconds ≥ 0.2.')
+  })
+
+/** How a command line reads the samples of a store, wherever it runs. */
+export interface Origin {
+  /** Where the store was: files may have moved along with it. */
+  store: string
+  input: string[]
+  input2?: string[]
+}
+
+/** @throws TangentError BAD_ARGUMENT for options of stores without one. */
+export function checkStoreOptions(options: StoreOptions & { out?: string }): void {
+  const { store, out } = options
+  const wrong = (message: string) => new TangentError('BAD_ARGUMENT', message)
+  if (store === undefined) {
+    for (const name of ['plan', 'status', 'tile', 'lease'] as const) {
+      if (options[name] !== undefined) throw wrong(`Expected --store together with --${name}`)
+    }
+    if (out === undefined) throw wrong('Expected --out or --store but received neither')
+    return
+  }
+  if (out !== undefined) throw wrong('Expected one of --out and --store but received both')
+  if (options.plan && options.status) throw wrong('Expected one of --plan and --status')
+}
+
+/** `--status`. */
+export async function tellStatus(session: Session, path: string): Promise<void> {
+  const store = await openStore(path)
+  const { done, tiles, bytes } = await store.status({ signal: session.signal })
+  session.say(
+    `${path}: ${done} of ${tiles} tiles are there (${percent(done, tiles)}), ${formatBytes(bytes)} in all`,
+  )
+  session.result({ store: path, done, tiles, bytes })
+}
+
+const percent = (part: number, whole: number) => `${Math.floor((100 * part) / whole)} %`
+
+/** What a command asks a store for, and the texts that name the samples. */
+export interface StoreCall {
+  network: Network
+  request: StoreRequest
+  input: readonly string[]
+  input2?: readonly string[] | undefined
+}
+
+/** Makes or opens the store, tells what it will take, and fills it unless only a plan is wanted. */
+export async function fillStore(
+  session: Session,
+  options: StoreOptions & { store: string },
+  { network, request, input, input2 }: StoreCall,
+): Promise<void> {
+  const { signal } = session
+  const path = options.store
+  const origin: Origin = {
+    store: resolve(path),
+    input: await placedInputs(input, network, absolute),
+    ...(input2 ? { input2: await placedInputs(input2, network, absolute) } : {}),
+  }
+  const store = await createStore(path, network, request, { tile: options.tile, signal, origin })
+  try {
+    const estimate = await store.estimate({ signal })
+    session.say(...inWords(store, estimate))
+    checkRoom(store, estimate)
+    const { done, tiles, bytes, missing, memory, free, seconds } = estimate
+    const told = { store: path, done, tiles, bytes, missing, memory, free, seconds }
+    if (options.plan) return session.result(told)
+    const shapes = store.manifest.grid.arrays.map(({ shape }) => shape)
+    const report = await watchedWork(session, options, store)
+    session.say(`${path} is complete: ${report.computed} of ${tiles} tiles computed here`)
+    session.result({ ...told, done: tiles, missing: 0, ...report, shape: shapes[0] })
+  } finally {
+    await store.close()
+  }
+}
+
+/** Works with progress. */
+export async function watchedWork(session: Session, options: StoreOptions, store: Store) {
+  const display = progressDisplay(options)
+  let done = false
+  try {
+    const report = await store.work({
+      signal: session.signal,
+      lease: options.lease,
+      ...(display ? { onProgress: display.update } : {}),
+    })
+    done = true
+    return report
+  } finally {
+    display?.stop(done)
+  }
+}
+
+function inWords({ path, manifest }: Store, estimate: StoreEstimate): string[] {
+  const { grid, threads } = manifest
+  const { done, tiles, bytes, missing, memory, free, seconds } = estimate
+  const shapes = grid.arrays.map(({ shape }) => `(${shape.join(', ')})`)
+  const what = shapes.length === 1 ? `an array ${shapes[0]}` : `${shapes.length} arrays`
+  const there = done === 0 ? '' : `, of which ${done} are there`
+  const room = free === null ? '' : `; ${formatBytes(free)} are free`
+  return [
+    `${path}: ${what} in ${tiles} tiles of ${grid.size} samples a side${there}`,
+    `disk    ${formatBytes(bytes)}, ${formatBytes(missing)} of it still to write${room}`,
+    `memory  ${formatBytes(memory)} for each worker`,
+    `time    about ${duration(seconds)} for one worker on this machine with ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+  ]
+}
+
+function checkRoom({ path }: Store, { missing, free }: StoreEstimate): void {
+  if (free === null || missing <= free) return
+  throw new TangentError(
+    'FAILED',
+    `The store ${path} still takes ${formatBytes(missing)} but ${formatBytes(free)} are free on its disk; make room and give the same command again, or choose another place`,
+  )
+}
+
+async function absolute(file: string): Promise<string> {
+  const found = await stat(file).catch(() => undefined)
+  if (found?.isFile() || found?.isDirectory()) return resolve(file)
+  const what = found ? 'no regular file' : 'no file'
+  throw new TangentError(
+    'BAD_ARGUMENT',
+    `Expected files for --input together with --store, which reads them again and again, but ${file} is ${what}`,
+  )
+}
+
+/** A file that a manifest names, where it is now: perhaps it moved along with the store. */
+export async function movedAlong(file: string, before: string, now: string): Promise<string> {
+  if (await stat(file).catch(() => undefined)) return file
+  const along = join(resolve(now), relative(before, file))
+  return (await stat(along).catch(() => undefined)) ? along : file
+}

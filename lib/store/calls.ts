@@ -1,0 +1,57 @@
+// The calls of a network whose results a store can hold.
+import { badArgument, oneOf } from '../core/errors.js'
+import type { SinkOptions } from '../derivatives/tiles.js'
+import type { Floats } from '../io/index.js'
+import type { TileReport } from '../io/sink.js'
+import type { NtkOptions } from '../kernels/ntk.js'
+import type { CallOptions, DerivativeOptions } from '../model/core.js'
+import type { Inputs } from '../model/inputs.js'
+import type { Network } from '../network/network.js'
+import type { StoreInputs } from './samples.js'
+
+/** What a store is to hold: the call of that name, with its arguments. */
+export type StoreRequest =
+  | ({ kind: 'ntk'; x: StoreInputs; x2?: StoreInputs | undefined } & Without<NtkOptions>)
+  | ({ kind: 'jacobian'; x: StoreInputs; x2?: undefined } & Without<DerivativeOptions>)
+
+/** Thread count and memory budget are those of each worker. */
+type Without<T> = Omit<T, 'signal' | 'onProgress'>
+
+/** Plain options that decide the numbers. */
+export type PlainRequest = Readonly<Record<string, unknown>> & { kind: string }
+
+const derivative = ['nonFinite', 'outputs', 'block', 'outputBlock']
+/** Options that decide the numbers, by kind. */
+const optionsOf: Record<StoreRequest['kind'], readonly string[]> = {
+  ntk: ['kernel', 'by', 'method', 'mean', ...derivative],
+  jacobian: derivative,
+}
+
+/** The options of a request as a manifest has them. @throws TangentError BAD_ARGUMENT for unknown ones. */
+export function plainRequest(request: StoreRequest): PlainRequest {
+  const { x, x2, threads, memory, kind, ...options } = request
+  oneOf(kind, ['ntk', 'jacobian'] as const, 'request.kind')
+  if (kind === undefined) throw badArgument('request.kind', "'ntk' or 'jacobian'", kind)
+  if (kind !== 'ntk' && x2 !== undefined) throw badArgument('request.x2', 'none', x2)
+  const defaults = kind === 'ntk' ? { kernel: 'full', by: 'total', method: 'auto' } : {}
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  const unknown = given.find(([name]) => !optionsOf[kind].includes(name))
+  if (unknown) {
+    const known = optionsOf[kind].join(', ')
+    throw badArgument('request', `options of ${kind} (${known})`, unknown[0])
+  }
+  return { ...defaults, ...Object.fromEntries(given), kind }
+}
+
+/** Makes the call for some of its samples. */
+export function callOf(
+  network: Network<Floats>,
+  { kind, ...options }: PlainRequest,
+  x: Inputs,
+  x2: Inputs | undefined,
+  more: SinkOptions & CallOptions,
+): Promise<TileReport> {
+  const all = { ...options, ...more }
+  if (kind === 'jacobian') return network.jacobian(x, all)
+  return x2 === undefined ? network.ntk(x, all) : network.ntk(x, x2, all)
+}

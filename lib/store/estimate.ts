@@ -1,0 +1,55 @@
+// How long a store will take on this machine: told by timing a few samples.
+import { callOf } from './calls.js'
+import type { Manifest } from './manifest.js'
+import { samplesOf, tasksOf } from './tasks.js'
+import type { Hands } from './work.js'
+
+/** A trial that takes longer tells enough. */
+const enoughSeconds = 1
+const fewest = 8
+
+/** Seconds of one worker for the whole store: those of each sample's features, and of each pair. */
+export async function secondsOf(
+  { grid, group, request, threads, memory, x: first, x2: second }: Manifest,
+  { network, x, x2 }: Hands,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const most = Math.min(grid.size, first.samples, second?.samples ?? first.samples)
+  const sides = grid.axes.columns === null || x2 === undefined ? 1 : 2
+  const trial = async (count: number) => {
+    const begun = performance.now()
+    await callOf(network, request, await x.inputs(0, count), await x2?.inputs(0, count), {
+      ...{ sink: { write: () => {} }, tile: grid.size, threads, memory, signal },
+    })
+    return (performance.now() - begun) / 1000
+  }
+  const pairsOf = (count: number) => (x2 ? count * count : (count * (count + 1)) / 2)
+  let count = Math.min(most, fewest)
+  // The first run opens what later ones have.
+  await trial(count)
+  let before: [count: number, seconds: number] = [0, 0]
+  let now: [count: number, seconds: number] = [count, await trial(count)]
+  while (now[1] < enoughSeconds && count < most) {
+    count = Math.min(most, 2 * count)
+    before = now
+    now = [count, await trial(count)]
+  }
+  // Seconds = a · samples + b · pairs.
+  const [n1, s1, n2, s2] = [...before, ...now]
+  const alone = s2 / (sides * n2)
+  const rest = pairsOf(n2) - (pairsOf(n1) * n2) / Math.max(1, n1)
+  const perPair =
+    grid.axes.columns === null || n1 === 0 ? 0 : Math.max(0, (s2 - (s1 * n2) / n1) / rest)
+  const perSample = Math.min(alone, Math.max(0, (s2 - perPair * pairsOf(n2)) / (sides * n2)))
+  let seconds = 0
+  for (const { rows, columns } of tasksOf(grid, group)) {
+    const height = samplesOf(rows, grid.size, first.samples).count
+    seconds += perSample * height
+    if (!columns) continue
+    const width = samplesOf(columns, grid.size, (second ?? first).samples).count
+    const own = !second && rows.first === columns.first
+    if (!own) seconds += perSample * width
+    seconds += perPair * (own ? pairsOf(height) : height * width)
+  }
+  return seconds
+}

@@ -1,0 +1,32 @@
+// Where a store's files lie: a folder, or a bucket of an S3-compatible service.
+
+/**
+ * Files by name, such as `c/0/1`. None is ever changed: each is there whole or not at all, and what is
+ * written has reached the disk, its name included, when the call returns.
+ */
+export interface Storage {
+  /** Of the whole, for messages. */
+  readonly name: string
+  read(key: string): Promise<Uint8Array | undefined>
+  /** Puts a file in the place of what may be there. */
+  put(key: string, bytes: Uint8Array): Promise<void>
+  /** The same where nothing is there yet. @returns whether it was so. */
+  create(key: string, bytes: Uint8Array): Promise<boolean>
+  /** Names of the files in a folder. */
+  list(folder: string): Promise<string[]>
+  remove(key: string): Promise<void>
+  /**
+   * Another text whenever the file was written or touched, whatever is cached; undefined where none is there.
+   * To be compared, never to be read as a time: clocks differ.
+   */
+  mark(key: string): Promise<string | undefined>
+  /** Bytes that are free; undefined where that has no meaning. */
+  free(): Promise<number | undefined>
+  /** How a thread of its own keeps a file touched: plain data for lib/store/heartbeat.ts. */
+  touching(key: string): Touching
+}
+
+export interface Touching {
+  kind: 'file'
+  path: string
+}

@@ -1,0 +1,443 @@
+// Results larger than memory: a zarr array that workers fill tile by tile.
+import { badArgument, TangentError, wholeNumber } from '../core/errors.js'
+import { formatBytes, parseBytes } from '../core/memory.js'
+import { checkCall } from '../core/options.js'
+import { ownVersion } from '../core/package.js'
+import { threadCount } from '../core/threads.js'
+import type { Floats } from '../io/index.js'
+import { fileNames } from '../io/names.js'
+import type { TilePlan } from '../io/sink.js'
+import { coreOf, describeNetwork } from '../network/job.js'
+import { Network } from '../network/network.js'
+import { callOf, plainRequest, type StoreRequest } from './calls.js'
+import { secondsOf } from './estimate.js'
+import { FolderStorage } from './folder.js'
+import { chunkBytes, chunksOf, type Grid, metadataFiles } from './layout.js'
+import {
+  checkMachine,
+  checkSame,
+  type Manifest,
+  manifestBytes,
+  manifestKey,
+  readManifest,
+} from './manifest.js'
+import { processor } from './processor.js'
+import { Samples, type StoreInputs } from './samples.js'
+import type { Storage } from './storage.js'
+import { tasksOf } from './tasks.js'
+import { Tiles } from './tiles.js'
+import { type Hands, Work, type WorkOptions, type WorkReport, workWithLeases } from './work.js'
+
+/** Options of {@link createStore}. */
+export interface StoreOptions extends Pick<WorkOptions, 'signal'> {
+  /** Samples a side of a tile (default: as many as memory allows, 256 at most). */
+  tile?: number | undefined
+  /** Tiles a side of a task, which one worker computes at a time (default: an eighth of all, about). */
+  group?: number | undefined
+  /** How a command line reads network and samples; plain data that is kept as it is. */
+  origin?: object | undefined
+}
+
+/** What is there of a store. */
+export interface StoreStatus {
+  /** Tiles that are there, whole. */
+  done: number
+  tiles: number
+  /** Bytes of all chunks. */
+  bytes: number
+  /** Of those that are not there yet. */
+  missing: number
+}
+
+/** What is left to do on a store, and what it will take. */
+export interface StoreEstimate extends StoreStatus {
+  /** Bytes that are free where the store lies; null where that has no meaning. */
+  free: number | null
+  /** The budget of each worker, in bytes. */
+  memory: number
+  /** One worker on this machine. */
+  seconds: number
+}
+
+/** A result on disk, in tiles: made by {@link createStore}, or opened by {@link openStore}. */
+export class Store {
+  readonly path: string
+  /** What the store is of. */
+  readonly manifest: Manifest
+  readonly #storage: Storage
+  #hands: Hands | undefined
+
+  /** @internal */
+  constructor(path: string, storage: Storage, manifest: Manifest, hands: Hands | undefined) {
+    this.path = path
+    this.manifest = manifest
+    this.#storage = storage
+    this.#hands = hands
+  }
+
+  /**
+   * What is there: looks at every chunk and its checksum.
+   * @throws TangentError `FAILED` where the store cannot be read.
+   * @example
+   * ```js
+   * import { buildMlp, createStore, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const store = await createStore('status.zarr', network, { kind: 'ntk', x }, { tile: 5 })
+   * const { done, tiles } = await store.status()
+   * console.log(done, 'of', tiles)
+   * await network.dispose()
+   * // 0 of 10
+   * ```
+   * @since 0.2.0
+   */
+  async status(options: Pick<WorkOptions, 'signal'> = {}): Promise<StoreStatus> {
+    checkCall(options)
+    const { grid, group } = this.manifest
+    const tiles = new Tiles(this.#storage, grid)
+    const places = tasksOf(grid, group).flatMap((task) => task.places)
+    const missing = await tiles.missing(places, options.signal)
+    const bytesOf = (some: typeof places) =>
+      some
+        .flatMap((place) => chunksOf(grid, place))
+        .reduce((sum, { array }) => sum + chunkBytes(array, grid), 0)
+    return {
+      tiles: places.length,
+      done: places.length - missing.length,
+      bytes: bytesOf(places),
+      missing: bytesOf(missing),
+    }
+  }
+
+  /**
+   * What is left to do: disk, memory and, from a trial with a few samples whose results are not kept, time.
+   * @throws TangentError what the call itself throws.
+   * @example
+   * ```js
+   * import { buildMlp, createStore, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const store = await createStore('estimate.zarr', network, { kind: 'ntk', x }, { tile: 5 })
+   * const { missing, seconds } = await store.estimate()
+   * console.log(missing, 'bytes', seconds < 60)
+   * await network.dispose()
+   * // 1664 bytes true
+   * ```
+   * @since 0.2.0
+   */
+  async estimate(options: Pick<WorkOptions, 'signal'> = {}): Promise<StoreEstimate> {
+    checkCall(options)
+    const status = await this.status(options)
+    const free = (await this.#storage.free()) ?? null
+    const { memory } = this.manifest
+    const whole = await secondsOf(this.manifest, this.#ready(), options.signal)
+    const seconds = status.tiles === 0 ? 0 : (whole * (status.tiles - status.done)) / status.tiles
+    return { ...status, free, memory, seconds }
+  }
+
+  /**
+   * Gives a store that was opened its network and samples; one that was made has them. Samples are checked as
+   * they are read.
+   * @throws TangentError `BAD_ARGUMENT` for another network.
+   * @example
+   * ```js
+   * import { buildMlp, createStore, Network, openStore } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * await createStore('used.zarr', network, { kind: 'ntk', x }, { tile: 5 })
+   * const store = await openStore('used.zarr')
+   * await store.use(network, x)
+   * console.log((await store.work()).computed, 'tiles')
+   * await network.dispose()
+   * // 10 tiles
+   * ```
+   * @since 0.2.0
+   */
+  async use(network: Network<Floats>, x: StoreInputs, x2?: StoreInputs): Promise<void> {
+    const { manifest } = this
+    if (!(network instanceof Network)) throw badArgument('network', 'a Network', network)
+    const of = await describeNetwork(coreOf(network))
+    const asked = { network: of, request: manifest.request, x: manifest.x, x2: manifest.x2 }
+    checkSame(manifest, asked, this.path)
+    if (!manifest.x2 !== (x2 === undefined)) {
+      throw badArgument('x2', manifest.x2 ? 'the second samples' : 'no second samples', x2)
+    }
+    this.#hands = await hands(network, x, x2)
+  }
+
+  /**
+   * Computes the tiles that are not there, with whoever else works on the store, and returns when all are.
+   * @throws TangentError `BAD_ARGUMENT` where this version or machine would compute other bits,
+   *   `FAILED` where a tile cannot be written: what is there stays; a DOMException named AbortError.
+   * @example
+   * ```js
+   * import { buildMlp, createStore, Network, readArray } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const store = await createStore('work.zarr', network, { kind: 'ntk', x }, { tile: 5 })
+   * await store.work()
+   * console.log((await readArray('work.zarr')).shape.join(' '))
+   * await network.dispose()
+   * // 20 1 20 1
+   * ```
+   * @since 0.2.0
+   */
+  async work(options: WorkOptions = {}): Promise<WorkReport> {
+    checkCall(options)
+    checkMachine(this.manifest, this.path)
+    const work = new Work(this.#storage, this.manifest, this.#ready())
+    return workWithLeases(work, this.#storage, options)
+  }
+
+  /**
+   * Closes the sources of samples.
+   * @example
+   * ```js
+   * import { buildMlp, createStore, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const store = await createStore('closed.zarr', network, { kind: 'ntk', x }, { tile: 5 })
+   * await store.close()
+   * await network.dispose()
+   * ```
+   * @since 0.2.0
+   */
+  async close(): Promise<void> {
+    await this.#hands?.x.close()
+    await this.#hands?.x2?.close()
+  }
+
+  #ready(): Hands {
+    if (this.#hands) return this.#hands
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      `Expected the network and the samples of the store ${this.path} before work on it but received none; give them by store.use`,
+    )
+  }
+}
+
+async function hands(
+  network: Network<Floats>,
+  x: StoreInputs,
+  x2: StoreInputs | undefined,
+): Promise<Hands> {
+  const second = x2 === undefined ? undefined : await Samples.of(network, x2, 'x2')
+  return { network, x: await Samples.of(network, x, 'x'), x2: second }
+}
+
+/**
+ * Makes a store for a result, or opens the one that is there already if it is of the same job: then what is
+ * there stays. Nothing is computed. The samples are read once, for their digests.
+ *
+ * @throws TangentError `BAD_ARGUMENT` for another job's store, saying what is another, or for a place
+ *   that holds something else; what the call itself throws.
+ * @example
+ * ```js
+ * import { createStore, Network, readArray } from 'adaptive-tangent'
+ *
+ * const network = await Network.load('model.onnx')
+ * const x = await readArray('x.npy')
+ * const store = await createStore('kernel.zarr', network, { kind: 'ntk', x, kernel: 'trace' })
+ * const { computed } = await store.work()
+ * console.log(computed, (await readArray('kernel.zarr')).shape.join(' '))
+ * await network.dispose()
+ * // 1 20 20
+ * ```
+ * @since 0.2.0
+ */
+export async function createStore(
+  path: string,
+  network: Network<Floats>,
+  request: StoreRequest,
+  options: StoreOptions = {},
+): Promise<Store> {
+  checkCall(options)
+  checkCall(request)
+  const { tile, group, origin, signal } = options
+  if (tile !== undefined) wholeNumber('options.tile', tile, 1)
+  if (group !== undefined) wholeNumber('options.group', group, 1)
+  const storage = storageAt(path)
+  const core = coreOf(network)
+  const own = await hands(network, request.x, request.x2)
+  const existing = await readManifest(storage)
+  const plain = plainRequest(request)
+  const threads = threadCount(request.threads) ?? existing?.threads ?? core.threads
+  const memory =
+    request.memory === undefined
+      ? (existing?.memory ?? core.budget({}))
+      : parseBytes(request.memory, 'request.memory')
+  if (existing) checkChosen(existing, { tile, group, threads, memory }, path)
+  const plan = await planned(network, plain, own, {
+    threads,
+    memory,
+    tile: tile ?? existing?.grid.size,
+  })
+  const { size } = plan
+  const asked = {
+    network: await describeNetwork(core),
+    request: plain,
+    x: await own.x.digest(size, signal),
+    x2: own.x2 ? await own.x2.digest(size, signal) : null,
+  }
+  if (existing) {
+    checkSame(existing, asked, path)
+    await writeMetadata(storage, existing.grid)
+    return new Store(path, storage, existing, own)
+  }
+  await checkEmpty(storage)
+  const grid = gridOf(plan, own)
+  const manifest: Manifest = {
+    format: 1,
+    package: { name: 'adaptive-tangent', version: ownVersion() },
+    created: new Date().toISOString(),
+    ...asked,
+    grid,
+    group: group ?? chosenGroup(grid, own, memory),
+    threads,
+    memory,
+    processor: processor(),
+    origin: origin ?? null,
+  }
+  if (!(await storage.create(manifestKey, manifestBytes(manifest)))) {
+    // Another was first: with the same job, or not.
+    return createStore(path, network, request, options)
+  }
+  await writeMetadata(storage, grid)
+  return new Store(path, storage, manifest, own)
+}
+
+/**
+ * Opens a store to see what is there, or, after {@link Store.use}, to work on it.
+ * @throws TangentError `BAD_FILE` for what is none.
+ * @example
+ * ```js
+ * import { createStore, Network, openStore, readArray } from 'adaptive-tangent'
+ *
+ * const network = await Network.load('model.onnx')
+ * const x = await readArray('x.npy')
+ * await createStore('opened.zarr', network, { kind: 'ntk', x, kernel: 'trace' }, { tile: 8 })
+ * await network.dispose()
+ * const store = await openStore('opened.zarr')
+ * console.log((await store.status()).tiles, store.manifest.grid.arrays[0].shape.join(' '))
+ * // 6 20 20
+ * ```
+ * @since 0.2.0
+ */
+export async function openStore(path: string): Promise<Store> {
+  const storage = storageAt(path)
+  const manifest = await readManifest(storage)
+  if (manifest) return new Store(path, storage, manifest, undefined)
+  throw new TangentError(
+    'BAD_FILE',
+    `Expected a store that ntk --store made but found none in ${path}`,
+  )
+}
+
+function storageAt(path: string): Storage {
+  if (typeof path !== 'string' || path === '')
+    throw badArgument('path', 'the path of a store', path)
+  return new FolderStorage(path)
+}
+
+async function writeMetadata(storage: Storage, grid: Grid): Promise<void> {
+  for (const [key, value] of metadataFiles(grid)) {
+    if (await storage.read(key)) continue
+    await storage.put(key, Buffer.from(`${JSON.stringify(value, null, 2)}\n`))
+  }
+}
+
+/** @throws TangentError BAD_ARGUMENT where something else lies. */
+async function checkEmpty(storage: Storage): Promise<void> {
+  const [found] = await storage.list('')
+  if (found === undefined) return
+  throw new TangentError(
+    'BAD_ARGUMENT',
+    `Expected a new place or a store for --store but ${storage.name} holds something else (${found})`,
+  )
+}
+
+/** @throws TangentError BAD_ARGUMENT for another number than the store's. */
+function checkChosen(
+  manifest: Manifest,
+  chosen: {
+    tile?: number | undefined
+    group?: number | undefined
+    threads: number
+    memory: number
+  },
+  path: string,
+): void {
+  const { threads, memory, grid, group } = manifest
+  const known = { tile: grid.size, group, threads, memory }
+  for (const name of ['tile', 'group', 'threads', 'memory'] as const) {
+    const [before, now] = [known[name], chosen[name]]
+    if (now === undefined || now === before) continue
+    const shown = (value: number) => (name === 'memory' ? formatBytes(value) : String(value))
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      `Expected ${name} ${shown(before)}, as the store ${path} was begun with, but received ${shown(now)}; its tiles would have other last bits`,
+    )
+  }
+}
+
+/** What the call comes to, told by a call of the first samples that computes nothing. */
+async function planned(
+  network: Network<Floats>,
+  request: ReturnType<typeof plainRequest>,
+  { x, x2 }: Hands,
+  { threads, memory, tile }: { threads: number; memory: number; tile: number | undefined },
+): Promise<TilePlan> {
+  let plan: TilePlan | undefined
+  const sink = {
+    open: (told: TilePlan) => {
+      plan = told
+    },
+    has: () => true,
+    write: () => {},
+  }
+  const first = await x.inputs(0, 1)
+  const second = x2 && (await x2.inputs(0, 1))
+  await callOf(network, request, first, second, {
+    sink,
+    threads,
+    memory,
+    ...(tile === undefined ? {} : { tile }),
+  })
+  return plan as TilePlan
+}
+
+/** The plan of all samples from that of one. */
+function gridOf({ arrays, size, axes, symmetric }: TilePlan, { x, x2 }: Hands): Grid {
+  const files = fileNames(arrays.map(({ name }) => name))
+  const folder = (name: string) => (files.get(name) as string).slice(0, -'.npy'.length)
+  return {
+    size: Math.min(size, Math.max(x.length, x2?.length ?? 0)),
+    axes,
+    symmetric,
+    arrays: arrays.map(({ name, shape, dtype }) => ({
+      name,
+      dtype,
+      path: arrays.length === 1 && name === 'total' ? '' : folder(name),
+      shape: shape.map((length, axis) =>
+        axis === axes.rows ? x.length : axis === axes.columns ? (x2 ?? x).length : length,
+      ),
+    })),
+  }
+}
+
+/** Samples a side of a task at least: their features are computed once for each task. */
+const worthwhile = 1024
+
+/** Few enough samples that they take a part of the memory, and several tasks for each worker. */
+function chosenGroup(grid: Grid, { x, x2 }: Hands, memory: number): number {
+  const stripes = Math.ceil(Math.max(x.length, x2?.length ?? 0) / grid.size)
+  const fitting = Math.floor(memory / 16 / (x.bytes * grid.size))
+  const part = Math.ceil(stripes / 8)
+  const least = Math.min(Math.ceil(worthwhile / grid.size), Math.ceil(stripes / 4))
+  return Math.max(1, Math.min(Math.max(part, least), fitting))
+}

@@ -1,0 +1,189 @@
+// One worker on a store: takes tasks that nobody has until all tiles are there.
+import { abortError, leavable } from '../core/abort.js'
+import { badArgument, TangentError } from '../core/errors.js'
+import { timed } from '../core/progress.js'
+import type { Floats } from '../io/index.js'
+import type { TilePlace } from '../io/sink.js'
+import type { CallOptions } from '../model/core.js'
+import type { Inputs } from '../model/inputs.js'
+import type { Network } from '../network/network.js'
+import { callOf } from './calls.js'
+import type { Grid } from './layout.js'
+import { type Lease, Leases } from './leases.js'
+import type { Manifest } from './manifest.js'
+import type { Samples } from './samples.js'
+import type { Storage } from './storage.js'
+import { samplesOf, type Task, tasksOf } from './tasks.js'
+import { Tiles } from './tiles.js'
+
+/** Options of a worker. */
+export interface WorkOptions extends Pick<CallOptions, 'signal' | 'onProgress'> {
+  /** Seconds after which a worker that gives no sign is taken for dead (default: 30). */
+  lease?: number | undefined
+}
+
+/** What a worker did. */
+export interface WorkReport {
+  /** All tiles, and those that this worker computed. */
+  tiles: number
+  computed: number
+  /** Seconds in all, and those in which tiles were written. */
+  seconds: number
+  writing: number
+}
+
+/** A network and the samples of a store's job. */
+export interface Hands {
+  network: Network<Floats>
+  x: Samples
+  x2: Samples | undefined
+}
+
+/** Seconds between two looks at what others do, at most. */
+const patience = 2
+
+export class Work {
+  readonly #manifest: Manifest
+  readonly #hands: Hands
+  readonly #tiles: Tiles
+  readonly tasks: readonly Task[]
+  computed = 0
+  writing = 0
+
+  constructor(storage: Storage, manifest: Manifest, hands: Hands) {
+    this.#manifest = manifest
+    this.#hands = hands
+    this.#tiles = new Tiles(storage, manifest.grid)
+    this.tasks = tasksOf(manifest.grid, manifest.group)
+  }
+
+  /** Tiles of a task that are not there. */
+  missing(task: Task, signal?: AbortSignal): Promise<TilePlace[]> {
+    return this.#tiles.missing(task.places, signal)
+  }
+
+  /** Computes what a task lacks. @param onTile is told of each tile when it is on the disk. */
+  async run(task: Task, signal: AbortSignal | undefined, onTile: () => void): Promise<void> {
+    const wanted = await this.missing(task, signal)
+    if (wanted.length === 0) return
+    const { grid, request, threads, memory, x: first, x2: second } = this.#manifest
+    const { network, x, x2 } = this.#hands
+    const rows = await x.checked(samplesOf(task.rows, grid.size, first.samples), grid.size, first)
+    let columns: Inputs | undefined
+    if (task.columns && second && x2) {
+      const range = samplesOf(task.columns, grid.size, second.samples)
+      columns = await x2.checked(range, grid.size, second)
+    } else if (task.columns && task.columns.first !== task.rows.first) {
+      const range = samplesOf(task.columns, grid.size, first.samples)
+      columns = await x.checked(range, grid.size, first)
+    }
+    const own = new Set(wanted.map(({ row, column }) => `${row} ${column}`))
+    const placed = ({ row, column }: Pick<TilePlace, 'row' | 'column'>) => {
+      return { row: row + task.rows.first, column: column + (task.columns?.first ?? 0) }
+    }
+    const sink = {
+      has: (place: TilePlace) => {
+        const { row, column } = placed(place)
+        return !own.has(`${row} ${column}`)
+      },
+      write: async (tile: Parameters<Tiles['write']>[0]) => {
+        const begun = performance.now()
+        await this.#tiles.write({ ...tile, ...placed(tile) })
+        this.writing += performance.now() - begun
+        this.computed += 1
+        onTile()
+      },
+    }
+    const more = { sink, tile: grid.size, threads, memory, signal }
+    await callOf(network, request, rows, columns, more).catch((error) => {
+      throw inPlace(error, task, grid)
+    })
+  }
+}
+
+/** The numbers of samples in a message are those of the task. */
+function inPlace(error: unknown, { rows, columns }: Task, { size }: Grid): unknown {
+  const places = [rows, columns].filter((range) => range !== null && range.first > 0)
+  if (!(error instanceof TangentError) || places.length === 0) return error
+  if (error.code !== 'NUMERICAL' && error.code !== 'BAD_INPUT') return error
+  const shift = places.map((range) => (range?.first ?? 0) * size)
+  const where = [...new Set(shift)].join(' or ')
+  return new TangentError(
+    error.code,
+    `${error.message} (samples are counted from ${where} on here: that of the task's rows or columns)`,
+    { cause: error },
+  )
+}
+
+/** Works until the store is complete, with whoever else does. */
+export async function workWithLeases(
+  work: Work,
+  storage: Storage,
+  { signal, onProgress, lease = 30 }: WorkOptions,
+): Promise<WorkReport> {
+  if (!(typeof lease === 'number' && lease >= 0.2 && lease < 1e6)) {
+    throw badArgument('options.lease', 'a number of seconds ≥ 0.2', lease)
+  }
+  const begun = performance.now()
+  const tiles = work.tasks.reduce((sum, { places }) => sum + places.length, 0)
+  /** Tasks that are not known to be done, and what each lacked when it was last looked at. */
+  const open = new Map<Task, number>()
+  for (const task of work.tasks) {
+    const missing = (await work.missing(task, signal)).length
+    if (missing > 0) open.set(task, missing)
+  }
+  const left = () => [...open.values()].reduce((sum, count) => sum + count, 0)
+  const tell = timed(onProgress, (tiles - left()) / tiles)
+  const leases = new Leases(storage, 1000 * lease)
+  const stopped = () => {
+    if (signal?.aborted) throw abortError(signal)
+  }
+  const attempt = async (task: Task, own: Lease) => {
+    try {
+      await work.run(task, signal, () => {
+        open.set(task, Math.max(0, (open.get(task) ?? 1) - 1))
+        tell((tiles - left()) / tiles)
+      })
+      stopped()
+      open.delete(task)
+    } finally {
+      await own.release()
+    }
+  }
+  try {
+    while (open.size > 0) {
+      stopped()
+      await leases.refresh()
+      let worked = false
+      for (const task of [...open.keys()]) {
+        stopped()
+        const own = await leases.claim(task.id)
+        if (!own) continue
+        await attempt(task, own)
+        worked = true
+        await leases.refresh()
+      }
+      if (worked) continue
+      await pause(Math.min(patience, lease / 4), signal)
+      for (const task of [...open.keys()]) {
+        const missing = (await work.missing(task, signal)).length
+        if (missing === 0) open.delete(task)
+        else open.set(task, missing)
+      }
+      tell((tiles - left()) / tiles)
+    }
+  } finally {
+    await leases.close()
+  }
+  tell(1)
+  const seconds = (performance.now() - begun) / 1000
+  return { tiles, computed: work.computed, seconds, writing: work.writing / 1000 }
+}
+
+async function pause(seconds: number, signal: AbortSignal | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const rest = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, 1000 * seconds)
+  })
+  await leavable(signal, rest).finally(() => clearTimeout(timer))
+}

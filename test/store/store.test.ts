@@ -1,0 +1,212 @@
+// Results on disk: the same numbers as in memory, whole after whatever happens, and of one job alone.
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  type ArraySource,
+  createStore,
+  type NdArray,
+  Network,
+  openStore,
+  readArray,
+  type StoreRequest,
+  TangentError,
+} from '../../lib/index.js'
+import { FolderStorage } from '../../lib/store/folder.js'
+import { near } from '../support/near.js'
+import { load, mlp, samples } from '../support/networks.js'
+import { Random } from '../support/random.js'
+import { chunks, place, sameBits } from './folders.js'
+
+const random = new Random(3)
+const bytes = mlp(random, [5, 7, 3])
+const x = samples(random, [23, 5])
+const x2 = samples(random, [9, 5])
+
+const opened = (t: Parameters<typeof load>[0]) => load(t, bytes, { threads: 1, memory: '100MB' })
+
+for (const kernel of ['full', 'trace', 'diagonal'] as const) {
+  test(`${kernel}: what every zarr reader finds is the kernel, of one input and of two`, async (t) => {
+    const network = await opened(t)
+    for (const second of [undefined, x2]) {
+      const path = await place(t)
+      const request: StoreRequest = { kind: 'ntk', kernel, x, x2: second }
+      const store = await createStore(path, network, request, { tile: 4, group: 2 })
+      t.is((await store.status()).done, 0)
+      t.true(Number.isNaN((await readArray(path)).data[0]), 'what is not there is no number')
+      const { tiles, computed } = await store.work()
+      t.is(tiles, second ? 18 : 21)
+      t.is(computed, tiles)
+      const truth = await network.ntk(x, second, { kernel })
+      near(t, await readArray(path), truth, 1e-5)
+      const { done, missing } = await store.status()
+      t.deepEqual([done, missing], [tiles, 0])
+    }
+  })
+}
+
+test('kernels by layer and Jacobians are groups of arrays', async (t) => {
+  const network = await opened(t)
+  const path = await place(t)
+  const request: StoreRequest = { kind: 'ntk', kernel: 'trace', by: 'layer', x }
+  const store = await createStore(path, network, request, { tile: 8 })
+  await store.work()
+  for (const [name, truth] of await network.ntk(x, { kernel: 'trace', by: 'layer' })) {
+    near(t, await readArray(`${path}#${name}`), truth, 1e-5, name)
+  }
+  const other = await place(t)
+  await (await createStore(other, network, { kind: 'jacobian', x }, { tile: 6 })).work()
+  for (const [name, truth] of await network.jacobian(x)) {
+    near(t, await readArray(`${other}#${name}`), truth, 1e-5, name)
+  }
+})
+
+test('interrupted, damaged and cut files: the rest is computed, to the same bits', async (t) => {
+  const network = await opened(t)
+  const request: StoreRequest = { kind: 'ntk', kernel: 'trace', x }
+  const whole = await place(t)
+  const options = { tile: 3, group: 2 }
+  await (await createStore(whole, network, request, options)).work()
+  const path = await place(t)
+  const stop = new AbortController()
+  const store = await createStore(path, network, request, options)
+  const onProgress = ({ fraction }: { fraction: number }) => fraction > 0.3 && stop.abort()
+  await t.throwsAsync(store.work({ signal: stop.signal, onProgress }), {
+    any: true,
+    name: 'AbortError',
+  })
+  const { done, tiles } = await store.status()
+  t.true(done > 0 && done < tiles, `${done} of ${tiles}`)
+  t.deepEqual(await readdir(join(path, 'leases')), [])
+  const again = await createStore(path, network, request, options)
+  t.is((await again.work()).computed, tiles - done)
+  t.true(await sameBits(path, whole))
+
+  // A byte that turned, a file cut short, one that is gone, a mirrored one.
+  const turned = await readFile(join(path, 'c/1/0'))
+  turned[5] = (turned[5] as number) ^ 1
+  await writeFile(join(path, 'c/1/0'), turned)
+  await truncate(join(path, 'c/2/2'), 7)
+  await rm(join(path, 'c/4/3'))
+  await rm(join(path, 'c/0/5'))
+  t.is((await again.status()).done, tiles - 4)
+  t.is((await (await createStore(path, network, request, options)).work()).computed, 4)
+  t.true(await sameBits(path, whole))
+})
+
+test('samples are read by rows, checked, and the network is its own', async (t) => {
+  const network = await opened(t)
+  const path = await place(t)
+  let most = 0
+  const from = (array: NdArray): ArraySource => ({
+    length: 23,
+    shape: array.shape,
+    dtype: 'float32',
+    rows: async (first, count) => {
+      most = Math.max(most, count)
+      const data = array.data.subarray(5 * first, 5 * (first + count)) as NdArray['data']
+      return { data, shape: [count, 5] }
+    },
+  })
+  await createStore(path, network, { kind: 'ntk', x: from(x) }, { tile: 3, group: 2 })
+  t.is(most, 3)
+  const store = await openStore(path)
+  await t.throwsAsync(store.work(), { code: 'BAD_ARGUMENT', message: /network and the samples/ })
+  const changed = { data: x.data.slice(), shape: x.shape }
+  changed.data[22 * 5] = 0
+  await store.use(network, from(changed))
+  await t.throwsAsync(store.work(), {
+    code: 'BAD_INPUT',
+    message: /samples 21 to 22 of x are others$/,
+  })
+  const other = await load(t, mlp(new Random(9), [5, 7, 3]))
+  await t.throwsAsync(store.use(other, x), { message: /but the network has other weights;/ })
+  await store.use(network, x)
+  await store.work()
+  near(t, await readArray(path), await network.ntk(x), 1e-5)
+})
+
+test('another job, another version and another machine are refused, each in a sentence', async (t) => {
+  const network = await opened(t)
+  const path = await place(t)
+  const request = { kind: 'ntk', kernel: 'trace', x } as const
+  const options = { tile: 5 }
+  const store = await createStore(path, network, request, options)
+  const refused = async (given: StoreRequest, more: object, message: RegExp) => {
+    const error = await t.throwsAsync(createStore(path, network, given, more))
+    t.true(error instanceof TangentError && error.code === 'BAD_ARGUMENT')
+    t.regex(error?.message ?? '', message)
+  }
+  await refused(
+    { ...request, kernel: 'full' },
+    options,
+    /"kernel" is "full" here and "trace" there/,
+  )
+  await refused(
+    { ...request, outputs: [1] },
+    options,
+    /"outputs" is \[1\] here and not given there/,
+  )
+  await refused({ ...request, x: x2 }, options, /9 samples here and 23 there in x/)
+  await refused({ ...request, x2 }, options, /it has no second samples/)
+  await refused({ ...request, threads: 2 }, options, /threads 1, .* received 2; .* last bits/)
+  await refused({ ...request, memory: '1GB' }, options, /memory 95.4 MiB/)
+  await refused(request, { tile: 6 }, /tile 5/)
+  await refused({ kind: 'jacobian', x }, options, /"kind" is "jacobian" here/)
+  const error = await t.throwsAsync(
+    createStore(path, network, { ...request, kernle: 'full' } as StoreRequest),
+  )
+  t.regex(error?.message ?? '', /Expected options of ntk/)
+
+  const edit = async (change: (manifest: Record<string, Record<string, unknown>>) => void) => {
+    const own = await place(t)
+    const manifest = JSON.parse(JSON.stringify(store.manifest))
+    change(manifest)
+    await new FolderStorage(own).put('manifest.json', Buffer.from(JSON.stringify(manifest)))
+    const edited = await openStore(own)
+    await edited.use(network, x)
+    const { message = '' } = (await t.throwsAsync(edited.work(), { code: 'BAD_ARGUMENT' })) ?? {}
+    return message
+  }
+  const version = await edit((manifest) => {
+    ;(manifest.package as { version: string }).version = '9.9.9'
+  })
+  t.regex(version, /^Expected adaptive-tangent 9\.9\.9, which made the store .* but this is /)
+  const blas = await edit((manifest) => {
+    ;(manifest.processor as { blas: string }).blas = 'OpenBLAS 1.0 Prescott'
+  })
+  t.regex(blas, /not OpenBLAS 1\.0 Prescott \(OPENBLAS_CORETYPE=Prescott /)
+
+  const strange = await place(t)
+  await new FolderStorage(strange).put('notes.txt', Buffer.from('mine'))
+  await t.throwsAsync(createStore(strange, network, request), { message: /something else \(notes/ })
+  await writeFile(join(path, 'manifest.json'), '{"format": 2}')
+  await t.throwsAsync(openStore(path), { code: 'BAD_FILE', message: /format 2/ })
+})
+
+test('two that make the same store at once have one', async (t) => {
+  const network = await opened(t)
+  const path = await place(t)
+  const request = { kind: 'ntk', kernel: 'trace', x } as const
+  const stores = await Promise.all(
+    [1, 2, 3].map(() => createStore(path, network, request, { tile: 4 })),
+  )
+  const reports = await Promise.all(stores.map((store) => store.work()))
+  t.is((await stores[0]?.status())?.done, 21)
+  t.true(reports.reduce((sum, { computed }) => sum + computed, 0) >= 21)
+  near(t, await readArray(path), await network.ntk(x, { kernel: 'trace' }), 1e-5)
+  t.is((await chunks(path)).size, 36)
+})
+
+test('an estimate is of what is left', async (t) => {
+  const network = await Network.load(bytes, { threads: 1, memory: '100MB' })
+  const path = await place(t)
+  const store = await createStore(path, network, { kind: 'ntk', kernel: 'trace', x }, { tile: 4 })
+  const before = await store.estimate()
+  t.deepEqual([before.tiles, before.missing], [21, 36 * (4 * 4 * 4 + 4)])
+  t.true(before.seconds > 0 && (before.free ?? 0) > 0)
+  await store.work()
+  const after = await store.estimate()
+  t.deepEqual([after.seconds, after.missing, after.done], [0, 0, 21])
+  await network.dispose()
+})
