@@ -1,3 +1,10 @@
+export { adapt } from './adapt/adapt.js'
+export type { AdaptCandidate, AdaptSelection } from './adapt/choose.js'
+export type { RidgeCandidate } from './adapt/linear-head.js'
+export { AdaptedModel, type HoldoutScores, type ProbeChoice } from './adapt/model.js'
+export type { AdaptOptions, HeldOutSamples } from './adapt/options.js'
+export type { Score, Scores } from './adapt/scores.js'
+export type { AdaptTargets, TargetKind } from './adapt/targets.js'
 export { alignmentAlong } from './alignment/along.js'
 export {
   type CheckpointUnit,

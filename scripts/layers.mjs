@@ -77,6 +77,7 @@ const LAYERS = [
   'store',
   'export',
   'fit',
+  'adapt',
   'train',
   'builder',
   'alignment',

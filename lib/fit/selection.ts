@@ -17,10 +17,33 @@ import { isAdaptive } from './rules.js'
 import { SharedWork } from './shared.js'
 
 const fixed = Number.POSITIVE_INFINITY
-const defaultPrices = [10, 3, 1, 0.3, 0.1]
+export const defaultPrices = [10, 3, 1, 0.3, 0.1]
 const ridgeFactors = [0.1, 1, 10, 100]
 /** Loose: held-out errors can be distinguished long before that. */
 const loose = { tolerance: 1e-6, stationarity: 1e-3, maxIterations: 200 }
+
+/** What is fitted and what is held out in one fold; r = y − f(x; θ0) of both. */
+export interface Fold {
+  train: TangentFeatures
+  known: Float64Array
+  test: TangentFeatures
+  truth: Float64Array
+}
+
+/** Samples that can be parted into folds. */
+export interface FoldSource {
+  samples: number
+  /** The samples in the order in which they go into folds, one after another in turn. */
+  order(repeat: number): readonly number[]
+  part(kept: readonly number[], held: readonly number[]): Promise<Fold>
+}
+
+/** Settings of which the best is looked for. */
+export interface Candidates {
+  ridges: readonly number[]
+  /** Falling. */
+  prices: readonly SettledPrice[]
+}
 
 /** Chooses price and ridge together, or that of them which is open. */
 export async function selectPrice(
@@ -28,7 +51,7 @@ export async function selectPrice(
   residual: Float64Array,
   options: AdaptiveOptions,
 ): Promise<PriceSelection> {
-  const { repeats = 2, seed = 1 } = options.selection ?? {}
+  const { seed = 1 } = options.selection ?? {}
   const { samples, outputs } = features
   const prices = pricesOf(features, options)
   if (prices.length === 1 && prices[0] === fixed && !options.selection?.ridges) {
@@ -36,22 +59,45 @@ export async function selectPrice(
     const grid = [{ price: fixed, ridge, error: loo, standardError: Number.NaN }]
     return { price: fixed, ridge, grid, gain: null }
   }
-  if (samples < 4) throw badArgument("the samples of an 'auto' fit", 'at least four', samples)
-  const folds = Math.min(options.selection?.folds ?? 5, samples)
+  const source: FoldSource = {
+    samples,
+    order: (repeat) => shuffled(samples, seed + repeat),
+    part: async (kept, held) => ({
+      train: await features.select(kept),
+      known: rowsOf(residual, kept, outputs),
+      test: await features.select(held),
+      truth: rowsOf(residual, held, outputs),
+    }),
+  }
+  checkSamples(samples)
   const ridges = await ridgesOf(features, residual, options)
+  return searchFolds(source, { ridges, prices }, options)
+}
+
+function checkSamples(samples: number): void {
+  if (samples < 4) throw badArgument("the samples of an 'auto' fit", 'at least four', samples)
+}
+
+/** The candidate of least held-out error over repeated folds; adaptive ones have to earn their place. */
+export async function searchFolds(
+  source: FoldSource,
+  { ridges, prices }: Candidates,
+  options: AdaptiveOptions,
+): Promise<PriceSelection> {
+  const { samples } = source
+  checkSamples(samples)
+  const { repeats = 2 } = options.selection ?? {}
+  const folds = Math.min(options.selection?.folds ?? 5, samples)
   const progress = timed(options.selection?.onProgress)
   let done = 0
   const errors = ridges.map(() => prices.map(() => [] as number[]))
   for (let repeat = 0; repeat < repeats; repeat++) {
-    const order = shuffled(samples, seed + repeat)
+    const order = source.order(repeat)
     for (let fold = 0; fold < folds; fold++) {
-      const [kept, held] = heldOut(order, fold, folds)
-      const [train, test] = [await features.select(kept), await features.select(held)]
-      const [known, truth] = [rowsOf(residual, kept, outputs), rowsOf(residual, held, outputs)]
+      const parts = await source.part(...heldOut(order, fold, folds))
       const work = new SharedWork()
       for (const [i, ridge] of ridges.entries()) {
-        const own = { ...options, ridge }
-        const along = await alongPrices(train, test, known, truth, own, prices, work)
+        const along = await alongPrices(parts, { ...options, ridge }, prices, work)
         for (const [j, error] of along.entries()) errors[i]?.[j]?.push(error)
         done += 1
         progress(done / (repeats * folds * ridges.length))
@@ -63,10 +109,7 @@ export async function selectPrice(
 
 /** Held-out errors at falling prices, each fit from the one before. */
 async function alongPrices(
-  train: TangentFeatures,
-  test: TangentFeatures,
-  known: Float64Array,
-  truth: Float64Array,
+  { train, known, test, truth }: Fold,
   options: AdaptiveOptions & { ridge: number },
   prices: readonly SettledPrice[],
   shared: SharedWork,

@@ -41,6 +41,7 @@ import {
 } from '../../lib/index.js'
 import { sourceOf } from '../../lib/io/index.js'
 import { mlp, samples } from './networks.js'
+import { adaptCalls, setUpAdapt, tearDownAdapt } from './public-adapt.js'
 import { auditCalls, setUpAudit } from './public-audit.js'
 import { fileCalls } from './public-files.js'
 import { jobCalls, setUpJobs } from './public-jobs.js'
@@ -78,9 +79,11 @@ export async function setUp(): Promise<void> {
   spectrum = await KernelSpectrum.of(gram)
   await setUpJobs(network, x)
   await setUpAudit(network)
+  await setUpAdapt(network)
 }
 
 export async function tearDown(): Promise<void> {
+  await tearDownAdapt()
   await network.dispose()
   await other.dispose()
 }
@@ -406,6 +409,7 @@ export const calls: Record<string, Call> = {
     options: 'signal',
   },
   ...auditCalls,
+  ...adaptCalls,
   ...fileCalls(x, u),
   ...jobCalls(() => network, x, [common, derivative, kernelOptions]),
   writeOnnx: {
