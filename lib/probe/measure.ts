@@ -7,6 +7,7 @@ import type { Network } from '../network/network.js'
 import type { ValueInfo } from '../onnx/index.js'
 import { compareAdaptive } from './adaptive.js'
 import { classLimit, classMeans, classSums, withinAndBetween } from './classes.js'
+import { layerGraph } from './graph.js'
 import {
   alignments,
   combined,
@@ -106,6 +107,7 @@ export async function measure(subject: ProbeSubject, plan: MeasurePlan): Promise
     pairs: seen?.means
       ? { within: seen.means.within.value, between: seen.means.between.value }
       : null,
+    graph: layerGraph(network),
     eigenvectors: traced ? eigenvectorsOf(traced, plan.labels) : [],
     raster: rasterise(total.data, plan.order, plan.cells.whole),
     spectrum: gram.spectrum,

@@ -1,5 +1,6 @@
 import type { ProbeGroup, ProbeTarget } from '../io/labels.js'
 import type { ProbeClasses } from './classes.js'
+import type { ProbeGraph } from './graph.js'
 import type { ProbeEstimate } from './left-out.js'
 import type { ProbeRaster } from './raster.js'
 import type { ProbeThumbnails } from './thumbnails.js'
@@ -145,6 +146,8 @@ export interface ProbeNetwork {
   classes?: ProbeClasses | null
   /** Means over pairs of samples of one class and of different ones, in units of the mean diagonal. */
   pairs?: { within: number; between: number } | null
+  /** How samples flow from layer to layer; null where that is too large for a picture. */
+  graph?: ProbeGraph | null
   /** Leading eigenvectors of the trace kernel; empty where there was no room for them. */
   eigenvectors?: ProbeEigenvector[]
   /** How the kernels were computed; all ways agree within rounding. */

@@ -17,10 +17,10 @@ export type Scale = (axis: 'x' | 'y' | 'fx' | 'fy', value: unknown) => number
 /** The numbers of a figure: what it gives to save, and what it shows on hover. */
 export interface FigureValues extends DataTable {
   /**
-   * What the pointer chooses: the row nearest to it from left to right (`x`) or from top to bottom
-   * (`y`), all of whose values are then shown.
+   * What the pointer chooses: the row nearest to it from left to right (`x`), from top to bottom
+   * (`y`) or in both ways, all of whose values are then shown.
    */
-  hover: 'x' | 'y'
+  hover: 'x' | 'y' | 'xy'
   /** Where the value of a row in a column from the second on is drawn; null where it is not. */
   place(row: number, column: number, scale: Scale): Place | null
   /** CSS colours of the columns from the second on. */

@@ -38,9 +38,9 @@ function spaced(groups: readonly ProbeGroup[], room: number): ProbeGroup[] {
 export function heatmap(raster: ProbeRaster, options: HeatmapOptions): Markup {
   const { groups, samples, side = 400, of = 'samples' } = options
   const small = side < 200
-  const named = spaced(groups, (samples * (small ? 9 : 11)) / side)
+  const named = spaced(groups, (samples * (small ? 9 : 13)) / side)
   const letters = small ? 11 : 14
-  const left = named.length > 0 ? (small ? 62 : 92) : 2
+  const left = named.length > 0 ? (small ? 62 : 98) : 2
   const width = side + left + 2
   const height = side + 4
   const edges = groups.slice(1).map(({ start }) => start)

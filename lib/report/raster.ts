@@ -51,6 +51,24 @@ export function diverging(end: number): ColorScale {
   return { domain: [-end, end], colors: colors('rdbu', true) }
 }
 
+/** Another scheme, from the lower to the upper end of a domain. */
+export const colorScale = (
+  scheme: ColorScheme,
+  domain: [number, number],
+  reverse = false,
+): ColorScale => ({ domain, colors: colors(scheme, reverse) })
+
+/** A value's colour, and one in which a text on it can be read. */
+export function colorAt(
+  { domain: [low, high], colors: all }: ColorScale,
+  value: number,
+): { fill: string; ink: string } {
+  const at = Math.max(0, Math.min(255, Math.round((255 * (value - low)) / (high - low)))) || 0
+  const [r, g, b] = all[at] as [number, number, number]
+  const light = 0.2126 * r + 0.7152 * g + 0.0722 * b
+  return { fill: `rgb(${r},${g},${b})`, ink: light > 130 ? '#111' : '#fff' }
+}
+
 function rgb(color: string): [number, number, number] {
   const hex = /^#(..)(..)(..)$/.exec(color)
   if (hex) return [1, 2, 3].map((k) => Number.parseInt(hex[k] as string, 16)) as never

@@ -118,7 +118,7 @@ const titleOf = (svg) => {
 
 for (const svg of document.querySelectorAll('svg[data-hover]')) {
   titleOf(svg)
-  const along = svg.dataset.hover === 'x' ? 0 : 1
+  const { hover } = svg.dataset, along = hover === 'x' ? 0 : 1
   let read
   const data = () => read ??= (() => {
     const [head, ...rows] = rowsOf(decodeURIComponent(after(hrefOf(svg.id))))
@@ -130,7 +130,7 @@ for (const svg of document.querySelectorAll('svg[data-hover]')) {
   const near = (x, y) => {
     let best = null, least = Infinity
     data().middle.forEach((at, row) => {
-      const far = at ? Math.abs(at[along] - (along ? y : x)) : Infinity
+      const far = !at ? Infinity : hover === 'xy' ? Math.hypot(at[0] - x, at[1] - y) : Math.abs(at[along] - (along ? y : x))
       if (far < least) [least, best] = [far, row]
     })
     return best

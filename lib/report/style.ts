@@ -62,6 +62,10 @@ svg .mark { fill: none; stroke: #fff; stroke-width: 1.5; paint-order: stroke; ou
 .tip i { flex: none; width: 10px; height: 10px; border-radius: 3px; }
 .tip .tip-name { font-weight: 600; margin-bottom: 2px; }
 .tip .tip-part { margin-top: 5px; }
+.graph-row { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 10px 48px; margin: 8px 0 14px; }
+.graph { overflow: auto; max-width: 100%; }
+.graph-key { display: grid; gap: 12px; min-width: 0; }
+.graph svg.plot { max-width: none; }
 .thumbs { display: flex; flex-wrap: wrap; gap: 10px 8px; margin: 6px 0 14px; padding: 0; list-style: none; }
 .thumbs li { width: 70px; }
 .thumb { display: block; flex: none; image-rendering: pixelated; border-radius: 4px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }

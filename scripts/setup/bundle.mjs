@@ -25,6 +25,7 @@ const ENTRIES = {
 
 const DRAWING = `
 export * as Plot from '@observablehq/plot'
+export * as dagre from '@dagrejs/dagre'
 export { parseHTML } from 'linkedom'
 export { encode } from 'fast-png'
 `

@@ -105,7 +105,7 @@ test('in a browser: no complaints, figures have size, nothing sticks out', async
         }
         t.true(seen.images.count >= 2, name)
         t.is(seen.images.loaded, seen.images.count, name)
-        t.true(seen.nodes < 4000, `${name}: ${seen.nodes} nodes`)
+        t.true(seen.nodes < 6000, `${name}: ${seen.nodes} nodes`)
         t.notRegex(seen.text, /NaN|undefined|Infinity|\[object/, name)
       }
     }

@@ -1,4 +1,5 @@
 import { classLimit } from '../../lib/probe/classes.js'
+import type { ProbeGraph } from '../../lib/probe/graph.js'
 import type { ProbeEstimate } from '../../lib/probe/left-out.js'
 import { rasterise } from '../../lib/probe/raster.js'
 import type { ProbeAlignment, ProbeNetwork, ProbeReport } from '../../lib/probe/types.js'
@@ -16,6 +17,21 @@ export interface SampleOptions {
   outputs?: number
   /** Are the samples pictures (default), or numbers? */
   pictures?: boolean
+}
+
+/** Layers one after another, each third with a way around it. */
+function graphOf(layers: readonly string[]): ProbeGraph {
+  const nodes: ProbeGraph['nodes'] = [{ kind: 'input', name: 'input' }]
+  const edges: ProbeGraph['edges'] = []
+  layers.forEach((name, at) => {
+    const from = nodes.length - 1
+    edges.push([from, nodes.push({ kind: 'layer', name }) - 1])
+    if (at % 3 < 2) return
+    const join = nodes.push({ kind: 'join', name: 'Add' }) - 1
+    edges.push([join - 1, join], [from, join])
+  })
+  edges.push([nodes.length - 1, nodes.push({ kind: 'output', name: 'output' }) - 1])
+  return { nodes, edges }
 }
 
 /** A report of invented numbers that obey what `probe` guarantees. */
@@ -123,6 +139,7 @@ export function sampleReport({
           }
         : null,
       pairs: byClass ? { within: 0.9, between: 0.1 } : null,
+      graph: graphOf(layers),
       eigenvectors: [0, 1].map(vector),
       adaptiveMissing: null,
       adaptive: labels

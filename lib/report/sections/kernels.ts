@@ -21,6 +21,8 @@ const largeLimit = 6
 const smallLimit = 2
 /** Cells on a side of the centred pictures, which are small. */
 const centredLimit = 128
+/** Cells of all layers' pictures of a network: their numbers are in the page. */
+const cellBudget = 8 * 128 ** 2
 /** Layers whose kernels are drawn for each network. */
 const layerLimit = 24
 
@@ -61,6 +63,7 @@ function layerPictures(report: ProbeReport, scale: ColorScale): Markup | null {
     drawn.flatMap(({ network }) => network.layers.map(({ name }) => name)),
     16,
   )
+  const cells = Math.floor(Math.sqrt(cellBudget / Math.min(most, layerLimit)))
   return html`<h3>Layer by layer</h3>
 <p>The same picture for each layer’s part of the kernel, from the input (left) to the output (right), each divided by its own mean diagonal.${
     most > layerLimit && ` Of ${most} layers, ${layerLimit} are drawn, evenly over depth.`
@@ -72,7 +75,7 @@ ${drawn.map(
     ).map(
       (layer, at) =>
         html`<figure><figcaption title="${layer.name}">${names.get(layer.name)}</figcaption>${heatmap(
-          relative(layer.raster, layer.trace, samples),
+          relative(coarser(layer.raster, cells), layer.trace, samples),
           {
             id: `kernel-${i}-layer-${at}`,
             title: `Trace kernel of ${layer.name}, ${label}`,

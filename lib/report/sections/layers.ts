@@ -3,6 +3,7 @@ import { layerFacts } from '../facts.js'
 import { figure } from '../figure.js'
 import { num, percent, plusMinus, shortNames } from '../format.js'
 import { html, type Markup } from '../html.js'
+import { graphNote, layerGraph } from '../layer-graph.js'
 import { legend } from '../legend.js'
 import { Plot } from '../libraries.js'
 import type { Section } from '../section.js'
@@ -114,6 +115,7 @@ function curves(report: ProbeReport): Markup {
       place: (row, column, scale) => [scale('x', row), scale('y', table.rows[row]?.[column])],
     },
     height: 280,
+    marginLeft: 52,
     marginTop: 26,
     marginBottom: 42,
     x: {
@@ -177,9 +179,16 @@ export const layers: Section = {
   title: 'Where the kernel comes from',
   render(report) {
     const most = Math.max(...report.networks.map((network) => network.layers.length))
+    const graph = layerGraph(report)
     return html`<div class="split"><figure>${legend(report)}${most > barLimit ? curves(report) : bars(report)}</figure>
 <div><p>The kernel is a sum over layers. A layer’s share of the trace says how much of the network’s sensitivity lies in its weights: a small step on them moves the outputs that much. ${leftOut(report, networkLimit)}</p>
 <ul class="facts">${layerFacts(report).map((fact) => html`<li>${fact}</li>`)}</ul></div></div>
+${
+  graph &&
+  html`<h3>Along the flow</h3>
+<p>The layers of ${report.networks.at(-1)?.name} in the order in which samples pass them, with the places where paths meet. ${graphNote(report)}</p>
+${graph}`
+}
 ${table(report)}`
   },
 }
