@@ -241,6 +241,12 @@ export {
   renderReport,
 } from './report/index.js'
 export type { StoreRequest } from './store/calls.js'
+export {
+  type OpenKernelOptions,
+  openKernel,
+  StoredKernel,
+  type StoredMeasures,
+} from './store/kernel.js'
 export type { Manifest } from './store/manifest.js'
 export type { StoreInputs } from './store/samples.js'
 export {

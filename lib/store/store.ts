@@ -64,14 +64,15 @@ export class Store {
   readonly path: string
   /** What the store is of. */
   readonly manifest: Manifest
-  readonly #storage: Storage
+  /** @internal */
+  readonly storage: Storage
   #hands: Hands | undefined
 
   /** @internal */
   constructor(path: string, storage: Storage, manifest: Manifest, hands: Hands | undefined) {
     this.path = path
     this.manifest = manifest
-    this.#storage = storage
+    this.storage = storage
     this.#hands = hands
   }
 
@@ -95,7 +96,7 @@ export class Store {
   async status(options: Pick<WorkOptions, 'signal'> = {}): Promise<StoreStatus> {
     checkCall(options)
     const { grid, group } = this.manifest
-    const tiles = new Tiles(this.#storage, grid)
+    const tiles = new Tiles(this.storage, grid)
     const places = tasksOf(grid, group).flatMap((task) => task.places)
     const missing = await tiles.missing(places, options.signal)
     const bytesOf = (some: typeof places) =>
@@ -130,7 +131,7 @@ export class Store {
   async estimate(options: Pick<WorkOptions, 'signal'> = {}): Promise<StoreEstimate> {
     checkCall(options)
     const status = await this.status(options)
-    const free = (await this.#storage.free()) ?? null
+    const free = (await this.storage.free()) ?? null
     const { memory } = this.manifest
     const whole = await secondsOf(this.manifest, this.#ready(), options.signal)
     const seconds = status.tiles === 0 ? 0 : (whole * (status.tiles - status.done)) / status.tiles
@@ -189,8 +190,8 @@ export class Store {
   async work(options: WorkOptions = {}): Promise<WorkReport> {
     checkCall(options)
     checkMachine(this.manifest, this.path)
-    const work = new Work(this.#storage, this.manifest, this.#ready())
-    return workWithLeases(work, this.#storage, options)
+    const work = new Work(this.storage, this.manifest, this.#ready())
+    return workWithLeases(work, this.storage, options)
   }
 
   /**

@@ -27,7 +27,9 @@ test('one that is killed: the same command, or a worker, goes on to the same bit
   await until(async () => (await holder(path, pidsOf(first))) !== undefined)
   first.child.kill('SIGKILL')
   t.is((await first.ended).signal, 'SIGKILL')
-  const status = await run([...whole.command, path, '--status', '--json'].filter((a) => a !== '--quiet'))
+  const status = await run(
+    [...whole.command, path, '--status', '--json'].filter((a) => a !== '--quiet'),
+  )
   const { done, tiles } = JSON.parse(status.stdout)
   t.is(tiles, 78)
   t.true(done < tiles)

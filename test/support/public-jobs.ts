@@ -9,6 +9,7 @@ import {
   MemorySink,
   type NdArray,
   type Network,
+  openKernel,
   openStore,
   readJob,
   runJob,
@@ -111,6 +112,16 @@ export function jobCalls(
         const store = await openStore(path)
         await store.use(...(used as [Any, Any])).finally(() => rm(path, { recursive: true }))
       },
+    },
+    openKernel: {
+      args: () => ['test/fixtures/cnn/ntk.pb', {}],
+      call: async (...a) => (await openKernel(...(a as [Any, Any]))).close(),
+      options: 'output signal',
+    },
+    'StoredKernel.measures': {
+      args: () => [{ count: 1 }],
+      call: async (options) => (await openKernel('test/fixtures/cnn/ntk.pb')).measures(options),
+      options: 'count tolerance maxIterations seed threads signal onProgress',
     },
     'Store.work': {
       args: () => [{}],
