@@ -258,6 +258,15 @@ export {
   type StoreStatus,
 } from './store/store.js'
 export type { WorkOptions, WorkReport } from './store/work.js'
+export {
+  type NearestOptions,
+  type SketchKernelOptions,
+  TangentSketch,
+} from './sketch/features.js'
+export type { SketchOptions } from './sketch/job.js'
+export { type NystromOptions, nystrom } from './sketch/nystrom.js'
+export { type MeasuredSketchOptions, sketch } from './sketch/sketch.js'
+export type { ErrorPair, SketchError, SketchKind, SketchMap } from './sketch/types.js'
 export type { Loss } from './train/loss.js'
 export type { AdamOptions, OptimizerOptions, Schedule, SgdOptions } from './train/optimizer.js'
 export type {

@@ -78,6 +78,7 @@ const LAYERS = [
   'export',
   'fit',
   'adapt',
+  'sketch',
   'train',
   'builder',
   'alignment',

@@ -26,7 +26,8 @@ export interface Done {
 /** @throws TangentError NUMERICAL unless all results are finite. */
 export async function refuseNonFinite(done: Done): Promise<void> {
   const { request, report } = done
-  const made = featureBlocks(done, report as readonly NativeFeatures[])
+  const isFeatures = done.kind.kind === 'features'
+  const made = isFeatures ? featureBlocks(done, report as readonly NativeFeatures[]) : []
   const blocks = [...request.results, ...made]
   for (const [index, { id, count }] of blocks.entries()) {
     const at = done.layout.engine.firstNotFinite(id, count)

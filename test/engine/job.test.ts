@@ -155,6 +155,10 @@ test('fields are checked as they are declared, for every kind', (t) => {
     jvp: { directions: [null, new Float32Array(2)], columns: 1 },
     normal: { directions: [], columns: 2 },
     product: { vectors: new Float64Array(2), columns: 1 },
+    sketch: {
+      ...{ map: 'mask', size: 4, seed: 0, groups: [0], keys: [7], stages: [], columns: 1 },
+      heads: new Float32Array(2),
+    },
   }
   for (const kind of Object.values(jobKinds)) {
     const values = good[kind.kind] as Record<string, unknown>

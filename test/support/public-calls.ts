@@ -25,11 +25,13 @@ import {
   Network,
   type NetworkModel,
   networkFeatures,
+  nystrom,
   penaltyOf,
   predictRows,
   probe,
   probeTraining,
   saveModel,
+  sketch,
   solveByProducts,
   solveKernel,
   type TangentFeatures,
@@ -401,6 +403,16 @@ export const calls: Record<string, Call> = {
       for await (const _ of predictRows(...(a as [Any, Any, Any, Any])));
     },
     options: common,
+  },
+  sketch: {
+    args: () => [network, x, { size: 8, check: 2 }],
+    call: (...a) => sketch(...(a as [Any, Any])),
+    options: `${derivative} size kind seed by heads check like sink tile`,
+  },
+  nystrom: {
+    args: () => [network, x, { landmarks: 2, check: 2 }],
+    call: (...a) => nystrom(...(a as [Any, Any])),
+    options: `${common} outputs landmarks seed check`,
   },
   loadModel: { args: () => ['nothing'], call: (...a) => loadModel(...(a as [Any])) },
   saveModel: {

@@ -7,8 +7,9 @@ import { jacobian } from './jacobian.js'
 import type { JobKind } from './kind.js'
 import { ntk } from './ntk.js'
 import { jvp, normal, product, vjp } from './products.js'
+import { sketch } from './sketch.js'
 
-export const jobKinds = { ntk, jacobian, features, vjp, jvp, normal, product }
+export const jobKinds = { ntk, jacobian, features, vjp, jvp, normal, product, sketch }
 
 type Kinds = typeof jobKinds
 

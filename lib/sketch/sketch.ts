@@ -1,0 +1,128 @@
+import { badArgument, wholeNumber } from '../core/errors.js'
+import { checkCall } from '../core/options.js'
+import { digestOfJob } from '../derivatives/identity.js'
+import { chosenSize, fillRows, type SinkOptions, toSink } from '../derivatives/tiles.js'
+import { held, heldInputs } from '../io/held.js'
+import type { Floats, NdArray } from '../io/index.js'
+import type { TileReport } from '../io/sink.js'
+import { cores } from '../model/core.js'
+import type { Inputs } from '../model/inputs.js'
+import type { Network } from '../network/network.js'
+import { measureError } from './error.js'
+import { TangentSketch } from './features.js'
+import { jobOf, type PlannedSketch, planSketch, type SketchOptions, sketchOf } from './job.js'
+import type { SketchMap } from './types.js'
+
+/** Options of {@link sketch} that stays in memory. */
+export interface MeasuredSketchOptions extends SketchOptions {
+  /** Samples whose exact kernel is compared (default: 16; 0: none). */
+  check?: number | undefined
+  /** A sketch whose map is taken, so that both can be compared; size, kind and seed are its own then. */
+  like?: TangentSketch | undefined
+}
+
+/**
+ * Sketches of a network's tangent features: k numbers for each sample and output whose inner products are
+ * those of the features, the tangent kernel, up to an error that is measured against the exact kernel of
+ * some samples and told. The map is a function of the seed and the parameters' names alone, so that any
+ * batching and any process applies the same one. It serves where features are too large to keep.
+ * @param x N samples
+ * @param options with a `sink` the sketches go there, in tiles of samples, by part.
+ * @throws TangentError as {@link Network.ntk} does.
+ * @example
+ * ```js
+ * import { buildMlp, Network, sketch } from 'adaptive-tangent'
+ *
+ * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [64], outputs: 1 }))
+ * const x = { data: Float32Array.from({ length: 40 }, (_, e) => Math.sin(e)), shape: [20, 2] }
+ * const { parts, error } = await sketch(network, x, { size: 1024 })
+ * console.log(parts.get('total').shape.join(' × '))
+ * console.log(error.offDiagonal < 0.1, error.expected.offDiagonal < 0.1)
+ * await network.dispose()
+ * // 20 × 1 × 1024
+ * // true true
+ * ```
+ * @since 0.2.0
+ */
+export function sketch(
+  network: Network<Floats>,
+  x: Inputs,
+  options: SketchOptions & SinkOptions,
+): Promise<TileReport>
+export function sketch(
+  network: Network<Floats>,
+  x: Inputs,
+  options?: MeasuredSketchOptions,
+): Promise<TangentSketch>
+export async function sketch(
+  network: Network<Floats>,
+  x: Inputs,
+  given: MeasuredSketchOptions & Partial<SinkOptions> = {},
+): Promise<TangentSketch | TileReport> {
+  checkCall(given)
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  const { check = 16, like, ...rest } = given
+  wholeNumber('options.check', check, 0)
+  if (like !== undefined && !(like instanceof TangentSketch && like.map.kind !== 'nystrom')) {
+    throw badArgument('options.like', 'a sketch', like)
+  }
+  const heads = Array.isArray(rest.heads) ? [...rest.heads] : held(rest.heads, 'options.heads')
+  const { kind, size, seed } = (like?.map as SketchMap & { kind: SketchOptions['kind'] }) ?? rest
+  const options = { ...rest, heads, kind, size, seed }
+  const own = heldInputs(x, 'x')
+  const planned = await planSketch(core, own, options)
+  if (like) checkLike(planned, like.map)
+  if (toSink(options)) return toTiles(planned, options)
+  const { prepared, rows, heads: weights } = planned
+  const { arrays, map } = await sketchOf(planned, 0, prepared.samples, like?.map)
+  const parts = new Map(
+    map.parts.map((name, g): [string, NdArray<Floats>] => {
+      return [name, { data: arrays[g] as Floats, shape: [prepared.samples, rows, map.size] }]
+    }),
+  )
+  const result = new TangentSketch(parts, map, null)
+  if (check === 0) return result
+  const headsOf = weights && ((i: number) => weights.weights(i, 1))
+  const { onProgress: _, ...call } = options
+  return result.withError(await measureError(core, own, result, { ...call, check }, headsOf))
+}
+
+function checkLike({ prepared, groups }: PlannedSketch, { parameters }: SketchMap): void {
+  const names = prepared.core.architecture.active.map(({ parameter }) => parameter.name)
+  const same =
+    names.length === parameters.length &&
+    parameters.every(({ name, part }, p) => name === names[p] && part === groups[p])
+  if (!same) throw badArgument('options.like', 'a sketch of the same parameters', undefined)
+}
+
+/** Tiles of samples to a sink. */
+async function toTiles(
+  planned: PlannedSketch,
+  options: SketchOptions & SinkOptions,
+): Promise<TileReport> {
+  const { prepared, map: asked, rows } = planned
+  const quiet = { ...prepared, options: { ...prepared.options, onProgress: undefined } }
+  const own = { ...planned, prepared: quiet }
+  const first = await sketchOf(own, 0, 1)
+  const arraysOf = (arrays: readonly Floats[], count: number) =>
+    new Map(
+      asked.parts.map((name, g): [string, NdArray] => {
+        return [name, { data: arrays[g] as Floats, shape: [count, rows, asked.size] }]
+      }),
+    )
+  const { samples } = prepared
+  const widths = asked.parts.map(() => rows * asked.size)
+  const results = asked.parts.map((name) => ({ name, shape: [samples, rows, asked.size] }))
+  return fillRows(
+    {
+      samples,
+      one: arraysOf(first.arrays, 1),
+      size: options.tile ?? chosenSize(prepared, { rows: 0, columns: null }, widths),
+      digest: await digestOfJob({ prepared, job: jobOf(planned, 0, samples), results }),
+      rows: async (from, count) =>
+        arraysOf((await sketchOf(own, from, count, first.map)).arrays, count),
+    },
+    options,
+  )
+}
