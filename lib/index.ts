@@ -240,6 +240,15 @@ export {
   renderAudit,
   renderReport,
 } from './report/index.js'
+export {
+  type NearestOptions,
+  type SketchKernelOptions,
+  TangentSketch,
+} from './sketch/features.js'
+export type { SketchOptions } from './sketch/job.js'
+export { type NystromOptions, nystrom } from './sketch/nystrom.js'
+export { type MeasuredSketchOptions, sketch } from './sketch/sketch.js'
+export type { ErrorPair, SketchError, SketchKind, SketchMap } from './sketch/types.js'
 export type { StoreRequest } from './store/calls.js'
 export {
   type OpenKernelOptions,
@@ -258,15 +267,6 @@ export {
   type StoreStatus,
 } from './store/store.js'
 export type { WorkOptions, WorkReport } from './store/work.js'
-export {
-  type NearestOptions,
-  type SketchKernelOptions,
-  TangentSketch,
-} from './sketch/features.js'
-export type { SketchOptions } from './sketch/job.js'
-export { type NystromOptions, nystrom } from './sketch/nystrom.js'
-export { type MeasuredSketchOptions, sketch } from './sketch/sketch.js'
-export type { ErrorPair, SketchError, SketchKind, SketchMap } from './sketch/types.js'
 export type { Loss } from './train/loss.js'
 export type { AdamOptions, OptimizerOptions, Schedule, SgdOptions } from './train/optimizer.js'
 export type {
