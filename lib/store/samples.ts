@@ -17,6 +17,7 @@ import {
   wholeOf,
 } from '../io/index.js'
 import type { Inputs } from '../model/inputs.js'
+import { hasSources, settled } from '../model/sources.js'
 import type { Network } from '../network/network.js'
 
 type Given = ArraySource | NdArray | number | bigint
@@ -76,11 +77,14 @@ export class Samples {
       throw badArgument(argument, 'an array or a source, or one for each input', given)
     }
     const names = network.inputs.map(({ name }) => name)
-    const alone = isArray(given) || isSource(given)
+    const inputs = given as Inputs
+    // Rows that come once or in order only are kept: stripes are read again.
+    const own = hasSources(inputs) ? await settled(inputs, argument) : inputs
+    const alone = isArray(own) || isSource(own)
     if (alone && names.length !== 1) {
       throw mismatch(argument, `one for each input (${names.map(quote).join(', ')})`, 'one')
     }
-    const named = (alone ? { [names[0] as string]: given } : given) as Record<string, Given>
+    const named = (alone ? { [names[0] as string]: own } : own) as Record<string, Given>
     const axes = new Map((await network.batchAxes()).map((axis) => [axis.name, axis]))
     const rows = new Map<string, Rows>()
     const shared: Record<string, NdArray | number | bigint> = Object.create(null)
