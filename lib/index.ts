@@ -28,6 +28,16 @@ export type {
 export { type AuditOptions, audit } from './audit/audit.js'
 export { type DeviationOptions, deviationRows } from './audit/deviations.js'
 export type { Evidence } from './audit/evidence.js'
+export {
+  type LaplaceEvidence,
+  type LaplaceOptions,
+  LaplacePosterior,
+  type LaplacePrediction,
+  type LaplacePredictOptions,
+  type LaplaceSettings,
+  lastLayer,
+} from './audit/laplace/laplace.js'
+export type { Likelihood } from './audit/laplace/likelihood.js'
 export { type AuditPictures, auditPictures } from './audit/pictures.js'
 export {
   KernelPosterior,

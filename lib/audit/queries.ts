@@ -34,6 +34,8 @@ interface Question {
   own?: Float64Array
   /** K(x*, x*), (rows, rows): asks for the covariance. */
   covariance?: Floats
+  /** k(x*, x*) of each sample, (N2, O, O): asks for the covariance of its outputs. */
+  blocks?: Floats
   influence?: boolean
   representers?: boolean
   signal?: AbortSignal | undefined
@@ -47,6 +49,8 @@ export interface PosteriorAnswer {
   variance: Float64Array
   /** (rows, rows) */
   covariance: Float64Array
+  /** (N2, O, O) */
+  blocks: Float64Array
   /** (rows, N, columns) */
   influence: Float64Array
   representers: Float64Array
@@ -88,12 +92,14 @@ export async function asked(
 ): Promise<PosteriorAnswer> {
   const { n, columns, samples } = posterior
   const { rows } = cross
-  const { mean, own, covariance, influence, representers, signal } = question
+  const { mean, own, covariance, blocks, influence, representers, signal } = question
+  const { outputs } = posterior
   const bySample = rows * samples * columns
   const answer: PosteriorAnswer = {
     mean: new Float64Array(mean ? rows * columns : 0),
     variance: new Float64Array(own ? rows : 0),
     covariance: new Float64Array(covariance ? rows * rows : 0),
+    blocks: Float64Array.from(blocks ?? []),
     influence: new Float64Array(influence ? bySample : 0),
     representers: new Float64Array(representers ? bySample : 0),
   }
@@ -104,7 +110,7 @@ export async function asked(
       addBySample(posterior, cross.data, q * n, alpha, answer.representers, q)
     await each(rows, n * columns, part, signal)
   }
-  if (!own && !covariance && !influence) return answer
+  if (!own && !covariance && !blocks && !influence) return answer
   const left = influence ? (await posterior.leaveOneOut({ signal })).residuals.data : undefined
   const together = Math.max(1, Math.floor(blockNumbers / n))
   for (let first = 0; first < rows; first += together) {
@@ -113,13 +119,21 @@ export async function asked(
     const solved = await solvedRows(posterior, cross.data, first, count, signal)
     await each(
       count,
-      n * columns,
+      n * (columns + (blocks ? outputs : 1)),
       (k) => {
         const q = first + k
         const at = k * n
         if (own) {
           const explained = dot(cross.data, q * n, solved, at, n)
           answer.variance[q] = Math.max(0, (own[q] as number) - explained)
+        }
+        if (blocks) {
+          const [i, o] = [Math.floor(q / outputs), q % outputs]
+          for (let p = 0; p < outputs; p += 1) {
+            const explained = dot(cross.data, (i * outputs + p) * n, solved, at, n)
+            const entry = (i * outputs + o) * outputs + p
+            answer.blocks[entry] = (answer.blocks[entry] as number) - explained
+          }
         }
         if (left) addBySample(posterior, solved, at, left, answer.influence, q)
       },

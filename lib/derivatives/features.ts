@@ -77,8 +77,9 @@ export interface HeldFeatures {
 }
 
 /** Computes features and leaves them where they are: whoever calls releases them. */
-export async function heldFeatures(prepared: Prepared): Promise<HeldFeatures> {
-  const { result } = askJob(prepared, { kind: 'features' }, prepared.budget, {
+export async function heldFeatures(prepared: Prepared, factored = false): Promise<HeldFeatures> {
+  const job = factored ? { kind: 'features' as const, factored: 1 } : { kind: 'features' as const }
+  const { result } = askJob(prepared, job, prepared.budget, {
     discard: ({ report }) => (report as NativeFeatures[]).forEach(releaseFeatures),
   })
   const found = (await result).report as NativeFeatures[]
@@ -102,7 +103,16 @@ export async function features(
   return featuresOf(await prepare(core, inputs, options))
 }
 
-/** The same, in tiles of samples to a sink: by parameter `/x`, or `/delta` and `/h` or `/columns`. */
+/** The same, in factors wherever that is possible, even where these are larger. */
+export async function factors(
+  core: Core,
+  inputs: Inputs,
+  options: DerivativeOptions,
+): Promise<FeatureArrays<Floats>> {
+  return featuresOf(await prepare(core, inputs, options), true)
+}
+
+/** The same as features, in tiles of samples to a sink: by parameter `/x`, or `/delta` and `/h` or `/columns`. */
 export async function featuresTo(
   core: Core,
   inputs: Inputs,
@@ -144,8 +154,8 @@ function arraysOf(features: FeatureArrays<Floats>): Map<string, NdArray> {
   return arrays
 }
 
-async function featuresOf(prepared: Prepared): Promise<FeatureArrays<Floats>> {
-  const held = await heldFeatures(prepared)
+async function featuresOf(prepared: Prepared, factored = false): Promise<FeatureArrays<Floats>> {
+  const held = await heldFeatures(prepared, factored)
   try {
     return new Map(
       held.parameters.map((entry) => [entry.name, ofSamples(prepared, attached(held, entry))]),

@@ -29,9 +29,10 @@ class FeaturesJob::Sink final : public FeatureSink {
     const int64_t groups = use.dims.groups, positions = use.dims.positions;
     const int64_t rows = use.dims.rows, cols = use.dims.cols;
     const bool picks = use.dims.picks;
-    const bool small = positions * (total_ * rows + (picks ? 1 : cols)) < total_ * sizes_[p] &&
-                       (!picks || cols <= INT32_MAX);
-    if (groups != 1 || job_.uses_[p] != 1 || !small) {
+    const bool small =
+        job_.factored_ || positions * (total_ * rows + (picks ? 1 : cols)) < total_ * sizes_[p];
+    const bool fits = !picks || cols <= INT32_MAX;
+    if (groups != 1 || job_.uses_[p] != 1 || !small || !fits) {
       if (groups == 1) remember(to, use);
       expand(p);
       if (use.bias >= 0) expand(use.bias);
@@ -113,10 +114,11 @@ class FeaturesJob::Sink final : public FeatureSink {
   JacobianSink expanded_;
 };
 
-FeaturesJob::FeaturesJob(const Tape& tape, JobSettings settings)
+FeaturesJob::FeaturesJob(const Tape& tape, JobSettings settings, bool factored)
     : SweepJob(tape, std::move(settings), 0),
       features_(tape.parameters.size()),
-      uses_(parameter_uses(tape)) {}
+      uses_(parameter_uses(tape)),
+      factored_(factored) {}
 
 std::shared_ptr<Memory> FeaturesJob::allocate(int64_t floats) {
   const int64_t bytes = checked_mul(floats, sizeof(Real));
@@ -167,7 +169,8 @@ std::vector<Record> FeaturesJob::report() const {
 namespace {
 
 const JobKind features_kind("features", [](JobRequest& request) -> std::unique_ptr<Job> {
-  return std::make_unique<FeaturesJob>(request.tape, std::move(request.settings));
+  return std::make_unique<FeaturesJob>(request.tape, std::move(request.settings),
+                                       request.options.integer_or("factored", 0) != 0);
 });
 
 }  // namespace

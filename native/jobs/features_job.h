@@ -27,7 +27,8 @@ struct ParameterFeatures {
 
 class FeaturesJob final : public SweepJob {
  public:
-  FeaturesJob(const Tape& tape, JobSettings settings);
+  // With `factored` those that can be are in factors even where these are larger.
+  FeaturesJob(const Tape& tape, JobSettings settings, bool factored = false);
   // One record per parameter.
   std::vector<Record> report() const override;
 
@@ -40,6 +41,7 @@ class FeaturesJob final : public SweepJob {
 
   std::vector<ParameterFeatures> features_;
   std::vector<int> uses_;
+  bool factored_;
   int64_t allocated_ = 0;
 };
 

@@ -6,6 +6,8 @@ import {
   deviationRows,
   fitFixed,
   KernelPosterior,
+  LaplacePosterior,
+  lastLayer,
   type Network,
   type NetworkModel,
   renderAudit,
@@ -31,12 +33,14 @@ const common = 'signal onProgress threads memory'
 let network: Network
 let posterior: KernelPosterior
 let fitted: NetworkModel
+let laplace: LaplacePosterior
 let found: Audit
 
 export async function setUpAudit(given: Network): Promise<void> {
   network = given
   fitted = await fitFixed(network, x, u, { ridge: 0.1 })
   found = await audit(network, x, u, { ridge: 0.1 })
+  laplace = await LaplacePosterior.of(network, x, u, { structure: 'kron' })
   posterior = await KernelPosterior.of(kernel, v, { ridge: 0.1 })
 }
 
@@ -76,6 +80,27 @@ export const auditCalls: Record<string, Call> = {
     },
     options: `${common} prior`,
   },
+  'LaplacePosterior.of': {
+    args: () => [network, x, u, {}],
+    call: (...a) => LaplacePosterior.of(...(a as [Any, Any, Any])),
+    options: `${common} structure likelihood`,
+  },
+  'LaplacePosterior.predict': {
+    args: () => [x, {}],
+    call: (...a) => laplace.predict(...(a as [Any])),
+    options: `${common} priorPrecision noise covariance`,
+  },
+  'LaplacePosterior.evidence': {
+    args: () => [{}],
+    call: (...a) => laplace.evidence(...a),
+    options: 'priorPrecision noise signal',
+  },
+  'LaplacePosterior.choose': {
+    args: () => [{}],
+    call: (...a) => laplace.choose(...a),
+    options: 'signal',
+  },
+  lastLayer: { args: () => [network], call: (...a) => lastLayer(...(a as [Any])) },
   selfKernel: {
     args: () => [network, x, {}],
     call: (...a) => selfKernel(...(a as [Any, Any])),
