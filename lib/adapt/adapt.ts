@@ -6,7 +6,9 @@ import { shapeSize } from '../core/shape.js'
 import { prepare } from '../derivatives/derive.js'
 import { fitAdaptive, type NetworkFitOptions, NetworkModel } from '../fit/network.js'
 import { checkFitMemory } from '../fit/options.js'
+import { originOf } from '../fit/origin.js'
 import { split } from '../fit/samples.js'
+import { fitSoftmaxNetwork } from '../fit/softmax.js'
 import type { LastAffine } from '../graph/head.js'
 import { held, heldInputs } from '../io/held.js'
 import { type Core, cores } from '../model/core.js'
@@ -103,7 +105,7 @@ export async function adapt(
 
 /** What is left to a fit of its own. */
 function fitOptionsOf(options: AdaptOptions): NetworkFitOptions {
-  const { target: _t, head: _h, holdout: _o, onProgress: _p, ...fitting } = options
+  const { target: _t, head: _h, loss: _l, holdout: _o, onProgress: _p, ...fitting } = options
   return fitting
 }
 
@@ -213,7 +215,11 @@ async function taskOf(
   const { targets, samples, x, declared } = train
   const { allOutputs } = await prepare(core, x, { signal, threads, memory })
   const wanted = columnsOf(targets)
-  const pair = targets.kind === 'classes' && wanted === 2 && allOutputs === 1
+  const { folds, repeats, seed, loss } = checkAdaptOptions(options)
+  if (loss === 'softmax' && targets.kind === 'numbers') {
+    throw mismatch('y', "classes with loss 'softmax'", 'numbers')
+  }
+  const pair = targets.kind === 'classes' && wanted === 2 && allOutputs === 1 && loss === 'squared'
   const fits = wanted === allOutputs || pair
   if (head === 'keep' && !fits) {
     throw mismatch('y', `targets for the network's ${allOutputs} outputs`, `${wanted} columns`)
@@ -229,9 +235,8 @@ async function taskOf(
   if (fresh && typeof last === 'string') throw noHead(last)
   if (fresh) await checkVector(network, last as LastAffine)
   const h = typeof last === 'string' ? undefined : await penultimate(network, last, x, options)
-  const { folds, repeats, seed } = checkAdaptOptions(options)
   const plan = planFolds(targets, samples, { folds, repeats, seed })
-  const common = { x, declared, samples, plan }
+  const common = { x, declared, samples, plan, loss }
   if (!fresh) {
     const y = numbersFor(targets, allOutputs)
     return {
@@ -302,7 +307,11 @@ async function run(network: Network, task: Task, work: Work): Promise<AdaptedMod
   try {
     const target = { data: y, shape: [samples, outputs] }
     const { ridge, price } = chosen
-    const found = await fitAdaptive(final, problem.x, target, { ...fitting, ridge, price })
+    const setting = { ...fitting, ridge, price }
+    const found =
+      problem.loss === 'softmax'
+        ? await fitSoftmaxNetwork(final, problem.x, target, setting)
+        : await fitAdaptive(final, problem.x, target, setting)
     tell(ends.fit)
     const { origin } = found
     const about = { origin, classes: numbersOf(train.targets) }
@@ -314,6 +323,7 @@ async function run(network: Network, task: Task, work: Work): Promise<AdaptedMod
     return new AdaptedModel({
       network: final,
       own: open !== undefined,
+      source: await originOf(network),
       fitted,
       labels,
       samples,

@@ -6,6 +6,7 @@ import { rowsOf } from '../fit/folds.js'
 import { featureOptions, type NetworkFitOptions, residualOf } from '../fit/network.js'
 import type { SettledPrice } from '../fit/price.js'
 import { defaultPrices, type FoldSource, searchFolds } from '../fit/selection.js'
+import { searchSoftmax } from '../fit/softmax.js'
 import { type Declared, type SettledInputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import type { FoldPlan } from './folds.js'
@@ -31,8 +32,12 @@ export interface AdaptProblem {
   samples: number
   outputs: number
   open: OpenHead | undefined
+  loss: AdaptLoss
   plan: FoldPlan
 }
+
+/** What is fitted: ½‖f − y‖², or the cross-entropy of softmax(f). */
+export type AdaptLoss = 'squared' | 'softmax'
 
 /** One candidate; of a new head with the ridge that it was fitted with. */
 export interface AdaptCandidate extends CandidatePrice {
@@ -41,6 +46,8 @@ export interface AdaptCandidate extends CandidatePrice {
 
 /** What was chosen, and from what. */
 export interface AdaptSelection {
+  /** What the errors are: mean squared ones, or mean cross-entropy (`softmax`). */
+  loss: AdaptLoss
   ridge: number
   price: SettledPrice
   headRidge: number | null
@@ -92,9 +99,10 @@ function foldsWithHead(
       const side = async (rows: readonly number[]) => {
         const own = await samplesOf(x, declared, rows)
         const target = { data: rowsOf(y, rows, outputs), shape: [rows.length, outputs] }
-        const { residual } = await residualOf(network, own, target, options)
+        const { residual, targets } = await residualOf(network, own, target, options)
+        const offset = targets.map((value, r) => value - (residual[r] as number))
         const { features } = await networkFeatures(network, own, featureOptions(options))
-        return { residual, features }
+        return { residual, offset, features }
       }
       try {
         const [train, test] = [await side(kept), await side(held)]
@@ -103,6 +111,7 @@ function foldsWithHead(
           known: train.residual,
           test: test.features,
           truth: test.residual,
+          offsets: { train: train.offset, test: test.offset },
         }
       } finally {
         await network.dispose()
@@ -115,7 +124,8 @@ function foldsWithHead(
 async function foldsAsIs(problem: AdaptProblem, options: NetworkFitOptions): Promise<FoldSource> {
   const { network, x, y, samples, outputs, plan } = problem
   const target = { data: y, shape: [samples, outputs] }
-  const { residual } = await residualOf(network, x, target, options)
+  const { residual, targets } = await residualOf(network, x, target, options)
+  const offset = targets.map((value, r) => value - (residual[r] as number))
   const { features } = await networkFeatures(network, x, featureOptions(options))
   return {
     samples,
@@ -125,6 +135,7 @@ async function foldsAsIs(problem: AdaptProblem, options: NetworkFitOptions): Pro
       known: rowsOf(residual, kept, outputs),
       test: await features.select(held),
       truth: rowsOf(residual, held, outputs),
+      offsets: { train: rowsOf(offset, kept, outputs), test: rowsOf(offset, held, outputs) },
     }),
   }
 }
@@ -163,10 +174,10 @@ export async function choose(
   onFraction: (fraction: number) => void,
 ): Promise<AdaptSelection> {
   const { price = 'auto', ridge = 'auto', structure } = options
-  const { open, plan } = problem
+  const { open, plan, loss } = problem
   const heads = open ? headFactors.map((factor) => factor * (bestHeadRidge as number)) : [null]
   const base = { folds: plan.folds, repeats: plan.repeats }
-  const alone = structure === 'fixed' || price === fixed
+  const alone = structure === 'fixed' || price === fixed || loss === 'softmax'
   const openPrice = price === 'auto' && !alone
   const grid: AdaptCandidate[] = []
   const once = open ? undefined : await foldsAsIs(problem, options)
@@ -180,11 +191,11 @@ export async function choose(
   ) => {
     const onProgress = ({ fraction }: { fraction: number }) =>
       onFraction(part[0] + fraction * (part[1] - part[0]))
-    const found = await searchFolds(
-      sourceOf(head),
-      { ridges, prices },
-      { ...options, selection: { ...base, onProgress } },
-    )
+    const own = { ...options, selection: { ...base, onProgress } }
+    const found =
+      loss === 'softmax'
+        ? await searchSoftmax(sourceOf(head), ridges, own)
+        : await searchFolds(sourceOf(head), { ridges, prices }, own)
     const known = new Set(grid.map(keyOf))
     for (const each of found.grid) {
       const candidate = { ...each, headRidge: head }
@@ -204,7 +215,7 @@ export async function choose(
   const best = grid.reduce((a, b) => (b.error < a.error ? b : a))
   if (!openPrice) {
     const { headRidge } = best
-    return { ridge: best.ridge, price: best.price, headRidge, grid, gain: null }
+    return { loss, ridge: best.ridge, price: best.price, headRidge, grid, gain: null }
   }
   const ridges = ridge === 'auto' ? adaptiveFactors.map((factor) => factor * best.ridge) : [ridge]
   const prices = [...new Set([fixed, ...(options.selection?.prices ?? defaultPrices)])].sort(
@@ -212,6 +223,7 @@ export async function choose(
   )
   const found = await search(best.headRidge, ridges, prices, [share, 1])
   return {
+    loss,
     ridge: found.ridge,
     price: found.price,
     headRidge: best.headRidge,

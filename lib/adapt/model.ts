@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { badArgument } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NetworkModel } from '../fit/network.js'
+import type { FitOrigin } from '../fit/origin.js'
 import { printablePrice } from '../fit/price.js'
 import { encodeModel } from '../fit/storage.js'
 import { makeFolder, type NdArray, writeFileAtomic } from '../io/index.js'
@@ -33,6 +34,7 @@ export interface HoldoutScores {
 export interface AdaptedParts {
   network: Network
   own: boolean
+  source: FitOrigin
   fitted: NetworkModel
   labels: readonly (number | string)[] | null
   samples: number
@@ -50,6 +52,8 @@ export class AdaptedModel {
   /** The network that the model is fitted around: with its new head, or the one that was given. */
   readonly network: Network
   readonly fitted: NetworkModel
+  /** The network that was given. */
+  readonly source: FitOrigin
   /** The label that each column stands for; null where the targets are numbers. */
   readonly labels: readonly (number | string)[] | null
   /** Samples that were fitted. */
@@ -66,6 +70,7 @@ export class AdaptedModel {
   constructor({ own, ...parts }: AdaptedParts) {
     this.network = parts.network
     this.fitted = parts.fitted
+    this.source = parts.source
     this.labels = parts.labels
     this.samples = parts.samples
     this.newHead = own
@@ -100,14 +105,15 @@ export class AdaptedModel {
 
   /** What was chosen, from what, and the scores, as JSON has them. */
   toJSON(): object {
-    const { fitted, labels, samples, newHead, selection, probe, holdout, notes } = this
-    const { headRidge, ridge, price, gain, grid } = selection
+    const { fitted, source, labels, samples, newHead, selection, probe, holdout, notes } = this
+    const { loss, headRidge, ridge, price, gain, grid } = selection
     return {
       head: newHead ? { kind: 'new', ridge: headRidge } : { kind: 'kept' },
       network: newHead ? 'network.onnx' : null,
-      output: fitted.origin?.output ?? null,
+      source,
       labels,
       samples,
+      loss,
       ridge,
       price: printablePrice(price),
       gain,

@@ -3,6 +3,7 @@ import { badArgument, oneOf } from '../core/errors.js'
 import type { NetworkFitOptions } from '../fit/network.js'
 import { checkOptions } from '../fit/options.js'
 import type { Inputs } from '../model/inputs.js'
+import type { AdaptLoss } from './choose.js'
 import type { AdaptTargets, TargetKind } from './targets.js'
 
 /** Samples with targets that are left out of the fit, to score it. */
@@ -35,6 +36,11 @@ export interface AdaptOptions
    * `auto` (default) takes a new one where the classes, or columns, differ in number from its outputs.
    */
   head?: 'auto' | 'new' | 'keep' | undefined
+  /**
+   * `squared` (default): ½‖f − y‖² of one-hot classes or numbers. `softmax`: cross-entropy of classes,
+   * with fixed features.
+   */
+  loss?: AdaptLoss | undefined
   /** A share of the samples between 0 and 1, or samples of their own, to score the model with. */
   holdout?: number | HeldOutSamples | undefined
 }
@@ -44,7 +50,16 @@ export function checkAdaptOptions(options: AdaptOptions) {
   checkOptions(options)
   const target = oneOf<TargetKind>(options.target, ['auto', 'classes', 'numbers'], 'options.target')
   const head = oneOf(options.head, ['auto', 'new', 'keep'] as const, 'options.head')
-  const { holdout, selection = {} } = options
+  const loss = oneOf<AdaptLoss>(options.loss, ['squared', 'softmax'], 'options.loss')
+  const { holdout, selection = {}, price = 'auto' } = options
+  const fixed = price === 'auto' || price === Number.POSITIVE_INFINITY
+  if (loss === 'softmax' && !fixed && options.structure !== 'fixed') {
+    throw badArgument(
+      'options.price',
+      "'auto' or Infinity with loss 'softmax', which adapts no features",
+      price,
+    )
+  }
   if (typeof holdout === 'number' ? !(holdout > 0 && holdout < 1) : !isSamples(holdout)) {
     throw badArgument(
       'options.holdout',
@@ -53,7 +68,7 @@ export function checkAdaptOptions(options: AdaptOptions) {
     )
   }
   const { folds = 5, repeats = 2, seed = 1 } = selection
-  return { target, head, holdout, folds, repeats, seed }
+  return { target, head, loss, holdout, folds, repeats, seed }
 }
 
 function isSamples(holdout: unknown): boolean {

@@ -1,4 +1,5 @@
 // The table of commands: one row each.
+import { adaptCommand } from './adapt.js'
 import { alignCommand } from './align.js'
 import { auditCommand } from './audit.js'
 import { averageCommand } from './average.js'
@@ -23,6 +24,7 @@ export const commands: readonly CommandDefinition[] = [
   ntkCommand,
   workerCommand,
   fitCommand,
+  adaptCommand,
   predictCommand,
   auditCommand,
   averageCommand,

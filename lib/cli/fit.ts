@@ -262,7 +262,7 @@ async function exportApart(
   return { export: { form, relative_difference: difference } }
 }
 
-function summarise({ model, classes }: NetworkModel, network: Network): object {
+export function summarise({ model, classes }: NetworkModel, network: Network): object {
   const { objective, penalty, misfit, iterations, status, ridge: lambda, price } = model
   const last = iterations.at(-1)
   return {
@@ -325,7 +325,7 @@ function conclude(session: Session, { model }: NetworkModel, folder: string): vo
 }
 
 /** How far the features went, in this command's words. */
-function stretched({ price: paid, largestStretch, starts }: NetworkModel['model']): string {
+export function stretched({ price: paid, largestStretch, starts }: NetworkModel['model']): string {
   if (paid.value === Number.POSITIVE_INFINITY) return 'The features are fixed ones.'
   const spread =
     starts === undefined
@@ -348,11 +348,11 @@ export function price(text: string): Price {
   return absolute ? { absolute: value } : value
 }
 
-function side(text: string): number | 'none' {
+export function side(text: string): number | 'none' {
   return text === 'none' ? 'none' : power(text)
 }
 
-function power(text: string): number {
+export function power(text: string): number {
   const value = Number(text)
   if (text.trim() !== '' && value > 0 && Number.isFinite(value)) return value
   throw new InvalidArgumentError('Expected a positive power, or none for a side.')

@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option } from 'commander'
 import { deviationRows } from '../audit/deviations.js'
 import { TangentError } from '../core/errors.js'
 import { NetworkModel } from '../fit/network.js'
+import { type FitOrigin, originOf } from '../fit/origin.js'
 import { predictRows, sampleCount } from '../fit/rows.js'
 import { loadModel } from '../fit/storage.js'
 import {
@@ -62,7 +63,8 @@ export const predictCommand: CommandDefinition = {
     const std = options.std === undefined ? undefined : await arrayPlace(options.std, '--std')
     const fitted = await fittedModel(fit)
     const chosen = { ...options, output: options.output ?? fitted.origin?.output }
-    await withNetwork(model, chosen, parametersOf(fitted, options), async (network) => {
+    const path = await adaptedNetwork(fit, model, options)
+    await withNetwork(path, chosen, parametersOf(fitted, options), async (network) => {
       const { inputFormat: format } = options
       const again = std !== undefined
       const inputs = await openInputs(options.input, network, { format, again })
@@ -109,6 +111,30 @@ async function fittedModel(path: string): Promise<NetworkModel> {
   throw new TangentError(
     'BAD_FILE',
     `Expected a model that was fitted to a network but ${path} is one of features`,
+  )
+}
+
+/**
+ * The network that the model in a folder of `adapt` belongs to: the one there, with the new last layer,
+ * where the one that was adapted is given.
+ */
+async function adaptedNetwork(folder: string, given: string, options: Options): Promise<string> {
+  const text = await readFile(join(folder, 'choice.json'), 'utf8').catch(() => '{}')
+  const { network: file, source } = JSON.parse(text) as Partial<{
+    network: string
+    source: FitOrigin
+  }>
+  if (typeof file !== 'string' || !source) return given
+  const { output } = source
+  return withNetwork(
+    given,
+    { ...options, output: options.output ?? output },
+    { unsupported: 'defer' },
+    async (network) => {
+      const { network: structure, weights } = await originOf(network)
+      const same = structure === source.network && weights === source.weights
+      return same ? join(folder, file) : given
+    },
   )
 }
 

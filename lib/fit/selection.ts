@@ -23,19 +23,24 @@ const ridgeFactors = [0.1, 1, 10, 100]
 const loose = { tolerance: 1e-6, stationarity: 1e-3, maxIterations: 200 }
 
 /** What is fitted and what is held out in one fold; r = y − f(x; θ0) of both. */
-export interface Fold {
+export interface FoldResiduals {
   train: TangentFeatures
   known: Float64Array
   test: TangentFeatures
   truth: Float64Array
 }
 
+export interface Fold extends FoldResiduals {
+  /** f(x; θ0) of both, so that y = r + f. */
+  offsets: { train: Float64Array; test: Float64Array }
+}
+
 /** Samples that can be parted into folds. */
-export interface FoldSource {
+export interface FoldSource<Parts = Fold> {
   samples: number
   /** The samples in the order in which they go into folds, one after another in turn. */
   order(repeat: number): readonly number[]
-  part(kept: readonly number[], held: readonly number[]): Promise<Fold>
+  part(kept: readonly number[], held: readonly number[]): Promise<Parts>
 }
 
 /** Settings of which the best is looked for. */
@@ -59,7 +64,7 @@ export async function selectPrice(
     const grid = [{ price: fixed, ridge, error: loo, standardError: Number.NaN }]
     return { price: fixed, ridge, grid, gain: null }
   }
-  const source: FoldSource = {
+  const source: FoldSource<FoldResiduals> = {
     samples,
     order: (repeat) => shuffled(samples, seed + repeat),
     part: async (kept, held) => ({
@@ -80,7 +85,7 @@ function checkSamples(samples: number): void {
 
 /** The candidate of least held-out error over repeated folds; adaptive ones have to earn their place. */
 export async function searchFolds(
-  source: FoldSource,
+  source: FoldSource<FoldResiduals>,
   { ridges, prices }: Candidates,
   options: AdaptiveOptions,
 ): Promise<PriceSelection> {
@@ -109,7 +114,7 @@ export async function searchFolds(
 
 /** Held-out errors at falling prices, each fit from the one before. */
 async function alongPrices(
-  { train, known, test, truth }: Fold,
+  { train, known, test, truth }: FoldResiduals,
   options: AdaptiveOptions & { ridge: number },
   prices: readonly SettledPrice[],
   shared: SharedWork,
@@ -186,7 +191,7 @@ function average(values: readonly number[], folds: number) {
   return { mean, standardError: Math.sqrt(variance * (1 / count + 1 / (folds - 1))) }
 }
 
-function best(
+export function best(
   ridges: readonly number[],
   prices: readonly SettledPrice[],
   errors: number[][][],

@@ -303,6 +303,22 @@ export interface NativeSolve {
     n: number,
     vectors: boolean,
   ): Promise<NativeSpectrum>
+  /** Multinomial regression on a kernel (softmax.h). */
+  solveSoftmax(
+    kernel: Float32Array | Float64Array,
+    offset: Float64Array,
+    target: Float64Array,
+    options: { outputs: number; ridge: number; iterations: number; threads: number },
+    control?: BigInt64Array,
+  ): Promise<{
+    alpha: Float64Array
+    fit: Float64Array
+    loss: number
+    objective: number
+    decrease: number
+    iterations: number
+    converged: boolean
+  }>
   ConjugateGradients: new (
     n: number,
     columns: number,

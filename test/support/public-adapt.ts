@@ -27,7 +27,7 @@ export const adaptCalls: Record<string, Call> = {
     args: () => [x, labels, { ...quick }],
     call: (...a) => adapt(network, ...(a as [Any, Any])).then((one) => one.dispose()),
     // Those of the fit itself are tried with fitAdaptive.
-    options: 'signal onProgress threads memory target head holdout price selection',
+    options: 'signal target head loss holdout selection',
   },
   'AdaptedModel.predict': {
     args: () => [x, {}],

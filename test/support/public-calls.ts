@@ -34,6 +34,7 @@ import {
   sketch,
   solveByProducts,
   solveKernel,
+  solveSoftmax,
   type TangentFeatures,
   TangentKernel,
   targetKernel,
@@ -289,6 +290,15 @@ export const calls: Record<string, Call> = {
     args: () => [gram, v, {}],
     call: (...a) => solveKernel(...(a as [Any, Any])),
     options: `${solving} ridge outputs precision`,
+  },
+  solveSoftmax: {
+    args: () => [
+      { data: Float64Array.of(2, 0, 0, 2), shape: [1, 2, 1, 2] },
+      Float64Array.of(1, 0),
+      {},
+    ],
+    call: (...a) => solveSoftmax(...(a as [Any, Any])),
+    options: `${solving} outputs ridge offset maxIterations`,
   },
   'KernelFactor.of': {
     args: () => [gram, 0.1, {}],

@@ -51,6 +51,21 @@ async function* records(open: () => Readable, name: string): AsyncGenerator<stri
   }
 }
 
+/**
+ * The texts of one column: of the only one from the first record on, or of the one named behind `#`, in
+ * a file with a header. Null where all of them are numbers, or there are several columns.
+ */
+export async function csvTexts(path: string, member?: string): Promise<string[] | null> {
+  const texts: string[] = []
+  let column: number | undefined = member === undefined ? 0 : undefined
+  for await (const record of records(() => createReadStream(path), path)) {
+    if (member === undefined && record.length > 1) return null
+    if (column === undefined) [column] = columnsOf(record, true, member, path)
+    else texts.push(record[column] ?? '')
+  }
+  return texts.every((text) => numberOf(text) !== undefined) ? null : texts
+}
+
 /** Which columns are meant: all, or those named behind `#`. */
 function columnsOf(
   first: readonly string[],
