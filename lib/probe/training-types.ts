@@ -1,5 +1,6 @@
 import type { CheckpointUnit } from '../alignment/checkpoint-files.js'
 import type { PlainMeasures } from '../alignment/table.js'
+import type { ProbeEstimate } from './left-out.js'
 import type { ProbeRaster } from './raster.js'
 
 /** One checkpoint of the whole training: numbers to 6 significant digits. */
@@ -12,6 +13,8 @@ export interface ProbeCheckpoint {
   /** Share of the samples whose largest output is not their class; null where that has no meaning. */
   error: number | null
   total: PlainMeasures
+  /** Of the whole kernel's centred alignment with the labels; `change` is that since the start. */
+  centred?: ProbeEstimate
   /** In the order of `ProbeTraining.parts`. */
   parts: PlainMeasures[]
 }

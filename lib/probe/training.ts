@@ -8,8 +8,10 @@ import { printable } from '../core/printable.js'
 import { held } from '../io/held.js'
 import type { NdArray } from '../io/index.js'
 import { type Labels, readLabels } from '../io/labels.js'
+import { targetKernel } from '../kernels/target.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
+import { alignments, estimate, type LeftOut, type TargetSums, targetSums } from './left-out.js'
 import { rasterise } from './raster.js'
 import { thinned } from './thinned.js'
 import type { ProbeFrame, ProbeTraining } from './training-types.js'
@@ -73,6 +75,8 @@ export async function probeTraining(
   const training: ProbeTraining = { learned: null, top, parts: [], checkpoints: [], frames: [] }
   let labels: Labels | null = null
   let order: readonly number[] = []
+  let sums: TargetSums | null = null
+  let start: LeftOut | undefined
   let stride = 1
   let last: ProbeFrame | undefined
   for await (const item of alignmentAlong(network, x, checkpoints, { ...options, target })) {
@@ -80,10 +84,12 @@ export async function probeTraining(
     if (item.index === 0) {
       labels = target ? readLabels(target, samples) : null
       order = labels?.order ?? Array.from({ length: samples }, (_, i) => i)
+      sums = labels && (await targetSums(targetKernel(labels.array).data, samples))
       training.parts = [...item.parts.keys()].map(printable)
       training.learned = item.total.learned && (learnedName ?? 'the target')
     }
     const { index, step, unit, total, parts } = plainCheckpoint(item)
+    const aligned = sums && total.labels ? await alignments(item.kernels.total.data, sums) : null
     training.checkpoints.push({
       index,
       name: printable(item.name),
@@ -91,8 +97,10 @@ export async function probeTraining(
       unit,
       error: errorOf(item, labels),
       total: rounded(total),
+      ...(aligned && { centred: estimate(aligned.centred, start) }),
       parts: Object.values(parts).map(rounded),
     })
+    start ??= aligned?.centred
     last = frameOf(item, order, cells)
     if (index % stride === 0) training.frames.push(last)
     if (training.frames.length === frameLimit) {

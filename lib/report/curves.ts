@@ -11,6 +11,8 @@ export interface Curve {
   color: string
   dash?: string | undefined
   value(checkpoint: ProbeCheckpoint): number | null | undefined
+  /** Standard error, of which twice is drawn on both sides. */
+  error?: ((checkpoint: ProbeCheckpoint) => number | null | undefined) | undefined
 }
 
 /** Checkpoints that a curve is drawn through at most, and a small one. */
@@ -59,6 +61,7 @@ interface Point {
   label: string
   color: string
   dash: string
+  error: number
 }
 
 function pointsOf(
@@ -69,11 +72,13 @@ function pointsOf(
 ): Point[] {
   const { at } = axisOf(training)
   const drawn = evenly(training.checkpoints, most)
-  return curves.flatMap(({ label, color, dash = 'none', value }) =>
+  return curves.flatMap(({ label, color, dash = 'none', value, error }) =>
     drawn.flatMap((checkpoint) => {
       const found = value(checkpoint)
       if (found === null || found === undefined || (log && found <= 0)) return []
-      return [{ x: at(checkpoint), value: found, label, color, dash }]
+      return [
+        { x: at(checkpoint), value: found, label, color, dash, error: error?.(checkpoint) ?? 0 },
+      ]
     }),
   )
 }
@@ -109,19 +114,26 @@ export function curveFigure(
   })
   const alone = training.checkpoints.length === 1
   const drawn = evenly(training.checkpoints, most)
+  const errors = curves.filter(({ error }) => error)
   const rows = drawn.map((checkpoint) => [
     axis.at(checkpoint),
     ...curves.map(({ value }) => rounded(value(checkpoint))),
+    ...errors.map(({ error }) => rounded(error?.(checkpoint))),
   ])
   const chart = figure({
     id,
     title,
     description: ends.join(' '),
     values: {
-      columns: [axis.label, ...curves.map(({ label }) => label)],
+      columns: [
+        axis.label,
+        ...curves.map(({ label }) => label),
+        ...errors.map(({ label }) => `± ${label}`),
+      ],
       rows,
       hover: 'x',
       place: (row, column, scale) => {
+        if (column > curves.length) return null
         const value = rows[row]?.[column] ?? Number.NaN
         return log && value <= 0 ? null : [scale('x', rows[row]?.[0]), scale('y', value)]
       },
@@ -151,6 +163,14 @@ export function curveFigure(
     },
     marks: [
       ...(log ? [] : [Plot.ruleY([0], { stroke: 'var(--line)' })]),
+      Plot.areaY(
+        points.filter(({ error }) => error > 0),
+        {
+          ...{ x: 'x', z: 'label', fill: 'color', fillOpacity: 0.16 },
+          y1: (point: Point) => point.value - 2 * point.error,
+          y2: (point: Point) => point.value + 2 * point.error,
+        },
+      ),
       ...[...new Set(points.map(({ dash }) => dash))].map((dash) =>
         Plot.line(
           points.filter((point) => point.dash === dash),

@@ -70,7 +70,13 @@ export function figure(options: FigureOptions): Markup {
     svg.setAttribute('data-places', placesOf(values, scaleOf(svg as never)))
     if (values.colors) svg.setAttribute('data-colors', values.colors.join('|'))
   }
-  return html`<div class="plot-box">${new Markup(svg.outerHTML)}${link ?? (values && csvLink(id, values))}</div>`
+  return html`<div class="plot-box">${new Markup(ownMarkers(svg.outerHTML, id))}${link ?? (values && csvLink(id, values))}</div>`
+}
+
+/** Plot numbers its arrowheads through all pages of a process: here they are the figure's own. */
+function ownMarkers(svg: string, id: string): string {
+  const found = [...new Set(svg.match(/plot-marker-\d+/g))]
+  return svg.replace(/plot-marker-\d+/g, (name) => `${id}-marker-${found.indexOf(name)}`)
 }
 
 /** Rows by ";", a row's values by spaces: "x,y" in pixels, or nothing. */

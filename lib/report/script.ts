@@ -54,8 +54,8 @@ const swatch = (parent, color) => {
 const line = (name, value, color) => {
   const row = element('p', undefined, tip)
   swatch(row, color)
-  element('span', name, row)
-  element('b', value, row)
+  element('span', name + ' ', row)
+  element('b', value + ' ', row)
 }
 const place = (x, y) => {
   tip.style.display = 'block'
@@ -65,10 +65,13 @@ const place = (x, y) => {
   tip.style.top = Math.max(4, Math.min(y + 16, innerHeight - height - 4)) + 'px'
 }
 let leave = () => {}
+// Puts the box at its figure's place again, where keys chose it.
+let again = null
 const hide = () => {
   tip.style.display = 'none'
   leave()
   leave = () => {}
+  again = null
 }
 const onPage = (svg, x, y) => {
   const { a, d, e, f } = svg.getScreenCTM()
@@ -87,7 +90,9 @@ const listen = (svg, { near, move, showAt }) => {
     leave()
     tip.replaceChildren()
     const [px, py] = showAt(at)
-    place(...(x === undefined ? onPage(svg, px, py) : [x, y]))
+    again = x === undefined ? () => place(...onPage(svg, px, py)) : null
+    if (again) again()
+    else place(x, y)
   }
   svg.tabIndex = 0
   const point = (event) => go(near(...inFigure(svg, event)), event.clientX, event.clientY)
@@ -137,7 +142,7 @@ for (const svg of document.querySelectorAll('svg[data-hover]')) {
   }
   const showAt = (row) => {
     const { head, rows, places, middle, colors } = data()
-    element('p', head[0] + ' ' + (along ? rows[row][0] : show(rows[row][0])), tip, 'tip-name')
+    element('p', head[0] + ' ' + (along ? rows[row][0] : show(rows[row][0])) + ' ', tip, 'tip-name')
     const marks = svgElement('g', svg, { class: 'marks' })
     rows[row].slice(1).forEach((value, k) => {
       if (value === '' && head.length > 2) return
@@ -201,12 +206,12 @@ for (const svg of document.querySelectorAll('svg[data-square]')) {
   }
   const showAt = ([i, j]) => {
     const { size, value } = data()
-    element('p', (svg.dataset.unit ?? 'value') + ' ' + show(Number(value(i, j).toPrecision(3))), tip, 'tip-name')
+    element('p', (svg.dataset.unit ?? 'value') + ' ' + show(Number(value(i, j).toPrecision(3))) + ' ', tip, 'tip-name')
     for (const [what, cell] of [['row', i], ['column', j]]) {
       const { name, sample } = partOf(svg, cell, size)
       const row = element('p', undefined, tip, 'tip-part')
       thumb(sample, row)
-      element('span', what + ': ' + name, row)
+      element('span', what + ': ' + name + ' ', row)
     }
     const step = side / size, edge = Math.max(step, 4)
     const x = left + (j + .5) * step, y = top + (i + .5) * step
@@ -225,7 +230,7 @@ for (const svg of document.querySelectorAll('svg[data-square]')) {
   }
   listen(svg, { near, move, showAt })
 }
-addEventListener('scroll', hide, { passive: true })
+addEventListener('scroll', () => again ? again() : hide(), { passive: true })
 // Nothing may be hidden on paper.
 const opened = []
 addEventListener('beforeprint', () => {

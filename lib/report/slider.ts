@@ -9,7 +9,9 @@ import { type ColorScale, scaled } from './raster.js'
 
 /** How a checkpoint is called in texts. */
 export const nameOf = ({ name, step, unit }: ProbeCheckpoint): string =>
-  step === null || name.includes(String(step)) ? name : `${name}, ${unit} ${step}`
+  step === null || (name.toLowerCase().includes(unit) && name.includes(String(step)))
+    ? name
+    : `${name}, ${unit} ${step}`
 
 /** Which frame is shown when which button is chosen: the page has no script. */
 function rules(frames: number): Markup {
@@ -54,6 +56,7 @@ function spectrumFigure(
       type: 'log',
       domain: [domain.low, domain.high],
       label: 'eigenvalue',
+      labelArrow: 'none',
       grid: true,
       ticks: 4,
       tickFormat: logTick,

@@ -68,7 +68,7 @@ svg .mark { fill: none; stroke: #fff; stroke-width: 1.5; paint-order: stroke; ou
 .graph svg.plot { max-width: none; }
 .thumbs { display: flex; flex-wrap: wrap; gap: 10px 8px; margin: 6px 0 14px; padding: 0; list-style: none; }
 .thumbs li { width: 70px; }
-.thumb { display: block; flex: none; image-rendering: pixelated; border-radius: 4px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.thumb { display: block; flex: none; image-rendering: pixelated; border-radius: 4px; }
 .thumb-name { display: block; font-size: 12px; line-height: 1.3; color: var(--soft); overflow-wrap: anywhere; margin-top: 3px; }
 .pairs { list-style: none; margin: 0; padding: 0; }
 .pairs li { margin-bottom: 6px; }
@@ -104,6 +104,8 @@ figcaption + svg.plot + .note, .curves .note { margin: 2px 0 0; font-size: 13px;
 .frame-name { font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
 .frame-name small { color: var(--soft); font-weight: 400; margin-left: 6px; }
 .frame-parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 12px 24px; align-items: start; }
+.frame-parts svg[data-square] { width: 100%; }
+@media (min-width: 900px) { .frame-parts { grid-template-columns: 1.35fr 1fr .85fr; } }
 .frame-values { margin: 0; }
 .frame-values th { color: var(--soft); }
 details { margin: 8px 0 14px; }
@@ -120,13 +122,16 @@ thead th { color: var(--soft); vertical-align: bottom; }
 .tag:not(:last-child)::after { content: "·"; color: var(--soft); margin-left: .35em; }
 .tag small, td small { color: var(--soft); }
 footer { margin-top: 44px; padding-top: 16px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13.5px; }
-@media (max-width: 520px) { body { padding: 24px 16px 48px; } section { padding-top: 26px; } }
+@media (max-width: 520px) { .small-pictures { grid-template-columns: repeat(2, minmax(0, 1fr)); } body { padding: 24px 16px 48px; } section { padding-top: 26px; } }
 @media print {
-  nav, .data, .tip { display: none !important; }
-  h2, h3, figcaption, summary { break-after: avoid; }
-  figure, .strip, table, .card, li { break-inside: avoid; }
+  :root { color-scheme: light; --paper: #fff; --raised: #f4f4ef; --ink: #1c2024; --soft: #5c6470; --line: #d5d7d3; --before: #3f75a8; --after: #cf5f1f; --third: #0a8a6a; --fourth: #9a4c94; --fifth: #a87a00; --sixth: #1a9bc0; --accent: #a5450d; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  body { zoom: .7; max-width: none; padding: 0; }
+  nav, .data, .tip, .slider > input { display: none !important; }
+  h2, h3, figcaption, summary, .strip-name, .end-name { break-after: avoid; }
+  figure, .strip, .card, li, tr, .vector { break-inside: avoid; }
+  .scroll, .graph { overflow: visible; }
   details::details-content { content-visibility: visible; height: auto; opacity: 1; }
-  details > summary { list-style: none; }
-  .legend, .card { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  summary { list-style: none; }
 }
 `

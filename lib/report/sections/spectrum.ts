@@ -59,6 +59,7 @@ function spectra(report: ProbeReport): Markup {
     y: {
       type: 'log',
       label: 'eigenvalue',
+      labelArrow: 'none',
       tickFormat: logTick,
       grid: true,
       domain: least < most ? [least, most] : [most / 10, most * 10],

@@ -3,7 +3,7 @@ import type { ProbeCheckpoint, ProbeTraining } from '../../probe/training-types.
 import type { ProbeReport } from '../../probe/types.js'
 import { colorOf, dashOf } from '../colors.js'
 import { axisOf, type Curve, curveFigure, evenly, rangeOf } from '../curves.js'
-import { num, percent, shortNames, times, unit, whole } from '../format.js'
+import { num, percent, plusMinus, shortNames, times, unit, whole } from '../format.js'
 import { colorBar, heatmap } from '../heatmap.js'
 import { html, type Markup } from '../html.js'
 import { legendOf } from '../legend.js'
@@ -23,7 +23,7 @@ interface Panel {
   /** What the values are, on the axis. */
   unit: string
   note?: string
-  curves: { label: string; color: string; dash?: string; value: Value }[]
+  curves: { label: string; color: string; dash?: string; value: Value; error?: Curve['error'] }[]
   domain?: [number, number]
   log?: boolean
   /** Each layer gets a small one, too. */
@@ -48,11 +48,17 @@ function panels({ top, learned, checkpoints }: ProbeTraining): Panel[] {
       id: 'along-alignment',
       title: 'Alignment',
       unit: 'cosine',
+      ...(checkpoints.some(({ centred }) => centred?.standardError != null)
+        ? { note: 'The band is two standard errors wide on each side.' }
+        : {}),
       layers: true,
       curves: [
         ...(first.labels
           ? [
-              curve(1, 'labels, centred', (m) => m.labels?.centred),
+              {
+                ...curve(1, 'labels, centred', (m) => m.labels?.centred),
+                error: (one: ProbeCheckpoint) => one.centred?.standardError,
+              },
               curve(4, 'labels', (m) => m.labels?.alignment),
             ]
           : []),
@@ -133,8 +139,10 @@ const splitCurves: Panel['curves'] = [
 ]
 
 function curvesOf(panel: Panel, part: number): Curve[] {
-  return panel.curves.map(({ value, ...rest }) => ({
+  return panel.curves.map(({ value, error, ...rest }) => ({
     ...rest,
+    // Standard errors are those of the whole kernel.
+    error: part < 0 ? error : undefined,
     value: (checkpoint) =>
       value(part < 0 ? checkpoint.total : (checkpoint.parts[part] as PlainMeasures)),
   }))
@@ -227,7 +235,11 @@ function facts(training: ProbeTraining): string[] {
   const texts: string[] = []
   const [from, to] = [first.total.labels?.centred, last.total.labels?.centred]
   if (from != null && to != null) {
-    texts.push(`Centred alignment with the labels went from ${unit(from)} to ${unit(to)}.`)
+    const { change } = last.centred ?? {}
+    const error = change?.standardError
+    const noise = error != null && Math.abs(to - from) <= 2 * error
+    const size = change ? ` (${noise ? 'noise: ' : 'by '}${plusMinus(to - from, error)})` : ''
+    texts.push(`Centred alignment with the labels went from ${unit(from)} to ${unit(to)}${size}.`)
   }
   const { distance, angle } = last.total.initial
   if (distance !== null && angle !== null) {
@@ -256,13 +268,16 @@ function halfWay(checkpoints: readonly ProbeCheckpoint[]): ProbeCheckpoint | und
 function table(training: ProbeTraining): Markup {
   const show = (value: number | null | undefined) => (value == null ? '–' : num(value))
   return html`<details><summary>Numbers by checkpoint</summary><div class="scroll"><table>
-<thead><tr><th>Checkpoint</th><th class="n">Labels, centred</th><th class="n">K_ŷ</th><th class="n">K_ŷ, centred</th><th class="n">Distance</th><th class="n">1 − cos</th><th class="n">Participation ratio</th><th class="n">Rest</th></tr></thead><tbody>${evenly(
+<thead><tr><th>Checkpoint</th><th class="n">Labels, centred</th><th class="n">since the start</th><th class="n">K_ŷ</th><th class="n">K_ŷ, centred</th><th class="n">Distance</th><th class="n">1 − cos</th><th class="n">Participation ratio</th><th class="n">Rest</th></tr></thead><tbody>${evenly(
     training.checkpoints,
     100,
   ).map((checkpoint) => {
     const { labels, learned, initial, participationRatio, split } = checkpoint.total
-    const cells = [labels?.centred, learned?.alignment, learned?.centred, initial.distance]
+    const { change } = checkpoint.centred ?? {}
+    const cells = [learned?.alignment, learned?.centred, initial.distance]
     const values = [
+      plusMinus(labels?.centred ?? Number.NaN, checkpoint.centred?.standardError),
+      change ? plusMinus(change.value, change.standardError) : '–',
       ...cells.map(show),
       show(initial.rotation),
       num(participationRatio),
