@@ -28,6 +28,13 @@ export type {
 export { type AuditOptions, audit } from './audit/audit.js'
 export { type DeviationOptions, deviationRows } from './audit/deviations.js'
 export type { Evidence } from './audit/evidence.js'
+export type { Head } from './audit/heads.js'
+export {
+  type Influence,
+  type InfluenceMethod,
+  type InfluenceOptions,
+  influence,
+} from './audit/influence.js'
 export {
   type LaplaceEvidence,
   type LaplaceOptions,

@@ -16,6 +16,7 @@ const scripts = new Map([
   ['adapting', 'adapting/main.js'],
   ['align', 'align.js'],
   ['export', 'export.js'],
+  ['lds', 'lds.js'],
   ['real', 'real/main.js'],
   ['routes', 'routes/main.js'],
   ['solve', 'solve/main.js'],

@@ -1,7 +1,7 @@
 import { badArgument, mismatch } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { timed } from '../core/progress.js'
-import { NetworkModel, residualOf } from '../fit/network.js'
+import { type NetworkModel, residualOf } from '../fit/network.js'
 import { held, heldInputs } from '../io/held.js'
 import type { Floats, NdArray } from '../io/index.js'
 import { notNegative } from '../linear/checks.js'
@@ -9,7 +9,7 @@ import { type Core, cores, type DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { software } from '../probe/software.js'
-import { adaptedKernels, fixedKernels, type KernelSource, picker } from './kernels.js'
+import { adaptedKernels, checkModel, fixedKernels, type KernelSource, picker } from './kernels.js'
 import { labelsOf } from './labels.js'
 import { checkMemory } from './memory.js'
 import { duplicatesOf, nearestOf, outliers, traceOf } from './neighbours.js'
@@ -71,7 +71,10 @@ export async function audit(
   notNegative('options.duplicates', duplicates)
   const core = cores.get(network) as Core | undefined
   if (!core) throw badArgument('network', 'a Network', network)
-  checkModel(options)
+  checkModel(model)
+  if (model && options.outputs !== undefined) {
+    throw badArgument('options.outputs', 'none, as the model has its own', options.outputs)
+  }
   const given = heldInputs(samples, 'x')
   const y = held(targets, 'y')
   const query = heldInputs(options.query, 'query')
@@ -143,14 +146,6 @@ export async function audit(
     labels,
     train,
     query: answers ?? null,
-  }
-}
-
-function checkModel({ model, outputs }: AuditOptions): void {
-  if (model === undefined) return
-  if (!(model instanceof NetworkModel)) throw badArgument('options.model', 'a NetworkModel', model)
-  if (outputs !== undefined) {
-    throw badArgument('options.outputs', 'none, as the model has its own', outputs)
   }
 }
 

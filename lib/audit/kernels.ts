@@ -1,7 +1,7 @@
 // Where an audit's kernels come from: a network's own tangent features, or those that a model adapted.
 import { badArgument } from '../core/errors.js'
 import type { TangentFeatures } from '../fit/features.js'
-import type { NetworkModel } from '../fit/network.js'
+import { NetworkModel } from '../fit/network.js'
 import type { Floats, NdArray } from '../io/index.js'
 import { type CallOptions, type Core, cores, type DerivativeOptions } from '../model/core.js'
 import { type Inputs, samplesOf } from '../model/inputs.js'
@@ -29,6 +29,12 @@ export function fixedKernels(
     cross: (query) => network.ntk(query, x, options),
     self: async (query) => (await selfKernel(network, query, options)).data,
   }
+}
+
+/** @throws TangentError BAD_ARGUMENT for what is no fitted model. */
+export function checkModel(model: unknown): void {
+  if (model === undefined || model instanceof NetworkModel) return
+  throw badArgument('options.model', 'a NetworkModel', model)
 }
 
 /** Samples whose features are held together for their kernels with themselves. */

@@ -19,7 +19,7 @@ const most = 2500
 /** @param kernel K, (N, O, N, O) */
 export async function chosenRidge(
   kernel: NdArray<Floats>,
-  { residual, samples, outputs }: Residual,
+  { residual, samples, outputs }: Pick<Residual, 'residual' | 'samples' | 'outputs'>,
   given: number | 'auto' | undefined,
   signal: AbortSignal | undefined,
 ): Promise<AuditRidge> {

@@ -5,6 +5,7 @@ import {
   auditPictures,
   deviationRows,
   fitFixed,
+  influence,
   KernelPosterior,
   LaplacePosterior,
   lastLayer,
@@ -21,6 +22,7 @@ import { Random } from './random.js'
 const random = new Random(29)
 const x = samples(random, [6, 3])
 const u = samples(random, [6, 2])
+const classes = { data: Int32Array.of(0, 1, 0, 1, 1, 0), shape: [6] }
 const v = Float64Array.from({ length: 12 }, (_, e) => Math.sin(e))
 const kernel = {
   data: Float32Array.from({ length: 144 }, (_, e) => (e % 13 === 0 ? 2 : 0.1)),
@@ -79,6 +81,11 @@ export const auditCalls: Record<string, Call> = {
       for await (const _ of deviationRows(...(a as [Any, Any, Any, Any])));
     },
     options: `${common} prior`,
+  },
+  influence: {
+    args: () => [network, x, classes, x, { ridge: 0.1 }],
+    call: (...a) => influence(...(a as [Any, Any, Any, Any])),
+    options: `${common} method head labels ridge damping model`,
   },
   'LaplacePosterior.of': {
     args: () => [network, x, u, {}],
