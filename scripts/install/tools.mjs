@@ -51,7 +51,7 @@ export async function onThisSystem(check, install, source) {
   })
   for (const [name, [file = '', words]] of Object.entries(RESOLUTIONS)) {
     await check(`types: TypeScript's resolution ${name}`, () => {
-      cpSync(join(folder, 'types.mts'), join(folder, file))
+      if (file !== 'types.mts') cpSync(join(folder, 'types.mts'), join(folder, file))
       return succeed(`npx --no-install tsc ${STRICT} ${words} ${file}`)
     })
   }

@@ -2,14 +2,15 @@
 // dist/package: what the published package runs, a few files with the libraries inside: importing two
 // hundred files takes longer than one may wait, and a package without dependencies installs anywhere.
 // The libraries that draw the report are a file of their own, read when a report is drawn.
+// dist/lib/protobuf/bufbuild: declarations of a library inside, which the package's own refer to.
 // dist/commonjs: the entry for `require`, with declarations that TypeScript takes for CommonJS.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { root, SetupError } from './run.mjs'
 
-export const BUNDLES = ['dist/package', 'dist/commonjs']
-const [PACKAGE = '', COMMONJS = ''] = BUNDLES
+export const BUNDLES = ['dist/package', 'dist/commonjs', 'dist/lib/protobuf/bufbuild']
+const [PACKAGE = '', COMMONJS = '', BUFBUILD = ''] = BUNDLES
 
 /**
  * What starts on its own, by its name in the package.
@@ -129,9 +130,12 @@ try {
 }
 `
 
-/** Declarations that the entry's own refer to, itself first. */
-function declarations() {
-  const found = new Set([join(root, 'dist/lib/index.d.ts')])
+/**
+ * Declarations and those that they refer to.
+ * @param {string[]} entries
+ */
+function declarations(...entries) {
+  const found = new Set(entries)
   for (const path of found) {
     const text = readFileSync(path, 'utf8')
     for (const [, name = ''] of text.matchAll(/(?:from|import\()\s*['"](\.[^'"]+)\.js['"]/g)) {
@@ -141,16 +145,45 @@ function declarations() {
   return [...found]
 }
 
+/**
+ * The messages' types are made of @bufbuild/protobuf's, which is inside the package: so are its
+ * declarations, without which TypeScript finds types of `defineOperator` nowhere.
+ */
+function writeBufbuild() {
+  const source = join(root, 'node_modules/@bufbuild/protobuf/dist/esm')
+  const target = join(root, BUFBUILD)
+  const messages = join(root, 'dist/lib/protobuf/generated/onnx_pb.d.ts')
+  const entries = {
+    '@bufbuild/protobuf': 'index',
+    '@bufbuild/protobuf/codegenv2': 'codegenv2/index',
+  }
+  rmSync(target, { recursive: true, force: true })
+  const paths = Object.values(entries).map((entry) => join(source, `${entry}.d.ts`))
+  for (const path of declarations(...paths)) copyTo(join(target, relative(source, path)), path)
+  let text = readFileSync(messages, 'utf8')
+  for (const [name, entry] of Object.entries(entries)) {
+    text = text.replaceAll(`"${name}"`, `"../bufbuild/${entry}.js"`)
+  }
+  writeFileSync(messages, text)
+}
+
+/**
+ * @param {string} target
+ * @param {string} source
+ */
+function copyTo(target, source) {
+  mkdirSync(dirname(target), { recursive: true })
+  cpSync(source, target)
+}
+
 function writeCommonjs() {
   const folder = join(root, COMMONJS)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
   writeFileSync(join(folder, 'index.js'), REQUIRE)
-  for (const path of declarations()) {
-    const own = path.replace(join(root, 'dist/lib'), folder)
-    mkdirSync(dirname(own), { recursive: true })
-    cpSync(path, own)
+  for (const path of declarations(join(root, 'dist/lib/index.d.ts'))) {
+    copyTo(path.replace(join(root, 'dist/lib'), folder), path)
   }
 }
 
@@ -160,5 +193,6 @@ export async function bundle() {
   } catch (error) {
     throw new SetupError(`esbuild could not bundle the package: ${error}`)
   }
+  writeBufbuild()
   writeCommonjs()
 }

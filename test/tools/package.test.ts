@@ -82,6 +82,23 @@ test('the bundle needs nothing but Node and its own files', async (t) => {
   }
 })
 
+test('the declarations need nothing but Node’s types and their own files', async (t) => {
+  for (const entry of ['dist/lib/index.d.ts', 'dist/commonjs/index.d.ts']) {
+    const found = new Set([entry])
+    const lost: string[] = []
+    for (const path of found) {
+      const text = await readFile(join(root, path), 'utf8')
+      const code = text.replace(/\/\*.*?\*\//gs, '')
+      for (const [, name = ''] of code.matchAll(/(?:from|import\()\s*['"]([^'"]+)['"]/g)) {
+        if (name.startsWith('.')) found.add(join(dirname(path), name.replace(/\.js$/, '.d.ts')))
+        else if (!isBuiltin(name)) lost.push(`${path}: ${name}`)
+      }
+    }
+    t.deepEqual(lost, [], entry)
+    t.true(found.size > 100, entry)
+  }
+})
+
 test('importing it takes less than 150 ms', async (t) => {
   const code = `const before = process.cpuUsage()
     await import('adaptive-tangent')
