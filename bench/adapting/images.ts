@@ -18,7 +18,7 @@ const settings = {
 }
 const outputs = [5, 6, 7, 8, 9]
 /** Six candidates, since a fit has up to 1000 rows; the methods in Python keep their 24. */
-const budget: Budget = {
+export const budget: Budget = {
   prices: [3, 1],
   ridges: [1, 3],
   folds: 5,
@@ -44,9 +44,14 @@ export const images: readonly Task[] = [task(50, 20), task(100, 20), task(200, 2
 
 let digits: ReturnType<typeof readDataSet> | undefined
 
-async function drawDigits(samples: number, split: number): Promise<Split> {
+/** @param width w of the network, instead of that of the tasks here */
+export async function drawDigits(
+  samples: number,
+  split: number,
+  width = settings.width,
+): Promise<Split> {
   digits ??= readDataSet('mnist')
-  const network = await pretrained(digits.train, split % settings.networks)
+  const network = await pretrained(digits.train, split % settings.networks, width)
   const some = (from: Images, count: number, seed: number) => {
     const rows = among(from, outputs)
     const order = permutation(rows.length, stream(seed, 0))
@@ -85,12 +90,13 @@ async function hidden(network: Network, x: NdArray): Promise<Rows> {
 
 const folder = fileURLToPath(new URL('../../../out/adapting/networks/', import.meta.url))
 
-async function pretrained(all: Images, seed: number): Promise<Network> {
-  const { width, images: count, epochs, batch, rate } = settings
+async function pretrained(all: Images, seed: number, width: number): Promise<Network> {
+  const own = { ...settings, width }
+  const { images: count, epochs, batch, rate } = own
   const start = await Network.load(
     await buildCnn({ image: [1, 28, 28], width, outputs: 10, seed: seed + 1 }),
   )
-  const path = join(folder, `${JSON.stringify([settings, seed]).replace(/\W+/g, '-')}.safetensors`)
+  const path = join(folder, `${JSON.stringify([own, seed]).replace(/\W+/g, '-')}.safetensors`)
   if (!existsSync(path)) {
     const { x, y } = samplesOf(chosen(all, among(all, [0, 1, 2, 3, 4]).slice(0, count)))
     const { weights } = await train(
