@@ -283,6 +283,12 @@ interface Work {
 /** Shares of the progress at which the parts end. */
 const ends = { probe: 0.03, choice: 0.85, fit: 0.97 }
 
+const ridgeAtEnd = {
+  least: 'The best ridge is the least that was tried: the targets are fitted nearly exactly.',
+  largest:
+    'The best ridge is the largest that was tried: the features say next to nothing more of the targets.',
+}
+
 async function run(network: Network, task: Task, work: Work): Promise<AdaptedModel> {
   const { problem, h } = task
   const { fitting, tell, train, notes } = work
@@ -300,6 +306,7 @@ async function run(network: Network, task: Task, work: Work): Promise<AdaptedMod
   const chosen = await choose(problem, probe?.ridge ?? null, fitting, (fraction) =>
     tell(ends.probe + fraction * (ends.choice - ends.probe)),
   )
+  if (chosen.end) notes.push(ridgeAtEnd[chosen.end])
   const all = Array.from({ length: samples }, (_, i) => i)
   const final = open
     ? await withFittedHead(problem, open, all, chosen.headRidge as number, fitting)

@@ -1,11 +1,12 @@
 // Head, ridge and price by folds, in all of which everything that saw a label is fitted again.
 
+import type { Progress } from '../core/progress.js'
 import { networkFeatures } from '../fit/blocks.js'
-import type { CandidatePrice } from '../fit/choices.js'
+import type { CandidatePrice, PriceSelection } from '../fit/choices.js'
 import { rowsOf } from '../fit/folds.js'
 import { featureOptions, type NetworkFitOptions, residualOf } from '../fit/network.js'
 import type { SettledPrice } from '../fit/price.js'
-import { defaultPrices, type FoldSource, searchFolds } from '../fit/selection.js'
+import { type Candidates, defaultPrices, type FoldSource, searchFolds } from '../fit/selection.js'
 import { searchSoftmax } from '../fit/softmax.js'
 import { type Declared, type SettledInputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
@@ -52,12 +53,14 @@ export interface AdaptSelection {
   price: SettledPrice
   headRidge: number | null
   grid: AdaptCandidate[]
+  /** Whether the ridge is the least or the largest that was tried with fixed features. */
+  end: 'least' | 'largest' | null
   /** Of adapted features over fixed ones; see `PriceSelection`. */
   gain: { mean: number; standardError: number } | null
 }
 
 /** Of the kernel's mean diagonal. */
-const ratios = [1e-4, 1e-3, 1e-2, 0.1, 1]
+const ratios = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10]
 /** Of the head's own best ridge: what the head leaves open, the features below it can learn. */
 const headFactors = [1, 10, 100]
 /** Of the best ridge of fixed features, which is too small for adapted ones. */
@@ -166,82 +169,111 @@ async function meanDiagonal(
   }
 }
 
-/** Chooses the head's ridge, the ridge and the price. */
-export async function choose(
-  problem: AdaptProblem,
-  bestHeadRidge: number | null,
-  options: NetworkFitOptions,
-  onFraction: (fraction: number) => void,
-): Promise<AdaptSelection> {
-  const { price = 'auto', ridge = 'auto', structure } = options
-  const { open, plan, loss } = problem
-  const heads = open ? headFactors.map((factor) => factor * (bestHeadRidge as number)) : [null]
-  const base = { folds: plan.folds, repeats: plan.repeats }
-  const alone = structure === 'fixed' || price === fixed || loss === 'softmax'
-  const openPrice = price === 'auto' && !alone
-  const grid: AdaptCandidate[] = []
-  const once = open ? undefined : await foldsAsIs(problem, options)
-  const sourceOf = (head: number | null) =>
-    once ?? foldsWithHead(problem, open as OpenHead, head as number, options)
-  const search = async (
+/** Candidates, tried by folds part by part. */
+class Search {
+  readonly grid: AdaptCandidate[] = []
+  readonly #problem: AdaptProblem
+  readonly #options: NetworkFitOptions
+  readonly #tell: (fraction: number) => void
+  #once: FoldSource | undefined
+
+  constructor(problem: AdaptProblem, options: NetworkFitOptions, tell: (fraction: number) => void) {
+    this.#problem = problem
+    this.#options = options
+    this.#tell = tell
+  }
+
+  /** Of those so far. */
+  get best(): AdaptCandidate {
+    return this.grid.reduce((a, b) => (b.error < a.error ? b : a))
+  }
+
+  /** @param part of the progress that this is */
+  async try(
     head: number | null,
-    ridges: readonly number[],
-    prices: readonly SettledPrice[],
-    part: [number, number],
-  ) => {
-    const onProgress = ({ fraction }: { fraction: number }) =>
-      onFraction(part[0] + fraction * (part[1] - part[0]))
-    const own = { ...options, selection: { ...base, onProgress } }
+    { ridges, prices }: Candidates,
+    part: readonly [number, number],
+  ): Promise<PriceSelection> {
+    const { plan, loss } = this.#problem
+    const { folds, repeats } = plan
+    const onProgress = ({ fraction }: Progress) =>
+      this.#tell(part[0] + fraction * (part[1] - part[0]))
+    const options = { ...this.#options, selection: { folds, repeats, onProgress } }
+    const source = await this.#sourceOf(head)
     const found =
       loss === 'softmax'
-        ? await searchSoftmax(sourceOf(head), ridges, own)
-        : await searchFolds(sourceOf(head), { ridges, prices }, own)
-    const known = new Set(grid.map(keyOf))
+        ? await searchSoftmax(source, ridges, options)
+        : await searchFolds(source, { ridges, prices }, options)
+    const known = new Set(this.grid.map(keyOf))
     for (const each of found.grid) {
       const candidate = { ...each, headRidge: head }
-      if (!known.has(keyOf(candidate))) grid.push(candidate)
+      if (!known.has(keyOf(candidate))) this.grid.push(candidate)
     }
     return found
   }
-  const first: readonly SettledPrice[] = [openPrice || alone ? fixed : (price as SettledPrice)]
-  const share = openPrice ? 0.3 : 1
-  for (const [k, head] of heads.entries()) {
-    const ridges = ridge === 'auto' ? await scaled(problem, head, options) : [ridge]
-    await search(head, ridges, first, [
-      (share * k) / heads.length,
-      (share * (k + 1)) / heads.length,
-    ])
-  }
-  const best = grid.reduce((a, b) => (b.error < a.error ? b : a))
-  if (!openPrice) {
-    const { headRidge } = best
-    return { loss, ridge: best.ridge, price: best.price, headRidge, grid, gain: null }
-  }
-  const ridges = ridge === 'auto' ? adaptiveFactors.map((factor) => factor * best.ridge) : [ridge]
-  const prices = [...new Set([fixed, ...(options.selection?.prices ?? defaultPrices)])].sort(
-    (a, b) => b - a,
-  )
-  const found = await search(best.headRidge, ridges, prices, [share, 1])
-  return {
-    loss,
-    ridge: found.ridge,
-    price: found.price,
-    headRidge: best.headRidge,
-    grid,
-    gain: found.gain,
+
+  async #sourceOf(head: number | null): Promise<FoldSource> {
+    const { open } = this.#problem
+    if (open) return foldsWithHead(this.#problem, open, head as number, this.#options)
+    this.#once ??= await foldsAsIs(this.#problem, this.#options)
+    return this.#once
   }
 }
 
 const keyOf = ({ headRidge, ridge, price }: AdaptCandidate) =>
   JSON.stringify([headRidge, ridge, price === fixed ? 'infinite' : price])
 
-async function scaled(
+/** Share of the progress that fixed features take where prices are tried as well. */
+const fixedShare = 0.3
+
+/**
+ * Chooses the head's ridge and the ridge with fixed features (or those of the price that is given), then,
+ * where the price is open, the price with the ridges that suit it.
+ * @param tell is told the fraction that is done
+ */
+export async function choose(
+  problem: AdaptProblem,
+  bestHeadRidge: number | null,
+  options: NetworkFitOptions,
+  tell: (fraction: number) => void,
+): Promise<AdaptSelection> {
+  const { price = 'auto', ridge = 'auto', structure, selection = {} } = options
+  const { open, loss } = problem
+  const given = ridge === 'auto' ? (selection.ridges ?? []) : [ridge]
+  const alone = structure === 'fixed' || price === fixed || loss === 'softmax'
+  const choosePrice = price === 'auto' && !alone
+  const search = new Search(problem, options, tell)
+  const heads = open ? headFactors.map((factor) => factor * (bestHeadRidge as number)) : [null]
+  const first = alone || price === 'auto' ? fixed : price
+  const share = (choosePrice ? fixedShare : 1) / heads.length
+  for (const [k, head] of heads.entries()) {
+    const ridges = given.length > 0 ? given : await ridgesFor(problem, head, options)
+    await search.try(head, { ridges, prices: [first] }, [share * k, share * (k + 1)])
+  }
+  const { grid, best } = search
+  const { headRidge } = best
+  const end = given.length > 0 ? null : endOf(grid, best)
+  const common = { loss, headRidge, grid, end }
+  if (!choosePrice) return { ...common, ridge: best.ridge, price: best.price, gain: null }
+  const ridges = given.length > 0 ? given : adaptiveFactors.map((factor) => factor * best.ridge)
+  const prices = [...new Set([fixed, ...(selection.prices ?? defaultPrices)])]
+  prices.sort((a, b) => b - a)
+  const found = await search.try(headRidge, { ridges, prices }, [fixedShare, 1])
+  return { ...common, ridge: found.ridge, price: found.price, gain: found.gain }
+}
+
+/** Candidates in the kernel's own unit. */
+async function ridgesFor(
   problem: AdaptProblem,
   head: number | null,
   options: NetworkFitOptions,
 ): Promise<readonly number[]> {
-  const given = options.selection?.ridges ?? []
-  if (given.length > 0) return given
   const unit = await meanDiagonal(problem, head, options)
   return ratios.map((ratio) => ratio * unit)
+}
+
+function endOf(grid: readonly AdaptCandidate[], best: AdaptCandidate): AdaptSelection['end'] {
+  const ridges = grid.filter((one) => one.headRidge === best.headRidge).map((one) => one.ridge)
+  if (best.ridge === Math.min(...ridges)) return 'least'
+  return best.ridge === Math.max(...ridges) ? 'largest' : null
 }

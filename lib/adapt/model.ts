@@ -106,7 +106,7 @@ export class AdaptedModel {
   /** What was chosen, from what, and the scores, as JSON has them. */
   toJSON(): object {
     const { fitted, source, labels, samples, newHead, selection, probe, holdout, notes } = this
-    const { loss, headRidge, ridge, price, gain, grid } = selection
+    const { loss, headRidge, ridge, price, gain, grid, end } = selection
     return {
       head: newHead ? { kind: 'new', ridge: headRidge } : { kind: 'kept' },
       network: newHead ? 'network.onnx' : null,
@@ -117,6 +117,7 @@ export class AdaptedModel {
       ridge,
       price: printablePrice(price),
       gain,
+      end,
       largest_stretch: fitted.model.largestStretch,
       grid: grid.map(({ headRidge: head, standardError, price: cost, ...rest }) => ({
         ...(newHead ? { head_ridge: head } : {}),

@@ -74,7 +74,7 @@ test('names and a holdout: a folder that predicts with the old network and with 
   t.deepEqual(choice.labels, ['high', 'low', 'middle'])
   t.is(choice.samples, 18)
   t.is(choice.holdout.samples, 6)
-  t.is(choice.grid.length, 15)
+  t.is(choice.grid.length, 21)
 
   const predicted = await readNpy(at('out/predictions.npy'))
   t.deepEqual(predicted.shape, [5, 3])
