@@ -1,7 +1,15 @@
 // The methods that start from the network: fixed and adaptive tangent features, and fine-tuning.
 
 import { heldOut, shuffled } from '../../lib/fit/folds.js'
-import { fitAdaptive, fitFixed, type NdArray, type Network, train } from '../../lib/index.js'
+import {
+  fitAdaptive,
+  fitFixed,
+  type NdArray,
+  type Network,
+  type NetworkFitOptions,
+  type PriceSelection,
+  train,
+} from '../../lib/index.js'
 import type { Budget, Samples, Split } from './task.js'
 
 /** Predictions (N·O) of the test inputs, and what was chosen. */
@@ -10,37 +18,47 @@ export interface Outcome {
   chosen?: Record<string, number | string>
 }
 
-/** Price and ridge by folds; fixed features are the ∞ of the same grid. */
+/**
+ * Price and ridge by folds; fixed features are the ∞ of the same grid, and `always` is the best of it
+ * that adapts, gain or none.
+ */
 export async function tangentMethods(
   { network, outputs, fit, test }: Split,
   budget: Budget,
-): Promise<Partial<Record<'fixed' | 'one' | 'two', Outcome>>> {
+): Promise<Partial<Record<'fixed' | 'one' | 'two' | 'always', Outcome>>> {
   const common = { outputs, threads: 1 }
   const { model: near } = await fitFixed(network, fit.x, fit.y, { ...common, ridge: 'auto' })
   const ridges = budget.ridges.map((factor) => factor * near.ridge)
   const selection = { ...budget, ridges }
-  const auto = { ...common, price: 'auto' as const, ridge: 'auto' as const, selection, ...close }
-  const adapted = async (sides: object) => {
-    const fitted = await fitAdaptive(network, fit.x, fit.y, { ...auto, ...sides })
-    const { model } = fitted
-    const { data } = await fitted.predict(network, test.x, { threads: 1 })
-    const price = Number.isFinite(model.price.value) ? (model.price.relative as number) : 'infinite'
-    const stretch = rounded(model.largestStretch)
-    const chosen = { price, ridge: rounded(model.ridge / near.ridge), stretch }
-    return { prediction: data, chosen, grid: model.selection?.grid ?? [] }
+  const auto = { price: 'auto' as const, ridge: 'auto' as const, selection }
+  const fitted = async (setting: NetworkFitOptions) => {
+    const found = await fitAdaptive(network, fit.x, fit.y, { ...common, ...close, ...setting })
+    const { data } = await found.predict(network, test.x, { threads: 1 })
+    const { price, ridge, largestStretch } = found.model
+    const chosen = {
+      price: Number.isFinite(price.value) ? (price.relative as number) : 'infinite',
+      ridge: rounded(ridge / near.ridge),
+      stretch: rounded(largestStretch),
+    }
+    return { model: found.model, outcome: { prediction: data, chosen } }
   }
-  const one = budget.oneSide ? await adapted({ left: 'none' }) : undefined
-  const two = await adapted({})
-  const [plain] = two.grid
-    .filter(({ price }) => price === Number.POSITIVE_INFINITY)
-    .sort((a, b) => a.error - b.error)
-  const ridge = plain?.ridge ?? near.ridge
-  const fixed = await fitFixed(network, fit.x, fit.y, { ...common, ridge })
-  const { data } = await fixed.predict(network, test.x, { threads: 1 })
+  const one = budget.oneSide ? await fitted({ ...auto, left: 'none' }) : undefined
+  const two = await fitted(auto)
+  const { grid, gain } = two.model.selection as PriceSelection
+  const again = async (finite: boolean) => {
+    const some = grid.filter(({ price }) => Number.isFinite(price) === finite)
+    const same = Number.isFinite(two.model.price.value) === finite
+    if (same || some.length === 0) return two.outcome
+    const { price, ridge } = some.reduce((a, b) => (b.error < a.error ? b : a))
+    return (await fitted({ price, ridge })).outcome
+  }
+  const always = await again(true)
+  const earned = { gain: rounded(gain?.mean ?? 0), error: rounded(gain?.standardError ?? 0) }
   return {
-    fixed: { prediction: data, chosen: { ridge: rounded(ridge / near.ridge) } },
-    ...(one && { one: { prediction: one.prediction, chosen: one.chosen } }),
-    two: { prediction: two.prediction, chosen: two.chosen },
+    fixed: await again(false),
+    ...(one && { one: one.outcome }),
+    two: two.outcome,
+    always: { ...always, chosen: { ...always.chosen, ...earned } },
   }
 }
 

@@ -5,7 +5,7 @@ import { write } from '../../examples/paper/store.js'
 import type { Errors } from './judge.js'
 import type { Task } from './task.js'
 
-export const methods = ['fixed', 'one', 'two', 'gp', 'rfm', 'tuned', 'untouched'] as const
+export const methods = ['fixed', 'one', 'two', 'always', 'gp', 'rfm', 'tuned', 'untouched'] as const
 export type Method = (typeof methods)[number]
 
 export interface SplitResult {

@@ -4,7 +4,7 @@ import type { Method, Results, SplitResult } from './results.js'
 import { average, holm, pairedTest, standardError } from './statistics.js'
 import { tasks } from './tasks.js'
 
-const titles: Record<Method, string> = {
+const titles: Record<Exclude<Method, 'always'>, string> = {
   fixed: 'fixed',
   one: 'one side',
   two: 'two sides',
@@ -13,7 +13,8 @@ const titles: Record<Method, string> = {
   tuned: 'fine-tuned',
   untouched: 'untouched',
 }
-const shown = Object.keys(titles) as Method[]
+type Shown = keyof typeof titles
+const shown = Object.keys(titles) as Shown[]
 const compared = shown.filter((method) => method !== 'fixed')
 const level = 0.05
 
@@ -21,7 +22,7 @@ interface Row {
   title: string
   results: SplitResult[]
   /** Of every method that is compared: Holm's probability, and whether its errors are lower. */
-  tests: Map<Method, { p: number; better: boolean }>
+  tests: Map<Shown, { p: number; better: boolean }>
 }
 
 /** Share of wrong classes, or squared error over the variance. */
@@ -78,7 +79,7 @@ function line(row: Row): string[] {
 
 const digits = (value: number) => (value < 0.995 ? value.toFixed(3).slice(1) : value.toFixed(2))
 
-function summary(method: Method, all: Row[], by: string): string {
+function summary(method: Shown, all: Row[], by: string): string {
   const rows = all.filter(({ tests }) => tests.has(method))
   const named = (wanted: boolean) =>
     rows.filter(({ tests }) => {
@@ -90,19 +91,26 @@ function summary(method: Method, all: Row[], by: string): string {
   return `- ${titles[method]} against fixed, ${by}: better on ${list(named(true))}, worse on ${list(named(false))}, of ${rows.length}.`
 }
 
-/** How often something adapted, and how far. */
+/** How often something adapted, how far, and what it would have been worth on the other splits. */
 function choices(rows: Row[]): string {
-  const head = '| task | one side: adapted | median stretch | two sides: adapted | median stretch |'
+  const head = '| task | adapted | median stretch | always adapted, less fixed | its splits |'
   const lines = rows.map(({ title, results }) => {
-    const cells = (['one', 'two'] as const).flatMap((method) => {
-      const chosen = results.map(({ chosen: all }) => all[method] ?? {})
-      if (results.some(({ chosen: all }) => all[method] === undefined)) return ['–', '–']
-      const adapted = chosen.filter((each) => each.price !== 'infinite')
-      const stretches = adapted.map((each) => Number(each.stretch)).sort((a, b) => a - b)
-      const middle = stretches[Math.floor(stretches.length / 2)]
-      return [`${adapted.length} of ${chosen.length}`, middle?.toFixed(2) ?? '–']
-    })
-    return `| ${[title, ...cells].join(' | ')} |`
+    const adapted = results.filter(({ chosen }) => chosen.two?.price !== 'infinite')
+    const stretches = adapted.map(({ chosen }) => Number(chosen.two?.stretch)).sort((a, b) => a - b)
+    const middle = stretches[Math.floor(stretches.length / 2)]
+    const both = results.filter(({ errors }) => errors.always)
+    const differences = both.map(
+      ({ errors }) => main(errors.always as Errors) - main(errors.fixed as Errors),
+    )
+    const known = differences.length > 1
+    const worth = known
+      ? `${signed(average(differences))} ± ${digits(standardError(differences))}`
+      : '–'
+    const often = `${adapted.length} of ${results.length}`
+    const cells = [title, often, middle?.toFixed(2) ?? '–', worth, String(both.length)]
+    return `| ${cells.join(' | ')} |`
   })
   return [head, '| --- | ---: | ---: | ---: | ---: |', ...lines].join('\n')
 }
+
+const signed = (value: number) => `${value < 0 ? '−' : '+'}${digits(Math.abs(value))}`

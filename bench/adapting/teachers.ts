@@ -27,11 +27,11 @@ const task = (name: string, target: Target, title: string): Task => ({
 })
 
 export const teachers: readonly Task[] = [
-  task('one-direction', 'one direction', '|⟨w, x⟩|'),
-  task('two-directions', 'two directions', '|⟨u, x⟩| − |⟨v, x⟩|'),
-  task('related', 'related', '|⟨w, x⟩| after training on tanh 2⟨w, x⟩'),
-  task('rank-one', 'rank one', 'f + ⟨X, B*⟩, B* of rank 1 in one layer'),
-  task('full-rank', 'full rank', 'f + ⟨X, B*⟩, B* Gaussian in all layers'),
+  task('one-direction', 'one direction', 'one direction'),
+  task('two-directions', 'two directions', 'two directions'),
+  task('related', 'related', 'one direction, related network'),
+  task('rank-one', 'rank one', 'change of rank one'),
+  task('full-rank', 'full rank', 'change of full rank'),
 ]
 
 async function drawTeacher(target: Target, split: number): Promise<Split> {

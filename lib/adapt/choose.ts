@@ -203,7 +203,7 @@ class Search {
     const found =
       loss === 'softmax'
         ? await searchSoftmax(source, ridges, options)
-        : await searchFolds(source, { ridges, prices }, options)
+        : await searchFolds(source, { ridges, prices }, options, 'squared error')
     const known = new Set(this.grid.map(keyOf))
     for (const each of found.grid) {
       const candidate = { ...each, headRidge: head }

@@ -47,17 +47,22 @@ export async function fitFeatures(
   return fitShared(features, targets, options, new SharedWork())
 }
 
-/** @internal Fits that have work in common: of the same features and targets. */
+/**
+ * Fits that have work in common: of the same features and targets.
+ * @param classes y = r + f of all rows where they are classes
+ * @internal
+ */
 export async function fitShared(
   features: TangentFeatures,
   targets: ArrayLike<number>,
   options: AdaptiveOptions,
   shared: SharedWork,
+  classes?: Float64Array,
 ): Promise<AdaptiveModel> {
   const { price, starts, ridge } = checkOptions(options)
   const residual = checkTargets(targets, features.rows)
   const open = price === 'auto' || ridge === 'auto'
-  const chosen = open ? await selectPrice(features, residual, options) : undefined
+  const chosen = open ? await selectPrice(features, residual, options, classes) : undefined
   const settled = {
     ...options,
     price: chosen?.price ?? (price as SettledPrice),

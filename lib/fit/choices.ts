@@ -1,4 +1,5 @@
 // What a fit chose, and from what.
+import type { SelectionError } from './held-out.js'
 import type { SettledPrice } from './price.js'
 
 /** Held-out error of one candidate. */
@@ -6,7 +7,7 @@ export interface CandidatePrice {
   /** Infinity: fixed features. */
   price: SettledPrice
   ridge: number
-  /** Mean squared error of the held-out rows, in the mean over all folds and repeats. */
+  /** Of what is held out, in the mean over all folds and repeats; see {@link PriceSelection.by}. */
   error: number
   /** Its standard error over folds and repeats, which share their samples (Nadeau & Bengio 2003). */
   standardError: number
@@ -16,6 +17,11 @@ export interface CandidatePrice {
 export interface PriceSelection {
   price: SettledPrice
   ridge: number
+  /**
+   * What errors are: the mean squared error of the held-out rows or, where the targets are classes, the
+   * cross-entropy of their held-out samples with outputs scaled to fit it best.
+   */
+  by: SelectionError
   /** All candidates. */
   grid: CandidatePrice[]
   /**

@@ -12,7 +12,7 @@ import { checkTargets } from '../linear/checks.js'
 import { type CallOptions, type Core, cores, outputIndices } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
-import { type AdaptiveOptions, fitFeatures } from './adaptive.js'
+import { type AdaptiveOptions, fitShared } from './adaptive.js'
 import {
   type BlockLayout,
   type BlockSplit,
@@ -25,6 +25,7 @@ import type { TangentFeatures } from './features.js'
 import type { AdaptiveModel, KernelDecomposition } from './model.js'
 import { checkFitMemory, checkOptions } from './options.js'
 import { checkOrigin, type FitOrigin, originOf } from './origin.js'
+import { SharedWork } from './shared.js'
 
 /** Options of {@link fitAdaptive}. */
 export interface NetworkFitOptions extends AdaptiveOptions {
@@ -72,11 +73,13 @@ export async function fitAdaptive(
   checkOptions(options)
   const x = heldInputs(samples, 'x')
   const y = held(targets, 'y')
-  const { residual, classes } = await residualOf(network, x, y, options, ({ rows, numbers }) =>
+  const found = await residualOf(network, x, y, options, ({ rows, numbers }) =>
     checkFitMemory(rows, numbers, options),
   )
+  const { residual, classes } = found
   const { features, layout } = await networkFeatures(network, x, featureOptions(options))
-  const model = await fitFeatures(features, residual, options)
+  const judged = classes && found.targets
+  const model = await fitShared(features, residual, options, new SharedWork(), judged)
   const origin = await originOf(network)
   const about = { origin, classes }
   return new NetworkModel(model, layout, options.outputs, options.blocks ?? 'layer', about)

@@ -10,6 +10,7 @@ import type { PriceSelection } from './choices.js'
 import type { TangentFeatures } from './features.js'
 import { fitOnce, rulesOf } from './fit.js'
 import { heldOut, rowsOf, shuffled } from './folds.js'
+import { errorsOf, type HeldOut, type SelectionError } from './held-out.js'
 import type { AdaptiveModel } from './model.js'
 import type { AdaptiveOptions } from './options.js'
 import type { SettledPrice } from './price.js'
@@ -35,6 +36,9 @@ export interface Fold extends FoldResiduals {
   offsets: { train: Float64Array; test: Float64Array }
 }
 
+/** What is held out, with f(x; θ0) where classes are judged. */
+type JudgedFold = FoldResiduals & { offsets?: Pick<Fold['offsets'], 'test'> | undefined }
+
 /** Samples that can be parted into folds. */
 export interface FoldSource<Parts = Fold> {
   samples: number
@@ -50,11 +54,15 @@ export interface Candidates {
   prices: readonly SettledPrice[]
 }
 
-/** Chooses price and ridge together, or that of them which is open. */
+/**
+ * Chooses price and ridge together, or that of them which is open.
+ * @param classes y of all rows where they are classes, which are judged by cross-entropy
+ */
 export async function selectPrice(
   features: TangentFeatures,
   residual: Float64Array,
   options: AdaptiveOptions,
+  classes?: Float64Array,
 ): Promise<PriceSelection> {
   const { seed = 1 } = options.selection ?? {}
   const { samples, outputs } = features
@@ -62,9 +70,10 @@ export async function selectPrice(
   if (prices.length === 1 && prices[0] === fixed && !options.selection?.ridges) {
     const { ridge, loo } = await leftOut(features, residual, options)
     const grid = [{ price: fixed, ridge, error: loo, standardError: Number.NaN }]
-    return { price: fixed, ridge, grid, gain: null }
+    return { price: fixed, ridge, by: 'squared error', grid, gain: null }
   }
-  const source: FoldSource<FoldResiduals> = {
+  const offset = classes?.map((y, r) => y - (residual[r] as number))
+  const source: FoldSource<JudgedFold> = {
     samples,
     order: (repeat) => shuffled(samples, seed + repeat),
     part: async (kept, held) => ({
@@ -72,11 +81,17 @@ export async function selectPrice(
       known: rowsOf(residual, kept, outputs),
       test: await features.select(held),
       truth: rowsOf(residual, held, outputs),
+      offsets: offset && { test: rowsOf(offset, held, outputs) },
     }),
   }
   checkSamples(samples)
   const ridges = await ridgesOf(features, residual, options)
-  return searchFolds(source, { ridges, prices }, options)
+  return searchFolds(
+    source,
+    { ridges, prices },
+    options,
+    classes ? 'cross-entropy' : 'squared error',
+  )
 }
 
 function checkSamples(samples: number): void {
@@ -85,9 +100,10 @@ function checkSamples(samples: number): void {
 
 /** The candidate of least held-out error over repeated folds; adaptive ones have to earn their place. */
 export async function searchFolds(
-  source: FoldSource<FoldResiduals>,
+  source: FoldSource<JudgedFold>,
   { ridges, prices }: Candidates,
   options: AdaptiveOptions,
+  by: SelectionError,
 ): Promise<PriceSelection> {
   const { samples } = source
   checkSamples(samples)
@@ -98,28 +114,39 @@ export async function searchFolds(
   const errors = ridges.map(() => prices.map(() => [] as number[]))
   for (let repeat = 0; repeat < repeats; repeat++) {
     const order = source.order(repeat)
+    const found = ridges.map(() => prices.map(() => [] as (HeldOut | null)[]))
+    let outputs = 1
     for (let fold = 0; fold < folds; fold++) {
       const parts = await source.part(...heldOut(order, fold, folds))
+      outputs = parts.train.outputs
       const work = new SharedWork()
       for (const [i, ridge] of ridges.entries()) {
         const along = await alongPrices(parts, { ...options, ridge }, prices, work)
-        for (const [j, error] of along.entries()) errors[i]?.[j]?.push(error)
+        for (const [j, each] of along.entries()) found[i]?.[j]?.push(each)
         done += 1
         progress(done / (repeats * folds * ridges.length))
       }
     }
+    found.forEach((row, i) => {
+      row.forEach((all, j) => {
+        const good = all.filter((each) => each !== null)
+        const failed = good.length < all.length
+        const own = failed ? all.map(() => Number.POSITIVE_INFINITY) : errorsOf(good, outputs, by)
+        errors[i]?.[j]?.push(...own)
+      })
+    })
   }
-  return best(ridges, prices, errors, folds)
+  return { ...best(ridges, prices, errors, folds), by }
 }
 
-/** Held-out errors at falling prices, each fit from the one before. */
+/** Held-out predictions at falling prices, each fit from the one before; null where there is none. */
 async function alongPrices(
-  { train, known, test, truth }: FoldResiduals,
+  { train, known, test, truth, offsets }: JudgedFold,
   options: AdaptiveOptions & { ridge: number },
   prices: readonly SettledPrice[],
   shared: SharedWork,
-): Promise<number[]> {
-  const errors: number[] = []
+): Promise<(HeldOut | null)[]> {
+  const found: (HeldOut | null)[] = []
   let start: AdaptiveModel | undefined
   const { signal, threads, memory, solver, depth, ridge, perBlock } = options
   const { structure, left, right, power } = options
@@ -133,14 +160,15 @@ async function alongPrices(
     } catch (error) {
       // A ridge that is too small for this kernel in double precision.
       if (!(error instanceof TangentError && error.code === 'NUMERICAL')) throw error
-      errors.push(Number.POSITIVE_INFINITY)
+      found.push(null)
       continue
     }
-    const prediction = await start.predict(test, { signal, threads })
-    const square = truth.reduce((sum, y, i) => sum + (y - (prediction[i] as number)) ** 2, 0)
-    errors.push(square / truth.length)
+    const change = await start.predict(test, { signal, threads })
+    const whole = (values: Float64Array) =>
+      offsets ? values.map((value, r) => value + (offsets.test[r] as number)) : values
+    found.push({ prediction: whole(change), truth: whole(truth) })
   }
-  return errors
+  return found
 }
 
 /** The prices that are tried, falling. */
@@ -196,7 +224,7 @@ export function best(
   prices: readonly SettledPrice[],
   errors: number[][][],
   folds: number,
-): PriceSelection {
+): Omit<PriceSelection, 'by'> {
   const all = ridges.flatMap((ridge, i) =>
     prices.map((price, j) => {
       const values = errors[i]?.[j] as number[]

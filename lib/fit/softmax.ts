@@ -129,5 +129,5 @@ export async function searchSoftmax(
       }
     }
   }
-  return best(ridges, [fixed], errors, folds)
+  return { ...best(ridges, [fixed], errors, folds), by: 'cross-entropy' }
 }
