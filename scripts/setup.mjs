@@ -5,13 +5,22 @@ import { locked } from './setup/lock.mjs'
 import { buildNative, buildNativeTests, nativeStamp, nativeTestsStamp } from './setup/native.mjs'
 import { installPackages, packagesCurrent } from './setup/packages.mjs'
 import { SetupError } from './setup/run.mjs'
-import { findBrowser, install, remedy } from './setup/system.mjs'
+import { findBrowser, findRedis, install, remedy } from './setup/system.mjs'
 import { buildTypescript, typescriptStamp } from './setup/typescript.mjs'
 
 /** @param {{ tests: boolean }} wanted */
 function ready({ tests }) {
   if (!packagesCurrent() || !nativeStamp().current() || !typescriptStamp().current()) return false
-  return !tests || (nativeTestsStamp().current() && findBrowser() !== undefined)
+  return !tests || (nativeTestsStamp().current() && missingForTests().length === 0)
+}
+
+/** @returns {import('./setup/system.mjs').Part[]} */
+function missingForTests() {
+  /** @type {import('./setup/system.mjs').Part[]} */
+  const missing = []
+  if (!findBrowser()) missing.push('browser')
+  if (!findRedis()) missing.push('redis')
+  return missing
 }
 
 /** @param {{ tests: boolean }} wanted */
@@ -36,16 +45,15 @@ async function makeReady({ tests }) {
     await buildNativeTests()
     units.write()
   }
-  if (!findBrowser()) {
-    await install(['browser'])
-    if (!findBrowser()) throw new SetupError(remedy(['browser']))
-  }
+  await install(missingForTests())
+  const missing = missingForTests()
+  if (missing.length > 0) throw new SetupError(remedy(missing))
 }
 
 /**
  * Ends the process with one sentence when something cannot be had.
  * @param {{ tests?: boolean }} [wanted] `tests`: what the tests need as well, the unit tests of the
- *   C++ code and a browser for the report
+ *   C++ code, a browser for the report, a Redis for queues
  */
 export async function setup({ tests = false } = {}) {
   try {

@@ -99,7 +99,7 @@ async function toStore(
   model: string,
   options: Options & { store: string },
 ): Promise<void> {
-  if (options.status) return tellStatus(session, options.store)
+  if (options.status) return tellStatus(session, options.store, options)
   await withNetwork(model, options, {}, async (network) => {
     const { input, input2, kernel, by, method, outputs, nonFinite, threads, memory } = options
     const x = await openInputs(input, network)

@@ -19,6 +19,7 @@ export interface StoreOptions extends CommonOptions {
   status?: boolean
   tile?: number
   lease?: number
+  queue?: string
 }
 
 export const storeOptions = () => [
@@ -32,6 +33,7 @@ export const storeOptions = () => [
     wholeNumber(1),
   ),
   leaseOption(),
+  queueOption(),
 ]
 
 export const leaseOption = () =>
@@ -43,6 +45,12 @@ export const leaseOption = () =>
     if (value >= 0.2 && value < 1e6) return value
     throw new InvalidArgumentError('Expected a number of seconds ≥ 0.2.')
   })
+
+export const queueOption = () =>
+  new Option(
+    '--queue <address>',
+    'with a store: tasks as jobs of BullMQ on a Redis, redis://HOST:PORT (default: the variable ADAPTIVE_TANGENT_QUEUE), in place of leases',
+  ).env('ADAPTIVE_TANGENT_QUEUE')
 
 /** How a command line reads the samples of a store, wherever it runs. */
 export interface Origin {
@@ -68,13 +76,25 @@ export function checkStoreOptions(options: StoreOptions & { out?: string }): voi
 }
 
 /** `--status`. */
-export async function tellStatus(session: Session, path: string): Promise<void> {
+export async function tellStatus(
+  session: Session,
+  path: string,
+  { queue: address }: StoreOptions,
+): Promise<void> {
   const store = await openStore(path)
-  const { done, tiles, bytes } = await store.status({ signal: session.signal })
+  const status = await store.status({ signal: session.signal, queue: address })
+  const { done, tiles, bytes, queue } = status
   session.say(
     `${path}: ${done} of ${tiles} tiles are there (${percent(done, tiles)}), ${formatBytes(bytes)} in all`,
   )
-  session.result({ store: path, done, tiles, bytes })
+  if (queue) {
+    const { waiting, active, failed, workers, completed } = queue
+    const [last = 0] = completed
+    session.say(
+      `queue   ${waiting} tasks wait, ${active} are computed, ${failed} have failed; ${workers} workers, ${last} tasks completed in the last minute`,
+    )
+  }
+  session.result({ store: path, done, tiles, bytes, ...(queue ? { queue } : {}) })
 }
 
 const percent = (part: number, whole: number) => `${Math.floor((100 * part) / whole)} %`
@@ -125,6 +145,7 @@ export async function watchedWork(session: Session, options: StoreOptions, store
     const report = await store.work({
       signal: session.signal,
       lease: options.lease,
+      queue: options.queue,
       ...(display ? { onProgress: display.update } : {}),
     })
     done = true

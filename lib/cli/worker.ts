@@ -5,27 +5,43 @@ import { Network } from '../network/network.js'
 import { openStore, type Store } from '../store/store.js'
 import { type CommandDefinition, type CommonOptions, collect } from './command.js'
 import { openInputs, placedInputs } from './samples.js'
-import { leaseOption, movedAlong, type Origin, watchedWork } from './store.js'
+import {
+  leaseOption,
+  movedAlong,
+  type Origin,
+  queueOption,
+  tellStatus,
+  watchedWork,
+} from './store.js'
 
 interface Options extends CommonOptions {
   model?: string
   input?: string[]
   input2?: string[]
   lease?: number
+  queue?: string
+  status?: boolean
 }
 
 export const workerCommand: CommandDefinition = {
   name: 'worker',
   arguments: '<store>',
   summary: 'join the work on a store that ntk --store made, until it is complete',
-  examples: ['worker kernel.zarr', 'worker kernel.zarr --model model.onnx --input x.npy'],
+  examples: [
+    'worker kernel.zarr',
+    'worker kernel.zarr --model model.onnx --input x.npy',
+    'worker kernel.zarr --queue redis://localhost:6379',
+  ],
   options: [
     new Option('--model <file>', 'the network, where it lies elsewhere on this machine'),
     new Option('--input <file>', 'samples, where they lie elsewhere: as of ntk').argParser(collect),
     new Option('--input2 <file>', 'second samples, where they lie elsewhere').argParser(collect),
     leaseOption(),
+    queueOption(),
+    new Option('--status', 'tell what is done, and what the queue says'),
   ],
   async run(session, [path = ''], options: Options) {
+    if (options.status) return tellStatus(session, path, options)
     const store = await openStore(path)
     checkBudget(store, options)
     const { network: of, threads, memory, origin } = store.manifest

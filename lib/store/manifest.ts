@@ -14,6 +14,8 @@ export const manifestKey = 'manifest.json'
 export interface Manifest {
   /** Of the manifest itself. */
   format: 1
+  /** Of the store, whatever path leads to it. */
+  id: string
   package: { name: 'adaptive-tangent'; version: string }
   created: string
   network: JobDescription['network']

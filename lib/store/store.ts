@@ -1,4 +1,5 @@
 // Results larger than memory: a zarr array that workers fill tile by tile.
+import { randomUUID } from 'node:crypto'
 import { badArgument, TangentError, wholeNumber } from '../core/errors.js'
 import { formatBytes, parseBytes } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
@@ -22,11 +23,19 @@ import {
   readManifest,
 } from './manifest.js'
 import { processor } from './processor.js'
+import { type QueueStatus, queueStatus, workWithQueue } from './queue.js'
 import { Samples, type StoreInputs } from './samples.js'
 import type { Storage } from './storage.js'
 import { tasksOf } from './tasks.js'
 import { Tiles } from './tiles.js'
-import { type Hands, Work, type WorkOptions, type WorkReport, workWithLeases } from './work.js'
+import {
+  checkWork,
+  type Hands,
+  Work,
+  type WorkOptions,
+  type WorkReport,
+  workWithLeases,
+} from './work.js'
 
 /** Options of {@link createStore}. */
 export interface StoreOptions extends Pick<WorkOptions, 'signal'> {
@@ -47,6 +56,8 @@ export interface StoreStatus {
   bytes: number
   /** Of those that are not there yet. */
   missing: number
+  /** Where a queue was asked for. */
+  queue?: QueueStatus
 }
 
 /** What is left to do on a store, and what it will take. */
@@ -93,8 +104,9 @@ export class Store {
    * ```
    * @since 0.2.0
    */
-  async status(options: Pick<WorkOptions, 'signal'> = {}): Promise<StoreStatus> {
+  async status(options: Pick<WorkOptions, 'signal' | 'queue'> = {}): Promise<StoreStatus> {
     checkCall(options)
+    checkWork(options)
     const { grid, group } = this.manifest
     const tiles = new Tiles(this.storage, grid)
     const places = tasksOf(grid, group).flatMap((task) => task.places)
@@ -108,6 +120,9 @@ export class Store {
       done: places.length - missing.length,
       bytes: bytesOf(places),
       missing: bytesOf(missing),
+      ...(options.queue === undefined
+        ? {}
+        : { queue: await queueStatus(this.manifest, options.queue) }),
     }
   }
 
@@ -189,8 +204,12 @@ export class Store {
    */
   async work(options: WorkOptions = {}): Promise<WorkReport> {
     checkCall(options)
+    checkWork(options)
     checkMachine(this.manifest, this.path)
-    const work = new Work(this.storage, this.manifest, this.#ready())
+    const work = new Work(this.manifest, new Tiles(this.storage, this.manifest.grid), this.#ready())
+    if (options.queue !== undefined) {
+      return workWithQueue(work, this.manifest, options.queue, options)
+    }
     return workWithLeases(work, this.storage, options)
   }
 
@@ -294,6 +313,7 @@ export async function createStore(
   const grid = gridOf(plan, own)
   const manifest: Manifest = {
     format: 1,
+    id: randomUUID(),
     package: { name: 'adaptive-tangent', version: ownVersion() },
     created: new Date().toISOString(),
     ...asked,

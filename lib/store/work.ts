@@ -1,5 +1,5 @@
 // One worker on a store: takes tasks that nobody has until all tiles are there.
-import { abortError, leavable } from '../core/abort.js'
+import { abortError } from '../core/abort.js'
 import { badArgument, TangentError } from '../core/errors.js'
 import { timed } from '../core/progress.js'
 import type { Floats } from '../io/index.js'
@@ -11,15 +11,21 @@ import { callOf } from './calls.js'
 import type { Grid } from './layout.js'
 import { type Lease, Leases } from './leases.js'
 import type { Manifest } from './manifest.js'
+import { pause } from './pause.js'
 import type { Samples } from './samples.js'
 import type { Storage } from './storage.js'
 import { samplesOf, type Task, tasksOf } from './tasks.js'
-import { Tiles } from './tiles.js'
+import type { Tiles } from './tiles.js'
 
 /** Options of a worker. */
 export interface WorkOptions extends Pick<CallOptions, 'signal' | 'onProgress'> {
   /** Seconds after which a worker that gives no sign is taken for dead (default: 30). */
   lease?: number | undefined
+  /**
+   * Address of a Redis (`redis://…`): tasks are jobs of BullMQ there, in place of leases in the store. Needs the
+   * packages bullmq and ioredis.
+   */
+  queue?: string | undefined
 }
 
 /** What a worker did. */
@@ -50,16 +56,25 @@ export class Work {
   computed = 0
   writing = 0
 
-  constructor(storage: Storage, manifest: Manifest, hands: Hands) {
+  constructor(manifest: Manifest, tiles: Tiles, hands: Hands) {
     this.#manifest = manifest
     this.#hands = hands
-    this.#tiles = new Tiles(storage, manifest.grid)
+    this.#tiles = tiles
     this.tasks = tasksOf(manifest.grid, manifest.group)
   }
 
   /** Tiles of a task that are not there. */
   missing(task: Task, signal?: AbortSignal): Promise<TilePlace[]> {
     return this.#tiles.missing(task.places, signal)
+  }
+
+  /** Are all tiles of a task there? */
+  async isDone({ places }: Task, signal?: AbortSignal): Promise<boolean> {
+    for (const place of places) {
+      signal?.throwIfAborted()
+      if (!(await this.#tiles.has(place))) return false
+    }
+    return true
   }
 
   /** Computes what a task lacks. @param onTile is told of each tile when it is on the disk. */
@@ -115,15 +130,21 @@ function inPlace(error: unknown, { rows, columns }: Task, { size }: Grid): unkno
   )
 }
 
+/** @throws TangentError BAD_ARGUMENT for wrong options. */
+export function checkWork({ lease = 30, queue }: WorkOptions): void {
+  if (!(typeof lease === 'number' && lease >= 0.2 && lease < 1e6)) {
+    throw badArgument('options.lease', 'a number of seconds ≥ 0.2', lease)
+  }
+  if (queue === undefined || typeof queue === 'string') return
+  throw badArgument('options.queue', 'an address redis://HOST:PORT', queue)
+}
+
 /** Works until the store is complete, with whoever else does. */
 export async function workWithLeases(
   work: Work,
   storage: Storage,
   { signal, onProgress, lease = 30 }: WorkOptions,
 ): Promise<WorkReport> {
-  if (!(typeof lease === 'number' && lease >= 0.2 && lease < 1e6)) {
-    throw badArgument('options.lease', 'a number of seconds ≥ 0.2', lease)
-  }
   const begun = performance.now()
   const tiles = work.tasks.reduce((sum, { places }) => sum + places.length, 0)
   /** Tasks that are not known to be done, and what each lacked when it was last looked at. */
@@ -178,12 +199,4 @@ export async function workWithLeases(
   tell(1)
   const seconds = (performance.now() - begun) / 1000
   return { tiles, computed: work.computed, seconds, writing: work.writing / 1000 }
-}
-
-async function pause(seconds: number, signal: AbortSignal | undefined): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const rest = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, 1000 * seconds)
-  })
-  await leavable(signal, rest).finally(() => clearTimeout(timer))
 }

@@ -98,6 +98,8 @@ async function bundlePackage() {
     splitting: true,
     chunkNames: 'shared-[hash]',
     plugins: [workers],
+    // Those who use a queue install them.
+    external: ['bullmq', 'ioredis'],
     // CommonJS libraries inside ask for Node's own modules.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

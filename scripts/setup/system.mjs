@@ -1,10 +1,10 @@
-// What must come from the system: a C++ compiler, make, CMake, BLAS, LAPACK, TBB, for the tests doctest
+// What must come from the system: a C++ compiler, make, CMake, BLAS, LAPACK, TBB, for the tests doctest, Redis
 // and a browser.
 import { existsSync, readFileSync } from 'node:fs'
 import { output, run, SetupError, say } from './run.mjs'
 
 /**
- * @typedef {'compiler' | 'make' | 'cmake' | 'BLAS' | 'LAPACK' | 'TBB' | 'doctest' | 'browser' | 'python'} Part
+ * @typedef {'compiler' | 'make' | 'cmake' | 'BLAS' | 'LAPACK' | 'TBB' | 'doctest' | 'browser' | 'python' | 'redis'} Part
  */
 
 const OLDEST_CMAKE = [3, 18]
@@ -20,6 +20,7 @@ const NAMES = {
   doctest: 'doctest',
   browser: 'Chromium or Chrome',
   python: 'Python 3',
+  redis: 'Redis',
 }
 
 /**
@@ -41,6 +42,7 @@ const MANAGERS = {
       doctest: 'doctest-dev',
       browser: 'chromium',
       python: 'python3',
+      redis: 'redis-server',
     },
   },
   dnf: {
@@ -56,6 +58,7 @@ const MANAGERS = {
       doctest: 'doctest-devel',
       browser: 'chromium',
       python: 'python3',
+      redis: 'redis',
     },
   },
   pacman: {
@@ -71,6 +74,7 @@ const MANAGERS = {
       doctest: 'doctest',
       browser: 'chromium',
       python: 'python',
+      redis: 'valkey',
     },
   },
   brew: {
@@ -86,6 +90,7 @@ const MANAGERS = {
       doctest: 'doctest',
       browser: '--cask chromium',
       python: 'python',
+      redis: 'redis',
     },
   },
 }
@@ -122,6 +127,12 @@ export function findBrowser() {
   return names
     .flatMap((name) => folders.map((folder) => `${folder}/${name}`))
     .find((path) => existsSync(path))
+}
+
+/** A Redis server for the tests of queues, or undefined. REDIS_SERVER overrides. */
+export function findRedis() {
+  const names = [process.env.REDIS_SERVER, 'redis-server', 'valkey-server']
+  return names.find((name) => name !== undefined && has(name))
 }
 
 function packageManager() {

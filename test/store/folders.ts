@@ -21,7 +21,8 @@ export async function chunks(path: string): Promise<Map<string, Buffer>> {
   for (const entry of names) {
     const file = join(entry.parentPath, entry.name)
     const name = file.slice(path.length + 1)
-    if (entry.isFile() && /(^|\/)c\//.test(name)) found.set(name, await readFile(file))
+    if (entry.name.startsWith('.') || !entry.isFile() || !/(^|\/)c\//.test(name)) continue
+    found.set(name, await readFile(file))
   }
   return found
 }

@@ -23,8 +23,17 @@ export interface Running {
   ended: Promise<Ended>
 }
 
+const running = new Set<ChildProcess>()
+
+/** Ends what a failed test has left. */
+export function endAll(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
+
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (text) => {
     stdout += text

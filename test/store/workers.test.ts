@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { readArray } from '../../lib/index.js'
 import { place, sameBits } from './folders.js'
-import { holder, run, type Setting, setting, start, until } from './processes.js'
+import { endAll, holder, run, type Setting, setting, start, until } from './processes.js'
 
 let whole: Setting
 const ends: (() => Promise<void>)[] = []
@@ -15,6 +15,7 @@ test.before(async (t) => {
   t.is(code, 0, stderr)
 })
 test.after.always(async () => {
+  endAll()
   for (const end of ends) await end()
 })
 
