@@ -53,6 +53,11 @@ export {
   type PosteriorSampleOptions,
   type QueryOptions,
 } from './audit/posterior.js'
+export {
+  type SampledVariance,
+  type SampledVarianceOptions,
+  sampledVariance,
+} from './audit/sampled.js'
 export { selfKernel } from './audit/self.js'
 export type { Audit, AuditLabels, AuditPair, AuditQuery, AuditSamples } from './audit/types.js'
 export type { DrawOptions, InitializationScheme } from './builder/draw.js'

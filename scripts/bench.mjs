@@ -16,6 +16,7 @@ const scripts = new Map([
   ['--growth', 'growth.js'],
   ['adapting', 'adapting/main.js'],
   ['align', 'align.js'],
+  ['audit', 'audit.js'],
   ['export', 'export.js'],
   ['few-labels', 'few-labels.js'],
   ['lds', 'lds.js'],

@@ -41,8 +41,8 @@ export interface InfluenceOptions extends CallOptions {
   /** A model that was fitted to x and y: its adapted features, given which the answer is exact. */
   model?: NetworkModel | undefined
   /**
-   * Of `newton`, above 0 (default: `auto`, the ridge of least leave-one-out error of the residuals 1 − p on
-   * the margins' kernel, at least 1e-3 of its mean diagonal).
+   * Of `newton`, above 0 (default: `auto`, the mean diagonal of the margins' kernel: about where scores predict
+   * trainings best, see docs/audit.md).
    */
   damping?: number | 'auto' | undefined
 }
@@ -260,9 +260,6 @@ async function byGradients(task: Task): Promise<Influence> {
   }
 }
 
-/** Of a kernel's mean diagonal: damping below this is none. */
-const leastDamping = 1e-3
-
 /** k*ᵀ(K + λI)⁻¹ diag(1 − p). */
 async function newton(
   kernel: NdArray<Floats>,
@@ -274,14 +271,7 @@ async function newton(
   const n = rest.length
   const trace = rest.reduce((sum, _, i) => sum + (kernel.data[i * (n + 1)] as number), 0)
   if (!(trace > 0)) throw mismatch('x', 'samples whose margins have gradients', 'none of them')
-  const damping =
-    typeof given === 'number'
-      ? given
-      : Math.max(
-          (await chosenRidge(kernel, { residual: rest, samples: n, outputs: 1 }, 'auto', signal))
-            .ridge,
-          (leastDamping * trace) / n,
-        )
+  const damping = typeof given === 'number' ? given : trace / n
   const gram = { data: kernel.data, shape: [n, n] }
   const posterior = await KernelPosterior.of(gram, rest, { ridge: damping, signal, threads })
   if (signal?.aborted) throw abortError(signal)

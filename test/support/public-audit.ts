@@ -12,6 +12,7 @@ import {
   type Network,
   type NetworkModel,
   renderAudit,
+  sampledVariance,
   selfKernel,
 } from '../../lib/index.js'
 import { sourceOf } from '../../lib/io/index.js'
@@ -108,6 +109,11 @@ export const auditCalls: Record<string, Call> = {
     options: 'signal',
   },
   lastLayer: { args: () => [network], call: (...a) => lastLayer(...(a as [Any])) },
+  sampledVariance: {
+    args: () => [network, x, x, { ridge: 1, draws: 2, maxIterations: 3 }],
+    call: (...a) => sampledVariance(...(a as [Any, Any, Any, Any])),
+    options: `${common} ridge draws outputs tolerance maxIterations seed`,
+  },
   selfKernel: {
     args: () => [network, x, {}],
     call: (...a) => selfKernel(...(a as [Any, Any])),
