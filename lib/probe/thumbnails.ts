@@ -83,21 +83,6 @@ export async function thumbnailsOf(
   return { samples: [...samples], picture: null, texts: texts(arrays[0]?.array, samples.length) }
 }
 
-/** Thumbnails of the samples that a report shows already, and of more. */
-export function addThumbnails(
-  network: Network,
-  x: Inputs,
-  found: ProbeThumbnails | null | undefined,
-  samples: readonly number[],
-): Promise<ProbeThumbnails> {
-  const all = new Set([...(found?.samples ?? []), ...samples])
-  return thumbnailsOf(
-    network,
-    x,
-    [...all].sort((a, b) => a - b),
-  )
-}
-
 function texts(array: NdArray | undefined, count: number): string[] | null {
   if (!array) return null
   const size = array.data.length / count

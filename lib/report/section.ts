@@ -9,8 +9,7 @@ import type { Markup } from './html.js'
  * - `heatmap` and `colorBar` (heatmap.ts): a square picture of samples or classes, its names, its
  *   numbers as NPY, hover values with the samples' pictures;
  * - `thumbnails` (thumbnails.ts): samples by their numbers in the input, as pictures or numbers. Those
- *   of `report.thumbnails` can be shown; `thumbnailsOf` (lib/probe) makes them, for more samples
- *   than `probe` keeps by `addThumbnails`;
+ *   of `report.thumbnails` can be shown; `thumbnailsOf` (lib/probe) makes them;
  * - `html`: everything put into it is escaped text, unless it is `Markup`.
  * A table of a figure's numbers goes beneath it in `<details>`, which is open on paper.
  */
