@@ -198,7 +198,7 @@ function unseen(targets: Targets, rows: readonly number[]): string[] {
 
 interface Task {
   problem: AdaptProblem
-  last: LastAffine | string
+  last: LastAffine | undefined
   /** Of the training samples, where there is a last layer. */
   h: OpenHead['h'] | undefined
 }
@@ -225,16 +225,17 @@ async function taskOf(
     throw mismatch('y', `targets for the network's ${allOutputs} outputs`, `${wanted} columns`)
   }
   const fresh = head === 'new' || !fits
-  const last = lastLayer(core)
+  const layer = lastLayer(core)
+  const last = 'why' in layer ? undefined : layer
   const what = targets.kind === 'classes' ? 'classes' : 'columns'
   if (head === 'auto' && fresh) {
     notes.push(
       `The network has ${allOutputs} outputs and the targets have ${wanted} ${what}: it gets a new last layer.`,
     )
   }
-  if (fresh && typeof last === 'string') throw noHead(last)
-  if (fresh) await checkVector(network, last as LastAffine)
-  const h = typeof last === 'string' ? undefined : await penultimate(network, last, x, options)
+  if (fresh && 'why' in layer) throw noHead(layer)
+  if (fresh && last) await checkVector(network, last)
+  const h = last && (await penultimate(network, last, x, options))
   const plan = planFolds(targets, samples, { folds, repeats, seed })
   const common = { x, declared, samples, plan, loss }
   if (!fresh) {
@@ -367,7 +368,7 @@ async function scored(
   const options = { signal, threads, memory }
   const { data } = await fitted.predict(final, test.x, options)
   let probe: HoldoutScores['probe'] = null
-  if (head && typeof task.last !== 'string') {
+  if (head && task.last) {
     const h = await penultimate(network, task.last, test.x, options)
     const found = await applyHead(head, h, { signal, threads })
     probe = scoresOf(

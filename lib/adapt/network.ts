@@ -2,8 +2,9 @@
 
 import { knownNames } from '../control/settle.js'
 import { TangentError } from '../core/errors.js'
+import { quote } from '../core/quote.js'
 import { shapeSize } from '../core/shape.js'
-import { type LastAffine, lastAffine, withHead } from '../graph/head.js'
+import { type LastAffine, lastAffine, type NoAffine, withHead } from '../graph/head.js'
 import type { NdArray } from '../io/index.js'
 import { type CallOptions, type Core, cores } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
@@ -13,10 +14,12 @@ import { decodeModel } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
 import type { Penultimate } from './linear-head.js'
 
-/** The last affine layer of a network's output. @returns in words why there is none, else */
-export function lastLayer(core: Core): LastAffine | string {
+/** The last affine layer of a network's output, or why there is none. */
+export function lastLayer(core: Core): LastAffine | NoAffine {
   const { architecture } = core
-  if (architecture.pending) return 'its samples decide which branches it takes'
+  if (architecture.pending) {
+    return { why: 'its samples decide which branches it takes', before: undefined }
+  }
   return lastAffine(architecture.model, architecture.output)
 }
 
@@ -46,14 +49,22 @@ export async function checkVector(network: Network, { input }: LastAffine): Prom
   const shape = values.find(({ name }) => name === input)?.shape
   if (!shape || shape.length === 2) return
   const sizes = shape.map((size) => size ?? '?').join(', ')
-  throw noHead(`its last layer is given several vectors for each sample, (${sizes})`)
+  throw noHead({
+    why: `its last layer is given several vectors for each sample, (${sizes})`,
+    before: undefined,
+  })
 }
 
-export const noHead = (why: string) =>
-  new TangentError(
+export function noHead({ why, before }: NoAffine): TangentError {
+  const other =
+    before === undefined
+      ? ''
+      : `take ${quote(before)} as its output (the option output of Network.load, --output), or `
+  return new TangentError(
     'UNSUPPORTED',
-    `Expected a network that ends in an affine layer (Gemm, or MatMul and Add) for a new head, but ${why}; choose the value before what follows that layer as the output (the option output, --output), or keep the head (head 'keep', --head keep)`,
+    `Expected a network that ends in an affine layer (Gemm, or MatMul and Add) for a new head, but ${why}; ${other}keep the head (head: 'keep', --head keep)`,
   )
+}
 
 /** A network with another last layer, and its new parameters' names. */
 export interface Headed {

@@ -68,18 +68,42 @@ class Values {
   }
 }
 
-/**
- * The affine layer that makes `output`: Gemm, or MatMul with or without an Add.
- * @returns in words what stands there instead, where there is none
- */
+/** Why a network does not end in an affine layer. */
+export interface NoAffine {
+  why: string
+  /** A value on the way to the output that an affine layer makes, where there is one. */
+  before: string | undefined
+}
+
+/** The affine layer that makes `output`: Gemm, or MatMul with or without an Add. */
 export function lastAffine(
   { graph }: Pick<OnnxModel, 'graph'>,
   output: string,
-): LastAffine | string {
+): LastAffine | NoAffine {
   const values = new Values(graph)
-  const node = values.maker(output)
-  if (!node) return `${quote(output)} is made by no node`
   const initializers = new Set(graph.initializer.map(({ name }) => name))
+  const found = affineOf(values, initializers, output)
+  if (found) return found
+  const node = values.maker(output)
+  const why = node ? `${quote(output)} is made by ${node.opType}` : `${quote(output)} is an input`
+  // Along what changes one value, such as a Softmax.
+  let before = output
+  for (let next = node; next; next = values.maker(before)) {
+    const read = next.input.filter((name) => name !== '' && !values.isStored(name))
+    if (read.length !== 1) break
+    before = read[0] as string
+    if (affineOf(values, initializers, before)) return { why, before }
+  }
+  return { why, before: undefined }
+}
+
+function affineOf(
+  values: Values,
+  initializers: ReadonlySet<string>,
+  output: string,
+): LastAffine | undefined {
+  const node = values.maker(output)
+  if (!node) return undefined
   const known = (name: string | undefined) => (initializers.has(name ?? '') ? name : undefined)
   const affine = (input: string | undefined, weight: string | undefined, bias?: string) => ({
     input: input as string,
@@ -88,23 +112,22 @@ export function lastAffine(
   })
   const product = (of: NodeProto | undefined) =>
     of !== undefined && isPlain(of, 'MatMul') && values.isStored(of.input[1] ?? '') ? of : undefined
-  const what = `${quote(output)} is made by ${node.opType}`
   if (isPlain(node, 'Gemm')) {
     const [input = '', weight = '', bias = ''] = node.input
     const turned = nativeAttributes(node).transA
     const flat = !(turned && 'i' in turned && turned.i !== 0)
     const own = flat && !values.isStored(input) && values.isStored(weight)
-    return own && (bias === '' || values.isStored(bias)) ? affine(input, weight, bias) : what
+    return own && (bias === '' || values.isStored(bias)) ? affine(input, weight, bias) : undefined
   }
   if (isPlain(node, 'Add')) {
     for (const [one = '', other = ''] of [node.input, node.input.toReversed()]) {
       const from = product(values.maker(one))
       if (from && values.isStored(other)) return affine(from.input[0], from.input[1], other)
     }
-    return what
+    return undefined
   }
   const from = product(node)
-  return from ? affine(from.input[0], from.input[1]) : what
+  return from && affine(from.input[0], from.input[1])
 }
 
 const isPlain = ({ opType, domain }: NodeProto, op: string) =>
@@ -113,7 +136,7 @@ const isPlain = ({ opType, domain }: NodeProto, op: string) =>
 /**
  * The network up to `output`, a single output now, whose last affine layer is another one. Parameters
  * keep their names where nothing else uses them.
- * @param bytes a sound model, for which {@link lastAffine} finds one
+ * @param last what {@link lastAffine} finds in it
  * @returns the model's parts to encode, and what the new parameters are called
  */
 export function withHead(

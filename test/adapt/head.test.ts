@@ -104,11 +104,11 @@ for (const [name, [bytes, options]] of Object.entries(forms)) {
 const others: Record<string, [Uint8Array, RegExp]> = {
   'a Softmax': [
     network([node('Gemm', ['h', 'v', 'c'], 'logits'), node('Softmax', ['logits'], 'y')]),
-    /"y" is made by Softmax; .*--output/,
+    /"y" is made by Softmax; take "logits" as its output \(.*--output\), or keep/,
   ],
   'a product of activations': [
     network([node('Gemm', ['h', 'v', 'c'], 'q'), node('Mul', ['q', 'q'], 'y')]),
-    /"y" is made by Mul/,
+    /"y" is made by Mul; keep the head/,
   ],
   'a layer on several vectors': [
     network(
