@@ -1,8 +1,8 @@
 // How long a store will take on this machine: told by timing a few samples.
 import { callOf } from './calls.js'
 import type { Manifest } from './manifest.js'
-import { samplesOf, tasksOf } from './tasks.js'
-import type { Hands } from './work.js'
+import { isOwn, samplesOf, tasksOf } from './tasks.js'
+import { type Hands, requestOf } from './work.js'
 
 /** A trial that takes longer tells enough. */
 const enoughSeconds = 1
@@ -10,10 +10,12 @@ const fewest = 8
 
 /** Seconds of one worker for the whole store: those of each sample's features, and of each pair. */
 export async function secondsOf(
-  { grid, group, request, threads, memory, x: first, x2: second }: Manifest,
+  manifest: Manifest,
   { network, x, x2 }: Hands,
   signal: AbortSignal | undefined,
 ): Promise<number> {
+  const { grid, threads, memory, x: first, x2: second } = manifest
+  const request = requestOf(manifest)
   const most = Math.min(grid.size, first.samples, second?.samples ?? first.samples)
   const sides = grid.axes.columns === null || x2 === undefined ? 1 : 2
   const trial = async (count: number) => {
@@ -42,12 +44,12 @@ export async function secondsOf(
     grid.axes.columns === null || n1 === 0 ? 0 : Math.max(0, (s2 - (s1 * n2) / n1) / rest)
   const perSample = Math.min(alone, Math.max(0, (s2 - perPair * pairsOf(n2)) / (sides * n2)))
   let seconds = 0
-  for (const { rows, columns } of tasksOf(grid, group)) {
-    const height = samplesOf(rows, grid.size, first.samples).count
+  for (const task of tasksOf(grid, manifest)) {
+    const height = samplesOf(task.rows, grid.size, first.samples).count
     seconds += perSample * height
-    if (!columns) continue
-    const width = samplesOf(columns, grid.size, (second ?? first).samples).count
-    const own = !second && rows.first === columns.first
+    if (!task.columns) continue
+    const width = samplesOf(task.columns, grid.size, (second ?? first).samples).count
+    const own = isOwn(task, grid)
     if (!own) seconds += perSample * width
     seconds += perPair * (own ? pairsOf(height) : height * width)
   }

@@ -25,8 +25,11 @@ export interface Manifest {
   x2: SamplesDigest | null
   /** Arrays, tiles, and which of them there are. */
   grid: Grid
-  /** Tiles a side of a task, which one worker computes at a time. */
+  /** What one worker computes at a time: see lib/store/tasks.ts. */
   group: number
+  span: number
+  /** Samples of a pass, where a tile takes several passes; null: one. */
+  block: number | null
   /** For each task. */
   threads: number
   /** Budget in bytes of each worker. */

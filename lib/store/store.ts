@@ -25,8 +25,9 @@ import {
 import { processor } from './processor.js'
 import { type QueueStatus, queueStatus, workWithQueue } from './queue.js'
 import { Samples, type StoreInputs } from './samples.js'
+import { chosenSizes } from './sizes.js'
 import type { Storage } from './storage.js'
-import { tasksOf } from './tasks.js'
+import { type Grouping, tasksOf } from './tasks.js'
 import { Tiles } from './tiles.js'
 import {
   checkWork,
@@ -107,9 +108,9 @@ export class Store {
   async status(options: Pick<WorkOptions, 'signal' | 'queue'> = {}): Promise<StoreStatus> {
     checkCall(options)
     checkWork(options)
-    const { grid, group } = this.manifest
+    const { grid } = this.manifest
     const tiles = new Tiles(this.storage, grid)
-    const places = tasksOf(grid, group).flatMap((task) => task.places)
+    const places = tasksOf(grid, this.manifest).flatMap((task) => task.places)
     const missing = await tiles.missing(places, options.signal)
     const bytesOf = (some: typeof places) =>
       some
@@ -292,12 +293,12 @@ export async function createStore(
       ? (existing?.memory ?? core.budget({}))
       : parseBytes(request.memory, 'request.memory')
   if (existing) checkChosen(existing, { tile, group, threads, memory }, path)
-  const plan = await planned(network, plain, own, {
-    threads,
-    memory,
-    tile: tile ?? existing?.grid.size,
-  })
-  const { size } = plan
+  const plan = await planned(network, plain, own, { threads, memory })
+  const sizes = existing
+    ? undefined
+    : await chosenSizes(own, plain, plan, { threads, memory, tile, signal })
+  const size =
+    existing?.grid.size ?? Math.min(sizes?.tile ?? 1, Math.max(own.x.length, own.x2?.length ?? 0))
   const asked = {
     network: await describeNetwork(core),
     request: plain,
@@ -310,7 +311,7 @@ export async function createStore(
     return new Store(path, storage, existing, own)
   }
   await checkEmpty(storage)
-  const grid = gridOf(plan, own)
+  const grid = gridOf({ ...plan, size }, own)
   const manifest: Manifest = {
     format: 1,
     id: randomUUID(),
@@ -318,7 +319,8 @@ export async function createStore(
     created: new Date().toISOString(),
     ...asked,
     grid,
-    group: group ?? chosenGroup(grid, own, memory),
+    ...grouped(grid, group ?? Math.max(1, Math.round((sizes?.task ?? 1) / size))),
+    block: sizes?.block ?? null,
     threads,
     memory,
     processor: processor(),
@@ -411,7 +413,7 @@ async function planned(
   network: Network<Floats>,
   request: ReturnType<typeof plainRequest>,
   { x, x2 }: Hands,
-  { threads, memory, tile }: { threads: number; memory: number; tile: number | undefined },
+  { threads, memory }: { threads: number; memory: number },
 ): Promise<TilePlan> {
   let plan: TilePlan | undefined
   const sink = {
@@ -423,12 +425,7 @@ async function planned(
   }
   const first = await x.inputs(0, 1)
   const second = x2 && (await x2.inputs(0, 1))
-  await callOf(network, request, first, second, {
-    sink,
-    threads,
-    memory,
-    ...(tile === undefined ? {} : { tile }),
-  })
+  await callOf(network, request, first, second, { sink, threads, memory })
   return plan as TilePlan
 }
 
@@ -437,7 +434,7 @@ function gridOf({ arrays, size, axes, symmetric }: TilePlan, { x, x2 }: Hands): 
   const files = fileNames(arrays.map(({ name }) => name))
   const folder = (name: string) => (files.get(name) as string).slice(0, -'.npy'.length)
   return {
-    size: Math.min(size, Math.max(x.length, x2?.length ?? 0)),
+    size,
     axes,
     symmetric,
     arrays: arrays.map(({ name, shape, dtype }) => ({
@@ -451,14 +448,12 @@ function gridOf({ arrays, size, axes, symmetric }: TilePlan, { x, x2 }: Hands): 
   }
 }
 
-/** Samples a side of a task at least: their features are computed once for each task. */
-const worthwhile = 1024
+/** Squares beside each other in a task at most, and tasks that are enough to share. */
+const widest = 4
+const enoughTasks = 32
 
-/** Few enough samples that they take a part of the memory, and several tasks for each worker. */
-function chosenGroup(grid: Grid, { x, x2 }: Hands, memory: number): number {
-  const stripes = Math.ceil(Math.max(x.length, x2?.length ?? 0) / grid.size)
-  const fitting = Math.floor(memory / 16 / (x.bytes * grid.size))
-  const part = Math.ceil(stripes / 8)
-  const least = Math.min(Math.ceil(worthwhile / grid.size), Math.ceil(stripes / 4))
-  return Math.max(1, Math.min(Math.max(part, least), fitting))
+/** Long tasks, where there are enough of them. */
+function grouped(grid: Grid, group: number): Grouping {
+  const squares = tasksOf(grid, { group, span: 1 }).length
+  return { group, span: Math.min(widest, Math.max(1, Math.floor(squares / enoughTasks))) }
 }

@@ -17,24 +17,41 @@ interface Range {
   readonly count: number
 }
 
-/** @param group tiles a side of a task. */
-export function tasksOf(grid: Grid, group: number): Task[] {
+/** How tiles are put together in tasks. */
+export interface Grouping {
+  /** Tiles a side of a square. */
+  group: number
+  /** Squares beside each other in a task: the features of its rows are kept, those of the columns run past them. */
+  span: number
+}
+
+/** On the diagonal of a symmetric kernel a task is one square; it is a call of its samples with themselves. */
+export function tasksOf(grid: Grid, { group, span }: Grouping): Task[] {
   const tasks = new Map<string, TilePlace[]>()
   for (const place of placesOf({ ...grid, digest: '' })) {
     const [row, column] = [Math.floor(place.row / group), Math.floor(place.column / group)]
-    const key = `${row} ${column}`
+    const own = grid.symmetric && row === column
+    const key = own ? `${row} own` : `${row} ${Math.floor(column / span)}`
     const places = tasks.get(key)
     if (places) places.push(place)
     else tasks.set(key, [place])
   }
   return [...tasks.values()].map((places, id) => {
     const range = (tiles: number[]): Range => {
-      const first = Math.min(...tiles)
-      return { first, count: Math.max(...tiles) - first + 1 }
+      const [first, last] = tiles.reduce(
+        ([least, most], tile) => [Math.min(least, tile), Math.max(most, tile)] as const,
+        [tiles[0] as number, tiles[0] as number] as const,
+      )
+      return { first, count: last - first + 1 }
     }
     const columns = grid.axes.columns === null ? null : range(places.map(({ column }) => column))
     return { id, rows: range(places.map(({ row }) => row)), columns, places }
   })
+}
+
+/** Is a task's call one of its samples with themselves? */
+export function isOwn({ rows, columns }: Task, { symmetric }: Grid): boolean {
+  return symmetric && columns !== null && rows.first === columns.first
 }
 
 /** Samples of a range of tiles. */

@@ -7,14 +7,14 @@ import type { TilePlace } from '../io/sink.js'
 import type { CallOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
-import { callOf } from './calls.js'
+import { callOf, type PlainRequest } from './calls.js'
 import type { Grid } from './layout.js'
 import { type Lease, Leases } from './leases.js'
 import type { Manifest } from './manifest.js'
 import { pause } from './pause.js'
 import type { Samples } from './samples.js'
 import type { Storage } from './storage.js'
-import { samplesOf, type Task, tasksOf } from './tasks.js'
+import { isOwn, samplesOf, type Task, tasksOf } from './tasks.js'
 import type { Tiles } from './tiles.js'
 
 /** Options of a worker. */
@@ -45,6 +45,11 @@ export interface Hands {
   x2: Samples | undefined
 }
 
+/** The call of a task. */
+export function requestOf({ request, block }: Manifest): PlainRequest {
+  return block === null ? request : { ...request, block }
+}
+
 /** Seconds between two looks at what others do, at most. */
 const patience = 2
 
@@ -60,7 +65,7 @@ export class Work {
     this.#manifest = manifest
     this.#hands = hands
     this.#tiles = tiles
-    this.tasks = tasksOf(manifest.grid, manifest.group)
+    this.tasks = tasksOf(manifest.grid, manifest)
   }
 
   /** Tiles of a task that are not there. */
@@ -81,14 +86,15 @@ export class Work {
   async run(task: Task, signal: AbortSignal | undefined, onTile: () => void): Promise<void> {
     const wanted = await this.missing(task, signal)
     if (wanted.length === 0) return
-    const { grid, request, threads, memory, x: first, x2: second } = this.#manifest
+    const { grid, threads, memory, x: first, x2: second } = this.#manifest
+    const request = requestOf(this.#manifest)
     const { network, x, x2 } = this.#hands
     const rows = await x.checked(samplesOf(task.rows, grid.size, first.samples), grid.size, first)
     let columns: Inputs | undefined
     if (task.columns && second && x2) {
       const range = samplesOf(task.columns, grid.size, second.samples)
       columns = await x2.checked(range, grid.size, second)
-    } else if (task.columns && task.columns.first !== task.rows.first) {
+    } else if (task.columns && !isOwn(task, grid)) {
       const range = samplesOf(task.columns, grid.size, first.samples)
       columns = await x.checked(range, grid.size, first)
     }

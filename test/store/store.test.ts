@@ -13,6 +13,7 @@ import {
   TangentError,
 } from '../../lib/index.js'
 import { FolderStorage } from '../../lib/store/folder.js'
+import { isOwn, tasksOf } from '../../lib/store/tasks.js'
 import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { Random } from '../support/random.js'
@@ -109,7 +110,7 @@ test('samples are read by rows, checked, and the network is its own', async (t) 
     },
   })
   await createStore(path, network, { kind: 'ntk', x: from(x) }, { tile: 3, group: 2 })
-  t.is(most, 3)
+  t.true(most < 23, `${most} samples at once`)
   const store = await openStore(path)
   await t.throwsAsync(store.work(), { code: 'BAD_ARGUMENT', message: /network and the samples/ })
   const changed = { data: x.data.slice(), shape: x.shape }
@@ -209,4 +210,31 @@ test('an estimate is of what is left', async (t) => {
   const after = await store.estimate()
   t.deepEqual([after.seconds, after.missing, after.done], [0, 0, 21])
   await network.dispose()
+})
+
+test('tasks hold every tile once, whatever their size', (t) => {
+  const array = { name: 'total', dtype: 'float32', path: '', shape: [23, 17] } as const
+  const axes = { rows: 0, columns: 1 }
+  for (const [symmetric, columns] of [
+    [true, 23],
+    [false, 17],
+  ] as const) {
+    const grid = { size: 3, axes, symmetric, arrays: [{ ...array, shape: [23, columns] }] }
+    for (const group of [1, 2, 3, 9]) {
+      for (const span of [1, 2, 4]) {
+        const tasks = tasksOf(grid, { group, span })
+        const all = tasks.flatMap(({ places }) =>
+          places.map(({ row, column }) => `${row} ${column}`),
+        )
+        t.is(all.length, symmetric ? 36 : 48)
+        t.is(new Set(all).size, all.length)
+        for (const task of tasks) {
+          t.true(task.rows.count <= group && (task.columns?.count ?? 0) <= group * span)
+          // A call of samples with themselves computes what lies on the diagonal, and no other does.
+          const diagonal = task.places.some(({ row, column }) => row === column)
+          t.is(isOwn(task, grid), symmetric && diagonal)
+        }
+      }
+    }
+  }
 })
