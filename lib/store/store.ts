@@ -448,7 +448,7 @@ function gridOf({ arrays, size, axes, symmetric }: TilePlan, { x, x2 }: Hands): 
   }
 }
 
-/** Squares beside each other in a task at most, and tasks that are enough to share. */
+/** Squares of a task, in a row, at most, and tasks that are enough to share. */
 const widest = 4
 const enoughTasks = 32
 

@@ -21,7 +21,7 @@ interface Range {
 export interface Grouping {
   /** Tiles a side of a square. */
   group: number
-  /** Squares beside each other in a task: the features of its rows are kept, those of the columns run past them. */
+  /** Squares of a task, in a row: the features of its rows are kept, those of the columns run past them. */
   span: number
 }
 
