@@ -152,11 +152,14 @@ export {
   type ArrayKind,
   type ArraySource,
   type DType,
+  type ImageOptions,
+  type ImageSource,
   type NdArray,
   type NormalizeOptions,
   normalized,
   type OpenOptions,
   openArray,
+  openImages,
   type RowsHeader,
   readArray,
   readNpy,
@@ -270,7 +273,7 @@ export {
 } from './sketch/features.js'
 export type { SketchOptions } from './sketch/job.js'
 export { type NystromOptions, nystrom } from './sketch/nystrom.js'
-export { type MeasuredSketchOptions, sketch } from './sketch/sketch.js'
+export { type MeasuredSketchOptions, type SketchReport, sketch } from './sketch/sketch.js'
 export type { ErrorPair, SketchError, SketchKind, SketchMap } from './sketch/types.js'
 export type { StoreRequest } from './store/calls.js'
 export {

@@ -125,11 +125,11 @@ export const adaptCommand: CommandDefinition = {
   async run(session, [model = ''], options: Options) {
     await withNetwork(model, options, {}, async (network) => {
       const { inputFormat: format } = options
-      const x = await readInputs(options.input, network, format)
+      const x = await readInputs(options.input, network, options)
       const y = await readLabels(options.target, { format })
       const holdout = await heldOut(options, network)
       const predict =
-        options.predict && (await openInputs(options.predict, network, { format, again: true }))
+        options.predict && (await openInputs(options.predict, network, { ...options, again: true }))
       await checkFolder(options.out, '--out')
       await checkFile(options.export, '--export')
       if (options.export) await checkExport(network, { x })
@@ -161,9 +161,10 @@ function adaptOptions(options: Options): AdaptOptions {
 
 /** A share, or the samples in files. */
 async function heldOut(
-  { holdout, holdoutTarget, inputFormat: format }: Options,
+  options: Options,
   network: Network,
 ): Promise<number | HeldOutSamples | undefined> {
+  const { holdout, holdoutTarget, inputFormat: format } = options
   const [first] = holdout ?? []
   if (holdout === undefined || first === undefined) {
     if (holdoutTarget === undefined) return undefined
@@ -178,7 +179,7 @@ async function heldOut(
       `Expected a share between 0 and 1 for --holdout, or files together with --holdout-target, but received ${JSON.stringify(first)} alone`,
     )
   }
-  const x = await readInputs(holdout, network, format)
+  const x = await readInputs(holdout, network, options)
   return { x, y: await readLabels(holdoutTarget, { format }) }
 }
 

@@ -86,7 +86,7 @@ export const alignCommand: CommandDefinition = {
     await checkFolder(options.out, '--out')
     const files = await checkpointPaths(paths)
     await withNetwork(model, options, {}, async (network) => {
-      const x = await readInputs(options.input, network, options.inputFormat)
+      const x = await readInputs(options.input, network, options)
       const target =
         options.target === undefined
           ? undefined

@@ -84,9 +84,9 @@ export const auditCommand: CommandDefinition = {
     await checkFolder(options.out, '--out')
     await withNetwork(model, options, {}, async (network) => {
       const { inputFormat: format } = options
-      const x = await readInputs(options.input, network, format)
+      const x = await readInputs(options.input, network, options)
       const y = await readGiven(options.target, { format })
-      const query = options.query && (await readInputs(options.query, network, format))
+      const query = options.query && (await readInputs(options.query, network, options))
       const classNames = options.classNames && (await readLines(options.classNames))
       const tokens = options.tokens && (await readLines(options.tokens))
       const fitted =

@@ -55,7 +55,7 @@ export const averageCommand: CommandDefinition = {
     const place = await kernelPlace(options)
     const files = await checkpointPaths(checkpoints)
     await withNetwork(model0, options, {}, async (network0) => {
-      const x = await readInputs(options.input, network0, options.inputFormat)
+      const x = await readInputs(options.input, network0, options)
       const path = [network0]
       try {
         for (const file of files) path.push(await network0.withParameters(file))

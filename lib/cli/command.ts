@@ -8,7 +8,8 @@ import type { BatchMode } from '../model/architecture.js'
 import type { DerivativeOptions } from '../model/core.js'
 import { type LoadOptions, Network } from '../network/network.js'
 import type { AxisOptions } from '../onnx/index.js'
-import type { StreamFormat } from './input.js'
+import { closeFiles, type StreamFormat } from './input.js'
+import { type NumberOptions, normalizeOptions } from './normalize.js'
 import { progressDisplay } from './progress.js'
 
 /** Options that every command takes. */
@@ -91,7 +92,7 @@ function commonOptions(): Option[] {
 export const inputOption = () =>
   new Option(
     '--input <file>',
-    'samples: .npy, .npz, .csv, .safetensors, .pb or a zarr array (FILE#NAME for one of several), - is standard input; NAME=FILE for each of several inputs, NAME=NUMBER for one that all share',
+    'samples: .npy, .npz, .csv, .parquet, .safetensors, .pb, a zarr array (FILE#NAME for one of several) or a folder of images, - is standard input; NAME=FILE for each of several inputs, NAME=NUMBER for one that all share',
   )
     .argParser(collect)
     .makeOptionMandatory()
@@ -126,6 +127,7 @@ export const outputsOption = () =>
 
 /** Options of commands that differentiate. */
 export const derivativeOptions = () => [
+  ...normalizeOptions(),
   new Option(
     '--output <name>',
     'what to differentiate: an output, or any float value (info --values); default: the first output',
@@ -159,7 +161,7 @@ export const batchOption = () =>
     .choices(['each', 'whole'])
     .default('each')
 
-export interface NetworkOptions extends CommonOptions {
+export interface NetworkOptions extends CommonOptions, NumberOptions {
   /** Of standard input and output. */
   inputFormat?: StreamFormat
   format?: ArrayKind
@@ -220,6 +222,7 @@ export async function withNetwork<T>(
     return await use(network)
   } finally {
     await network.dispose()
+    await closeFiles()
   }
 }
 

@@ -14,6 +14,7 @@ import { ntkCommand } from './ntk.js'
 import { predictCommand } from './predict.js'
 import { probeCommand } from './probe.js'
 import { runCommand } from './run.js'
+import { sketchCommand } from './sketch.js'
 import { workerCommand } from './worker.js'
 
 export const commands: readonly CommandDefinition[] = [
@@ -22,6 +23,7 @@ export const commands: readonly CommandDefinition[] = [
   jacobianCommand,
   jvpCommand,
   ntkCommand,
+  sketchCommand,
   workerCommand,
   fitCommand,
   adaptCommand,

@@ -35,7 +35,7 @@ import { inputFormatOption, readGiven } from './input.js'
 import { checkFile, checkFolder, checkOwnFile } from './places.js'
 import { savePredictions, tryRun } from './predictions.js'
 import { jsonLine } from './progress.js'
-import { inputPaths, type OpenInputs, openInputs, readInputs, wholeInputs } from './samples.js'
+import { inputPaths, type OpenInputs, openInputs, readInputs, singleInput } from './samples.js'
 
 interface Options extends NetworkOptions {
   input: string[]
@@ -127,10 +127,10 @@ export const fitCommand: CommandDefinition = {
   async run(session, [model = ''], options: Options) {
     await withNetwork(model, options, {}, async (network) => {
       const { inputFormat: format } = options
-      const x = await readInputs(options.input, network, format)
+      const x = await readInputs(options.input, network, options)
       const target = await readGiven(options.target, { format })
       const predict =
-        options.predict && (await openInputs(options.predict, network, { format, again: true }))
+        options.predict && (await openInputs(options.predict, network, { ...options, again: true }))
       const fitting = fitOptions(options, target)
       // What would fail after the fit should fail before it.
       await checkFolder(options.out, '--out')
@@ -251,7 +251,7 @@ async function exportApart(
     return { export: { form } }
   }
   const input = await fitted.exportDifference(network, x, { signal })
-  const more = predict && (await wholeInputs(predict, network))
+  const more = predict && singleInput(predict, network)
   const other = more && (await fitted.exportDifference(network, more, { signal }))
   const others = other === undefined ? '' : `, ${other.toPrecision(3)} times on those of --predict`
   session.say(

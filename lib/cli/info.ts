@@ -39,7 +39,7 @@ export const infoCommand: CommandDefinition = {
       const axes = network.problem === null && obstacle === null ? await axesOf(network) : []
       const description = describe(model, network, obstacle, axes)
       const values = options.values ? await network.values() : undefined
-      const x = options.input && (await readInputs(options.input, network))
+      const x = options.input && (await readInputs(options.input, network, options))
       const precision = x && description.supported ? await precisionOf(network, x) : undefined
       session.result({ ...description, ...(values && { values }), ...(precision && { precision }) })
       session.say(...inWords(description), ...(values ? valuesInWords(values) : []))

@@ -36,6 +36,16 @@ export interface Reading {
 }
 
 let taken = false
+/** Files that the command has opened. */
+const sources = new Set<ArraySource>()
+
+/** Closes them, whatever became of the command. */
+export async function closeFiles(): Promise<void> {
+  const all = [...sources]
+  sources.clear()
+  for (const source of all) await source.close?.()
+}
+
 const streams = new Set<Readable>()
 
 /** Ends what waits for more of a pipe. */
@@ -47,7 +57,11 @@ export function endPipes(): void {
 export async function openGiven(path: string, reading: Reading = {}): Promise<ArraySource> {
   if (path !== '-') {
     const found = await stat(path).catch(() => undefined)
-    if (!found?.isFIFO()) return openArray(path, { numbers: reading.numbers })
+    if (!found?.isFIFO()) {
+      const source = await openArray(path, { numbers: reading.numbers })
+      sources.add(source)
+      return source
+    }
     return streamed(createReadStream(path), path, reading)
   }
   if (taken) {

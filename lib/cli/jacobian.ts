@@ -36,7 +36,7 @@ export const jacobianCommand: CommandDefinition = {
   async run(session, [model = ''], options: Options) {
     const place = await arraysPlace(options.out, '--out')
     await withNetwork(model, options, {}, async (network) => {
-      const x = await readInputs(options.input, network, options.inputFormat)
+      const x = await readInputs(options.input, network, options)
       const arrays = await watched(session, options, (watch) => network.jacobian(x, watch))
       const shapes = new Map(network.parameters.map(({ name, shape }) => [name, shape]))
       const describe = (name: string) => ({ shape: shapes.get(name) })

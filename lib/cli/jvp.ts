@@ -59,7 +59,7 @@ export const jvpCommand: CommandDefinition = {
     await checkFile(target, '--export')
     await withNetwork(model, options, {}, async (network) => {
       const { tensors } = await readSafetensors(options.direction)
-      const x = input && (await readInputs(input, network, options.inputFormat))
+      const x = input && (await readInputs(input, network, options))
       if (target !== undefined) {
         const bytes = await exportJvp(network, tensors, { outputs, x, signal: session.signal })
         await makeFolder(dirname(target))

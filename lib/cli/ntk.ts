@@ -66,10 +66,8 @@ export const ntkCommand: CommandDefinition = {
     if (store !== undefined) return toStore(session, model, { ...options, store })
     const place = await kernelPlace({ ...options, out: out as string })
     await withNetwork(model, options, {}, async (network) => {
-      const x = await readInputs(options.input, network, options.inputFormat)
-      const x2 = options.input2
-        ? await readInputs(options.input2, network, options.inputFormat)
-        : undefined
+      const x = await readInputs(options.input, network, options)
+      const x2 = options.input2 ? await readInputs(options.input2, network, options) : undefined
       const { kernel, method, by } = options
       if (place.single) {
         const total = await watched(session, options, (watch) =>
@@ -102,8 +100,8 @@ async function toStore(
   if (options.status) return tellStatus(session, options.store, options)
   await withNetwork(model, options, {}, async (network) => {
     const { input, input2, kernel, by, method, outputs, nonFinite, threads, memory } = options
-    const x = await openInputs(input, network)
-    const x2 = input2 && (await openInputs(input2, network))
+    const x = await openInputs(input, network, options)
+    const x2 = input2 && (await openInputs(input2, network, options))
     const call = { kernel, by, method, outputs, nonFinite, threads, memory }
     const request = { kind: 'ntk', x, x2, ...call } as const
     await fillStore(session, options, { network, request, input, input2 })

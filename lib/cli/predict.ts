@@ -17,6 +17,7 @@ import {
   withNetwork,
 } from './command.js'
 import { inputFormatOption } from './input.js'
+import { isNumbers } from './normalize.js'
 import { savePredictions } from './predictions.js'
 import { arrayOption, arrayPlace, formatOption } from './results.js'
 import { closeInputs, openInputs, readInputs } from './samples.js'
@@ -24,7 +25,7 @@ import { closeInputs, openInputs, readInputs } from './samples.js'
 interface Options extends NetworkOptions {
   input: string[]
   out: string
-  std?: string
+  std?: string[]
   train?: string[]
   prior: number | 'evidence'
 }
@@ -44,7 +45,10 @@ export const predictCommand: CommandDefinition = {
     inputFormatOption(),
     arrayOption('where the predictions go').makeOptionMandatory(),
     formatOption(),
-    arrayOption('posterior standard deviations (N, O), without noise', '--std <file>'),
+    new Option(
+      '--std <file>',
+      'posterior standard deviations (N, O), without noise: .npy, .npz, .csv or .zarr; where it is a number, or one for each channel, what the input is divided by, after --scale and --mean',
+    ).argParser(collect),
     new Option(
       '--train <file>',
       'for --std: the samples of the fit, as --input, where they are no longer in the files that fit read',
@@ -56,20 +60,24 @@ export const predictCommand: CommandDefinition = {
       .argParser(prior)
       .default(1),
     // What is predicted is what was fitted.
-    ...derivativeOptions().filter(({ long }) => long !== '--outputs' && long !== '--float64'),
+    ...derivativeOptions().filter(
+      ({ long = '' }) => !['--outputs', '--float64', '--std'].includes(long ?? ''),
+    ),
   ],
   async run(session, [fit = '', model = ''], options: Options) {
     const place = await arrayPlace(options.out, '--out', options.format)
-    const std = options.std === undefined ? undefined : await arrayPlace(options.std, '--std')
+    const [stdFile, ...more] = options.std?.filter((text) => !isNumbers(text)) ?? []
+    if (more.length > 0) throw new TangentError('BAD_ARGUMENT', 'Expected one file for --std')
+    const std = stdFile === undefined ? undefined : await arrayPlace(stdFile, '--std')
     const fitted = await fittedModel(fit)
     const chosen = { ...options, output: options.output ?? fitted.origin?.output }
     const path = await adaptedNetwork(fit, model, options)
     await withNetwork(path, chosen, parametersOf(fitted, options), async (network) => {
-      const { inputFormat: format } = options
       const again = std !== undefined
-      const inputs = await openInputs(options.input, network, { format, again })
+      const numbers = { ...options, std: options.std?.filter(isNumbers) ?? [], again }
+      const inputs = await openInputs(options.input, network, numbers)
       const train = again
-        ? await readInputs(options.train ?? (await fittedInputs(fit)), network)
+        ? await readInputs(options.train ?? (await fittedInputs(fit)), network, numbers)
         : undefined
       try {
         const { signal: stop } = session
@@ -91,11 +99,11 @@ export const predictCommand: CommandDefinition = {
               { count, flat: false, signal: stop },
             ),
           )
-          session.say(`Wrote posterior standard deviations to ${options.std}`)
+          session.say(`Wrote posterior standard deviations to ${stdFile}`)
         }
         session.say(`Wrote predictions of shape (${shape.join(', ')}) to ${options.out}`)
-        const more = options.std === undefined ? {} : { std: options.std }
-        session.result({ shape, classes: fitted.classes ?? null, file: options.out, ...more })
+        const deviations = stdFile === undefined ? {} : { std: stdFile }
+        session.result({ shape, classes: fitted.classes ?? null, file: options.out, ...deviations })
       } finally {
         await closeInputs(inputs)
       }

@@ -85,7 +85,7 @@ export const probeCommand: CommandDefinition = {
     })
     // The first network tells the inputs' names; the others are open one at a time.
     const report = await withNetwork(models[0] as string, options, {}, async (first) => {
-      const x = await readInputs(options.input, first, options.inputFormat)
+      const x = await readInputs(options.input, first, options)
       const networks = async function* () {
         for (const [at, path] of shown.entries()) {
           if (path === models[0]) {

@@ -9,6 +9,7 @@ import {
   withNetwork,
 } from './command.js'
 import { inputFormatOption } from './input.js'
+import { normalizeOptions } from './normalize.js'
 import { arrayOption, arrayPlace, formatOption, saveArray } from './results.js'
 import { readInputs } from './samples.js'
 
@@ -31,6 +32,7 @@ export const runCommand: CommandDefinition = {
     arrayOption('where the output goes').makeOptionMandatory(),
     formatOption(),
     batchOption(),
+    ...normalizeOptions(),
     new Option('--output <name>', 'another output than the first, or any value (info --values)'),
     outputsOption(),
   ],
@@ -38,7 +40,7 @@ export const runCommand: CommandDefinition = {
     const place = await arrayPlace(options.out, '--out', options.format)
     // A network without derivatives runs all the same.
     await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
-      const x = await readInputs(options.input, network, options.inputFormat)
+      const x = await readInputs(options.input, network, options)
       const y = await watched(session, options, (watch) => network.run(x, watch))
       await saveArray(place, y, session.signal)
       session.say(`Wrote ${network.output} of shape (${y.shape.join(', ')}) to ${options.out}`)

@@ -4,12 +4,15 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { TangentError } from '../core/errors.js'
 import { shapeSize } from '../core/shape.js'
-import { type ArraySource, type NdArray, wholeOf } from '../io/index.js'
+import { type ArraySource, type NdArray, rowBytes, wholeOf } from '../io/index.js'
 import { parts } from '../io/open.js'
+import { isImages } from '../io/sources/images.js'
+import { isZarr } from '../io/sources/zarr.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import type { ValueInfo } from '../onnx/index.js'
-import { openGiven, type Reading, type StreamFormat } from './input.js'
+import { openGiven, type StreamFormat } from './input.js'
+import { asSaid, imageSource, type NumberOptions } from './normalize.js'
 
 const aNumber = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i
 
@@ -48,16 +51,26 @@ type Given = ArraySource | number | bigint
 /** By input. */
 export type OpenInputs = Readonly<Record<string, Given>>
 
+/** How the files of `--input` are read: as the command's options have it. */
+export interface InputOptions extends NumberOptions {
+  inputFormat?: StreamFormat | undefined
+  /** Are rows to be read more than once by who does not keep those of a pipe? */
+  again?: boolean
+}
+
 /** Opens `FILE`, or for each of several inputs `NAME=FILE` or `NAME=NUMBER`. */
 export async function openInputs(
   files: readonly string[],
   network: Network,
-  reading: Pick<Reading, 'format' | 'again'> = {},
+  options: InputOptions = {},
 ): Promise<OpenInputs> {
   // Without a prototype: an input may be called __proto__.
   const inputs: Record<string, Given> = Object.create(null)
-  for (const [info, value] of named(files, network)) {
-    inputs[info.name] = await openInput(value, info, reading)
+  const all = [...named(files, network)]
+  const single = all.filter(([, value]) => !aNumber.test(value)).length === 1
+  for (const [info, value] of all) {
+    const given = await openInput(value, info, options)
+    inputs[info.name] = typeof given === 'object' ? asSaid(given, info, options, single) : given
   }
   return inputs
 }
@@ -80,13 +93,39 @@ export async function placedInputs(
   return placed
 }
 
-/** Reads them whole. */
+/** Files up to this size are read at once. */
+const atOnce = 1 << 25
+
+/** Samples for a call: small files whole, others by rows as the call comes to them. */
 export async function readInputs(
   files: readonly string[],
   network: Network,
-  format?: StreamFormat,
+  options: InputOptions & { memory?: number } = {},
 ): Promise<Inputs> {
-  return wholeInputs(await openInputs(files, network, { format }), network)
+  const inputs: Record<string, Given | NdArray> = Object.create(null)
+  const most = Math.min(atOnce, (options.memory ?? Number.POSITIVE_INFINITY) / 8)
+  for (const [name, value] of Object.entries(await openInputs(files, network, options))) {
+    const small = typeof value === 'object' && value.length * rowBytes(value) <= most
+    inputs[name] = small ? await readWhole(value, name) : value
+  }
+  return singleInput(inputs, network)
+}
+
+/** The only input without its name. */
+export function singleInput(
+  inputs: Readonly<Record<string, Given | NdArray>>,
+  network: Network,
+): Inputs {
+  const [only] = Object.values(inputs)
+  return network.inputs.length === 1 && typeof only === 'object' ? only : inputs
+}
+
+async function readWhole(source: ArraySource, name: string): Promise<NdArray> {
+  try {
+    return await wholeOf(source, `input ${JSON.stringify(name)}`)
+  } finally {
+    await source.close?.()
+  }
 }
 
 /** What `--input` says with whole paths, so that it can be read again from elsewhere; null of pipes. */
@@ -105,40 +144,23 @@ export function inputPaths(files: readonly string[]): string[] | null {
 
 const isPipe = (path: string) => statSync(path).isFIFO() || statSync(path).isCharacterDevice()
 
-/** Rows in memory. */
-export async function wholeInputs(opened: OpenInputs, network: Network): Promise<Inputs> {
-  const inputs: Record<string, NdArray | number | bigint> = Object.create(null)
-  for (const [name, value] of Object.entries(opened)) {
-    if (typeof value !== 'object') {
-      inputs[name] = value
-      continue
-    }
-    try {
-      inputs[name] = await wholeOf(value, `input ${JSON.stringify(name)}`)
-    } finally {
-      await value.close?.()
-    }
-  }
-  const [only] = Object.values(inputs)
-  return network.inputs.length === 1 && typeof only === 'object' ? only : inputs
-}
-
 /** A number, or a file's rows. */
-async function openInput(
-  text: string,
-  info: ValueInfo,
-  reading: Pick<Reading, 'format' | 'again'>,
-): Promise<Given> {
+async function openInput(text: string, info: ValueInfo, options: InputOptions): Promise<Given> {
   if (aNumber.test(text)) {
     return /^[-+]?\d+$/.test(text) ? BigInt(text.replace('+', '')) : Number(text)
   }
+  const { inputFormat: format, again = false } = options
+  const found = statSync(text, { throwIfNoEntry: false })
+  if (found?.isDirectory() && !(await isZarr(text)) && (await isImages(text))) {
+    return imageSource(text, info, options)
+  }
   const numbers = info.type?.startsWith('float') ? 'float' : undefined
-  const source = await openGiven(text, { ...reading, numbers })
-  return isTable(text, reading.format) ? asSamples(source, info) : source
+  const source = await openGiven(text, { format, again, numbers })
+  return isTable(text, format) ? asSamples(source, info) : source
 }
 
 const isTable = (path: string, format: StreamFormat | undefined) =>
-  /\.csv(#[^#]*)?$/i.test(path) || (path === '-' && format === 'csv')
+  /\.(csv|parquet)(#[^#]*)?$/i.test(path) || (path === '-' && format === 'csv')
 
 /** The rows of a table in the shape of the network's samples, which a table cannot have. */
 function asSamples(source: ArraySource, { shape }: ValueInfo): ArraySource {

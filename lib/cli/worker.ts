@@ -4,6 +4,7 @@ import { formatBytes } from '../core/memory.js'
 import { Network } from '../network/network.js'
 import { openStore, type Store } from '../store/store.js'
 import { type CommandDefinition, type CommonOptions, collect } from './command.js'
+import { type NumberOptions, normalizeOptions } from './normalize.js'
 import { openInputs, placedInputs } from './samples.js'
 import {
   leaseOption,
@@ -14,7 +15,7 @@ import {
   watchedWork,
 } from './store.js'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, NumberOptions {
   model?: string
   input?: string[]
   input2?: string[]
@@ -36,6 +37,7 @@ export const workerCommand: CommandDefinition = {
     new Option('--model <file>', 'the network, where it lies elsewhere on this machine'),
     new Option('--input <file>', 'samples, where they lie elsewhere: as of ntk').argParser(collect),
     new Option('--input2 <file>', 'second samples, where they lie elsewhere').argParser(collect),
+    ...normalizeOptions(),
     leaseOption(),
     queueOption(),
     new Option('--status', 'tell what is done, and what the queue says'),
@@ -52,8 +54,8 @@ export const workerCommand: CommandDefinition = {
     const network = await Network.load(model, { ...of.options, threads, memory })
     try {
       const read = async (own: string[] | undefined, known: string[] | undefined) => {
-        if (own) return openInputs(own, network)
-        return known && openInputs(await placedInputs(known, network, placed), network)
+        if (own) return openInputs(own, network, options)
+        return known && openInputs(await placedInputs(known, network, placed), network, options)
       }
       const x = await read(options.input, given.input)
       if (!x) throw lacking(path, '--input', 'samples')

@@ -29,5 +29,6 @@ export {
   sourceOf,
   wholeOf,
 } from './source.js'
+export { type ImageOptions, type ImageSource, openImages } from './sources/images.js'
 export { arrayToTensor, decodeTensor, readTensor, tensorToArray, writeTensor } from './tensor.js'
 export { writeFileAtomic } from './write.js'

@@ -7,8 +7,10 @@ import { isNpy } from './npy.js'
 import { checkPath } from './reasons.js'
 import { type ArraySource, sourceOf } from './source.js'
 import { type CsvNumbers, openCsv } from './sources/csv.js'
+import { isImages, openImages } from './sources/images.js'
 import { openNpy } from './sources/npy.js'
 import { openNpz } from './sources/npz.js'
+import { openParquet } from './sources/parquet.js'
 import { openTensor } from './sources/safetensors.js'
 import { isZarr, openZarr } from './sources/zarr.js'
 import { decodeTensor } from './tensor.js'
@@ -21,8 +23,9 @@ export interface OpenOptions {
 
 /**
  * Opens a file as an array whose rows are read as they are needed: `.npy`, `.npz`, `.safetensors`,
- * `.csv`, zarr arrays (folders, v2 and v3) and `.pb` (ONNX TensorProto, which is read whole). Of a file
- * with several arrays `#NAME` behind its name tells which; of a CSV file the columns, `#a,b`.
+ * `.csv`, `.parquet`, zarr arrays (folders, v2 and v3), folders of images ({@link openImages} with its
+ * defaults) and `.pb` (ONNX TensorProto, which is read whole). Of a file with several arrays `#NAME` behind
+ * its name tells which; of a CSV or Parquet file the columns, `#a,b`.
  *
  * ```ts
  * const source = await openArray('images.npz#train')
@@ -58,12 +61,15 @@ export async function openArray(path: string, options: OpenOptions = {}): Promis
       return openNpz(file, member)
     case '.safetensors':
       return openTensor(file, member)
+    case '.parquet':
+      return openParquet(file, member)
     case '.csv':
       return openCsv(file, member, options.numbers)
   }
   if (member !== undefined) throw none(path)
   if (ending === '.npy') return openNpy(file)
   if (ending === '.pb') return sourceOf(decodeTensor(await readBytes(file), file))
+  if (folder && (await isImages(file))) return openImages(file)
   if (folder) throw new TangentError('BAD_FILE', `${path} is not a file, nor a zarr array.`)
   if (isNpy(await beginning(file))) return openNpy(file)
   throw none(path)
@@ -85,5 +91,5 @@ async function beginning(path: string): Promise<Uint8Array> {
 const none = (path: string) =>
   new TangentError(
     'BAD_FILE',
-    `${path} is not an array: a zarr array or a .npz, .csv, .safetensors, .npy or .pb file is expected.`,
+    `${path} is not an array: a zarr array, a folder of images or a .npz, .csv, .parquet, .safetensors, .npy or .pb file is expected.`,
   )

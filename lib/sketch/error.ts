@@ -15,8 +15,8 @@ const mostRows = 512
 const mostOutputs = 8
 
 /** Which samples and outputs are compared: some of both, the same for the same seed. */
-export function comparedRows(
-  { samples, outputs }: TangentSketch,
+function comparedRows(
+  { samples, outputs }: Measured,
   count: number,
   seed: number,
   heads: boolean,
@@ -81,17 +81,25 @@ async function exactKernels(
   })
 }
 
+/** What is measured: a sketch, or one that is made again of the compared samples alone. */
+export interface Measured {
+  samples: number
+  outputs: number
+  map: SketchMap
+  at(samples: readonly number[], outputs: readonly number[]): TangentSketch | Promise<TangentSketch>
+}
+
 /** Compares a sketch with the exact kernel of some of its samples. */
 export async function measureError(
   core: Core,
   x: Inputs,
-  sketch: TangentSketch,
+  sketch: Measured,
   { check, ...options }: DerivativeOptions & { check: number },
   heads?: (sample: number) => ArrayLike<number>,
 ): Promise<SketchError> {
   const rows = comparedRows(sketch, check, sketch.map.seed, heads !== undefined)
   const exact = await exactKernels(core, x, rows, options, heads)
-  const some = sketch.at(rows.samples, rows.outputs)
+  const some = await sketch.at(rows.samples, rows.outputs)
   const { signal, threads } = options
   const found = (await some.kernel({ signal, threads })).data
   const n = rows.samples.length * rows.outputs.length

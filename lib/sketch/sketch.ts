@@ -5,13 +5,13 @@ import { chosenSize, fillRows, type SinkOptions, toSink } from '../derivatives/t
 import { held, heldInputs } from '../io/held.js'
 import type { Floats, NdArray } from '../io/index.js'
 import type { TileReport } from '../io/sink.js'
-import { cores } from '../model/core.js'
-import type { Inputs } from '../model/inputs.js'
+import { type Core, cores } from '../model/core.js'
+import { type Inputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { measureError } from './error.js'
 import { TangentSketch } from './features.js'
 import { jobOf, type PlannedSketch, planSketch, type SketchOptions, sketchOf } from './job.js'
-import type { SketchMap } from './types.js'
+import type { SketchError, SketchMap } from './types.js'
 
 /** Options of {@link sketch} that stays in memory. */
 export interface MeasuredSketchOptions extends SketchOptions {
@@ -20,6 +20,13 @@ export interface MeasuredSketchOptions extends SketchOptions {
   /** A sketch whose map is taken, so that both can be compared; size, kind and seed are its own then. */
   like?: TangentSketch | undefined
 }
+
+/** What was done to a sink, and how far the sketches' inner products are from the kernel. */
+export interface SketchReport extends TileReport {
+  error: SketchError | null
+}
+
+type Heads = NonNullable<PlannedSketch['heads']>
 
 /**
  * Sketches of a network's tangent features: k numbers for each sample and output whose inner products are
@@ -47,8 +54,8 @@ export interface MeasuredSketchOptions extends SketchOptions {
 export function sketch(
   network: Network<Floats>,
   x: Inputs,
-  options: SketchOptions & SinkOptions,
-): Promise<TileReport>
+  options: MeasuredSketchOptions & SinkOptions,
+): Promise<SketchReport>
 export function sketch(
   network: Network<Floats>,
   x: Inputs,
@@ -58,7 +65,7 @@ export async function sketch(
   network: Network<Floats>,
   x: Inputs,
   given: MeasuredSketchOptions & Partial<SinkOptions> = {},
-): Promise<TangentSketch | TileReport> {
+): Promise<TangentSketch | SketchReport> {
   checkCall(given)
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
@@ -73,8 +80,19 @@ export async function sketch(
   const own = heldInputs(x, 'x')
   const planned = await planSketch(core, own, options)
   if (like) checkLike(planned, like.map)
-  if (toSink(options)) return toTiles(planned, options)
-  const { prepared, rows, heads: weights } = planned
+  const headsOf = planned.heads && ((i: number) => (planned.heads as Heads).weights(i, 1))
+  const { onProgress: _, ...quiet } = options
+  if (toSink(options)) {
+    const { map, ...report } = await toTiles(planned, options, like?.map)
+    const { samples } = planned.prepared
+    const at = (some: readonly number[], outputs: readonly number[]) =>
+      sketchAgain(core, own, { some, outputs, map }, planned, quiet)
+    const measured = { samples, outputs: planned.rows, map, at }
+    const how = { ...quiet, check }
+    const error = check > 0 ? await measureError(core, own, measured, how, headsOf) : null
+    return { ...report, error }
+  }
+  const { prepared, rows } = planned
   const { arrays, map } = await sketchOf(planned, 0, prepared.samples, like?.map)
   const parts = new Map(
     map.parts.map((name, g): [string, NdArray<Floats>] => {
@@ -83,9 +101,7 @@ export async function sketch(
   )
   const result = new TangentSketch(parts, map, null)
   if (check === 0) return result
-  const headsOf = weights && ((i: number) => weights.weights(i, 1))
-  const { onProgress: _, ...call } = options
-  return result.withError(await measureError(core, own, result, { ...call, check }, headsOf))
+  return result.withError(await measureError(core, own, result, { ...quiet, check }, headsOf))
 }
 
 function checkLike({ prepared, groups }: PlannedSketch, { parameters }: SketchMap): void {
@@ -96,15 +112,43 @@ function checkLike({ prepared, groups }: PlannedSketch, { parameters }: SketchMa
   if (!same) throw badArgument('options.like', 'a sketch of the same parameters', undefined)
 }
 
+/** The sketch of some of the samples, where that of all is not in memory. */
+async function sketchAgain(
+  core: Core,
+  x: Inputs,
+  { some, outputs, map }: { some: readonly number[]; outputs: readonly number[]; map: SketchMap },
+  { heads, prepared: { width } }: PlannedSketch,
+  options: SketchOptions,
+): Promise<TangentSketch> {
+  const { rows, ...declared } = await core.reading(x, 'x', options)
+  const own = await samplesOf(rows, declared, some)
+  let weights: NdArray | undefined
+  if (heads) {
+    const each = some.map((i) => heads.weights(i, 1))
+    const data = new Float64Array(each.flatMap((one) => [...one]))
+    weights = { data, shape: [some.length, width, heads.columns] }
+  }
+  const planned = await planSketch(core, own, { ...options, heads: weights })
+  const { arrays } = await sketchOf(planned, 0, some.length, map)
+  const parts = new Map(
+    map.parts.map((name, g): [string, NdArray<Floats>] => {
+      return [name, { data: arrays[g] as Floats, shape: [some.length, planned.rows, map.size] }]
+    }),
+  )
+  const samples = some.map((_, i) => i)
+  return new TangentSketch(parts, map, null).at(samples, outputs)
+}
+
 /** Tiles of samples to a sink. */
 async function toTiles(
   planned: PlannedSketch,
   options: SketchOptions & SinkOptions,
-): Promise<TileReport> {
+  like?: SketchMap,
+): Promise<TileReport & { map: SketchMap }> {
   const { prepared, map: asked, rows } = planned
   const quiet = { ...prepared, options: { ...prepared.options, onProgress: undefined } }
   const own = { ...planned, prepared: quiet }
-  const first = await sketchOf(own, 0, 1)
+  const first = await sketchOf(own, 0, 1, like)
   const arraysOf = (arrays: readonly Floats[], count: number) =>
     new Map(
       asked.parts.map((name, g): [string, NdArray] => {
@@ -114,7 +158,7 @@ async function toTiles(
   const { samples } = prepared
   const widths = asked.parts.map(() => rows * asked.size)
   const results = asked.parts.map((name) => ({ name, shape: [samples, rows, asked.size] }))
-  return fillRows(
+  const report = await fillRows(
     {
       samples,
       one: arraysOf(first.arrays, 1),
@@ -125,4 +169,5 @@ async function toTiles(
     },
     options,
   )
+  return { ...report, map: first.map }
 }
