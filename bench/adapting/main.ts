@@ -1,11 +1,13 @@
 // Does adapting pay? `npm run bench -- adapting [TASK …] [--splits NUMBER] [--results FILE]` runs the
-// splits that FILE lacks and writes them into it as they come; `--table` prints the tables of
-// docs/adapting.md from it without running anything.
+// splits that FILE lacks and writes them into it as they come; `--table` prints the tables from
+// it and writes them into docs/adapting.md, without running anything.
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { write } from '../../examples/paper/store.js'
 import { prepare } from './peers.js'
 import { Results } from './results.js'
 import { runSplit } from './run.js'
-import { page } from './table.js'
+import { page, withTables } from './table.js'
 import { tasks } from './tasks.js'
 
 const { values, positionals } = parseArgs({
@@ -40,4 +42,9 @@ if (!values.table) {
     }
   }
 }
-process.stdout.write(page(results))
+const shown = page(results)
+process.stdout.write(shown)
+if (values.table) {
+  const path = 'docs/adapting.md'
+  write(path, withTables(readFileSync(path, 'utf8'), shown))
+}

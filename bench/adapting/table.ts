@@ -44,6 +44,15 @@ export function page(results: Results): string {
   return `${table}\n\n${sums.join('\n')}\n\n${choices(rows)}\n`
 }
 
+/** A page with these tables between its marks. */
+export function withTables(text: string, tables: string): string {
+  const [before, rest = ''] = text.split(begin)
+  const [, after = ''] = rest.split(end)
+  return `${before}${begin}\n\n${tables}\n${end}${after}`
+}
+const begin = '<!-- made by npm run bench -- adapting --table -->'
+const end = '<!-- to here -->'
+
 function rowsOf(results: Results, by: (errors: Errors) => number): Row[] {
   const rows = tasks.flatMap((task) => {
     const found = results.of(task)

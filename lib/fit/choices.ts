@@ -26,8 +26,8 @@ export interface PriceSelection {
   grid: CandidatePrice[]
   /**
    * Error of the best fixed features less that of the best adaptive ones, in the mean, with its
-   * standard error: adaptive ones are chosen where it is larger than that. Null where the price was
-   * given.
+   * standard error: adaptive ones are chosen where it is larger than that, or than half of that by
+   * cross-entropy. Null where the price was given.
    */
   gain: { mean: number; standardError: number } | null
 }

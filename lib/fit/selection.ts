@@ -23,6 +23,12 @@ const ridgeFactors = [0.1, 1, 10, 100]
 /** Loose: held-out errors can be distinguished long before that. */
 const loose = { tolerance: 1e-6, stationarity: 1e-3, maxIterations: 200 }
 
+/**
+ * Standard errors that adapting has to gain. Folds of few samples make that of a cross-entropy large: to
+ * ask for a whole one gives away nearly all that adapting gains on digits (docs/adapting.md).
+ */
+const margins: Record<SelectionError, number> = { 'squared error': 1, 'cross-entropy': 0.5 }
+
 /** What is fitted and what is held out in one fold; r = y − f(x; θ0) of both. */
 export interface FoldResiduals {
   train: TangentFeatures
@@ -136,7 +142,7 @@ export async function searchFolds(
       })
     })
   }
-  return { ...best(ridges, prices, errors, folds), by }
+  return { ...best(ridges, prices, errors, folds, margins[by]), by }
 }
 
 /** Held-out predictions at falling prices, each fit from the one before; null where there is none. */
@@ -224,6 +230,7 @@ export function best(
   prices: readonly SettledPrice[],
   errors: number[][][],
   folds: number,
+  margin = 1,
 ): Omit<PriceSelection, 'by'> {
   const all = ridges.flatMap((ridge, i) =>
     prices.map((price, j) => {
@@ -246,7 +253,7 @@ export function best(
           folds,
         )
       : null
-  const kept = gain && !(gain.mean > gain.standardError) ? plain : (adaptive ?? plain)
+  const kept = gain && !(gain.mean > margin * gain.standardError) ? plain : (adaptive ?? plain)
   if (kept === undefined || !Number.isFinite(kept.error)) {
     throw new TangentError(
       'NUMERICAL',

@@ -1,8 +1,11 @@
 // The benchmark that asks whether adapting pays: its statistics, its errors, and one small task.
+import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { judge } from '../../bench/adapting/judge.js'
+import { Results } from '../../bench/adapting/results.js'
 import { runSplit } from '../../bench/adapting/run.js'
 import { holm, pairedTest, studentTail } from '../../bench/adapting/statistics.js'
+import { page, withTables } from '../../bench/adapting/table.js'
 import { drawTable } from '../../bench/adapting/tables.js'
 import { fullBudget, type Task } from '../../bench/adapting/task.js'
 import { near } from '../support/near.js'
@@ -35,6 +38,11 @@ test('the paired t test and Holm’s probabilities are those of SciPy and statsm
   t.is(pairedTest([1, 1], [2, 2]).p, 0)
   // statsmodels.stats.multitest.multipletests(…, method='holm') of statsmodels 0.15.0.
   near(t, holm([0.01, 0.04, 0.03, 0.005, 0.5]), [0.04, 0.09, 0.09, 0.025, 0.5], 1e-12)
+})
+
+test('the tables of docs/adapting.md are those of the results', (t) => {
+  const text = readFileSync('docs/adapting.md', 'utf8')
+  t.is(text, withTables(text, page(new Results('bench/adapting/results.json'))))
 })
 
 test('errors: squared over the variance, and wrong classes', (t) => {
