@@ -8,7 +8,7 @@ import { call, type SolveOptions } from '../native/call.js'
 import type { FlowOptions } from '../native/fit.js'
 import { native } from '../native/index.js'
 import { shuffled } from './folds.js'
-import { checkEigenvalues, type FlowScales, flowOf, scalesOf } from './sequence.js'
+import { checkEigenvalues, type FlowScales, flowOf, largest, scalesOf } from './sequence.js'
 
 /** Which model of the coordinates, and when its training stops. */
 export interface CoordinateOptions extends SolveOptions {
@@ -111,13 +111,16 @@ export async function fitCoordinates(
   if (noise !== undefined && !(Number.isFinite(noise) && noise > 0)) {
     throw badArgument('options.noise', 'a number > 0', noise)
   }
-  const square = targets.reduce((sum, value) => sum + value ** 2, 0) / n
-  const scales = scalesOf(options, values, Float64Array.of(Math.sqrt(square)))
+  const size = Math.sqrt(targets.reduce((sum, value) => sum + value ** 2, 0) / n)
+  const scales = scalesOf(options, values, Float64Array.of(size))
   const flow = flowOf(options, () => {
     if (noise !== undefined) return noise / Math.sqrt(n) / scales.target
     throw badArgument('options.noise', 'the noise of the targets, or options.start', noise)
   })
-  const times = time === 'held-out' ? timesOf(flow) : Float64Array.of(time)
+  const times =
+    time === 'held-out'
+      ? timesOf(flow, largest(values) / scales.kernel, size / scales.target)
+      : Float64Array.of(time)
   const parts = time === 'held-out' ? folds : 0
   const fold = shuffled(n, seed).map((place) => place % folds)
   const found = await call(options.signal, (control) =>
@@ -144,7 +147,12 @@ export async function fitCoordinates(
   }
 }
 
-/** Times at which parts of the samples left out are predicted, in units of b_0^{−D}. */
-function timesOf({ start, depth }: FlowOptions): Float64Array {
-  return Float64Array.from({ length: 48 }, (_, i) => (0.03 * 1.25 ** i) / start ** depth)
+/**
+ * Times at which parts of the samples left out are predicted, in units of what the flow takes to
+ * learn a target of that size, or with fixed eigenvalues its first coordinate.
+ */
+function timesOf({ fixed, start, depth }: FlowOptions, top: number, size: number): Float64Array {
+  const unit = (fixed ? top : size * start ** depth) || 1
+  const growth = fixed ? 1.35 : 1.25
+  return Float64Array.from({ length: 48 }, (_, i) => (0.03 * growth ** i) / unit)
 }

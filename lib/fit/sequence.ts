@@ -177,7 +177,7 @@ export function scalesOf(
   return { kernel, target }
 }
 
-function largest(values: Float64Array): number {
+export function largest(values: Float64Array): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
 }
 

@@ -365,7 +365,8 @@ export class KernelSpectrum {
    * other samples: e_j(x) = √n·K(x, X) v_j / values[j], orthonormal over X, whose eigenvalues are
    * values[j]/n. The n samples need no labels, so that there may be many.
    * @param kernel K(x, X), (N, n) or (N, O, n/O, O)
-   * @param count how many (default: the rank)
+   * @param count how many (default: a quarter of the rows, as far as the rank goes; the later ones
+   *   are mostly an accident of X, and large elsewhere)
    * @returns (rows, count), for {@link fitCoordinates}
    * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options.
    * @example
@@ -376,7 +377,7 @@ export class KernelSpectrum {
    *
    * // At X itself, v_j·√n.
    * const kernel = { data: Float64Array.of(2, 0, 0, 1), shape: [2, 2] }
-   * const { data, shape } = await spectrum.eigenfunctions(kernel)
+   * const { data, shape } = await spectrum.eigenfunctions(kernel, 2)
    * console.log(shape.join(' '), [...data].map((value) => Math.abs(value).toFixed(3)).join(' '))
    * // 2 2 1.414 0.000 0.000 1.414
    * ```

@@ -29,7 +29,7 @@ struct CoordinateFlow {
 
 // Until the one of the ascending `times` with the least error of samples left out: those of each
 // of the `folds` (0 … folds − 1 for each sample) in turn. A fold's flow ends where its error is
-// twice its least. Without folds until the last time.
+// twice its least, or too many steps are needed. Without folds until the last time.
 CoordinateFlow coordinate_flow(const CoordinateProblem& problem, const std::vector<double>& times,
                                const std::vector<int>& fold, int folds,
                                const Control& control = {});

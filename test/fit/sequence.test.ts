@@ -190,7 +190,7 @@ test('orthonormal coordinates are not coupled: the sequence model', async (t) =>
   const spectrum = await KernelSpectrum.of(k)
   const options = { depth: 1, start: 0.7, time: 5, scales: raw }
   const own = await fitEigenvalues(spectrum, y, 0.5, options)
-  const functions = await spectrum.eigenfunctions({ data: k, shape: [n, n] })
+  const functions = await spectrum.eigenfunctions({ data: k, shape: [n, n] }, n)
   near(t, functions.data.map(Math.abs), e.map(Math.abs), { absolute: 1e-9 })
   const values = spectrum.values.map((value) => value / n)
   const again = await fitCoordinates(functions, values, y, options)
