@@ -20,13 +20,13 @@ import {
 import { type Panel, page, picture } from './page.js'
 import { write } from './store.js'
 
-const targets: readonly Target[] = ['smooth', 'sign']
-const named = { smooth: '(a) trained on y', sign: '(b) trained on sign(y)' }
+export const targets: readonly Target[] = ['smooth', 'sign']
+export const named = { smooth: '(a) trained on y', sign: '(b) trained on sign(y)' }
 const parts = ['initial', 'average', 'target'] as const
 /** Cells on a side of a drawn kernel. */
 const cells = 125
 
-function settingsOf(scale: Context['scale'], seed: number): KernelSettings {
+export function settingsOf(scale: Context['scale'], seed: number): KernelSettings {
   const full = { ...paperSettings, seed }
   if (scale === 'paper') return full
   if (scale === 'quick') return { ...full, epochs: 60, headEpochs: 200, drawn: 200, points: 20 }

@@ -10,7 +10,7 @@ import { foldsOf, solverPoints } from './solver.js'
 import { write } from './store.js'
 
 /** Read off the published figure (METHOD.md section 5), MNIST, `redrawn`. */
-const published = {
+export const published = {
   sizes: [125, 250, 500, 1000, 2000, 4000, 8000],
   fixed: [0.187, 0.175, 0.142, 0.122, 0.105, 0.094, 0.083],
   adaptive: [0.14, 0.131, 0.114, 0.099, 0.085, 0.078, 0.073],

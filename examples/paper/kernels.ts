@@ -42,6 +42,10 @@ export const paperSettings: Omit<KernelSettings, 'seed'> = {
 
 export type Target = 'smooth' | 'sign'
 
+/** What the network is trained on. */
+export const wantedOf = (y: Float32Array, target: Target): Float32Array =>
+  target === 'sign' ? y.map((value) => (value < 0 ? -1 : 1)) : y
+
 /** Numbers of one training; arrays are of the drawn samples, in the data's order. */
 export interface KernelRun {
   /** y(x), the smooth function; what was trained is this or its sign. */
@@ -88,14 +92,14 @@ export function twosAndThrees(
   return { x: { data: x, shape: [rows.length, size] }, signs }
 }
 
-/** y(x): a frozen random network, its linear head fitted to ±1 by squared loss. */
+/** y(x): a frozen random network, its linear head fitted to the first `samples` of ±1 by squared loss. */
 export async function smoothTarget(
   x: NdArray<Float32Array>,
   signs: Float32Array,
-  { width, headEpochs, batch, learningRate, momentum, seed }: KernelSettings,
+  { samples, width, headEpochs, batch, learningRate, momentum, seed }: KernelSettings,
   threads: number,
 ): Promise<Float32Array> {
-  const [samples = 0, inputs = 0] = x.shape
+  const [rows = 0, inputs = 0] = x.shape
   const body = await buildMlp({
     inputs,
     hidden: [width, width],
@@ -114,10 +118,11 @@ export async function smoothTarget(
     seed: 2000 + seed,
   })
   await using head = await Network.load(linear, { threads })
-  const h = { data: features as Float32Array, shape: [samples, width] }
+  const h = { data: features as Float32Array, shape: [rows, width] }
+  const target = { data: signs, shape: [rows, 1] }
   const { weights } = await train(
     head,
-    { x: h, target: { data: signs, shape: [samples, 1] } },
+    { x: first(h, samples), target: first(target, samples) },
     {
       loss: 'squared',
       optimizer: { kind: 'sgd', learningRate, momentum },
@@ -131,22 +136,24 @@ export async function smoothTarget(
   return Float32Array.from((await fitted.run(h)).data as Float32Array)
 }
 
-/** Trains on y or its sign and compares the kernels of the first samples. */
-export async function kernelRun(
+/** The first rows of an array. */
+export function first({ data, shape }: NdArray<Float32Array>, rows: number): NdArray<Float32Array> {
+  const width = data.length / (shape[0] as number)
+  return { data: data.slice(0, rows * width), shape: [rows, ...shape.slice(1)] }
+}
+
+/** The network before and after training on all of x; dispose of both. */
+export async function trainedOn(
   x: NdArray<Float32Array>,
-  y: Float32Array,
-  target: Target,
-  settings: KernelSettings,
+  wanted: Float32Array,
+  { width, epochs, batch, learningRate, momentum, seed }: KernelSettings,
   { threads, say }: { threads: number; say(text: string): void },
-): Promise<{ run: KernelRun; kernels: Kernels }> {
-  const { drawn, width, epochs, batch, learningRate, momentum, points, seed } = settings
+) {
   const [samples = 0, inputs = 0] = x.shape
   const model = await buildMlp({ inputs, hidden: [width, width], outputs: 1, seed })
   await using blank = await Network.load(model, { threads })
-  await using before = await blank.withParameters(
-    await initialize(blank, { seed, biases: 'uniform' }),
-  )
-  const wanted = target === 'sign' ? y.map((value) => (value < 0 ? -1 : 1)) : y
+  const initial = await initialize(blank, { seed, biases: 'uniform' })
+  const before = await blank.withParameters(initial)
   const { weights, history } = await train(
     before,
     { x, target: { data: wanted, shape: [samples, 1] } },
@@ -163,8 +170,23 @@ export async function kernelRun(
       },
     },
   )
-  await using after = await before.withParameters(weights)
-  const few = { data: x.data.slice(0, drawn * inputs), shape: [drawn, inputs] }
+  const after = await before.withParameters(weights)
+  return { before, after, initial, weights, trainLoss: history.at(-1)?.trainLoss ?? Number.NaN }
+}
+
+/** Trains on y or its sign and compares the kernels of the first samples. */
+export async function kernelRun(
+  x: NdArray<Float32Array>,
+  y: Float32Array,
+  target: Target,
+  settings: KernelSettings,
+  context: { threads: number; say(text: string): void },
+): Promise<{ run: KernelRun; kernels: Kernels }> {
+  const { drawn, points } = settings
+  const trained = await trainedOn(x, wantedOf(y, target), settings, context)
+  await using before = trained.before
+  await using after = trained.after
+  const few = first(x, drawn)
   const initial = await before.ntk(few)
   const { kernel: average, residual } = await averageKernel(before, after, few, { points })
   const change = residual.change.data
@@ -180,7 +202,7 @@ export async function kernelRun(
     y: Array.from(y.subarray(0, drawn)),
     output: Array.from((await after.run(few)).data as Float32Array),
     diagonal: Array.from({ length: drawn }, (_, i) => average.data[i * drawn + i] as number),
-    trainLoss: history.at(-1)?.trainLoss ?? Number.NaN,
+    trainLoss: trained.trainLoss,
     alignment: {
       averageTarget: await average.alignment(wantedKernel),
       initialTarget: await initial.alignment(wantedKernel),

@@ -1,8 +1,11 @@
 // The paper's experiments, one command each: `npm run paper -- fig1 [--quick]`.
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { complexity } from './complexity.js'
 import type { Context, CurveOptions, Scale } from './context.js'
 import { type DataSetName, readDataSet } from './data.js'
+import { figurePath } from './figure-path.js'
+import { figureSequence } from './figure-sequence.js'
 import { figure2 } from './figure2.js'
 import { figure4 } from './figure4.js'
 import { figures1and3 } from './figure13.js'
@@ -63,6 +66,22 @@ for (const figure of ['fig1', 'fig3'] as const) {
     '1,2,3',
   ).action((options: Common) => figures1and3(contextOf(options)))
 }
+
+command(
+  'sequence',
+  'fixed and adaptive eigenvalues in the sequence model and on samples (Li & Lin 2024)',
+  '1,2,3',
+).action((options: Common) => figureSequence(contextOf(options)))
+
+command('path', 'loss, kernels and linearisations along the straight path of training', '1').action(
+  (options: Common) => figurePath(contextOf(options)),
+)
+
+program
+  .command('complexity')
+  .description('how many samples other models need for the error of fixed features, from figure 4')
+  .option('--from <folder>', 'where the data of figure 4 are', 'docs/paper')
+  .action(({ from }: { from: string }) => complexity(from, console.log))
 
 command('fig2', 'penalties', '1').action((options: Common) => figure2(contextOf(options)))
 

@@ -3,9 +3,12 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { ratios } from '../../examples/paper/complexity.js'
 import type { Context } from '../../examples/paper/context.js'
 import type { CurvePoint } from '../../examples/paper/curves.js'
 import { readDataSet } from '../../examples/paper/data.js'
+import { figurePath } from '../../examples/paper/figure-path.js'
+import { figureSequence } from '../../examples/paper/figure-sequence.js'
 import { figure2 } from '../../examples/paper/figure2.js'
 import { figure4 } from '../../examples/paper/figure4.js'
 import { figures1and3, spread } from '../../examples/paper/figure13.js'
@@ -82,6 +85,57 @@ test('figures 1 and 3: training on the sign aligns the kernel more, most at the 
   const before = await times()
   await figures1and3(context)
   t.deepEqual(await times(), before)
+})
+
+test('the straight path: the loss falls, the kernel turns to the target, linearisations help inside', async (t) => {
+  const context = await contextOf(t, [1])
+  await figurePath(context)
+  const { curves } = await json(context.out, 'path.json')
+  for (const { target, points } of curves) {
+    const [first, middle, last] = [points[0], points[10], points[20]]
+    t.deepEqual([first.t, middle.t, last.t], [0, 0.5, 1])
+    near(t, [first.initial, first.trace], [1, 1], { absolute: 1e-3 }, target)
+    t.true(last.loss < 0.1 * first.loss && last.loss < middle.loss, target)
+    t.true(last.target > first.target + 0.05, target)
+    // The midpoint rule is of second order, the ends are of first.
+    t.true(middle.signal > Math.max(first.signal, last.signal) + 2, target)
+  }
+  t.true(await isFigure(context.out, 'path.svg', 'path.html'))
+})
+
+test('adaptive eigenvalues: ahead where the target is not aligned, and in known eigenfunctions', async (t) => {
+  const context = await contextOf(t, [1])
+  await figureSequence(context)
+  const { rates, onSamples } = await json(context.out, 'sequence.json')
+  const errors = (depth: number | string) =>
+    rates.find(
+      (one: { target: string; depth: unknown; time: string }) =>
+        one.target === 'misaligned' && one.depth === depth && one.time === 'risk',
+    ).errors
+  for (const depth of [0, 1, 3]) {
+    for (const [e, error] of errors(depth).entries()) t.true(error < errors('fixed')[e], `${depth}`)
+  }
+  const error = (model: string) =>
+    onSamples.find((one: { model: string }) => one.model === model).mean
+  const ridge = error('ridge regression, leave-one-out')
+  t.true(error('known eigenfunctions, D = 0') < 0.2 * ridge, JSON.stringify(onSamples))
+  t.true(await isFigure(context.out, 'sequence.svg', 'sequence.html'))
+})
+
+test('sample complexity: errors c/√n need (c/c₀)² times the samples', (t) => {
+  const sizes = [100, 200, 400, 800]
+  const curve = (model: string, c: number) =>
+    sizes.map((n) => ({ model, n, errors: [c / Math.sqrt(n)] }))
+  const found = ratios([...curve('fixed', 1), ...curve('adaptive', 1.2), ...curve('full', 0.6)])
+  const of = (model: string) => found.filter((one) => one.model === model)
+  for (const { n, least, most } of of('adaptive')) {
+    near(t, least, n < 800 ? 1.44 : 1, 1e-9)
+    t.is(most === Number.POSITIVE_INFINITY, n === 800)
+  }
+  for (const { n, least, most } of of('full')) {
+    near(t, most, n < 400 ? 100 / n : 0.36, 1e-9)
+    t.is(least === 0, n < 400)
+  }
 })
 
 const mean = (points: CurvePoint[], model: string) =>
