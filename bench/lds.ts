@@ -141,6 +141,8 @@ const labels = query.y
 const ways: { name: string; options: InfluenceOptions }[] = [
   { name: 'gradient', options: { method: 'gradient' } },
   { name: 'cosine', options: { method: 'cosine' } },
+  { name: 'gradient, kron', options: { method: 'gradient', metric: 'kron' } },
+  { name: 'gradient, diagonal', options: { method: 'gradient', metric: 'diagonal' } },
 ]
 /** Times the damping that is chosen. */
 const dampings = [0.01, 0.1, 1, 10]

@@ -45,6 +45,7 @@ export {
   lastLayer,
 } from './audit/laplace/laplace.js'
 export type { Likelihood } from './audit/laplace/likelihood.js'
+export type { AdamMetric } from './audit/metric.js'
 export { type AuditPictures, auditPictures } from './audit/pictures.js'
 export {
   KernelPosterior,

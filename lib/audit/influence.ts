@@ -12,7 +12,11 @@ import type { Network } from '../network/network.js'
 import { type Head, HeadNetwork, headAt, headsOf, labelPlaces } from './heads.js'
 import { adaptedKernels, checkModel, fixedKernels, type Picker, picker } from './kernels.js'
 import { highest } from './labels.js'
+import type { Block, Precision } from './laplace/blocks.js'
+import { blocksOf } from './laplace/gather.js'
+import { crossEntropyOf } from './laplace/likelihood.js'
 import { checkMemory } from './memory.js'
+import { type AdamMetric, checkAdam, metricProducts } from './metric.js'
 import { KernelPosterior } from './posterior.js'
 import { chosenRidge } from './ridge.js'
 import { selfKernel } from './self.js'
@@ -38,11 +42,17 @@ export interface InfluenceOptions extends CallOptions {
   labels?: NdArray | undefined
   /** λ of the ridge model (default: `auto`, the one of least leave-one-out error, or that of `model`). */
   ridge?: number | 'auto' | undefined
+  /**
+   * Of `gradient` and `cosine`, in which the gradients are compared: `identity` (default); Adam's second moments
+   * v, g/(√v + ε); `kron` or `diagonal`, (H + damping·I)⁻¹g with H the cross-entropy's generalised Gauss-Newton
+   * matrix of all samples (with `gradient` the influence function, Koh & Liang 2017; Grosse et al. 2023).
+   */
+  metric?: 'identity' | 'kron' | 'diagonal' | AdamMetric | undefined
   /** A model that was fitted to x and y: its adapted features, given which the answer is exact. */
   model?: NetworkModel | undefined
   /**
-   * Of `newton`, above 0 (default: `auto`, the mean diagonal of the margins' kernel: about where scores predict
-   * trainings best, see docs/audit.md).
+   * Above 0. Of `newton` `auto` (default) is the mean diagonal of the margins' kernel: about where scores predict
+   * trainings best, see docs/audit.md; of the metrics `kron` and `diagonal` a tenth of H's mean eigenvalue.
    */
   damping?: number | 'auto' | undefined
 }
@@ -103,6 +113,17 @@ export async function influence(
   for (const name of ['ridge', 'damping'] as const) {
     const value = options[name]
     if (value !== undefined && value !== 'auto') notNegative(`options.${name}`, value)
+  }
+  const { metric } = options
+  if (typeof metric !== 'object' || metric === null)
+    oneOf(metric as undefined, ['identity', 'kron', 'diagonal'] as never, 'options.metric')
+  if (
+    metric !== undefined &&
+    metric !== 'identity' &&
+    method !== 'gradient' &&
+    method !== 'cosine'
+  ) {
+    throw badArgument('options.metric', `none with the method ${method}`, metric)
   }
   if (options.damping === 0) throw badArgument('options.damping', 'a number above 0', 0)
   const { signal, threads, memory, onProgress } = options
@@ -228,24 +249,23 @@ async function byGradients(task: Task): Promise<Influence> {
   try {
     const train = heads.inputs(x, own.cotangents, outputs)
     const ask = heads.inputs(query, other.cotangents, outputs)
-    const cross = await heads.network.ntk(ask, train, common)
-    progress(0.4)
     const shape = [query.samples, x.samples]
     const result = (data: Float64Array, damping: number | null): Influence => {
       return { scores: { data, shape }, values: other.values, head, method, damping }
     }
     if (method === 'newton') {
+      const cross = await heads.network.ntk(ask, train, common)
+      progress(0.4)
       const kernel = await heads.network.ntk(train, common)
       progress(0.7)
       const rest = own.probabilities.map((p) => 1 - p)
       const { data, damping } = await newton(kernel, cross, rest, options.damping, common)
       return result(data, damping)
     }
-    const data = Float64Array.from(cross.data, (value) => -value)
-    if (method === 'gradient') return result(data, null)
-    const sizes = async (inputs: Inputs) =>
-      (await selfKernel(heads.network, inputs, { ...common, kernel: 'trace' })).data
-    const [a, b] = [await sizes(ask), await sizes(train)]
+    const { products, sizes, damping } = await compared(task, heads, f, places, { ask, train })
+    const data = products.map((value) => -value)
+    if (method === 'gradient') return result(data, damping)
+    const [a, b] = [await sizes(ask, query.samples), await sizes(train, x.samples)]
     return result(
       data.map((value, e) => {
         const size = Math.sqrt(
@@ -253,11 +273,71 @@ async function byGradients(task: Task): Promise<Influence> {
         )
         return size > 0 ? value / size : 0
       }),
-      null,
+      damping,
     )
   } finally {
     await heads.dispose()
   }
+}
+
+/** Inner products of gradients in the metric that is asked for, and gradients' own squared sizes. */
+async function compared(
+  { core, network, x, query, common, options, progress }: Task,
+  heads: HeadNetwork,
+  f: Float64Array,
+  places: readonly number[],
+  { ask, train }: { ask: Inputs; train: Inputs },
+): Promise<{
+  products: Float64Array
+  sizes(inputs: Inputs, count: number): Promise<Float64Array>
+  damping: number | null
+}> {
+  const { metric = 'identity' } = options
+  if (metric === 'identity') {
+    const cross = await heads.network.ntk(ask, train, common)
+    const sizes = async (inputs: Inputs) => {
+      const own = await selfKernel(heads.network, inputs, { ...common, kernel: 'trace' })
+      return Float64Array.from(own.data)
+    }
+    return { products: Float64Array.from(cross.data), sizes, damping: null }
+  }
+  let [own, precision, damping]: [readonly Block[] | AdamMetric, Precision, number | null] = [
+    metric as AdamMetric,
+    { scale: 1, prior: 0 },
+    null,
+  ]
+  if (metric === 'kron' || metric === 'diagonal') {
+    const curvature = crossEntropyOf(f, places)
+    const blocks = await blocksOf(network, x, metric, curvature, common, (fraction) =>
+      progress(0.5 * fraction),
+    )
+    const { damping: given } = options
+    damping = typeof given === 'number' ? given : meanEigenvalue(blocks) / 10
+    own = blocks
+    precision = { scale: 1, prior: damping }
+  } else
+    checkAdam(
+      metric,
+      core.architecture.active.map(({ parameter }) => parameter),
+    )
+  const headCore = cores.get(heads.network) as Core
+  const between = (rows: Inputs, columns: Inputs, counts: [number, number]) =>
+    metricProducts({ core: headCore, rows, columns, counts }, own, precision, common)
+  return {
+    products: await between(ask, train, [query.samples, x.samples]),
+    sizes: async (inputs, count) => {
+      const all = await between(inputs, inputs, [count, count])
+      return Float64Array.from({ length: count }, (_, i) => all[i * (count + 1)] as number)
+    },
+    damping,
+  }
+}
+
+function meanEigenvalue(blocks: readonly Block[]): number {
+  const count = blocks.reduce((sum, { values }) => sum + values.length, 0)
+  const sum = blocks.reduce((all, { values }) => all + values.reduce((a, b) => a + b, 0), 0)
+  if (!(sum > 0)) throw mismatch('x', 'samples whose loss has curvature', 'none of them')
+  return sum / count
 }
 
 /** k*ᵀ(K + λI)⁻¹ diag(1 − p). */

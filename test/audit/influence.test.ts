@@ -1,10 +1,12 @@
 // Influence on heads, against models that are fitted again and gradients by central differences.
 import test from 'ava'
 import {
+  buildCnn,
   buildMlp,
   fitFixed,
   type Head,
   influence,
+  LaplacePosterior,
   type NdArray,
   Network,
   take,
@@ -38,36 +40,65 @@ function headOf(head: Head, f: number[], label: number): number {
   return f.length === 1 ? (label === 1 ? 1 : -1) * f[0]! : logits[label]!
 }
 
-/** Heads of all samples and their gradients by all parameters, by central differences. */
-async function gradients(network: Network, head: Head, at: NdArray, labels: NdArray) {
-  const heads = async (own: Network) => {
+type Jacobian = { f: number[][]; rows: number[][][] }
+const jacobians = new WeakMap<Network, Map<NdArray, Promise<Jacobian>>>()
+
+/** Outputs and their derivatives by all parameters, by central differences. */
+async function jacobianOf(network: Network, at: NdArray): Promise<Jacobian> {
+  const outputs = async (own: Network) => {
     const { data, shape } = await own.run(at)
-    const [count = 0, outputs = 1] = shape
-    return Array.from({ length: count }, (_, i) =>
-      headOf(
-        head,
-        Array.from(data.slice(i * outputs, (i + 1) * outputs) as Float64Array, Number),
-        Number(labels.data[i]),
-      ),
+    const width = shape[1] as number
+    return Array.from({ length: shape[0] as number }, (_, i) =>
+      Array.from(data.slice(i * width, (i + 1) * width) as Float64Array, Number),
     )
   }
-  const columns: number[][] = []
+  const f = await outputs(network)
+  const rows = f.map((row) => row.map((): number[] => []))
   for (const { name } of network.parameters) {
     const own = network.weight(name)
     for (let e = 0; e < own.data.length; e += 1) {
       const moved = async (step: number) => {
         const data = own.data.map((value, k) => (k === e ? value + step : value))
         const other = await network.withParameters(new Map([[name, { ...own, data }]]))
-        const values = await heads(other)
+        const values = await outputs(other)
         await other.dispose()
         return values
       }
       const [up, down] = [await moved(1e-4), await moved(-1e-4)]
-      columns.push(up.map((value, i) => (value - down[i]!) / 2e-4))
+      rows.forEach((row, i) => {
+        row.forEach((column, o) => {
+          column.push((up[i]![o]! - down[i]![o]!) / 2e-4)
+        })
+      })
     }
   }
-  const values = await heads(network)
-  return { values, rows: values.map((_, i) => columns.map((column) => column[i]!)) }
+  return { f, rows }
+}
+
+/** Heads of all samples and their gradients by all parameters: the head's own derivative by differences, too. */
+async function gradients(network: Network, head: Head, at: NdArray, labels: NdArray) {
+  const known = jacobians.get(network) ?? new Map<NdArray, Promise<Jacobian>>()
+  jacobians.set(network, known)
+  const found = known.get(at) ?? jacobianOf(network, at)
+  known.set(at, found)
+  const { f, rows } = await found
+  const values = f.map((row, i) => headOf(head, row, Number(labels.data[i])))
+  return {
+    values,
+    rows: f.map((row, i) => {
+      const by = row.map((_, o) => {
+        const moved = (step: number) =>
+          headOf(
+            head,
+            row.map((value, k) => (k === o ? value + step : value)),
+            Number(labels.data[i]),
+          )
+        return (moved(1e-4) - moved(-1e-4)) / 2e-4
+      })
+      const own = rows[i] as number[][]
+      return own[0]!.map((_, e) => by.reduce((sum, value, o) => sum + value * own[o]![e]!, 0))
+    }),
+  }
 }
 
 const dot = (a: number[], b: number[]) => a.reduce((sum, value, e) => sum + value * b[e]!, 0)
@@ -91,6 +122,81 @@ for (const outputs of [1, 3]) {
       )
       near(t, cosine.scores.data, scaled, 1e-4)
     }
+    await network.dispose()
+  })
+}
+
+test('Adam’s metric divides every number of a gradient by its own root', async (t) => {
+  const network = await load(3)
+  const y = labelsOf(3, n)
+  const labels = { data: Int32Array.of(1, 0), shape: [2] }
+  const epsilon = 0.1
+  let seed = 7
+  const moments = new Map(
+    network.parameters.map(({ name, shape, count }) => {
+      seed += 1
+      return [
+        name,
+        { data: gaussians(count, seed).map((value) => value * value), shape: [...shape] },
+      ]
+    }),
+  )
+  const weights = [...moments.values()].flatMap(({ data }) =>
+    Array.from(data, (value) => 1 / (Math.sqrt(value) + epsilon)),
+  )
+  const loss = await gradients(network, 'cross-entropy', x, y)
+  const asked = await gradients(network, 'margin', query, labels)
+  const inner = (a: number[], b: number[]) =>
+    a.reduce((sum, value, e) => sum + value * b[e]! * weights[e]!, 0)
+  const options = { metric: { moments, epsilon }, labels }
+  const found = await influence(network, x, y, query, { ...options, method: 'gradient' })
+  near(
+    t,
+    found.scores.data,
+    asked.rows.flatMap((q) => loss.rows.map((j) => -inner(q, j))),
+    1e-5,
+  )
+  const cosine = await influence(network, x, y, query, { ...options, method: 'cosine' })
+  const scaled = asked.rows.flatMap((q) =>
+    loss.rows.map((j) => -inner(q, j) / Math.sqrt(inner(q, q) * inner(j, j))),
+  )
+  near(t, cosine.scores.data, scaled, 1e-4)
+  await network.dispose()
+})
+
+for (const metric of ['kron', 'diagonal'] as const) {
+  test(`the metric ${metric} is the precision of the Laplace posterior`, async (t) => {
+    const bytes = await buildCnn({ image: [1, 16, 16], width: 1, outputs: 3, seed: 2 })
+    const network = await Network.load(bytes)
+    const images = { data: Float32Array.from(gaussians(4 * 256, 3)), shape: [4, 1, 16, 16] }
+    const y = { data: Int32Array.of(0, 1, 2, 1), shape: [4] }
+    const damping = 0.7
+    // J (H + δ)⁻¹ Jᵀ, which is held to laplace-torch's numbers.
+    const posterior = await LaplacePosterior.of(network, images, y, { structure: metric })
+    const { covariance, mean } = await posterior.predict(images, { priorPrecision: damping })
+    const labels = { data: Int32Array.of(2, 0, 1, 1), shape: [4] }
+    const { scores } = await influence(network, images, y, images, {
+      ...{ method: 'gradient', metric, damping, head: 'logit', labels },
+    })
+    const truth = [0, 1, 2, 3].map((i) => {
+      const f = Array.from(mean.data.slice(3 * i, 3 * i + 3))
+      const total = f.reduce((sum, value) => sum + Math.exp(value), 0)
+      const at = (i * 3 + labels.data[i]!) * 3
+      return -f.reduce((sum, value, o) => {
+        const rest = Math.exp(value) / total - Number(o === y.data[i])
+        return sum + covariance.data[at + o]! * rest
+      }, 0)
+    })
+    near(
+      t,
+      truth.map((_, i) => scores.data[i * 5]!),
+      truth,
+      1e-4,
+    )
+    const { damping: chosen } = await influence(network, images, y, images, {
+      ...{ method: 'gradient', metric },
+    })
+    t.true(chosen! > 0)
     await network.dispose()
   })
 }
@@ -171,6 +277,7 @@ test('mistakes are named', async (t) => {
     [() => influence(network, x, y, query, { labels: take(y, 1) }), /labels/],
     [() => influence(network, x, y, query, { method: 'newton', damping: 0 }), /damping/],
     [() => influence(network, x, y, query, { method: 'guess' as never }), /method/],
+    [() => influence(network, x, y, query, { metric: 'kron' }), /metric/],
   ]
   for (const [call, message] of cases) {
     await t.throwsAsync(call, { code: 'BAD_ARGUMENT', message })

@@ -86,7 +86,7 @@ export const auditCalls: Record<string, Call> = {
   influence: {
     args: () => [network, x, classes, x, { ridge: 0.1 }],
     call: (...a) => influence(...(a as [Any, Any, Any, Any])),
-    options: `${common} method head labels ridge damping model`,
+    options: `${common} method head labels ridge damping model metric`,
   },
   'LaplacePosterior.of': {
     args: () => [network, x, u, {}],

@@ -179,7 +179,7 @@ function mirrored(half: Float64Array, size: number): Float64Array {
 }
 
 /** X[i,o], (m, k). */
-function featureOf(
+export function featureOf(
   { outputs, positions, m, k, delta, h }: Factors,
   i: number,
   o: number,
@@ -200,7 +200,7 @@ function featureOf(
 }
 
 /** The rows x (count, size) in a basis, whose rows are its vectors. */
-function turned(x: Floats, basis: Float64Array | null, size: number): Floats {
+export function turned(x: Floats, basis: Float64Array | null, size: number): Floats {
   if (!basis) return x
   const count = x.length / size
   const out = new Float64Array(x.length)

@@ -1,7 +1,6 @@
 import { badArgument, mismatch, oneOf } from '../../core/errors.js'
 import { checkCall } from '../../core/options.js'
 import { timed } from '../../core/progress.js'
-import { factors } from '../../derivatives/features.js'
 import { outputsOf } from '../../fit/network.js'
 import { held, heldInputs } from '../../io/held.js'
 import type { NdArray } from '../../io/index.js'
@@ -11,8 +10,9 @@ import type { Network } from '../../network/network.js'
 import { type Picker, picker } from '../kernels.js'
 import { checkMemory } from '../memory.js'
 import { selfKernel } from '../self.js'
-import { addCovariance, type Block, factorsOf, Gathered, type Precision } from './blocks.js'
+import { addCovariance, type Block, factorsOf, type Precision } from './blocks.js'
 import { FullCurvature } from './full.js'
+import { blocksOf, eachFactors } from './gather.js'
 import { type Curvature, curvatureOf, type Likelihood, softmax } from './likelihood.js'
 
 /** The prior and the noise of a {@link LaplacePosterior}. */
@@ -153,23 +153,9 @@ export class LaplacePosterior {
       progress(1)
       return new LaplacePosterior(network, x.all, structure, curvature, full)
     }
-    const gathered = new Map<string, Gathered>()
-    const weights = new Map<string, string>()
-    await eachFactors(network, x, common, async (found, first, count) => {
-      for (const [name, entry] of found) {
-        if (structure === 'kron') checkMatrix(name, entry)
-        if (entry.kind === 'factors' && entry.bias) weights.set(entry.bias, name)
-        const own = factorsOf(name, entry)
-        const sum = gathered.get(name) ?? new Gathered(own, structure)
-        gathered.set(name, sum)
-        await sum.add(own, first, curvature, common.signal)
-      }
-      progress((0.8 * (first + count)) / x.samples)
-    })
-    const blocks: Block[] = []
-    for (const [name, sum] of gathered) {
-      blocks.push(await sum.block(x.samples, gathered.get(weights.get(name) ?? '')))
-    }
+    const blocks = await blocksOf(network, x, structure, curvature, common, (fraction) =>
+      progress(0.8 * fraction),
+    )
     progress(1)
     return new LaplacePosterior(network, x.all, structure, curvature, blocks)
   }
@@ -381,41 +367,6 @@ function logDetRatioOf(blocks: readonly Block[], { scale, prior }: Precision): n
   for (const { values } of blocks)
     for (const value of values) sum += Math.log1p((scale * Math.max(value, 0)) / prior)
   return sum
-}
-
-type Found = Awaited<ReturnType<typeof factors>>
-
-function checkMatrix(name: string, entry: Found extends Map<string, infer E> ? E : never): void {
-  if (entry.kind !== 'dense' || entry.shape.length === 1) return
-  const many = entry.matrix ? 'which is used several times' : 'which is no matrix'
-  throw mismatch(
-    'options.structure',
-    "'full' or 'diagonal', or a network without",
-    `'kron' with the parameter ${JSON.stringify(name)} (${entry.shape.join(' × ')}), ${many}`,
-  )
-}
-
-/** Features of all samples in factors, some samples at a time. */
-async function eachFactors(
-  network: Network,
-  x: Picker,
-  common: CallOptions,
-  use: (found: Found, first: number, count: number) => Promise<void>,
-): Promise<void> {
-  const core = cores.get(network) as Core
-  const { active } = core.architecture
-  const { f } = await outputsOf(network, await x.take(0, 1), common)
-  // Factors take about as many numbers as a weight has rows, and columns; what is none of both is small.
-  const numbers = active.reduce(
-    (sum, { parameter: { shape } }) => sum + 64 * shape.reduce((all, size) => all + size, 0),
-    0,
-  )
-  const bytes = 8 * f.length * numbers
-  const together = Math.max(1, Math.min(1024, Math.floor(core.budget(common) / 8 / bytes)))
-  for (let first = 0; first < x.samples; first += together) {
-    const count = Math.min(together, x.samples - first)
-    await use(await factors(core, await x.take(first, count), common), first, count)
-  }
 }
 
 /** (N, O, O) or (N, O). */

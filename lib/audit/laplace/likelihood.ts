@@ -70,6 +70,19 @@ function ofClasses(f: Float64Array, classes: Int32Array): Curvature {
   return { likelihood: 'classification', samples, outputs, weights, loss }
 }
 
+/** The curvature of the cross-entropy at outputs f; of one output that of its sign. */
+export function crossEntropyOf(f: Float64Array, places: readonly number[]): Curvature {
+  const samples = places.length
+  const outputs = f.length / samples
+  if (outputs > 1) return ofClasses(f, Int32Array.from(places))
+  const weights = f.map((value) => {
+    const p = 1 / (1 + Math.exp(-value))
+    return p * (1 - p)
+  })
+  // p(1 − p) is all of it: nothing like − p pᵀ is taken off.
+  return { likelihood: 'regression', samples, outputs, weights, loss: 0 }
+}
+
 export function softmax(row: Float64Array): Float64Array {
   const most = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
   const powers = row.map((value) => Math.exp(value - most))
