@@ -131,6 +131,7 @@ footer { margin-top: 44px; padding-top: 16px; border-top: 1px solid var(--line);
   h2, h3, figcaption, summary, .strip-name, .end-name { break-after: avoid; }
   figure, .strip, .card, li, tr, .vector { break-inside: avoid; }
   .scroll, .graph { overflow: visible; }
+  .graph svg.plot { max-width: 100%; }
   details::details-content { content-visibility: visible; height: auto; opacity: 1; }
   summary { list-style: none; }
 }

@@ -1,6 +1,8 @@
 // Standard errors of the report, against the definition: every sample left out in turn, by the book.
 import test from 'ava'
+import { KernelSpectrum, TangentKernel } from '../../lib/index.js'
 import { alignments, estimate, standardError, targetSums } from '../../lib/probe/left-out.js'
+import { spectrumOf } from '../../lib/probe/spectrum.js'
 import { near } from '../support/near.js'
 import { Random } from '../support/random.js'
 
@@ -63,4 +65,35 @@ test('the jackknife of a mean is its standard error, paired for a difference', (
   const gaps = other.map((v, i) => v - values[i]!)
   near(t, found.change?.standardError, spread(gaps), 1e-5)
   t.is(standardError(Float64Array.of(1, 2)), null)
+})
+
+test('the effective rank without a sample, to first order, is its slope in that sample’s weight', async (t) => {
+  const random = new Random(8)
+  const [samples, outputs] = [5, 2]
+  const n = samples * outputs
+  const features = Array.from({ length: n }, () => [...random.normals(12)])
+  const kernel = (weights: number[]) =>
+    Float64Array.from({ length: n * n }, (_, e) => {
+      const [a, b] = [Math.floor(e / n), e % n]
+      const inner = features[a]!.reduce((sum, v, k) => sum + v * features[b]![k]!, 0)
+      const weight = (row: number) => weights[Math.floor(row / outputs)]!
+      return inner * Math.sqrt(weight(a) * weight(b))
+    })
+  const entropyOf = async (weights: number[]) => {
+    const values = (await KernelSpectrum.of(kernel(weights))).values.map((v) => Math.max(v, 0))
+    const total = values.reduce((sum, v) => sum + v, 0)
+    return values.reduce((sum, v) => sum - (v > 0 ? (v / total) * Math.log(v / total) : 0), 0)
+  }
+  const ones = Array(samples).fill(1)
+  const matrix = new TangentKernel(kernel(ones), [n, n], 'trace', true)
+  const { logRank } = await spectrumOf(matrix as never, 'gram', { samples, memory: 1e9 })
+  near(t, logRank?.value, await entropyOf(ones), 1e-8)
+  for (let i = 0; i < samples; i++) {
+    const moved = (by: number) => entropyOf(ones.with(i, 1 + by))
+    const slope = ((await moved(1e-4)) - (await moved(-1e-4))) / 2e-4
+    near(t, logRank!.value - logRank!.without[i]!, slope, { absolute: 1e-6 })
+  }
+  const small = await spectrumOf(matrix as never, 'gram', { samples, memory: 1000 })
+  t.is(small.logRank, null)
+  near(t, small.spectrum.effectiveRank, Math.exp(logRank!.value), 1e-5)
 })

@@ -87,6 +87,27 @@ const variants: Record<string, SampleOptions> = {
   },
 }
 
+test('pages stay small at the extremes, and say what they leave out', (t) => {
+  const long = Array.from({ length: 100 }, (_, at) => `model.blocks.${at}.dense`)
+  const size = (options: SampleOptions, most: number) => {
+    const page = renderReport(sampleReport(options))
+    t.true(page.length < most, `${JSON.stringify(options).slice(0, 60)}: ${page.length}`)
+    const { document } = parseHTML(page)
+    t.notRegex(document.querySelector('main')?.textContent ?? '', /NaN|undefined|Infinity|\[object/)
+    return document
+  }
+  const many = size({ samples: 1000, classes: 1000, outputs: 1 }, 1.6e6)
+  t.regex(many.querySelector('#classes')?.textContent ?? '', /means over 8 × 8 neighbouring/)
+  // Names on the axis are some of the classes, far enough apart to be read.
+  const names = many.querySelectorAll('#kernel-0 text').length
+  t.true(names > 10 && names <= 40, `${names}`)
+  const deep = size({ samples: 130, layers: long, outputs: 1 }, 1.6e6)
+  t.regex(deep.querySelector('#kernels')?.textContent ?? '', /Of 100 layers, 24 are drawn/)
+  t.is(deep.querySelectorAll('#layers table tbody tr').length, 101)
+  const single = size({ samples: 20, classes: 1, outputs: 1 }, 3e5)
+  t.is(single.querySelector('#classes'), null)
+})
+
 test('in a browser: no complaints, figures have size, nothing sticks out', async (t) => {
   const browser = await launch()
   try {

@@ -67,7 +67,7 @@ test('the part along training holds every checkpoint in numbers, and few in full
 test('pictures are of bounded size, whatever the samples', async (t) => {
   const report = await made(t, 3, { samples: 150 })
   for (const { raster } of report.training?.frames ?? []) t.true(raster.size <= 64)
-  t.true(renderReport(await made(t, 120, { samples: 150 })).length < 3e6)
+  t.true(renderReport(await made(t, 200, { samples: 70 })).length < 1.8e6)
 })
 
 test('the page: figures, a slider that needs no script, and no markup from names', async (t) => {

@@ -57,7 +57,7 @@ function blockFigure(
     },
     width: 230,
     height: 150,
-    marginTop: 8,
+    marginTop: 20,
     marginBottom: 36,
     marginLeft: 46,
     marginRight: 8,
@@ -65,7 +65,10 @@ function blockFigure(
       ...{ type: 'log', domain: [1, 64], label: 'place', labelAnchor: 'center' },
       ...{ labelArrow: 'none', ticks: 3, tickFormat: logTick },
     },
-    y: { type: 'log', domain, label: null, ticks: 3, grid: true, tickFormat: logTick },
+    y: {
+      ...{ type: 'log', domain, label: 'σ', labelArrow: 'none', ticks: 3 },
+      ...{ grid: true, tickFormat: logTick },
+    },
     marks: [
       Plot.line(points, { x: 'rank', y: 'value', stroke: color, strokeWidth: 1.6 }),
       Plot.dot(points, { x: 'rank', y: 'value', r: 1.8, fill: color }),

@@ -1,7 +1,7 @@
 import type { ProbeLayer, ProbeReport } from '../../probe/types.js'
 import { layerFacts } from '../facts.js'
 import { figure } from '../figure.js'
-import { num, percent, plusMinus, shortNames } from '../format.js'
+import { num, percent, plusMinus, shortNames, tick } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { graphNote, layerGraph } from '../layer-graph.js'
 import { legend } from '../legend.js'
@@ -126,7 +126,7 @@ function curves(report: ProbeReport): Markup {
     },
     y: {
       ...{ label: 'share of the trace', labelArrow: 'none', grid: true, zero: true },
-      tickFormat: percent,
+      tickFormat: (share: number) => `${tick(100 * share)} %`,
     },
     marks: [
       Plot.lineY(data, {
