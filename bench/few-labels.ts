@@ -45,8 +45,9 @@ let all: Result[] = existsSync(values.results)
   : []
 
 const options: Partial<Record<Method, AdaptOptions>> = {
-  fixed: { structure: 'fixed' },
-  softmax: { loss: 'softmax' },
+  // As many folds as fine-tuning has.
+  fixed: { structure: 'fixed', selection: { repeats: 1 } },
+  softmax: { loss: 'softmax', selection: { repeats: 1 } },
 }
 
 async function run(samples: number, split: number): Promise<Result> {

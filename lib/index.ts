@@ -104,6 +104,7 @@ export {
   TangentFeatures,
 } from './fit/features.js'
 export { type KernelSolution, type KernelSolveOptions, solveKernel } from './fit/fixed.js'
+export type { SelectionError } from './fit/held-out.js'
 export {
   AdaptiveModel,
   type BlockSolution,
@@ -130,6 +131,7 @@ export {
 export { type Penalty, type PenaltyValues, penaltyOf } from './fit/penalty.js'
 export type { FitPrice, Price } from './fit/price.js'
 export { fitByProducts, type ProductFitOptions } from './fit/products.js'
+export type { FitLoss } from './fit/ridge-folds.js'
 export { type InputSources, predictRows } from './fit/rows.js'
 export type { BlockOptions, Structure } from './fit/rules.js'
 export {

@@ -237,7 +237,8 @@ async function taskOf(
   if (fresh && last) await checkVector(network, last)
   const h = last && (await penultimate(network, last, x, options))
   const plan = planFolds(targets, samples, { folds, repeats, seed })
-  const common = { x, declared, samples, plan, loss }
+  const by = targets.kind === 'classes' ? 'cross-entropy' : 'squared error'
+  const common = { x, declared, samples, plan, loss, by } as const
   if (!fresh) {
     const y = numbersFor(targets, allOutputs)
     return {

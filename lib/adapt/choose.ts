@@ -4,10 +4,11 @@ import type { Progress } from '../core/progress.js'
 import { networkFeatures } from '../fit/blocks.js'
 import type { CandidatePrice, PriceSelection } from '../fit/choices.js'
 import { rowsOf } from '../fit/folds.js'
+import type { SelectionError } from '../fit/held-out.js'
 import { featureOptions, type NetworkFitOptions, residualOf } from '../fit/network.js'
 import type { SettledPrice } from '../fit/price.js'
+import { type FitLoss, searchRidge } from '../fit/ridge-folds.js'
 import { type Candidates, defaultPrices, type FoldSource, searchFolds } from '../fit/selection.js'
-import { searchSoftmax } from '../fit/softmax.js'
 import { type Declared, type SettledInputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import type { FoldPlan } from './folds.js'
@@ -34,11 +35,12 @@ export interface AdaptProblem {
   outputs: number
   open: OpenHead | undefined
   loss: AdaptLoss
+  by: SelectionError
   plan: FoldPlan
 }
 
 /** What is fitted: ½‖f − y‖², or the cross-entropy of softmax(f). */
-export type AdaptLoss = 'squared' | 'softmax'
+export type AdaptLoss = FitLoss
 
 /** One candidate; of a new head with the ridge that it was fitted with. */
 export interface AdaptCandidate extends CandidatePrice {
@@ -47,8 +49,12 @@ export interface AdaptCandidate extends CandidatePrice {
 
 /** What was chosen, and from what. */
 export interface AdaptSelection {
-  /** What the errors are: mean squared ones, or mean cross-entropy (`softmax`). */
   loss: AdaptLoss
+  /**
+   * What errors are: the mean squared error of held-out rows of numbers; of classes the cross-entropy of
+   * held-out samples, with outputs scaled to fit it best where they were not fitted by it.
+   */
+  by: SelectionError
   ridge: number
   price: SettledPrice
   headRidge: number | null
@@ -194,16 +200,15 @@ class Search {
     { ridges, prices }: Candidates,
     part: readonly [number, number],
   ): Promise<PriceSelection> {
-    const { plan, loss } = this.#problem
+    const { plan, loss, by } = this.#problem
     const { folds, repeats } = plan
     const onProgress = ({ fraction }: Progress) =>
       this.#tell(part[0] + fraction * (part[1] - part[0]))
     const options = { ...this.#options, selection: { folds, repeats, onProgress } }
     const source = await this.#sourceOf(head)
-    const found =
-      loss === 'softmax'
-        ? await searchSoftmax(source, ridges, options)
-        : await searchFolds(source, { ridges, prices }, options, 'squared error')
+    const found = prices.every((price) => price === fixed)
+      ? await searchRidge(source, ridges, { loss, by }, options)
+      : await searchFolds(source, { ridges, prices }, options, by)
     const known = new Set(this.grid.map(keyOf))
     for (const each of found.grid) {
       const candidate = { ...each, headRidge: head }
@@ -238,7 +243,7 @@ export async function choose(
   tell: (fraction: number) => void,
 ): Promise<AdaptSelection> {
   const { price = 'auto', ridge = 'auto', structure, selection = {} } = options
-  const { open, loss } = problem
+  const { open, loss, by } = problem
   const given = ridge === 'auto' ? (selection.ridges ?? []) : [ridge]
   const alone = structure === 'fixed' || price === fixed || loss === 'softmax'
   const choosePrice = price === 'auto' && !alone
@@ -253,7 +258,7 @@ export async function choose(
   const { grid, best } = search
   const { headRidge } = best
   const end = given.length > 0 ? null : endOf(grid, best)
-  const common = { loss, headRidge, grid, end }
+  const common = { loss, by, headRidge, grid, end }
   if (!choosePrice) return { ...common, ridge: best.ridge, price: best.price, gain: null }
   const ridges = given.length > 0 ? given : adaptiveFactors.map((factor) => factor * best.ridge)
   const prices = [...new Set([fixed, ...(selection.prices ?? defaultPrices)])]

@@ -106,7 +106,7 @@ export class AdaptedModel {
   /** What was chosen, from what, and the scores, as JSON has them. */
   toJSON(): object {
     const { fitted, source, labels, samples, newHead, selection, probe, holdout, notes } = this
-    const { loss, headRidge, ridge, price, gain, grid, end } = selection
+    const { loss, by, headRidge, ridge, price, gain, grid, end } = selection
     return {
       head: newHead ? { kind: 'new', ridge: headRidge } : { kind: 'kept' },
       network: newHead ? 'network.onnx' : null,
@@ -114,6 +114,7 @@ export class AdaptedModel {
       labels,
       samples,
       loss,
+      by,
       ridge,
       price: printablePrice(price),
       gain,

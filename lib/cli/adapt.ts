@@ -229,7 +229,7 @@ function tell(session: Session, adapted: AdaptedModel, { out }: Options): void {
   const { selection, samples, newHead, notes, holdout, fitted } = adapted
   session.say(
     ...notes,
-    `Held-out error of ${samples} samples by folds, ${selection.loss === 'softmax' ? 'cross-entropy' : 'mean squared'}, with its standard error:`,
+    `Held-out ${selection.by} of ${samples} samples by folds, with its standard error:`,
     ...selection.grid.map((one) => line(one, newHead, selection)),
     stretched(fitted.model),
     ...(holdout ? scored(holdout) : []),

@@ -14,6 +14,11 @@ export function errorsOf(folds: readonly HeldOut[], outputs: number, by: Selecti
   return by === 'cross-entropy' ? crossEntropies(folds, outputs) : folds.map(meanSquare)
 }
 
+/** Every fold's cross-entropy of softmax(f) as it is: of models that were fitted so. */
+export function likelihoodErrors(folds: readonly HeldOut[], outputs: number): number[] {
+  return folds.map((fold) => entropy(fold, outputs, 1))
+}
+
 function meanSquare({ prediction, truth }: HeldOut): number {
   const square = truth.reduce((sum, y, r) => sum + (y - (prediction[r] as number)) ** 2, 0)
   return square / truth.length

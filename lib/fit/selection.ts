@@ -100,7 +100,8 @@ export async function selectPrice(
   )
 }
 
-function checkSamples(samples: number): void {
+/** @throws TangentError BAD_ARGUMENT for too few to leave some out. */
+export function checkSamples(samples: number): void {
   if (samples < 4) throw badArgument("the samples of an 'auto' fit", 'at least four', samples)
 }
 

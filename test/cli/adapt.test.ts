@@ -57,7 +57,7 @@ test('names and a holdout: a folder that predicts with the old network and with 
   )
   t.is(code, 0, stderr)
   t.regex(stdout, /The network has 2 outputs and the targets have 3 classes/)
-  t.regex(stdout, /^→ head ridge .*, ridge .*, price infinite +0\.\d+ ± 0\.\d+$/m)
+  t.regex(stdout, /^→ head ridge .*, ridge .*, price infinite +\S+ ± \S+$/m)
   t.regex(
     stdout,
     /On 6 held-out samples, with 95 % intervals:\n {2}this model: accuracy .*\n {2}linear probe: accuracy/,
