@@ -1,10 +1,11 @@
 // Diagonal over-parameterisation on samples, in given coordinates (METHOD.md section 6).
 
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
+import { roomBeside } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
 import { checkTargets } from '../linear/checks.js'
-import { call, type SolveOptions } from '../native/call.js'
+import { call, memoryOf, type SolveOptions } from '../native/call.js'
 import type { FlowOptions } from '../native/fit.js'
 import { native } from '../native/index.js'
 import { shuffled } from './folds.js'
@@ -63,8 +64,8 @@ export interface CoordinateFit {
  * @param functions e_j(x_i), (n, m)
  * @param lambda λ_j ≥ 0, (m)
  * @param y targets, (n)
- * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options, `NUMERICAL` for a time that takes
- *   too many steps.
+ * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options, `MEMORY_BUDGET`, `NUMERICAL` for a
+ *   time that takes too many steps.
  * @example
  * ```js
  * import { fitCoordinates } from 'adaptive-tangent'
@@ -101,6 +102,12 @@ export async function fitCoordinates(
   if (!(data instanceof Float32Array || data instanceof Float64Array) || data.length !== n * m) {
     throw badArgument('functions.data', `${n * m} floats`, data)
   }
+  const budget = memoryOf(options)
+  // A copy of the functions, and for each part of the samples its state and its steps.
+  const bytes = 8 * (n * m + (1 + (options.folds ?? 5)) * (12 * m + 2 * n))
+  roomBeside(bytes, budget, `The flow of ${n} × ${m} functions`, () => {
+    return `${Math.floor((m * budget) / bytes)} functions would fit`
+  })
   const targets = checkTargets(y, n)
   const { time = 'held-out', folds = Math.min(5, n), seed = 1, noise } = options
   if (time !== 'held-out' && !(typeof time === 'number' && Number.isFinite(time) && time >= 0)) {

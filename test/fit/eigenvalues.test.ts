@@ -13,7 +13,7 @@ import { load, targets } from './synthetic.js'
  */
 test('rates in the misaligned example: fixed against depths 0 and 3', async (t) => {
   const [gamma, p, q] = [1.5, 1, 2]
-  const count = 30_000
+  const count = 20_000
   const lambda = Float64Array.from({ length: count }, (_, j) => (j + 1) ** -gamma)
   const truth = new Float64Array(count)
   for (let l = 1; l ** q <= count; l++) truth[l ** q - 1] = l ** (-(p + 1) / 2)
@@ -42,7 +42,7 @@ test('rates in the misaligned example: fixed against depths 0 and 3', async (t) 
   }
   const error = (theta: ArrayLike<number>) =>
     truth.reduce((sum, value, j) => sum + (value - (theta[j] as number)) ** 2, 0)
-  const fixed = await slope([1, 2, 3, 4, 5, 6], async (z, epsilon) => {
+  const fixed = await slope([1, 2, 3, 4], async (z, epsilon) => {
     // The best time in hindsight: the rule of Li & Lin knows none.
     let best = Number.POSITIVE_INFINITY
     for (let i = 0; i <= 16; i++) {
@@ -52,10 +52,10 @@ test('rates in the misaligned example: fixed against depths 0 and 3', async (t) 
     }
     return best
   })
-  const shallow = await slope([1, 2], async (z, e) =>
+  const shallow = await slope([1], async (z, e) =>
     error((await fitSequence(lambda, z, e, { time: 'rate' })).theta),
   )
-  const deep = await slope([1, 2], async (z, e) =>
+  const deep = await slope([1], async (z, e) =>
     error((await fitSequence(lambda, z, e, { depth: 3, time: 'rate' })).theta),
   )
   t.log({ fixed, shallow, deep })

@@ -144,6 +144,26 @@ test('the estimated risk is right on average, and its least is nearly the least 
   }
 })
 
+test('threads change nothing', async (t) => {
+  const noise = gaussians(500, 8)
+  const lambda = Array.from({ length: 500 }, (_, j) => (j + 1) ** -1.5)
+  const z = lambda.map((_, j) => (j % 50 === 30 ? 1 : 0) + 0.1 * (noise[j] as number))
+  const { e, lambda: few, y } = references
+  const functions = { data: Float64Array.from(e), shape: [y.length, few.length] }
+  for (const depth of [0, 2]) {
+    const [one, two] = await Promise.all(
+      [1, 2].map((threads) => fitSequence(lambda, z, 0.1, { depth, threads })),
+    )
+    t.deepEqual(one?.theta, two?.theta)
+    t.is(one?.time, two?.time)
+    const [a, b] = await Promise.all(
+      [1, 2].map((threads) => fitCoordinates(functions, few, y, { depth, noise: 0.1, threads })),
+    )
+    t.deepEqual(a?.heldOut?.errors, b?.heldOut?.errors)
+    near(t, a?.theta ?? [], b?.theta ?? [], 1e-9)
+  }
+})
+
 test('on samples: the coupled flows are those of all factors', async (t) => {
   const { e, lambda, y, samples } = references
   const functions = { data: Float64Array.from(e), shape: [y.length, lambda.length] }
@@ -245,6 +265,10 @@ test('bad coordinates say what was expected', async (t) => {
   await t.throwsAsync(fitCoordinates(functions, [1, 1], [1, 2], { time: Infinity }), bad)
   await t.throwsAsync(fitCoordinates(functions, [1, 1], [1, 2], { folds: 3 }), bad)
   await t.throwsAsync(fitCoordinates(functions, [1, -1], [1, 2]), bad)
+  await t.throwsAsync(fitCoordinates(functions, [1, 1], [1, 2], { memory: 64 }), {
+    code: 'MEMORY_BUDGET',
+    message: /functions would fit/,
+  })
   const broken = { data: Float64Array.of(1, 0, 0, NaN), shape: [2, 2] }
   await t.throwsAsync(fitCoordinates(broken, [1, 1], [1, 2], { folds: 2 }), { code: 'BAD_INPUT' })
 })
