@@ -191,6 +191,8 @@ export {
 export { type AlignmentOptions, type SpectrumOptions, TangentKernel } from './kernels/kernel.js'
 export type { KernelMethod, KernelSplit, NtkOptions, TangentKernels } from './kernels/ntk.js'
 export { KernelOperator } from './kernels/operator.js'
+export type { SketchOptions } from './kernels/sketch/job.js'
+export type { ErrorPair, SketchError, SketchKind, SketchMap } from './kernels/sketch/types.js'
 export { type TargetOptions, targetKernel } from './kernels/target.js'
 export {
   type ProductSolution,
@@ -274,10 +276,8 @@ export {
   type SketchKernelOptions,
   TangentSketch,
 } from './sketch/features.js'
-export type { SketchOptions } from './sketch/job.js'
 export { type NystromOptions, nystrom } from './sketch/nystrom.js'
 export { type MeasuredSketchOptions, type SketchReport, sketch } from './sketch/sketch.js'
-export type { ErrorPair, SketchError, SketchKind, SketchMap } from './sketch/types.js'
 export type { StoreRequest } from './store/calls.js'
 export {
   type OpenKernelOptions,

@@ -12,6 +12,17 @@ export interface NumberOptions {
   layout?: 'NCHW' | 'NHWC'
 }
 
+/** What was said, to be said again elsewhere. */
+export function saidNumbers({ scale, mean, std, size, layout }: NumberOptions): NumberOptions {
+  return {
+    ...(scale ? { scale } : {}),
+    ...(mean ? { mean } : {}),
+    ...(std ? { std } : {}),
+    ...(size ? { size } : {}),
+    ...(layout ? { layout } : {}),
+  }
+}
+
 const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value]
 
 export const normalizeOptions = () => [

@@ -1,12 +1,12 @@
 import { Option } from 'commander'
 import { TangentError } from '../core/errors.js'
 import type { ArrayKind, Floats, NdArray } from '../io/index.js'
+import type { SketchError } from '../kernels/sketch/types.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { sketchKinds } from '../runtime/jobs/sketch.js'
 import { type NystromOptions, nystrom } from '../sketch/nystrom.js'
-import { type MeasuredSketchOptions, sketch } from '../sketch/sketch.js'
-import type { SketchError } from '../sketch/types.js'
+import { type MeasuredSketchOptions, sketch, storedError } from '../sketch/sketch.js'
 import {
   type CommandDefinition,
   derivativeOptions,
@@ -30,10 +30,17 @@ import {
   saveArrays,
   saveRows,
 } from './results.js'
-import { readInputs } from './samples.js'
+import { openInputs, readInputs } from './samples.js'
+import {
+  checkStoreOptions,
+  fillStore,
+  type StoreOptions,
+  storeOptions,
+  tellStatus,
+} from './store.js'
 import { flattened, RowStream } from './stream.js'
 
-interface Options extends NetworkOptions {
+interface Options extends NetworkOptions, StoreOptions {
   input: string[]
   outputs?: number[]
   dim: number
@@ -43,7 +50,7 @@ interface Options extends NetworkOptions {
   head?: string
   check: number
   nonFinite: 'throw' | 'return'
-  out: string
+  out?: string
   format?: ArrayKind
 }
 
@@ -56,6 +63,7 @@ export const sketchCommand: CommandDefinition = {
     'sketch model.onnx --input x.npy --dim 4096 --out sketches.npy',
     'sketch model.onnx --input images.zarr --dim 1024 --head 1,-1,0 --out sketches.zarr',
     'sketch model.onnx --input x.npy --dim 1024 --by layer --out sketches/',
+    'sketch model.onnx --input images.npy --scale 1/255 --dim 4096 --store sketches.zarr',
   ],
   options: [
     inputOption(),
@@ -80,13 +88,17 @@ export const sketchCommand: CommandDefinition = {
     new Option(
       '--out <path>',
       '(N, O, k), or (N, k) for a head: a .npy, .npz, .csv or .zarr file, - is standard output; with --by a folder, a .npz file or a .zarr group',
-    ).makeOptionMandatory(),
+    ),
+    ...storeOptions(),
     formatOption(),
     nonFiniteOption(),
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
-    const { out, by, kind } = options
+    checkStoreOptions(options)
+    const { by, kind, store } = options
+    if (store !== undefined) return toStore(session, model, { ...options, store })
+    const out = options.out as string
     if (kind === 'nystrom' && (by !== 'total' || options.head !== undefined)) {
       throw new TangentError('BAD_ARGUMENT', 'Expected no --by and no --head for --kind nystrom')
     }
@@ -110,6 +122,34 @@ export const sketchCommand: CommandDefinition = {
       tell(session, found, out)
     })
   },
+}
+
+/** Tile by tile to a store, which others may help to fill. */
+async function toStore(
+  session: Session,
+  model: string,
+  options: Options & { store: string },
+): Promise<void> {
+  if (options.status) return tellStatus(session, options.store, options)
+  const { kind, head, by, seed, check, outputs, nonFinite, threads, memory } = options
+  const heads = head === undefined ? undefined : await headsOf(head)
+  if (kind === 'nystrom' || (heads !== undefined && !Array.isArray(heads))) {
+    const what = kind === 'nystrom' ? 'no --kind nystrom' : 'a weight for each output in --head'
+    throw new TangentError('BAD_ARGUMENT', `Expected ${what} together with --store`)
+  }
+  await withNetwork(model, options, {}, async (network) => {
+    const x = await openInputs(options.input, network, options)
+    const call = { size: options.dim, seed, by, heads, outputs, nonFinite, threads, memory }
+    const request = { kind: 'sketch', map: kind, x, ...call } as const
+    const { signal } = session
+    const more = async () => {
+      if (check === 0) return { relative_error: null, error: null }
+      const error = await storedError(network, x, { ...call, kind, signal, check })
+      sayError(session, error)
+      return { relative_error: overall(error), error }
+    }
+    await fillStore(session, options, { network, request, input: options.input, more })
+  })
 }
 
 interface Call {
@@ -175,15 +215,17 @@ async function headsOf(text: string): Promise<readonly number[] | NdArray> {
 
 function tell(session: Session, { shape, error }: Found, out: string): void {
   session.say(`Wrote sketches of shape (${shape.join(', ')}) to ${out}`)
-  if (error) {
-    const { diagonal, offDiagonal, expected, samples, outputs } = error
-    const [on, off] = [diagonal, offDiagonal].map((value) => value.toPrecision(3))
-    const line = expected
-      ? `; ${expected.diagonal.toPrecision(3)} and ${expected.offDiagonal.toPrecision(3)} are expected`
-      : ''
-    session.say(
-      `Inner products are off by ${on} (diagonal) and ${off} (off it) of √(Kii Kjj), root mean square, against the exact kernel of ${samples.length} samples and ${outputs.length} outputs or heads${line}`,
-    )
-  }
+  if (error) sayError(session, error)
   session.result({ shape, relative_error: error && overall(error), error, file: out })
+}
+
+function sayError(session: Session, error: SketchError): void {
+  const { diagonal, offDiagonal, expected, samples, outputs } = error
+  const [on, off] = [diagonal, offDiagonal].map((value) => value.toPrecision(3))
+  const line = expected
+    ? `; ${expected.diagonal.toPrecision(3)} and ${expected.offDiagonal.toPrecision(3)} are expected`
+    : ''
+  session.say(
+    `Inner products are off by ${on} (diagonal) and ${off} (off it) of √(Kii Kjj), root mean square, against the exact kernel of ${samples.length} samples and ${outputs.length} outputs or heads${line}`,
+  )
 }

@@ -9,6 +9,7 @@ import type { StoreRequest } from '../store/calls.js'
 import { createStore, openStore, type Store, type StoreEstimate } from '../store/store.js'
 import type { CommonOptions, Session } from './command.js'
 import { wholeNumber } from './command.js'
+import { type NumberOptions, saidNumbers } from './normalize.js'
 import { duration, progressDisplay } from './progress.js'
 import { placedInputs } from './samples.js'
 
@@ -58,6 +59,8 @@ export interface Origin {
   store: string
   input: string[]
   input2?: string[]
+  /** What their numbers stand for. */
+  numbers: NumberOptions
 }
 
 /** @throws TangentError BAD_ARGUMENT for options of stores without one. */
@@ -105,13 +108,15 @@ export interface StoreCall {
   request: StoreRequest
   input: readonly string[]
   input2?: readonly string[] | undefined
+  /** What is told of the whole result in addition. */
+  more?: (() => Promise<object>) | undefined
 }
 
 /** Makes or opens the store, tells what it will take, and fills it unless only a plan is wanted. */
 export async function fillStore(
   session: Session,
-  options: StoreOptions & { store: string },
-  { network, request, input, input2 }: StoreCall,
+  options: StoreOptions & NumberOptions & { store: string },
+  { network, request, input, input2, more }: StoreCall,
 ): Promise<void> {
   const { signal } = session
   const path = options.store
@@ -119,6 +124,7 @@ export async function fillStore(
     store: resolve(path),
     input: await placedInputs(input, network, absolute),
     ...(input2 ? { input2: await placedInputs(input2, network, absolute) } : {}),
+    numbers: saidNumbers(options),
   }
   const store = await createStore(path, network, request, { tile: options.tile, signal, origin })
   try {
@@ -131,7 +137,8 @@ export async function fillStore(
     const shapes = store.manifest.grid.arrays.map(({ shape }) => shape)
     const report = await watchedWork(session, options, store)
     session.say(`${path} is complete: ${report.computed} of ${tiles} tiles computed here`)
-    session.result({ ...told, done: tiles, missing: 0, ...report, shape: shapes[0] })
+    const added = await more?.()
+    session.result({ ...told, done: tiles, missing: 0, ...report, shape: shapes[0], ...added })
   } finally {
     await store.close()
   }

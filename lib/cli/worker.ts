@@ -4,7 +4,7 @@ import { formatBytes } from '../core/memory.js'
 import { Network } from '../network/network.js'
 import { openStore, type Store } from '../store/store.js'
 import { type CommandDefinition, type CommonOptions, collect } from './command.js'
-import { type NumberOptions, normalizeOptions } from './normalize.js'
+import { type NumberOptions, normalizeOptions, saidNumbers } from './normalize.js'
 import { openInputs, placedInputs } from './samples.js'
 import {
   leaseOption,
@@ -54,8 +54,9 @@ export const workerCommand: CommandDefinition = {
     const network = await Network.load(model, { ...of.options, threads, memory })
     try {
       const read = async (own: string[] | undefined, known: string[] | undefined) => {
-        if (own) return openInputs(own, network, options)
-        return known && openInputs(await placedInputs(known, network, placed), network, options)
+        const numbers = { ...given.numbers, ...saidNumbers(options) }
+        if (own) return openInputs(own, network, numbers)
+        return known && openInputs(await placedInputs(known, network, placed), network, numbers)
       }
       const x = await read(options.input, given.input)
       if (!x) throw lacking(path, '--input', 'samples')

@@ -4,18 +4,20 @@ import { badArgument, mismatch } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { threadCount } from '../core/threads.js'
 import { type ArraySource, isSource, type NdArray, rowBytes, rowsOf, wholeOf } from '../io/index.js'
+import { inAnyOrder, isIterable } from '../io/spool.js'
 import { type CallOptions, type Core, cores } from '../model/core.js'
-import type { Inputs } from '../model/inputs.js'
+import type { Inputs, Samples } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { NetworkModel } from './network.js'
 
 /**
  * Samples that may be larger than memory: a source, or for each input by name a source, an array or a
- * number that all samples share.
+ * number that all samples share; blocks of rows one after another are kept in a temporary file.
  */
 export type InputSources =
   | ArraySource
-  | Readonly<Record<string, ArraySource | NdArray | number | bigint>>
+  | AsyncIterable<NdArray>
+  | Readonly<Record<string, Samples | number | bigint>>
 
 /** A block's inputs and results take about so many bytes, or a sixteenth of the memory budget. */
 const blockBytes = 1 << 25
@@ -100,7 +102,7 @@ export async function* sampleBlocks(
 ): AsyncGenerator<SampleBlock> {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
-  const { sources, others } = samplesIn(network, x)
+  const { sources, others } = await samplesIn(network, x)
   const byRows = await rowsAmong(core, network, sources, options)
   for (const [name, source] of sources) {
     if (!byRows?.has(name)) others.set(name, await wholeOf(source, titled(name)))
@@ -138,7 +140,7 @@ export async function sampleCount(
 ): Promise<number | null> {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
-  const byRows = await rowsAmong(core, network, samplesIn(network, x).sources, options)
+  const byRows = await rowsAmong(core, network, (await samplesIn(network, x)).sources, options)
   return byRows && commonLength(byRows)
 }
 
@@ -153,14 +155,16 @@ function inputsOf(arrays: Arrays, others: Others): Inputs {
 }
 
 /** What is read, and what is there. */
-function samplesIn(network: Network, x: InputSources) {
+async function samplesIn(network: Network, x: InputSources) {
   const of = 'a source of rows, or one for each input by name'
   if (typeof x !== 'object' || x === null) throw badArgument('x', of, x)
-  const named = isSource(x) ? { [network.inputs[0]?.name ?? '']: x } : x
+  const alone = isSource(x) || isIterable(x)
+  const named = alone ? { [network.inputs[0]?.name ?? '']: x } : x
   const sources = new Map<string, ArraySource>()
   const others = new Map<string, NdArray | number | bigint>()
   for (const [name, value] of Object.entries(named)) {
-    if (isSource(value)) sources.set(name, value)
+    if (isIterable(value)) sources.set(name, await inAnyOrder(value, titled(name)))
+    else if (isSource(value)) sources.set(name, value)
     else others.set(name, value)
   }
   if (sources.size === 0) throw badArgument('x', of, x)

@@ -2,13 +2,13 @@
 
 import type { NdArray } from '../io/index.js'
 import { type KernelSplit, ntk } from '../kernels/ntk.js'
+import type { ErrorPair, SketchError, SketchMap } from '../kernels/sketch/types.js'
 import { permutation, stream } from '../linear/random.js'
 import type { Core, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { samplesOf } from '../model/inputs.js'
 import type { KernelKind } from '../native/engine.js'
 import type { TangentSketch } from './features.js'
-import type { ErrorPair, SketchError, SketchMap } from './types.js'
 
 /** Rows of the exact kernel at most, and outputs of one sample. */
 const mostRows = 512

@@ -3,9 +3,9 @@ import { checkCall } from '../core/options.js'
 import { TangentFeatures } from '../fit/features.js'
 import type { Floats, NdArray } from '../io/index.js'
 import { TangentKernel } from '../kernels/kernel.js'
+import type { SketchError, SketchMap } from '../kernels/sketch/types.js'
 import type { SolveOptions } from '../native/call.js'
 import type { KernelKind } from '../native/engine.js'
-import type { SketchError, SketchMap } from './types.js'
 
 /** Options of {@link TangentSketch.kernel}. */
 export interface SketchKernelOptions extends SolveOptions {

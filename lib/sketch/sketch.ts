@@ -1,17 +1,22 @@
 import { badArgument, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
-import { digestOfJob } from '../derivatives/identity.js'
-import { chosenSize, fillRows, type SinkOptions, toSink } from '../derivatives/tiles.js'
+import { type SinkOptions, toSink } from '../derivatives/tiles.js'
 import { held, heldInputs } from '../io/held.js'
 import type { Floats, NdArray } from '../io/index.js'
 import type { TileReport } from '../io/sink.js'
+import {
+  type PlannedSketch,
+  planSketch,
+  type SketchOptions,
+  sketchOf,
+} from '../kernels/sketch/job.js'
+import { sketchTiles } from '../kernels/sketch/tiles.js'
+import type { SketchError, SketchMap } from '../kernels/sketch/types.js'
 import { type Core, cores } from '../model/core.js'
 import { type Inputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { measureError } from './error.js'
 import { TangentSketch } from './features.js'
-import { jobOf, type PlannedSketch, planSketch, type SketchOptions, sketchOf } from './job.js'
-import type { SketchError, SketchMap } from './types.js'
 
 /** Options of {@link sketch} that stays in memory. */
 export interface MeasuredSketchOptions extends SketchOptions {
@@ -83,13 +88,8 @@ export async function sketch(
   const headsOf = planned.heads && ((i: number) => (planned.heads as Heads).weights(i, 1))
   const { onProgress: _, ...quiet } = options
   if (toSink(options)) {
-    const { map, ...report } = await toTiles(planned, options, like?.map)
-    const { samples } = planned.prepared
-    const at = (some: readonly number[], outputs: readonly number[]) =>
-      sketchAgain(core, own, { some, outputs, map }, planned, quiet)
-    const measured = { samples, outputs: planned.rows, map, at }
-    const how = { ...quiet, check }
-    const error = check > 0 ? await measureError(core, own, measured, how, headsOf) : null
+    const { map, ...report } = await sketchTiles(planned, options, like?.map)
+    const error = check > 0 ? await errorOf(core, own, planned, map, { ...quiet, check }) : null
     return { ...report, error }
   }
   const { prepared, rows } = planned
@@ -110,6 +110,34 @@ function checkLike({ prepared, groups }: PlannedSketch, { parameters }: SketchMa
     names.length === parameters.length &&
     parameters.every(({ name, part }, p) => name === names[p] && part === groups[p])
   if (!same) throw badArgument('options.like', 'a sketch of the same parameters', undefined)
+}
+
+/** The error of sketches that are elsewhere: those of the compared samples are made again. */
+function errorOf(
+  core: Core,
+  x: Inputs,
+  planned: PlannedSketch,
+  map: SketchMap,
+  options: SketchOptions & { check: number },
+): Promise<SketchError> {
+  const { heads, rows, prepared } = planned
+  const at = (some: readonly number[], outputs: readonly number[]) =>
+    sketchAgain(core, x, { some, outputs, map }, planned, options)
+  const measured = { samples: prepared.samples, outputs: rows, map, at }
+  return measureError(core, x, measured, options, heads && ((i: number) => heads.weights(i, 1)))
+}
+
+/** Of sketches in a store. @internal */
+export async function storedError(
+  network: Network<Floats>,
+  x: Inputs,
+  options: SketchOptions & { check: number },
+): Promise<SketchError> {
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  const planned = await planSketch(core, x, options)
+  const { map } = await sketchOf(planned, 0, 1)
+  return errorOf(core, x, planned, map, options)
 }
 
 /** The sketch of some of the samples, where that of all is not in memory. */
@@ -137,37 +165,4 @@ async function sketchAgain(
   )
   const samples = some.map((_, i) => i)
   return new TangentSketch(parts, map, null).at(samples, outputs)
-}
-
-/** Tiles of samples to a sink. */
-async function toTiles(
-  planned: PlannedSketch,
-  options: SketchOptions & SinkOptions,
-  like?: SketchMap,
-): Promise<TileReport & { map: SketchMap }> {
-  const { prepared, map: asked, rows } = planned
-  const quiet = { ...prepared, options: { ...prepared.options, onProgress: undefined } }
-  const own = { ...planned, prepared: quiet }
-  const first = await sketchOf(own, 0, 1, like)
-  const arraysOf = (arrays: readonly Floats[], count: number) =>
-    new Map(
-      asked.parts.map((name, g): [string, NdArray] => {
-        return [name, { data: arrays[g] as Floats, shape: [count, rows, asked.size] }]
-      }),
-    )
-  const { samples } = prepared
-  const widths = asked.parts.map(() => rows * asked.size)
-  const results = asked.parts.map((name) => ({ name, shape: [samples, rows, asked.size] }))
-  const report = await fillRows(
-    {
-      samples,
-      one: arraysOf(first.arrays, 1),
-      size: options.tile ?? chosenSize(prepared, { rows: 0, columns: null }, widths),
-      digest: await digestOfJob({ prepared, job: jobOf(planned, 0, samples), results }),
-      rows: async (from, count) =>
-        arraysOf((await sketchOf(own, from, count, first.map)).arrays, count),
-    },
-    options,
-  )
-  return { ...report, map: first.map }
 }

@@ -50,6 +50,12 @@ test('sketch writes what the call gives, in tiles, and tells the error', async (
   const landmarks = [...same.slice(0, 4), '--kind', 'nystrom', '--dim', '4']
   t.is((await cli(...landmarks, '--out', at('n.npy'))).code, 0)
   t.deepEqual((await readArray(at('n.npy'))).shape, [9, 3, 12])
+  const stored = await cli(...same, '--store', at('s.zarr'), '--tile', '4', '--json')
+  t.is(stored.code, 0)
+  const { done, relative_error } = JSON.parse(stored.stdout)
+  t.is(done, 3)
+  t.true(Math.abs(relative_error / told.relative_error - 1) < 1e-3)
+  near(t, await readArray(at('s.zarr')), await readArray(at('s.npy')), 1e-6)
   for (const wrong of [
     ['--head', '1,2'],
     ['--kind', 'nystrom', '--by', 'layer'],
@@ -74,6 +80,11 @@ test('bytes, images and tables become the floats that are said', async (t) => {
   t.teardown(() => network.dispose())
   const how = { scale: 1 / 255, mean: [0.1, 0.2, 0.3], std: 0.5 }
   near(t, await readArray(at('y.npy')), await network.run(normalized(bytes, how)), 1e-6)
+  // A worker reads what the store's own command read.
+  const store = ['ntk', at('m.onnx'), '--input', at('x.npy'), ...numbers, '--store', at('k.zarr')]
+  t.is((await cli(...store, '--tile', '2', '--plan')).code, 0)
+  t.is((await cli('worker', at('k.zarr'))).code, 0)
+  near(t, await readArray(at('k.zarr')), await network.ntk(normalized(bytes, how)), 1e-5)
   // (N, 3) of a list column.
   t.is((await run('--input', 'test/io/numbers.parquet#v')).code, 0)
   t.deepEqual((await readArray(at('y.npy'))).shape, [50, 2])

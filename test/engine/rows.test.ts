@@ -4,9 +4,11 @@ import test from 'ava'
 import {
   type ArraySource,
   type DType,
+  fitFixed,
   MemorySink,
   type NdArray,
   Network,
+  predictRows,
   TangentError,
 } from '../../lib/index.js'
 import { mlp, samples } from '../support/networks.js'
@@ -123,6 +125,17 @@ test('no call of many samples asks for more rows than a block has', async (t) =>
     const large = rows.asked.filter((count) => count > 64).length
     t.is(large, name.endsWith('sink') || name === 'features' ? 1 : 0, name)
   }
+})
+
+test('predictRows takes blocks that come one after another, too', async (t) => {
+  const random = new Random(5)
+  const network = await Network.load(mlp(random, [3, 4, 2]))
+  t.teardown(() => network.dispose())
+  const x = samples(random, [9, 3])
+  const fitted = await fitFixed(network, x, samples(random, [9, 2]), { ridge: 0.1 })
+  const found: number[] = []
+  for await (const { data } of predictRows(fitted, network, blocks(x, 4))) found.push(...data)
+  t.deepEqual(found, [...(await fitted.predict(network, x)).data])
 })
 
 test('what a source gives wrongly is one sentence, and the network goes on', async (t) => {

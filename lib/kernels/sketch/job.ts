@@ -1,16 +1,16 @@
 // Sketches as jobs of the core: what is asked, and the map that comes of it.
 import { createHash } from 'node:crypto'
-import { badArgument, mismatch, oneOf, TangentError, wholeNumber } from '../core/errors.js'
-import { checkSeparable } from '../derivatives/blocks.js'
-import { execute, prepare } from '../derivatives/derive.js'
-import type { Prepared } from '../derivatives/prepared.js'
-import { checkArray, type Floats, type NdArray, toFloats } from '../io/index.js'
-import { grouping, type KernelSplit } from '../kernels/ntk.js'
-import type { Core, DerivativeOptions } from '../model/core.js'
-import type { Inputs } from '../model/inputs.js'
-import type { Job } from '../runtime/jobs/index.js'
-import { sketchKinds } from '../runtime/jobs/sketch.js'
-import { loaded } from '../runtime/loaded.js'
+import { badArgument, mismatch, oneOf, TangentError, wholeNumber } from '../../core/errors.js'
+import { checkSeparable } from '../../derivatives/blocks.js'
+import { execute, prepare } from '../../derivatives/derive.js'
+import type { Prepared } from '../../derivatives/prepared.js'
+import { checkArray, type Floats, type NdArray, toFloats } from '../../io/index.js'
+import type { Core, DerivativeOptions } from '../../model/core.js'
+import type { Inputs } from '../../model/inputs.js'
+import type { Job } from '../../runtime/jobs/index.js'
+import { sketchKinds } from '../../runtime/jobs/sketch.js'
+import { loaded } from '../../runtime/loaded.js'
+import { grouping, type KernelSplit } from '../ntk.js'
 import type { SketchKind, SketchMap } from './types.js'
 
 /** Options of {@link sketch}. */
@@ -129,7 +129,7 @@ export async function sketchOf(
   first: number,
   count: number,
   like?: SketchMap,
-): Promise<{ arrays: Floats[]; map: SketchMap }> {
+): Promise<{ arrays: Floats[]; map: SketchMap; peakBytes: number }> {
   const { prepared, map, rows, groups } = planned
   const { core, x, samples } = prepared
   const all = first === 0 && count === samples
@@ -149,5 +149,6 @@ export async function sketchOf(
     const { left = 0, right = 0 } = stages[p] ?? {}
     return { name, part: groups[p] as number, stage: [left, right] as const }
   })
-  return { arrays: arrays.map(({ data }) => data), map: { ...map, parameters } }
+  const { peakBytes } = result
+  return { arrays: arrays.map(({ data }) => data), map: { ...map, parameters }, peakBytes }
 }

@@ -1,4 +1,4 @@
-import type { sketchKinds } from '../runtime/jobs/sketch.js'
+import type { sketchKinds } from '../../runtime/jobs/sketch.js'
 
 /**
  * How k numbers are made of a gradient; the inner products of all have those of the gradients as mean.
