@@ -85,7 +85,7 @@ export interface Influence {
  * const y = { data: Int32Array.from(x.data, (value) => Number(value > 0)), shape: [20] }
  * const query = { data: Float32Array.of(0.9), shape: [1, 1] }
  * const labels = { data: Int32Array.of(1), shape: [1] }
- * const { scores } = await influence(network, x, y, query, { labels })
+ * const { scores } = await influence(network, x, y, query, { method: 'cosine', labels })
  *
  * // A sample near the query, of its label, speaks for it.
  * console.log(scores.shape.join(' × '), scores.data[17] > 0)

@@ -18,14 +18,14 @@ export interface KernelSource {
   self(query: Inputs): Promise<Floats>
 }
 
-/** Kernels of the tangent features as they are. */
+/** Kernels of the tangent features as they are. `onProgress` tells of the first. */
 export function fixedKernels(
   network: Network,
   x: Inputs,
-  options: DerivativeOptions,
+  { onProgress, ...options }: DerivativeOptions,
 ): KernelSource {
   return {
-    own: () => network.ntk(x, options),
+    own: () => network.ntk(x, { ...options, onProgress }),
     cross: (query) => network.ntk(query, x, options),
     self: async (query) => (await selfKernel(network, query, options)).data,
   }

@@ -41,7 +41,16 @@ const without = (array: NdArray, i: number) =>
 
 test('leave-one-out, influence and predictions equal those of models that are fitted again', async (t) => {
   const network = await load()
-  const found = await audit(network, x, labels, { ridge, query })
+  const seen: number[] = []
+  const found = await audit(network, x, labels, {
+    ...{ ridge, query },
+    onProgress: ({ fraction }) => seen.push(fraction),
+  })
+  t.deepEqual(
+    seen,
+    seen.toSorted((a, b) => a - b),
+  )
+  t.is(seen.at(-1), 1)
   const whole = await (await fitFixed(network, x, labels, { ridge })).predict(network, query)
   near(t, found.query!.predictions, whole, 1e-7)
   for (const i of [0, 5, 11]) {
