@@ -25,6 +25,9 @@ export function whole(value: number): string {
   return value.toLocaleString('en')
 }
 
+/** "1 class", "1,000 classes". */
+export const classCount = (count: number) => `${whole(count)} class${count === 1 ? '' : 'es'}`
+
 /** Two decimals with a true minus, for numbers in [-1, 1]. */
 export function unit(value: number): string {
   const text = value.toFixed(2)

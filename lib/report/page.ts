@@ -1,5 +1,5 @@
 import type { ProbeReport } from '../probe/types.js'
-import { whole } from './format.js'
+import { classCount, whole } from './format.js'
 import { html, htmlHead, Markup } from './html.js'
 import { script } from './script.js'
 import { sections } from './sections/index.js'
@@ -16,7 +16,7 @@ function heading(report: ProbeReport): Markup {
 
 function subtitle({ samples, target, networks }: ProbeReport): Markup {
   return html`${whole(samples)} samples${
-    target?.kind === 'classes' && `, ${target.classes.length} classes`
+    target?.kind === 'classes' && `, ${classCount(target.classes.length)}`
   }. ${
     networks.length > 1 &&
     html`Networks are compared in the order given: ${networks.length === 2 ? '“before” is the first, “after” the second' : 'the first is compared with the last'}. `

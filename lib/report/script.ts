@@ -215,7 +215,11 @@ for (const svg of document.querySelectorAll('svg[data-square]')) {
     }
     const step = side / size, edge = Math.max(step, 4)
     const x = left + (j + .5) * step, y = top + (i + .5) * step
-    const mark = svgElement('rect', svg, { class: 'mark', x: x - edge / 2, y: y - edge / 2, width: edge, height: edge })
+    const box = (px, py, w, h) => 'M' + (px - w / 2) + ' ' + (py - h / 2) + 'h' + w + 'v' + h + 'h' + -w + 'z'
+    const mark = svgElement('g', svg, { class: 'mark' })
+    // The row and the column, then the cell.
+    svgElement('path', mark, { d: box(left + side / 2, y, side, step) + box(x, top + side / 2, step, side), opacity: .5 })
+    svgElement('path', mark, { d: box(x, y, edge, edge) })
     leave = () => mark.remove()
     return [x, y]
   }

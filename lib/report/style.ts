@@ -55,7 +55,7 @@ svg.plot text { white-space: pre; }
 .data:hover, .data:focus-visible { color: var(--accent); }
 svg.plot:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }
 svg .marks circle { fill: var(--paper); stroke-width: 2.5; pointer-events: none; }
-svg .mark { fill: none; stroke: #fff; stroke-width: 1.5; paint-order: stroke; outline: 1px solid #000; pointer-events: none; }
+svg .mark { fill: none; stroke: #fff; stroke-width: 1.2; pointer-events: none; }
 .tip { display: none; position: fixed; z-index: 9; pointer-events: none; max-width: min(320px, 92vw); padding: 8px 11px; border-radius: 8px; background: var(--paper); color: var(--ink); border: 1px solid var(--line); box-shadow: 0 4px 18px rgb(0 0 0 / .22); font-size: 13px; line-height: 1.4; }
 .tip p { display: flex; align-items: center; gap: 8px; margin: 0; overflow-wrap: anywhere; }
 .tip b { margin-left: auto; padding-left: 10px; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -63,7 +63,7 @@ svg .mark { fill: none; stroke: #fff; stroke-width: 1.5; paint-order: stroke; ou
 .tip .tip-name { font-weight: 600; margin-bottom: 2px; }
 .tip .tip-part { margin-top: 5px; }
 .graph-row { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 10px 48px; margin: 8px 0 14px; }
-.graph { overflow: auto; max-width: 100%; }
+.graph { overflow: auto; max-width: 100%; padding: 4px; margin: -4px; }
 .graph-key { display: grid; gap: 12px; min-width: 0; }
 .graph svg.plot { max-width: none; }
 .thumbs { display: flex; flex-wrap: wrap; gap: 10px 8px; margin: 6px 0 14px; padding: 0; list-style: none; }

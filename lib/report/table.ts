@@ -1,5 +1,5 @@
 import type { ProbeAdaptive, ProbeNetwork, ProbeReport } from '../probe/types.js'
-import { num, percent, shape, short, unit, whole } from './format.js'
+import { classCount, num, percent, shape, short, unit, whole } from './format.js'
 import { ends } from './series.js'
 
 type Cell = string | undefined
@@ -66,7 +66,7 @@ function intro({ networks, samples, input, target }: ProbeReport): string {
   const names = networks.map(({ name }) => name)
   const list = names.length > 4 ? [...names.slice(0, 2), '…', ...names.slice(-1)] : names
   const sizes = input.map((one) => shape(one.shape)).join(', ')
-  const classes = target?.kind === 'classes' ? ` in ${target.classes.length} classes` : ''
+  const classes = target?.kind === 'classes' ? ` in ${classCount(target.classes.length)}` : ''
   return `${list.join(', ')}: ${whole(samples)} samples (${sizes})${classes}`
 }
 

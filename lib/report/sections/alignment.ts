@@ -42,7 +42,13 @@ const texts = (data: Point[], kind: Kind, title: string) => ({
 const tip = (d: Point) => `${d.name}, ${d.label}: ${unit(d.value)}`
 const lowest = (data: Point[]) => Math.min(0, ...data.map(({ value }) => value))
 
-/** Values of the whole kernel and of layers, a column for each network. */
+const columnsOf = (series: readonly Series[]) => [
+  'layer',
+  ...series.map(({ label }) => label),
+  ...series.map(({ label }) => `± ${label}`),
+]
+
+/** Values of the whole kernel and of layers, a column for each network, and their standard errors. */
 function rowsOf(names: readonly string[], series: readonly Series[], kind: Kind) {
   return names.map((name) => [
     name,
@@ -51,6 +57,7 @@ function rowsOf(names: readonly string[], series: readonly Series[], kind: Kind)
         name === total ? network.alignment : network.layers.find((l) => l.name === name)?.alignment
       return alignment ? Number(alignment[kind].toPrecision(6)) : null
     }),
+    ...series.map(({ network }) => partOf(network, name)?.estimates?.[kind]?.standardError ?? null),
   ])
 }
 
@@ -70,10 +77,11 @@ function dumbbells(series: Series[], kind: Kind, title: string): Markup {
   return figure({
     ...texts(data, kind, title),
     values: {
-      columns: ['layer', ...series.map(({ label }) => label)],
+      columns: columnsOf(series),
       rows,
       hover: 'y',
-      place: (row, column, scale) => [scale('x', rows[row]?.[column]), scale('y', domain[row])],
+      place: (row, column, scale) =>
+        column > series.length ? null : [scale('x', rows[row]?.[column]), scale('y', domain[row])],
       colors: series.map(({ color }) => color),
     },
     height: 62 + domain.length * 24,
@@ -122,13 +130,16 @@ function curves(series: Series[], kind: Kind, title: string): Markup {
   return figure({
     ...texts(data, kind, title),
     values: {
-      columns: ['layer', ...series.map(({ label }) => label)],
+      columns: columnsOf(series),
       rows,
       hover: 'x',
-      place: (row, column, scale) => [
-        scale('x', layers.find(({ name }) => name === names[row])?.depth),
-        scale('y', rows[row]?.[column]),
-      ],
+      place: (row, column, scale) =>
+        column > series.length
+          ? null
+          : [
+              scale('x', layers.find(({ name }) => name === names[row])?.depth),
+              scale('y', rows[row]?.[column]),
+            ],
       colors: series.map(({ color }) => color),
     },
     height: 300,

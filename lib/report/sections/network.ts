@@ -1,5 +1,5 @@
 import type { ProbeNetwork, ProbeReport } from '../../probe/types.js'
-import { percent, shape, whole } from '../format.js'
+import { classCount, percent, shape, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
 import type { Section } from '../section.js'
 
@@ -65,7 +65,7 @@ export const network: Section = {
     return html`<p>${intro} The kernels are those of ${whole(samples)} samples${input
       .filter(({ file }) => file)
       .map(({ file, shape: sizes }) => html` (<code>${file}</code>, ${shape(sizes)} each)`)}${
-      target?.kind === 'classes' && html` in ${target.classes.length} classes`
+      target?.kind === 'classes' && html` in ${classCount(target.classes.length)}`
     }${target?.file && html`, labels from <code>${target.file}</code>`}.</p>
 <div class="scroll"><table class="facts-table">
 <thead><tr><td></td>${
