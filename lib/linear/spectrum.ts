@@ -383,7 +383,10 @@ export class KernelSpectrum {
    * ```
    * @since 0.2.0
    */
-  async eigenfunctions(kernel: NdArray, count: number = this.rank): Promise<NdArray<Float64Array>> {
+  async eigenfunctions(
+    kernel: NdArray,
+    count: number = Math.min(this.rank, Math.ceil(this.n / 4)),
+  ): Promise<NdArray<Float64Array>> {
     const { data } = kernel ?? {}
     if (!(data instanceof Float32Array || data instanceof Float64Array)) {
       throw badArgument('kernel', 'an array of floats', kernel)

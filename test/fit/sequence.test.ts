@@ -212,6 +212,8 @@ test('orthonormal coordinates are not coupled: the sequence model', async (t) =>
   const own = await fitEigenvalues(spectrum, y, 0.5, options)
   const functions = await spectrum.eigenfunctions({ data: k, shape: [n, n] }, n)
   near(t, functions.data.map(Math.abs), e.map(Math.abs), { absolute: 1e-9 })
+  // Unless told otherwise, a quarter of them.
+  t.deepEqual((await spectrum.eigenfunctions({ data: k, shape: [n, n] })).shape, [n, n / 4])
   const values = spectrum.values.map((value) => value / n)
   const again = await fitCoordinates(functions, values, y, options)
   near(t, again.fit, own.fit, { absolute: 1e-7 })
