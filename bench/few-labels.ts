@@ -95,27 +95,28 @@ if (!values.table) {
   }
 }
 
-/** Mean and standard error over splits. */
-function mean(found: readonly number[]): { value: number; error: number } {
+/** Mean and standard error over splits; no error of a single one. */
+function mean(found: readonly number[]): { value: number; error: string } {
   const value = found.reduce((sum, one) => sum + one, 0) / found.length
   const square = found.reduce((sum, one) => sum + (one - value) ** 2, 0)
-  return { value, error: Math.sqrt(square / (found.length - 1) / found.length) }
+  const error = Math.sqrt(square / (found.length - 1) / found.length)
+  return { value, error: found.length > 1 ? ` ± ${error.toFixed(3)}` : '' }
 }
 
 const lines = [
-  `| labels | ${methods.map((method) => titles[method]).join(' | ')} | seconds, tangent ridge | fine-tuning |`,
-  `|${' --- |'.repeat(methods.length + 3)}`,
+  `| labels | splits | ${methods.map((method) => titles[method]).join(' | ')} | seconds: tangent ridge | fine-tuning |`,
+  `|${' --- |'.repeat(methods.length + 4)}`,
 ]
 for (const samples of sizes) {
   const own = all.filter((r) => r.samples === samples && r.split < splits)
-  if (own.length < 2) continue
+  if (own.length === 0) continue
   const cells = methods.map((method) => {
     const { value, error } = mean(own.map((r) => r.accuracy[method] ?? Number.NaN))
-    return `${value.toFixed(3)} ± ${error.toFixed(3)}`
+    return `${value.toFixed(3)}${error}`
   })
   const seconds = (['fixed', 'tuned'] as const).map((method) =>
     mean(own.map((r) => r.seconds[method] ?? Number.NaN)).value.toFixed(0),
   )
-  lines.push(`| ${samples} | ${[...cells, ...seconds].join(' | ')} |`)
+  lines.push(`| ${samples} | ${own.length} | ${[...cells, ...seconds].join(' | ')} |`)
 }
 process.stdout.write(`${lines.join('\n')}\n`)

@@ -1,5 +1,5 @@
 // From labels to a model in one call.
-import { badArgument, mismatch } from '../core/errors.js'
+import { badArgument, mismatch, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { timed } from '../core/progress.js'
 import { shapeSize } from '../core/shape.js'
@@ -8,6 +8,7 @@ import { fitAdaptive, type NetworkFitOptions, NetworkModel } from '../fit/networ
 import { checkFitMemory } from '../fit/options.js'
 import { originOf } from '../fit/origin.js'
 import { split } from '../fit/samples.js'
+import { checkSamples } from '../fit/selection.js'
 import { fitSoftmaxNetwork } from '../fit/softmax.js'
 import type { LastAffine } from '../graph/head.js'
 import { held, heldInputs } from '../io/held.js'
@@ -90,6 +91,7 @@ export async function adapt(
     options,
   })
   const { train, test, notes } = await parted(core, own, options)
+  checkSamples(train.samples)
   checkVaried(train.targets, 'y')
   const fitting = fitOptionsOf(options)
   const task = await taskOf(network, train, options, notes)
@@ -227,10 +229,10 @@ async function taskOf(
   const fresh = head === 'new' || !fits
   const layer = lastLayer(core)
   const last = 'why' in layer ? undefined : layer
-  const what = targets.kind === 'classes' ? 'classes' : 'columns'
+  const what = targets.kind === 'classes' ? 'class' : 'column'
   if (head === 'auto' && fresh) {
     notes.push(
-      `The network has ${allOutputs} outputs and the targets have ${wanted} ${what}: it gets a new last layer.`,
+      `The network has ${counted(allOutputs, 'output')} and the targets have ${counted(wanted, what)}: it gets a new last layer.`,
     )
   }
   if (fresh && 'why' in layer) throw noHead(layer)
@@ -262,6 +264,9 @@ async function taskOf(
   const open = { h: own, scale, weight, bias }
   return { problem: { ...common, network: changed, y, outputs: wanted, open }, last, h }
 }
+
+const counted = (count: number, what: string) =>
+  `${count} ${what}${count === 1 ? '' : what === 'class' ? 'es' : 's'}`
 
 /** Root mean square of numbers less their columns' means: the unit in which they are fitted. */
 function deviation(y: Float64Array, columns: number): number {
@@ -304,6 +309,12 @@ async function run(network: Network, task: Task, work: Work): Promise<AdaptedMod
   const scale = open?.scale ?? 1
   const inUnits = y.map((value) => value / scale)
   const probe = h && (await chooseHead(h, inUnits, plan, { signal, threads }))
+  if (open && !probe) {
+    throw new TangentError(
+      'NUMERICAL',
+      'Expected a value before the last layer that differs between samples but it is the same for all of them: no head can be fitted to it',
+    )
+  }
   tell(ends.probe)
   const chosen = await choose(problem, probe?.ridge ?? null, fitting, (fraction) =>
     tell(ends.probe + fraction * (ends.choice - ends.probe)),

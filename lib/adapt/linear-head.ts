@@ -1,5 +1,4 @@
 // Ridge regression on the penultimate value: the linear probe, and a new head to start from.
-import { TangentError } from '../core/errors.js'
 import { TangentFeatures } from '../fit/features.js'
 import { heldOut, rowsOf } from '../fit/folds.js'
 import type { NdArray } from '../io/index.js'
@@ -113,22 +112,17 @@ class HeadProblem {
   }
 }
 
-/** Chooses the ridge of a linear head by the given folds. */
+/** Chooses the ridge of a linear head by the given folds; undefined where h is the same for all samples. */
 export async function chooseHead(
   h: Penultimate,
   y: Float64Array,
   plan: FoldPlan,
   options: SolveOptions,
-): Promise<{ ridge: number; grid: RidgeCandidate[] }> {
+): Promise<{ ridge: number; grid: RidgeCandidate[] } | undefined> {
   const every = Array.from({ length: h.values.length / h.width }, (_, i) => i)
   const all = await HeadProblem.of(h, y, every, options)
   const unit = all.meanDiagonal
-  if (!(unit > 0)) {
-    throw new TangentError(
-      'NUMERICAL',
-      'Expected a penultimate value that differs between samples but it is the same for all of them: no head can be fitted to it',
-    )
-  }
+  if (!(unit > 0)) return undefined
   const ridges = ratios.map((ratio) => ratio * unit)
   const sums = ridges.map(() => 0)
   let count = 0

@@ -26,7 +26,7 @@ import {
   withNetwork,
 } from './command.js'
 import { removeEarlier } from './earlier.js'
-import { power, price, ridge, side, stretched, summarise } from './fit.js'
+import { price, ridge, stretched, structureOptions, summarise } from './fit.js'
 import { inputFormatOption } from './input.js'
 import { readLabels } from './labels.js'
 import { checkFile, checkFolder } from './places.js'
@@ -94,15 +94,7 @@ export const adaptCommand: CommandDefinition = {
     new Option('--features <kind>', 'let the folds decide on adaptive features, or keep them fixed')
       .choices(['adaptive', 'fixed'])
       .default('adaptive'),
-    new Option('--structure <kind>', 'how features are transformed')
-      .choices(['matrix', 'modes', 'diagonal', 'flat'])
-      .default('matrix'),
-    new Option('--left <power>', 'p of |z − 1|^p on the left, or none').argParser(side).default(2),
-    new Option('--right <power>', 'the same on the right').argParser(side).default(2),
-    new Option('--power <power>', 'p of modes, diagonal and flat').argParser(power).default(2),
-    new Option('--blocks <split>', 'a block per layer, [W b], or per parameter')
-      .choices(['layer', 'parameter'])
-      .default('layer'),
+    ...structureOptions(),
     new Option('--ridge <number>', 'auto: by folds').argParser(ridge).default('auto'),
     new Option('--price <number>', 'what adapting costs (as in fit); auto: by folds')
       .argParser(price)

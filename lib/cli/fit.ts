@@ -59,6 +59,19 @@ interface Options extends NetworkOptions {
   out: string
 }
 
+/** How features may be transformed. */
+export const structureOptions = () => [
+  new Option('--left <power>', 'p of |z − 1|^p on the left, or none').argParser(side).default(2),
+  new Option('--right <power>', 'the same on the right').argParser(side).default(2),
+  new Option('--blocks <split>', 'a block per layer, [W b], or per parameter')
+    .choices(['layer', 'parameter'])
+    .default('layer'),
+  new Option('--structure <kind>', 'how features are transformed')
+    .choices(['matrix', 'modes', 'diagonal', 'flat'])
+    .default('matrix'),
+  new Option('--power <power>', 'p of modes, diagonal and flat').argParser(power).default(2),
+]
+
 export const fitCommand: CommandDefinition = {
   name: 'fit',
   arguments: '<model>',
@@ -80,8 +93,6 @@ export const fitCommand: CommandDefinition = {
     new Option('--features <kind>', 'transform the features while fitting, or leave them')
       .choices(['adaptive', 'fixed'])
       .default('adaptive'),
-    new Option('--left <power>', 'p of |z − 1|^p on the left, or none').argParser(side).default(2),
-    new Option('--right <power>', 'the same on the right').argParser(side).default(2),
     new Option(
       '--ridge <number>',
       '0: exact interpolation; auto: by held-out samples (default: 0.001; auto with --price auto)',
@@ -93,13 +104,7 @@ export const fitCommand: CommandDefinition = {
     new Option('--starts <n>', 'starts of which the best end is kept (default: 1)').argParser(
       wholeNumber(1),
     ),
-    new Option('--blocks <split>', 'a block per layer, [W b], or per parameter')
-      .choices(['layer', 'parameter'])
-      .default('layer'),
-    new Option('--structure <kind>', 'how features are transformed')
-      .choices(['matrix', 'modes', 'diagonal', 'flat'])
-      .default('matrix'),
-    new Option('--power <power>', 'p of modes, diagonal and flat').argParser(power).default(2),
+    ...structureOptions(),
     new Option('--max-iterations <n>', 'kernel solves at most (default: 1000)').argParser(
       wholeNumber(1),
     ),
@@ -348,11 +353,11 @@ export function price(text: string): Price {
   return absolute ? { absolute: value } : value
 }
 
-export function side(text: string): number | 'none' {
+function side(text: string): number | 'none' {
   return text === 'none' ? 'none' : power(text)
 }
 
-export function power(text: string): number {
+function power(text: string): number {
   const value = Number(text)
   if (text.trim() !== '' && value > 0 && Number.isFinite(value)) return value
   throw new InvalidArgumentError('Expected a positive power, or none for a side.')

@@ -235,6 +235,7 @@ test('wrong targets, holdouts and options: one sentence before any work', async 
   const cases: [RegExp, unknown, object?][] = [
     [/targets of 12 samples, \(12\) or \(12, columns\) for y/, y(labels.data.slice(0, 11), 11)],
     [/12 labels for y but received 2/, ['a', 'b']],
+    [/at least four/, labels, { holdout: 0.8 }],
     [/texts .* for the labels in y/, Array.from(labels.data)],
     [
       /at least two classes for y but received the label 4 for all samples/,

@@ -142,3 +142,13 @@ test('parameters that were frozen stay so, and the head is fitted around them', 
   const state = Object.fromEntries(found.network.parameters.map((p) => [p.name, p.frozen]))
   t.deepEqual(state, { w: true, b: false, v: false, c: false })
 })
+
+test('a value before the last layer that is the same for all: no new head, and no probe', async (t) => {
+  const { x, labels } = clouds(12, 3)
+  const dead = { w: floats([4, 3], new Float32Array(12)), b: floats([4], [1, 1, -1, 2]) }
+  const given = await load(t, network([node('Gemm', ['h', 'v', 'c'], 'y')], dead))
+  const options = { structure: 'fixed', selection: { folds: 3, repeats: 1 } } as const
+  await t.throwsAsync(adapt(given, x, labels, options), { message: /the same for all of them/ })
+  const two = { data: labels.data.map((label) => label % 2), shape: [12] }
+  t.is((await adapt(given, x, two, options)).probe, null)
+})
