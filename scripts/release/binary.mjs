@@ -31,7 +31,9 @@ function newer(a, b) {
  * @param {string} file
  */
 function symbols(file) {
-  const rows = (output('readelf', ['-W', '--dyn-syms', file]) ?? '')
+  const text = output('readelf', ['-W', '--dyn-syms', file])
+  if (text === undefined) throw new SetupError(`readelf cannot read the symbols of ${file}`)
+  const rows = text
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
     .filter(([number = '']) => /^\d+:$/.test(number))
