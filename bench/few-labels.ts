@@ -104,8 +104,8 @@ function mean(found: readonly number[]): { value: number; error: string } {
 }
 
 const lines = [
-  `| labels | splits | ${methods.map((method) => titles[method]).join(' | ')} | seconds: tangent ridge | fine-tuning |`,
-  `|${' --- |'.repeat(methods.length + 4)}`,
+  `| labels | splits | ${methods.map((method) => titles[method]).join(' | ')} |`,
+  `|${' --- |'.repeat(methods.length + 2)}`,
 ]
 for (const samples of sizes) {
   const own = all.filter((r) => r.samples === samples && r.split < splits)
@@ -114,9 +114,6 @@ for (const samples of sizes) {
     const { value, error } = mean(own.map((r) => r.accuracy[method] ?? Number.NaN))
     return `${value.toFixed(3)}${error}`
   })
-  const seconds = (['fixed', 'tuned'] as const).map((method) =>
-    mean(own.map((r) => r.seconds[method] ?? Number.NaN)).value.toFixed(0),
-  )
-  lines.push(`| ${samples} | ${own.length} | ${[...cells, ...seconds].join(' | ')} |`)
+  lines.push(`| ${samples} | ${own.length} | ${cells.join(' | ')} |`)
 }
 process.stdout.write(`${lines.join('\n')}\n`)

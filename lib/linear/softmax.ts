@@ -48,7 +48,7 @@ export interface SoftmaxSolution {
  * for (let r = 0; r < 4; r += 1) kernel.data[5 * r] = 1
  * const { alpha, status } = await solveSoftmax(kernel, [1, 0, 0, 1], { ridge: 0.1 })
  * console.log(status, [...alpha].map((value) => value.toFixed(3)).join(' '))
- * // converged 1.269 -1.269 -1.269 1.269
+ * // converged 1.064 -1.064 -1.064 1.064
  * ```
  * @since 0.2.0
  */
