@@ -5,6 +5,7 @@ import { InvalidArgumentError, Option } from 'commander'
 import { TangentError } from '../core/errors.js'
 import { formatBytes } from '../core/memory.js'
 import type { Network } from '../network/network.js'
+import { isBucket } from '../store/bucket.js'
 import type { StoreRequest } from '../store/calls.js'
 import { createStore, openStore, type Store, type StoreEstimate } from '../store/store.js'
 import type { CommonOptions, Session } from './command.js'
@@ -26,7 +27,7 @@ export interface StoreOptions extends CommonOptions {
 export const storeOptions = () => [
   new Option(
     '--store <folder>',
-    'a zarr array in place of --out, tile by tile: larger than memory; the same command again goes on',
+    'a zarr array (or s3://BUCKET/NAME) in place of --out, tile by tile: larger than memory; the same command again goes on',
   ),
   new Option('--plan', 'with --store: make it and tell what it will take; nothing is computed'),
   new Option('--status', 'with --store: tell what is done'),
@@ -121,7 +122,7 @@ export async function fillStore(
   const { signal } = session
   const path = options.store
   const origin: Origin = {
-    store: resolve(path),
+    store: isBucket(path) ? path : resolve(path),
     input: await placedInputs(input, network, absolute),
     ...(input2 ? { input2: await placedInputs(input2, network, absolute) } : {}),
     numbers: saidNumbers(options),
@@ -197,7 +198,7 @@ async function absolute(file: string): Promise<string> {
 
 /** A file that a manifest names, where it is now: perhaps it moved along with the store. */
 export async function movedAlong(file: string, before: string, now: string): Promise<string> {
-  if (await stat(file).catch(() => undefined)) return file
+  if (isBucket(before) || (await stat(file).catch(() => undefined))) return file
   const along = join(resolve(now), relative(before, file))
   return (await stat(along).catch(() => undefined)) ? along : file
 }

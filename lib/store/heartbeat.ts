@@ -11,30 +11,53 @@ export interface HeartbeatData {
   every: number
 }
 
-/** The files themselves, open: one that was taken away and made again by another is not touched. */
-const held = new Map<string, number>()
+interface Held {
+  touch(): void
+  drop(): void
+}
+
+const held = new Map<string, Held>()
 /** Of this thread's own, monotonic clock, so that no two touches are alike. */
 const begun = Date.now() - performance.now()
 
-function touch(file: number): void {
-  const now = (begun + performance.now()) / 1000
-  try {
-    futimesSync(file, now, now)
-  } catch {
-    // The file system is away: the lease runs out, as it should.
+/** The file itself, open: one that was taken away and made again by another is not touched. */
+function heldFile(path: string): Held {
+  const file = openSync(path, 'r+')
+  return {
+    touch: () => {
+      const now = (begun + performance.now()) / 1000
+      futimesSync(file, now, now)
+    },
+    drop: () => closeSync(file),
   }
 }
 
-function drop(key: string): void {
-  const file = held.get(key)
-  if (file !== undefined) closeSync(file)
-  held.delete(key)
+async function heldObject(path: string, key: string): Promise<Held> {
+  const { BucketStorage } = await import('./bucket.js')
+  const storage = new BucketStorage(path)
+  const body = await storage.read(key)
+  let beats = 0
+  return {
+    touch: () => {
+      beats += 1
+      // The same text to whoever reads it, another object to whoever compares.
+      const next = Buffer.concat([body ?? Buffer.alloc(0), Buffer.alloc(beats, ' ')])
+      if (held.has(key)) storage.touch(key, next).catch(() => {})
+    },
+    drop: () => {},
+  }
 }
 
-parentPort?.on('message', (message: HeartbeatMessage) => {
-  if ('drop' in message) return drop(message.drop)
+parentPort?.on('message', async (message: HeartbeatMessage) => {
+  if ('drop' in message) {
+    held.get(message.drop)?.drop()
+    held.delete(message.drop)
+    return
+  }
+  const { hold, touching } = message
   try {
-    held.set(message.hold, openSync(message.touching.path, 'r+'))
+    const { path } = touching
+    held.set(hold, touching.kind === 'file' ? heldFile(path) : await heldObject(path, touching.key))
   } catch {
     // Another has it by now.
   }
@@ -42,7 +65,13 @@ parentPort?.on('message', (message: HeartbeatMessage) => {
 
 setInterval(
   () => {
-    for (const file of held.values()) touch(file)
+    for (const one of held.values()) {
+      try {
+        one.touch()
+      } catch {
+        // The file system is away: the lease runs out, as it should.
+      }
+    }
   },
   (workerData as HeartbeatData).every,
 )

@@ -26,7 +26,6 @@ export interface Storage {
   touching(key: string): Touching
 }
 
-export interface Touching {
-  kind: 'file'
-  path: string
-}
+export type Touching =
+  | { kind: 'file'; path: string }
+  | { kind: 'bucket'; path: string; key: string }

@@ -10,6 +10,7 @@ import { fileNames } from '../io/names.js'
 import type { TilePlan } from '../io/sink.js'
 import { coreOf, describeNetwork } from '../network/job.js'
 import { Network } from '../network/network.js'
+import { BucketStorage, isBucket } from './bucket.js'
 import { callOf, plainRequest, type StoreRequest } from './calls.js'
 import { secondsOf } from './estimate.js'
 import { FolderStorage } from './folder.js'
@@ -364,7 +365,7 @@ export async function openStore(path: string): Promise<Store> {
 function storageAt(path: string): Storage {
   if (typeof path !== 'string' || path === '')
     throw badArgument('path', 'the path of a store', path)
-  return new FolderStorage(path)
+  return isBucket(path) ? new BucketStorage(path) : new FolderStorage(path)
 }
 
 async function writeMetadata(storage: Storage, grid: Grid): Promise<void> {

@@ -1,0 +1,114 @@
+// Stores in a bucket: conditional puts, leases, several processes, and secrets that stay secret.
+import test from 'ava'
+import { createStore, openStore } from '../../lib/index.js'
+import { BucketStorage } from '../../lib/store/bucket.js'
+import { Leases } from '../../lib/store/leases.js'
+import { tasksOf } from '../../lib/store/tasks.js'
+import { load, mlp, samples } from '../support/networks.js'
+import { Random } from '../support/random.js'
+import { keys, OwnBucket } from './bucket.js'
+import { endAll, run, setting, start } from './processes.js'
+
+let bucket: OwnBucket
+test.before(async () => {
+  bucket = await OwnBucket.start()
+  Object.assign(process.env, keys, { AWS_ENDPOINT_URL_S3: bucket.address })
+})
+test.after.always(async () => {
+  endAll()
+  await bucket.end()
+})
+
+test.serial('files are made once, put in place of damaged ones, listed by pages', async (t) => {
+  const storage = new BucketStorage('s3://store/some/K.zarr')
+  const [one, other] = [Buffer.from('one'), Buffer.from('other')]
+  const made = await Promise.all([1, 2, 3].map(() => storage.create('a', one)))
+  t.is(made.filter(Boolean).length, 1)
+  t.deepEqual(Buffer.from((await storage.read('a')) ?? ''), one)
+  const before = await storage.mark('a')
+  await storage.put('a', one)
+  t.is(await storage.mark('a'), before)
+  await storage.put('a', other)
+  t.not(await storage.mark('a'), before)
+  for (let k = 0; k < 8; k += 1) await storage.put(`leases/${k}.1`, one)
+  t.is((await storage.list('leases')).length, 8)
+  t.deepEqual(await storage.list(''), ['a'])
+  await storage.remove('a')
+  t.is(await storage.read('a'), undefined)
+  t.is(await storage.mark('a'), undefined)
+})
+
+test.serial('a service that is away for a moment is asked again', async (t) => {
+  const storage = new BucketStorage('s3://store/again')
+  bucket.failing = 2
+  await storage.put('a', Buffer.from('a'))
+  t.is((await storage.read('a'))?.length, 1)
+})
+
+test.serial(
+  'leases are touched by another object each time, and pass on when nobody does',
+  async (t) => {
+    const storage = new BucketStorage('s3://store/held')
+    const [a, b] = [new Leases(storage, 600), new Leases(storage, 600)]
+    t.teardown(async () => {
+      await a.close()
+      await b.close()
+    })
+    t.truthy(await a.claim(1))
+    for (let k = 0; k < 10; k += 1) {
+      await b.refresh()
+      t.is(await b.claim(1), undefined, `look ${k}`)
+      await new Promise((resolve) => setTimeout(resolve, 150))
+    }
+    await a.close()
+    await b.refresh()
+    await new Promise((resolve) => setTimeout(resolve, 700))
+    await b.refresh()
+    t.truthy(await b.claim(1))
+  },
+)
+
+test.serial('a kernel in a bucket is the kernel, by two processes at once', async (t) => {
+  const own = await setting(t, { count: 16 })
+  const path = 's3://store/K.zarr'
+  const plan = await run([...own.command, path, '--plan'])
+  t.is(plan.code, 0, plan.stderr)
+  const two = [0, 1].map(() => start(['worker', path, '--lease', '5', '--quiet']))
+  for (const { ended } of two) {
+    const { code, stderr } = await ended
+    t.is(code, 0, stderr)
+  }
+  t.is((await run([...own.command, own.path])).code, 0)
+  const store = await openStore(path)
+  const { done, tiles } = await store.status()
+  t.is(done, tiles)
+  const local = await openStore(own.path)
+  for (const task of tasksOf(store.manifest.grid, store.manifest)) {
+    for (const { row, column } of task.places) {
+      const key = `c/${row}/${column}`
+      t.deepEqual(
+        await store.storage.read(key),
+        new Uint8Array((await local.storage.read(key)) ?? []),
+      )
+    }
+  }
+  for (const text of bucket.objects.values()) t.false(text.includes(keys.AWS_SECRET_ACCESS_KEY))
+})
+
+test.serial('mistakes are a sentence each, without secrets', async (t) => {
+  const random = new Random(2)
+  const network = await load(t, mlp(random, [3, 4, 2]))
+  const request = { kind: 'ntk', x: samples(random, [4, 3]) } as const
+  const none = await t.throwsAsync(createStore('s3://nowhere/K.zarr', network, request))
+  t.regex(none?.message ?? '', /^Cannot (list|read|write) s3:\/\/nowhere\/K\.zarr/)
+  const { AWS_SECRET_ACCESS_KEY: secret } = process.env
+  process.env.AWS_SECRET_ACCESS_KEY = 'wrong-word'
+  const wrong = await t.throwsAsync(openStore('s3://store/K.zarr'))
+  t.regex(wrong?.message ?? '', /403 SignatureDoesNotMatch\.$/)
+  t.false(wrong?.message.includes('wrong-word'))
+  delete process.env.AWS_SECRET_ACCESS_KEY
+  await t.throwsAsync(openStore('s3://store/K.zarr'), {
+    message: /AWS_SECRET_ACCESS_KEY in the env/,
+  })
+  process.env.AWS_SECRET_ACCESS_KEY = secret
+})

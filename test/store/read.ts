@@ -1,0 +1,33 @@
+// `npm run test:store`: a store as zarr-python and numpy read it. The environment is made once (venv and pip).
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { run, setting } from './processes.js'
+
+const source = fileURLToPath(new URL('../../../test/store', import.meta.url))
+const environment = join(source, 'environment')
+const python = process.env.ZARR_PYTHON ?? join(environment, 'bin/python')
+
+const ends: (() => Promise<void>)[] = []
+try {
+  if (!existsSync(python)) {
+    execFileSync('python3', ['-m', 'venv', environment], { stdio: 'inherit' })
+    execFileSync(python, ['-m', 'pip', 'install', 'zarr==3.1.6', 'numpy'], { stdio: 'inherit' })
+  }
+  const own = await setting({ teardown: (end) => void ends.push(end) })
+  const file = join(own.folder, 'k.npy')
+  const call = own.command.filter(
+    (word, k, all) => word !== '--store' && word !== '--tile' && all[k - 1] !== '--tile',
+  )
+  for (const args of [
+    [...own.command, own.path],
+    [...call, '--out', file],
+  ]) {
+    const { code, stderr } = await run(args)
+    if (code !== 0) throw new Error(stderr)
+  }
+  execFileSync(python, [join(source, 'read.py'), own.path, file], { stdio: 'inherit' })
+} finally {
+  for (const end of ends) await end()
+}
