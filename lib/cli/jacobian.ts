@@ -4,18 +4,26 @@ import {
   inputOption,
   type NetworkOptions,
   nonFiniteOption,
+  type Session,
   watched,
   withNetwork,
 } from './command.js'
 import { inputFormatOption } from './input.js'
 import { arraysOption, arraysPlace, saveArrays } from './results.js'
-import { readInputs } from './samples.js'
+import { openInputs, readInputs } from './samples.js'
+import {
+  checkStoreOptions,
+  fillStore,
+  type StoreOptions,
+  storeOptions,
+  tellStatus,
+} from './store.js'
 
-interface Options extends NetworkOptions {
+interface Options extends NetworkOptions, StoreOptions {
   input: string[]
   outputs?: number[]
   nonFinite: 'throw' | 'return'
-  out: string
+  out?: string
 }
 
 export const jacobianCommand: CommandDefinition = {
@@ -24,25 +32,44 @@ export const jacobianCommand: CommandDefinition = {
   summary: 'write the Jacobian of the outputs by every parameter',
   examples: [
     'jacobian model.onnx --input x.npy --out jacobian/',
+    'jacobian model.onnx --input x.npy --store J.zarr',
     'jacobian model.onnx --input x.npy --parameter fc.weight --outputs 0,1 --out jacobian/',
   ],
   options: [
     inputOption(),
     inputFormatOption(),
-    arraysOption('gets <parameter>.npy (N, O, …shape) and parameters.json').makeOptionMandatory(),
+    arraysOption('gets <parameter>.npy (N, O, …shape) and parameters.json'),
+    ...storeOptions(),
     nonFiniteOption(),
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
-    const place = await arraysPlace(options.out, '--out')
+    checkStoreOptions(options)
+    const { out, store } = options
+    if (store !== undefined) return toStore(session, model, { ...options, store })
+    const place = await arraysPlace(out as string, '--out')
     await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network, options)
       const arrays = await watched(session, options, (watch) => network.jacobian(x, watch))
       const shapes = new Map(network.parameters.map(({ name, shape }) => [name, shape]))
       const describe = (name: string) => ({ shape: shapes.get(name) })
       await saveArrays(place, arrays, 'parameters.json', describe, session.signal)
-      session.say(`Wrote the Jacobians of ${arrays.size} parameters to ${options.out}`)
-      session.result({ parameters: arrays.size, folder: options.out })
+      session.say(`Wrote the Jacobians of ${arrays.size} parameters to ${out}`)
+      session.result({ parameters: arrays.size, folder: out })
     })
   },
+}
+
+async function toStore(
+  session: Session,
+  model: string,
+  options: Options & { store: string },
+): Promise<void> {
+  if (options.status) return tellStatus(session, options.store, options)
+  await withNetwork(model, options, {}, async (network) => {
+    const { input, outputs, nonFinite, threads, memory } = options
+    const x = await openInputs(input, network)
+    const request = { kind: 'jacobian', x, outputs, nonFinite, threads, memory } as const
+    await fillStore(session, options, { network, request, input })
+  })
 }

@@ -20,6 +20,7 @@ export interface StoreOptions extends CommonOptions {
   plan?: boolean
   status?: boolean
   tile?: number
+  half?: boolean
   lease?: number
   queue?: string
 }
@@ -34,6 +35,7 @@ export const storeOptions = () => [
   new Option('--tile <samples>', 'with --store: samples a side of a tile').argParser(
     wholeNumber(1),
   ),
+  new Option('--half', 'with --store: of a symmetric kernel one half, the other reads as NaN'),
   leaseOption(),
   queueOption(),
 ]
@@ -69,7 +71,7 @@ export function checkStoreOptions(options: StoreOptions & { out?: string }): voi
   const { store, out } = options
   const wrong = (message: string) => new TangentError('BAD_ARGUMENT', message)
   if (store === undefined) {
-    for (const name of ['plan', 'status', 'tile', 'lease'] as const) {
+    for (const name of ['plan', 'status', 'tile', 'half', 'lease'] as const) {
       if (options[name] !== undefined) throw wrong(`Expected --store together with --${name}`)
     }
     if (out === undefined) throw wrong('Expected --out or --store but received neither')
@@ -127,7 +129,8 @@ export async function fillStore(
     ...(input2 ? { input2: await placedInputs(input2, network, absolute) } : {}),
     numbers: saidNumbers(options),
   }
-  const store = await createStore(path, network, request, { tile: options.tile, signal, origin })
+  const { tile, half } = options
+  const store = await createStore(path, network, request, { tile, half, signal, origin })
   try {
     const estimate = await store.estimate({ signal })
     session.say(...inWords(store, estimate))

@@ -18,6 +18,8 @@ export interface Block {
 }
 
 export interface KernelBlocks {
+  /** Of a store that has but one half. */
+  half: boolean
   list: readonly Block[]
   /** The numbers of a block, (rows, columns). */
   read(block: Block): Promise<ArrayLike<number>>
@@ -61,7 +63,7 @@ export function blocksOfStore(
     if (!chunk) throw new TangentError('BAD_FILE', `Expected a chunk in ${name} but there is none`)
     return oneOutput(decodeChunk(chunk, array, grid, place, name), output)
   }
-  return { list, read }
+  return { half: grid.half, list, read }
 }
 
 /** Bytes of a block. */
@@ -84,7 +86,7 @@ export function blocksOfRows(source: ArraySource, output: number | undefined): K
   })
   const read = async ({ place: { rows } }: Block) =>
     oneOutput(await rowsOf(source, rows.first, rows.count, 'the kernel'), output)
-  return { list, read }
+  return { half: false, list, read }
 }
 
 /** result += part · v. */

@@ -15,7 +15,7 @@ import type { StoreInputs } from './samples.js'
 /** What a store is to hold: the call of that name, with its arguments. */
 export type StoreRequest =
   | ({ kind: 'ntk'; x: StoreInputs; x2?: StoreInputs | undefined } & Without<NtkOptions>)
-  | ({ kind: 'jacobian'; x: StoreInputs; x2?: undefined } & Without<DerivativeOptions>)
+  | ({ kind: 'jacobian' | 'features'; x: StoreInputs; x2?: undefined } & Without<DerivativeOptions>)
   | ({
       kind: 'sketch'
       x: StoreInputs
@@ -37,18 +37,22 @@ const derivative = ['nonFinite', 'outputs', 'block', 'outputBlock']
 const optionsOf: Record<StoreRequest['kind'], readonly string[]> = {
   ntk: ['kernel', 'by', 'method', 'mean', ...derivative],
   jacobian: derivative,
+  features: derivative,
   sketch: ['map', 'size', 'seed', 'by', 'heads', ...derivative],
 }
 
 /** The options of a request as a manifest has them. @throws TangentError BAD_ARGUMENT for unknown ones. */
 export function plainRequest(request: StoreRequest): PlainRequest {
   const { x, x2, threads, memory, kind, ...options } = request
-  oneOf(kind, ['ntk', 'jacobian', 'sketch'] as const, 'request.kind')
-  if (kind === undefined) throw badArgument('request.kind', "'ntk', 'jacobian' or 'sketch'", kind)
+  oneOf(kind, ['ntk', 'jacobian', 'features', 'sketch'] as const, 'request.kind')
+  if (kind === undefined) {
+    throw badArgument('request.kind', 'ntk, jacobian, features or sketch', kind)
+  }
   if (kind !== 'ntk' && x2 !== undefined) throw badArgument('request.x2', 'none', x2)
   const defaults = {
     ntk: { kernel: 'full', by: 'total', method: 'auto' },
     jacobian: {},
+    features: {},
     sketch: { map: 'combined', size: 4096, seed: 1, by: 'total' },
   }[kind]
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
@@ -70,6 +74,7 @@ export function callOf(
 ): Promise<TileReport> {
   const all = { ...options, ...more }
   if (kind === 'jacobian') return network.jacobian(x, all)
+  if (kind === 'features') return network.features(x, all)
   if (kind === 'sketch') return sketchTo(network, x, all)
   return x2 === undefined ? network.ntk(x, all) : network.ntk(x, x2, all)
 }

@@ -61,6 +61,7 @@ parentPort?.on('message', async (message: HeartbeatMessage) => {
   } catch {
     // Another has it by now.
   }
+  parentPort?.postMessage(hold)
 })
 
 setInterval(

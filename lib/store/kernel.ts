@@ -259,6 +259,9 @@ export class StoredKernel {
       )
     }
     const second = other instanceof StoredKernel ? other : undefined
+    if (this.#blocks.half || (second !== undefined && second.#blocks.half)) {
+      throw mismatch('an alignment', 'a whole kernel in each store', 'half of one')
+    }
     const moments = new Moments(this.size, this.#columns)
     const count = Math.max(1, Math.floor(stripeBytes / (4 * shapeSize(this.shape.slice(1)))))
     const [samples = 0] = this.shape

@@ -27,6 +27,8 @@ export interface StoredArray extends TiledArray {
 /** The tiles of a store. */
 export interface Grid extends Omit<TilePlan, 'arrays' | 'digest'> {
   arrays: readonly StoredArray[]
+  /** Of a symmetric kernel only the tiles on and below the diagonal lie there; the rest reads as NaN. */
+  half: boolean
 }
 
 /** Of the codec crc32c, behind each chunk. */
@@ -89,7 +91,8 @@ export function chunksOf(
   { row, column }: Pick<TilePlace, 'row' | 'column'>,
 ): { array: StoredArray; key: string; mirrored: boolean }[] {
   const places = [{ row, column, mirrored: false }]
-  if (grid.symmetric && row !== column) places.push({ row: column, column: row, mirrored: true })
+  if (grid.symmetric && !grid.half && row !== column)
+    places.push({ row: column, column: row, mirrored: true })
   return grid.arrays.flatMap((array) =>
     places.map(({ mirrored, ...place }) => {
       return { array, key: chunkKey(array, grid, place), mirrored }

@@ -35,6 +35,8 @@ export class Leases {
   /** The last generation of each task's lease. */
   readonly #last = new Map<number, number>()
   readonly #seen = new Map<string, Seen>()
+  /** Leases that wait for their first touch. */
+  readonly #beginning = new Map<string, () => void>()
 
   /** @param expiry milliseconds */
   constructor(storage: Storage, expiry: number) {
@@ -43,6 +45,10 @@ export class Leases {
     const data: HeartbeatData = { every: expiry / touches }
     this.#thread = new Worker(new URL('./heartbeat.js', import.meta.url), { workerData: data })
     this.#thread.unref()
+    this.#thread.on('message', (key: string) => {
+      this.#beginning.get(key)?.()
+      this.#beginning.delete(key)
+    })
   }
 
   /** Looks at all leases. */
@@ -76,7 +82,7 @@ export class Leases {
     const key = `${folder}/${name}`
     const body = Buffer.from(`${JSON.stringify(ownProcess())}\n`)
     if (!(await this.#storage.create(key, body))) return undefined
-    this.#post({ hold: key, touching: this.#storage.touching(key) })
+    await this.#touched(key)
     if (before !== undefined) await this.#storage.remove(`${folder}/${task}.${before}`)
     return {
       task,
@@ -89,6 +95,15 @@ export class Leases {
 
   async close(): Promise<void> {
     await this.#thread.terminate()
+  }
+
+  /** The lease is worth its time from here on: the thread has it. */
+  async #touched(key: string): Promise<void> {
+    const begun = new Promise<void>((resolve) => this.#beginning.set(key, resolve))
+    this.#thread.ref()
+    this.#post({ hold: key, touching: this.#storage.touching(key) })
+    await begun
+    this.#thread.unref()
   }
 
   #post(message: HeartbeatMessage): void {

@@ -45,6 +45,11 @@ export interface StoreOptions extends Pick<WorkOptions, 'signal'> {
   tile?: number | undefined
   /** Tiles a side of a task, which one worker computes at a time (default: an eighth of all, about). */
   group?: number | undefined
+  /**
+   * Write of a kernel of x with itself only the tiles on and below the diagonal: half the disk, and NaN for every
+   * reader that does not know of it (default: false).
+   */
+  half?: boolean | undefined
   /** How a command line reads network and samples; plain data that is kept as it is. */
   origin?: object | undefined
 }
@@ -280,9 +285,12 @@ export async function createStore(
 ): Promise<Store> {
   checkCall(options)
   checkCall(request)
-  const { tile, group, origin, signal } = options
+  const { tile, group, half, origin, signal } = options
   if (tile !== undefined) wholeNumber('options.tile', tile, 1)
   if (group !== undefined) wholeNumber('options.group', group, 1)
+  if (half !== undefined && typeof half !== 'boolean') {
+    throw badArgument('options.half', 'true or false', half)
+  }
   const storage = storageAt(path)
   const core = coreOf(network)
   const own = await hands(network, request.x, request.x2)
@@ -293,7 +301,7 @@ export async function createStore(
     request.memory === undefined
       ? (existing?.memory ?? core.budget({}))
       : parseBytes(request.memory, 'request.memory')
-  if (existing) checkChosen(existing, { tile, group, threads, memory }, path)
+  if (existing) checkChosen(existing, { tile, group, half, threads, memory }, path)
   const plan = await planned(network, plain, own, { threads, memory })
   const sizes = existing
     ? undefined
@@ -312,7 +320,8 @@ export async function createStore(
     return new Store(path, storage, existing, own)
   }
   await checkEmpty(storage)
-  const grid = gridOf({ ...plan, size }, own)
+  if (half && !plan.symmetric) throw badArgument('options.half', 'no half of such a result', half)
+  const grid = gridOf({ ...plan, size }, own, half ?? false)
   const manifest: Manifest = {
     format: 1,
     id: randomUUID(),
@@ -391,20 +400,23 @@ function checkChosen(
   chosen: {
     tile?: number | undefined
     group?: number | undefined
+    half?: boolean | undefined
     threads: number
     memory: number
   },
   path: string,
 ): void {
   const { threads, memory, grid, group } = manifest
-  const known = { tile: grid.size, group, threads, memory }
-  for (const name of ['tile', 'group', 'threads', 'memory'] as const) {
+  const known = { tile: grid.size, group, half: grid.half, threads, memory }
+  for (const name of ['tile', 'group', 'half', 'threads', 'memory'] as const) {
     const [before, now] = [known[name], chosen[name]]
     if (now === undefined || now === before) continue
-    const shown = (value: number) => (name === 'memory' ? formatBytes(value) : String(value))
+    const shown = (value: number | boolean) =>
+      name === 'memory' ? formatBytes(Number(value)) : String(value)
+    const bits = name === 'half' ? '' : '; its tiles would have other last bits'
     throw new TangentError(
       'BAD_ARGUMENT',
-      `Expected ${name} ${shown(before)}, as the store ${path} was begun with, but received ${shown(now)}; its tiles would have other last bits`,
+      `Expected ${name} ${shown(before)}, as the store ${path} was begun with, but received ${shown(now)}${bits}`,
     )
   }
 }
@@ -431,13 +443,18 @@ async function planned(
 }
 
 /** The plan of all samples from that of one. */
-function gridOf({ arrays, size, axes, symmetric }: TilePlan, { x, x2 }: Hands): Grid {
+function gridOf(
+  { arrays, size, axes, symmetric }: TilePlan,
+  { x, x2 }: Hands,
+  half: boolean,
+): Grid {
   const files = fileNames(arrays.map(({ name }) => name))
   const folder = (name: string) => (files.get(name) as string).slice(0, -'.npy'.length)
   return {
     size,
     axes,
     symmetric,
+    half,
     arrays: arrays.map(({ name, shape, dtype }) => ({
       name,
       dtype,

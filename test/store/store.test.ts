@@ -7,6 +7,7 @@ import {
   createStore,
   type NdArray,
   Network,
+  openKernel,
   openStore,
   readArray,
   type StoreRequest,
@@ -46,6 +47,38 @@ for (const kernel of ['full', 'trace', 'diagonal'] as const) {
   })
 }
 
+test('half a kernel takes half the disk, and is no number to who does not know', async (t) => {
+  const network = await opened(t)
+  const path = await place(t)
+  const request = { kind: 'ntk', kernel: 'trace', x } as const
+  const store = await createStore(path, network, request, { tile: 4, half: true })
+  await store.work()
+  const { done, tiles } = await store.status()
+  t.is(done, tiles)
+  t.is((await chunks(path)).size, 21)
+  const truth = await network.ntk(x, { kernel: 'trace' })
+  const seen = await readArray(path)
+  for (const [e, value] of seen.data.entries()) {
+    const [row, column] = [Math.floor(e / 23), e % 23]
+    if (Math.floor(column / 4) > Math.floor(row / 4)) t.true(Number.isNaN(value))
+    else near(t, Number(value), truth.data[e], { absolute: 1e-5 * (truth.data[0] as number) })
+  }
+  const kernel = await openKernel(path)
+  near(t, await kernel.norm(), Math.hypot(...truth.data), 1e-5)
+  const ones = new Float64Array(23).fill(1)
+  const sums = ones.map((_, i) =>
+    truth.data.subarray(23 * i, 23 * i + 23).reduce((a, b) => a + b, 0),
+  )
+  near(t, await kernel.product(ones), sums, 1e-5)
+  await t.throwsAsync(kernel.alignment(truth), { message: /a whole kernel in .* half/ })
+  t.is((await (await createStore(path, network, request)).status()).done, 21)
+  await t.throwsAsync(createStore(path, network, request, { half: false }), {
+    message: /half true/,
+  })
+  const two = createStore(await place(t), network, { ...request, x2 }, { half: true })
+  await t.throwsAsync(two, { code: 'BAD_ARGUMENT', message: /options\.half/ })
+})
+
 test('kernels by layer and Jacobians are groups of arrays', async (t) => {
   const network = await opened(t)
   const path = await place(t)
@@ -59,6 +92,15 @@ test('kernels by layer and Jacobians are groups of arrays', async (t) => {
   await (await createStore(other, network, { kind: 'jacobian', x }, { tile: 6 })).work()
   for (const [name, truth] of await network.jacobian(x)) {
     near(t, await readArray(`${other}#${name}`), truth, 1e-5, name)
+  }
+  const features = await place(t)
+  await (await createStore(features, network, { kind: 'features', x }, { tile: 6 })).work()
+  for (const [name, form] of await network.features(x)) {
+    if (form.kind !== 'factors') continue
+    for (const part of ['delta', 'h'] as const) {
+      const found = await readArray(`${features}#${name}_${part}`)
+      near(t, found.data, form[part].data, 1e-5, `${name} ${part}`)
+    }
   }
 })
 
@@ -219,7 +261,13 @@ test('tasks hold every tile once, whatever their size', (t) => {
     [true, 23],
     [false, 17],
   ] as const) {
-    const grid = { size: 3, axes, symmetric, arrays: [{ ...array, shape: [23, columns] }] }
+    const grid = {
+      size: 3,
+      axes,
+      symmetric,
+      half: false,
+      arrays: [{ ...array, shape: [23, columns] }],
+    }
     for (const group of [1, 2, 3, 9]) {
       for (const span of [1, 2, 4]) {
         const tasks = tasksOf(grid, { group, span })

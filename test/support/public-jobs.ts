@@ -103,7 +103,7 @@ export function jobCalls(
     'createStore, options': {
       args: () => [place(), network(), { kind: 'ntk', x }, {}],
       call: (...a) => made(...(a as [Any, Any, Any])),
-      options: 'tile group signal',
+      options: 'tile group half signal',
     },
     openStore: {
       args: () => [place(), network(), x],
