@@ -63,6 +63,8 @@ export class StoredKernel {
   readonly shape: readonly number[]
   /** Rows of the Gram matrix: N1·O of a full kernel, else N1. */
   readonly size: number
+  /** Of a store that holds one half of a symmetric kernel. */
+  readonly half: boolean
   readonly #columns: number
   readonly #blocks: KernelBlocks
   readonly #source: ArraySource
@@ -77,6 +79,7 @@ export class StoredKernel {
     this.size = (shape[0] as number) * (full ? (shape[1] as number) : 1)
     this.#columns = shapeSize(full ? shape.slice(2) : [shape[1] as number])
     this.#blocks = blocks
+    this.half = blocks.half
     this.#source = source
     this.#output = output
   }
@@ -259,7 +262,7 @@ export class StoredKernel {
       )
     }
     const second = other instanceof StoredKernel ? other : undefined
-    if (this.#blocks.half || (second !== undefined && second.#blocks.half)) {
+    if (this.half || second?.half) {
       throw mismatch('an alignment', 'a whole kernel in each store', 'half of one')
     }
     const moments = new Moments(this.size, this.#columns)
