@@ -39,6 +39,11 @@ export interface ArraySource {
   rows(first: number, count: number): Promise<NdArray>
   /** Set where rows come one after another and going back is to begin again, or not possible. */
   readonly inOrder?: boolean
+  /**
+   * A text that is another one for other rows, as the seed of rows that are generated: a store then takes it for
+   * what they are, and does not read all of them for a digest.
+   */
+  readonly identity?: string | undefined
   /** Lets go of what is open; nothing is read afterwards. */
   close?(): Promise<void>
 }

@@ -112,7 +112,7 @@ export class Samples {
     const stripes: string[] = []
     for (let first = 0; first < this.length; first += size) {
       signal?.throwIfAborted()
-      stripes.push(await digestOf(await this.#read(first, Math.min(size, this.length - first))))
+      stripes.push(await this.#digest(first, Math.min(size, this.length - first)))
     }
     const inputs = [...this.#rows].map(([name, { source }]) => {
       return { name, dtype: source.dtype, shape: source.shape.slice(1) }
@@ -131,8 +131,9 @@ export class Samples {
   ): Promise<Inputs> {
     const parts: Map<string, NdArray>[] = []
     for (let at = first; at < first + count; at += size) {
-      const part = await this.#read(at, Math.min(size, first + count - at))
-      if ((await digestOf(part)) !== stripes[at / size]) throw this.#others(at, part)
+      const some = Math.min(size, first + count - at)
+      const part = await this.#read(at, some)
+      if ((await this.#digest(at, some, part)) !== stripes[at / size]) throw this.#others(at, part)
       parts.push(part)
     }
     const names = [...this.#rows.keys()]
@@ -151,6 +152,20 @@ export class Samples {
       parts.set(name, await rowsOf(source, first, count, `input ${quote(name)}`))
     }
     return parts
+  }
+
+  /** Of a stripe: of its numbers, or of what a source says that it is. */
+  async #digest(first: number, count: number, read?: Map<string, NdArray>): Promise<string> {
+    const digests = new Map<string, string>()
+    for (const [name, { source }] of this.#rows) {
+      const { identity } = source
+      const part =
+        identity === undefined
+          ? (read?.get(name) ?? (await rowsOf(source, first, count, `input ${quote(name)}`))).data
+          : { identity, first, count }
+      digests.set(name, await identify(part))
+    }
+    return identify(digests)
   }
 
   #asInputs(rows: ReadonlyMap<string, NdArray>): Inputs {
@@ -172,9 +187,6 @@ export class Samples {
     )
   }
 }
-
-const digestOf = (rows: ReadonlyMap<string, NdArray>) =>
-  identify(new Map([...rows].map(([name, { data }]) => [name, data])))
 
 async function rowsAlong(value: ArraySource | NdArray, axis: number, name: string): Promise<Rows> {
   if (!isSource(value)) checkArray(value, `input ${quote(name)}`)

@@ -169,6 +169,26 @@ test('samples are read by rows, checked, and the network is its own', async (t) 
   near(t, await readArray(path), await network.ntk(x), 1e-5)
 })
 
+test('a source that says what it is is not read for that', async (t) => {
+  const network = await opened(t)
+  const path = await place(t)
+  let reads = 0
+  const source = (identity: string): ArraySource => ({
+    ...{ length: 5000, shape: [5000, 5], dtype: 'float32', identity },
+    rows: async (first, count) => {
+      reads += count
+      const data = Float32Array.from({ length: 5 * count }, (_, e) => Math.sin(5 * first + e))
+      return { data, shape: [count, 5] }
+    },
+  })
+  const request = { kind: 'ntk', kernel: 'trace' } as const
+  await createStore(path, network, { ...request, x: source('sines') }, { tile: 100 })
+  t.true(reads < 1000, `${reads} samples read`)
+  await t.throwsAsync(createStore(path, network, { ...request, x: source('cosines') }), {
+    message: /there are other samples in x/,
+  })
+})
+
 test('another job, another version and another machine are refused, each in a sentence', async (t) => {
   const network = await opened(t)
   const path = await place(t)
