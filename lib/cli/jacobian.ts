@@ -68,7 +68,7 @@ async function toStore(
   if (options.status) return tellStatus(session, options.store, options)
   await withNetwork(model, options, {}, async (network) => {
     const { input, outputs, nonFinite, threads, memory } = options
-    const x = await openInputs(input, network)
+    const x = await openInputs(input, network, options)
     const request = { kind: 'jacobian', x, outputs, nonFinite, threads, memory } as const
     await fillStore(session, options, { network, request, input })
   })
