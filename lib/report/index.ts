@@ -1,3 +1,6 @@
+export type { ProbeClasses, ProbePair } from '../probe/classes.js'
+export type { ProbeGraph, ProbeGraphNode } from '../probe/graph.js'
+export type { ProbeEstimate } from '../probe/left-out.js'
 export type { ProbeSubject } from '../probe/measure.js'
 export { type ProbeOptions, probe } from '../probe/probe.js'
 export type * from '../probe/raster.js'
