@@ -147,6 +147,26 @@ const ways: { name: string; options: InfluenceOptions }[] = [
 /** Times the damping that is chosen. */
 const dampings = [0.01, 0.1, 1, 10]
 
+/** The ridge model of a network at its initialisation, of fixed and of adapted features. */
+async function ridgeModels(kind: Kind, add: (name: string, found: Influence) => void) {
+  const start = await Network.load(
+    await buildMlp({ inputs: [1, 28, 28], hidden: kind.hidden, outputs: 10, seed: 1 }),
+  )
+  const fixed = await influence(start, x, y, query.x, { labels })
+  add('leave-one-out, fixed features', fixed)
+  if (kind.hidden.length > 0) {
+    for (const price of [1, 0.1]) {
+      const model = await fitAdaptive(start, x, y, {
+        ...{ ridge: fixed.damping as number, price, maxIterations: 12, tolerance: 1e-3 },
+      })
+      const stretch = model.model.largestStretch.toFixed(2)
+      const name = `leave-one-out, adapted, price ${price}, stretch ${stretch}`
+      add(name, await influence(start, x, y, query.x, { labels, model }))
+    }
+  }
+  await start.dispose()
+}
+
 async function measured(kind: Kind): Promise<void> {
   say(`\n${kind.name}: ${samples} digits, ${subsets} halves × ${kind.seeds} trainings`)
   const halves = range(subsets).map((s) =>
@@ -188,17 +208,7 @@ async function measured(kind: Kind): Promise<void> {
       const found = await influence(network, x, y, query.x, { method: 'newton', damping, labels })
       add(`newton, ${times} of it`, found)
     }
-    if (c === 1 && values.model) {
-      const ridge = await influence(network, x, y, query.x, { labels })
-      add('leave-one-out, fixed features', ridge)
-      if (kind.hidden.length > 0) {
-        const model = await fitAdaptive(network, x, y, {
-          ...{ ridge: ridge.damping as number, maxIterations: 15, tolerance: 1e-3 },
-        })
-        say(`  adapted: largest stretch ${model.model.largestStretch.toFixed(2)}`)
-        add('leave-one-out, adapted', await influence(network, x, y, query.x, { labels, model }))
-      }
-    }
+    if (c === 1 && values.model) await ridgeModels(kind, add)
     await network.dispose()
     if (c === 1 || c === 3 || c === kind.checkpoints) {
       for (const [name, scores] of sums) {

@@ -5,7 +5,7 @@ import { auditPictures } from '../audit/pictures.js'
 import type { Audit } from '../audit/types.js'
 import { fitAdaptive, type NetworkModel } from '../fit/network.js'
 import type { Price } from '../fit/price.js'
-import { makeFolder, type NdArray, readBytes, writeFileAtomic, writeNpy } from '../io/index.js'
+import { makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../io/index.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { duplicatesTable, labelsTable, queryTable, samplesTable } from './audit-tables.js'
@@ -21,7 +21,7 @@ import {
 } from './command.js'
 import { removeEarlier } from './earlier.js'
 import { price, ridge } from './fit.js'
-import { inputFormatOption, readGiven } from './input.js'
+import { inputFormatOption, readGiven, readLines } from './input.js'
 import { checkFolder } from './places.js'
 import { readInputs } from './samples.js'
 
@@ -124,11 +124,6 @@ function adapted(
       ...{ outputs, threads, memory, ridge, price, signal, onProgress },
     }),
   )
-}
-
-async function readLines(path: string): Promise<string[]> {
-  const text = new TextDecoder().decode(await readBytes(path))
-  return text.replace(/\r?\n$/, '').split(/\r?\n/)
 }
 
 async function save(

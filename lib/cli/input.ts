@@ -10,6 +10,7 @@ import {
   isNpy,
   type NdArray,
   openArray,
+  readBytes,
   sourceOf,
   wholeOf,
 } from '../io/index.js'
@@ -79,6 +80,12 @@ export async function readGiven(path: string, reading: Reading = {}): Promise<Nd
   } finally {
     await source.close?.()
   }
+}
+
+/** The lines of a text file. */
+export async function readLines(path: string): Promise<string[]> {
+  const text = new TextDecoder().decode(await readBytes(path))
+  return text.replace(/\r?\n$/, '').split(/\r?\n/)
 }
 
 async function streamed(stream: Readable, name: string, reading: Reading): Promise<ArraySource> {

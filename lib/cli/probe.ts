@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path'
 import { Option } from 'commander'
 import type { AlongOptions } from '../alignment/types.js'
-import { makeFolder, type NdArray, readBytes, writeFileAtomic } from '../io/index.js'
+import { makeFolder, type NdArray, writeFileAtomic } from '../io/index.js'
 import type { KernelMethod } from '../kernels/ntk.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
@@ -21,7 +21,7 @@ import {
   withNetwork,
 } from './command.js'
 import { removeEarlier } from './earlier.js'
-import { inputFormatOption, readGiven } from './input.js'
+import { inputFormatOption, readGiven, readLines } from './input.js'
 import { subjectNames } from './names.js'
 import { checkFolder } from './places.js'
 import { readInputs } from './samples.js'
@@ -166,11 +166,6 @@ function inputFiles(network: Network, given: readonly string[]): Record<string, 
     if (path !== undefined) files[name] = basename(path)
   }
   return files
-}
-
-async function readLines(path: string): Promise<string[]> {
-  const text = new TextDecoder().decode(await readBytes(path))
-  return text.replace(/\r?\n$/, '').split(/\r?\n/)
 }
 
 async function save(report: ProbeReport, page: string, folder: string, signal: AbortSignal) {

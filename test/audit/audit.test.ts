@@ -174,6 +174,32 @@ test('a wrong label, a copy and a sample that stands alone are found', async (t)
   await network.dispose()
 })
 
+test('of one output two labels are its signs, numbers by their residuals', async (t) => {
+  const network = await Network.load(
+    await buildMlp({ inputs: 2, hidden: [64], outputs: 1, seed: 2 }),
+  )
+  const data = Float32Array.from(gaussians(60, 9))
+  for (let i = 0; i < 30; i += 1) data[2 * i]! = 0.4 * data[2 * i]! + (i % 2 ? 1.5 : -1.5)
+  const clouds = { data, shape: [30, 2] }
+  const y = { data: Int32Array.from({ length: 30 }, (_, i) => (i % 2 ? 8 : 3)), shape: [30] }
+  y.data[12] = 8
+  const { labels } = await audit(network, clouds, y, { ridge: 1 })
+  t.is(labels.order[0], 12)
+  t.deepEqual([labels.given![12], labels.predicted![12], labels.predicted![13]], [8, 3, 8])
+  const values = { data: Float32Array.from({ length: 30 }, (_, i) => data[2 * i]!), shape: [30, 1] }
+  values.data[4]! += 3
+  const { labels: numbers } = await audit(network, clouds, values, { ridge: 1 })
+  t.is(numbers.order[0], 4)
+  t.deepEqual([numbers.given, numbers.predicted, numbers.classes], [null, null, null])
+  const twice = { data: Float32Array.from([...data, ...data]), shape: [60, 2] }
+  const both = { data: Int32Array.from([...y.data, ...y.data]), shape: [60] }
+  await t.throwsAsync(audit(network, twice, both, { ridge: 0 }), {
+    code: 'NUMERICAL',
+    message: /ridge/,
+  })
+  await network.dispose()
+})
+
 test('adapted features: the kernel is the model’s, and the audit says what that means', async (t) => {
   const network = await load()
   const model = await fitAdaptive(network, x, labels, { ridge, price: 0.01 })

@@ -109,8 +109,30 @@ export class Gathered {
   }
 
   #addDiagonal(factors: Factors, i: number, sample: number, curvature: Curvature): void {
-    const { outputs, m, k } = factors
+    const { outputs, positions, m, k, delta, h } = factors
     const { weights, likelihood } = curvature
+    if (positions === 1) {
+      // One product δhᵀ: the diagonal is that of δ times the squares of h.
+      const [squares, means] = [new Float64Array(m), new Float64Array(m)]
+      for (let o = 0; o < outputs; o += 1) {
+        const weight = weights[sample * outputs + o] as number
+        for (let a = 0; a < m; a += 1) {
+          const value = delta[(i * outputs + o) * m + a] as number
+          if (value === 0) continue
+          squares[a] = (squares[a] as number) + weight * value * value
+          means[a] = (means[a] as number) + weight * value
+        }
+      }
+      for (let a = 0; a < m; a += 1) {
+        const less = likelihood === 'classification' ? (means[a] as number) ** 2 : 0
+        const row = (squares[a] as number) - less
+        for (let b = 0; b < k; b += 1) {
+          const by = h ? (h[i * k + b] as number) ** 2 : 1
+          this.#first[a * k + b] = (this.#first[a * k + b] as number) + row * by
+        }
+      }
+      return
+    }
     const mean = new Float64Array(m * k)
     for (let o = 0; o < outputs; o += 1) {
       const weight = weights[sample * outputs + o] as number
