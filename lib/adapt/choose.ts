@@ -44,20 +44,26 @@ export type AdaptLoss = FitLoss
 
 /** One candidate; of a new head with the ridge that it was fitted with. */
 export interface AdaptCandidate extends CandidatePrice {
+  /** Of the new head; null where the network's own was kept. */
   headRidge: number | null
 }
 
 /** What was chosen, and from what. */
 export interface AdaptSelection {
+  /** What was fitted. */
   loss: AdaptLoss
   /**
    * What errors are: the mean squared error of held-out rows of numbers; of classes the cross-entropy of
    * held-out samples, with outputs scaled to fit it best where they were not fitted by it.
    */
   by: SelectionError
+  /** λ of the fit. */
   ridge: number
+  /** Infinity: fixed features. */
   price: SettledPrice
+  /** Of the new head; null where the network's own was kept. */
   headRidge: number | null
+  /** All candidates. */
   grid: AdaptCandidate[]
   /** Whether the ridge is the least or the largest that was tried with fixed features. */
   end: 'least' | 'largest' | null

@@ -17,6 +17,7 @@ import type { Scores } from './scores.js'
 /** The linear probe's ridge, and what it was chosen from. */
 export interface ProbeChoice {
   ridge: number
+  /** All candidates. */
   grid: RidgeCandidate[]
 }
 
@@ -60,8 +61,11 @@ export class AdaptedModel {
   readonly samples: number
   /** Whether the last layer is a new one. */
   readonly newHead: boolean
+  /** What was chosen, and from what. */
   readonly selection: AdaptSelection
+  /** The linear probe; null where the network has no last affine layer. */
   readonly probe: ProbeChoice | null
+  /** Null without a holdout. */
   readonly holdout: HoldoutScores | null
   /** What the caller may want to know, in sentences. */
   readonly notes: readonly string[]

@@ -4,8 +4,11 @@ import type { Targets } from './targets.js'
 
 /** An estimate and the interval that holds the truth in 95 of 100 cases. */
 export interface Score {
+  /** The estimate. */
   value: number
+  /** Where the interval begins … */
   low: number
+  /** … and ends. */
   high: number
 }
 

@@ -28,7 +28,9 @@ export interface SoftmaxSolution {
   objective: number
   /** What the last step promised, relative to the objective. */
   decrease: number
+  /** Newton steps that were made. */
   iterations: number
+  /** How it ended; `stalled`: rounding hides further progress. */
   status: 'converged' | 'iteration limit' | 'stalled'
 }
 

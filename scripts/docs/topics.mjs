@@ -8,7 +8,7 @@ const topics = new Map([
   ...['derivatives'].map(of('Derivatives')),
   ...['kernels', 'alignment'].map(of('Kernels')),
   ...['linear', 'native'].map(of('Linear algebra')),
-  ...['fit'].map(of('Fitting')),
+  ...['fit', 'adapt'].map(of('Fitting')),
   ...['train'].map(of('Training')),
   ...['probe', 'report'].map(of('Reports')),
   ...['export'].map(of('Export')),
