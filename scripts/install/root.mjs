@@ -155,6 +155,8 @@ export async function inside(folder, command) {
   const environment = [
     'PATH=/usr/bin HOME=/root npm_config_update_notifier=false',
     'NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt',
+    // A processor that exists: of the one with every extension OpenBLAS's kernel for SME gives NaN.
+    ...(emulated ? ['QEMU_CPU=neoverse-n1'] : []),
   ].join(' ')
   const script = [
     ...(emulated ? emulation : []),
