@@ -17,6 +17,8 @@ export interface Sizes {
 /** Samples a side of a tile at most, and bytes of it. */
 const mostSamples = 256
 const mostBytes = 2 ** 26
+/** Passes of fewer samples may take more than their part of the budget. */
+const fewAtOnce = 8
 /** Samples a side of a task from which on its features cost little. */
 const worthwhile = 1024
 
@@ -49,7 +51,9 @@ export async function chosenSizes(
   const least = Math.min(worthwhile, Math.ceil(samples / 4))
   const task = Math.min(Math.max(part, least), kept, inMemory)
   const several = pass < Math.min(tile, samples) && request.block === undefined
-  return { tile, block: several ? pass : undefined, task: Math.max(1, task) }
+  // A pass takes a sixteenth of the budget, unless one sample takes more.
+  const block = Math.min(tile, pass < fewAtOnce ? pass : 4 * pass)
+  return { tile, block: several ? block : undefined, task: Math.max(1, task) }
 }
 
 /** A tile takes a part of the budget. */
