@@ -322,6 +322,7 @@ export async function createStore(
   await checkEmpty(storage)
   if (half && !plan.symmetric) throw badArgument('options.half', 'no half of such a result', half)
   const grid = gridOf({ ...plan, size }, own, half ?? false)
+  const side = Math.max(1, Math.round((sizes?.task ?? 1) / size))
   const manifest: Manifest = {
     format: 1,
     id: randomUUID(),
@@ -329,7 +330,7 @@ export async function createStore(
     created: new Date().toISOString(),
     ...asked,
     grid,
-    ...grouped(grid, group ?? Math.max(1, Math.round((sizes?.task ?? 1) / size))),
+    ...grouped(grid, group ?? side, own.x.bytes, memory),
     block: sizes?.block ?? null,
     threads,
     memory,
@@ -470,8 +471,10 @@ function gridOf(
 const widest = 4
 const enoughTasks = 32
 
-/** Long tasks, where there are enough of them. */
-function grouped(grid: Grid, group: number): Grouping {
+/** Long tasks, where there are enough of them and their samples take a part of the memory. */
+function grouped(grid: Grid, group: number, bytes: number, memory: number): Grouping {
   const squares = tasksOf(grid, { group, span: 1 }).length
-  return { group, span: Math.min(widest, Math.max(1, Math.floor(squares / enoughTasks))) }
+  const fitting = Math.floor(memory / 8 / (bytes * group * grid.size)) - 1
+  const span = Math.min(widest, Math.floor(squares / enoughTasks), fitting)
+  return { group, span: Math.max(1, span) }
 }
