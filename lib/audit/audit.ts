@@ -39,8 +39,8 @@ export interface AuditOptions
  * Which targets the other samples contradict, which samples are nearly the same, which stand alone, how far
  * other samples (`query`) are from all of these, and which training samples each prediction rests on: all from
  * one factorisation of the tangent kernel plus a ridge (METHOD.md, section 8).
- * @param x N samples
- * @param y targets as of `fitFixed`: integers (N) are classes, else numbers (N, O)
+ * @param samples N samples
+ * @param targets as of `fitFixed`: integers (N) are classes, else numbers (N, O)
  * @throws TangentError as {@link fitFixed} and {@link Network.ntk} do; NUMERICAL for a ridge that is too small.
  * @since 0.2.0
  * @example

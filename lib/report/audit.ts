@@ -50,7 +50,7 @@ const ownStyle = `
 /**
  * An audit as one HTML page: no script, no request to anywhere, pictures and figures inside.
  *
- * @param audit - what {@link audit} gave
+ * @param audit - what `audit` gave
  * @since 0.2.0
  * @example
  * ```js

@@ -9,6 +9,8 @@ const topics = new Map([
   ...['kernels', 'alignment'].map(of('Kernels')),
   ...['linear', 'native'].map(of('Linear algebra')),
   ...['fit', 'adapt'].map(of('Fitting')),
+  ...['audit'].map(of('Audit')),
+  ...['store', 'sketch'].map(of('Larger than memory')),
   ...['train'].map(of('Training')),
   ...['probe', 'report'].map(of('Reports')),
   ...['export'].map(of('Export')),
