@@ -59,6 +59,18 @@ const makers: [picture: RegExp, command: string, page: string, source: string][]
     'docs/paper.md',
     'examples/paper/figure4.ts',
   ],
+  [
+    /^docs\/paper\/path\.svg$/,
+    'npm run paper -- path --quick --seeds 1,2,3',
+    'docs/paper.md',
+    'examples/paper/figure-path.ts',
+  ],
+  [
+    /^docs\/paper\/sequence\.svg$/,
+    'npm run paper -- sequence',
+    'docs/paper.md',
+    'examples/paper/figure-sequence.ts',
+  ],
 ]
 
 test('every picture that a page shows has its command on a page', (t) => {
