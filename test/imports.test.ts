@@ -4,6 +4,9 @@ import { rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { TangentError } from '../lib/index.js'
+import { checkProducts } from '../lib/native/binary.js'
+import { native } from '../lib/native/index.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -49,4 +52,15 @@ const network = await Network.load('test/fixtures/mlp_init/model.onnx')
 await network.run({ data: new Float32Array(784), shape: [1, 1, 28, 28] })
 await network.dispose()`
   t.deepEqual(await loaded('network', program), { drawing: false, onnxruntime: true })
+})
+
+test('a core whose products are wrong is not used', (t) => {
+  const core = { blas: 'OpenBLAS 0.3.30 ARMV9SME', exact: false }
+  const error = t.throws(() => checkProducts(core), { instanceOf: TangentError })
+  t.is(error?.code, 'FAILED')
+  t.regex(
+    error?.message ?? '',
+    /^OpenBLAS 0\.3\.30 ARMV9SME multiplies wrongly .*OPENBLAS_CORETYPE/,
+  )
+  t.true(native.exact)
 })

@@ -48,8 +48,9 @@ export function loadBinary(): unknown {
   if (!binary) throw new TangentError('FAILED', whyNone())
   if (binary.from === 'package') checkVersion(dirname(binary.path))
   try {
-    return require(binary.path)
+    return checkProducts(require(binary.path))
   } catch (cause) {
+    if (cause instanceof TangentError) throw cause
     const [why] = (cause as Error).message.split('\n')
     throw new TangentError(
       'FAILED',
@@ -57,6 +58,20 @@ export function loadBinary(): unknown {
       { cause },
     )
   }
+}
+
+/**
+ * OpenBLAS chooses its kernel by the processor: one that does not work there must not be used.
+ * @throws TangentError FAILED
+ */
+export function checkProducts<T extends { readonly blas: string; readonly exact: boolean }>(
+  core: T,
+): T {
+  if (core.exact) return core
+  throw new TangentError(
+    'FAILED',
+    `${core.blas} multiplies wrongly on this processor; choose another of its kernels with the environment variable OPENBLAS_CORETYPE (NEOVERSEN1 on arm64, HASWELL on x64)`,
+  )
 }
 
 /** The two packages are one program: of different versions, they do not fit. */

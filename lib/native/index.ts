@@ -12,6 +12,8 @@ export type * from './frame.js'
 export interface NativeAddon extends NativeSolve, NativeMeasures {
   /** Name, version and chosen kernel of the BLAS in use. */
   readonly blas: string
+  /** Whether its products of small integers are right. */
+  readonly exact: boolean
   /** Operators that have a rule: 'Relu', 'com.microsoft::Gelu', … */
   readonly operators: string[]
   /**

@@ -134,6 +134,7 @@ void exit_now(const Napi::CallbackInfo& info) {
 
 void export_machine(Napi::Env env, Napi::Object exports) {
   exports.Set("blas", Napi::String::New(env, blas::describe()));
+  exports.Set("exact", Napi::Boolean::New(env, blas::is_exact()));
   const std::vector<std::string> ops = registered_ops();
   Napi::Array names = Napi::Array::New(env, ops.size());
   for (uint32_t i = 0; i < ops.size(); ++i) names.Set(i, ops[i]);

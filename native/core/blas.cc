@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <type_traits>
+#include <vector>
 
 #include "core/fortran.h"
 #include "core/parallel.h"
@@ -103,6 +105,39 @@ std::string describe() {
   // "OpenBLAS 0.3.21 NO_LAPACKE …": the name and the version are enough.
   const size_t end = text.find(' ', text.find(' ') + 1);
   return text.substr(0, end) + " " + core();
+}
+
+template <class T>
+bool is_exact(const Product<T>& product) {
+  // Edges of every kernel's blocks, and several blocks: sums stay below 2^24.
+  for (const int64_t n : {7, 131}) {
+    std::vector<T> a(n * n), b(n * n), c(n * n, T(1));
+    for (int64_t e = 0; e < n * n; ++e) {
+      a[e] = static_cast<T>(e * 5 % 13 - 6);
+      b[e] = static_cast<T>(e * 7 % 11 - 5);
+    }
+    product(n, a.data(), b.data(), c.data());
+    for (int64_t i = 0; i < n; ++i) {
+      std::vector<T> row(n, T(0));
+      for (int64_t k = 0; k < n; ++k)
+        for (int64_t j = 0; j < n; ++j) row[j] += a[i * n + k] * b[k * n + j];
+      // A comparison that NaN fails, too.
+      for (int64_t j = 0; j < n; ++j)
+        if (!(c[i * n + j] == row[j])) return false;
+    }
+  }
+  return true;
+}
+
+template bool is_exact<float>(const Product<float>&);
+template bool is_exact<double>(const Product<double>&);
+
+bool is_exact() {
+  const auto product = [](int64_t n, const auto* a, const auto* b, auto* c) {
+    using T = std::remove_reference_t<decltype(*c)>;
+    row_major_gemm<T>(false, false, n, n, n, T(1), a, n, b, n, T(0), c, n);
+  };
+  return is_exact<float>(product) && is_exact<double>(product);
 }
 
 void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 // Row-major wrappers over BLAS and LAPACK. BLAS itself runs on one thread inside threads of ours.
@@ -10,6 +11,15 @@ namespace at::blas {
 void initialise();
 // The BLAS library and the kernel that it chose on this machine, e.g. "OpenBLAS 0.3.21 SkylakeX".
 std::string describe();
+
+// Whether products of small integers, which every order of summing gets exactly, are right: a BLAS
+// may choose a kernel that does not work on the processor at hand, and nothing else would tell.
+bool is_exact();
+// The same of any way to make C (n × n) = A·B out of matrices in row order.
+template <class T>
+using Product = std::function<void(int64_t n, const T* a, const T* b, T* c)>;
+template <class T>
+bool is_exact(const Product<T>& product);
 
 // C (m × n) = alpha·op(A)·op(B) + beta·C. op(A) is m × k: A is stored m × k with row stride lda, or
 // k × m when trans_a; in the same way op(B) is k × n. One thread.

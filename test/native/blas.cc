@@ -1,5 +1,8 @@
 #include "core/blas.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/parallel.h"
 #include "support.h"
 
@@ -118,5 +121,22 @@ TEST_CASE("blas: products in several threads at once") {
 }
 
 TEST_CASE("blas: says which library it is") { CHECK_NE(blas::describe(), ""); }
+
+TEST_CASE("blas: a product that is wrong is noticed") {
+  CHECK(blas::is_exact());
+  const auto right = [](int64_t n, const float* a, const float* b, float* c) {
+    blas::gemm(false, false, n, n, n, 1.0f, a, n, b, n, 0.0f, c, n);
+  };
+  CHECK(blas::is_exact<float>(right));
+  // In one entry, by NaN everywhere, or not at all.
+  CHECK(!blas::is_exact<float>([&](int64_t n, const float* a, const float* b, float* c) {
+    right(n, a, b, c);
+    c[n * n - 1] += 1;
+  }));
+  CHECK(!blas::is_exact<float>([&](int64_t n, const float*, const float*, float* c) {
+    std::fill(c, c + n * n, std::nanf(""));
+  }));
+  CHECK(!blas::is_exact<float>([](int64_t, const float*, const float*, float*) {}));
+}
 
 }  // namespace at::test
