@@ -13,6 +13,7 @@ import { num, percent, whole } from './format.js'
 import { html, htmlHead, Markup } from './html.js'
 import { legendOf } from './legend.js'
 import { libraries, Plot } from './libraries.js'
+import { script } from './script.js'
 import { style } from './style.js'
 
 /** Options of {@link renderAudit}. */
@@ -48,7 +49,7 @@ const ownStyle = `
 `
 
 /**
- * An audit as one HTML page: no script, no request to anywhere, pictures and figures inside.
+ * An audit as one HTML page: complete without its script, no request to anywhere, pictures and figures inside.
  *
  * @param audit - what `audit` gave
  * @since 0.2.0
@@ -83,7 +84,7 @@ export function renderAudit(audit: Audit, options: AuditPageOptions = {}): strin
   })
   const title = html`Audit of ${whole(audit.samples)} samples`
   const generator = html`\n<meta name="generator" content="${audit.software}">`
-  return html`${htmlHead(title, style + ownStyle, generator)}
+  return html`${htmlHead(title, style + ownStyle, generator, script)}
 <body>
 <header>
 <p class="kicker">Adaptive tangent · audit</p>
@@ -98,6 +99,7 @@ export function renderAudit(audit: Audit, options: AuditPageOptions = {}): strin
 ${parts.map(({ id, title, body }) => html`<section id="${id}"><h2>${title}</h2>\n${body}</section>\n`)}
 </main>
 <footer><p>Made by ${audit.software} on ${audit.created.slice(0, 10)}. The same numbers for programs: audit.json and the arrays next to it. Explained in docs/audit.md.</p></footer>
+<script>${new Markup(script)}</script>
 </body>
 </html>
 `.text
@@ -299,27 +301,42 @@ function histogram(id: string, title: string, axis: string, groups: readonly Val
   const low = finite.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
   const high = finite.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
   const width = (high - low) / bars || 1
-  const drawn = shown.flatMap((values, g) => {
+  const shares = shown.map((values) => {
     const counts = new Float64Array(bars)
     for (const value of values) {
       const bar = Math.max(0, Math.min(bars - 1, Math.floor((value - low) / width)))
       counts[bar] = (counts[bar] as number) + 1 / values.length
     }
-    return Array.from(counts, (share, k) => ({
+    return counts
+  })
+  const drawn = shares.flatMap((counts, g) =>
+    Array.from(counts, (share, k) => ({
       ...{ x1: low + k * width, x2: low + (k + 1) * width },
       ...{ share, color: colors[g] as string },
-    })).filter(({ share }) => share > 0)
-  })
+    })).filter(({ share }) => share > 0),
+  )
+  const label = log ? `log₁₀ of the ${axis}` : axis
+  const middles = Array.from({ length: bars }, (_, k) => low + (k + 0.5) * width)
   const legend = groups.map(({ name }, g) => ({ label: name, color: colors[g] as string }))
   return html`<figure><figcaption>${title}</figcaption>${groups.length > 1 && legendOf(legend)}${figure(
     {
       id: `${id}-histogram`,
       title,
       description: `Histogram of ${groups.map(({ name }) => name).join(' and ')}.`,
+      values: {
+        columns: [label, ...groups.map(({ name }) => `share of ${name}`)],
+        rows: middles.map((middle, k) => [middle, ...shares.map((counts) => counts[k] as number)]),
+        hover: 'x',
+        place: (row, column, scale) => [
+          scale('x', middles[row]),
+          scale('y', shares[column - 1]?.[row]),
+        ],
+        colors: groups.map((_, g) => colors[g] as string),
+      },
       width: 640,
       height: 230,
       marginBottom: 44,
-      x: { label: log ? `log₁₀ of the ${axis}` : axis },
+      x: { label },
       y: { label: 'share of samples', grid: true },
       marks: [
         Plot.rectY(drawn, { x1: 'x1', x2: 'x2', y: 'share', fill: 'color', fillOpacity: 0.6 }),

@@ -20,8 +20,11 @@ export function say(text) {
  * @param {string[]} args
  */
 export function output(command, args) {
-  const stdio = /** @type {const} */ (['ignore', 'pipe', 'ignore'])
-  const result = spawnSync(command, args, { encoding: 'utf8', stdio, maxBuffer: 2 ** 28 })
+  const result = spawnSync(command, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 2 ** 28,
+  })
   return result.status === 0 ? result.stdout : undefined
 }
 

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import { parseHTML } from 'linkedom'
 import type { Browser, Page } from 'playwright-core'
+import { audit, buildMlp, Network, renderAudit } from '../../lib/index.js'
 import { decodeNpy } from '../../lib/io/index.js'
 import type { ProbeReport } from '../../lib/probe/types.js'
 import { renderReport } from '../../lib/report/index.js'
@@ -25,9 +26,11 @@ test.after.always(async () => {
   if (folder) await rm(folder, { recursive: true, force: true })
 })
 
-async function open(report: ProbeReport, options = {}): Promise<Page> {
+const open = (report: ProbeReport, options = {}) => openPage(renderReport(report), options)
+
+async function openPage(text: string, options = {}): Promise<Page> {
   const file = join(folder, 'report.html')
-  await writeFile(file, renderReport(report))
+  await writeFile(file, text)
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options })
   await page.goto(pathToFileURL(file).href)
   return page
@@ -94,6 +97,24 @@ test.serial(
     await page.close()
   },
 )
+
+test.serial('the figures of an audit tell their values, too, and give them away', async (t) => {
+  await using network = await Network.load(await buildMlp({ inputs: 1, hidden: [16], outputs: 2 }))
+  const x = { data: Float32Array.from({ length: 20 }, (_, i) => i / 10 - 0.95), shape: [20, 1] }
+  const y = { data: Int32Array.from(x.data, (value) => Number(value > 0)), shape: [20] }
+  const found = await audit(network, x, y, { query: x })
+  const page = await openPage(renderAudit(found))
+  const figures = await page.locator('svg.plot').all()
+  t.is(figures.length, 2)
+  for (const figure of figures) {
+    await figure.focus()
+    await page.keyboard.press('Home')
+    t.regex(await tip(page), /share of .*\d/)
+    t.notRegex(await tip(page), /NaN|undefined|null/)
+  }
+  t.is(await page.locator('.plot-box a[download]').count(), 2)
+  await page.close()
+})
 
 test.serial('without the script nothing is missing; on paper all tables are open', async (t) => {
   const report = sampleReport()
