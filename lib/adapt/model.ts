@@ -107,7 +107,22 @@ export class AdaptedModel {
     return this.fitted.predict(this.network, x, options)
   }
 
-  /** What was chosen, from what, and the scores, as JSON has them. */
+  /**
+   * What was chosen, from what, and the scores, as JSON has them.
+   * @example
+   * ```js
+   * import { adapt, buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 1, hidden: [16], outputs: 1 }))
+   * const at = Float32Array.from({ length: 20 }, (_, i) => i / 10 - 1)
+   * const y = { data: at.map((value) => 3 * value), shape: [20] }
+   * const adapted = await adapt(network, { data: at, shape: [20, 1] }, y, { structure: 'fixed' })
+   * console.log(JSON.parse(JSON.stringify(adapted)).samples)
+   * await Promise.all([adapted.dispose(), network.dispose()])
+   * // 20
+   * ```
+   * @since 0.2.0
+   */
   toJSON(): object {
     const { fitted, source, labels, samples, newHead, selection, probe, holdout, notes } = this
     const { loss, by, headRidge, ridge, price, gain, grid, end } = selection
@@ -170,7 +185,23 @@ export class AdaptedModel {
     await writeFileAtomic(join(folder, 'choice.json'), text, options)
   }
 
-  /** Ends the network with the new head; the one that was given stays. */
+  /**
+   * Ends the network with the new head; the one that was given stays.
+   * @example
+   * ```js
+   * import { adapt, buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 1, hidden: [16], outputs: 1 }))
+   * const at = Float32Array.from({ length: 20 }, (_, i) => i / 10 - 1)
+   * const y = { data: at.map((value) => 3 * value), shape: [20] }
+   * const adapted = await adapt(network, { data: at, shape: [20, 1] }, y, { structure: 'fixed' })
+   * await adapted.dispose()
+   * console.log((await network.run({ data: at, shape: [20, 1] })).shape.join(' × '))
+   * await network.dispose()
+   * // 20 × 1
+   * ```
+   * @since 0.2.0
+   */
   async dispose(): Promise<void> {
     if (this.newHead) await this.network.dispose()
   }

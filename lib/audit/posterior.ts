@@ -103,6 +103,7 @@ export class KernelPosterior {
   }
 
   /**
+   * Factors K + ridge·I and solves for the targets.
    * @param given K, (n, n) or (N, O, N, O), symmetric positive semidefinite
    * @param y (n, columns)
    * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric, NUMERICAL where

@@ -107,6 +107,7 @@ export class LaplacePosterior {
   }
 
   /**
+   * The posterior around the network's weights, from the curvature of all samples.
    * @param given N samples
    * @param targets classes (N), or numbers (N, O)
    * @throws TangentError as {@link Network.ntk} does; UNSUPPORTED, by name, for a Kronecker product of a weight
