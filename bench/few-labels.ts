@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { write } from '../examples/paper/store.js'
-import { type AdaptOptions, accuracy, adapt } from '../lib/index.js'
+import { type AdaptOptions, accuracy, adapt, type NdArray, oneHot } from '../lib/index.js'
 import { budget, drawDigits } from './adapting/images.js'
 import { fineTuning } from './adapting/methods.js'
 import type { Split } from './adapting/task.js'
@@ -53,7 +53,17 @@ const options: Partial<Record<Method, AdaptOptions>> = {
 async function run(samples: number, split: number): Promise<Result> {
   const result: Result = { samples, split, accuracy: {}, seconds: {} }
   const drawn = await drawDigits(samples, split, width)
-  const { network, fit, test } = drawn
+  const { network, outputs = [], fit, test } = drawn
+  // Few labels may lack a class, which the test has: columns say that it is there.
+  const columns = ({ data, shape }: NdArray) =>
+    oneHot(
+      {
+        data: Int32Array.from(data as ArrayLike<number>, (label) => outputs.indexOf(Number(label))),
+        shape,
+      },
+      outputs.length,
+    )
+  const holdout = { x: test.x, y: columns(test.y) }
   const timed = async (method: Method, work: () => Promise<number | undefined>) => {
     const began = performance.now()
     result.accuracy[method] = rounded((await work()) ?? Number.NaN)
@@ -61,7 +71,7 @@ async function run(samples: number, split: number): Promise<Result> {
   }
   for (const [method, own] of Object.entries(options) as [Method, AdaptOptions][]) {
     await timed(method, async () => {
-      const adapted = await adapt(network, fit.x, fit.y, { ...own, threads: 1, holdout: test })
+      const adapted = await adapt(network, fit.x, columns(fit.y), { ...own, threads: 1, holdout })
       await adapted.dispose()
       const { fitted, probe } = adapted.holdout ?? {}
       result.accuracy.probe = rounded(probe?.accuracy?.value ?? Number.NaN)
