@@ -15,6 +15,7 @@ import {
   train,
 } from '../lib/index.js'
 import { permutation, stream } from '../lib/linear/random.js'
+import { rankCorrelation } from '../lib/linear/statistics.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -102,32 +103,10 @@ async function margins(network: Network): Promise<number[]> {
   })
 }
 
-function ranks(list: readonly number[]): number[] {
-  const order = range(list.length).sort((a, b) => (list[a] as number) - (list[b] as number))
-  const rank = new Array<number>(list.length)
-  order.forEach((at, place) => {
-    rank[at] = place
-  })
-  return rank
-}
-
-function spearman(a: readonly number[], b: readonly number[]): number {
-  const [p, q] = [ranks(a), ranks(b)]
-  const mean = (a.length - 1) / 2
-  let [both, one, other] = [0, 0, 0]
-  p.forEach((rank, i) => {
-    const [u, v] = [rank - mean, (q[i] as number) - mean]
-    both += u * v
-    one += u * u
-    other += v * v
-  })
-  return both / Math.sqrt(one * other)
-}
-
 /** Mean over queries, and its standard error. */
 function score(scores: Float64Array, halves: number[][], truth: number[][]) {
   const each = range(queries).map((q) =>
-    spearman(
+    rankCorrelation(
       halves.map((half) => half.reduce((sum, j) => sum + (scores[q * samples + j] as number), 0)),
       truth.map((values) => values[q] as number),
     ),

@@ -4,6 +4,7 @@ import type { NdArray } from '../io/index.js'
 import { checkArray } from '../io/index.js'
 import type { TangentKernel } from '../kernels/kernel.js'
 import { checkKernel } from '../kernels/kernel.js'
+import { median, rankCorrelation } from '../linear/statistics.js'
 import type { KernelMargin } from './types.js'
 
 /** Options of {@link diagonalByMargin}. */
@@ -97,7 +98,7 @@ export function diagonalByMargin(
     diagonal,
     near: mean / middle,
     peak: Math.max(...diagonal) / middle,
-    correlation: correlation(ranks(margin), ranks(diagonal)),
+    correlation: rankCorrelation(margin, diagonal),
   }
 }
 
@@ -126,38 +127,4 @@ function margins(
     }
     return (row[own] as number) - Math.max(...row.filter((_, c) => c !== own))
   })
-}
-
-function median(values: Float64Array): number {
-  const sorted = values.slice().sort()
-  const half = sorted.length >> 1
-  const upper = sorted[half] as number
-  return sorted.length % 2 ? upper : (upper + (sorted[half - 1] as number)) / 2
-}
-
-/** Ranks from 0, equal values sharing their mean. */
-function ranks(values: Float64Array): Float64Array {
-  const order = Array.from(values.keys()).sort(
-    (a, b) => (values[a] as number) - (values[b] as number),
-  )
-  const result = new Float64Array(values.length)
-  for (let from = 0; from < order.length; ) {
-    let to = from + 1
-    while (to < order.length && values[order[to] as number] === values[order[from] as number]) to++
-    for (let k = from; k < to; k += 1) result[order[k] as number] = (from + to - 1) / 2
-    from = to
-  }
-  return result
-}
-
-function correlation(a: Float64Array, b: Float64Array): number {
-  const mean = (a.length - 1) / 2
-  let [ab, aa, bb] = [0, 0, 0]
-  a.forEach((value, i) => {
-    const [u, v] = [value - mean, (b[i] as number) - mean]
-    ab += u * v
-    aa += u * u
-    bb += v * v
-  })
-  return ab / Math.sqrt(aa * bb)
 }

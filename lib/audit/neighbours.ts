@@ -1,5 +1,6 @@
 // Samples that are nearly one, and samples that stand alone.
 import type { Floats } from '../io/index.js'
+import { median } from '../linear/statistics.js'
 import { each } from './small.js'
 import type { AuditPair } from './types.js'
 
@@ -93,10 +94,4 @@ const distance = (similarity: number) => Math.sqrt(Math.max(0, 2 - 2 * similarit
 function cosine(inner: number, a: number, b: number): number {
   const size = Math.sqrt(a * b)
   return size > 0 ? inner / size : 0
-}
-
-function median(values: readonly number[]): number {
-  const sorted = Float64Array.from(values).sort()
-  const half = sorted.length / 2
-  return ((sorted[Math.floor(half)] as number) + (sorted[Math.ceil(half) - 1] as number)) / 2
 }
