@@ -89,39 +89,21 @@ export function blocksOfRows(source: ArraySource, output: number | undefined): K
   return { half: false, list, read }
 }
 
-/** result += part · v. */
+/** result += part · v, or partᵀ · v. */
 export function multiply(
   part: ArrayLike<number>,
   { row, rows, column, columns }: Block,
   v: Float64Array,
   result: Float64Array,
-  width: number,
+  { width, transposed = false }: { width: number; transposed?: boolean },
 ): void {
   for (let r = 0; r < rows; r += 1) {
-    const to = (row + r) * width
+    const own = (row + r) * width
     for (let c = 0; c < columns; c += 1) {
       const value = part[r * columns + c] as number
-      const from = (column + c) * width
-      for (let k = 0; k < width; k += 1) {
-        ;(result[to + k] as number) += value * (v[from + k] as number)
-      }
-    }
-  }
-}
-
-/** result += partᵀ · v. */
-export function multiplyTransposed(
-  part: ArrayLike<number>,
-  { row, rows, column, columns }: Block,
-  v: Float64Array,
-  result: Float64Array,
-  width: number,
-): void {
-  for (let r = 0; r < rows; r += 1) {
-    const from = (row + r) * width
-    for (let c = 0; c < columns; c += 1) {
-      const value = part[r * columns + c] as number
-      const to = (column + c) * width
+      const other = (column + c) * width
+      const to = transposed ? other : own
+      const from = transposed ? own : other
       for (let k = 0; k < width; k += 1) {
         ;(result[to + k] as number) += value * (v[from + k] as number)
       }

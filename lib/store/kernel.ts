@@ -21,7 +21,6 @@ import {
   blocksOfStore,
   type KernelBlocks,
   multiply,
-  multiplyTransposed,
   oneOutput,
 } from './blocks.js'
 import { centredSquare, gramNorm, Moments } from './moments.js'
@@ -112,8 +111,8 @@ export class StoredKernel {
     }
     const result = new Float64Array(this.size * columns)
     await this.#each(options.signal, (block, part) => {
-      multiply(part, block, v, result, columns)
-      if (block.mirrored) multiplyTransposed(part, block, v, result, columns)
+      multiply(part, block, v, result, { width: columns })
+      if (block.mirrored) multiply(part, block, v, result, { width: columns, transposed: true })
     })
     return result
   }
