@@ -8,10 +8,8 @@ import type { Score, Scores } from '../adapt/scores.js'
 import type { TargetKind } from '../adapt/targets.js'
 import { TangentError } from '../core/errors.js'
 import { checkExport } from '../export/jvp.js'
-import type { BlockSplit } from '../fit/blocks.js'
 import { type Price, printablePrice } from '../fit/price.js'
 import { predictRows, sampleCount } from '../fit/rows.js'
-import type { Structure } from '../fit/rules.js'
 import { makeFolder, writeFileAtomic } from '../io/index.js'
 import type { Network } from '../network/network.js'
 import {
@@ -26,14 +24,21 @@ import {
   withNetwork,
 } from './command.js'
 import { removeEarlier } from './earlier.js'
-import { price, ridge, stretched, structureOptions, summarise } from './fit.js'
+import {
+  price,
+  ridge,
+  type StructureOptions,
+  stretched,
+  structureOptions,
+  summarise,
+} from './fit.js'
 import { inputFormatOption } from './input.js'
 import { readLabels } from './labels.js'
 import { checkFile, checkFolder } from './places.js'
 import { savePredictions, tryRun } from './predictions.js'
 import { inputPaths, type OpenInputs, openInputs, readInputs } from './samples.js'
 
-interface Options extends NetworkOptions {
+interface Options extends NetworkOptions, StructureOptions {
   input: string[]
   target: string
   targets: TargetKind
@@ -42,11 +47,6 @@ interface Options extends NetworkOptions {
   head: 'auto' | 'new' | 'keep'
   loss: AdaptLoss
   features: 'adaptive' | 'fixed'
-  structure: Exclude<Structure, 'fixed'>
-  left: number | 'none'
-  right: number | 'none'
-  power: number
-  blocks: BlockSplit
   ridge: number | 'auto'
   price: Price
   folds: number

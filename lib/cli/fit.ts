@@ -37,19 +37,23 @@ import { savePredictions, tryRun } from './predictions.js'
 import { jsonLine } from './progress.js'
 import { inputPaths, type OpenInputs, openInputs, readInputs, singleInput } from './samples.js'
 
-interface Options extends NetworkOptions {
+/** What {@link structureOptions} read. */
+export interface StructureOptions {
+  left: number | 'none'
+  right: number | 'none'
+  blocks: BlockSplit
+  structure: Exclude<Structure, 'fixed'>
+  power: number
+}
+
+interface Options extends NetworkOptions, StructureOptions {
   input: string[]
   target: string
   outputs?: number[]
   features: 'adaptive' | 'fixed'
-  left: number | 'none'
-  right: number | 'none'
   ridge?: number | 'auto'
   price?: Price
   starts?: number
-  blocks: BlockSplit
-  structure: Exclude<Structure, 'fixed'>
-  power: number
   maxIterations?: number
   solver: 'kernel' | 'products'
   predict?: string[]
