@@ -1,13 +1,12 @@
 // The ridge of fixed features by folds: a kernel for each, and no B.
 import { abortError } from '../core/abort.js'
-import { timed } from '../core/progress.js'
 import { KernelFactor } from '../linear/factor.js'
 import { solveSoftmax } from '../linear/softmax.js'
 import type { PriceSelection } from './choices.js'
 import { heldOut } from './folds.js'
 import { errorsOf, type HeldOut, likelihoodErrors, type SelectionError } from './held-out.js'
 import type { AdaptiveOptions } from './options.js'
-import { best, checkSamples, type Fold, type FoldSource } from './selection.js'
+import { best, type Fold, type FoldSource, roundsOf } from './selection.js'
 
 const fixed = Number.POSITIVE_INFINITY
 
@@ -27,11 +26,7 @@ export async function searchRidge(
   { loss, by }: RidgeGoal,
   options: AdaptiveOptions,
 ): Promise<PriceSelection> {
-  const { samples } = source
-  checkSamples(samples)
-  const { repeats = 2 } = options.selection ?? {}
-  const folds = Math.min(options.selection?.folds ?? 5, samples)
-  const progress = timed(options.selection?.onProgress)
+  const { repeats, folds, progress } = roundsOf(source.samples, options)
   const errors = ridges.map(() => [[] as number[]])
   let done = 0
   for (let repeat = 0; repeat < repeats; repeat++) {

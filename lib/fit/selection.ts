@@ -105,6 +105,16 @@ export function checkSamples(samples: number): void {
   if (samples < 4) throw badArgument("the samples of an 'auto' fit", 'at least four', samples)
 }
 
+/**
+ * How often samples are divided, into how many parts, and who is told.
+ * @throws TangentError BAD_ARGUMENT for too few samples
+ */
+export function roundsOf(samples: number, { selection = {} }: AdaptiveOptions) {
+  checkSamples(samples)
+  const { repeats = 2, folds = 5, onProgress } = selection
+  return { repeats, folds: Math.min(folds, samples), progress: timed(onProgress) }
+}
+
 /** The candidate of least held-out error over repeated folds; adaptive ones have to earn their place. */
 export async function searchFolds(
   source: FoldSource<JudgedFold>,
@@ -112,11 +122,7 @@ export async function searchFolds(
   options: AdaptiveOptions,
   by: SelectionError,
 ): Promise<PriceSelection> {
-  const { samples } = source
-  checkSamples(samples)
-  const { repeats = 2 } = options.selection ?? {}
-  const folds = Math.min(options.selection?.folds ?? 5, samples)
-  const progress = timed(options.selection?.onProgress)
+  const { repeats, folds, progress } = roundsOf(source.samples, options)
   let done = 0
   const errors = ridges.map(() => prices.map(() => [] as number[]))
   for (let repeat = 0; repeat < repeats; repeat++) {
