@@ -5,12 +5,13 @@
 //   --twice           pack the commit once more, from a clone, and compare the bytes
 //   --dirty           pack what is here, committed or not: for trying things out
 // Nothing is published from here: the workflow .github/workflows/release.yml does that from a tag.
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildAddon } from './release/addon.mjs'
 import { packAgain } from './release/again.mjs'
-import { checkClean, released, writeVersion } from './release/history.mjs'
+import { checkClean, planVersion, released, writeVersion } from './release/history.mjs'
+import { checkTools } from './release/needs.mjs'
 import { WORK } from './release/parts.mjs'
 import { platforms } from './release/platforms.mjs'
 import { packAll, stageMain, stagePlatform } from './release/stage.mjs'
@@ -47,13 +48,14 @@ async function mustPass(...words) {
   if (status !== 0) throw new SetupError(`${line} failed: there is no release`)
 }
 
+const wanted = () => chosen(values.platform ?? [])
+
 /** @param {string} folder */
 async function pack(folder) {
   const stage = join(root, WORK, 'stage')
   rmSync(stage, { recursive: true, force: true })
-  const wanted = chosen(values.platform ?? [])
   const folders = [await stageMain(join(stage, 'main'))]
-  for (const platform of wanted) {
+  for (const platform of wanted()) {
     const own = join(stage, platform.name)
     mkdirSync(own, { recursive: true })
     await buildAddon(platform, own)
@@ -66,32 +68,47 @@ async function pack(folder) {
     process.stdout.write(`${relative(process.cwd(), file) || file}\n`)
   }
   if (values.twice) {
-    const names = wanted.map(({ name }) => name)
+    const names = wanted().map(({ name }) => name)
     await packAgain(files, names)
   }
 }
 
+/**
+ * Checked, tested, packed and tried. What fails leaves the tree as it was, so that the command can be given again.
+ * @param {string} folder
+ */
+async function release(folder) {
+  const version = values.version ?? released()
+  rmSync(folder, { recursive: true, force: true })
+  await mustPass('check')
+  await mustPass('test')
+  // Minutes later.
+  await checkClean()
+  const takeBack = writeVersion(version)
+  try {
+    await pack(folder)
+    await mustPass('test:install', '--', folder)
+  } catch (error) {
+    takeBack()
+    throw error
+  }
+  say(`Packed ${version}. Commit the version, tag it v${version} and push the tag to publish.`)
+}
+
 try {
-  if (values.twice && (values.dirty || values.pack === undefined)) {
+  const whole = values.pack === undefined
+  if (values.twice && (values.dirty || whole)) {
     throw new SetupError(
       'Expected --pack DIR with --twice, and no --dirty: a commit is packed twice',
     )
   }
-  const folder = resolve(values.pack ?? join(root, 'out/release'))
   if (!values.dirty) await checkClean()
+  if (whole) planVersion(values.version ?? released())
+  checkTools(wanted(), { tried: whole })
   if (!packagesCurrent()) await locked(installPackages)
-  if (values.pack === undefined) {
-    const version = values.version ?? released()
-    if (existsSync(folder)) rmSync(folder, { recursive: true })
-    await mustPass('check')
-    await mustPass('test')
-    await writeVersion(version)
-    await pack(folder)
-    await mustPass('test:install', '--', folder)
-    say(`Packed ${version}. Commit the version, tag it v${version} and push the tag to publish.`)
-  } else {
-    await pack(folder)
-  }
+  const folder = resolve(values.pack ?? join(root, 'out/release'))
+  if (whole) await release(folder)
+  else await pack(folder)
 } catch (error) {
   if (!(error instanceof SetupError)) throw error
   process.stderr.write(`\n${error.message}\n`)

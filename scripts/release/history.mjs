@@ -36,14 +36,29 @@ export function withVersion(text, version, day) {
   return text.replace('## Unreleased\n', `## Unreleased\n\n${heading}\n`)
 }
 
-/** @param {string} version */
-export async function writeVersion(version) {
+/**
+ * The change log with a version's heading. Asked for before anything is tested, too: what cannot be released is
+ * refused at once.
+ * @param {string} version
+ */
+export function planVersion(version) {
   if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) {
     throw new SetupError(`Expected a version such as 1.2.3 for --version but received ${version}`)
   }
   // Of the commit, so that the same commit gives the same files on any day.
   const day = output('git', ['-C', root, 'show', '-s', '--format=%cs', 'HEAD'])?.trim() ?? ''
-  writeFileSync(join(root, 'CHANGELOG.md'), withVersion(read('CHANGELOG.md'), version, day))
+  return withVersion(read('CHANGELOG.md'), version, day)
+}
+
+/**
+ * Writes the version; gives what takes it back.
+ * @param {string} version
+ */
+export function writeVersion(version) {
+  const log = planVersion(version)
+  const names = ['CHANGELOG.md', 'package.json', 'package-lock.json']
+  const old = names.map((name) => /** @type {const} */ ([name, read(name)]))
+  writeFileSync(join(root, 'CHANGELOG.md'), log)
   const before = `"version": "${released()}"`
   for (const name of ['package.json', 'package-lock.json']) {
     // The first one is this package's; in the lock file it stands twice.
@@ -52,5 +67,8 @@ export async function writeVersion(version) {
       left-- > 0 ? `"version": "${version}"` : found,
     )
     writeFileSync(join(root, name), text)
+  }
+  return () => {
+    for (const [name, text] of old) writeFileSync(join(root, name), text)
   }
 }

@@ -114,6 +114,17 @@ async function npmPack(folder, destination) {
   return join(destination, JSON.parse(json)[0].filename)
 }
 
+const COMPILED = ['lib/index.d.ts', 'package/index.js', 'package/cli.js', 'commonjs/index.js']
+
+/**
+ * A package packed from a tree that was not compiled has none of what it promises.
+ * @param {string} folder the package's
+ */
+export function checkCompiled(folder) {
+  const lost = COMPILED.filter((path) => !existsSync(join(folder, 'dist', path)))
+  if (lost.length > 0) throw new SetupError(`dist lacks ${lost.join(', ')}`)
+}
+
 /**
  * The main package as npm packs it from this tree, with the platforms' packages as optional
  * dependencies. They stand in no checkout's package.json: there a build of its own is used.
@@ -124,14 +135,7 @@ export async function stageMain(folder) {
   const file = await npmPack(root, folder)
   await step('Unpacking the main package', 'tar', ['-xzf', file, '-C', folder])
   const packed = join(folder, 'package')
-  for (const path of [
-    'lib/index.d.ts',
-    'package/index.js',
-    'package/cli.js',
-    'commonjs/index.js',
-  ]) {
-    if (!existsSync(join(packed, 'dist', path))) throw new SetupError(`dist lacks ${path}`)
-  }
+  checkCompiled(packed)
   const { scripts: _, ava: __, allowScripts: ___, ...own } = readJson(join(packed, 'package.json'))
   const versions = platforms.map((platform) => [packageName(platform), own.version])
   writeJson(join(packed, 'package.json'), {

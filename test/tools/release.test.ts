@@ -24,6 +24,8 @@ async function ask(cwd: string, script: string, expression: string): Promise<unk
   return JSON.parse(stdout || JSON.stringify(stderr))
 }
 
+const identity = ['-c', 'user.name=x', '-c', 'user.email=x@example.org']
+
 /** A repository with this one's scripts, removed when the test ends. */
 async function repository(t: { teardown(fn: () => Promise<void>): void }): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'adaptive-tangent-'))
@@ -35,7 +37,6 @@ async function repository(t: { teardown(fn: () => Promise<void>): void }): Promi
   await writeFile(join(folder, 'CHANGELOG.md'), '# Changes\n\n## Unreleased\n\n### Added\n\n- x.\n')
   await writeFile(join(folder, '.gitignore'), 'node_modules\n')
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-  const identity = ['-c', 'user.name=x', '-c', 'user.email=x@example.org']
   for (const words of [
     ['init', '-q'],
     ['add', '-A'],
@@ -59,7 +60,7 @@ test('a tree with changes that are not committed is refused, with their names', 
 
 test('the version goes into package.json, the lock file and the change log', async (t) => {
   const folder = await repository(t)
-  t.is(await ask(folder, 'history', "m.writeVersion('12.3.4')"), null)
+  t.is(await ask(folder, 'history', "void m.writeVersion('12.3.4')"), null)
   const { stdout } = await run(folder, 'git', ['diff', '--unified=0'])
   const added = stdout.split('\n').filter((line) => /^\+[^+]/.test(line))
   t.deepEqual(
@@ -73,6 +74,44 @@ test('the version goes into package.json, the lock file and the change log', asy
   )
   t.regex(String(await ask(folder, 'history', "m.writeVersion('12.3.4')")), /has version 12\.3\.4/)
   t.regex(String(await ask(folder, 'history', "m.writeVersion('new')")), /Expected a version/)
+})
+
+test('what was written for a version can be taken back', async (t) => {
+  const folder = await repository(t)
+  t.is(await ask(folder, 'history', "m.writeVersion('12.3.4')()"), null)
+  t.is((await run(folder, 'git', ['status', '--porcelain'])).stdout, '')
+})
+
+test('what cannot be released is refused before anything is tested', async (t) => {
+  const folder = await repository(t)
+  const release = (version: string) =>
+    run(folder, process.execPath, ['scripts/release.mjs', '--version', version])
+  const odd = await release('new')
+  t.is(odd.code, 1)
+  t.is(odd.stderr.trim(), 'Expected a version such as 1.2.3 for --version but received new')
+  await writeFile(join(folder, 'CHANGELOG.md'), '# Changes\n\n## Unreleased\n')
+  await run(folder, 'git', [...identity, 'commit', '-qam', 'x'])
+  const silent = await release('12.3.4')
+  t.is(silent.code, 1)
+  t.is(silent.stderr.trim(), 'CHANGELOG.md says nothing under "## Unreleased"')
+})
+
+test('programs that a release lacks are all named at once', async (t) => {
+  const code = `const { checkTools } = await import('./scripts/release/needs.mjs')
+    process.env.PATH = '/nowhere'
+    try { checkTools([], { tried: true }) } catch (error) { console.log(error.message) }`
+  const { stdout } = await run(root, process.execPath, ['--input-type=module', '-e', code])
+  for (const name of ['cmake', 'readelf', 'python3 -m pip', 'apt-get', 'dpkg-deb', 'unshare']) {
+    t.true(stdout.includes(`\n${name} `), name)
+  }
+})
+
+test('a package without compiled files is refused, with their names', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'adaptive-tangent-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const why = await ask(root, 'stage', `m.checkCompiled('${folder}')`)
+  t.is(why, 'dist lacks lib/index.d.ts, package/index.js, package/cli.js, commonjs/index.js')
+  t.is(await ask(root, 'stage', `m.checkCompiled('${root}')`), null)
 })
 
 test('a version without a line in the change log is refused', async (t) => {
