@@ -294,6 +294,7 @@ export {
   type StoredMeasures,
 } from './store/kernel.js'
 export type { Manifest } from './store/manifest.js'
+export type { StoreRounding, StoreType } from './store/rounding.js'
 export type { StoreInputs } from './store/samples.js'
 export {
   createStore,

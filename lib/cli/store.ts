@@ -7,7 +7,9 @@ import { formatBytes } from '../core/memory.js'
 import type { Network } from '../network/network.js'
 import { isBucket } from '../store/bucket.js'
 import type { StoreRequest } from '../store/calls.js'
+import { type StoreRounding, type StoreType, storeTypes } from '../store/rounding.js'
 import { createStore, openStore, type Store, type StoreEstimate } from '../store/store.js'
+import type { WorkReport } from '../store/work.js'
 import type { CommonOptions, Session } from './command.js'
 import { wholeNumber } from './command.js'
 import { type NumberOptions, saidNumbers } from './normalize.js'
@@ -21,6 +23,7 @@ export interface StoreOptions extends CommonOptions {
   status?: boolean
   tile?: number
   half?: boolean
+  dtype?: StoreType
   lease?: number
   queue?: string
 }
@@ -36,6 +39,10 @@ export const storeOptions = () => [
     wholeNumber(1),
   ),
   new Option('--half', 'with --store: of a symmetric kernel one half, the other reads as NaN'),
+  new Option(
+    '--dtype <type>',
+    'with --store: numbers on disk (default: float32); the error of rounding is told, a number beyond the range ends the work',
+  ).choices(storeTypes),
   leaseOption(),
   queueOption(),
 ]
@@ -71,7 +78,7 @@ export function checkStoreOptions(options: StoreOptions & { out?: string }): voi
   const { store, out } = options
   const wrong = (message: string) => new TangentError('BAD_ARGUMENT', message)
   if (store === undefined) {
-    for (const name of ['plan', 'status', 'tile', 'half', 'lease'] as const) {
+    for (const name of ['plan', 'status', 'tile', 'half', 'dtype', 'lease'] as const) {
       if (options[name] !== undefined) throw wrong(`Expected --store together with --${name}`)
     }
     if (out === undefined) throw wrong('Expected --out or --store but received neither')
@@ -89,7 +96,7 @@ export async function tellStatus(
 ): Promise<void> {
   const store = await openStore(path)
   const status = await store.status({ signal: session.signal, queue: address })
-  const { done, tiles, bytes, queue } = status
+  const { done, tiles, bytes, queue, rounding } = status
   session.say(
     `${path}: ${done} of ${tiles} tiles are there (${percent(done, tiles)}), ${formatBytes(bytes)} in all`,
   )
@@ -100,7 +107,15 @@ export async function tellStatus(
       `queue   ${waiting} tasks wait, ${active} are computed, ${failed} have failed; ${workers} workers, ${last} tasks completed in the last minute`,
     )
   }
-  session.result({ store: path, done, tiles, bytes, ...(queue ? { queue } : {}) })
+  if (rounding) session.say(roundingLine(rounding, tiles))
+  session.result({
+    store: path,
+    done,
+    tiles,
+    bytes,
+    ...(queue && { queue }),
+    ...(rounding && { rounding }),
+  })
 }
 
 const percent = (part: number, whole: number) => `${Math.floor((100 * part) / whole)} %`
@@ -129,23 +144,39 @@ export async function fillStore(
     ...(input2 ? { input2: await placedInputs(input2, network, absolute) } : {}),
     numbers: saidNumbers(options),
   }
-  const { tile, half } = options
-  const store = await createStore(path, network, request, { tile, half, signal, origin })
+  const { tile, half, dtype } = options
+  const store = await createStore(path, network, request, { tile, half, dtype, signal, origin })
   try {
     const estimate = await store.estimate({ signal })
     session.say(...inWords(store, estimate))
     checkRoom(store, estimate)
-    const { done, tiles, bytes, missing, memory, free, seconds } = estimate
-    const told = { store: path, done, tiles, bytes, missing, memory, free, seconds }
+    const { tiles } = estimate
+    const told = { store: path, ...estimate }
     if (options.plan) return session.result(told)
     const shapes = store.manifest.grid.arrays.map(({ shape }) => shape)
     const report = await watchedWork(session, options, store)
-    session.say(`${path} is complete: ${report.computed} of ${tiles} tiles computed here`)
+    sayComplete(session, path, report)
     const added = await more?.()
     session.result({ ...told, done: tiles, missing: 0, ...report, shape: shapes[0], ...added })
   } finally {
     await store.close()
   }
+}
+
+export function sayComplete(session: Session, path: string, report: WorkReport): void {
+  const { computed, tiles, rounding } = report
+  session.say(`${path} is complete: ${computed} of ${tiles} tiles computed here`)
+  if (rounding) session.say(roundingLine(rounding, tiles))
+}
+
+/** What rounding has done to the numbers of a store. */
+function roundingLine(
+  { dtype, relative, largest, vanished, tiles }: StoreRounding,
+  all: number,
+): string {
+  const some = tiles < all ? `, measured on ${tiles} of ${all} tiles` : ''
+  const gone = vanished === 0 ? '' : `; ${vanished} numbers became 0`
+  return `rounding to ${dtype}: off by ${relative.toPrecision(2)} (relative, root mean square), ${largest.toPrecision(2)} at most${gone}${some}`
 }
 
 /** Works with progress. */
@@ -168,7 +199,7 @@ export async function watchedWork(session: Session, options: StoreOptions, store
 
 function inWords({ path, manifest }: Store, estimate: StoreEstimate): string[] {
   const { grid, threads } = manifest
-  const { done, tiles, bytes, missing, memory, free, seconds } = estimate
+  const { done, tiles, bytes, missing, memory, free, seconds, rounding } = estimate
   const shapes = grid.arrays.map(({ shape }) => `(${shape.join(', ')})`)
   const what = shapes.length === 1 ? `an array ${shapes[0]}` : `${shapes.length} arrays`
   const there = done === 0 ? '' : `, of which ${done} are there`
@@ -178,6 +209,7 @@ function inWords({ path, manifest }: Store, estimate: StoreEstimate): string[] {
     `disk    ${formatBytes(bytes)}, ${formatBytes(missing)} of it still to write${room}`,
     `memory  ${formatBytes(memory)} for each worker`,
     `time    about ${duration(seconds)} for one worker on this machine with ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    ...(rounding ? [roundingLine(rounding, done === 0 ? rounding.tiles : done)] : []),
   ]
 }
 

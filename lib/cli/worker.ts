@@ -11,6 +11,7 @@ import {
   movedAlong,
   type Origin,
   queueOption,
+  sayComplete,
   tellStatus,
   watchedWork,
 } from './store.js'
@@ -62,7 +63,7 @@ export const workerCommand: CommandDefinition = {
       if (!x) throw lacking(path, '--input', 'samples')
       await store.use(network, x, await read(options.input2, given.input2))
       const report = await watchedWork(session, options, store)
-      session.say(`${path} is complete: ${report.computed} of ${report.tiles} tiles computed here`)
+      sayComplete(session, path, report)
       session.result({ store: path, done: report.tiles, ...report })
     } finally {
       await store.close()

@@ -155,19 +155,38 @@ export function fromFloat16(bits: Uint16Array): Float32Array {
   return out
 }
 
-/** Rounds to IEEE half precision, to nearest; what is too large becomes infinite. */
+/** Rounds to IEEE half precision, to nearest (ties to even); what is too large becomes infinite. */
 export function toFloat16(values: ArrayLike<number>): Uint16Array {
-  return Uint16Array.from(values, (value) => {
-    const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
-    const size = Math.abs(value)
-    if (Number.isNaN(value)) return 0x7e00
-    // Below 2⁻¹⁴ all numbers have one distance, 2⁻²⁴.
-    const exponent = Math.max(-14, Math.min(16, Math.floor(Math.log2(size || 1))))
-    const units = size / 2 ** (exponent - 10)
-    const even = Math.round(units) - (units % 1 === 0.5 && Math.floor(units) % 2 === 0 ? 1 : 0)
-    // A mantissa that rounds up to 2048 carries into the exponent by itself.
-    return sign | Math.min(0x7c00, (exponent + 14) * 1024 + even)
-  })
+  return narrowed(values, 10, -14)
+}
+
+/** The same to bfloat16. */
+export function toBfloat16(values: ArrayLike<number>): Uint16Array {
+  return narrowed(values, 7, -126)
+}
+
+/** Bit patterns of 16 bits: a sign, an exponent from `least` on, and `fraction` bits behind it. */
+function narrowed(values: ArrayLike<number>, fraction: number, least: number): Uint16Array {
+  const infinity = 0x7fff & ~((1 << fraction) - 1)
+  const out = new Uint16Array(values.length)
+  const one = new Float32Array(1)
+  const word = new Uint32Array(one.buffer)
+  for (let i = 0; i < out.length; i += 1) {
+    const value = values[i] as number
+    one[0] = value
+    const sign = ((word[0] as number) >>> 16) & 0x8000
+    if (Number.isNaN(value)) {
+      out[i] = infinity | (1 << (fraction - 1))
+      continue
+    }
+    // Below 2^least all numbers have one distance. What float32 rounds up to a power of two is that here, too.
+    const exponent = Math.max(least, (((word[0] as number) >>> 23) & 255) - 127)
+    const units = Math.abs(value) * 2 ** (fraction - exponent)
+    // Adding 2⁵² rounds a double to a whole number, ties to even; a carry goes into the exponent by itself.
+    const whole = units + 2 ** 52 - 2 ** 52
+    out[i] = sign | Math.min(infinity, (exponent - least) * 2 ** fraction + whole)
+  }
+  return out
 }
 
 /** Widens bfloat16 bit patterns (the upper half of a float32) to float32, exactly. */

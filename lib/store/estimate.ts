@@ -1,6 +1,8 @@
 // How long a store will take on this machine: told by timing a few samples.
+import type { Tile } from '../io/sink.js'
 import { callOf } from './calls.js'
 import type { Manifest } from './manifest.js'
+import { Rounding, type StoreRounding } from './rounding.js'
 import { isOwn, samplesOf, tasksOf } from './tasks.js'
 import { type Hands, requestOf } from './work.js'
 
@@ -8,20 +10,30 @@ import { type Hands, requestOf } from './work.js'
 const enoughSeconds = 1
 const fewest = 8
 
-/** Seconds of one worker for the whole store: those of each sample's features, and of each pair. */
-export async function secondsOf(
+/** What some samples tell of the whole store. */
+export interface Trial {
+  /** Seconds of one worker: those of each sample's features, and of each pair. */
+  seconds: number
+  /** What rounding does to the numbers of these samples. */
+  rounding: StoreRounding | undefined
+}
+
+export async function trialOf(
   manifest: Manifest,
   { network, x, x2 }: Hands,
   signal: AbortSignal | undefined,
-): Promise<number> {
+): Promise<Trial> {
   const { grid, threads, memory, x: first, x2: second } = manifest
   const request = requestOf(manifest)
   const most = Math.min(grid.size, first.samples, second?.samples ?? first.samples)
   const sides = grid.axes.columns === null || x2 === undefined ? 1 : 2
+  let rounding = new Rounding()
+  const sink = { write: (tile: Tile) => void rounding.of(tile, grid) }
   const trial = async (count: number) => {
+    rounding = new Rounding()
     const begun = performance.now()
     await callOf(network, request, await x.inputs(0, count), await x2?.inputs(0, count), {
-      ...{ sink: { write: () => {} }, tile: grid.size, threads, memory, signal },
+      ...{ sink, tile: grid.size, threads, memory, signal },
     })
     return (performance.now() - begun) / 1000
   }
@@ -53,5 +65,5 @@ export async function secondsOf(
     if (!own) seconds += perSample * width
     seconds += perPair * (own ? pairsOf(height) : height * width)
   }
-  return seconds
+  return { seconds, rounding: rounding.report(grid) }
 }

@@ -3,10 +3,13 @@ import { TangentError } from '../core/errors.js'
 import { shapeSize } from '../core/shape.js'
 import {
   bytesPerElement,
-  type DType,
+  dtypeOf,
   fromBytes,
   type NdArray,
+  type StoredType,
+  toBfloat16,
   toBytes,
+  toFloat16,
   zeros,
 } from '../io/ndarray.js'
 import {
@@ -22,7 +25,12 @@ import { crc32c } from './crc32c.js'
 export interface StoredArray extends TiledArray {
   /** Folder of the array in the store; '' where it is the store. */
   path: string
+  /** Type of its numbers on disk, where it is another than `dtype`, in which they are computed. */
+  stored?: StoredType
 }
+
+/** Type of an array's numbers on disk. */
+export const storedType = ({ stored, dtype }: StoredArray): StoredType => stored ?? dtype
 
 /** The tiles of a store. */
 export interface Grid extends Omit<TilePlan, 'arrays' | 'digest'> {
@@ -44,7 +52,7 @@ export function chunkShape({ shape }: StoredArray, { axes, size }: Grid): number
 }
 
 export function chunkBytes(array: StoredArray, grid: Grid): number {
-  return bytesPerElement(array.dtype) * shapeSize(chunkShape(array, grid)) + checksumBytes
+  return bytesPerElement(storedType(array)) * shapeSize(chunkShape(array, grid)) + checksumBytes
 }
 
 /** `zarr.json` of an array. What is not there yet reads as NaN, never as a kernel's 0. */
@@ -53,7 +61,7 @@ export function arrayMetadata(array: StoredArray, grid: Grid): object {
     zarr_format: 3,
     node_type: 'array',
     shape: [...array.shape],
-    data_type: array.dtype,
+    data_type: storedType(array),
     chunk_grid: { name: 'regular', configuration: { chunk_shape: chunkShape(array, grid) } },
     chunk_key_encoding: { name: 'default', configuration: { separator: '/' } },
     fill_value: 'NaN',
@@ -103,11 +111,20 @@ export function chunksOf(
 /** A tile's part of an array as the bytes of its chunk. */
 export function encodeChunk(part: NdArray, array: StoredArray, grid: Grid): Uint8Array {
   const shape = chunkShape(array, grid)
-  const bytes = toBytes(padded(part, shape))
+  const bytes = toBytes(narrow(padded(part, shape), storedType(array)))
   const chunk = new Uint8Array(bytes.length + checksumBytes)
   chunk.set(bytes)
   chunk.set(crc32c(bytes), bytes.length)
   return chunk
+}
+
+/** The bit patterns, or numbers, of a chunk of that type. */
+function narrow(part: NdArray, type: StoredType): NdArray {
+  if (type === dtypeOf(part)) return part
+  const data = part.data as Float32Array
+  if (type === 'float16') return { data: toFloat16(data), shape: part.shape }
+  if (type === 'bfloat16') return { data: toBfloat16(data), shape: part.shape }
+  return { data: Float32Array.from(data), shape: part.shape }
 }
 
 /** The part as that of a chunk: of the mirrored place where it is wanted. */
@@ -170,10 +187,10 @@ export function decodeChunk(
   }
   const shape = chunkShape(array, grid)
   const bytes = chunk.subarray(0, chunk.length - checksumBytes)
-  const whole = fromBytes(bytes, array.dtype, shape)
+  const whole = fromBytes(bytes, storedType(array), shape)
   const own = partShape(array, { ...grid, digest: '' }, place)
   if (own.every((size, axis) => size === shape[axis])) return whole
-  const part = zeros(array.dtype as DType, shapeSize(own))
+  const part = zeros(dtypeOf(whole), shapeSize(own))
   copyLines(own, shape, (to, from, length) => {
     part.set(whole.data.subarray(from, from + length) as never, to)
   })

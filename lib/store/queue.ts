@@ -190,8 +190,7 @@ export async function workWithQueue(
   }
   if (signal?.aborted) throw abortError(signal)
   tell(1)
-  const seconds = (performance.now() - begun) / 1000
-  return { tiles, computed: work.computed, seconds, writing: work.writing / 1000 }
+  return work.report(tiles, begun)
 }
 
 async function fill(queue: Queue, open: Iterable<Task>): Promise<void> {

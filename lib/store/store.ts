@@ -1,6 +1,6 @@
 // Results larger than memory: a zarr array that workers fill tile by tile.
 import { randomUUID } from 'node:crypto'
-import { badArgument, TangentError, wholeNumber } from '../core/errors.js'
+import { badArgument, oneOf, TangentError, wholeNumber } from '../core/errors.js'
 import { formatBytes, parseBytes } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
 import { ownVersion } from '../core/package.js'
@@ -12,9 +12,16 @@ import { coreOf, describeNetwork } from '../network/job.js'
 import { Network } from '../network/network.js'
 import { BucketStorage, isBucket } from './bucket.js'
 import { callOf, plainRequest, type StoreRequest } from './calls.js'
-import { secondsOf } from './estimate.js'
+import { trialOf } from './estimate.js'
 import { FolderStorage } from './folder.js'
-import { chunkBytes, chunksOf, type Grid, metadataFiles } from './layout.js'
+import {
+  chunkBytes,
+  chunksOf,
+  type Grid,
+  metadataFiles,
+  type StoredArray,
+  storedType,
+} from './layout.js'
 import {
   checkMachine,
   checkSame,
@@ -25,6 +32,7 @@ import {
 } from './manifest.js'
 import { processor } from './processor.js'
 import { type QueueStatus, queueStatus, workWithQueue } from './queue.js'
+import { type StoreRounding, type StoreType, storeRounding, storeTypes } from './rounding.js'
 import { Samples, type StoreInputs } from './samples.js'
 import { chosenSizes } from './sizes.js'
 import type { Storage } from './storage.js'
@@ -50,6 +58,11 @@ export interface StoreOptions extends Pick<WorkOptions, 'signal'> {
    * reader that does not know of it (default: false).
    */
   half?: boolean | undefined
+  /**
+   * Type of the numbers on disk (default: that in which they are computed): `float16` and `bfloat16` take half the
+   * disk of float32, and round. What that does is measured and told; a number beyond the type's range ends the work.
+   */
+  dtype?: StoreType | undefined
   /** How a command line reads network and samples; plain data that is kept as it is. */
   origin?: object | undefined
 }
@@ -65,6 +78,8 @@ export interface StoreStatus {
   missing: number
   /** Where a queue was asked for. */
   queue?: QueueStatus
+  /** Of a store of rounded numbers: of the tiles that are there; of an estimate without any, of a trial's. */
+  rounding?: StoreRounding
 }
 
 /** What is left to do on a store, and what it will take. */
@@ -118,6 +133,7 @@ export class Store {
     const tiles = new Tiles(this.storage, grid)
     const places = tasksOf(grid, this.manifest).flatMap((task) => task.places)
     const missing = await tiles.missing(places, options.signal)
+    const rounding = await storeRounding(this.storage, grid)
     const bytesOf = (some: typeof places) =>
       some
         .flatMap((place) => chunksOf(grid, place))
@@ -130,6 +146,7 @@ export class Store {
       ...(options.queue === undefined
         ? {}
         : { queue: await queueStatus(this.manifest, options.queue) }),
+      ...(rounding && { rounding }),
     }
   }
 
@@ -155,9 +172,10 @@ export class Store {
     const status = await this.status(options)
     const free = (await this.storage.free()) ?? null
     const { memory } = this.manifest
-    const whole = await secondsOf(this.manifest, this.#ready(), options.signal)
-    const seconds = status.tiles === 0 ? 0 : (whole * (status.tiles - status.done)) / status.tiles
-    return { ...status, free, memory, seconds }
+    const trial = await trialOf(this.manifest, this.#ready(), options.signal)
+    const left = status.tiles === 0 ? 0 : (status.tiles - status.done) / status.tiles
+    const rounding = status.rounding?.tiles ? status.rounding : trial.rounding
+    return { ...status, free, memory, seconds: left * trial.seconds, ...(rounding && { rounding }) }
   }
 
   /**
@@ -213,7 +231,7 @@ export class Store {
     checkCall(options)
     checkWork(options)
     checkMachine(this.manifest, this.path)
-    const work = new Work(this.manifest, new Tiles(this.storage, this.manifest.grid), this.#ready())
+    const work = new Work(this.manifest, this.storage, this.#ready())
     if (options.queue !== undefined) {
       return workWithQueue(work, this.manifest, options.queue, options)
     }
@@ -285,12 +303,13 @@ export async function createStore(
 ): Promise<Store> {
   checkCall(options)
   checkCall(request)
-  const { tile, group, half, origin, signal } = options
+  const { tile, group, half, dtype, origin, signal } = options
   if (tile !== undefined) wholeNumber('options.tile', tile, 1)
   if (group !== undefined) wholeNumber('options.group', group, 1)
   if (half !== undefined && typeof half !== 'boolean') {
     throw badArgument('options.half', 'true or false', half)
   }
+  if (dtype !== undefined) oneOf(dtype, storeTypes, 'options.dtype')
   const storage = storageAt(path)
   const core = coreOf(network)
   const own = await hands(network, request.x, request.x2)
@@ -301,7 +320,7 @@ export async function createStore(
     request.memory === undefined
       ? (existing?.memory ?? core.budget({}))
       : parseBytes(request.memory, 'request.memory')
-  if (existing) checkChosen(existing, { tile, group, half, threads, memory }, path)
+  if (existing) checkChosen(existing, { tile, group, half, dtype, threads, memory }, path)
   const plan = await planned(network, plain, own, { threads, memory })
   const sizes = existing
     ? undefined
@@ -321,7 +340,7 @@ export async function createStore(
   }
   await checkEmpty(storage)
   if (half && !plan.symmetric) throw badArgument('options.half', 'no half of such a result', half)
-  const grid = gridOf({ ...plan, size }, own, half ?? false)
+  const grid = gridOf({ ...plan, size }, own, { half: half ?? false, dtype })
   const side = Math.max(1, Math.round((sizes?.task ?? 1) / size))
   const manifest: Manifest = {
     format: 1,
@@ -402,19 +421,21 @@ function checkChosen(
     tile?: number | undefined
     group?: number | undefined
     half?: boolean | undefined
+    dtype?: StoreType | undefined
     threads: number
     memory: number
   },
   path: string,
 ): void {
   const { threads, memory, grid, group } = manifest
-  const known = { tile: grid.size, group, half: grid.half, threads, memory }
-  for (const name of ['tile', 'group', 'half', 'threads', 'memory'] as const) {
+  const dtype = storedType(grid.arrays[0] as StoredArray)
+  const known = { tile: grid.size, group, half: grid.half, dtype, threads, memory }
+  for (const name of ['tile', 'group', 'half', 'dtype', 'threads', 'memory'] as const) {
     const [before, now] = [known[name], chosen[name]]
     if (now === undefined || now === before) continue
-    const shown = (value: number | boolean) =>
+    const shown = (value: number | boolean | string) =>
       name === 'memory' ? formatBytes(Number(value)) : String(value)
-    const bits = name === 'half' ? '' : '; its tiles would have other last bits'
+    const bits = name === 'half' || name === 'dtype' ? '' : '; its tiles would have other last bits'
     throw new TangentError(
       'BAD_ARGUMENT',
       `Expected ${name} ${shown(before)}, as the store ${path} was begun with, but received ${shown(now)}${bits}`,
@@ -447,7 +468,7 @@ async function planned(
 function gridOf(
   { arrays, size, axes, symmetric }: TilePlan,
   { x, x2 }: Hands,
-  half: boolean,
+  { half, dtype }: { half: boolean; dtype: StoreType | undefined },
 ): Grid {
   const files = fileNames(arrays.map(({ name }) => name))
   const folder = (name: string) => (files.get(name) as string).slice(0, -'.npy'.length)
@@ -456,9 +477,10 @@ function gridOf(
     axes,
     symmetric,
     half,
-    arrays: arrays.map(({ name, shape, dtype }) => ({
+    arrays: arrays.map(({ name, shape, dtype: computed }) => ({
       name,
-      dtype,
+      dtype: computed,
+      ...(dtype === undefined || dtype === computed ? {} : { stored: dtype }),
       path: arrays.length === 1 && name === 'total' ? '' : folder(name),
       shape: shape.map((length, axis) =>
         axis === axes.rows ? x.length : axis === axes.columns ? (x2 ?? x).length : length,

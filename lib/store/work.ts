@@ -12,10 +12,11 @@ import type { Grid } from './layout.js'
 import { type Lease, Leases } from './leases.js'
 import type { Manifest } from './manifest.js'
 import { pause } from './pause.js'
+import { Rounding, type StoreRounding, storeRounding } from './rounding.js'
 import type { Samples } from './samples.js'
 import type { Storage } from './storage.js'
 import { isOwn, samplesOf, type Task, tasksOf } from './tasks.js'
-import type { Tiles } from './tiles.js'
+import { Tiles } from './tiles.js'
 
 /** Options of a worker. */
 export interface WorkOptions extends Pick<CallOptions, 'signal' | 'onProgress'> {
@@ -36,6 +37,8 @@ export interface WorkReport {
   /** Seconds in all, and those in which tiles were written. */
   seconds: number
   writing: number
+  /** Of a store of rounded numbers, by all workers. */
+  rounding?: StoreRounding
 }
 
 /** A network and the samples of a store's job. */
@@ -56,15 +59,17 @@ const patience = 2
 export class Work {
   readonly #manifest: Manifest
   readonly #hands: Hands
+  readonly #storage: Storage
   readonly #tiles: Tiles
   readonly tasks: readonly Task[]
   computed = 0
   writing = 0
 
-  constructor(manifest: Manifest, tiles: Tiles, hands: Hands) {
+  constructor(manifest: Manifest, storage: Storage, hands: Hands) {
     this.#manifest = manifest
     this.#hands = hands
-    this.#tiles = tiles
+    this.#storage = storage
+    this.#tiles = new Tiles(storage, manifest.grid)
     this.tasks = tasksOf(manifest.grid, manifest)
   }
 
@@ -102,6 +107,7 @@ export class Work {
     const placed = ({ row, column }: Pick<TilePlace, 'row' | 'column'>) => {
       return { row: row + task.rows.first, column: column + (task.columns?.first ?? 0) }
     }
+    const rounding = new Rounding()
     const sink = {
       has: (place: TilePlace) => {
         const { row, column } = placed(place)
@@ -109,16 +115,27 @@ export class Work {
       },
       write: async (tile: Parameters<Tiles['write']>[0]) => {
         const begun = performance.now()
-        await this.#tiles.write({ ...tile, ...placed(tile) })
+        await this.#tiles.write(rounding.of({ ...tile, ...placed(tile) }, grid))
         this.writing += performance.now() - begun
         this.computed += 1
         onTile()
       },
     }
     const more = { sink, tile: grid.size, threads, memory, signal }
-    await callOf(network, request, rows, columns, more).catch((error) => {
+    const keep = () => rounding.keep(this.#storage, task, wanted)
+    await callOf(network, request, rows, columns, more).catch(async (error) => {
+      await keep().catch(() => {})
       throw inPlace(error, task, grid)
     })
+    await keep()
+  }
+
+  /** What there is to tell at the end. */
+  async report(tiles: number, begun: number): Promise<WorkReport> {
+    const seconds = (performance.now() - begun) / 1000
+    const rounding = await storeRounding(this.#storage, this.#manifest.grid)
+    const told = { tiles, computed: this.computed, seconds, writing: this.writing / 1000 }
+    return rounding ? { ...told, rounding } : told
   }
 }
 
@@ -203,6 +220,5 @@ export async function workWithLeases(
     await leases.close()
   }
   tell(1)
-  const seconds = (performance.now() - begun) / 1000
-  return { tiles, computed: work.computed, seconds, writing: work.writing / 1000 }
+  return work.report(tiles, begun)
 }

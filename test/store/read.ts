@@ -13,21 +13,27 @@ const ends: (() => Promise<void>)[] = []
 try {
   if (!existsSync(python)) {
     execFileSync('python3', ['-m', 'venv', environment], { stdio: 'inherit' })
-    execFileSync(python, ['-m', 'pip', 'install', 'zarr==3.1.6', 'numpy'], { stdio: 'inherit' })
+    execFileSync(python, ['-m', 'pip', 'install', 'zarr==3.1.6', 'numpy', 'ml_dtypes'], {
+      stdio: 'inherit',
+    })
   }
   const own = await setting({ teardown: (end) => void ends.push(end) })
   const file = join(own.folder, 'k.npy')
   const call = own.command.filter(
     (word, k, all) => word !== '--store' && word !== '--tile' && all[k - 1] !== '--tile',
   )
+  const types = ['float32', 'float16', 'bfloat16']
+  const pathOf = (type: string) => `${own.path}.${type}`
   for (const args of [
-    [...own.command, own.path],
+    ...types.map((type) => [...own.command, pathOf(type), '--dtype', type]),
     [...call, '--out', file],
   ]) {
     const { code, stderr } = await run(args)
     if (code !== 0) throw new Error(stderr)
   }
-  execFileSync(python, [join(source, 'read.py'), own.path, file], { stdio: 'inherit' })
+  for (const type of types) {
+    execFileSync(python, [join(source, 'read.py'), pathOf(type), file], { stdio: 'inherit' })
+  }
 } finally {
   for (const end of ends) await end()
 }

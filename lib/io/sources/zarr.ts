@@ -4,7 +4,15 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TangentError } from '../../core/errors.js'
 import { shapeSize } from '../../core/shape.js'
-import { bytesPerElement, type DType, dtypes, type NdArray, zeros } from '../ndarray.js'
+import {
+  bytesPerElement,
+  type DType,
+  dtypes,
+  fromBfloat16,
+  fromFloat16,
+  type NdArray,
+  zeros,
+} from '../ndarray.js'
 import { type ArraySource, checkRows, sourceOf } from '../source.js'
 
 /** Does a folder hold a zarr array or group? */
@@ -37,7 +45,7 @@ export async function openZarr(path: string, member?: string): Promise<ArraySour
   if (!dtypes.includes(dtype as DType)) {
     throw new TangentError(
       'BAD_FILE',
-      `${name} holds entries of type ${dtype}, but only booleans, integers and floats of 32 or 64 bits can be read.`,
+      `${name} holds entries of type ${dtype}, but only booleans, integers and floats of 16, 32 or 64 bits can be read.`,
     )
   }
   if (await isPlain(member === undefined ? path : join(path, member))) {
@@ -52,30 +60,32 @@ export async function openZarr(path: string, member?: string): Promise<ArraySour
       throw new TangentError('BAD_FILE', `${name} cannot be read: a chunk is damaged.`, { cause })
     }
   }
+  const { narrow } = store
+  const arrayOf = (data: unknown, own: number[]): NdArray => {
+    if (narrow === 'float16') return { data: fromFloat16(data as Uint16Array), shape: own }
+    if (narrow === 'bfloat16') return { data: fromBfloat16(data as Uint16Array), shape: own }
+    if (dtype !== 'bool') return { data: data as NdArray['data'], shape: own }
+    return { data: Uint8Array.from(data as Iterable<boolean>, Number), shape: own, boolean: true }
+  }
   const shape = [...found.shape]
   if (shape.length === 0) {
     const one = zeros(dtype as DType, 1)
     const value = await get(null)
     one[0] = (typeof value === 'boolean' ? Number(value) : value) as never
-    return sourceOf(arrayOf(one, [], dtype))
+    return sourceOf(arrayOf(one, []))
   }
   const [length = 0, ...rest] = shape
   const source: ArraySource = {
     length,
     shape,
-    dtype: dtype as DType,
+    dtype: narrow ? 'float32' : (dtype as DType),
     rows: async (first, count) => {
       checkRows(source, first, count)
-      if (count === 0) return arrayOf(zeros(dtype as DType, 0), [0, ...rest], dtype)
+      if (count === 0) return arrayOf(zeros(dtype as DType, 0), [0, ...rest])
       const all = rest.map(() => null)
       const { data } = await get([zarr.slice(first, first + count), ...all])
-      return arrayOf(data, [count, ...rest], dtype)
+      return arrayOf(data, [count, ...rest])
     },
   }
   return source
-}
-
-function arrayOf(data: unknown, shape: number[], dtype: string): NdArray {
-  if (dtype !== 'bool') return { data: data as NdArray['data'], shape }
-  return { data: Uint8Array.from(data as Iterable<boolean>, Number), shape, boolean: true }
 }
