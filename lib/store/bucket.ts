@@ -1,7 +1,7 @@
 // A store in a bucket of S3 or of a service that speaks its language. Secrets come from the environment alone.
 import { AwsClient } from 'aws4fetch'
 import { TangentError } from '../core/errors.js'
-import type { Storage, Touching } from './storage.js'
+import { type Storage, StorageAway, type Touching } from './storage.js'
 
 const address = /^s3:\/\/([^/]+)\/?(.*?)\/*$/
 
@@ -10,12 +10,17 @@ export const isBucket = (path: string): boolean => address.test(path)
 /** What is there already, and what another has put there meanwhile. */
 const conflicts = new Set([409, 412])
 
+/** Milliseconds between the clocks that every service takes; S3 takes 15 minutes. */
+const mostApart = 240_000
+
 export class BucketStorage implements Storage {
   readonly name: string
   readonly #client: AwsClient
   /** Address of the bucket, and the beginning of all names in it. */
   readonly #bucket: string
   readonly #prefix: string
+  /** Milliseconds by which this machine's clock is ahead of the service's, as far as that matters. */
+  #ahead = 0
 
   /** @throws TangentError BAD_ARGUMENT without keys. */
   constructor(path: string) {
@@ -107,20 +112,40 @@ export class BucketStorage implements Storage {
     headers: Record<string, string> = {},
   ): Promise<Response> {
     const path = key.startsWith('?') ? key : `/${encodeURI(this.#prefix + key)}`
-    const failure = (why: string, cause?: unknown) =>
-      new TangentError('FAILED', `Cannot ${what} ${this.name}/${key}: ${why}.`, { cause })
-    let answer: Response
-    try {
-      const sent = body ? { body: Buffer.from(body) } : {}
-      answer = await this.#client.fetch(`${this.#bucket}${path}`, { method, headers, ...sent })
-    } catch (cause) {
-      const why = ((cause as Error).cause as Error | undefined)?.message
-      throw failure(why ?? (cause as Error).message, cause)
+    const failed = (why: string) => `Cannot ${what} ${this.name}/${key}: ${why}.`
+    const sent = { method, headers, ...(body ? { body: Buffer.from(body) } : {}) }
+    for (let corrected = false; ; corrected = true) {
+      let answer: Response
+      try {
+        answer = await this.#client.fetch(`${this.#bucket}${path}`, { ...sent, ...this.#dated() })
+      } catch (cause) {
+        const why = ((cause as Error).cause as Error | undefined)?.message
+        throw new StorageAway(failed(why ?? (cause as Error).message), { cause })
+      }
+      const { status } = answer
+      if (answer.ok || (status === 404 && what !== 'list') || conflicts.has(status)) return answer
+      if (status === 403 && !corrected && this.#setClock(answer)) continue
+      const code = /<Code>([^<]*)</.exec(await answer.text())?.[1] ?? answer.statusText
+      const message = failed(`the service answers ${status}${code === '' ? '' : ` ${code}`}`)
+      if (status >= 500 || status === 429) throw new StorageAway(message)
+      throw new TangentError('FAILED', message)
     }
-    const { status } = answer
-    if (answer.ok || (status === 404 && what !== 'list') || conflicts.has(status)) return answer
-    const code = /<Code>([^<]*)</.exec(await answer.text())?.[1] ?? answer.statusText
-    throw failure(`the service answers ${status}${code === '' ? '' : ` ${code}`}`)
+  }
+
+  /** The time of a signature, by the service's clock where this machine's differs from it. */
+  #dated(): { aws?: { datetime: string } } {
+    if (this.#ahead === 0) return {}
+    const now = new Date(Date.now() - this.#ahead).toISOString()
+    return { aws: { datetime: now.replace(/[:-]|\.\d{3}/g, '') } }
+  }
+
+  /** @returns whether the refusal may be one for the time: the clocks differ by more than services take. */
+  #setClock(answer: Response): boolean {
+    const said = Date.parse(answer.headers.get('date') ?? '')
+    const ahead = Date.now() - said
+    if (!(Math.abs(ahead - this.#ahead) > mostApart)) return false
+    this.#ahead = ahead
+    return true
   }
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { TangentError } from '../core/errors.js'
 import { reason } from '../io/reasons.js'
 import { clearLeftOver, settled, temporaryFor } from '../io/unfinished.js'
-import type { Storage, Touching } from './storage.js'
+import { type Storage, StorageAway, type Touching } from './storage.js'
 
 /** Those calls of `node:fs/promises` that are made; a test of power cuts has others. */
 export type FileCalls = Pick<
@@ -15,6 +15,11 @@ export type FileCalls = Pick<
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? ''
 /** What a file system says that knows no second names of a file. */
 const linkless = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+/** What it says when a network or its server is away; ENOENT of what is written: its folder is. */
+const away = new Set([
+  ...['EIO', 'ESTALE', 'ETIMEDOUT', 'ENOTCONN', 'ECONNREFUSED', 'ECONNRESET'],
+  ...['EHOSTDOWN', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH'],
+])
 
 export class FolderStorage implements Storage {
   readonly name: string
@@ -124,6 +129,7 @@ export class FolderStorage implements Storage {
     } catch (error) {
       if (temporary !== undefined) await this.#files.unlink(temporary).catch(() => {})
       if (codeOf(error) === 'EEXIST') return false
+      this.#made.delete(folder)
       throw this.#failure('write', key, error)
     } finally {
       if (temporary !== undefined) settled(temporary)
@@ -152,6 +158,9 @@ export class FolderStorage implements Storage {
   }
 
   async #makeFolder(path: string): Promise<void> {
+    // What lies directly in a store makes it. What lies deeper must not make it again in the place of
+    // one that is away.
+    if (path !== this.name) await this.#files.stat(this.name)
     const first = await this.#files.mkdir(path, { recursive: true })
     if (first === undefined) {
       await clearLeftOver(path)
@@ -176,8 +185,11 @@ export class FolderStorage implements Storage {
 
   #failure(what: string, key: string, cause: unknown): TangentError {
     const kept = what === 'write' ? '; what is written already stays' : ''
-    return new TangentError('FAILED', `Cannot ${what} ${this.#at(key)}: ${reason(cause)}${kept}.`, {
-      cause,
-    })
+    const message = `Cannot ${what} ${this.#at(key)}: ${reason(cause)}${kept}.`
+    const code = codeOf(cause)
+    const mayReturn = away.has(code) || (what === 'write' && code === 'ENOENT')
+    return mayReturn
+      ? new StorageAway(message, { cause })
+      : new TangentError('FAILED', message, { cause })
   }
 }

@@ -1,4 +1,12 @@
 // Where a store's files lie: a folder, or a bucket of an S3-compatible service.
+import { TangentError } from '../core/errors.js'
+
+/** The file system or the service does not answer: it may do so later. */
+export class StorageAway extends TangentError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('FAILED', message, options)
+  }
+}
 
 /**
  * Files by name, such as `c/0/1`. None is ever changed: each is there whole or not at all, and what is

@@ -38,6 +38,7 @@ import { chosenSizes } from './sizes.js'
 import type { Storage } from './storage.js'
 import { type Grouping, tasksOf } from './tasks.js'
 import { Tiles } from './tiles.js'
+import { WatchedStorage } from './watched.js'
 import {
   checkWork,
   type Hands,
@@ -231,11 +232,12 @@ export class Store {
     checkCall(options)
     checkWork(options)
     checkMachine(this.manifest, this.path)
-    const work = new Work(this.manifest, this.storage, this.#ready())
+    const storage = new WatchedStorage(this.storage, this.manifest, options.signal)
+    const work = new Work(this.manifest, storage, this.#ready())
     if (options.queue !== undefined) {
       return workWithQueue(work, this.manifest, options.queue, options)
     }
-    return workWithLeases(work, this.storage, options)
+    return workWithLeases(work, storage, options)
   }
 
   /**

@@ -34,6 +34,13 @@ function isSigned({ method, headers }: IncomingMessage, url: URL): boolean {
   return hmac(key, text).toString('hex') === signature
 }
 
+/** 20261130T000000Z */
+function signedAt({ headers }: IncomingMessage): number {
+  const [, ...parts] = /^(....)(..)(..)T(..)(..)(..)Z$/.exec(String(headers['x-amz-date'])) ?? []
+  const [year = 0, month = 0, ...rest] = parts.map(Number)
+  return Date.UTC(year, month - 1, ...(rest as [number]))
+}
+
 export class OwnBucket {
   /** By name in the one bucket, `store`. */
   readonly objects = new Map<string, Buffer>()
@@ -41,6 +48,8 @@ export class OwnBucket {
   readonly counts = new Map<string, number>()
   /** So many of the next requests are answered with an error of the service. */
   failing = 0
+  /** Milliseconds by which the service's clock is ahead. */
+  ahead = 0
   address = ''
   #server = createServer((request, response) => void this.#answer(request, response))
 
@@ -66,8 +75,10 @@ export class OwnBucket {
     const url = new URL(request.url ?? '', this.address)
     const { method = '' } = request
     this.counts.set(method, (this.counts.get(method) ?? 0) + 1)
+    const now = Date.now() + this.ahead
     const say = (status: number, text: string | Buffer = '', headers = {}) => {
-      response.writeHead(status, headers).end(method === 'HEAD' ? undefined : text)
+      const all = { date: new Date(now).toUTCString(), ...headers }
+      response.writeHead(status, all).end(method === 'HEAD' ? undefined : text)
     }
     const refuse = (status: number, code: string) =>
       say(status, `<Error><Code>${code}</Code></Error>`)
@@ -76,6 +87,7 @@ export class OwnBucket {
       return refuse(503, 'SlowDown')
     }
     if (!isSigned(request, url)) return refuse(403, 'SignatureDoesNotMatch')
+    if (Math.abs(signedAt(request) - now) > 900_000) return refuse(403, 'RequestTimeTooSkewed')
     if (!/^\/store(\/|$)/.test(url.pathname)) return refuse(404, 'NoSuchBucket')
     const key = decodeURIComponent(url.pathname.slice('/store/'.length))
     if (method === 'GET' && key === '') return say(200, this.#list(url.searchParams))

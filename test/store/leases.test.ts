@@ -1,5 +1,5 @@
 // Leases: one holder at a time, whatever the clocks say; those of the dead pass on.
-import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -12,6 +12,13 @@ type Teardown = Parameters<typeof place>[0]
 
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
+/** A place where a store is. */
+async function store(t: Teardown): Promise<string> {
+  const path = await place(t)
+  await mkdir(path)
+  return path
+}
+
 function leasesAt(t: Teardown, path: string, expiry: number): Leases {
   const leases = new Leases(new FolderStorage(path), expiry)
   t.teardown(() => leases.close())
@@ -19,7 +26,7 @@ function leasesAt(t: Teardown, path: string, expiry: number): Leases {
 }
 
 test('a task is one worker’s until it lets go', async (t) => {
-  const path = await place(t)
+  const path = await store(t)
   const [a, b] = [leasesAt(t, path, 60_000), leasesAt(t, path, 60_000)]
   const first = await a.claim(3)
   t.is(first?.task, 3)
@@ -37,7 +44,7 @@ test('a task is one worker’s until it lets go', async (t) => {
 })
 
 test('a lease that is touched lasts longer than its expiry', async (t) => {
-  const path = await place(t)
+  const path = await store(t)
   const [a, b] = [leasesAt(t, path, 1500), leasesAt(t, path, 1500)]
   t.truthy(await a.claim(1))
   for (let k = 0; k < 22; k += 1) {
@@ -56,7 +63,7 @@ test('a lease that is touched lasts longer than its expiry', async (t) => {
 
 test('of other machines: clocks an hour apart change nothing', async (t) => {
   for (const hours of [-1, 0, 1]) {
-    const path = await place(t)
+    const path = await store(t)
     const storage = new FolderStorage(path)
     const elsewhere = { ...ownProcess(), place: 'ffffffff', pid: 1 }
     await storage.create('leases/5.7', Buffer.from(JSON.stringify(elsewhere)))
@@ -79,7 +86,7 @@ test('of other machines: clocks an hour apart change nothing', async (t) => {
 })
 
 test('a process of this machine that has ended holds nothing; what is no lease is left alone', async (t) => {
-  const path = await place(t)
+  const path = await store(t)
   const storage = new FolderStorage(path)
   const ended = { ...ownProcess(), pid: 2 ** 22 + 1, beginning: '1' }
   const again = { ...ownProcess(), beginning: '1' }

@@ -21,8 +21,11 @@ export interface Ended {
 export interface Running {
   child: ChildProcess
   ended: Promise<Ended>
+  /** By whoever started it. */
+  killed: boolean
 }
 
+const hook = new URL('./hook.js', import.meta.url).href
 const running = new Set<ChildProcess>()
 
 /** Ends what a failed test has left. */
@@ -30,8 +33,11 @@ export function endAll(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
+/** @param env STORE_FAULT in it loads test/store/hook.ts. */
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } })
+  const loaded = env.STORE_FAULT === undefined ? [] : ['--import', hook]
+  const command = [...loaded, main, ...args]
+  const child = spawn(process.execPath, command, { env: { ...process.env, ...env } })
   running.add(child)
   child.once('exit', () => running.delete(child))
   let [stdout, stderr] = ['', '']
@@ -42,8 +48,10 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
     stderr += text
   })
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }))
-  return { child, ended }
+  return { child, ended, killed: false }
 }
+
+export const isAlive = ({ child }: Running) => child.exitCode === null && child.signalCode === null
 
 export const run = (args: readonly string[], env?: NodeJS.ProcessEnv) => start(args, env).ended
 
