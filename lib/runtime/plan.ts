@@ -160,11 +160,20 @@ export class Plan {
     return taps
   }
 
-  /** Most networks' rules read the same forward and in reverse: one session then. */
-  #session(taps: readonly { id: number; name: string }[], threads: number): Promise<Session> {
+  /**
+   * Most networks' rules read the same forward and in reverse: one session then.
+   * @param weights those that all runs are to have; else they are fed.
+   */
+  #session(
+    taps: readonly { id: number; name: string }[],
+    threads: number,
+    weights?: Weights,
+  ): Promise<Session> {
     const key = `taps ${taps.map(({ id }) => id).join(' ')}`
-    const values = taps.map(({ name }) => name)
-    return this.#sessions.get(key, threads, { values, shapes: [] })
+    const wanted = { values: taps.map(({ name }) => name), shapes: [] }
+    return weights
+      ? this.#sessions.of(weights, key, threads, wanted)
+      : this.#sessions.get(key, threads, wanted)
   }
 
   async #shapes(
@@ -266,7 +275,7 @@ export class Plan {
       else if (input) values.set(id, this.#value(id, name, input))
     }
     const taps = this.#computed(read, x, weights)
-    const session = await this.#session(taps, threads)
+    const session = await this.#session(taps, threads, weights)
     let bytes = 0
     if (taps.length > 0) {
       const outcome = await session.run(x, first, count, weights.tensors)

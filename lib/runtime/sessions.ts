@@ -9,6 +9,8 @@ import { isMember } from '../onnx/names.js'
 import { openFailure, runFailure } from './failures.js'
 import { type Inferred, infer } from './inferred.js'
 import { type Optimisation, optimised } from './optimised.js'
+import { Packed, withWeightsInside } from './packed.js'
+import type { Weights } from './plan.js'
 import type { Feed, WeightMessage, WorkerInit } from './protocol.js'
 import { inputTensor } from './tensors.js'
 
@@ -37,6 +39,8 @@ export class Sessions {
   readonly #open = new Map<string, Promise<Session>>()
   #inferred: Promise<Inferred> | undefined
   #double: Promise<Uint8Array> | undefined
+  /** Sessions with the weights of one network inside. */
+  readonly packed = new Packed<Session>()
 
   constructor(init: WorkerInit) {
     this.#init = init
@@ -54,13 +58,24 @@ export class Sessions {
     return session
   }
 
+  /** The same for runs with these weights: with them inside where the request allows it. */
+  of(weights: Weights, key: string, threads: number, wanted: Wanted): Promise<Session> {
+    const fed = () => this.get(key, threads, wanted)
+    // In float64 all is written out as it stands.
+    if (this.#init.double) return fed()
+    const make = () => this.#create(threads, wanted, weights)
+    const packed = this.packed.get(weights, `${threads} ${key}`, make)
+    return packed ? packed.catch(fed) : fed()
+  }
+
   /** What onnxruntime tells of the network without running it; asked for once. */
   inferred(): Promise<Inferred> {
     this.#inferred ??= infer(this.#init)
     return this.#inferred
   }
 
-  async #create(threads: number, wanted: Wanted): Promise<Session> {
+  /** @param inside weights that the session holds; others are fed. */
+  async #create(threads: number, wanted: Wanted, inside?: Weights): Promise<Session> {
     const { values: inferred } = await this.inferred()
     for (const name of wanted.values) checkReturned(name, inferred.get(name)?.type ?? 'float32')
     // A copy of what is no float32 (indices, masks, sizes: small) is safe from any optimiser that
@@ -86,7 +101,8 @@ export class Sessions {
     // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
     // with ceil_mode; shapes are measured once, so that the time does not count. Some optimisers
     // take every number for a float32.
-    const model = await this.#model(added)
+    const fed = await this.#model(added)
+    const model = inside ? withWeightsInside(fed, inside) : fed
     let session: ort.InferenceSession
     try {
       session =
@@ -171,6 +187,10 @@ export class Session {
     this.#session = session
     this.#wanted = wanted
     this.#free = free
+  }
+
+  release(): Promise<void> {
+    return this.#session.release()
   }
 
   /** @param more outputs of the graph itself that are wanted in this run, too. */

@@ -30,7 +30,7 @@ import type {
 } from './protocol.js'
 import { RowRequests } from './rows.js'
 import type { Service } from './service.js'
-import { Sessions } from './sessions.js'
+import { type Session, Sessions } from './sessions.js'
 import { receivedWeight } from './shared.js'
 import { checkStop } from './stop.js'
 import { tryReadings } from './trial.js'
@@ -77,10 +77,10 @@ async function handle(message: Exclude<ToWorker, { type: 'written' | 'rows' }>):
       present = new Plan(init, sessions, message.plan)
       return
     case 'weights':
-      weightSets.set(message.network, weightsFrom(message.weights.map(receivedWeight)))
+      know(message.network, weightsFrom(message.weights.map(receivedWeight)))
       return
     case 'forget':
-      weightSets.delete(message.network)
+      forget(message.network)
       forgetFrames()
       return
     case 'rest':
@@ -89,6 +89,17 @@ async function handle(message: Exclude<ToWorker, { type: 'written' | 'rows' }>):
     default:
       return answer(message)
   }
+}
+
+function know(network: number, weights: Weights): void {
+  weightSets.set(network, weights)
+  sessions.packed.know(weights)
+}
+
+function forget(network: number): void {
+  const weights = weightSets.get(network)
+  if (weights) sessions.packed.forget(weights)
+  weightSets.delete(network)
 }
 
 function forgetFrames(): void {
@@ -103,6 +114,7 @@ async function answer(given: Request): Promise<void> {
   const transfer: ArrayBuffer[] = []
   if (request.type !== 'compute' || request.keep === undefined || request.keep !== kept?.owner)
     forgetFrames()
+  sessions.packed.none()
   try {
     checkStop(request)
     // What a service works on was described before it began.
@@ -230,6 +242,8 @@ async function fixedBlock(
 }
 
 function run(request: Request & { type: 'run' }): Promise<RunResult> {
+  // Rows that leave in tiles are the same whichever process makes them after however many calls.
+  if (!request.apart) sessions.packed.begin(weightsOf(request.network), 'run', request.memory)
   if (request.whole !== undefined) return runBlocks(request, request.x.samples)
   return orOneByOne(
     request,
@@ -283,10 +297,15 @@ async function doMeet(request: Request & { type: 'run' }): Promise<boolean> {
   return meet
 }
 
+function sessionOf({ output, threads, network }: Request & { type: 'run' }): Promise<Session> {
+  const wanted = { values: [output], shapes: [] }
+  return sessions.of(weightsOf(network), `run ${output}`, threads, wanted)
+}
+
 async function runBlocks(request: Request & { type: 'run' }, block: number): Promise<RunResult> {
-  const { x, output, threads } = request
+  const { x, output } = request
   const weights = weightsOf(request.network)
-  const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
+  const session = await sessionOf(request)
   let whole: RunResult | undefined
   for (let first = 0; first < x.samples; first += block) {
     checkStop(request)
@@ -312,7 +331,7 @@ async function outputAxis(
   dims: readonly number[],
   count: number,
 ): Promise<number> {
-  const { x, output, threads, network } = request
+  const { x, output, network } = request
   const key = `${output} ${kindOfFeed(x)}`
   let axis = outputAxes.get(key) ?? request.axis
   // Names may be wrong.
@@ -320,7 +339,7 @@ async function outputAxis(
     // One sample is in order whatever the axis.
     if (count === 1 && dims.includes(1)) return 0
     const other = count === 2 ? 3 : 2
-    const session = await sessions.get(`run ${output}`, threads, { values: [output], shapes: [] })
+    const session = await sessionOf(request)
     const some = repeated(await fewOf(x), other)
     const { values } = await session.run(some, 0, other, weightsOf(network).tensors)
     const sizes = values.get(output)?.dims ?? []
@@ -371,8 +390,10 @@ function describe(request: Request & { type: 'describe' }): Promise<DescribeResu
 }
 
 async function compute(request: Request & { type: 'compute' }): Promise<ComputeResult> {
-  const { keep, job, memory } = request
-  let { memory: left } = request
+  const { keep, job, memory, network } = request
+  // Tiles are the same whichever process makes them after however many calls.
+  const often = !request.tiles && !request.path
+  let left = memory - (often ? sessions.packed.begin(weightsOf(network), 'compute', memory) : 0)
   if (kindOf(job).keepsRuns) {
     const share = Math.floor(memory / 4)
     left -= share
