@@ -4,11 +4,12 @@ import { refuseNonFinite } from './faults.js'
 import { kindOf } from './jobs/index.js'
 import type { KeptFrames } from './kept.js'
 import { PathWeights } from './path.js'
-import type { BatchLayout, Plan, Weights } from './plan.js'
+import type { BatchLayout, Plan } from './plan.js'
 import type { ComputeMessage, ComputeResult, Feed, TileMessage, WorkerInit } from './protocol.js'
 import { timeInOnnxruntime } from './sessions.js'
 import { received } from './shared.js'
 import { checkStop } from './stop.js'
+import type { Weights } from './tensors.js'
 
 /** What the worker has for a job. */
 export interface JobContext {

@@ -3,9 +3,9 @@
 import { TangentError } from '../core/errors.js'
 import { shapeSize } from '../core/shape.js'
 import { disturbed, inBlocks, repeated, stack } from './feeds.js'
-import type { Weights } from './plan.js'
 import type { Feed } from './protocol.js'
 import type { Sessions } from './sessions.js'
+import type { Weights } from './tensors.js'
 
 /** Relative to the largest entry: a difference that no order of summation explains. */
 const tolerance = 1e-5

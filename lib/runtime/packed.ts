@@ -8,7 +8,7 @@ import {
   ModelProtoSchema,
   TensorProtoSchema,
 } from '../protobuf/index.js'
-import type { Weights } from './plan.js'
+import type { Weights } from './tensors.js'
 
 /** What a session is for: plain runs, or the values that derivatives read. */
 export type Use = 'run' | 'compute'

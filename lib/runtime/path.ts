@@ -1,8 +1,9 @@
 // Weights along a path.
-import type { Weights } from './plan.js'
+
 import type { PathMessage, WeightMessage } from './protocol.js'
 import { weightTensors } from './sessions.js'
 import { receivedWeight } from './shared.js'
+import type { Weights } from './tensors.js'
 
 export function weightsFrom(messages: WeightMessage[]): Weights {
   return {

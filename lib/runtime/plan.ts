@@ -17,14 +17,9 @@ import type { NativeGrowth } from '../native/train.js'
 import { kindOfFeed, repeated } from './feeds.js'
 import { meetingError, meetingOf } from './independence.js'
 import { fewOf, isRead, runnable } from './loaded.js'
-import type { Feed, PlanMessage, WeightMessage, WorkerInit } from './protocol.js'
+import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
 import { nativeData, type Session, type Sessions } from './sessions.js'
-import { inputTensor } from './tensors.js'
-
-export interface Weights {
-  tensors: ReadonlyMap<string, ort.Tensor>
-  messages: ReadonlyMap<number, WeightMessage>
-}
+import { inputTensor, type Weights } from './tensors.js'
 
 /** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
 export interface BatchLayout {

@@ -1,6 +1,7 @@
 // Parts of the package above this one that compute in the worker.
-import type { Plan, Weights } from './plan.js'
+import type { Plan } from './plan.js'
 import type { Feed } from './protocol.js'
+import type { Weights } from './tensors.js'
 
 export interface ServiceContext {
   /** Of the network that asks. */

@@ -10,8 +10,8 @@ import { openFailure, runFailure } from './failures.js'
 import { type Inferred, infer } from './inferred.js'
 import { type Optimisation, optimised } from './optimised.js'
 import { Packed, withWeightsInside } from './packed.js'
-import type { Weights } from './plan.js'
 import type { Feed, WeightMessage, WorkerInit } from './protocol.js'
+import type { Weights } from './tensors.js'
 import { inputTensor } from './tensors.js'
 
 /** Values that a session returns in addition to the graph's own outputs. */

@@ -3,7 +3,13 @@
 import { firstAxisTo } from '../io/axes.js'
 import * as ort from '../native/onnxruntime.js'
 import { shapeInFile } from './feeds.js'
-import type { Feed, FeedArray } from './protocol.js'
+import type { Feed, FeedArray, WeightMessage } from './protocol.js'
+
+/** Of one network, by name and by the id of the value. */
+export interface Weights {
+  tensors: ReadonlyMap<string, ort.Tensor>
+  messages: ReadonlyMap<number, WeightMessage>
+}
 
 /** Samples [first, first + count) of an input as the file takes them; memory is shared where it can be. */
 export function rows(array: FeedArray, first: number, count: number): ort.Tensor {

@@ -2,9 +2,9 @@
 import { stack } from './feeds.js'
 import { axisOfBlock } from './fixed.js'
 import { outputOfPairs } from './independence.js'
-import type { Weights } from './plan.js'
 import type { Feed, Request, TryResult } from './protocol.js'
 import type { Sessions } from './sessions.js'
+import type { Weights } from './tensors.js'
 
 /**
  * The first reading under which the output grows along one axis and the samples of a batch do not

@@ -14,7 +14,7 @@ import { kindOf } from './jobs/index.js'
 import { KeptFrames } from './kept.js'
 import { fewOf, runnable } from './loaded.js'
 import { weightsFrom } from './path.js'
-import { MergedBatch, Plan, type Weights } from './plan.js'
+import { MergedBatch, Plan } from './plan.js'
 import type {
   ComputeResult,
   DescribeResult,
@@ -33,6 +33,7 @@ import type { Service } from './service.js'
 import { type Session, Sessions } from './sessions.js'
 import { receivedWeight } from './shared.js'
 import { checkStop } from './stop.js'
+import type { Weights } from './tensors.js'
 import { tryReadings } from './trial.js'
 
 const init = workerData as WorkerInit
