@@ -3,11 +3,12 @@ import { Worker } from 'node:worker_threads'
 import { abortError, onAbort } from '../core/abort.js'
 import type { ErrorCode } from '../core/errors.js'
 import { TangentError } from '../core/errors.js'
+import { checkAddressSpace } from '../core/memory.js'
+import { workerOptions } from '../core/threads.js'
 import { prepareGraph } from '../graph/prepare.js'
 import type { OnnxModel } from '../onnx/index.js'
 import type { NodeProto } from '../protobuf/index.js'
 import { threadFailure } from '../runtime/failures.js'
-import { workerArguments } from '../runtime/host.js'
 import type { Feed, WorkerInit } from '../runtime/protocol.js'
 import { sliceFor } from './slice.js'
 
@@ -76,11 +77,12 @@ export async function decisionsOf(
 function ask(workerData: AnswerInit, signal: AbortSignal | undefined): Promise<Answer> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal))
+    checkAddressSpace("A network's thread")
     const entry = new URL('./answer-worker.js', import.meta.url)
     const worker = new Worker(entry, {
+      ...workerOptions,
       workerData,
       name: 'adaptive-tangent branches',
-      execArgv: workerArguments,
     })
     const end = onAbort(signal, () => {
       reject(abortError(signal))

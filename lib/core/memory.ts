@@ -45,6 +45,26 @@ function addressSpaceLeft(): number {
   return Number.isFinite(limit - used) ? Math.max(limit - used, 1) : Infinity
 }
 
+/** Addresses that the start of each takes, with some to spare. */
+const addresses = {
+  'The compiled core': 400 * 2 ** 20,
+  "A network's thread": 800 * 2 ** 20,
+}
+
+/**
+ * Where the address space is limited, whether this still fits in it: Node and the libraries do not look, and
+ * end the process, or try again for ever.
+ * @throws TangentError OUT_OF_MEMORY
+ */
+export function checkAddressSpace(what: keyof typeof addresses): void {
+  const left = addressSpaceLeft()
+  if (left >= addresses[what]) return
+  throw new TangentError(
+    'OUT_OF_MEMORY',
+    `${what} needs ${formatBytes(addresses[what])} of addresses but this process has ${formatBytes(left)} left under its limit; raise the limit (ulimit -v)`,
+  )
+}
+
 /** Half of what this process may use: of the machine, its container (cgroup) and its own limit. */
 export function defaultBudget(): number {
   const container = process.constrainedMemory()

@@ -11,3 +11,13 @@ export function threadCount(
   }
   return threads
 }
+
+/**
+ * What every worker is started with. None of the process's own arguments: some, such as --input-type,
+ * let no file be run. And less room for compiled code than the 512 MiB of addresses that Node reserves
+ * otherwise: under a limit of the address space that reservation ends the process, or it hangs.
+ */
+export const workerOptions: { execArgv: string[]; resourceLimits: { codeRangeSizeMb: number } } = {
+  execArgv: [],
+  resourceLimits: { codeRangeSizeMb: 64 },
+}

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { TangentError } from '../core/errors.js'
+import { checkAddressSpace } from '../core/memory.js'
 import { ownVersion, packageRoot } from '../core/package.js'
 
 const require = createRequire(import.meta.url)
@@ -47,6 +48,7 @@ export function loadBinary(): unknown {
   const binary = findBinary()
   if (!binary) throw new TangentError('FAILED', whyNone())
   if (binary.from === 'package') checkVersion(dirname(binary.path))
+  checkAddressSpace('The compiled core')
   try {
     return checkProducts(require(binary.path))
   } catch (cause) {

@@ -2,7 +2,9 @@
 import { isMainThread, Worker } from 'node:worker_threads'
 import { abortError, leavable, onAbort } from '../core/abort.js'
 import { type ErrorCode, TangentError } from '../core/errors.js'
+import { checkAddressSpace } from '../core/memory.js'
 import { type OnProgress, timed, type Watch } from '../core/progress.js'
+import { workerOptions } from '../core/threads.js'
 import { native } from '../native/index.js'
 import { threadFailure } from './failures.js'
 import type {
@@ -41,9 +43,6 @@ const keepMemory = 2000
 const disposeGrace = 2000
 /** An aborted call rejects at the latest after this many milliseconds. */
 const abortGrace = 60
-
-/** None of the process's own: some, such as --input-type, let no file be run. */
-export const workerArguments: string[] = []
 
 export class Host {
   readonly #init: WorkerInit
@@ -165,10 +164,11 @@ export class Host {
 
   #start(): Worker {
     if (this.#worker) return this.#worker
+    checkAddressSpace("A network's thread")
     const worker = new Worker(this.#entry, {
+      ...workerOptions,
       workerData: this.#init,
       name: 'adaptive-tangent worker',
-      execArgv: workerArguments,
     })
     worker.unref()
     worker.on('message', (reply: FromWorker) => this.#receive(reply))

@@ -5,6 +5,7 @@
 // it untouched for longer than `expiry`, by his own clock alone, makes the next generation of it. A process of
 // this machine that has ended holds nothing.
 import { Worker } from 'node:worker_threads'
+import { workerOptions } from '../core/threads.js'
 import { hasEnded, ownProcess, type ProcessName } from '../io/unfinished.js'
 import type { HeartbeatData, HeartbeatMessage } from './heartbeat.js'
 import type { Storage } from './storage.js'
@@ -43,7 +44,10 @@ export class Leases {
     this.#storage = storage
     this.#expiry = expiry
     const data: HeartbeatData = { every: expiry / touches }
-    this.#thread = new Worker(new URL('./heartbeat.js', import.meta.url), { workerData: data })
+    this.#thread = new Worker(new URL('./heartbeat.js', import.meta.url), {
+      ...workerOptions,
+      workerData: data,
+    })
     this.#thread.unref()
     this.#thread.on('message', (key: string) => {
       this.#beginning.get(key)?.()

@@ -44,7 +44,9 @@ test.serial('a kernel and its solution, with less and less address space', async
   )
   const truth = await limited(script, 64000)
   t.regex(truth, /^right/)
-  for (const megabytes of [1900, 2000, 2100, 2200, 2300, 2500, 3000, 4000]) {
+  for (const megabytes of [
+    1200, 1300, 1400, 1600, 1900, 2000, 2100, 2200, 2300, 2500, 3000, 4000,
+  ]) {
     const told = await limited(script, megabytes)
     const clean = told === truth || /^TangentError (OUT_OF_MEMORY|MEMORY_BUDGET)$/.test(told)
     t.true(clean, `${megabytes} MB: ${told}`)
