@@ -163,7 +163,7 @@ export class MemorySink implements TileSink {
 }
 
 /** Writes a part where it belongs. */
-function put(
+export function put(
   { data, shape }: NdArray,
   part: NdArray,
   axes: TilePlan['axes'],

@@ -20,6 +20,8 @@ export interface Block {
 export interface KernelBlocks {
   /** Of a store that has but one half. */
   half: boolean
+  /** Samples whose rows are best read together. */
+  stripe: number
   list: readonly Block[]
   /** The numbers of a block, (rows, columns). */
   read(block: Block): Promise<ArrayLike<number>>
@@ -63,7 +65,7 @@ export function blocksOfStore(
     if (!chunk) throw new TangentError('BAD_FILE', `Expected a chunk in ${name} but there is none`)
     return oneOutput(decodeChunk(chunk, array, grid, place, name), output)
   }
-  return { half: grid.half, list, read }
+  return { half: grid.half, stripe: grid.size, list, read }
 }
 
 /** Bytes of a block. */
@@ -86,7 +88,7 @@ export function blocksOfRows(source: ArraySource, output: number | undefined): K
   })
   const read = async ({ place: { rows } }: Block) =>
     oneOutput(await rowsOf(source, rows.first, rows.count, 'the kernel'), output)
-  return { half: false, list, read }
+  return { half: false, stripe: 1, list, read }
 }
 
 /** result += part · v, or partᵀ · v. */

@@ -23,8 +23,11 @@ import {
   multiply,
   oneOutput,
 } from './blocks.js'
+import { isBucket } from './bucket.js'
+import type { StoredArray } from './layout.js'
 import { centredSquare, gramNorm, Moments } from './moments.js'
-import { openStore } from './store.js'
+import { rowsOfStore } from './rows.js'
+import { openStore, type Store } from './store.js'
 
 /** Options of {@link openKernel}. */
 export interface OpenKernelOptions {
@@ -47,10 +50,10 @@ export interface StoredMeasures {
   effectiveRank: number
 }
 
-/** Blocks that are read ahead. */
-const ahead = 4
-/** Rows that are read at once where two kernels are compared: bytes. */
-const stripeBytes = 1 << 25
+/** Blocks that are read ahead: at least and at most, and their bytes in between. */
+const [fewAhead, mostAhead, aheadBytes] = [4, 16, 1 << 24]
+/** Rows that are read at once where two kernels are compared: bytes, and those of a row of tiles at most. */
+const [stripeBytes, tilesBytes] = [1 << 25, 1 << 28]
 
 /**
  * A tangent kernel on disk: a store's, once it is complete, or any array file of a kernel's shape. Nothing of its
@@ -265,8 +268,8 @@ export class StoredKernel {
       throw mismatch('an alignment', 'a whole kernel in each store', 'half of one')
     }
     const moments = new Moments(this.size, this.#columns)
-    const count = Math.max(1, Math.floor(stripeBytes / (4 * shapeSize(this.shape.slice(1)))))
     const [samples = 0] = this.shape
+    const count = Math.max(this.#stripeLength(), (second ?? this).#stripeLength())
     for (let first = 0; first < samples; first += count) {
       if (options.signal?.aborted) throw abortError(options.signal)
       const some = Math.min(count, samples - first)
@@ -387,6 +390,9 @@ export class StoredKernel {
     use: (block: Block, part: ArrayLike<number>) => void,
   ): Promise<void> {
     const { list, read } = this.#blocks
+    const [{ rows = 1, columns = 1 } = {}] = list
+    const fitting = Math.floor(aheadBytes / (4 * rows * columns))
+    const ahead = Math.min(mostAhead, Math.max(fewAhead, fitting))
     const begun: Promise<ArrayLike<number>>[] = []
     for (let k = 0; k < list.length; k += 1) {
       if (signal?.aborted) throw abortError(signal)
@@ -401,6 +407,15 @@ export class StoredKernel {
     }
   }
 
+  /** Samples whose rows are read at once: whole tiles, where they are not too many. */
+  #stripeLength(): number {
+    const bytes = 4 * shapeSize(this.shape.slice(1))
+    const fitting = Math.max(1, Math.floor(stripeBytes / bytes))
+    const { stripe } = this.#blocks
+    if (stripe * bytes > tilesBytes) return fitting
+    return Math.max(1, Math.floor(fitting / stripe)) * stripe
+  }
+
   /** Rows of the Gram matrix of some samples. */
   async #stripe(first: number, count: number): Promise<ArrayLike<number>> {
     return oneOutput(await this.#source.rows(first, count), this.#output)
@@ -408,8 +423,8 @@ export class StoredKernel {
 }
 
 /**
- * Opens a kernel on disk: a store's (`K.zarr`, or `K.zarr#LAYER` of one by layer), once it is complete, whose
- * checksums are all looked at, or any file that {@link openArray} opens and that has a kernel's shape.
+ * Opens a kernel on disk or in a bucket: a store's (`K.zarr` or `s3://BUCKET/K.zarr`, or `K.zarr#LAYER` of one by
+ * layer), once it is complete, whose checksums are all looked at, or any file that {@link openArray} opens and that has a kernel's shape.
  *
  * ```ts
  * const kernel = await openKernel('K.zarr')
@@ -438,39 +453,73 @@ export async function openKernel(
 ): Promise<StoredKernel> {
   checkCall(options)
   const { output } = options
+  const stored = await storedArray(path)
+  if (stored) {
+    const { store, array } = stored
+    const { grid } = store.manifest
+    const source = rowsOfStore(store.storage, grid, array)
+    checkKernel(source, path, output)
+    await checkComplete(store, path, options.signal)
+    return new StoredKernel(source, blocksOfStore(store.storage, grid, array, output), output)
+  }
   const source = await openArray(path)
   try {
-    return new StoredKernel(source, await blocksOf(source, path, options), output)
+    checkKernel(source, path, output)
+    return new StoredKernel(source, blocksOfRows(source, output), output)
   } catch (error) {
     await source.close?.()
     throw error
   }
 }
 
-async function blocksOf(
-  source: ArraySource,
+/** The store, and the array of it, that a path names; undefined for other files. */
+async function storedArray(
   path: string,
-  { output, signal }: OpenKernelOptions,
-): Promise<KernelBlocks> {
+): Promise<{ store: Store; array: StoredArray } | undefined> {
+  const whole = (array: StoredArray) => array.path === ''
+  const [, folder = path, member] = /^(.+)#([^#]*)$/.exec(path) ?? []
+  const tries = [
+    { folder: path, fits: whole },
+    { folder, fits: (array: StoredArray) => array.path === member || array.name === member },
+  ]
+  for (const { folder: place, fits } of member === undefined ? tries.slice(0, 1) : tries) {
+    const store = await openStore(place).catch((error) => {
+      // In a bucket nothing else is read.
+      if (isBucket(path) && place === folder) throw error
+      return undefined
+    })
+    if (!store) continue
+    const array = store.manifest.grid.arrays.find(fits)
+    if (array) return { store, array }
+    const names = store.manifest.grid.arrays.map((one) => one.path).join(', ')
+    throw new TangentError(
+      'BAD_ARGUMENT',
+      `Expected one of the arrays of ${place} behind #, as ${place}#NAME (${names}), but received ${path}`,
+    )
+  }
+  return undefined
+}
+
+function checkKernel(source: ArraySource, path: string, output: number | undefined): void {
   const kind = checkShape(source, path)
   if ((kind === 'diagonal') !== (output !== undefined)) {
     throw badArgument('options.output', `${kind === 'diagonal' ? 'an' : 'no'} output`, output)
   }
   if (output !== undefined)
     wholeNumber('options.output', output, 0, (source.shape[2] as number) - 1)
-  const cut = path.lastIndexOf('#')
-  const [folder, member] = cut > 0 ? [path.slice(0, cut), path.slice(cut + 1)] : [path, '']
-  const store = await openStore(folder).catch(() => undefined)
-  const array = store?.manifest.grid.arrays.find((one) => one.path === member)
-  if (!store || !array) return blocksOfRows(source, output)
+}
+
+async function checkComplete(
+  store: Store,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { done, tiles } = await store.status({ signal })
-  if (done < tiles) {
-    throw new TangentError(
-      'BAD_FILE',
-      `Expected a complete kernel in ${path} but ${done} of ${tiles} tiles are there; ntk --store or worker goes on`,
-    )
-  }
-  return blocksOfStore(store.storage, store.manifest.grid, array, output)
+  if (done === tiles) return
+  throw new TangentError(
+    'BAD_FILE',
+    `Expected a complete kernel in ${path} but ${done} of ${tiles} tiles are there; ntk --store or worker goes on`,
+  )
 }
 
 const ranks = ['', '', 'trace', 'diagonal', 'full'] as const

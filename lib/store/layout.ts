@@ -3,6 +3,7 @@ import { TangentError } from '../core/errors.js'
 import { shapeSize } from '../core/shape.js'
 import {
   bytesPerElement,
+  type DType,
   dtypeOf,
   fromBytes,
   type NdArray,
@@ -31,6 +32,12 @@ export interface StoredArray extends TiledArray {
 
 /** Type of an array's numbers on disk. */
 export const storedType = ({ stored, dtype }: StoredArray): StoredType => stored ?? dtype
+
+/** Type of its numbers once they are read. */
+export function typeRead(array: StoredArray): DType {
+  const stored = storedType(array)
+  return stored === 'float16' || stored === 'bfloat16' ? 'float32' : stored
+}
 
 /** The tiles of a store. */
 export interface Grid extends Omit<TilePlan, 'arrays' | 'digest'> {

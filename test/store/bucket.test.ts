@@ -1,9 +1,10 @@
 // Stores in a bucket: conditional puts, leases, several processes, and secrets that stay secret.
 import test from 'ava'
-import { createStore, openStore } from '../../lib/index.js'
+import { createStore, KernelFactor, openKernel, openStore, targetKernel } from '../../lib/index.js'
 import { BucketStorage } from '../../lib/store/bucket.js'
 import { Leases } from '../../lib/store/leases.js'
 import { tasksOf } from '../../lib/store/tasks.js'
+import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { Random } from '../support/random.js'
 import { keys, OwnBucket } from './bucket.js'
@@ -93,6 +94,36 @@ test.serial('a kernel in a bucket is the kernel, by two processes at once', asyn
     }
   }
   for (const text of bucket.objects.values()) t.false(text.includes(keys.AWS_SECRET_ACCESS_KEY))
+})
+
+test.serial('a kernel in a bucket is known by its tiles, as one on disk', async (t) => {
+  const path = 's3://store/read.zarr'
+  const random = new Random(7)
+  const network = await load(t, mlp(random, [5, 9, 3]), { threads: 1, memory: '100MB' })
+  const x = samples(random, [19, 5])
+  const request = { kind: 'ntk', kernel: 'trace', by: 'layer', x } as const
+  const store = await createStore(path, network, request, { tile: 4 })
+  await t.throwsAsync(openKernel(`${path}#l.0`), { message: /0 of 15 tiles are there/ })
+  await store.work()
+  const y = samples(random, [19, 3])
+  for (const [name, whole] of await network.ntk(x, { kernel: 'trace', by: 'layer' })) {
+    const kernel = await openKernel(`${path}#${name}`)
+    const truth = await whole.eigenvalues()
+    const { values } = await kernel.topEigenvalues({ count: 3 })
+    near(t, values, truth.slice(0, 3), 1e-5)
+    const ridge = whole.trace() / 100
+    const target = Float64Array.from(y.data.subarray(0, 19))
+    const { alpha } = await kernel.solve(target, { ridge })
+    near(t, alpha, await (await KernelFactor.of(whole, ridge)).solve(target), 1e-5)
+    near(t, await kernel.alignment(whole, { centred: true }), 1, 1e-6)
+    near(t, await kernel.targetAlignment(y), await whole.alignment(targetKernel(y)), 1e-5)
+  }
+  await t.throwsAsync(openKernel(path), { message: /^Expected one of the arrays of .*#NAME/ })
+  const chunk = bucket.objects.get('read.zarr/l.0/c/2/1') as Buffer
+  const kernel = await openKernel(`${path}#l.0`)
+  bucket.objects.set('read.zarr/l.0/c/2/1', Buffer.concat([Buffer.of(1), chunk.subarray(1)]))
+  await t.throwsAsync(kernel.norm(), { code: 'BAD_FILE', message: /l\.0\/c\/2\/1$/ })
+  await t.throwsAsync(openKernel('s3://store/none.zarr'), { message: /found none in s3:/ })
 })
 
 test.serial('mistakes are a sentence each, without secrets', async (t) => {
