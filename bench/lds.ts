@@ -122,6 +122,10 @@ const ways: { name: string; options: InfluenceOptions }[] = [
   { name: 'cosine', options: { method: 'cosine' } },
   { name: 'gradient, kron', options: { method: 'gradient', metric: 'kron' } },
   { name: 'gradient, diagonal', options: { method: 'gradient', metric: 'diagonal' } },
+  ...[256, 1024, 4096].map((size) => ({
+    name: `trak, ${size} numbers`,
+    options: { method: 'trak', sketch: { size, check: 0 } } satisfies InfluenceOptions,
+  })),
 ]
 /** Times the damping that is chosen. */
 const dampings = [0.01, 0.1, 1, 10]

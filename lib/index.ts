@@ -28,13 +28,10 @@ export type {
 export { type AuditOptions, audit } from './audit/audit.js'
 export { type DeviationOptions, deviationRows } from './audit/deviations.js'
 export type { Evidence } from './audit/evidence.js'
-export type { Head } from './audit/heads.js'
-export {
-  type Influence,
-  type InfluenceMethod,
-  type InfluenceOptions,
-  influence,
-} from './audit/influence.js'
+export type { Head, HeadOfValue } from './audit/influence/heads.js'
+export { influence } from './audit/influence/influence.js'
+export type { AdamMetric } from './audit/influence/metric.js'
+export type { Influence, InfluenceMethod, InfluenceOptions } from './audit/influence/types.js'
 export {
   type LaplaceEvidence,
   type LaplaceOptions,
@@ -45,7 +42,6 @@ export {
   lastLayer,
 } from './audit/laplace/laplace.js'
 export type { Likelihood } from './audit/laplace/likelihood.js'
-export type { AdamMetric } from './audit/metric.js'
 export { type AuditPictures, auditPictures } from './audit/pictures.js'
 export {
   KernelPosterior,

@@ -4,13 +4,13 @@ import {
   buildCnn,
   buildMlp,
   fitFixed,
-  type Head,
   influence,
   LaplacePosterior,
   type NdArray,
   Network,
   take,
 } from '../../lib/index.js'
+import { dot, gradients, headOf } from '../support/heads.js'
 import { near } from '../support/near.js'
 import { gaussians } from '../support/random.js'
 
@@ -29,79 +29,6 @@ const labelsOf = (outputs: number, count: number) => ({
   data: Int32Array.from({ length: count }, (_, i) => (i * 2 + (i >> 1)) % Math.max(2, outputs)),
   shape: [count],
 })
-
-/** A head by its definition. */
-function headOf(head: Head, f: number[], label: number): number {
-  const logits = f.length === 1 ? [-f[0]! / 2, f[0]! / 2] : f
-  const total = logits.reduce((sum, value) => sum + Math.exp(value), 0)
-  const p = Math.exp(logits[label]!) / total
-  if (head === 'cross-entropy') return -Math.log(p)
-  if (head === 'margin') return Math.log(p / (1 - p))
-  return f.length === 1 ? (label === 1 ? 1 : -1) * f[0]! : logits[label]!
-}
-
-type Jacobian = { f: number[][]; rows: number[][][] }
-const jacobians = new WeakMap<Network, Map<NdArray, Promise<Jacobian>>>()
-
-/** Outputs and their derivatives by all parameters, by central differences. */
-async function jacobianOf(network: Network, at: NdArray): Promise<Jacobian> {
-  const outputs = async (own: Network) => {
-    const { data, shape } = await own.run(at)
-    const width = shape[1] as number
-    return Array.from({ length: shape[0] as number }, (_, i) =>
-      Array.from(data.slice(i * width, (i + 1) * width) as Float64Array, Number),
-    )
-  }
-  const f = await outputs(network)
-  const rows = f.map((row) => row.map((): number[] => []))
-  for (const { name } of network.parameters) {
-    const own = network.weight(name)
-    for (let e = 0; e < own.data.length; e += 1) {
-      const moved = async (step: number) => {
-        const data = own.data.map((value, k) => (k === e ? value + step : value))
-        const other = await network.withParameters(new Map([[name, { ...own, data }]]))
-        const values = await outputs(other)
-        await other.dispose()
-        return values
-      }
-      const [up, down] = [await moved(1e-4), await moved(-1e-4)]
-      rows.forEach((row, i) => {
-        row.forEach((column, o) => {
-          column.push((up[i]![o]! - down[i]![o]!) / 2e-4)
-        })
-      })
-    }
-  }
-  return { f, rows }
-}
-
-/** Heads of all samples and their gradients by all parameters: the head's own derivative by differences, too. */
-async function gradients(network: Network, head: Head, at: NdArray, labels: NdArray) {
-  const known = jacobians.get(network) ?? new Map<NdArray, Promise<Jacobian>>()
-  jacobians.set(network, known)
-  const found = known.get(at) ?? jacobianOf(network, at)
-  known.set(at, found)
-  const { f, rows } = await found
-  const values = f.map((row, i) => headOf(head, row, Number(labels.data[i])))
-  return {
-    values,
-    rows: f.map((row, i) => {
-      const by = row.map((_, o) => {
-        const moved = (step: number) =>
-          headOf(
-            head,
-            row.map((value, k) => (k === o ? value + step : value)),
-            Number(labels.data[i]),
-          )
-        return (moved(1e-4) - moved(-1e-4)) / 2e-4
-      })
-      const own = rows[i] as number[][]
-      return own[0]!.map((_, e) => by.reduce((sum, value, o) => sum + value * own[o]![e]!, 0))
-    }),
-  }
-}
-
-const dot = (a: number[], b: number[]) => a.reduce((sum, value, e) => sum + value * b[e]!, 0)
 
 for (const outputs of [1, 3]) {
   test(`gradients of heads of ${outputs} outputs are those of differences`, async (t) => {

@@ -1,13 +1,13 @@
 // Inner products of gradients of heads in another metric than the identity.
-import { badArgument, mismatch } from '../core/errors.js'
-import { factors, type ParameterFeatures } from '../derivatives/features.js'
-import { TangentFeatures } from '../fit/features.js'
-import { isArray } from '../io/held.js'
-import type { Floats, NdArray } from '../io/index.js'
-import type { CallOptions, Core } from '../model/core.js'
-import type { Inputs } from '../model/inputs.js'
-import { type Block, factorsOf, featureOf, type Precision, turned } from './laplace/blocks.js'
-import { each } from './small.js'
+import { badArgument, mismatch } from '../../core/errors.js'
+import { factors, type ParameterFeatures } from '../../derivatives/features.js'
+import { TangentFeatures } from '../../fit/features.js'
+import { isArray } from '../../io/held.js'
+import type { Floats, NdArray } from '../../io/index.js'
+import type { CallOptions, Core } from '../../model/core.js'
+import type { Inputs } from '../../model/inputs.js'
+import { type Block, factorsOf, featureOf, type Precision, turned } from '../laplace/blocks.js'
+import { each } from '../small.js'
 
 /** Second moments of gradients by parameter, as Adam keeps them, and what is added to their roots. */
 export interface AdamMetric {

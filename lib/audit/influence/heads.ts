@@ -1,22 +1,26 @@
-// Scalars of a network's outputs, and the network that has one of them as its only output.
-import { badArgument, mismatch } from '../core/errors.js'
-import { classesOf } from '../io/classes.js'
-import { isArray } from '../io/held.js'
-import { checkArray, type Floats, isSource, type NdArray } from '../io/index.js'
-import { type Core, cores } from '../model/core.js'
-import type { Inputs } from '../model/inputs.js'
-import { type LoadOptions, Network } from '../network/network.js'
-import { appendToModel, makeValueInfo } from '../onnx/index.js'
-import { freshNames, Writer } from '../onnx/writer.js'
-import { TensorProto_DataType as DataType } from '../protobuf/index.js'
-import type { Picker } from './kernels.js'
-import { softmax } from './laplace/likelihood.js'
+// Scalars of a network's outputs, and their derivatives.
+import { badArgument, mismatch } from '../../core/errors.js'
+import { classesOf } from '../../io/classes.js'
+import { checkArray, type NdArray } from '../../io/index.js'
+import { softmax } from '../laplace/likelihood.js'
 
 /**
  * A number of each sample: the output of its label (`logit`), log p/(1 − p) of that label's probability
  * (`margin`), or −log p (`cross-entropy`). Of one output the two labels are its signs, p = 1/(1 + e^{∓f}).
  */
 export type Head = 'logit' | 'margin' | 'cross-entropy'
+
+export const heads = ['logit', 'margin', 'cross-entropy'] as const
+
+/**
+ * Any float value of the graph with a row for each sample, such as a hidden layer's or one that was appended to the
+ * file. `weights` make one number of each row: W for all queries, or (N2, W); without them `labels` tell which of its
+ * numbers is meant, where there are several.
+ */
+export interface HeadOfValue {
+  value: string
+  weights?: readonly number[] | NdArray | undefined
+}
 
 /** Heads of samples at outputs f: their values, and their derivatives by the outputs. */
 export interface HeadValues {
@@ -104,73 +108,4 @@ export function labelPlaces(
   const bad = values.find((value) => !Number.isInteger(value) || value < 0 || value >= outputs)
   if (bad !== undefined) throw badArgument(name, `classes from 0 to ${outputs - 1}`, bad)
   return { places: values, pair: [] }
-}
-
-/** A network whose output is Σ_o c_o f_o(x) for c of each sample: the derivatives of any head of f. */
-export class HeadNetwork {
-  readonly network: Network
-  readonly #inputs: readonly string[]
-  readonly #cotangents: string
-
-  private constructor(network: Network, inputs: readonly string[], cotangents: string) {
-    this.network = network
-    this.#inputs = inputs
-    this.#cotangents = cotangents
-  }
-
-  static async of(network: Network, outputs: number): Promise<HeadNetwork> {
-    const { architecture, threads, memory } = cores.get(network) as Core
-    const { model, output, axes, double } = architecture
-    const bytes = await network.toOnnx()
-    const taken = new Set([
-      ...model.graph.node.flatMap((node) => [...node.input, ...node.output]),
-      ...model.graph.initializer.map(({ name }) => name),
-      ...model.graph.input.map(({ name }) => name),
-    ])
-    const fresh = freshNames(taken)
-    const cotangents = fresh('cotangents')
-    const name = fresh('head_of_outputs')
-    const writer = new Writer('head_of_outputs', fresh)
-    const flat = writer.one('Flatten', [output], { axis: { i: 1 } })
-    const products = writer.one('Mul', [flat, cotangents])
-    const opset = model.opsets.get('') ?? 13
-    if (opset >= 13) {
-      writer.last(name, 'ReduceSum', [products, writer.ints(1)], { keepdims: { i: 1 } })
-    } else {
-      writer.last(name, 'ReduceSum', [products], { axes: { ints: [1] }, keepdims: { i: 1 } })
-    }
-    const own: Network<Floats> = await Network.load(
-      appendToModel(bytes, {
-        nodes: writer.nodes,
-        outputs: [name],
-        inputs: [makeValueInfo(cotangents, DataType.FLOAT, ['N', outputs])],
-      }),
-      {
-        ...axes,
-        batchAxis: { ...axes.batchAxis, [cotangents]: 0 },
-        output: name,
-        parameters: architecture.active.map(({ parameter }) => parameter.name),
-        float64: double,
-        ...{ threads, memory },
-      } as LoadOptions,
-    )
-    return new HeadNetwork(
-      own as unknown as Network,
-      network.inputs.map((info) => info.name),
-      cotangents,
-    )
-  }
-
-  /** Inputs of the samples with their cotangents (N, O). */
-  inputs({ all }: Pick<Picker, 'all'>, cotangents: Float64Array, outputs: number): Inputs {
-    const single = isArray(all) || isSource(all)
-    const given = single ? { [this.#inputs[0] as string]: all } : all
-    const data = Float32Array.from(cotangents)
-    const shape = [data.length / outputs, outputs]
-    return { ...(given as Record<string, NdArray>), [this.#cotangents]: { data, shape } }
-  }
-
-  dispose(): Promise<void> {
-    return this.network.dispose()
-  }
 }
