@@ -20,6 +20,7 @@ const scripts = new Map([
   ['export', 'export.js'],
   ['few-labels', 'few-labels.js'],
   ['lds', 'lds.js'],
+  ['many-labels', 'many-labels.js'],
   ['real', 'real/main.js'],
   ['routes', 'routes/main.js'],
   ['solve', 'solve/main.js'],

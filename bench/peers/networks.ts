@@ -160,7 +160,13 @@ function head(net: Net, x: string, width: number, outputs: number): string {
 }
 
 /** Vision transformer with mean pooling (Dosovitskiy et al. 2021). */
-export function vit(size: number, patch: number, width: number, blocks: number): BenchNetwork {
+export function vit(
+  size: number,
+  patch: number,
+  width: number,
+  blocks: number,
+  outputs = 10,
+): BenchNetwork {
   const net = new Net()
   const side = size / patch
   const tokens = side * side
@@ -174,8 +180,8 @@ export function vit(size: number, patch: number, width: number, blocks: number):
   const flat = net.node('Reshape', [patches, net.constant(ints([0, width, tokens]))])
   const rows = net.node('Transpose', [flat], { perm: [0, 2, 1] })
   const x = net.node('Add', [rows, net.weight('position', [1, tokens, width], 50)])
-  const y = head(net, transformer(net, x, blocks, width, width / 64, tokens), width, 10)
-  return net.done([{ name: 'x', shape: ['N', 3, size, size] }], y, 10)
+  const y = head(net, transformer(net, x, blocks, width, width / 64, tokens), width, outputs)
+  return net.done([{ name: 'x', shape: ['N', 3, size, size] }], y, outputs)
 }
 
 /** Text transformer over token ids, mean pooling. */
