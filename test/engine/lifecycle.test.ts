@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { Network, type Progress } from '../../lib/index.js'
+import { markLate } from '../support/late.js'
 import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { Random } from '../support/random.js'
@@ -78,7 +79,7 @@ test.serial('await using disposes', async (t) => {
   await t.throwsAsync(outside.run(input), { code: 'DISPOSED' })
 })
 
-test.serial('an abort rejects within 200 ms and the network stays usable', async (t) => {
+test.serial('an abort rejects at once and the network stays usable', async (t) => {
   const random = new Random(1)
   const network = await load(t, mlp(random, [784, 256, 256, 256, 10]))
   const x = samples(random, [500, 784])
@@ -89,13 +90,13 @@ test.serial('an abort rejects within 200 ms and the network stays usable', async
       const controller = new AbortController()
       const { signal } = controller
       const promise = network.ntk(x, { method, signal })
-      let aborted = 0
+      const late = { is: false }
       setTimeout(() => {
-        aborted = performance.now()
+        markLate(late)
         controller.abort()
       }, delay)
       t.is(await rejection(promise), 'AbortError')
-      t.true(performance.now() - aborted < 200, `${performance.now() - aborted} ms after ${delay}`)
+      t.false(late.is, `aborted after ${delay} ms`)
     }
   }
   t.is(await rejection(network.ntk(small, { signal: AbortSignal.abort() })), 'AbortError')
@@ -157,15 +158,11 @@ test.serial('the calling thread stays free while a kernel is computed', async (t
   const network = await load(t, mlp(random, [784, 128, 128, 10]))
   const x = samples(random, [300, 784])
   await network.ntk(samples(random, [2, 784]))
-  let ticks = 0
-  const timer = setInterval(() => {
-    ticks += 1
-  }, 5)
-  const start = performance.now()
+  const before = performance.eventLoopUtilization()
   await network.ntk(x, { method: 'jacobian', outputs: [0, 1, 2] })
-  clearInterval(timer)
-  // Far fewer ticks than that would mean long stops; a busy machine loses some.
-  t.true(ticks > (performance.now() - start) / 50, `${ticks} ticks`)
+  // The part of the time in which the thread did anything, or was blocked: the rest it waited.
+  const { utilization } = performance.eventLoopUtilization(before)
+  t.true(utilization < 0.5, String(utilization))
 })
 
 test.serial('an idle network does not keep the process alive', async (t) => {

@@ -50,20 +50,20 @@ test.serial(
   'leases are touched by another object each time, and pass on when nobody does',
   async (t) => {
     const storage = new BucketStorage('s3://store/held')
-    const [a, b] = [new Leases(storage, 2000), new Leases(storage, 2000)]
+    const [a, b] = [new Leases(storage, 4000), new Leases(storage, 4000)]
     t.teardown(async () => {
       await a.close()
       await b.close()
     })
     t.truthy(await a.claim(1))
-    for (let k = 0; k < 20; k += 1) {
+    for (let k = 0; k < 14; k += 1) {
       await b.refresh()
       t.is(await b.claim(1), undefined, `look ${k}`)
-      await new Promise((resolve) => setTimeout(resolve, 150))
+      await new Promise((resolve) => setTimeout(resolve, 400))
     }
     await a.close()
     await b.refresh()
-    await new Promise((resolve) => setTimeout(resolve, 2300))
+    await new Promise((resolve) => setTimeout(resolve, 4200))
     await b.refresh()
     t.truthy(await b.claim(1))
   },
