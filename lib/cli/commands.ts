@@ -6,6 +6,7 @@ import { averageCommand } from './average.js'
 import { sourceBuildCommand } from './build.js'
 import type { CommandDefinition } from './command.js'
 import { doctorCommand } from './doctor.js'
+import { featuresCommand } from './features.js'
 import { fitCommand } from './fit.js'
 import { infoCommand } from './info.js'
 import { jacobianCommand } from './jacobian.js'
@@ -21,6 +22,7 @@ export const commands: readonly CommandDefinition[] = [
   infoCommand,
   runCommand,
   jacobianCommand,
+  featuresCommand,
   jvpCommand,
   ntkCommand,
   sketchCommand,

@@ -2,29 +2,14 @@ import {
   type CommandDefinition,
   derivativeOptions,
   inputOption,
-  type NetworkOptions,
   nonFiniteOption,
-  type Session,
   watched,
   withNetwork,
 } from './command.js'
 import { inputFormatOption } from './input.js'
 import { arraysOption, arraysPlace, saveArrays } from './results.js'
-import { openInputs, readInputs } from './samples.js'
-import {
-  checkStoreOptions,
-  fillStore,
-  type StoreOptions,
-  storeOptions,
-  tellStatus,
-} from './store.js'
-
-interface Options extends NetworkOptions, StoreOptions {
-  input: string[]
-  outputs?: number[]
-  nonFinite: 'throw' | 'return'
-  out?: string
-}
+import { readInputs } from './samples.js'
+import { checkStoreOptions, type RowsOptions, rowsToStore, storeOptions } from './store.js'
 
 export const jacobianCommand: CommandDefinition = {
   name: 'jacobian',
@@ -43,10 +28,10 @@ export const jacobianCommand: CommandDefinition = {
     nonFiniteOption(),
     ...derivativeOptions(),
   ],
-  async run(session, [model = ''], options: Options) {
+  async run(session, [model = ''], options: RowsOptions) {
     checkStoreOptions(options)
     const { out, store } = options
-    if (store !== undefined) return toStore(session, model, { ...options, store })
+    if (store !== undefined) return rowsToStore(session, model, { ...options, store }, 'jacobian')
     const place = await arraysPlace(out as string, '--out')
     await withNetwork(model, options, {}, async (network) => {
       const x = await readInputs(options.input, network, options)
@@ -58,18 +43,4 @@ export const jacobianCommand: CommandDefinition = {
       session.result({ parameters: arrays.size, folder: out })
     })
   },
-}
-
-async function toStore(
-  session: Session,
-  model: string,
-  options: Options & { store: string },
-): Promise<void> {
-  if (options.status) return tellStatus(session, options.store, options)
-  await withNetwork(model, options, {}, async (network) => {
-    const { input, outputs, nonFinite, threads, memory } = options
-    const x = await openInputs(input, network, options)
-    const request = { kind: 'jacobian', x, outputs, nonFinite, threads, memory } as const
-    await fillStore(session, options, { network, request, input })
-  })
 }

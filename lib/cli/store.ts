@@ -10,11 +10,16 @@ import type { StoreRequest } from '../store/calls.js'
 import { type StoreRounding, type StoreType, storeTypes } from '../store/rounding.js'
 import { createStore, openStore, type Store, type StoreEstimate } from '../store/store.js'
 import type { WorkReport } from '../store/work.js'
-import type { CommonOptions, Session } from './command.js'
-import { wholeNumber } from './command.js'
+import {
+  type CommonOptions,
+  type NetworkOptions,
+  type Session,
+  wholeNumber,
+  withNetwork,
+} from './command.js'
 import { type NumberOptions, saidNumbers } from './normalize.js'
 import { duration, progressDisplay } from './progress.js'
-import { placedInputs } from './samples.js'
+import { openInputs, placedInputs } from './samples.js'
 
 /** Options of commands that fill a store. */
 export interface StoreOptions extends CommonOptions {
@@ -26,6 +31,14 @@ export interface StoreOptions extends CommonOptions {
   dtype?: StoreType
   lease?: number
   queue?: string
+}
+
+/** Options of a command whose result has a row of arrays for each sample. */
+export interface RowsOptions extends NetworkOptions, StoreOptions {
+  input: string[]
+  outputs?: number[]
+  nonFinite: 'throw' | 'return'
+  out?: string
 }
 
 export const storeOptions = () => [
@@ -128,6 +141,22 @@ export interface StoreCall {
   input2?: readonly string[] | undefined
   /** What is told of the whole result in addition. */
   more?: (() => Promise<object>) | undefined
+}
+
+/** The call of a command whose rows go to a store. */
+export async function rowsToStore(
+  session: Session,
+  model: string,
+  options: RowsOptions & { store: string },
+  kind: 'jacobian' | 'features',
+): Promise<void> {
+  if (options.status) return tellStatus(session, options.store, options)
+  await withNetwork(model, options, {}, async (network) => {
+    const { input, outputs, nonFinite, threads, memory } = options
+    const x = await openInputs(input, network, options)
+    const request = { kind, x, outputs, nonFinite, threads, memory } as const
+    await fillStore(session, options, { network, request, input })
+  })
 }
 
 /** Makes or opens the store, tells what it will take, and fills it unless only a plan is wanted. */

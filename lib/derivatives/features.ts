@@ -141,7 +141,38 @@ export async function featuresTo(
   )
 }
 
-function arraysOf(features: FeatureArrays<Floats>): Map<string, NdArray> {
+/** How the arrays of a parameter's features are to be read: see {@link ParameterFeatures}. */
+export interface FeatureForm {
+  name: string
+  shape: number[]
+  kind: ParameterFeatures['kind']
+  /** The parameter is stored k × m instead of m × k. */
+  transposed?: boolean
+  /** Columns of the parameter seen as a matrix. */
+  k?: number
+  /** Name of the parameter whose features are Σ_t δ[i,o,t,:]. */
+  bias?: string
+}
+
+/** The forms of features, as plain data. */
+export function formsOf(features: FeatureArrays<Floats>): FeatureForm[] {
+  return [...features].map(([name, entry]): FeatureForm => {
+    const { kind, shape } = entry
+    if (kind === 'dense') return { name, shape, kind }
+    const { transposed } = entry
+    if (kind === 'rows') return { name, shape, kind, transposed, k: entry.k }
+    return {
+      name,
+      shape,
+      kind,
+      transposed,
+      ...(entry.bias === undefined ? {} : { bias: entry.bias }),
+    }
+  })
+}
+
+/** All arrays of features: by parameter `/x`, or `/delta` and `/h` or `/columns`. */
+export function arraysOf(features: FeatureArrays<Floats>): Map<string, NdArray> {
   const arrays = new Map<string, NdArray>()
   for (const [name, entry] of features) {
     if (entry.kind === 'dense') arrays.set(`${name}/x`, entry.x)

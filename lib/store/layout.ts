@@ -33,6 +33,9 @@ export interface StoredArray extends TiledArray {
 /** Type of an array's numbers on disk. */
 export const storedType = ({ stored, dtype }: StoredArray): StoredType => stored ?? dtype
 
+/** Others are the columns of rows of features, int32. */
+export const isFloating = (dtype: DType): boolean => dtype.startsWith('float')
+
 /** Type of its numbers once they are read. */
 export function typeRead(array: StoredArray): DType {
   const stored = storedType(array)
@@ -44,6 +47,8 @@ export interface Grid extends Omit<TilePlan, 'arrays' | 'digest'> {
   arrays: readonly StoredArray[]
   /** Of a symmetric kernel only the tiles on and below the diagonal lie there; the rest reads as NaN. */
   half: boolean
+  /** Of the group, for who reads it: of features how their arrays belong together. */
+  attributes?: Readonly<Record<string, unknown>>
 }
 
 /** Of the codec crc32c, behind each chunk. */
@@ -62,7 +67,7 @@ export function chunkBytes(array: StoredArray, grid: Grid): number {
   return bytesPerElement(storedType(array)) * shapeSize(chunkShape(array, grid)) + checksumBytes
 }
 
-/** `zarr.json` of an array. What is not there yet reads as NaN, never as a kernel's 0. */
+/** `zarr.json` of an array. What is not there yet reads as NaN, never as a kernel's 0; of columns as −1. */
 export function arrayMetadata(array: StoredArray, grid: Grid): object {
   return {
     zarr_format: 3,
@@ -71,7 +76,7 @@ export function arrayMetadata(array: StoredArray, grid: Grid): object {
     data_type: storedType(array),
     chunk_grid: { name: 'regular', configuration: { chunk_shape: chunkShape(array, grid) } },
     chunk_key_encoding: { name: 'default', configuration: { separator: '/' } },
-    fill_value: 'NaN',
+    fill_value: isFloating(array.dtype) ? 'NaN' : -1,
     codecs: [{ name: 'bytes', configuration: { endian: 'little' } }, { name: 'crc32c' }],
     attributes: array.path === '' ? {} : { name: array.name },
   }
@@ -80,7 +85,7 @@ export function arrayMetadata(array: StoredArray, grid: Grid): object {
 /** Everything but chunks that makes the folder an array, or a group of some. */
 export function metadataFiles(grid: Grid): Map<string, object> {
   const files = new Map<string, object>()
-  const group = { zarr_format: 3, node_type: 'group', attributes: {} }
+  const group = { zarr_format: 3, node_type: 'group', attributes: grid.attributes ?? {} }
   if (grid.arrays.some(({ path }) => path !== '')) files.set('zarr.json', group)
   for (const array of grid.arrays) {
     files.set(inside(array.path, 'zarr.json'), arrayMetadata(array, grid))
@@ -139,12 +144,13 @@ export function partOf(part: NdArray, { axes }: Grid, mirrored: boolean): NdArra
   return mirrored ? transposed(part, axes.columns as number) : part
 }
 
-/** NaN behind the array's edges. */
+/** What is not there behind the array's edges. */
 function padded(part: NdArray, shape: readonly number[]): NdArray {
   if (part.shape.every((size, axis) => size === shape[axis])) return part
   const { data } = part
+  const isNumber = data instanceof Float32Array || data instanceof Float64Array
   const whole = new (data.constructor as new (length: number) => Float32Array)(shapeSize(shape))
-  whole.fill(Number.NaN)
+  whole.fill(isNumber ? Number.NaN : -1)
   copyLines(part.shape, shape, (from, to, length) => {
     whole.set((data as Float32Array).subarray(from, from + length), to)
   })

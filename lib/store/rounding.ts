@@ -47,6 +47,7 @@ export class Rounding {
     // The mirrored tile has the same numbers again.
     const times = grid.symmetric && tile.row !== tile.column ? 2 : 1
     for (const array of grid.arrays) {
+      if (storedType(array) === array.dtype) continue
       const part = arrays.get(array.name) as NdArray
       arrays.set(array.name, this.#rounded(part, array, tile, times))
     }
@@ -113,7 +114,8 @@ export async function storeRounding(
 }
 
 function reportOf({ squares, errors, largest, vanished, tiles }: Sums, grid: Grid): StoreRounding {
-  const dtype = storedType(grid.arrays[0] as StoredArray) as StoreType
+  const narrow = grid.arrays.find((array) => storedType(array) !== array.dtype) as StoredArray
+  const dtype = storedType(narrow) as StoreType
   const relative = squares === 0 ? 0 : Math.sqrt(errors / squares)
   return { dtype, relative, largest, vanished, tiles }
 }

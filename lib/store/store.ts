@@ -6,12 +6,10 @@ import { checkCall } from '../core/options.js'
 import { ownVersion } from '../core/package.js'
 import { threadCount } from '../core/threads.js'
 import type { Floats } from '../io/index.js'
-import { fileNames } from '../io/names.js'
-import type { TilePlan } from '../io/sink.js'
 import { coreOf, describeNetwork } from '../network/job.js'
 import { Network } from '../network/network.js'
 import { BucketStorage, isBucket } from './bucket.js'
-import { callOf, plainRequest, type StoreRequest } from './calls.js'
+import { plainRequest, type StoreRequest } from './calls.js'
 import { trialOf } from './estimate.js'
 import { FolderStorage } from './folder.js'
 import {
@@ -30,13 +28,14 @@ import {
   manifestKey,
   readManifest,
 } from './manifest.js'
+import { attributesOf, gridOf, grouped, planned } from './plan.js'
 import { processor } from './processor.js'
 import { type QueueStatus, queueStatus, workWithQueue } from './queue.js'
 import { type StoreRounding, type StoreType, storeRounding, storeTypes } from './rounding.js'
 import { Samples, type StoreInputs } from './samples.js'
 import { chosenSizes } from './sizes.js'
 import type { Storage } from './storage.js'
-import { type Grouping, tasksOf } from './tasks.js'
+import { tasksOf } from './tasks.js'
 import { Tiles } from './tiles.js'
 import { WatchedStorage } from './watched.js'
 import {
@@ -342,7 +341,8 @@ export async function createStore(
   }
   await checkEmpty(storage)
   if (half && !plan.symmetric) throw badArgument('options.half', 'no half of such a result', half)
-  const grid = gridOf({ ...plan, size }, own, { half: half ?? false, dtype })
+  const attributes = await attributesOf(network, plain, own, { threads, memory })
+  const grid = gridOf({ ...plan, size }, own, { half: half ?? false, dtype, attributes })
   const side = Math.max(1, Math.round((sizes?.task ?? 1) / size))
   const manifest: Manifest = {
     format: 1,
@@ -443,62 +443,4 @@ function checkChosen(
       `Expected ${name} ${shown(before)}, as the store ${path} was begun with, but received ${shown(now)}${bits}`,
     )
   }
-}
-
-/** What the call comes to, told by a call of the first samples that computes nothing. */
-async function planned(
-  network: Network<Floats>,
-  request: ReturnType<typeof plainRequest>,
-  { x, x2 }: Hands,
-  { threads, memory }: { threads: number; memory: number },
-): Promise<TilePlan> {
-  let plan: TilePlan | undefined
-  const sink = {
-    open: (told: TilePlan) => {
-      plan = told
-    },
-    has: () => true,
-    write: () => {},
-  }
-  const first = await x.inputs(0, 1)
-  const second = x2 && (await x2.inputs(0, 1))
-  await callOf(network, request, first, second, { sink, threads, memory })
-  return plan as TilePlan
-}
-
-/** The plan of all samples from that of one. */
-function gridOf(
-  { arrays, size, axes, symmetric }: TilePlan,
-  { x, x2 }: Hands,
-  { half, dtype }: { half: boolean; dtype: StoreType | undefined },
-): Grid {
-  const files = fileNames(arrays.map(({ name }) => name))
-  const folder = (name: string) => (files.get(name) as string).slice(0, -'.npy'.length)
-  return {
-    size,
-    axes,
-    symmetric,
-    half,
-    arrays: arrays.map(({ name, shape, dtype: computed }) => ({
-      name,
-      dtype: computed,
-      ...(dtype === undefined || dtype === computed ? {} : { stored: dtype }),
-      path: arrays.length === 1 && name === 'total' ? '' : folder(name),
-      shape: shape.map((length, axis) =>
-        axis === axes.rows ? x.length : axis === axes.columns ? (x2 ?? x).length : length,
-      ),
-    })),
-  }
-}
-
-/** Squares of a task, in a row, at most, and tasks that are enough to share. */
-const widest = 4
-const enoughTasks = 32
-
-/** Long tasks, where there are enough of them and their samples take a part of the memory. */
-function grouped(grid: Grid, group: number, bytes: number, memory: number): Grouping {
-  const squares = tasksOf(grid, { group, span: 1 }).length
-  const fitting = Math.floor(memory / 8 / (bytes * group * grid.size)) - 1
-  const span = Math.min(widest, Math.floor(squares / enoughTasks), fitting)
-  return { group, span: Math.max(1, span) }
 }
