@@ -74,12 +74,14 @@ async function pack(folder) {
 }
 
 /**
- * Checked, tested, packed and tried. What fails leaves the tree as it was, so that the command can be given again.
+ * Built, checked, tested, packed and tried. What fails leaves the tree as it was, so that the command can be given again.
  * @param {string} folder
  */
 async function release(folder) {
   const version = values.version ?? released()
   rmSync(folder, { recursive: true, force: true })
+  // Types are checked against messages that the build makes.
+  await mustPass('setup', '--', '--tests')
   await mustPass('check')
   await mustPass('test')
   // Minutes later.

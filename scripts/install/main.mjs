@@ -1,7 +1,8 @@
 // `npm run test:install [-- DIR]`: the packed files (of DIR, or packed now) are installed in a bare system
 // as published ones would be, by npm, pnpm and yarn, with Node 20, 22 and 24, and used; the files for arm64
-// by npm, in emulation. --source compiles the core from the packed files as well. Needs root, and for
-// arm64 qemu-user-static.
+// by npm, in emulation. --source compiles the core out of the packed files in a new Debian as well.
+// Needs root, for arm64 qemu-user-static, for --source debootstrap. --only PART (installers, files, tools, arm64,
+// source) tries a part alone; again for others.
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -9,7 +10,7 @@ import { WORK } from '../release/parts.mjs'
 import { npm } from '../setup/packages.mjs'
 import { root, SetupError, step } from '../setup/run.mjs'
 import { serve } from './registry.mjs'
-import { bareRoot, emulates, inside } from './root.mjs'
+import { bareRoot, compilingRoot, emulates, inside } from './root.mjs'
 import { onThisSystem } from './tools.mjs'
 
 const NODES = [20, 22, 24]
@@ -152,6 +153,47 @@ async function installFiles(bare, folder) {
   })
 }
 
+/**
+ * In a new Debian with the compiler and the libraries that docs/install.md names, without the platform's package:
+ * all that is used is what the package's own command made.
+ * @param {string} url
+ */
+async function compiled(url) {
+  const bare = await compilingRoot(22)
+  const app = project(bare, 'source')
+  const words = INSTALLS.npm.replace('URL', url)
+  await check('from source: installs without the platform’s package', async () => {
+    await succeed(
+      bare,
+      `cd ${app} && ${words} --omit=optional && test $(ls node_modules | wc -l) = 1`,
+    )
+    return ''
+  })
+  await check('from source: adaptive-tangent build, every step shown', async () => {
+    const command = `cd ${app} && npx --no-install adaptive-tangent build && times`
+    const { text, seconds } = await succeed(bare, command)
+    for (const shown of [
+      /Fetching node-api-headers/,
+      /^\[set-up\] cmake /m,
+      /\[100%\] Built target/,
+    ]) {
+      expect(text, shown)
+    }
+    return `${lastTimes(text).toFixed(0)} s of computing, ${seconds.toFixed(0)} s in all`
+  })
+  for (const [title, command] of Object.entries(USES)) {
+    await check(`from source: ${title}`, async () => {
+      await succeed(bare, `cd ${app} && ${command}`)
+      return ''
+    })
+  }
+  await check('from source: doctor names the build', async () => {
+    const { text } = await succeed(bare, `cd ${app} && npx --no-install adaptive-tangent doctor`)
+    expect(text, /^core .*a build on this machine/m)
+    return text.match(/OpenBLAS [\d.]+, kernel \w+/)?.[0] ?? ''
+  })
+}
+
 /** Tests of the checkout that the binary for arm64 must pass: rules, kernels, solvers against float64. */
 const ARM64_TESTS = ['references', 'sharing', 'fit/fixed', 'engine/kernel']
 
@@ -210,12 +252,50 @@ async function copyCheckout(bare, app) {
   }
 }
 
+/**
+ * What is tried, by the word of --only that asks for it alone.
+ * @type {Record<string, (registry: Awaited<ReturnType<typeof serve>>, folder: string) => Promise<void>>}
+ */
+const PARTS = {
+  async installers({ url }) {
+    for (const node of NODES) {
+      const bare = await bareRoot(node)
+      for (const installer of /** @type {(keyof typeof INSTALLS)[]} */ (Object.keys(INSTALLS))) {
+        await install(bare, node, installer, url)
+      }
+    }
+  },
+  files: async (_, folder) => installFiles(await bareRoot(22), folder),
+  tools: ({ url }) => onThisSystem(check, INSTALLS.npm.replace('URL', url)),
+  async arm64({ url, versions }) {
+    if ('adaptive-tangent-linux-arm64-gnu' in versions) await emulated(url)
+  },
+  source: ({ url }) => compiled(url),
+}
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { source: { type: 'boolean', default: false } },
+  options: {
+    source: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+  },
 })
 
+/** The parts that are asked for. */
+function wanted() {
+  const { only, source } = values
+  const unknown = only?.find((name) => !(name in PARTS))
+  if (unknown !== undefined) {
+    const names = Object.keys(PARTS).join(', ')
+    throw new SetupError(`Expected one of ${names} for --only but received ${unknown}`)
+  }
+  return Object.entries(PARTS).filter(
+    ([name]) => only?.includes(name) ?? (source || name !== 'source'),
+  )
+}
+
 try {
+  const parts = wanted()
   const [given] = positionals
   const folder = given === undefined ? join(root, WORK, 'packed') : resolve(given)
   if (given === undefined) {
@@ -223,15 +303,7 @@ try {
     await step('Packing', command, [...first, 'run', 'release', '--', '--dirty', '--pack', folder])
   }
   const registry = await serve(folder)
-  for (const node of NODES) {
-    const bare = await bareRoot(node)
-    for (const installer of /** @type {(keyof typeof INSTALLS)[]} */ (Object.keys(INSTALLS))) {
-      await install(bare, node, installer, registry.url)
-    }
-  }
-  await installFiles(await bareRoot(22), folder)
-  await onThisSystem(check, INSTALLS.npm.replace('URL', registry.url), values.source)
-  if ('adaptive-tangent-linux-arm64-gnu' in registry.versions) await emulated(registry.url)
+  for (const [, part] of parts) await part(registry, folder)
   registry.close()
 } catch (error) {
   if (!(error instanceof SetupError)) throw error

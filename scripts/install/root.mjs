@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -14,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { WORK } from '../release/parts.mjs'
 import { npm } from '../setup/packages.mjs'
-import { root, run, SetupError, step } from '../setup/run.mjs'
+import { output, root, run, SetupError, step } from '../setup/run.mjs'
 
 const work = join(root, WORK, 'install')
 
@@ -65,6 +66,19 @@ function foreign(cpu, lists) {
   ].flatMap((option) => ['-o', option])
 }
 
+/**
+ * Folders, and what is known here of the network.
+ * @param {string} making
+ */
+function addSurroundings(making) {
+  for (const name of ['etc/ssl/certs', 'tmp', 'proc', 'dev', 'work', 'root']) {
+    mkdirSync(join(making, name), { recursive: true })
+  }
+  for (const file of ['etc/resolv.conf', 'etc/hosts', 'etc/ssl/certs/ca-certificates.crt']) {
+    if (existsSync(`/${file}`)) cpSync(`/${file}`, join(making, file), { dereference: true })
+  }
+}
+
 /** @param {Cpu} cpu */
 async function debian(cpu) {
   const folder = join(work, `debian-${cpu}`)
@@ -88,12 +102,7 @@ async function debian(cpu) {
     const piped = `dpkg-deb --fsys-tarfile '${join(archives, file)}' | tar -x --keep-directory-symlink -C '${making}'`
     await step(`Unpacking ${file}`, 'sh', ['-c', piped])
   }
-  for (const name of ['etc/ssl/certs', 'tmp', 'proc', 'dev', 'work', 'root']) {
-    mkdirSync(join(making, name), { recursive: true })
-  }
-  for (const file of ['etc/resolv.conf', 'etc/hosts', 'etc/ssl/certs/ca-certificates.crt']) {
-    if (existsSync(`/${file}`)) cpSync(`/${file}`, join(making, file), { dereference: true })
-  }
+  addSurroundings(making)
   await run('mv', [making, folder])
   return folder
 }
@@ -111,6 +120,18 @@ export async function bareRoot(node, cpu = /** @type {Cpu} */ (process.arch)) {
   const making = `${folder}.making`
   rmSync(making, { recursive: true, force: true })
   await step(`Making a root with Node ${node} for ${cpu}`, 'cp', ['-a', bare, making])
+  await addNode(making, node, cpu)
+  await run('mv', [making, folder])
+  return folder
+}
+
+/**
+ * Node and the installers.
+ * @param {string} making
+ * @param {number} node its major version
+ * @param {Cpu} cpu
+ */
+async function addNode(making, node, cpu) {
   const program = await unpacked(`node-linux-${cpu}@${node}`)
   cpSync(join(program, 'bin/node'), join(making, 'usr/bin/node'))
   for (const [name, specifier] of Object.entries(INSTALLERS)) {
@@ -121,6 +142,32 @@ export async function bareRoot(node, cpu = /** @type {Cpu} */ (process.arch)) {
     writeFileSync(script, `#!/bin/sh\nexec node /opt/${file} "$@"\n`)
     chmodSync(script, 0o755)
   }
+}
+
+/** What docs/install.md says that a build from source needs. */
+const COMPILING = ['g++', 'make', 'cmake', 'libopenblas-dev', 'libtbb-dev']
+
+/**
+ * A new Debian of this system's version that can compile: debootstrap's smallest one, what the documents name,
+ * and Node.
+ * @param {number} node its major version
+ */
+export async function compilingRoot(node) {
+  const cpu = /** @type {Cpu} */ (process.arch)
+  const folder = join(work, `compiling-${node}-${cpu}`)
+  if (existsSync(folder)) return folder
+  if (output('which', ['debootstrap']) === undefined) {
+    throw new SetupError('To compile in a bare system install debootstrap')
+  }
+  const release = readFileSync('/etc/os-release', 'utf8').match(/^VERSION_CODENAME=(\w+)$/m)?.[1]
+  const making = `${folder}.making`
+  rmSync(making, { recursive: true, force: true })
+  await step('Making a Debian that can compile', 'debootstrap', [
+    ...['--variant=minbase', `--include=${COMPILING.join(',')}`],
+    ...[release ?? 'stable', making],
+  ])
+  addSurroundings(making)
+  await addNode(making, node, cpu)
   await run('mv', [making, folder])
   return folder
 }

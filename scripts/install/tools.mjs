@@ -1,6 +1,5 @@
 // What is used with a project's own tools, which a bare root does not have: bundles by esbuild and webpack,
-// the types in each of TypeScript's resolutions, and with --source the core compiled where the package is
-// installed.
+// the types in each of TypeScript's resolutions.
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,9 +32,8 @@ const STRICT = '--strict --noEmit --target es2022 --lib es2023,esnext.disposable
 /**
  * @param {(title: string, body: () => Promise<string>) => Promise<void>} check
  * @param {string} install the command that installs the package
- * @param {boolean} source
  */
-export async function onThisSystem(check, install, source) {
+export async function onThisSystem(check, install) {
   const folder = mkdtempSync(join(tmpdir(), 'adaptive-tangent-'))
   cpSync(join(root, 'scripts/install/uses'), folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "name": "app", "type": "module" }\n')
@@ -60,12 +58,6 @@ export async function onThisSystem(check, install, source) {
       await succeed(`${command} && node dist/packed.mjs`)
       // CommonJS runs where Node allows `require` of an ES module.
       return 'require_module' in process.features ? succeed('node dist/packed.cjs') : ''
-    })
-  }
-  if (source) {
-    await check('compiled from source, by its own command', async () => {
-      await succeed('npx --no-install adaptive-tangent build && node kernel.mjs')
-      return succeed('npx --no-install adaptive-tangent doctor | grep "a build on this machine"')
     })
   }
   rmSync(folder, { recursive: true })
