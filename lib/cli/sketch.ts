@@ -177,7 +177,9 @@ async function toFiles(
     const work = sink.ended(sketch(network, x, { ...options, sink }))
     work.catch(() => {})
     const header = await sink.header
-    const [{ error }] = await Promise.all([work, saveRows(place, header, sink.rows(), signal)])
+    // What cannot be written ends the work as well; the writer knows why.
+    await saveRows(place, header, sink.rows(), signal).catch((error) => sink.stop(error))
+    const { error } = await work
     return { shape: header.shape, error }
   }
   const made = await sketch(network, x, options)

@@ -39,6 +39,12 @@ export class RowStream implements TileSink {
     return this.#stream.readable
   }
 
+  /** Nobody takes more of it, for a reason that is thrown again: the work that fills it ends, too. */
+  async stop(reason: unknown): Promise<never> {
+    await this.#stream.readable.cancel(reason).catch(() => {})
+    throw reason
+  }
+
   /** The end of the work that fills it. */
   async ended<T>(work: Promise<T>): Promise<T> {
     try {

@@ -1,6 +1,7 @@
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, open, rename, statfs, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { TangentError } from '../core/errors.js'
+import { formatBytes } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
 import { checkPath, reason } from './reasons.js'
 import { type Destination, destinationOf, isReplaced, writeInto } from './special.js'
@@ -28,12 +29,31 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** What does not fit on the disk is refused before it is full, and before hours of work. */
+async function checkRoom(folder: string, size: number): Promise<void> {
+  const { bavail, bsize, blocks } = await statfs(folder)
+  const free = bavail * bsize
+  // Some systems of files tell no sizes.
+  if (blocks === 0 || size <= free) return
+  throw new TangentError(
+    'FAILED',
+    `Expected room for ${formatBytes(size)} in ${folder} but only ${formatBytes(free)} are free there`,
+  )
+}
+
+export interface WriteOptions {
+  signal?: AbortSignal | undefined
+  /** Bytes of all parts, where they are known before they come. */
+  size?: number | undefined
+}
+
 async function replace(
   { path, found }: Destination,
   parts: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
+  { signal, size = 0 }: WriteOptions,
 ): Promise<void> {
   await clearLeftOver(dirname(path))
+  await checkRoom(dirname(path), size)
   const temporary = temporaryFor(path)
   try {
     const handle = await open(temporary, 'wx')
@@ -67,7 +87,7 @@ async function replace(
 export async function writeFileAtomic(
   path: string,
   parts: Part | Parts,
-  options: { signal?: AbortSignal | undefined } = {},
+  options: WriteOptions = {},
 ): Promise<void> {
   checkCall(options)
   const { signal } = options
@@ -76,8 +96,9 @@ export async function writeFileAtomic(
   const list = typeof parts === 'string' || parts instanceof Uint8Array ? [parts] : parts
   try {
     const destination = await destinationOf(path)
-    const write = isReplaced(destination) ? replace : writeInto
-    await write(destination, pieces(list, signal), signal)
+    const bytes = pieces(list, signal)
+    if (isReplaced(destination)) await replace(destination, bytes, options)
+    else await writeInto(destination, bytes, signal)
   } catch (error) {
     if (error instanceof TangentError || signal?.aborted) throw error
     throw new TangentError('FAILED', `Cannot write ${path}: ${reason(error)}.`, { cause: error })

@@ -11,6 +11,7 @@ import { type Core, cores, type DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import { targetSums } from './left-out.js'
 import { measure, type ProbeSubject } from './measure.js'
+import { checkKernels } from './memory.js'
 import type { MeasurePlan } from './plan.js'
 import { rasterise, rasterSize } from './raster.js'
 import { software } from './software.js'
@@ -132,6 +133,7 @@ async function planOf(
   const { cells = 256, spectrumLimit = 4096, adaptiveRows = 600 } = options
   const core = cores.get(network) as Core
   const { samples } = await core.feed(x, 'x', { signal, threads, memory })
+  checkKernels(network, samples, { target: target !== undefined, memory: core.budget({ memory }) })
   const labels = target
     ? readLabels(target, samples, { names: classNames, file: targetFile ?? null })
     : null

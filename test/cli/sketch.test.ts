@@ -1,5 +1,6 @@
 // `sketch`, and samples that a command line names: bytes, folders of images, tables.
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -124,4 +125,16 @@ test('bytes, images and tables become the floats that are said', async (t) => {
   const other = await Network.load(at('i.onnx'))
   t.teardown(() => other.dispose())
   near(t, await readArray(at('z.npy')), await other.run(images), 1e-6)
+})
+
+test('sketches that cannot be written end the call, and it says why', async (t) => {
+  if (!existsSync('/dev/full')) return t.pass('there is no /dev/full here')
+  const at = await place()
+  const random = new Random(2)
+  await writeFile(at('m.onnx'), mlp(random, [5, 20, 3]))
+  await writeNpy(at('x.npy'), samples(random, [400, 5]))
+  const words = ['--input', at('x.npy'), '--dim', '64', '--check', '0', '--out', '/dev/full']
+  const { code, stderr } = await cli('sketch', at('m.onnx'), ...words)
+  t.is(code, 1)
+  t.regex(stderr, /^adaptive-tangent: Cannot write \/dev\/full: .*(space|full)/)
 })

@@ -25,6 +25,7 @@ import {
   makeFolder,
   writeFileAtomic,
   writeNpy,
+  writeRows,
   writeSafetensors,
   writeTensor,
 } from '../../lib/io/index.js'
@@ -204,4 +205,26 @@ test('a name as long as the file system takes', async (t) => {
   t.deepEqual(decodeNpy(await readFile(join(at, name))).shape, [3])
   await t.throwsAsync(writeNpy(join(at, `${name}n`), array), { message: /the name is too long/ })
   t.deepEqual(await readdir(at), [name])
+})
+
+test('what the disk has no room for is refused before any of it is made', async (t) => {
+  const at = await folder()
+  let asked = 0
+  const blocks = () => ({
+    [Symbol.iterator]: () => ({
+      next: () => {
+        asked++
+        return { done: true as const, value: undefined }
+      },
+    }),
+  })
+  const header = { dtype: 'float32' as const, shape: [2 ** 20, 2 ** 26] }
+  for (const name of ['large.npy', 'large.npz']) {
+    await t.throwsAsync(writeRows(join(at, name), header, blocks()), {
+      code: 'FAILED',
+      message: /^Expected room for 256 TiB in .* but only .* free there$/,
+    })
+  }
+  t.is(asked, 0)
+  t.deepEqual(await readdir(at), [])
 })

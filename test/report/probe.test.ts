@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import {
+  buildMlp,
   type NdArray,
   Network,
   type ProbeAdaptive,
@@ -252,6 +253,27 @@ test('networks may be loaded one by one; names must differ', async (t) => {
   open = 0
   const none = { data: new Float32Array(0), shape: [0, ...x.shape.slice(1)] }
   await t.throwsAsync(probe(checkpoints(['a']), none), { code: 'BAD_INPUT', message: /one sample/ })
+})
+
+test('kernels beyond the budget are refused before any is computed', async (t) => {
+  await using network = await Network.load(await buildMlp({ inputs: 2, hidden: [3], outputs: 2 }))
+  const x = (count: number) => ({ data: new Float32Array(2 * count), shape: [count, 2] })
+  const y = (count: number) => ({
+    data: Uint8Array.from({ length: count }, (_, i) => i % 2),
+    shape: [count],
+  })
+  const subject = [{ name: 'a', network }]
+  const message =
+    /^Measuring 2 layers, with 24 bytes for each pair of 50000 samples, takes 55\.9 GiB but the memory budget is 1\.00 GiB; 6688 samples would fit/
+  const fractions: number[] = []
+  await t.throwsAsync(
+    probe(subject, x(50_000), y(50_000), {
+      memory: '1GiB',
+      onProgress: ({ fraction }) => fractions.push(fraction),
+    }),
+    { code: 'MEMORY_BUDGET', message },
+  )
+  t.deepEqual(fractions, [])
 })
 
 test('an aborted probe rejects, and the network stays usable', async (t) => {

@@ -2,6 +2,7 @@
 import { badArgument, oneOf, TangentError, wholeNumber } from '../../core/errors.js'
 import { checkCall } from '../../core/options.js'
 import {
+  bytesPerElement,
   checkArray,
   type DType,
   dtypeOf,
@@ -95,6 +96,7 @@ export async function writeRows(
   const { dtype, shape } = header
   const rows = checked(blocks, dtype, shape)
   const { signal } = options
+  const size = (elementCount(shape) ?? 0) * bytesPerElement(dtype)
   switch (kind) {
     case 'zarr':
       return writeZarr(path, [{ name: '', dtype, shape, rows }], signal)
@@ -102,12 +104,15 @@ export async function writeRows(
       return writeFileAtomic(
         path,
         npzBytes([{ name: 'arr_0', dtype, shape, bytes: bytesOf(rows) }]),
-        options,
+        { signal, size },
       )
     case 'csv':
       return writeFileAtomic(path, linesOf(rows), options)
     default:
-      return writeFileAtomic(path, withHeader(npyHeader(dtype, shape), bytesOf(rows)), options)
+      return writeFileAtomic(path, withHeader(npyHeader(dtype, shape), bytesOf(rows)), {
+        signal,
+        size,
+      })
   }
 }
 
