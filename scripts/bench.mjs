@@ -2,7 +2,7 @@
 // bench -- align [CHECKPOINTS [SAMPLES]]`: a kernel along training; `npm run bench -- real [NETWORK …]`:
 // networks in the shapes of real files; `npm run bench -- routes`: docs/comparison.md; `npm run bench --
 // export [SAMPLES [RANK]]`: exported models; `npm run bench -- adapting [TASK …]`: docs/adapting.md; `npm run
-// bench -- few-labels`: docs/tutorials/few-labels.md;
+// bench -- few-labels`: docs/tutorials/few-labels.md; `npm run bench -- scale [PART …]`: docs/scale.md;
 // `npm run bench:growth [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
 // would measure another kernel than the processor's own: it is unset for the benchmark alone.
 import { spawnSync } from 'node:child_process'
@@ -23,6 +23,7 @@ const scripts = new Map([
   ['many-labels', 'many-labels.js'],
   ['real', 'real/main.js'],
   ['routes', 'routes/main.js'],
+  ['scale', 'scale/main.js'],
   ['solve', 'solve/main.js'],
 ])
 const given = process.argv.slice(2)

@@ -11,7 +11,7 @@ const parts = [
   ['the unit tests and the addon under sanitizers', ['run', 'test:sanitize']],
   ['real architectures at full size', ['run', 'test:zoo']],
   ['ten thousand changed files', ['run', 'fuzz']],
-  ['a store whose workers are killed two hundred times', ['run', 'test:store']],
+  ['stores whose workers, disks, networks and clocks fail', ['run', 'test:store']],
 ]
 const [command = 'npm', ...first] = npm()
 

@@ -1,10 +1,11 @@
-// What must come from the system: a C++ compiler, make, CMake, BLAS, LAPACK, TBB, for the tests doctest, Redis
-// and a browser.
-import { existsSync, readFileSync } from 'node:fs'
+// What must come from the system: a C++ compiler, make, CMake, BLAS, LAPACK, TBB, for the tests doctest, Redis,
+// a browser and, for those of stores that take long, Python and libfaketime.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { output, run, SetupError, say } from './run.mjs'
 
 /**
- * @typedef {'compiler' | 'make' | 'cmake' | 'BLAS' | 'LAPACK' | 'TBB' | 'doctest' | 'browser' | 'python' | 'redis'} Part
+ * @typedef {'compiler' | 'make' | 'cmake' | 'BLAS' | 'LAPACK' | 'TBB' | 'doctest' | 'browser' | 'python' | 'redis' | 'faketime'} Part
  */
 
 const OLDEST_CMAKE = [3, 18]
@@ -21,6 +22,7 @@ const NAMES = {
   browser: 'Chromium or Chrome',
   python: 'Python 3',
   redis: 'Redis',
+  faketime: 'libfaketime',
 }
 
 /**
@@ -43,6 +45,7 @@ const MANAGERS = {
       browser: 'chromium',
       python: 'python3',
       redis: 'redis-server',
+      faketime: 'faketime',
     },
   },
   dnf: {
@@ -59,6 +62,7 @@ const MANAGERS = {
       browser: 'chromium',
       python: 'python3',
       redis: 'redis',
+      faketime: 'libfaketime',
     },
   },
   pacman: {
@@ -75,6 +79,7 @@ const MANAGERS = {
       browser: 'chromium',
       python: 'python',
       redis: 'valkey',
+      faketime: 'libfaketime',
     },
   },
   brew: {
@@ -91,6 +96,7 @@ const MANAGERS = {
       browser: '--cask chromium',
       python: 'python',
       redis: 'redis',
+      faketime: 'libfaketime',
     },
   },
 }
@@ -134,6 +140,24 @@ export function findRedis() {
   const names = [process.env.REDIS_SERVER, 'redis-server', 'valkey-server']
   return names.find((name) => name !== undefined && has(name))
 }
+
+/** The library that gives a process another clock, or undefined. FAKETIME_LIBRARY overrides. */
+export function findFaketime() {
+  const given = process.env.FAKETIME_LIBRARY
+  if (given) return given
+  const own = existsSync('/usr/lib') ? readdirSync('/usr/lib') : []
+  const folders = [
+    ...own.filter((name) => name.includes('-linux-')),
+    '',
+    '../lib64',
+    '../local/lib',
+  ]
+  return folders
+    .map((name) => join('/usr/lib', name, 'faketime/libfaketime.so.1'))
+    .find((path) => existsSync(path))
+}
+
+export const findPython = () => (has('python3') ? 'python3' : undefined)
 
 function packageManager() {
   const candidates = process.platform === 'darwin' ? ['brew'] : ['apt-get', 'dnf', 'pacman']

@@ -1,66 +1,14 @@
 // A power cut: what had not reached the disk is gone, what had is there whole.
 import * as files from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import test from 'ava'
+import { createStore, type StoreRequest } from '../../lib/index.js'
 import { type FileCalls, FolderStorage } from '../../lib/store/folder.js'
-import { place } from './folders.js'
-
-/** A disk of which only what was synced survives: contents by file, names by folder. */
-class Disk {
-  /** Of each name in a folder: contents that survive under it. */
-  readonly durable = new Map<string, Buffer>()
-  readonly #contents = new Map<string, Buffer>()
-  /** Calls until the power goes. */
-  left = Number.POSITIVE_INFINITY
-
-  calls(): FileCalls {
-    const step = () => {
-      this.left -= 1
-      if (this.left < 0) throw Object.assign(new Error('no power'), { code: 'EIO' })
-    }
-    const open = async (path: string, flags: string) => {
-      step()
-      const handle = await files.open(path, flags)
-      return new Proxy(handle, {
-        get: (own, name) => {
-          if (name === 'sync') {
-            return async () => {
-              step()
-              if (flags === 'r') await this.#folderSynced(path)
-              else this.#contents.set(path, await files.readFile(path))
-            }
-          }
-          const value = Reflect.get(own, name)
-          return typeof value === 'function' ? value.bind(own) : value
-        },
-      })
-    }
-    const rename = async (from: string, to: string) => {
-      step()
-      await files.rename(from, to)
-      const synced = this.#contents.get(from)
-      this.#contents.delete(from)
-      if (synced) this.#contents.set(to, synced)
-      else this.#contents.delete(to)
-    }
-    const link = async (from: string, to: string) => {
-      step()
-      await files.link(from, to)
-      const synced = this.#contents.get(from)
-      if (synced) this.#contents.set(to, synced)
-    }
-    return { ...files, open, rename, link } as unknown as FileCalls
-  }
-
-  /** Names in a folder survive from now on, each with what of its contents does. */
-  async #folderSynced(folder: string): Promise<void> {
-    for (const path of this.durable.keys()) if (dirname(path) === folder) this.durable.delete(path)
-    for (const entry of await files.readdir(folder, { withFileTypes: true })) {
-      const path = join(folder, entry.name)
-      if (entry.isFile()) this.durable.set(path, this.#contents.get(path) ?? Buffer.alloc(0))
-    }
-  }
-}
+import { load, mlp, samples } from '../support/networks.js'
+import { Random } from '../support/random.js'
+import { chunks, place } from './folders.js'
+import { Disk } from './lost.js'
+import { cutAndGoOn } from './power-cuts.js'
 
 const content = (k: number) => Buffer.alloc(50, k + 1)
 
@@ -88,6 +36,21 @@ test('whenever the power goes, a file is there whole or not at all, and what was
     }
     for (const key of told) t.true(disk.durable.has(join(path, key)), `${key} after ${power} calls`)
     if (power === 59) t.is(told.size, 6)
+  }
+})
+
+test('a store whose power goes is gone on with to the same bits', async (t) => {
+  const random = new Random(8)
+  const network = await load(t, mlp(random, [5, 7, 3]), { threads: 1, memory: '100MB' })
+  const request: StoreRequest = { kind: 'ntk', kernel: 'trace', x: samples(random, [15, 5]) }
+  const whole = await place(t)
+  await (await createStore(whole, network, request, { tile: 4, group: 2 })).work()
+  const truth = await chunks(whole)
+  for (const calls of [9, 40, 71]) {
+    const [path, to] = [await place(t), await place(t)]
+    const cut = await cutAndGoOn(network, request, { path, to, calls, random })
+    t.is(cut.found + cut.computed, cut.tiles)
+    t.deepEqual(cut.chunks, truth, `after ${calls} calls`)
   }
 })
 

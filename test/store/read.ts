@@ -1,22 +1,11 @@
-// `npm run test:store`: a store as zarr-python and numpy read it. The environment is made once (venv and pip).
+// `npm run test:store`: a store as zarr-python and numpy read it.
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { python, source } from './environment.js'
 import { run, setting } from './processes.js'
-
-const source = fileURLToPath(new URL('../../../test/store', import.meta.url))
-const environment = join(source, 'environment')
-const python = process.env.ZARR_PYTHON ?? join(environment, 'bin/python')
 
 const ends: (() => Promise<void>)[] = []
 try {
-  if (!existsSync(python)) {
-    execFileSync('python3', ['-m', 'venv', environment], { stdio: 'inherit' })
-    execFileSync(python, ['-m', 'pip', 'install', 'zarr==3.1.6', 'numpy', 'ml_dtypes'], {
-      stdio: 'inherit',
-    })
-  }
   const own = await setting({ teardown: (end) => void ends.push(end) })
   const file = join(own.folder, 'k.npy')
   const call = own.command.filter(
@@ -32,7 +21,7 @@ try {
     if (code !== 0) throw new Error(stderr)
   }
   for (const type of types) {
-    execFileSync(python, [join(source, 'read.py'), pathOf(type), file], { stdio: 'inherit' })
+    execFileSync(python(), [join(source, 'read.py'), pathOf(type), file], { stdio: 'inherit' })
   }
 } finally {
   for (const end of ends) await end()
