@@ -124,7 +124,7 @@ async function install(bare, node, installer, url) {
 /** @param {string} bare @param {string} folder of the packed files */
 async function installFiles(bare, folder) {
   project(bare, 'files')
-  const wanted = new RegExp(`^adaptive-tangent-(linux-${process.arch}-gnu-)?\\d[^-]*\\.tgz$`)
+  const wanted = new RegExp(`^adaptive-tangent-(linux-${process.arch}-gnu-)?\\d.*\\.tgz$`)
   const files = readdirSync(folder).filter((name) => wanted.test(name))
   for (const name of files) cpSync(join(folder, name), join(bare, 'work/files', name))
   await check('two packed files together', async () => {
