@@ -18,7 +18,9 @@ export const heads = ['logit', 'margin', 'cross-entropy'] as const
  * numbers is meant, where there are several.
  */
 export interface HeadOfValue {
+  /** The value's name in the graph. */
   value: string
+  /** One number of each row: (W) for all queries, (N2, W) by query. */
   weights?: readonly number[] | NdArray | undefined
 }
 

@@ -78,7 +78,12 @@ export interface Influence {
   /** The ridge or the damping that was used (of several checkpoints the mean); null where there is none. */
   damping: number | null
   /** Of `trak`: numbers of a sketch, and how far the kernel of the margins is off (the largest of all checkpoints). */
-  sketch: { size: number; error: SketchError | null } | null
+  sketch: {
+    /** Numbers of each sketch. */
+    size: number
+    /** Against the exact kernel of some samples; null where none was compared. */
+    error: SketchError | null
+  } | null
 }
 
 /** A call whose arguments have been checked. */
