@@ -1,5 +1,6 @@
 # The second build, for those who use node-gyp: `npm run build:gyp`, or `node-gyp rebuild` where
-# Node's headers are installed. CMakeLists.txt is the real one and finds other BLAS libraries too.
+# Node's headers are installed. CMakeLists.txt is the real one: it finds other BLAS libraries too, and
+# builds the code for cards (AT_CUDA).
 {
   'variables': {
     'blas%': '-lopenblas',
@@ -48,7 +49,7 @@
       'target_name': 'adaptive_tangent',
       'dependencies': ['at_double'],
       'sources': [
-        '<!@(node -p "require(\'fs\').readdirSync(\'native\', {recursive: true}).filter((f) => /\\.cc$/.test(f)).map((f) => \'native/\' + f).sort().join(\' \')")',
+        '<!@(node -p "require(\'fs\').readdirSync(\'native\', {recursive: true}).filter((f) => /^(?!device\\/cuda).*\\.cc$/.test(f)).map((f) => \'native/\' + f).sort().join(\' \')")',
       ],
       # Rules register themselves: none of them may be left out of the library.
       'ldflags': ['-Wl,--whole-archive'],

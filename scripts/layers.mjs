@@ -17,17 +17,19 @@ const EXAMPLE = /^ *\* @example\n *\* ```js\n(?:.*\n)*? *\* ```\n|^ *\* @since .
  */
 const MAY_INCLUDE = {
   core: [],
-  kernels: ['core'],
+  device: ['core'],
+  kernels: ['core', 'device'],
   linear: ['core'],
   graph: ['core'],
   rules: ['core', 'graph'],
   reverse: ['core', 'graph', 'rules'],
   forward: ['core', 'graph', 'rules', 'reverse'],
-  jobs: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward'],
+  jobs: ['core', 'device', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward'],
   train: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward', 'jobs'],
   fit: ['core', 'kernels', 'linear'],
   binding: [
     'core',
+    'device',
     'kernels',
     'graph',
     'rules',

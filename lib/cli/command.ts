@@ -6,6 +6,7 @@ import { ownVersion } from '../core/package.js'
 import type { ArrayKind } from '../io/index.js'
 import type { BatchMode } from '../model/architecture.js'
 import type { DerivativeOptions } from '../model/core.js'
+import { chooseDevice, type DeviceName } from '../native/device.js'
 import { type LoadOptions, Network } from '../network/network.js'
 import type { AxisOptions } from '../onnx/index.js'
 import { closeFiles, type StreamFormat } from './input.js'
@@ -16,6 +17,7 @@ import { progressDisplay } from './progress.js'
 export interface CommonOptions {
   threads?: number
   memory?: number
+  device?: DeviceName
   batchAxis?: string[]
   shared?: string[]
   json?: boolean
@@ -43,6 +45,8 @@ export interface CommandDefinition {
   /** Command lines shown by `--help`, without the program's name. */
   examples: readonly string[]
   options?: readonly Option[]
+  /** Does its work run on a device? The others refuse one that is named. */
+  devices?: boolean
   // biome-ignore lint/suspicious/noExplicitAny: each command knows the types of its options.
   run(session: Session, args: string[], options: any): Promise<void>
 }
@@ -66,15 +70,26 @@ export function buildCommand(
   command.action(async (...given: unknown[]) => {
     const options = command.opts<CommonOptions>()
     const args = given.slice(0, -2).flat() as string[]
+    checkDevice(definition, options)
     await definition.run(start(options), args, options)
   })
   return command
+}
+
+function checkDevice({ name, devices }: CommandDefinition, { device }: CommonOptions): void {
+  const chosen = chooseDevice(device, '--device')
+  if (devices || chosen.name === 'cpu' || device === 'auto') return
+  throw new TangentError(
+    'UNSUPPORTED',
+    `There is no code for devices in the command ${name}; give it --device cpu or auto`,
+  )
 }
 
 function commonOptions(): Option[] {
   return [
     new Option('--threads <n>', 'threads to use').argParser(wholeNumber(1)),
     new Option('--memory <size>', 'memory budget, such as 2GiB').argParser(bytes),
+    new Option('--device <name>', 'where derivatives are computed: cpu, cuda, cuda:N or auto'),
     new Option(
       '--batch-axis <name=k>',
       "axis of an input's or output's samples, `none` where the file takes one; again for others",
@@ -206,6 +221,7 @@ export function openNetwork(
     ...axesOf(options),
     threads: options.threads,
     memory: options.memory,
+    device: options.device,
     ...more,
   })
 }

@@ -59,12 +59,20 @@ async function examine(threads: number) {
     onnxruntime,
     threads,
     memory: { total: totalmem(), free: freemem(), budget: defaultBudget() },
-    devices: [
-      core.works ? { name: 'cpu', works: true } : { name: 'cpu', works: false, why: core.why },
-      { name: 'cuda', works: false, why: 'This version computes on the CPU alone' },
-    ],
+    driver: core.works ? native.driver() || null : null,
+    devices: core.works
+      ? [{ name: 'cpu', works: true as const }, ...cards()]
+      : ['cpu', 'cuda'].map((name) => ({ name, works: false as const, why: core.why })),
   }
 }
+
+/** The cards, or why there is none. */
+const cards = () =>
+  native.cards().map(({ name, what, memory, whyNot }) => ({
+    name,
+    ...(what === '' ? {} : { card: what, memory }),
+    ...(whyNot === '' ? { works: true as const } : { works: false as const, why: whyNot }),
+  }))
 
 const rate = (threads: number) => Math.round(native.machine(SIZE, threads).gemm)
 
@@ -82,7 +90,15 @@ function blasInWords({ library, kernel, coretype }: Blas): string {
   return `${library}, kernel ${kernel}${coretype ? ` (OPENBLAS_CORETYPE is ${coretype})` : ''}`
 }
 
-function inWords({ binary, onnxruntime, threads, memory, devices, ...own }: Findings): string[] {
+function inWords({
+  binary,
+  onnxruntime,
+  threads,
+  memory,
+  devices,
+  driver,
+  ...own
+}: Findings): string[] {
   const rows = [
     ['adaptive-tangent', `${own.version}, Node ${own.node}, ${own.platform}`],
     ...(binary.works
@@ -106,6 +122,7 @@ function inWords({ binary, onnxruntime, threads, memory, devices, ...own }: Find
       'memory',
       `${gibibytes(memory.total)}, ${gibibytes(memory.free)} of it free; budget ${gibibytes(memory.budget)}`,
     ],
+    ...(driver === null ? [] : [['driver', driver]]),
     ...devices.map((device) => [device.name, device.works ? 'works' : `no: ${device.why}`]),
   ]
   return rows.map(([name = '', text = '']) => `${name.padEnd(18)}${plainText(text)}`)
@@ -116,6 +133,7 @@ export const doctorCommand: CommandDefinition = {
   arguments: '',
   summary: 'tell what this installation consists of, whether it works, and why not',
   examples: ['doctor', 'doctor --json'],
+  devices: true,
   async run(session, _, options: CommonOptions) {
     const findings = await examine(
       threadCount(options.threads, '--threads') ?? availableParallelism(),

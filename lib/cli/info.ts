@@ -33,6 +33,7 @@ export const infoCommand: CommandDefinition = {
     ).argParser(collect),
     ...derivativeOptions().filter(({ long }) => long !== '--outputs'),
   ],
+  devices: true,
   async run(session, [model = ''], options: Options) {
     await withNetwork(model, options, { unsupported: 'defer' }, async (network) => {
       const obstacle = (await cores.get(network)?.obstacle()) ?? null

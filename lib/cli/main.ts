@@ -24,6 +24,7 @@ const callerErrors = new Set([
   'BAD_FILE',
   'UNSUPPORTED',
   'MEMORY_BUDGET',
+  'NO_DEVICE',
 ])
 
 async function main(args: string[]): Promise<number> {

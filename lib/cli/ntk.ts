@@ -60,6 +60,7 @@ export const ntkCommand: CommandDefinition = {
     formatOption(),
     ...derivativeOptions(),
   ],
+  devices: true,
   async run(session, [model = ''], options: Options) {
     checkStoreOptions(options)
     const { out, store } = options

@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'MEMORY_BUDGET'
   /** The system gave no memory. */
   | 'OUT_OF_MEMORY'
+  /** The device that was asked for is not there, or cannot be used; the message says why. */
+  | 'NO_DEVICE'
   /** A size that cannot be represented. */
   | 'TOO_LARGE'
   /** The network was disposed. */

@@ -1,7 +1,7 @@
 // What all derivative calls do before and after their own part.
 
 import { abortError } from '../core/abort.js'
-import { oneOf, wholeNumber } from '../core/errors.js'
+import { oneOf, TangentError, wholeNumber } from '../core/errors.js'
 import { roomBeside } from '../core/memory.js'
 import { shapeSize } from '../core/shape.js'
 import { threadCount } from '../core/threads.js'
@@ -13,9 +13,10 @@ import {
   withResults,
 } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
+import { chooseDevice } from '../native/device.js'
 import { inBlocks } from '../runtime/feeds.js'
 import type { OnTile } from '../runtime/host.js'
-import type { Job } from '../runtime/jobs/index.js'
+import { type Job, kindOf } from '../runtime/jobs/index.js'
 import type {
   ComputeMessage,
   ComputeResult,
@@ -51,6 +52,7 @@ export async function prepareFeed(
   const threads = threadCount(options.threads) ?? core.threads
   const budget = core.budget(options)
   const nonFinite = checkBlocks(options)
+  const device = chooseDevice(options.device ?? core.device)
   const plan = await core.plan()
   const described = await core.describe(x, threads, budget, options)
   const { outputs: allOutputs, batch, extent, block: fixed } = described
@@ -59,7 +61,7 @@ export async function prepareFeed(
   const width = outputs.length
   const whole = {
     ...{ core, plan, samples, threads, allOutputs, extent },
-    ...{ width, batch, budget, nonFinite },
+    ...{ width, batch, budget, nonFinite, device },
   }
   if (!fixed) return { ...whole, x, outputs, options }
   const blocks = inBlocks(x, fixed.size)
@@ -119,13 +121,25 @@ export async function execute(
   )
 }
 
+/** What the worker is told of the device. @throws TangentError `UNSUPPORTED` for one that was named in vain. */
+function deviceFor({ device, core, options }: Prepared, job: Job): { device?: string } {
+  if (device.name === 'cpu') return {}
+  if (kindOf(job).devices) return { device: device.name }
+  if ((options.device ?? core.device) === 'auto') return {}
+  throw new TangentError(
+    'UNSUPPORTED',
+    `There is no code for devices in this call (${job.kind}); give it device: 'cpu', or load the network with device: 'auto'`,
+  )
+}
+
 /** Sends one job to the worker, with `memory` bytes to use. */
 export function askJob(
-  { core, plan, x, threads, outputs, batch, nonFinite, options }: Prepared,
+  prepared: Prepared,
   job: Job,
   memory: number,
   { x2, path, keep, results = [], tiles, onTile, discard }: More = {},
 ) {
+  const { core, plan, x, threads, outputs, batch, nonFinite, options } = prepared
   return core.ask<ComputeResult>(
     {
       type: 'compute',
@@ -143,6 +157,7 @@ export function askJob(
       nonFinite,
       results,
       ...(tiles ? { tiles } : {}),
+      ...deviceFor(prepared, job),
       job,
     },
     options,

@@ -1,4 +1,5 @@
 import type { Core, DerivativeOptions } from '../model/core.js'
+import type { ChosenDevice } from '../native/device.js'
 import type { Feed, FixedBlock, PlanMessage } from '../runtime/protocol.js'
 
 /** A derivative call, ready to go. */
@@ -27,5 +28,6 @@ export interface Prepared {
   /** Memory budget in bytes. */
   budget: number
   nonFinite: 'throw' | 'return'
+  device: ChosenDevice
   options: DerivativeOptions
 }

@@ -8,6 +8,7 @@ import type { Watch } from '../core/progress.js'
 import { threadCount } from '../core/threads.js'
 import type { Place } from '../graph/axes.js'
 import type { Floats } from '../io/index.js'
+import { chooseDevice, type DeviceName } from '../native/device.js'
 import { native } from '../native/index.js'
 import { sharedIdOf, sharedRoom } from '../native/shared-memory.js'
 import { kindOfFeed } from '../runtime/feeds.js'
@@ -36,6 +37,8 @@ export interface CallOptions extends Watch {
 
 /** Common to all calls that differentiate. */
 export interface DerivativeOptions extends CallOptions {
+  /** Where to compute; default: the network's device. Calls that have no code for a device that is named refuse it. */
+  device?: DeviceName | undefined
   /**
    * What is done with results that are not finite: `'throw'` (the default) refuses them, naming
    * sample, output, parameter and the first node where it went wrong; `'return'` returns them.
@@ -79,6 +82,8 @@ export class Core {
   readonly weights: WeightValues
   readonly threads: number
   readonly memory: number
+  /** As it was asked for. */
+  readonly device: DeviceName | undefined
   #disposed = false
   #plan: Promise<PlanMessage> | undefined
   /** What probes have found, by the shape of a sample. */
@@ -93,7 +98,11 @@ export class Core {
   constructor(
     architecture: Architecture,
     weights: WeightValues,
-    options: { threads?: number | undefined; memory?: number | string | undefined },
+    options: {
+      threads?: number | undefined
+      memory?: number | string | undefined
+      device?: DeviceName | undefined
+    },
     elsewhere: ReadonlySet<string> = new Set(),
   ) {
     this.architecture = architecture
@@ -101,6 +110,8 @@ export class Core {
     this.weights = sharedWeights(weights, architecture.double)
     this.threads = threadCount(options.threads) ?? availableParallelism()
     this.memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
+    chooseDevice(options.device)
+    this.device = options.device
     architecture.retain()
   }
 

@@ -84,6 +84,8 @@ export interface NativeJob {
   readonly peakBytes: number
   /** How each parameter was treated: 'jacobian', 'structured' or 'mixed'. */
   readonly methods: string[]
+  /** What was asked of the device so far; null where the processor computes. */
+  readonly device: NativeDeviceCounts | null
   /**
    * Of a job that gives its result in tiles the next one that is whole, with the ids of its blocks, one
    * for each result; null: none is. Whoever takes it releases them.
@@ -94,6 +96,17 @@ export interface NativeJob {
    * after use), of a search for faults the first NativeFault, if there is one.
    */
   report(): object[]
+}
+
+/** Launches and library calls, what they compute and move, bytes between host and device. */
+export interface NativeDeviceCounts {
+  launches: number
+  products: number
+  flops: number
+  bytes: number
+  bytesUp: number
+  bytesDown: number
+  mostBytes: number
 }
 
 /** A derivative that is not finite. */
@@ -164,6 +177,8 @@ export interface NativeJobOptions {
   /** Of kernels that leave in tiles: samples a side, and row · columns + column of those not wanted. */
   tile?: number
   finished?: number[]
+  /** Absent: the processor. */
+  device?: string
 }
 
 /** The differentiable part of one network, from the candidates to one output. Immutable. */

@@ -42,6 +42,12 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   constantRoles(graph: NativeGraph, ids: number[]): string[]
   /** Makes sure of the memory that `threads` threads work in; throws OUT_OF_MEMORY. */
   reserveThreads(threads: number): void
+  /** The cards as they are found; one entry that says why where there are none. `whyNot` '': it works. */
+  cards(): { name: string; what: string; memory: number; whyNot: string }[]
+  /** "CUDA 13.0": what NVIDIA's driver knows; '' where there is none. */
+  driver(): string
+  /** Throws BAD_ARGUMENT or NO_DEVICE where a device cannot be used. */
+  checkDevice(name: string): void
   /** Ends the process at once, threads that never end included. */
   exitNow(code: number): void
   /** GFLOP/s of a float32 GEMM of size n³ on `threads` threads, and GB/s of a memory copy. */

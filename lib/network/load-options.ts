@@ -2,6 +2,7 @@ import { badArgument } from '../core/errors.js'
 import type { TyingOptions } from '../graph/prepare.js'
 import type { BatchMode } from '../model/architecture.js'
 import type { Selector } from '../model/parameters.js'
+import type { DeviceName } from '../native/device.js'
 import type { AxisOptions } from '../onnx/index.js'
 
 /** Options of {@link Network.load}. */
@@ -27,6 +28,11 @@ export interface LoadOptions extends TyingOptions, AxisOptions {
    * not accurate enough for: docs/float64.md. Results are Float64Array then. Several times slower.
    */
   float64?: boolean | undefined
+  /**
+   * Where derivatives are computed (default: `cpu`). A card that is named and cannot be used is refused
+   * in one sentence; {@link Network.device} tells what `auto` chose. See docs/gpu.md.
+   */
+  device?: DeviceName | undefined
   /** Threads for all calls (default: what the machine has). */
   threads?: number | undefined
   /**

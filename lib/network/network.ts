@@ -29,6 +29,7 @@ import { parameterNamed } from '../model/named.js'
 import type { Parameter } from '../model/parameters.js'
 import { type GraphValue, graphValues } from '../model/values.js'
 import { otherWeights, ownWeights, type WeightSource } from '../model/weights.js'
+import { type ChosenDevice, chooseDevice } from '../native/device.js'
 import {
   type FileNote,
   inOwnMemory,
@@ -98,6 +99,7 @@ export class Network<F extends Floats = Float32Array> {
   ): Promise<Network<Floats>> {
     checkCall(given)
     const options = withOwnNames(given)
+    chooseDevice(options.device)
     if (
       typeof source !== 'string' &&
       !(source instanceof Uint8Array || source instanceof ArrayBuffer)
@@ -120,6 +122,11 @@ export class Network<F extends Floats = Float32Array> {
   /** The inputs that a call takes: names, types, shapes (a text or null: free). */
   get inputs(): readonly ValueInfo[] {
     return this.#core.architecture.inputs
+  }
+
+  /** Where calls compute that have code for it, and why there; the others, and onnxruntime, use the CPU. */
+  get device(): ChosenDevice {
+    return chooseDevice(this.#core.device)
   }
 
   /** The outputs of the file. */

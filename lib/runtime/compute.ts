@@ -28,7 +28,7 @@ export async function computeJob(request: Asked, context: JobContext): Promise<C
   const x = received(request.x)
   if (!tiles || kindOf(job).tiles === 'native') return runJob({ ...request, x }, context)
   // Rows are computed on their own: a job for those of each tile.
-  const total: ComputeResult = { methods: [], peakBytes: 0, seconds: 0, report: [] }
+  const total: ComputeResult = { methods: [], peakBytes: 0, seconds: 0, device: null, report: [] }
   const done = new Set(tiles.finished)
   const countOf = (row: number) => Math.min(tiles.size, x.samples - row * tiles.size)
   const bytes = context.init.double ? 8 : 4
@@ -124,12 +124,12 @@ async function runJob(
         await deliver(tile)
       }
     }
-    const { methods, peakBytes } = job
+    const { methods, peakBytes, device } = job
     const seconds = (computing + timeInOnnxruntime.milliseconds - before) / 1000
     checkStop(request)
     const report = job.report()
     await checkFinite(request.results, report, offset, stretch?.samples ?? x.samples)
-    return { methods, peakBytes, seconds, report }
+    return { methods, peakBytes, seconds, device, report }
   } finally {
     job.dispose()
   }
@@ -137,7 +137,7 @@ async function runJob(
 
 function start({ engine }: BatchLayout, request: Asked & Part): NativeJob {
   const { x, x2, outputs, threads, memory, block, outputBlock, job, results, control } = request
-  const { tiles, stretch } = request
+  const { tiles, stretch, device } = request
   native.reserveThreads(threads)
   const options = {
     ...job,
@@ -150,6 +150,7 @@ function start({ engine }: BatchLayout, request: Asked & Part): NativeJob {
     outputBlock: outputBlock ?? 0,
     results: results.map(({ id }) => id),
     ...(tiles && !stretch ? { tile: tiles.size, finished: tiles.finished } : {}),
+    ...(device === undefined ? {} : { device }),
   }
   return engine.start(job.kind, kindOf(job).native, options, control)
 }

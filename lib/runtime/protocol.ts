@@ -1,6 +1,6 @@
 // What the main thread and a worker say to each other.
 import type { Floats } from '../io/index.js'
-import type { NativeData, NativeGraph } from '../native/index.js'
+import type { NativeData, NativeDeviceCounts, NativeGraph } from '../native/index.js'
 import type { Job } from './jobs/index.js'
 
 /** Everything about an architecture that does not depend on its weights. Sent once. */
@@ -108,6 +108,8 @@ export interface ComputeMessage {
   nonFinite: 'throw' | 'return'
   /** Weights to run with at each node of a job's path, in place of the network's own. */
   path?: PathMessage
+  /** Absent: the processor. */
+  device?: string
   job: Job
 }
 
@@ -204,6 +206,8 @@ export interface ComputeResult {
   peakBytes: number
   /** Spent in onnxruntime and the addon. */
   seconds: number
+  /** What was asked of the device; null where the processor computed. */
+  device: NativeDeviceCounts | null
   /** What the job tells in addition to its results; whoever receives it releases its blocks. */
   report: object[]
 }

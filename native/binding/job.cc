@@ -3,6 +3,7 @@
 #include "binding/convert.h"
 #include "binding/frame.h"
 #include "binding/shared_memory.h"
+#include "device/stream.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -41,6 +42,7 @@ Napi::Function JobObject::define(Napi::Env env) {
        InstanceMethod("dispose", &JobObject::dispose),
        InstanceAccessor("peakBytes", &JobObject::peak_bytes, nullptr),
        InstanceAccessor("methods", &JobObject::methods, nullptr),
+       InstanceAccessor("device", &JobObject::device, nullptr),
        InstanceMethod("takeTile", &JobObject::take_tile),
        InstanceMethod("report", &JobObject::report)});
 }
@@ -98,6 +100,22 @@ Napi::Value JobObject::methods(const Napi::CallbackInfo& info) {
     Napi::Array result = Napi::Array::New(env, names.size());
     for (uint32_t i = 0; i < names.size(); ++i) result.Set(i, names[i]);
     return result;
+  });
+}
+
+// What was asked of the device, or null.
+Napi::Value JobObject::device(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const device::Counts* counts = job().device_counts();
+    if (!counts) return env.Null();
+    return told(env, Record{{"launches", counts->launches},
+                            {"products", counts->products},
+                            {"flops", counts->flops},
+                            {"bytes", counts->bytes},
+                            {"bytesUp", counts->bytes_up},
+                            {"bytesDown", counts->bytes_down},
+                            {"mostBytes", counts->most_bytes}});
   });
 }
 

@@ -31,6 +31,7 @@ class JobObject : public Napi::ObjectWrap<JobObject> {
   void dispose(const Napi::CallbackInfo& info);
   Napi::Value peak_bytes(const Napi::CallbackInfo& info);
   Napi::Value methods(const Napi::CallbackInfo& info);
+  Napi::Value device(const Napi::CallbackInfo& info);
   Napi::Value take_tile(const Napi::CallbackInfo& info);
   Napi::Value report(const Napi::CallbackInfo& info);
   Job& job();

@@ -15,6 +15,7 @@
 #include "core/lapack.h"
 #include "core/parallel.h"
 #include "core/reserve.h"
+#include "device/open.h"
 #include "rules/rule.h"
 
 namespace at {
@@ -125,6 +126,34 @@ void reserve_threads(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { reserve_for_threads(static_cast<int>(to_int64(info[0], "threads"))); });
 }
 
+// The cards as they are found: [{name, what, memory, whyNot}].
+Napi::Value cards(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const std::vector<device::Facts> found = device::find_cards();
+    Napi::Array result = Napi::Array::New(env, found.size());
+    for (uint32_t k = 0; k < found.size(); ++k) {
+      Napi::Object card = Napi::Object::New(env);
+      card.Set("name", found[k].name);
+      card.Set("what", found[k].what);
+      card.Set("memory", Napi::Number::New(env, static_cast<double>(found[k].memory)));
+      card.Set("whyNot", found[k].why_not);
+      result.Set(k, card);
+    }
+    return result;
+  });
+}
+
+Napi::Value driver_in_words(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return Napi::String::New(info.Env(), device::describe_driver());
+  });
+}
+
+void check_device(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { device::check_device(to_text(info[0], "device")); });
+}
+
 // Ends the process without waiting for threads that may never end.
 void exit_now(const Napi::CallbackInfo& info) {
   _exit(static_cast<int>(to_int64(info[0], "code")));
@@ -141,6 +170,9 @@ void export_machine(Napi::Env env, Napi::Object exports) {
   exports.Set("operators", names);
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("reserveThreads", Napi::Function::New(env, reserve_threads));
+  exports.Set("cards", Napi::Function::New(env, cards));
+  exports.Set("driver", Napi::Function::New(env, driver_in_words));
+  exports.Set("checkDevice", Napi::Function::New(env, check_device));
   exports.Set("exitNow", Napi::Function::New(env, exit_now));
   exports.Set("factorisations", Napi::Function::New(env, factorisations));
 }

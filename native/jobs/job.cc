@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "device/stream.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -39,7 +40,7 @@ void Job::feed(const Frame& frame) {
     }
   }
   try {
-    with_threads(settings_.threads, [&] { compute(frame); });
+    compute_within_threads(frame);
   } catch (const OverBudget& error) {
     pool_.trim();
     if (shrink(frame.samples)) return;
@@ -52,6 +53,25 @@ void Job::feed(const Frame& frame) {
             " in addition to the result; take fewer outputs or parameters at once, or raise "
             "the budget");
   }
+}
+
+// What is under way on a device when something fails does not count, and must not run later.
+void Job::compute_within_threads(const Frame& frame) {
+  try {
+    with_threads(settings_.threads, [&] { compute(frame); });
+  } catch (...) {
+    if (settings_.stream) settings_.stream->abandon();
+    throw;
+  }
+}
+
+const device::Counts* Job::device_counts() const {
+  return settings_.stream ? &settings_.stream->counts() : nullptr;
+}
+
+int64_t Job::kept_budget() const {
+  const size_t memory = settings_.stream ? settings_.stream->limit() : settings_.memory;
+  return static_cast<int64_t>(std::min<size_t>(memory / 2, INT64_MAX / 2));
 }
 
 bool Job::shrink(int64_t samples) {

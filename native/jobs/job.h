@@ -13,6 +13,12 @@
 #include "graph/tape.h"
 
 namespace at {
+
+namespace device {
+class Stream;
+struct Counts;
+}  // namespace device
+
 inline namespace AT_PRECISION {
 
 // Elements of one sample, for sizing blocks: of the values around the widest node, and of all
@@ -32,6 +38,7 @@ struct JobSettings {
   int64_t block = 0;         // forced block size in samples; 0: chosen
   int64_t output_block = 0;  // forced number of outputs at once; 0: chosen
   Control control;
+  std::shared_ptr<device::Stream> stream;  // of the device to compute on; null: the processor
 };
 
 // Which passes a forward run's numbers are read by.
@@ -80,6 +87,8 @@ class Job {
   // Of a job that gives its result in tiles the next one that is whole; null: none is.
   virtual std::optional<Record> take_tile() { return std::nullopt; }
   virtual size_t peak_bytes() const { return pool_.peak_bytes(); }
+  // What was asked of the device so far; null without one.
+  const device::Counts* device_counts() const;
 
  protected:
   // Changes nothing but scratch and results when it throws.
@@ -95,6 +104,8 @@ class Job {
   int64_t outputs_at_once() const;
   // A pass over that many samples did not fit: asks for less from now on. False where it cannot.
   virtual bool shrink(int64_t samples);
+  // Bytes of features that may be kept for later blocks.
+  int64_t kept_budget() const;
   std::vector<int64_t> parameter_sizes(const Frame& frame) const;
 
   const Tape& tape_;
@@ -102,6 +113,9 @@ class Job {
   Pool pool_;
   int64_t block_size_ = 1;
   int64_t at_once_ = 1;  // outputs carried in one pass
+
+ private:
+  void compute_within_threads(const Frame& frame);
 };
 
 // A job that runs every block of X once, in order.

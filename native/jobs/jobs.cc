@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/shape.h"
+#include "device/open.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -25,6 +26,8 @@ JobSettings settings_of(const Options& options, const Extent& extent, Control co
   settings.block = options.integer_or("block", 0);
   settings.output_block = options.integer_or("outputBlock", 0);
   settings.control = control;
+  if (options.has("device"))
+    settings.stream = device::open_stream(options.text("device"), settings.memory);
   if (settings.samples < 1 || settings.outputs.empty())
     throw Error("BAD_ARGUMENT", "A job needs at least one sample and one output");
   return settings;

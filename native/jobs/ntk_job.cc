@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "kernels/contract.h"
+#include "kernels/device_block.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -56,7 +57,7 @@ std::vector<std::string> NtkJob::methods() const {
 void NtkJob::compute(const Frame& frame) {
   const Want want = *next();
   if (frame.samples != want.count) throw Error("BAD_ARGUMENT", "Another block was asked for");
-  if (task_.symmetric && task_.type != KernelType::kDiagonal && !path_ &&
+  if (task_.symmetric && task_.type != KernelType::kDiagonal && !path_ && !settings_.stream &&
       want.count == task_.samples1) {
     compute_whole(frame);
     settings_.control.advance(2 * task_.pairs());
@@ -71,6 +72,7 @@ void NtkJob::compute(const Frame& frame) {
       return;
     }
     node_ = 0;
+    if (settings_.stream) kernels::move_to(settings_.stream, block);
     use(std::move(block), want);
   } catch (...) {
     // The block begins again, at the first node.
@@ -140,8 +142,7 @@ void NtkJob::use(Block block, const Want& want) {
 
   const bool storing = schedule_.storing();
   // Room for the pass of another block must remain in addition to the stored ones.
-  const auto budget = static_cast<int64_t>(std::min<size_t>(settings_.memory / 2, INT64_MAX / 2));
-  const bool keep = storing && (stored_.empty() || stored_bytes_ + block.bytes() <= budget);
+  const bool keep = storing && (stored_.empty() || stored_bytes_ + block.bytes() <= kept_budget());
   const bool meets = task_.symmetric || !storing;
   if (meets) {
     for (const Block& other : stored_) {

@@ -7,6 +7,7 @@
 #include "core/shape.h"
 #include "jobs/collect.h"
 #include "kernels/contract.h"
+#include "kernels/device_block.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -75,7 +76,7 @@ void TiledKernelJob::begin_group(int64_t tile) {
 }
 
 void TiledKernelJob::settle() {
-  const auto budget = static_cast<int64_t>(std::min<size_t>(settings_.memory / 2, INT64_MAX / 2));
+  const int64_t budget = kept_budget();
   for (; !done_; ++tile_) {
     if (storing_) {
       // Of the next one as much is expected as of the last.
@@ -118,7 +119,9 @@ void TiledKernelJob::compute(const Frame& frame) {
   BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
   reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
                settings_.control, collector);
-  use(collector.finish(at_, want.count, count, methods_));
+  Block block = collector.finish(at_, want.count, count, methods_);
+  if (settings_.stream) kernels::move_to(settings_.stream, block);
+  use(std::move(block));
 }
 
 void TiledKernelJob::use(Block block) {

@@ -1,5 +1,7 @@
 #include "kernels/block.h"
 
+#include "kernels/device_block.h"
+
 namespace at::kernels {
 
 std::string name_of(Method method) {
@@ -58,7 +60,8 @@ int64_t Block<Number>::bytes() const {
     }
     if (unit.delta) numbers += samples * unit.positions * (count * unit.rows + unit.cols);
   }
-  return numbers * static_cast<int64_t>(sizeof(Number));
+  const int64_t elsewhere = on_device ? on_device->bytes() : 0;
+  return numbers * static_cast<int64_t>(sizeof(Number)) + elsewhere;
 }
 
 template struct Unit<float>;

@@ -67,6 +67,9 @@ struct Unit {
   Side<Number> side(KernelType type, int64_t count, int64_t component) const;
 };
 
+template <class Number>
+struct DeviceBlock;
+
 // The features of samples [first, first + samples) for all C outputs wanted.
 template <class Number>
 struct Block {
@@ -74,6 +77,8 @@ struct Block {
   int64_t samples = 0;
   int64_t count = 0;  // C
   std::vector<Unit<Number>> units;
+  // Units that were moved to a device.
+  std::shared_ptr<const DeviceBlock<Number>> on_device;
   int64_t bytes() const;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/add_tile.h"
+#include "kernels/device_contract.h"
 #include "kernels/slices.h"
 
 namespace at::kernels {
@@ -10,9 +11,12 @@ namespace at::kernels {
 namespace {
 
 // Small kernels are cut finer, so that every thread has work.
-Grid grid_of(int64_t a, int64_t b, int64_t C, bool same) {
+int64_t step_of(int64_t a, int64_t b, int64_t C) {
   const int64_t aim = std::clamp<int64_t>(std::min(a, b) * C / 4, 32, 320);
-  const int64_t step = std::max<int64_t>(1, aim / C);
+  return std::max<int64_t>(1, aim / C);
+}
+
+Grid grid_of(int64_t a, int64_t b, int64_t step, bool same) {
   return same ? Grid::half(a, step) : Grid(a, b, step);
 }
 
@@ -100,7 +104,9 @@ void contract(const KernelTask& task, const Block<Number>& a, const Block<Number
   const int64_t C = task.components();
   const int64_t rows = a.samples * C, cols = b.samples * C;
   const int64_t kernels = task.type == KernelType::kDiagonal ? task.outputs : 1;
-  const Grid grid = grid_of(a.samples, b.samples, C, same);
+  const int64_t step =
+      a.on_device ? device_step<Number>(*a.on_device->stream, C) : step_of(a.samples, b.samples, C);
+  const Grid grid = grid_of(a.samples, b.samples, step, same);
   for (int group = 0; group < static_cast<int>(results.size()); ++group) {
     const Group<Number> units(task, group, a, b, pool, control);
     std::shared_ptr<Number> sum;
@@ -111,14 +117,18 @@ void contract(const KernelTask& task, const Block<Number>& a, const Block<Number
         contract_slices(task, group, component, a, b, same, sum.get(), pool, control);
       }
       const Placer<Number> placer(task, component, results[static_cast<size_t>(group)]);
-      grid.each([&](const Place& place) {
+      const auto make = [&](const Place& place) {
         const int64_t height = place.rows.size * C, width = place.cols.size * C;
         auto tile = pool.take<Number>(height * width);
         control.poll();
         const Number* from = sum.get() + place.rows.first * C * cols + place.cols.first * C;
-        for (int64_t r = 0; r < height; ++r) {
-          Number* to = tile.get() + r * width;
-          sum ? std::copy_n(from + r * cols, width, to) : std::fill_n(to, width, Number(0));
+        if (a.on_device) {
+          contract_on_device(task, group, component, a, b, place, tile.get(), control);
+        } else {
+          for (int64_t r = 0; r < height; ++r) {
+            Number* to = tile.get() + r * width;
+            sum ? std::copy_n(from + r * cols, width, to) : std::fill_n(to, width, Number(0));
+          }
         }
         units.add(component, place, {tile.get(), width});
         const Tile<Number> own{tile.get(), width};
@@ -127,7 +137,13 @@ void contract(const KernelTask& task, const Block<Number>& a, const Block<Number
         const Range c{b.first + place.cols.first, place.cols.size};
         placer.place(tile.get(), r, c, false);
         if (task.symmetric && !place.diagonal) placer.place(tile.get(), r, c, true);
-      });
+      };
+      if (!a.on_device) {
+        grid.each(make);
+        continue;
+      }
+      // One after another: the device has one stream, and large tiles.
+      for (int64_t index = 0; index < grid.count(); ++index) make(grid.place(index));
     }
   }
 }
@@ -136,7 +152,8 @@ template <class Number>
 void accumulate(const KernelTask& task, const Block<Number>& part,
                 const std::vector<Number*>& results, Pool& pool, const Control& control) {
   const int64_t C = task.components();
-  const Grid grid = grid_of(part.samples, part.samples, C, true);
+  const Grid grid =
+      grid_of(part.samples, part.samples, step_of(part.samples, part.samples, C), true);
   for (int group = 0; group < static_cast<int>(results.size()); ++group) {
     Number* result = results[static_cast<size_t>(group)];
     const Group<Number> units(task, group, part, part, pool, control);

@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "core/buffer.h"
+#include "device/emulated.h"
 #include "kernels/add_tile.h"
 #include "kernels/contract.h"
+#include "kernels/device_block.h"
 #include "kernels/grid.h"
 #include "support.h"
 
@@ -120,9 +122,14 @@ std::vector<double> truth(KernelType type, const Known<Number>& a, int64_t n1,
   return out;
 }
 
+using Where = std::shared_ptr<device::Stream>;
+
 template <class Number>
-Block<Number> block_of(const Known<Number>& known, int64_t first, const Shape& s) {
-  return {first, s.n, s.C, {known.unit}};
+Block<Number> block_of(const Known<Number>& known, int64_t first, const Shape& s,
+                       const Where& stream) {
+  Block<Number> block{first, s.n, s.C, {known.unit}, nullptr};
+  if (stream) move_to(stream, block);
+  return block;
 }
 
 KernelTask task_of(KernelType type, bool symmetric, int64_t n1, int64_t n2, int64_t C) {
@@ -138,7 +145,8 @@ KernelTask task_of(KernelType type, bool symmetric, int64_t n1, int64_t n2, int6
 const std::vector<KernelType> types{KernelType::kFull, KernelType::kTrace, KernelType::kDiagonal};
 
 template <class Number>
-void check_kind(const std::string& kind, const Shape& shape, double tolerance) {
+void check_kind(const std::string& kind, const Shape& shape, double tolerance,
+                const Where& stream = nullptr) {
   CAPTURE(kind);
   CAPTURE(shape.T);
   Random random(shape.n * 1000 + shape.T);
@@ -151,8 +159,8 @@ void check_kind(const std::string& kind, const Shape& shape, double tolerance) {
     // Of two blocks, once as X and X2 and once as the halves of one X.
     auto expected = truth(type, a, shape.n, b, other.n, shape.C);
     std::vector<Number> cross(expected.size(), Number(NAN));
-    contract(task_of(type, false, shape.n, other.n, shape.C), block_of(a, 0, shape),
-             block_of(b, 0, other), false, {cross.data()}, pool, Control());
+    contract(task_of(type, false, shape.n, other.n, shape.C), block_of(a, 0, shape, stream),
+             block_of(b, 0, other, stream), false, {cross.data()}, pool, Control());
     near(cross, expected, tolerance);
 
     Known<Number> all = a;
@@ -161,13 +169,14 @@ void check_kind(const std::string& kind, const Shape& shape, double tolerance) {
     expected = truth(type, all, n, all, n, shape.C);
     std::vector<Number> whole(expected.size(), Number(NAN));
     const KernelTask task = task_of(type, true, n, n, shape.C);
-    const auto first = block_of(a, 0, shape), second = block_of(b, shape.n, other);
+    const auto first = block_of(a, 0, shape, stream);
+    const auto second = block_of(b, shape.n, other, stream);
     contract(task, first, first, true, {whole.data()}, pool, Control());
     contract(task, second, second, true, {whole.data()}, pool, Control());
     contract(task, second, first, false, {whole.data()}, pool, Control());
     near(whole, expected, tolerance);
 
-    if (type == KernelType::kDiagonal) continue;
+    if (type == KernelType::kDiagonal || stream) continue;
     expected = truth(type, a, shape.n, a, shape.n, shape.C);
     std::vector<Number> added(expected.size(), Number(0));
     accumulate(task_of(type, true, shape.n, shape.n, shape.C), first, {added.data()}, pool,
@@ -209,6 +218,23 @@ TEST_CASE("kernels: all kinds of features, of kernels and of blocks in float and
                                "picks and factors", "picks crosswise"}) {
         check_kind<float>(kind, shape, 3e-6);
         check_kind<double>(kind, shape, 1e-14);
+      }
+    }
+  }
+}
+
+// With so little memory that tiles, slices and what a product is summed of are cut as well.
+TEST_CASE("kernels: all kinds of features on the emulated device") {
+  for (const size_t memory : {size_t{1} << 30, size_t{1} << 19}) {
+    const Where stream = device::open_emulated(memory);
+    for (const int64_t T : {1, 2, 3}) {
+      for (const int64_t n : {5, 70}) {
+        const Shape shape{n, 3, T, 4, 6};
+        for (const char* kind :
+             {"dense", "structured", "mixed", "slices", "picks", "picks and factors"}) {
+          check_kind<float>(kind, shape, 3e-6, stream);
+          check_kind<double>(kind, shape, 1e-14, stream);
+        }
       }
     }
   }

@@ -1,6 +1,6 @@
 // One kind of job: everything that the rest of the package knows of it.
 import type { NativeFields } from '../../native/engine.js'
-import { type Fields, nativeFields, type ValuesOf, whole, wholes } from './fields.js'
+import { type Fields, nativeFields, text, type ValuesOf, whole, wholes } from './fields.js'
 
 /** Where a result is not finite though all derivatives are. */
 export interface Place {
@@ -36,6 +36,8 @@ export interface JobKind<K extends string = string, F extends Fields = Fields> {
   readonly tiles: 'native' | 'rows' | null
   /** The results' axes along which samples lie: of rows, and of columns where there are. */
   axes(job: ValuesOf<F>): Axes
+  /** Does it compute on a device? */
+  readonly devices: boolean
   /** Are its forward runs worth keeping for the job's next pass? */
   readonly keepsRuns: boolean
   /** An entry of a result in words. */
@@ -53,6 +55,7 @@ export const nativeCommon = nativeFields({
   outputBlock: whole(0),
   tile: whole(1),
   finished: wholes,
+  device: text,
 })
 
 export function jobKind<const K extends string, const F extends Fields>(
@@ -62,9 +65,10 @@ export function jobKind<const K extends string, const F extends Fields>(
   {
     keepsRuns = false,
     tiles = null,
+    devices = false,
     axes = () => ({ rows: 0, columns: null }),
-  }: Partial<Pick<JobKind<K, F>, 'keepsRuns' | 'tiles' | 'axes'>> = {},
+  }: Partial<Pick<JobKind<K, F>, 'keepsRuns' | 'tiles' | 'axes' | 'devices'>> = {},
 ): JobKind<K, F> {
   const native = { ...nativeCommon, ...nativeFields(fields), results: 'blocks' } as const
-  return { kind, fields, native, keepsRuns, tiles, axes, place }
+  return { kind, fields, native, keepsRuns, devices, tiles, axes, place }
 }

@@ -14,5 +14,9 @@ export const ntk = jobKind(
   },
   (_, { entry, count, samples, first }) =>
     `the kernel of sample ${first + Math.floor(entry / (count / samples))}`,
-  { tiles: 'native', axes: ({ kernel }) => ({ rows: 0, columns: kernel === 'full' ? 2 : 1 }) },
+  {
+    tiles: 'native',
+    devices: true,
+    axes: ({ kernel }) => ({ rows: 0, columns: kernel === 'full' ? 2 : 1 }),
+  },
 )

@@ -1,0 +1,260 @@
+// All that nvcc compiles. One file: what two would share would be embedded twice.
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/error.h"
+#include "device/cuda/cuda.h"
+#include "device/cuda/libraries.h"
+#include "device/driver.h"
+#include "device/functions/list.h"
+
+namespace at::device {
+
+namespace {
+
+constexpr int kThreads = 256;
+
+void check(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  throw Error("FAILED", std::string("CUDA failed in ") + what + ": " + cudaGetErrorString(error));
+}
+
+void check_library(int status, const char* what) {
+  if (status == 0) return;
+  throw Error("FAILED", std::string(what) + " failed with the status " + std::to_string(status));
+}
+
+unsigned blocks_for(int64_t count, int64_t most) {
+  return static_cast<unsigned>(std::min(most, (count + kThreads - 1) / kThreads));
+}
+
+template <class F>
+__global__ void __launch_bounds__(kThreads) each_row(int64_t rows, int64_t length, F f) {
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
+    const auto line = f.row(r);
+    for (int64_t e = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; e < length;
+         e += int64_t{gridDim.x} * blockDim.x)
+      line(e);
+  }
+}
+
+// Rows of few elements: a thread takes them one after another.
+template <class F>
+__global__ void __launch_bounds__(kThreads) each_short_row(int64_t rows, int64_t length, F f) {
+  for (int64_t r = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; r < rows;
+       r += int64_t{gridDim.x} * blockDim.x) {
+    const auto line = f.row(r);
+    for (int64_t e = 0; e < length; ++e) line(e);
+  }
+}
+
+// A block of threads for every row; the order of the sum is fixed.
+template <class F>
+__global__ void __launch_bounds__(kThreads) sum_each_row(int64_t rows, int64_t length, F f) {
+  __shared__ double parts[kThreads / 32];
+  for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
+    const auto line = f.row(r);
+    double sum = 0;
+    for (int64_t e = threadIdx.x; e < length; e += blockDim.x) sum += line.term(e);
+    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, offset);
+    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = sum;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      double total = 0;
+      for (const double part : parts) total += part;
+      line.put(total);
+    }
+    __syncthreads();
+  }
+}
+
+}  // namespace
+
+template <class F>
+void cuda_for_rows(void* stream, int64_t rows, int64_t length, const F& f) {
+  auto* on = static_cast<cudaStream_t>(stream);
+  constexpr int64_t kShort = 16;
+  if (length <= kShort && rows > length) {
+    each_short_row<<<blocks_for(rows, int64_t{1} << 20), kThreads, 0, on>>>(rows, length, f);
+  } else {
+    const dim3 grid(blocks_for(length, int64_t{1} << 16),
+                    static_cast<unsigned>(std::min<int64_t>(rows, 65535)));
+    each_row<<<grid, kThreads, 0, on>>>(rows, length, f);
+  }
+  check(cudaGetLastError(), "a launch");
+}
+
+template <class F>
+void cuda_sum_rows(void* stream, int64_t rows, int64_t length, const F& f) {
+  const auto blocks = static_cast<unsigned>(std::min<int64_t>(rows, int64_t{1} << 20));
+  sum_each_row<<<blocks, kThreads, 0, static_cast<cudaStream_t>(stream)>>>(rows, length, f);
+  check(cudaGetLastError(), "a launch");
+}
+
+#define AT_INSTANTIATE(...) \
+  template void cuda_for_rows(void*, int64_t, int64_t, const __VA_ARGS__&);
+AT_FOR_ROWS(AT_INSTANTIATE, float)
+AT_FOR_ROWS(AT_INSTANTIATE, double)
+#undef AT_INSTANTIATE
+
+namespace cuda {
+
+namespace {
+
+// cuBLAS's and cuSOLVER's words.
+constexpr int kNoTranspose = 0, kTranspose = 1, kUpper = 1, kDouble = 1;
+
+// Row-major matrices are the transposes of what these libraries see.
+class CudaStream final : public Stream {
+ public:
+  CudaStream(int card, size_t limit) : Stream(limit), card_(card) {
+    enter();
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+    check_library(lib_.blas_create(&blas_), "cublasCreate");
+    check_library(lib_.blas_set_stream(blas_, stream_), "cublasSetStream");
+  }
+  ~CudaStream() override {
+    cudaSetDevice(card_);
+    cudaStreamSynchronize(stream_);
+    if (params_) lib_.params_destroy(params_);
+    if (solver_) lib_.solver_destroy(solver_);
+    if (blas_) lib_.blas_destroy(blas_);
+    cudaStreamDestroy(stream_);
+  }
+
+  void synchronise() override {
+    enter();
+    check(cudaStreamSynchronize(stream_), "a stream");
+  }
+  void abandon() noexcept override {
+    cudaSetDevice(card_);
+    cudaStreamSynchronize(stream_);
+    cudaGetLastError();
+  }
+  void* cuda() const override {
+    enter();
+    return stream_;
+  }
+  void enqueue(std::function<void()>) override {
+    throw std::logic_error("host code on a card's stream");
+  }
+
+ protected:
+  void* allocate(size_t bytes) override {
+    enter();
+    void* memory = nullptr;
+    const cudaError_t error = cudaMallocAsync(&memory, bytes, stream_);
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      size_t available = 0, total = 0;
+      cudaMemGetInfo(&available, &total);
+      throw OverBudget(bytes, available);
+    }
+    check(error, "cudaMallocAsync");
+    return memory;
+  }
+  void release(void* memory, size_t) noexcept override {
+    cudaSetDevice(card_);
+    cudaFreeAsync(memory, stream_);
+  }
+  void copy_up(void* to, const void* from, size_t bytes) override {
+    enter();
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "a copy");
+  }
+  void copy_down(void* to, const void* from, size_t bytes) override {
+    enter();
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "a copy");
+  }
+  void run(const Product<float>& p) override { multiply_with(lib_.gemm_float, p); }
+  void run(const Product<double>& p) override { multiply_with(lib_.gemm_double, p); }
+  void run(const Gram<float>& g) override { gram_with(lib_.syrk_float, g); }
+  void run(const Gram<double>& g) override { gram_with(lib_.syrk_double, g); }
+
+  // The lower triangle by rows is the upper one by columns.
+  int64_t factorise(int64_t n, const Pointer<double>& a, int64_t lda) override {
+    enter();
+    open_solver();
+    size_t device_bytes = 0, host_bytes = 0;
+    check_library(lib_.potrf_size(solver_, params_, kUpper, n, kDouble, a.address(), lda, kDouble,
+                                  &device_bytes, &host_bytes),
+                  "cusolverDnXpotrf_bufferSize");
+    const Buffer<char> work = take<char>(static_cast<int64_t>(device_bytes));
+    const Buffer<int> info = take<int>(1);
+    std::vector<char> host(host_bytes);
+    check_library(
+        lib_.potrf(solver_, params_, kUpper, n, kDouble, a.address(), lda, kDouble,
+                   work.at().address(), device_bytes, host.data(), host_bytes, info.at().address()),
+        "cusolverDnXpotrf");
+    int minor = 0;
+    copy_down(&minor, info.at().address(), sizeof minor);
+    synchronise();
+    if (minor < 0) throw std::logic_error("cusolverDnXpotrf was called wrongly");
+    return minor;
+  }
+
+ private:
+  void enter() const { check(cudaSetDevice(card_), "cudaSetDevice"); }
+  void open_solver() {
+    if (solver_) return;
+    check_library(lib_.solver_create(&solver_), "cusolverDnCreate");
+    check_library(lib_.solver_set_stream(solver_, stream_), "cusolverDnSetStream");
+    check_library(lib_.params_create(&params_), "cusolverDnCreateParams");
+  }
+  template <class T>
+  void multiply_with(BatchedGemm<T> gemm, const Product<T>& p) {
+    enter();
+    const auto least = [](int64_t stride) { return std::max<int64_t>(stride, 1); };
+    check_library(
+        gemm(blas_, p.trans_b ? kTranspose : kNoTranspose, p.trans_a ? kTranspose : kNoTranspose,
+             p.n, p.m, p.k, &p.alpha, p.b.address(), least(p.ldb), p.step_b, p.a.address(),
+             least(p.lda), p.step_a, &p.beta, p.c.address(), least(p.ldc), p.step_c, p.batch),
+        "a product of cuBLAS");
+  }
+  template <class T>
+  void gram_with(Syrk<T> syrk, const Gram<T>& g) {
+    enter();
+    check_library(
+        syrk(blas_, kUpper, kTranspose, g.m, g.k, &g.alpha, g.a.address(),
+             std::max<int64_t>(g.lda, 1), &g.beta, g.c.address(), std::max<int64_t>(g.ldc, 1)),
+        "a Gram matrix of cuBLAS");
+  }
+
+  const Libraries& lib_ = libraries();
+  int card_;
+  cudaStream_t stream_ = nullptr;
+  Blas blas_ = nullptr;
+  Solver solver_ = nullptr;
+  SolverParams params_ = nullptr;
+};
+
+}  // namespace
+
+std::string why_not() {
+  const int have = driver().version / 1000, need = CUDART_VERSION / 1000;
+  if (have < need)
+    return "the NVIDIA driver knows CUDA " + std::to_string(have) + ", and this build needs " +
+           std::to_string(need);
+  return libraries().error;
+}
+
+std::shared_ptr<Stream> open(int card) {
+  cudaDeviceProp facts;
+  check(cudaGetDeviceProperties(&facts, card), "cudaGetDeviceProperties");
+  if (facts.major < 8)
+    throw Error("NO_DEVICE", std::string("The card ") + facts.name + " has compute capability " +
+                                 std::to_string(facts.major) + "." + std::to_string(facts.minor) +
+                                 ", and 8.0 at least is needed");
+  check(cudaSetDevice(card), "cudaSetDevice");
+  size_t available = 0, total = 0;
+  check(cudaMemGetInfo(&available, &total), "cudaMemGetInfo");
+  return std::make_shared<CudaStream>(card, available);
+}
+
+}  // namespace cuda
+
+}  // namespace at::device

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+// cuBLAS and cuSOLVER, opened when they are first needed: the addon loads where they are missing.
+// Their functions are declared here as NVIDIA's headers have them (C, the same in versions 12 and
+// 13); enumerations are passed as int.
+struct CUstream_st;
+struct cublasContext;
+struct cusolverDnContext;
+struct cusolverDnParams;
+
+namespace at::device::cuda {
+
+using Blas = cublasContext*;
+using Solver = cusolverDnContext*;
+using SolverParams = cusolverDnParams*;
+
+template <class T>
+using BatchedGemm = int (*)(Blas, int op_a, int op_b, int64_t m, int64_t n, int64_t k,
+                            const T* alpha, const T* a, int64_t lda, long long step_a, const T* b,
+                            int64_t ldb, long long step_b, const T* beta, T* c, int64_t ldc,
+                            long long step_c, int64_t batch);
+template <class T>
+using Syrk = int (*)(Blas, int fill, int op, int64_t n, int64_t k, const T* alpha, const T* a,
+                     int64_t lda, const T* beta, T* c, int64_t ldc);
+
+struct Libraries {
+  std::string error;  // empty: all are there
+
+  int (*blas_create)(Blas*);
+  int (*blas_destroy)(Blas);
+  int (*blas_set_stream)(Blas, CUstream_st*);
+  BatchedGemm<float> gemm_float;
+  BatchedGemm<double> gemm_double;
+  Syrk<float> syrk_float;
+  Syrk<double> syrk_double;
+
+  int (*solver_create)(Solver*);
+  int (*solver_destroy)(Solver);
+  int (*solver_set_stream)(Solver, CUstream_st*);
+  int (*params_create)(SolverParams*);
+  int (*params_destroy)(SolverParams);
+  int (*potrf_size)(Solver, SolverParams, int fill, int64_t n, int type_a, const void* a,
+                    int64_t lda, int type, size_t* on_device, size_t* on_host);
+  int (*potrf)(Solver, SolverParams, int fill, int64_t n, int type_a, void* a, int64_t lda,
+               int type, void* on_device, size_t device_bytes, void* on_host, size_t host_bytes,
+               int* info);
+};
+const Libraries& libraries();
+
+}  // namespace at::device::cuda

@@ -1,0 +1,219 @@
+#include "device/emulated.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <iterator>
+#include <map>
+#include <mutex>
+
+#include "core/blas.h"
+#include "core/buffer.h"
+#include "core/lapack.h"
+#include "core/parallel.h"
+
+#ifdef __linux__
+#include <execinfo.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+namespace at::device {
+
+EmulatedRange emulated_range;
+
+namespace {
+
+#ifdef __linux__
+// Address space, not memory.
+constexpr size_t kSpan = size_t{1} << 36;
+
+struct sigaction before;
+
+// Host code that looks into the device's memory ends the process with a sentence; other faults are
+// left to whoever had them before.
+void on_fault(int, siginfo_t* info, void*) {
+  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+  if (address - emulated_range.begin >= emulated_range.bytes) {
+    sigaction(SIGSEGV, &before, nullptr);
+    return;
+  }
+  constexpr char kText[] = "Host code touched the emulated device's memory; download it first\n";
+  if (write(STDERR_FILENO, kText, sizeof kText - 1) > 0) {
+    void* frames[32];
+    backtrace_symbols_fd(frames, backtrace(frames, 32), STDERR_FILENO);
+  }
+  _exit(99);
+}
+
+void map_twice() {
+  const int file = memfd_create("emulated-device", MFD_CLOEXEC);
+  const bool sized = file >= 0 && ftruncate(file, static_cast<off_t>(kSpan)) == 0;
+  const auto map = [&](int rights) {
+    return sized ? mmap(nullptr, kSpan, rights, MAP_SHARED | MAP_NORESERVE, file, 0) : MAP_FAILED;
+  };
+  void* hidden = map(PROT_NONE);
+  void* view = map(PROT_READ | PROT_WRITE);
+  if (hidden == MAP_FAILED || view == MAP_FAILED)
+    throw Error("NO_DEVICE", "The system gives no memory for the emulated device");
+  emulated_range = {reinterpret_cast<uintptr_t>(hidden), kSpan,
+                    reinterpret_cast<uintptr_t>(view) - reinterpret_cast<uintptr_t>(hidden)};
+  // The first call loads a library, which a handler must not.
+  void* frame[1];
+  backtrace(frame, 1);
+  struct sigaction action = {};
+  action.sa_sigaction = on_fault;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigaction(SIGSEGV, &action, &before);
+}
+
+void drop_pages(char* view, size_t bytes) { madvise(view, bytes, MADV_REMOVE); }
+#else
+void map_twice() { throw Error("NO_DEVICE", "The emulated device needs Linux"); }
+void drop_pages(char*, size_t) {}
+#endif
+
+// The device's memory: what is free, by where it begins.
+class Card {
+ public:
+  static Card& instance() {
+    static Card card;
+    return card;
+  }
+  void* take(size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto fits = [&](const auto& piece) { return piece.second >= bytes; };
+    const auto found = std::find_if(free_.begin(), free_.end(), fits);
+    if (found == free_.end()) throw OverBudget(bytes, emulated_range.bytes);
+    const auto [begin, size] = *found;
+    free_.erase(found);
+    if (size > bytes) free_[begin + bytes] = size - bytes;
+    char* address = reinterpret_cast<char*>(emulated_range.begin + begin);
+    poison(address, bytes);
+    return address;
+  }
+  void give(void* address, size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const size_t begin = reinterpret_cast<uintptr_t>(address) - emulated_range.begin;
+    // Large memory goes back to the system, whose pages hold zeros: it is not used before it is
+    // taken again.
+    constexpr size_t kLarge = size_t{4} << 20;
+    if (bytes >= kLarge) {
+      drop_pages(view(address), bytes);
+    } else {
+      poison(address, bytes);
+    }
+    auto here = free_.emplace(begin, bytes).first;
+    const auto next = std::next(here);
+    if (next != free_.end() && next->first == begin + bytes) {
+      here->second += next->second;
+      free_.erase(next);
+    }
+    if (here == free_.begin()) return;
+    const auto last = std::prev(here);
+    if (last->first + last->second != begin) return;
+    last->second += here->second;
+    free_.erase(here);
+  }
+  static char* view(void* address) {
+    return Ref<char>(Pointer<char>(static_cast<char*>(address))).get();
+  }
+
+ private:
+  Card() {
+    map_twice();
+    free_[0] = emulated_range.bytes;
+  }
+  // Bytes of ones are NaN in every type of float.
+  static void poison(void* address, size_t bytes) { std::memset(view(address), 0xff, bytes); }
+
+  std::mutex mutex_;
+  std::map<size_t, size_t> free_;
+};
+
+class EmulatedStream final : public Stream {
+ public:
+  explicit EmulatedStream(size_t limit) : Stream(limit) { Card::instance(); }
+  ~EmulatedStream() override { abandon(); }
+
+  void synchronise() override {
+    while (!queue_.empty()) {
+      const std::function<void()> work = std::move(queue_.front());
+      queue_.pop_front();
+      work();
+    }
+  }
+  void abandon() noexcept final {
+    for (const Freed& freed : freed_) Card::instance().give(freed.memory, freed.bytes);
+    freed_.clear();
+    queue_.clear();
+  }
+  void enqueue(std::function<void()> work) override { queue_.push_back(std::move(work)); }
+
+ protected:
+  void* allocate(size_t bytes) override { return Card::instance().take(bytes); }
+  // What was asked for before may still use it.
+  void release(void* memory, size_t bytes) noexcept override {
+    if (queue_.empty()) return Card::instance().give(memory, bytes);
+    freed_.push_back({memory, bytes});
+    enqueue([this] {
+      Card::instance().give(freed_.front().memory, freed_.front().bytes);
+      freed_.pop_front();
+    });
+  }
+  void copy_up(void* to, const void* from, size_t bytes) override {
+    enqueue([=] { std::memcpy(Card::view(to), from, bytes); });
+  }
+  void copy_down(void* to, const void* from, size_t bytes) override {
+    enqueue([=] { std::memcpy(to, Card::view(const_cast<void*>(from)), bytes); });
+  }
+  void run(const Product<float>& product) override { multiply_later(product); }
+  void run(const Product<double>& product) override { multiply_later(product); }
+  void run(const Gram<float>& gram) override { gram_later(gram); }
+  void run(const Gram<double>& gram) override { gram_later(gram); }
+  int64_t factorise(int64_t n, const Pointer<double>& a, int64_t lda) override {
+    synchronise();
+    return lapack::cholesky(n, Ref<double>(a).get(), lda);
+  }
+
+ private:
+  struct Freed {
+    void* memory;
+    size_t bytes;
+  };
+  template <class T>
+  void multiply_later(const Product<T>& p) {
+    enqueue([p] {
+      const T *a = Ref<const T>(p.a).get(), *b = Ref<const T>(p.b).get();
+      T* c = Ref<T>(p.c).get();
+      if (p.batch == 1)
+        return blas::parallel_gemm(p.trans_a, p.trans_b, p.m, p.n, p.k, p.alpha, a, p.lda, b, p.ldb,
+                                   p.beta, c, p.ldc);
+      parallel_for(p.batch, grain_for(p.m * p.n * p.k / 16), [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i)
+          blas::gemm(p.trans_a, p.trans_b, p.m, p.n, p.k, p.alpha, a + i * p.step_a, p.lda,
+                     b + i * p.step_b, p.ldb, p.beta, c + i * p.step_c, p.ldc);
+      });
+    });
+  }
+  template <class T>
+  void gram_later(const Gram<T>& g) {
+    enqueue([g] {
+      blas::gram(g.m, g.k, g.alpha, Ref<const T>(g.a).get(), g.lda, g.beta, Ref<T>(g.c).get(),
+                 g.ldc);
+    });
+  }
+
+  std::deque<std::function<void()>> queue_;
+  std::deque<Freed> freed_;  // in the order of the queue
+};
+
+}  // namespace
+
+std::shared_ptr<Stream> open_emulated(size_t limit) {
+  return std::make_shared<EmulatedStream>(limit);
+}
+
+}  // namespace at::device

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/shape.h"
+#include "device/pointer.h"
+
+namespace at::device {
+
+// What a stream has been asked to do so far.
+struct Counts {
+  int64_t launches = 0;  // of functions
+  int64_t products = 0;  // calls of a library: products, factorisations
+  double flops = 0;      // of these
+  double bytes = 0;      // that functions and products read and write, each operand once
+  int64_t bytes_up = 0, bytes_down = 0;  // between host and device
+  int64_t most_bytes = 0;                // in the device's memory at once
+};
+
+// C_b (m × n) = alpha·op(A_b)·op(B_b) + beta·C_b for b < batch, row-major: op(A) is m × k, and A is
+// stored so with row stride lda, or as k × m when trans_a; in the same way op(B), k × n. Matrix b
+// begins b·step numbers after the first; C's must not meet.
+template <class T>
+struct Product {
+  bool trans_a = false, trans_b = false;
+  int64_t m = 0, n = 0, k = 0;
+  Pointer<const T> a;
+  int64_t lda = 0;
+  Pointer<const T> b;
+  int64_t ldb = 0;
+  Pointer<T> c;
+  int64_t ldc = 0;
+  T alpha = 1, beta = 0;
+  int64_t batch = 1;
+  int64_t step_a = 0, step_b = 0, step_c = 0;
+};
+
+// The lower triangle of C (m × m) = alpha·A·Aᵀ + beta·C, A m × k.
+template <class T>
+struct Gram {
+  int64_t m = 0, k = 0;
+  Pointer<const T> a;
+  int64_t lda = 0;
+  Pointer<T> c;
+  int64_t ldc = 0;
+  T alpha = 1, beta = 0;
+};
+
+// Numbers in a device's memory, uninitialised. Whoever holds a copy holds them.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(std::shared_ptr<void> memory, int64_t size) : memory_(std::move(memory)), size_(size) {}
+  explicit operator bool() const { return memory_ != nullptr; }
+  int64_t size() const { return size_; }
+  int64_t bytes() const { return size_ * static_cast<int64_t>(sizeof(T)); }
+  Pointer<T> at(int64_t index = 0) const {
+    return Pointer<T>(static_cast<T*>(memory_.get())) + index;
+  }
+
+ private:
+  std::shared_ptr<void> memory_;
+  int64_t size_ = 0;
+};
+
+// Work on one device, done in the order in which it was asked for, at some time before
+// synchronise() returns: until then neither is what was downloaded there, nor may what is uploaded
+// go away. Of one thread at a time; several streams share a device. Made by open_stream().
+class Stream : public std::enable_shared_from_this<Stream> {
+ public:
+  // Not more than `limit` bytes of the device's memory are in use at once.
+  explicit Stream(size_t limit) : limit_(limit) {}
+  virtual ~Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Throws OverBudget when the limit, or the device's memory, is not enough.
+  template <class T>
+  Buffer<T> take(int64_t count) {
+    const int64_t numbers = count > 0 ? count : 1;
+    return Buffer<T>(memory(checked_mul(numbers, sizeof(T))), numbers);
+  }
+  template <class T>
+  void upload(const Pointer<T>& to, const T* from, int64_t count) {
+    counts_.bytes_up += count * static_cast<int64_t>(sizeof(T));
+    if (count > 0) copy_up(to.address(), from, static_cast<size_t>(count) * sizeof(T));
+  }
+  template <class T>
+  void download(T* to, const Pointer<const T>& from, int64_t count) {
+    counts_.bytes_down += count * static_cast<int64_t>(sizeof(T));
+    if (count > 0) copy_down(to, from.address(), static_cast<size_t>(count) * sizeof(T));
+  }
+  template <class T>
+  void multiply(const Product<T>& p) {
+    if (p.m <= 0 || p.n <= 0 || p.batch <= 0) return;
+    count_product(2.0 * p.batch * p.m * p.n * p.k,
+                  p.batch * (p.m * p.k + p.k * p.n + (p.beta == T(0) ? 1 : 2) * p.m * p.n) *
+                      static_cast<double>(sizeof(T)));
+    run(p);
+  }
+  template <class T>
+  void gram(const Gram<T>& g) {
+    if (g.m <= 0) return;
+    count_product(1.0 * g.m * (g.m + 1) * g.k,
+                  (1.0 * g.m * g.k + g.m * (g.m + 1)) * static_cast<double>(sizeof(T)));
+    run(g);
+  }
+  // Cholesky of the symmetric n × n matrix a, as lapack::cholesky has it. Waits for the outcome.
+  int64_t cholesky(int64_t n, const Pointer<double>& a, int64_t lda) {
+    count_product(n * (1.0 * n) * n / 3, 8.0 * n * n);
+    return factorise(n, a, lda);
+  }
+
+  // Waits until all is done that was asked for.
+  virtual void synchronise() = 0;
+  // Forgets what was asked for and not yet done: after an error nothing of it counts.
+  virtual void abandon() noexcept = 0;
+
+  // The stream of CUDA's runtime; null on the emulated device.
+  virtual void* cuda() const { return nullptr; }
+  // Of the emulated device: runs `work` when its turn comes. See launch.h.
+  virtual void enqueue(std::function<void()> work) = 0;
+  void count_launch(double bytes) {
+    ++counts_.launches;
+    counts_.bytes += bytes;
+  }
+
+  size_t limit() const { return limit_; }
+  const Counts& counts() const { return counts_; }
+
+ protected:
+  // Memory that is given back in order with what is asked for.
+  virtual void* allocate(size_t bytes) = 0;
+  virtual void release(void* memory, size_t bytes) noexcept = 0;
+  virtual void copy_up(void* to, const void* from, size_t bytes) = 0;
+  virtual void copy_down(void* to, const void* from, size_t bytes) = 0;
+  virtual void run(const Product<float>& product) = 0;
+  virtual void run(const Product<double>& product) = 0;
+  virtual void run(const Gram<float>& gram) = 0;
+  virtual void run(const Gram<double>& gram) = 0;
+  virtual int64_t factorise(int64_t n, const Pointer<double>& a, int64_t lda) = 0;
+
+ private:
+  std::shared_ptr<void> memory(int64_t bytes);
+  void count_product(double flops, double bytes) {
+    ++counts_.products;
+    counts_.flops += flops;
+    counts_.bytes += bytes;
+  }
+
+  size_t limit_;
+  size_t live_ = 0;
+  Counts counts_;
+};
+
+}  // namespace at::device

@@ -1,0 +1,38 @@
+#include "kernels/device_block.h"
+
+#include <utility>
+
+namespace at::kernels {
+
+template <class Number>
+void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block) {
+  auto moved = std::make_shared<DeviceBlock<Number>>();
+  moved->stream = stream;
+  std::vector<Unit<Number>> staying;
+  const auto send = [&](const std::shared_ptr<Number>& from, int64_t count) {
+    if (!from) return device::Buffer<Number>();
+    auto to = stream->template take<Number>(count);
+    stream->upload(to.at(), from.get(), count);
+    return to;
+  };
+  for (Unit<Number>& unit : block.units) {
+    if (unit.picks) {
+      staying.push_back(std::move(unit));
+      continue;
+    }
+    const int64_t places = block.samples * unit.positions;
+    moved->units.push_back(
+        {unit.group, unit.method, send(unit.x, block.samples * block.count * unit.size), unit.size,
+         send(unit.delta, places * block.count * unit.rows), send(unit.h, places * unit.cols),
+         unit.positions, unit.rows, unit.cols});
+  }
+  // What is on its way is read from the host's memory until then.
+  stream->synchronise();
+  block.units = std::move(staying);
+  block.on_device = std::move(moved);
+}
+
+template void move_to(const std::shared_ptr<device::Stream>&, Block<float>&);
+template void move_to(const std::shared_ptr<device::Stream>&, Block<double>&);
+
+}  // namespace at::kernels

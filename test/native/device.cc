@@ -1,0 +1,237 @@
+// The device layer on the emulated device: its memory and its order, and every primitive against
+// float64.
+#include "device/launch.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/buffer.h"
+#include "device/emulated.h"
+#include "device/functions/fill.h"
+#include "device/functions/gram_product.h"
+#include "device/open.h"
+#include "support.h"
+
+namespace at::test {
+
+using namespace device;
+
+namespace {
+
+template <class T>
+Buffer<T> sent(Stream& stream, const std::vector<T>& numbers) {
+  auto buffer = stream.take<T>(static_cast<int64_t>(numbers.size()));
+  stream.upload(buffer.at(), numbers.data(), static_cast<int64_t>(numbers.size()));
+  return buffer;
+}
+
+template <class T>
+std::vector<T> fetched(Stream& stream, const Buffer<T>& buffer) {
+  std::vector<T> numbers(static_cast<size_t>(buffer.size()));
+  stream.download(numbers.data(), Pointer<const T>(buffer.at()), buffer.size());
+  stream.synchronise();
+  return numbers;
+}
+
+template <class T>
+std::vector<T> as(const std::vector<double>& numbers) {
+  return std::vector<T>(numbers.begin(), numbers.end());
+}
+
+template <class T>
+void check_products(double tolerance) {
+  const auto stream = open_emulated(SIZE_MAX);
+  Random random(3);
+  const int64_t m = 5, n = 7, k = 6, batch = 3, pad = 2;
+  for (const bool trans_a : {false, true}) {
+    for (const bool trans_b : {false, true}) {
+      Product<T> p;
+      p.trans_a = trans_a;
+      p.trans_b = trans_b;
+      p.m = m, p.n = n, p.k = k, p.batch = batch;
+      p.alpha = T(0.5), p.beta = T(2);
+      p.lda = (trans_a ? m : k) + pad, p.ldb = (trans_b ? k : n) + pad, p.ldc = n + pad;
+      p.step_a = p.lda * (trans_a ? k : m) + 1, p.step_b = p.ldb * (trans_b ? n : k) + 1;
+      p.step_c = p.ldc * m + 1;
+      const auto a = as<T>(random.normals(batch * p.step_a));
+      const auto b = as<T>(random.normals(batch * p.step_b));
+      const auto c = as<T>(random.normals(batch * p.step_c));
+      const auto da = sent(*stream, a), db = sent(*stream, b), dc = sent(*stream, c);
+      p.a = da.at(), p.b = db.at(), p.c = dc.at();
+      stream->multiply(p);
+      std::vector<double> expected(c.begin(), c.end());
+      for (int64_t q = 0; q < batch; ++q)
+        for (int64_t i = 0; i < m; ++i)
+          for (int64_t j = 0; j < n; ++j) {
+            double sum = 0;
+            for (int64_t l = 0; l < k; ++l)
+              sum += double(a[q * p.step_a + (trans_a ? l * p.lda + i : i * p.lda + l)]) *
+                     double(b[q * p.step_b + (trans_b ? j * p.ldb + l : l * p.ldb + j)]);
+            double& to = expected[q * p.step_c + i * p.ldc + j];
+            to = 0.5 * sum + 2 * to;
+          }
+      near(fetched(*stream, dc), expected, tolerance);
+    }
+  }
+  const auto a = as<T>(random.normals(m * (k + pad))), c = as<T>(random.normals(m * (m + pad)));
+  const auto da = sent(*stream, a), dc = sent(*stream, c);
+  stream->gram(Gram<T>{m, k, da.at(), k + pad, dc.at(), m + pad, T(0.5), T(2)});
+  std::vector<double> expected(c.begin(), c.end());
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j <= i; ++j) {
+      double sum = 0;
+      for (int64_t l = 0; l < k; ++l)
+        sum += double(a[i * (k + pad) + l]) * double(a[j * (k + pad) + l]);
+      double& to = expected[i * (m + pad) + j];
+      to = 0.5 * sum + 2 * to;
+    }
+  near(fetched(*stream, dc), expected, tolerance);
+}
+
+// out[r] = Σ_e x[r, e].
+struct RowSum {
+  static constexpr int kBytes = sizeof(float);
+  Ref<const float> x;
+  Ref<float> out;
+  int64_t length;
+  struct Row {
+    const float* x;
+    float* out;
+    AT_PORTABLE double term(int64_t e) const { return static_cast<double>(x[e]); }
+    AT_PORTABLE void put(double sum) const { *out = static_cast<float>(sum); }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {x + r * length, out + r}; }
+};
+
+std::string refusal_of(const std::string& device) {
+  try {
+    check_device(device);
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find(device) != std::string::npos);
+    return error.code();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("device: memory that nobody wrote holds no numbers") {
+  const auto stream = open_emulated(SIZE_MAX);
+  for (int round = 0; round < 2; ++round)
+    for (const float number : fetched(*stream, stream->take<float>(1000)))
+      CHECK(std::isnan(number));
+}
+
+TEST_CASE("device: nothing is done before the stream is synchronised") {
+  const auto stream = open_emulated(SIZE_MAX);
+  std::vector<double> from{1, 2, 3}, to(3, 0.0);
+  const auto buffer = sent(*stream, from);
+  stream->download(to.data(), Pointer<const double>(buffer.at()), 3);
+  from[1] = 5;
+  CHECK_EQ(to, std::vector<double>{0, 0, 0});
+  stream->synchronise();
+  CHECK_EQ(to, std::vector<double>{1, 5, 3});
+}
+
+TEST_CASE("device: host code that looks into the memory ends with a sentence") {
+  const auto stream = open_emulated(SIZE_MAX);
+  const auto buffer = stream->take<float>(4);
+  int text[2];
+  REQUIRE_EQ(pipe(text), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(text[1], STDERR_FILENO);
+    const volatile float* address = buffer.at().address();
+    _exit(*address == 0 ? 1 : 2);
+  }
+  close(text[1]);
+  std::string said;
+  char piece[256];
+  for (ssize_t n; (n = read(text[0], piece, sizeof piece)) > 0;)
+    said.append(piece, static_cast<size_t>(n));
+  close(text[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK_EQ(WEXITSTATUS(status), 99);
+  CHECK(said.find("download it first") != std::string::npos);
+}
+
+TEST_CASE("device: a limit is kept, and after an error the stream works") {
+  const auto stream = open_emulated(4096);
+  {
+    const auto half = stream->take<float>(512);
+    CHECK_THROWS_AS(stream->take<float>(600), OverBudget);
+    for_rows(*stream, 1, 512, Fill<float>{half.at(), 512, 1});
+  }
+  stream->abandon();
+  const auto whole = stream->take<float>(1024);
+  for_rows(*stream, 2, 512, Fill<float>{whole.at(), 512, 7});
+  CHECK_EQ(fetched(*stream, whole), std::vector<float>(1024, 7.0f));
+  CHECK_EQ(stream->counts().most_bytes, 4096);
+  CHECK_EQ(stream->counts().bytes_down, 4096);
+}
+
+TEST_CASE("device: products and Gram matrices in float and double") {
+  check_products<float>(1e-6);
+  check_products<double>(1e-15);
+}
+
+TEST_CASE("device: Cholesky factors, or the minor that is not positive") {
+  const auto stream = open_emulated(SIZE_MAX);
+  const std::vector<double> a{4, -1, -1, 2, 5, -1, 2, 3, 6};
+  const auto good = sent(*stream, a);
+  CHECK_EQ(stream->cholesky(3, good.at(), 3), 0);
+  const std::vector<double> expected{2, -1, -1, 1, 2, -1, 1, 1, 2};
+  near(fetched(*stream, good), expected, 1e-15);
+  const auto bad = sent(*stream, std::vector<double>{1, 0, 2, 1});
+  CHECK_EQ(stream->cholesky(2, bad.at(), 2), 2);
+}
+
+TEST_CASE("device: functions over rows, and sums of rows") {
+  const auto stream = open_emulated(SIZE_MAX);
+  Random random(4);
+  const int64_t n = 6, C = 2, width = n * C;
+  const auto gram = as<float>(random.normals(width * width));
+  const auto inner = as<float>(random.normals(n * n));
+  const auto dg = sent(*stream, gram), di = sent(*stream, inner);
+  const auto out = stream->take<float>(width * width);
+  for_rows(*stream, width, width, Fill<float>{out.at(), width, 1});
+  const Divider each(C);
+  for_rows(*stream, width, width,
+           GramProduct<float>{dg.at(), width, di.at(), n, out.at(), width, each, each});
+  std::vector<double> expected;
+  for (int64_t r = 0; r < width; ++r)
+    for (int64_t c = 0; c < width; ++c)
+      expected.push_back(1 + double(gram[r * width + c]) * double(inner[r / C * n + c / C]));
+  near(fetched(*stream, out), expected, 1e-6);
+  const auto sums = stream->take<float>(width);
+  sum_rows(*stream, width, width, RowSum{dg.at(), sums.at(), width});
+  std::vector<double> totals(width, 0.0);
+  for (int64_t e = 0; e < width * width; ++e) totals[e / width] += double(gram[e]);
+  near(fetched(*stream, sums), totals, 1e-6);
+}
+
+TEST_CASE("device: division by multiplication") {
+  for (const uint32_t divisor : {1u, 2u, 3u, 7u, 10u, 64u, 1000u, 65537u, 0x7fffffffu}) {
+    const Divider d(divisor);
+    for (const uint32_t n :
+         {0u, 1u, 2u, 9u, 63u, 64u, 999u, 65536u, 1234567890u, 0x7ffffffeu, 0x7fffffffu}) {
+      CHECK_EQ(d.quotient(n), n / divisor);
+      CHECK_EQ(d.remainder(n), n % divisor);
+    }
+  }
+}
+
+TEST_CASE("device: what cannot be used is refused by name") {
+  CHECK_EQ(refusal_of("cpu"), "");
+  CHECK_EQ(refusal_of("emulated"), "");
+  for (const char* word : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda1"})
+    CHECK_EQ(refusal_of(word), "BAD_ARGUMENT");
+  CHECK_EQ(refusal_of("cuda:999"), "NO_DEVICE");
+  for (const Facts& card : find_cards())
+    if (!card.why_not.empty()) CHECK_EQ(refusal_of("cuda"), "NO_DEVICE");
+  CHECK((open_stream("cpu", 0) == nullptr));
+}
+
+}  // namespace at::test
