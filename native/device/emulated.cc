@@ -63,15 +63,24 @@ void map_twice() {
   // The first call loads a library, which a handler must not.
   void* frame[1];
   backtrace(frame, 1);
+}
+
+// Others may have put theirs in its place.
+void watch_faults() {
+  struct sigaction present;
+  sigaction(SIGSEGV, nullptr, &present);
+  if (present.sa_sigaction == on_fault) return;
+  before = present;
   struct sigaction action = {};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  sigaction(SIGSEGV, &action, &before);
+  sigaction(SIGSEGV, &action, nullptr);
 }
 
 void drop_pages(char* view, size_t bytes) { madvise(view, bytes, MADV_REMOVE); }
 #else
 void map_twice() { throw Error("NO_DEVICE", "The emulated device needs Linux"); }
+void watch_faults() {}
 void drop_pages(char*, size_t) {}
 #endif
 
@@ -81,6 +90,10 @@ class Card {
   static Card& instance() {
     static Card card;
     return card;
+  }
+  void watch() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    watch_faults();
   }
   void* take(size_t bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -135,7 +148,7 @@ class Card {
 
 class EmulatedStream final : public Stream {
  public:
-  explicit EmulatedStream(size_t limit) : Stream(limit) { Card::instance(); }
+  explicit EmulatedStream(size_t limit) : Stream(limit) { Card::instance().watch(); }
   ~EmulatedStream() override { abandon(); }
 
   void synchronise() override {
