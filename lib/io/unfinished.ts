@@ -46,6 +46,9 @@ export function temporaryFor(target: string): string {
   return path
 }
 
+/** Is it the name of a file that is not finished yet? */
+export const isTemporary = (name: string): boolean => pattern.test(name)
+
 /** A file of `temporaryFor` has its own name now, or is gone. */
 export function settled(path: string): void {
   unfinished.delete(path)

@@ -70,6 +70,13 @@ export class BucketStorage implements Storage {
     await this.#ask('write', key, 'PUT', bytes)
   }
 
+  async any(): Promise<string | undefined> {
+    const query = new URLSearchParams({ 'list-type': '2', 'max-keys': '1', prefix: this.#prefix })
+    const text = await (await this.#ask('list', `?${query}`, 'GET')).text()
+    const key = /<Key>([^<]*)<\/Key>/.exec(text)?.[1]
+    return key === undefined ? undefined : plain(key).slice(this.#prefix.length)
+  }
+
   async list(folder: string): Promise<string[]> {
     const prefix = `${this.#prefix}${folder === '' ? '' : `${folder}/`}`
     const names: string[] = []

@@ -3,7 +3,7 @@ import * as nodeFiles from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TangentError } from '../core/errors.js'
 import { reason } from '../io/reasons.js'
-import { clearLeftOver, settled, temporaryFor } from '../io/unfinished.js'
+import { clearLeftOver, isTemporary, settled, temporaryFor } from '../io/unfinished.js'
 import { type Storage, StorageAway, type Touching } from './storage.js'
 
 /** Those calls of `node:fs/promises` that are made; a test of power cuts has others. */
@@ -56,6 +56,21 @@ export class FolderStorage implements Storage {
       }
       await this.#files.unlink(temporary)
     })
+  }
+
+  async any(): Promise<string | undefined> {
+    try {
+      const names = await this.#files.readdir(this.name)
+      return names.find((name) => !isTemporary(name))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined
+      if (codeOf(error) !== 'ENOTDIR') throw this.#failure('read', '', error)
+      throw new TangentError(
+        'BAD_ARGUMENT',
+        `Expected a folder or a new place for --store but ${this.name} is a file`,
+        { cause: error },
+      )
+    }
   }
 
   async list(folder: string): Promise<string[]> {

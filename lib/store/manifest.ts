@@ -51,13 +51,56 @@ export async function readManifest(storage: Storage): Promise<Manifest | undefin
   } catch {
     manifest = {}
   }
-  const { format, grid, x, package: made } = manifest
-  if (format === 1 && grid && x && made) return manifest as Manifest
+  const { format } = manifest
+  if (format === 1 && isWhole(manifest as Manifest)) return manifest as Manifest
   const what =
     typeof format === 'number' && format !== 1
       ? `of format 1 but it has format ${format}, of another version of adaptive-tangent`
       : 'that adaptive-tangent wrote'
   throw new TangentError('BAD_FILE', `Expected a manifest in ${storage.name} ${what}`)
+}
+
+/** Numbers that decide which tiles there are: one that is damaged must not make a store look complete. */
+function isWhole({ package: made, processor, network, request, ...of }: Manifest): boolean {
+  const { grid, group, span, threads, memory, x, x2 } = of
+  const counts = (...all: unknown[]) =>
+    all.every((value) => Number.isSafeInteger(value) && Number(value) > 0)
+  const samples = (some: SamplesDigest) =>
+    counts(some.samples) && some.stripes.length === Math.ceil(some.samples / grid.size)
+  try {
+    const { rows, columns } = grid.axes
+    const lengths = [x.samples, (x2 ?? x).samples]
+    const arrays = grid.arrays.every(
+      ({ shape }) =>
+        counts(...shape) &&
+        shape[rows] === lengths[0] &&
+        (columns === null || shape[columns] === lengths[1]),
+    )
+    const known = [made.version, of.id, request.kind, network.weights, processor.blas]
+    return (
+      counts(grid.size, group, span, threads, memory) &&
+      known.every((text) => typeof text === 'string') &&
+      grid.arrays.length > 0 &&
+      arrays &&
+      samples(x) &&
+      (x2 === null || samples(x2))
+    )
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Is nothing there yet? No where another has made a store meanwhile.
+ * @throws TangentError BAD_ARGUMENT where something else lies.
+ */
+export async function isNew(storage: Storage): Promise<boolean> {
+  const found = await storage.any()
+  if (found === undefined) return true
+  if (await readManifest(storage)) return false
+  throw refused(
+    `Expected a new place or a store for --store but ${storage.name} holds something else (${found})`,
+  )
 }
 
 export function manifestBytes(manifest: Manifest): Uint8Array {

@@ -20,6 +20,8 @@ export interface Storage {
   put(key: string, bytes: Uint8Array): Promise<void>
   /** The same where nothing is there yet. @returns whether it was so. */
   create(key: string, bytes: Uint8Array): Promise<boolean>
+  /** The name of something that lies in it, whatever it is; undefined where nothing does. */
+  any(): Promise<string | undefined>
   /** Names of the files in a folder. */
   list(folder: string): Promise<string[]>
   remove(key: string): Promise<void>

@@ -23,6 +23,7 @@ import {
 import {
   checkMachine,
   checkSame,
+  isNew,
   type Manifest,
   manifestBytes,
   manifestKey,
@@ -321,6 +322,7 @@ export async function createStore(
     request.memory === undefined
       ? (existing?.memory ?? core.budget({}))
       : parseBytes(request.memory, 'request.memory')
+  if (existing) checkMachine(existing, path)
   if (existing) checkChosen(existing, { tile, group, half, dtype, threads, memory }, path)
   const plan = await planned(network, plain, own, { threads, memory })
   const sizes = existing
@@ -339,7 +341,7 @@ export async function createStore(
     await writeMetadata(storage, existing.grid)
     return new Store(path, storage, existing, own)
   }
-  await checkEmpty(storage)
+  if (!(await isNew(storage))) return createStore(path, network, request, options)
   if (half && !plan.symmetric) throw badArgument('options.half', 'no half of such a result', half)
   const attributes = await attributesOf(network, plain, own, { threads, memory })
   const grid = gridOf({ ...plan, size }, own, { half: half ?? false, dtype, attributes })
@@ -404,16 +406,6 @@ async function writeMetadata(storage: Storage, grid: Grid): Promise<void> {
     if (await storage.read(key)) continue
     await storage.put(key, Buffer.from(`${JSON.stringify(value, null, 2)}\n`))
   }
-}
-
-/** @throws TangentError BAD_ARGUMENT where something else lies. */
-async function checkEmpty(storage: Storage): Promise<void> {
-  const [found] = await storage.list('')
-  if (found === undefined) return
-  throw new TangentError(
-    'BAD_ARGUMENT',
-    `Expected a new place or a store for --store but ${storage.name} holds something else (${found})`,
-  )
 }
 
 /** @throws TangentError BAD_ARGUMENT for another number than the store's. */

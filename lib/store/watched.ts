@@ -42,6 +42,10 @@ export class WatchedStorage implements Storage {
     })
   }
 
+  any(): Promise<string | undefined> {
+    return this.#storage.any()
+  }
+
   list(folder: string): Promise<string[]> {
     return this.#patiently(() => this.#storage.list(folder))
   }

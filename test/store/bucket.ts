@@ -110,7 +110,8 @@ export class OwnBucket {
     const prefix = query.get('prefix') ?? ''
     const after = query.get('continuation-token') ?? ''
     const all = [...this.objects.keys()]
-      .filter((key) => key.startsWith(prefix) && !key.slice(prefix.length).includes('/'))
+      .filter((key) => key.startsWith(prefix))
+      .filter((key) => !query.has('delimiter') || !key.slice(prefix.length).includes('/'))
       .sort()
       .filter((key) => key > after)
     const page = all.slice(0, pageLength)

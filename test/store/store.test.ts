@@ -1,5 +1,5 @@
 // Results on disk: the same numbers as in memory, whole after whatever happens, and of one job alone.
-import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import {
@@ -235,6 +235,10 @@ test('another job, another version and another machine are refused, each in a se
     ;(manifest.package as { version: string }).version = '9.9.9'
   })
   t.regex(version, /^Expected adaptive-tangent 9\.9\.9, which made the store .* but this is /)
+  const other = await place(t)
+  const of = JSON.stringify({ ...store.manifest, package: { version: '9.9.9' } })
+  await new FolderStorage(other).put('manifest.json', Buffer.from(of))
+  await t.throwsAsync(createStore(other, network, request), { message: /adaptive-tangent 9\.9\.9/ })
   const blas = await edit((manifest) => {
     ;(manifest.processor as { blas: string }).blas = 'OpenBLAS 1.0 Prescott'
   })
@@ -243,6 +247,36 @@ test('another job, another version and another machine are refused, each in a se
   const strange = await place(t)
   await new FolderStorage(strange).put('notes.txt', Buffer.from('mine'))
   await t.throwsAsync(createStore(strange, network, request), { message: /something else \(notes/ })
+  // A folder of others, whose files lie deeper or are hidden.
+  for (const inside of ['data/x.bin', '.zgroup']) {
+    const others = await place(t)
+    await mkdir(join(others, 'data'), { recursive: true })
+    if (!inside.startsWith('data')) await rm(join(others, 'data'), { recursive: true })
+    await writeFile(join(others, inside), 'mine')
+    await t.throwsAsync(createStore(others, network, request), { message: /something else \(/ })
+  }
+  const file = await place(t)
+  await writeFile(file, 'mine')
+  await t.throwsAsync(createStore(file, network, request), { message: /K\.zarr is a file$/ })
+
+  const damaged: [RegExp, string][] = [
+    [/"size": 5/, '"size": "5"'],
+    [/"size": 5/, '"size": 6'],
+    [/"samples": 23/, '"samples": 22'],
+    [/"group": \d+/, '"group": 0'],
+    [/"memory"/, '"menory"'],
+    [/23,/, '24,'],
+  ]
+  const manifest = await readFile(join(path, 'manifest.json'), 'utf8')
+  for (const [before, after] of damaged) {
+    t.regex(manifest, before)
+    await writeFile(join(path, 'manifest.json'), manifest.replace(before, after))
+    await t.throwsAsync(
+      openStore(path),
+      { code: 'BAD_FILE', message: /^Expected a manifest/ },
+      after,
+    )
+  }
   await writeFile(join(path, 'manifest.json'), '{"format": 2}')
   await t.throwsAsync(openStore(path), { code: 'BAD_FILE', message: /format 2/ })
 })
