@@ -113,6 +113,17 @@ export interface PlannedKernels extends Planned {
   shape: number[]
 }
 
+/** What a caller chooses of a kernel, checked. */
+export function kernelChoices(options: NtkOptions) {
+  const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
+  const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
+  const method = kernelMethod(options.method)
+  if (options.mean && kind !== 'trace') {
+    throw badArgument('options.mean', "no mean unless options.kernel is 'trace'", true)
+  }
+  return { kind, by, method }
+}
+
 export async function planKernels(
   core: Core,
   inputs: Inputs,
@@ -120,12 +131,7 @@ export async function planKernels(
   options: NtkOptions,
   path?: WeightPath,
 ): Promise<PlannedKernels> {
-  const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
-  const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
-  const method = kernelMethod(options.method)
-  if (options.mean && kind !== 'trace') {
-    throw badArgument('options.mean', "no mean unless options.kernel is 'trace'", true)
-  }
+  const { kind, by, method } = kernelChoices(options)
   const prepared = await prepare(core, inputs, options)
   if (inputs2 !== undefined && (await core.at(inputs2, options, 'x2')) !== prepared.core) {
     throw mismatch('x2', 'samples that take the branches that x takes', 'others')

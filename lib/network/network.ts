@@ -16,6 +16,7 @@ import { ofWidth } from '../derivatives/width.js'
 import { held, heldInputs, heldMap } from '../io/held.js'
 import { type Floats, type NdArray, toFloat32 } from '../io/index.js'
 import type { TileReport } from '../io/sink.js'
+import { type GroupOptions, ntkGroups } from '../kernels/groups.js'
 import type { TangentKernel } from '../kernels/kernel.js'
 import { type NtkOptions, ntk, ntkTo, type TangentKernels } from '../kernels/ntk.js'
 import { KernelOperator } from '../kernels/operator.js'
@@ -558,6 +559,33 @@ export class Network<F extends Floats = Float32Array> {
   async ntkProduct(x: Inputs, v: NdArray, options: DerivativeOptions = {}): Promise<NdArray<F>> {
     checkCall(options)
     return ofWidth(ntkProduct(this.#core, heldInputs(x, 'x'), held(v, 'v'), options))
+  }
+
+  /**
+   * Many small kernels in one call: samples [g·size, (g + 1)·size) are group g, and each group has its
+   * kernel with itself. What {@link Network.ntk} gives of each group within rounding, without a call for
+   * each: the groups share forward runs and passes back. Of `kernel: 'full'` it is the kernel's block diagonal.
+   * @param size samples of a group; their number has to be a multiple of it.
+   * @param options as of {@link Network.ntk}, without `by`.
+   * @returns `full`: (groups, size, O, size, O); `trace`: (groups, size, size); `diagonal`:
+   *   (groups, size, size, O).
+   * @throws as {@link Network.ntk} does.
+   * @example
+   * ```js
+   * import { buildMlp, Network } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [8], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)), shape: [20, 2] }
+   * const { shape } = await network.ntkGroups(x, 2)
+   * console.log(shape.join(' × '))
+   * await network.dispose()
+   * // 10 × 2 × 1 × 2 × 1
+   * ```
+   * @since 0.2.0
+   */
+  async ntkGroups(x: Inputs, size: number, options: GroupOptions = {}): Promise<NdArray<F>> {
+    checkCall(options)
+    return ofWidth(ntkGroups(this.#core, heldInputs(x, 'x'), size, options))
   }
 
   /**

@@ -222,6 +222,8 @@ Method to_method(const std::string& name) {
               "Expected auto, jacobian, structured or mixed for method but received " + name);
 }
 
+}  // namespace
+
 KernelTask task_of(const JobRequest& request) {
   const Options& options = request.options;
   KernelTask task;
@@ -238,6 +240,20 @@ KernelTask task_of(const JobRequest& request) {
   return task;
 }
 
+std::vector<Real*> results_of(const JobRequest& request, const KernelTask& task, int64_t numbers) {
+  int kernels = 0;
+  for (int group : task.groups) {
+    if (group < 0) throw Error("BAD_ARGUMENT", "A group has no result");
+    kernels = std::max(kernels, group + 1);
+  }
+  std::vector<Real*> results;
+  for (int g = 0; g < kernels; ++g)
+    results.push_back(request.result(static_cast<size_t>(g), numbers));
+  return results;
+}
+
+namespace {
+
 const JobKind ntk("ntk", [](JobRequest& request) -> std::unique_ptr<Job> {
   KernelTask task = task_of(request);
   if (request.options.has("tile")) {
@@ -249,17 +265,8 @@ const JobKind ntk("ntk", [](JobRequest& request) -> std::unique_ptr<Job> {
     return std::make_unique<TiledKernelJob>(request.tape, std::move(request.settings),
                                             std::move(task), std::move(grid));
   }
-  int64_t numbers = checked_mul(task.samples1, task.samples2);
-  if (task.type != KernelType::kTrace) numbers = checked_mul(numbers, task.outputs);
-  if (task.type == KernelType::kFull) numbers = checked_mul(numbers, task.outputs);
-  int kernels = 0;
-  for (int group : task.groups) {
-    if (group < 0) throw Error("BAD_ARGUMENT", "A group has no result");
-    kernels = std::max(kernels, group + 1);
-  }
-  std::vector<Real*> results;
-  for (int g = 0; g < kernels; ++g)
-    results.push_back(request.result(static_cast<size_t>(g), numbers));
+  const int64_t pairs = checked_mul(task.samples1, task.samples2);
+  auto results = results_of(request, task, checked_mul(pairs, task.numbers_of_pair()));
   auto path = request.path(results.size());
   return std::make_unique<KernelJob>(request.tape, std::move(request.settings), std::move(task),
                                      std::move(results), std::move(path));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "jobs/jobs.h"
 #include "jobs/ntk_job.h"
 
 namespace at {
@@ -50,6 +51,11 @@ class KernelJob final : public Job {
   bool added_ = false;  // something stands in the results of a trace kernel
   std::vector<std::string> methods_;
 };
+
+// What a request asks of a kernel.
+KernelTask task_of(const JobRequest& request);
+// The results of a request for kernels, of so many numbers each.
+std::vector<Real*> results_of(const JobRequest& request, const KernelTask& task, int64_t numbers);
 
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -27,6 +27,11 @@ struct KernelTask {
   std::vector<int> groups;  // result index of every parameter
   // Rows of the kernel per sample (C).
   int64_t components() const { return type == KernelType::kFull ? outputs : 1; }
+  // Numbers in the kernel for each pair of samples.
+  int64_t numbers_of_pair() const {
+    if (type == KernelType::kTrace) return 1;
+    return type == KernelType::kFull ? outputs * outputs : outputs;
+  }
   int64_t pairs() const {
     return symmetric ? (samples1 * (samples1 + 1) + 1) / 2 : samples1 * samples2;
   }

@@ -149,6 +149,7 @@ test('another network, changed arrays and what is no job are refused', async (t)
 test('fields are checked as they are declared, for every kind', (t) => {
   const good: Record<keyof typeof jobKinds, object> = {
     ntk: { kernel: 'full', method: 'auto', groups: [0, 1] },
+    grouped: { kernel: 'full', method: 'auto', groups: [0, 1], size: 2 },
     jacobian: {},
     features: {},
     vjp: { cotangents: new Float32Array(2), columns: 1 },

@@ -122,6 +122,11 @@ export const calls: Record<string, Call> = {
     call: (...a) => network.run(...(a as [Any])),
     options: `${common} output outputs`,
   },
+  ntkGroups: {
+    args: () => [x, 1, {}],
+    call: (...a) => network.ntkGroups(...(a as [Any, Any])),
+    options: `${derivative} kernel method mean`,
+  },
   jacobian: {
     args: () => [x, {}],
     call: (...a) => network.jacobian(...(a as [Any])),

@@ -3,13 +3,14 @@
 
 import { features } from './features.js'
 import type { ValuesOf } from './fields.js'
+import { grouped } from './grouped.js'
 import { jacobian } from './jacobian.js'
 import type { JobKind } from './kind.js'
 import { ntk } from './ntk.js'
 import { jvp, normal, product, vjp } from './products.js'
 import { sketch } from './sketch.js'
 
-export const jobKinds = { ntk, jacobian, features, vjp, jvp, normal, product, sketch }
+export const jobKinds = { ntk, grouped, jacobian, features, vjp, jvp, normal, product, sketch }
 
 type Kinds = typeof jobKinds
 
