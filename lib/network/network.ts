@@ -34,11 +34,11 @@ import { type ChosenDevice, chooseDevice } from '../native/device.js'
 import {
   type FileNote,
   inOwnMemory,
-  normalDomain,
   openModel,
   replaceValues,
   type ValueInfo,
 } from '../onnx/index.js'
+import { notesOf, operatorsOf } from './about.js'
 import { LinearizedNetwork } from './linearize.js'
 import { type LoadOptions, withOwnNames } from './load-options.js'
 
@@ -168,13 +168,7 @@ export class Network<F extends Floats = Float32Array> {
 
   /** The operators of the graph and how often each occurs. */
   get operators(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>()
-    for (const { opType, domain } of this.#core.architecture.graph.nodes) {
-      const normal = normalDomain(domain)
-      const name = normal === '' ? opType : `${normal}::${opType}`
-      counts.set(name, (counts.get(name) ?? 0) + 1)
-    }
-    return counts
+    return operatorsOf(this.#core.architecture)
   }
 
   /**
@@ -189,14 +183,7 @@ export class Network<F extends Floats = Float32Array> {
 
   /** What was changed when the file was read, and how samples are run, in sentences. */
   get notes(): readonly string[] {
-    const { model, inputs, likely, whole, notes } = this.#core.architecture
-    const all = 'All samples of a call are run in one batch and are one input of the function.'
-    if (whole) return [...model.notes, ...notes, all]
-    const one = 'The file fixes the batch at one sample: samples are run one by one.'
-    const single = likely.some(
-      (place, k) => place === 'one' || (place !== 'shared' && inputs[k]?.shape?.[place] === 1),
-    )
-    return [...model.notes, ...notes, ...(single ? [one] : [])]
+    return notesOf(this.#core.architecture)
   }
 
   /**
