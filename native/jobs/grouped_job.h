@@ -37,8 +37,8 @@ class GroupedJob final : public Job {
   KernelTask task_;
   std::vector<Real*> results_;
   std::vector<int> uses_;
-  int64_t done_ = 0;               // groups
-  int64_t together_ = 0;           // groups in a pass; 0: each is apart
+  int64_t done_ = 0;                // groups
+  int64_t together_ = 0;            // groups in a pass; 0: each is apart
   std::unique_ptr<KernelJob> own_;  // of the group whose turn it is, where they are apart
   size_t apart_peak_ = 0;
   std::vector<Method> methods_;
