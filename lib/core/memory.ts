@@ -39,7 +39,7 @@ function fromProc(file: string, name: string): string {
 }
 
 /** Bytes of address space (ulimit -v) that are still free. */
-function addressSpaceLeft(): number {
+export function addressSpaceLeft(): number {
   const limit = Number.parseInt(fromProc('limits', 'Max address space'), 10)
   const used = 1024 * Number.parseInt(fromProc('status', 'VmSize:'), 10)
   return Number.isFinite(limit - used) ? Math.max(limit - used, 1) : Infinity

@@ -38,6 +38,7 @@ import {
   replaceValues,
   type ValueInfo,
 } from '../onnx/index.js'
+import { warmUp } from '../runtime/thread.js'
 import { notesOf, operatorsOf } from './about.js'
 import { LinearizedNetwork } from './linearize.js'
 import { type LoadOptions, withOwnNames } from './load-options.js'
@@ -111,6 +112,7 @@ export class Network<F extends Floats = Float32Array> {
     const { externalData, batchAxis, shared } = options
     const folder = externalData === undefined ? {} : { folder: externalData }
     const opened = inOwnMemory(await openModel(bytes, { ...folder, axes: { batchAxis, shared } }))
+    warmUp()
     const threads = threadCount(options.threads) ?? availableParallelism()
     const memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
     const model = await settleControlFlow(opened, options, { threads, memory })

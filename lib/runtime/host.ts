@@ -1,11 +1,11 @@
 // The main thread's side of a worker: one per architecture, shared by all its networks.
-import { isMainThread, Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { abortError, leavable, onAbort } from '../core/abort.js'
 import { type ErrorCode, TangentError } from '../core/errors.js'
 import { checkAddressSpace } from '../core/memory.js'
 import { type OnProgress, timed, type Watch } from '../core/progress.js'
-import { workerOptions } from '../core/threads.js'
 import { native } from '../native/index.js'
+import { busy, endByForce } from './exit.js'
 import { threadFailure } from './failures.js'
 import type {
   FeedArray,
@@ -20,6 +20,7 @@ import type {
   WorkerInit,
 } from './protocol.js'
 import { LentSources } from './rows.js'
+import { takeThread } from './thread.js'
 
 /** A request without what the host adds. */
 export type Asked = DistributedOmit<Request, 'id' | 'control' | 'network'>
@@ -46,7 +47,7 @@ const abortGrace = 60
 
 export class Host {
   readonly #init: WorkerInit
-  readonly #entry: URL
+  readonly #entry: URL | undefined
   /** What the worker reads from this thread. */
   readonly sources = new LentSources()
   #worker: Worker | undefined
@@ -62,7 +63,7 @@ export class Host {
   #idle: NodeJS.Timeout | undefined
 
   /** @param entry the worker's file, where tests want another. */
-  constructor(init: WorkerInit, entry = new URL('../worker.js', import.meta.url)) {
+  constructor(init: WorkerInit, entry?: URL) {
     this.#init = init
     this.#entry = entry
   }
@@ -165,12 +166,7 @@ export class Host {
   #start(): Worker {
     if (this.#worker) return this.#worker
     checkAddressSpace("A network's thread")
-    const worker = new Worker(this.#entry, {
-      ...workerOptions,
-      workerData: this.#init,
-      name: 'adaptive-tangent worker',
-    })
-    worker.unref()
+    const worker = takeThread(this.#init, this.#entry)
     worker.on('message', (reply: FromWorker) => this.#receive(reply))
     worker.on('error', (cause) => {
       this.#lose(worker, threadFailure('worker', cause))
@@ -290,32 +286,6 @@ export class Host {
     clearTimeout(this.#idle)
     native.releaseSpareMemory()
   }
-}
-
-/** Hosts whose workers compute. */
-const busy = new Set<Host>()
-let watching = false
-
-/**
- * Lets the process end while onnxruntime still runs: Node would wait for the thread, which may never
- * end. Whoever listens for the end after this is called before it.
- */
-function endByForce(): void {
-  if (watching || !isMainThread) return
-  watching = true
-  const end = (code: number) => {
-    if (busy.size === 0) return
-    const listeners = process.listeners('exit')
-    for (const listener of listeners.slice(listeners.indexOf(end) + 1)) {
-      try {
-        listener.call(process, code)
-      } catch (error) {
-        process.stderr.write(`${(error as Error).stack}\n`)
-      }
-    }
-    native.exitNow(Number(process.exitCode ?? code))
-  }
-  process.on('exit', end)
 }
 
 function errorFrom(reply: Reply & { ok: false }): Error {

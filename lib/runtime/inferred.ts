@@ -2,8 +2,8 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { TangentError } from '../core/errors.js'
 import * as ort from '../native/onnxruntime.js'
-import { makeValueInfo, type ValueInfo, valueInfo } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import { makeValueInfo, type ValueInfo, valueInfo } from '../onnx/values.js'
 import {
   TensorProto_DataType as DataType,
   type GraphProto,

@@ -1,10 +1,9 @@
 // onnxruntime sessions of one architecture, one per set of values that are wanted.
 
 import { TangentError } from '../core/errors.js'
-import { inDoubleBytes } from '../graph/double/index.js'
 import type { NativeData } from '../native/index.js'
 import * as ort from '../native/onnxruntime.js'
-import { appendToModel, makeNode } from '../onnx/index.js'
+import { appendToModel, makeNode } from '../onnx/encode.js'
 import { isMember } from '../onnx/names.js'
 import { openFailure, runFailure } from './failures.js'
 import { type Inferred, infer } from './inferred.js'
@@ -126,7 +125,9 @@ export class Sessions {
   async #model(added: Parameters<typeof appendToModel>[1]): Promise<Uint8Array> {
     const { double, skeleton, folder } = this.#init
     if (!double) return appendToModel(skeleton, added)
-    this.#double ??= inDoubleBytes(skeleton, folder)
+    this.#double ??= import('../graph/double/index.js').then(({ inDoubleBytes }) =>
+      inDoubleBytes(skeleton, folder),
+    )
     return appendToModel(await this.#double, added)
   }
 

@@ -1,5 +1,6 @@
 // The worker thread that owns one architecture's onnxruntime sessions. Everything that blocks happens
 // here: forward runs and the addon's jobs between them.
+import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../core/errors.js'
 import { axisToFirst } from '../io/axes.js'
@@ -34,11 +35,16 @@ import { type Session, Sessions } from './sessions.js'
 import { receivedWeight } from './shared.js'
 import { checkStop } from './stop.js'
 import type { Weights } from './tensors.js'
+import type { WorkerStart } from './thread.js'
 import { tryReadings } from './trial.js'
 
-const init = workerData as WorkerInit
 const port = parentPort
 if (!port) throw new Error('This file runs in a worker thread')
+// Started before anybody knows of what: see thread.ts.
+const start = workerData as WorkerStart
+Atomics.store(start.loaded, 0, 1)
+const [init] = (await once(start.init, 'message')) as [WorkerInit]
+start.init.close()
 const sessions = new Sessions(init)
 const inference = new Inference(init, sessions)
 let present: Plan | undefined
