@@ -1,7 +1,7 @@
 // The worker thread that owns one architecture's onnxruntime sessions. Everything that blocks happens
 // here: forward runs and the addon's jobs between them.
 import { once } from 'node:events'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../core/errors.js'
 import { axisToFirst } from '../io/axes.js'
 import type * as ort from '../native/onnxruntime.js'
@@ -37,14 +37,13 @@ import { checkStop } from './stop.js'
 import type { Weights } from './tensors.js'
 import type { WorkerStart } from './thread.js'
 import { tryReadings } from './trial.js'
+import { warmOnnxruntime } from './warm.js'
 
 const port = parentPort
 if (!port) throw new Error('This file runs in a worker thread')
 // Started before anybody knows of what: see thread.ts.
 const start = workerData as WorkerStart
-Atomics.store(start.loaded, 0, 1)
-const [init] = (await once(start.init, 'message')) as [WorkerInit]
-start.init.close()
+const init = await architecture()
 const sessions = new Sessions(init)
 const inference = new Inference(init, sessions)
 let present: Plan | undefined
@@ -64,6 +63,16 @@ const runBlock = 64
 const tiles = new Deliveries((message) => port.postMessage(message))
 const rows = new RowRequests((message) => port.postMessage(message))
 let services: Readonly<Record<string, Service>> = {}
+
+async function architecture(): Promise<WorkerInit> {
+  const known = receiveMessageOnPort(start.init)
+  // Whoever has a network of its own is told by that what is wrong.
+  if (!known) await warmOnnxruntime().catch(() => {})
+  Atomics.store(start.loaded, 0, 1)
+  const [given] = known ? [known.message] : await once(start.init, 'message')
+  start.init.close()
+  return given as WorkerInit
+}
 
 /** Answers the main thread from now on. @param others what parts of the package above this one do. */
 export function serve(others: Readonly<Record<string, Service>>): void {
