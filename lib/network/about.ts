@@ -23,3 +23,13 @@ export function notesOf({ model, inputs, likely, whole, notes }: Architecture): 
   )
   return [...model.notes, ...notes, ...(single ? [one] : [])]
 }
+
+/** One sentence that says why derivatives are not possible, or null. */
+export function problemOf(architecture: Architecture): string | null {
+  try {
+    architecture.checkSupported()
+    return null
+  } catch (error) {
+    return (error as Error).message
+  }
+}

@@ -39,7 +39,7 @@ import {
   type ValueInfo,
 } from '../onnx/index.js'
 import { warmUp } from '../runtime/thread.js'
-import { notesOf, operatorsOf } from './about.js'
+import { notesOf, operatorsOf, problemOf } from './about.js'
 import { LinearizedNetwork } from './linearize.js'
 import { type LoadOptions, withOwnNames } from './load-options.js'
 
@@ -223,12 +223,7 @@ export class Network<F extends Floats = Float32Array> {
 
   /** One sentence that says why derivatives are not possible, or null. */
   get problem(): string | null {
-    try {
-      this.#core.architecture.checkSupported()
-      return null
-    } catch (error) {
-      return (error as Error).message
-    }
+    return problemOf(this.#core.architecture)
   }
 
   /**
