@@ -4,6 +4,7 @@ import { badArgument, TangentError } from '../core/errors.js'
 import { quote } from '../core/quote.js'
 import type { Place } from '../graph/axes.js'
 import { axisToFirst, picked } from '../io/axes.js'
+import { gather } from '../io/gather.js'
 import { isArray } from '../io/held.js'
 import {
   type ArraySource,
@@ -14,6 +15,7 @@ import {
   type NdArray,
   rowSize,
   rowsOf,
+  type TypedArray,
   zeros,
 } from '../io/index.js'
 import { type Dimension, isRealName, type ValueInfo } from '../onnx/index.js'
@@ -172,14 +174,13 @@ export async function samplesOf(
   return Object.fromEntries(taken)
 }
 
-/** Some rows of a source, read one by one. */
+/** Some rows of a source. */
 async function rowsAmong(source: ArraySource, chosen: readonly number[]): Promise<NdArray> {
   const size = rowSize(source)
-  const data = zeros(source.dtype, chosen.length * size)
-  for (const [at, row] of chosen.entries()) {
-    const one = await rowsOf(source, row, 1, 'the samples')
-    data.set(one.data as never, at * size)
-  }
+  const data = zeros(source.dtype, chosen.length * size) as TypedArray
+  await gather(chosen, data, size, async (first, count) => {
+    return (await rowsOf(source, first, count, 'the samples')).data
+  })
   const array: NdArray = { data, shape: [chosen.length, ...source.shape.slice(1)] }
   return source.dtype === 'bool' ? { ...array, boolean: true } : array
 }

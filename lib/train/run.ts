@@ -1,8 +1,10 @@
 // One training run in the worker: forward runs by onnxruntime, everything else by the addon.
 import { TangentError } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
+import { gather } from '../io/gather.js'
 import { type NativePasses, native } from '../native/index.js'
 import type { LossSum, NativeGrowth, NativeTraining } from '../native/train.js'
-import { isRead, loaded } from '../runtime/loaded.js'
+import { isRead } from '../runtime/loaded.js'
 import type { BatchLayout, Plan } from '../runtime/plan.js'
 import type { Feed, FeedArray, WeightMessage } from '../runtime/protocol.js'
 import type { Weights } from '../runtime/tensors.js'
@@ -13,6 +15,8 @@ import type { TrainingData, TrainingSetup, TrainingState } from './protocol.js'
 /** Bytes of values that one run of many samples may make, and samples that it may have. */
 const runBytes = 2 ** 26
 const runSamples = 1024
+/** Bytes of samples that are read for steps to come, at most. */
+const aheadBytes = 2 ** 28
 /** Numbers of a step below which a second thread of onnxruntime costs more than it brings. */
 const smallStep = 2 ** 19
 
@@ -44,6 +48,8 @@ export class TrainingRun {
   /** Whether forward runs are kept (the weights of the linear models' stay), once that is known. */
   readonly #kept = new Map<SetName, boolean>()
   #batch: Feed | undefined
+  /** Samples of an epoch's steps that are read already. */
+  #ahead: { order: Uint32Array; from: number; end: number; feed: Feed } | undefined
 
   private constructor(
     setup: TrainingSetup,
@@ -119,7 +125,7 @@ export class TrainingRun {
     const passes = this.#setup.model === 'full' ? 'reverse' : 'both'
     for (let step = 0; step < rates.length; step += 1) {
       const rows = order.subarray(step * size, (step + 1) * size)
-      const feed = await this.#picked(rows)
+      const feed = await this.#picked(order, step * size, size)
       const each = this.#setup.single ? 1 : size
       for (let first = 0; first < size; first += each) {
         const want = { first, count: each, passes } as const
@@ -134,6 +140,7 @@ export class TrainingRun {
       }
       this.#native.apply(rates[step] as number)
     }
+    this.#ahead = undefined
     return total
   }
 
@@ -248,10 +255,11 @@ export class TrainingRun {
     return this.#plan.outputs(this.#layout, x, want, this.#weights, threads)
   }
 
-  /** The given training samples, in memory that the next call takes again. */
-  async #picked(rows: Uint32Array): Promise<Feed> {
+  /** The training samples of a step, in memory that the next call takes again. */
+  async #picked(order: Uint32Array, from: number, size: number): Promise<Feed> {
     const { x } = this.#setup.train
-    if (isRead(x)) return pickedRows(x, rows)
+    if (isRead(x)) return this.#readAhead(order, from, size)
+    const rows = order.subarray(from, from + size)
     if (this.#batch?.samples !== rows.length) {
       const arrays = x.arrays.map((array): FeedArray => {
         const data = new (kindOf(array))((array.data.length / x.samples) * rows.length)
@@ -268,6 +276,24 @@ export class TrainingRun {
     })
     return this.#batch
   }
+
+  /** Samples that are read, those of several steps at a time. */
+  async #readAhead(order: Uint32Array, from: number, size: number): Promise<Feed> {
+    const before = this.#ahead
+    if (before?.order === order && from >= before.from && from + size <= before.end) {
+      return within(before.feed, from - before.from, size)
+    }
+    this.#ahead = undefined
+    const { x } = this.#setup.train
+    const bytes = x.arrays.reduce((sum, { data, shape }) => {
+      return sum + data.BYTES_PER_ELEMENT * shapeSize(shape.slice(1))
+    }, 0)
+    const fitting = Math.floor(Math.min(aheadBytes, this.#setup.memory / 16) / Math.max(1, bytes))
+    const end = Math.min(order.length, from + size * Math.max(1, Math.floor(fitting / size)))
+    const feed = await pickedRows(x, order.subarray(from, end))
+    this.#ahead = { order, from, end, feed }
+    return within(feed, 0, size)
+  }
 }
 
 const kindOf = ({ data }: FeedArray) =>
@@ -275,18 +301,33 @@ const kindOf = ({ data }: FeedArray) =>
     length: number,
   ) => FeedArray['data']
 
-/** Samples that are read, all asked for at once. */
+/** Samples that are read, in the order wanted. */
 async function pickedRows(x: Feed, rows: Uint32Array): Promise<Feed> {
-  const ones = await Promise.all([...rows].map((row) => loaded(x, row, 1)))
-  const arrays = (ones[0] as Feed).arrays.map((first, a): FeedArray => {
-    const size = first.data.length
-    const data = new (kindOf(first))(size * rows.length)
-    ones.forEach(({ arrays }, at) => {
-      data.set((arrays[a] as FeedArray).data as never, at * size)
+  const arrays: FeedArray[] = []
+  for (const { read, source, block, ...array } of x.arrays) {
+    const [, ...sizes] = array.shape
+    const size = shapeSize(sizes)
+    const data = new (kindOf(array))(size * rows.length)
+    const some = async (first: number, count: number) =>
+      read ? read(first, count) : array.data.subarray(first * size, (first + count) * size)
+    arrays.push({
+      ...array,
+      data: await gather(rows, data, size, some),
+      shape: [rows.length, ...sizes],
     })
-    return { ...first, data, shape: [rows.length, ...first.shape.slice(1)] }
-  })
+  }
   return { ...x, samples: rows.length, arrays }
+}
+
+/** Samples [first, first + count) of some in memory, without a copy. */
+function within(x: Feed, first: number, count: number): Feed {
+  const arrays = x.arrays.map((array): FeedArray => {
+    const [, ...sizes] = array.shape
+    const size = shapeSize(sizes)
+    const data = array.data.subarray(first * size, (first + count) * size)
+    return { ...array, data: data as FeedArray['data'], shape: [count, ...sizes] }
+  })
+  return { ...x, samples: count, arrays }
 }
 
 function arraysOf({ model, parameters }: TrainingSetup, own: readonly WeightMessage[]) {
