@@ -246,6 +246,7 @@ export { readJob, writeJob } from './network/stored-job.js'
 export type { AxisOptions, Dimension, ValueInfo } from './onnx/index.js'
 export {
   type AuditPageOptions,
+  type KernelReport,
   type ProbeAdaptive,
   type ProbeAlignment,
   type ProbeCheckpoint,
@@ -257,6 +258,7 @@ export {
   type ProbeGraphNode,
   type ProbeGroup,
   type ProbeHeldOut,
+  type ProbeKernelOptions,
   type ProbeLayer,
   type ProbeNetwork,
   type ProbeOptions,
@@ -272,8 +274,10 @@ export {
   type ProbeTrainingOptions,
   type ProbeValue,
   probe,
+  probeKernel,
   probeTraining,
   renderAudit,
+  renderKernel,
   renderReport,
 } from './report/index.js'
 export {

@@ -11,6 +11,7 @@ import { fitCommand } from './fit.js'
 import { infoCommand } from './info.js'
 import { jacobianCommand } from './jacobian.js'
 import { jvpCommand } from './jvp.js'
+import { kernelCommand } from './kernel.js'
 import { ntkCommand } from './ntk.js'
 import { predictCommand } from './predict.js'
 import { probeCommand } from './probe.js'
@@ -27,6 +28,7 @@ export const commands: readonly CommandDefinition[] = [
   ntkCommand,
   sketchCommand,
   workerCommand,
+  kernelCommand,
   fitCommand,
   adaptCommand,
   predictCommand,
