@@ -51,10 +51,9 @@ type KernelCallOptions = NtkOptions & Partial<SinkOptions>
  * A network read from an ONNX file, with the numbers of its parameters. Calls run off the JS
  * thread, one after another for networks that share an architecture.
  *
- * Samples lie along the axis where the file has its batch, mostly the first: {@link
- * Network.batchAxes} tells, and `batchAxis` and `shared` say it where a file does not. A file for one
- * sample without a batch axis takes arrays with N in front. Where the network's output has another
- * shape than (N, O), it is seen as (N, O) with its other axes flattened.
+ * Samples lie along the axis where the file has its batch, mostly the first: {@link Network.batchAxes} tells, and
+ * `batchAxis` and `shared` say it where a file does not. A file for one sample without a batch axis takes arrays with N
+ * in front. Where the network's output has another shape than (N, O), it is seen as (N, O), other axes flattened.
  */
 export class Network<F extends Floats = Float32Array> {
   readonly #core: Core
