@@ -1,4 +1,4 @@
-// `npm run bench -- audit [--samples n] [--queries q] [--network mlp|cnn] [--fashion FOLDER]`: how well an audit finds
+// `npm run bench -- audit [--samples n] [--queries q] [--from d] [--network mlp|cnn] [--fashion FOLDER]`: how well an audit finds
 // wrong labels and unknown inputs, next to a linear probe and nearest neighbours, and how exactly the dual
 // weights give predictions again. Networks at their initialisation, which have seen no labels.
 import { parseArgs } from 'node:util'
@@ -19,12 +19,15 @@ const { values } = parseArgs({
   options: {
     samples: { type: 'string', default: '600' },
     queries: { type: 'string', default: '500' },
+    /** The first image, of the training and of the test set. */
+    from: { type: 'string', default: '0' },
     network: { type: 'string', default: 'cnn' },
     fashion: { type: 'string' },
   },
 })
 const samples = Number(values.samples)
 const queries = Number(values.queries)
+const from = Number(values.from)
 const classes = 10
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
@@ -94,9 +97,9 @@ function nearest(query: NdArray, train: NdArray): Float64Array {
 
 const mnist = readDataSet('mnist')
 const fashion = readDataSet('fashion', values.fashion)
-const training = chosen(mnist.train, range(samples))
-const digits = chosen(mnist.test, range(queries))
-const clothes = chosen(fashion.test, range(queries))
+const training = chosen(mnist.train, range(samples, from))
+const digits = chosen(mnist.test, range(queries, from))
+const clothes = chosen(fashion.test, range(queries, from))
 
 const bytes =
   values.network === 'mlp'
@@ -156,15 +159,19 @@ say(`  nearest in pixels           ${auc(nearest(query, x), unknown).toFixed(3)}
 
 const model = await fitFixed(network, x, { data: labels, shape: [samples] }, { ridge: found.ridge })
 const predicted = await model.predict(network, query)
-let [apart, size] = [0, 0]
+let [apart, within, size] = [0, 0, 0]
 answers.output.forEach((o, q) => {
   const parts = answers.representers.data.subarray(q * samples, (q + 1) * samples)
   const sum = parts.reduce((all, value) => all + value, outputs[q * classes + o] as number)
   const value = predicted.data[q * classes + o] as number
   apart = Math.max(apart, Math.abs(sum - value))
+  const own = answers.predictions.data[q * classes + o] as number
+  within = Math.max(within, Math.abs(sum - own))
   size = Math.max(size, Math.abs(value))
 })
 say('\nPredictions as sums over training samples')
-say(`  largest difference          ${(apart / size).toExponential(1)} of the largest prediction`)
+say('  largest difference over the largest prediction')
+say(`  to the audit's own          ${(within / size).toExponential(1)}`)
+say(`  to a fit of the network     ${(apart / size).toExponential(1)}`)
 await features.dispose()
 await network.dispose()

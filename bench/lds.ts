@@ -1,5 +1,5 @@
-// `npm run bench -- lds [--samples n] [--subsets m] [--queries q] [--seeds r] [--checkpoints c] [--model] [logistic] [mlp]`: the
-// linear datamodelling score (Park et al. 2023) of every way to say what a training sample does. Models are
+// `npm run bench -- lds [--samples n] [--subsets m] [--queries q] [--seeds r] [--checkpoints c] [--from d] [--model] [logistic]
+// [mlp]`: the linear datamodelling score (Park et al. 2023) of every way to say what a training sample does. Models are
 // trained again on random halves of the samples; the score is Spearman's correlation of a query's margin by
 // these models with the sum of the half's influences, the mean over queries.
 import { parseArgs } from 'node:util'
@@ -25,6 +25,8 @@ const { values, positionals } = parseArgs({
     queries: { type: 'string', default: '60' },
     seeds: { type: 'string', default: '3' },
     checkpoints: { type: 'string', default: '10' },
+    /** The first digit, of the training and of the test set. */
+    from: { type: 'string', default: '0' },
     /** The ridge model's leave-one-out as well, of fixed and of adapted features. */
     model: { type: 'boolean', default: false },
   },
@@ -34,6 +36,7 @@ const subsets = Number(values.subsets)
 const queries = Number(values.queries)
 const seeds = Number(values.seeds)
 const checkpoints = Number(values.checkpoints)
+const from = Number(values.from)
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
@@ -65,8 +68,9 @@ const kinds: Kind[] = [
 ]
 
 const mnist = readDataSet('mnist')
-const training = chosen(mnist.train, range(samples))
-const asked = chosen(mnist.test, range(queries))
+const digits = (count: number) => range(count).map((i) => from + i)
+const training = chosen(mnist.train, digits(samples))
+const asked = chosen(mnist.test, digits(queries))
 const { x, y } = arrays(training)
 const query = arrays(asked)
 

@@ -7,8 +7,9 @@ import { type GramOptions, gramOf, heldKernel } from '../linear/gram.js'
 import type { ChosenRidge } from '../linear/ridge.js'
 import { KernelSpectrum } from '../linear/spectrum.js'
 import { chooseByEvidence, type Evidence, evidenceOf } from './evidence.js'
+import { inverseOf } from './inverse.js'
 import { asked, type Cross, crossOf, type PosteriorAnswer, withoutGroup } from './queries.js'
-import { each, inverted } from './small.js'
+import { breathing } from './small.js'
 
 /** Options of {@link KernelPosterior.of}. */
 export interface PosteriorOptions extends GramOptions {
@@ -193,9 +194,7 @@ export class KernelPosterior {
     const variance = new Float64Array(this.n)
     const leverage = new Float64Array(this.n)
     const size = outputs * outputs
-    const leave = (i: number) => {
-      const inverse = inverted(blocks.subarray(i * size, (i + 1) * size), outputs)
-      if (!inverse) throw singular()
+    const leave = (i: number, inverse: Float64Array) => {
       for (let o = 0; o < outputs; o += 1) {
         const row = i * outputs + o
         leverage[row] = 1 - ridge * (blocks[i * size + o * (outputs + 1)] as number)
@@ -210,7 +209,13 @@ export class KernelPosterior {
         }
       }
     }
-    await each(samples, outputs * size + size * columns, leave, signal)
+    const breathe = breathing(signal)
+    for (let i = 0; i < samples; i += 1) {
+      const inverse = await inverseOf(blocks.subarray(i * size, (i + 1) * size), outputs, signal)
+      if (!inverse) throw singular()
+      leave(i, inverse)
+      await breathe(outputs * size + size * columns)
+    }
     const predictions = this.#targets.map((value, r) => value - (residuals[r] as number))
     return {
       predictions: { data: predictions, shape: this.#shape() },

@@ -249,13 +249,15 @@ export async function withoutGroup(
   })
   const inverse = await factor.solve(unit)
   const block = new Float64Array(size * size)
-  rows.forEach((row, a) => {
+  const symmetric = (a: number) => {
+    const row = rows[a] as number
     for (let b = 0; b < size; b += 1) {
       // Symmetric to the last bit, as a factor wants it.
       const other = inverse[(rows[b] as number) * size + a] as number
       block[a * size + b] = ((inverse[row * size + b] as number) + other) / 2
     }
-  })
+  }
+  await each(size, 8 * size, symmetric, signal)
   const right = new Float64Array(size * columns)
   rows.forEach((row, a) => {
     right.set(alpha.subarray(row * columns, (row + 1) * columns), a * columns)

@@ -10,6 +10,7 @@ import { type CallOptions, type Core, cores } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { picker } from './kernels.js'
+import { each } from './small.js'
 
 /** Options of {@link sampledVariance}. */
 export interface SampledVarianceOptions extends CallOptions {
@@ -162,6 +163,7 @@ async function conjugateGradients(
   columns: number,
   { ridge, tolerance, maxIterations, signal, onIteration }: Solving,
 ): Promise<{ alpha: Float64Array; residual: number; iterations: number }> {
+  const rows = b.length / columns
   const alpha = new Float64Array(b.length)
   const r = b.slice()
   const p = b.slice()
@@ -179,21 +181,34 @@ async function conjugateGradients(
     if (signal?.aborted) throw abortError(signal)
     const image = await product(p)
     const along = new Float64Array(columns)
-    for (let e = 0; e < b.length; e += 1) {
-      image[e] = (image[e] as number) + ridge * (p[e] as number)
-      along[e % columns] = (along[e % columns] as number) + (image[e] as number) * (p[e] as number)
+    const shift = (row: number) => {
+      for (let s = 0; s < columns; s += 1) {
+        const e = row * columns + s
+        image[e] = (image[e] as number) + ridge * (p[e] as number)
+        along[s] = (along[s] as number) + (image[e] as number) * (p[e] as number)
+      }
     }
+    await each(rows, 4 * columns, shift, signal)
     // A column that is solved stays as it is.
     const step = rr.map((value, s) => ((along[s] as number) > 0 ? value / (along[s] as number) : 0))
-    for (let e = 0; e < b.length; e += 1) {
-      const by = step[e % columns] as number
-      alpha[e] = (alpha[e] as number) + by * (p[e] as number)
-      r[e] = (r[e] as number) - by * (image[e] as number)
+    const next = new Float64Array(columns)
+    const advance = (row: number) => {
+      for (let s = 0; s < columns; s += 1) {
+        const e = row * columns + s
+        alpha[e] = (alpha[e] as number) + (step[s] as number) * (p[e] as number)
+        r[e] = (r[e] as number) - (step[s] as number) * (image[e] as number)
+        next[s] = (next[s] as number) + (r[e] as number) ** 2
+      }
     }
-    const next = squares(r, columns)
+    await each(rows, 4 * columns, advance, signal)
     const turn = next.map((value, s) => ((rr[s] as number) > 0 ? value / (rr[s] as number) : 0))
-    for (let e = 0; e < b.length; e += 1)
-      p[e] = (r[e] as number) + (turn[e % columns] as number) * (p[e] as number)
+    const follow = (row: number) => {
+      for (let s = 0; s < columns; s += 1) {
+        const e = row * columns + s
+        p[e] = (r[e] as number) + (turn[s] as number) * (p[e] as number)
+      }
+    }
+    await each(rows, 4 * columns, follow, signal)
     rr = next
     iterations += 1
     onIteration(Math.min(1, Math.log(worst() || tolerance) / Math.log(tolerance)))

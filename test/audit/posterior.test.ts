@@ -37,6 +37,29 @@ test('leaving each sample out equals refits: predictions, variance, leverage', a
   near(t, (await (await posterior()).leverage()).data, array('leverage').data, 1e-12)
 })
 
+test('leaving out samples of very many outputs equals their own blocks', async (t) => {
+  // Two samples that share nothing, of 120 outputs whose kernel is min(o, p) + 1: without it nothing is known.
+  const [n, o] = [2, 120]
+  const kernel = new Float64Array((n * o) ** 2)
+  for (let r = 0; r < n * o; r += 1) {
+    for (let c = 0; c < n * o; c += 1) {
+      if (Math.floor(r / o) === Math.floor(c / o))
+        kernel[r * n * o + c] = Math.min(r % o, c % o) + 1
+    }
+  }
+  const y = Float64Array.from({ length: n * o }, (_, r) => Math.sin(r))
+  const shape = [n, o, n, o]
+  const found = await KernelPosterior.of({ data: kernel, shape }, y, { ridge: 0.5 })
+  const { residuals, variance } = await found.leaveOneOut()
+  near(t, residuals.data, y, 1e-9)
+  near(
+    t,
+    variance.data,
+    Array.from({ length: n * o }, (_, r) => (r % o) + 1),
+    1e-9,
+  )
+})
+
 test('mean, variance, influence, representers and deletion of groups at other samples', async (t) => {
   const model = await posterior()
   const mean = await model.predict(cross, { base })

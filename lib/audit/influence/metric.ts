@@ -6,8 +6,9 @@ import { isArray } from '../../io/held.js'
 import type { Floats, NdArray } from '../../io/index.js'
 import type { CallOptions, Core } from '../../model/core.js'
 import type { Inputs } from '../../model/inputs.js'
-import { type Block, factorsOf, featureOf, type Precision, turned } from '../laplace/blocks.js'
-import { each } from '../small.js'
+import { type Block, factorsOf, type Precision } from '../laplace/blocks.js'
+import { eachFeature, type Factors, turned } from '../laplace/features.js'
+import { breathing, each } from '../small.js'
 
 /** Second moments of gradients by parameter, as Adam keeps them, and what is added to their roots. */
 export interface AdamMetric {
@@ -79,43 +80,58 @@ export async function metricProducts(
       'moments' in metric
         ? adamBlock(name, metric, entry)
         : (metric.find((one) => one.name === name) as Block)
+    const [left, right] = [
+      await turnedFactors(name, entry, block, options),
+      await turnedFactors(name, other, block, options),
+    ]
     const most = Math.max(1, Math.floor(core.budget(options) / 32 / (n1 + n2) / block.k))
     for (let first = 0; first < block.m; first += most) {
       const part = { first, count: Math.min(most, block.m - first) }
-      const [p, q] = [
-        await scaled(name, entry, block, part, precision, options),
-        await scaled(name, other, block, part, precision, options),
-      ]
+      const p = await scaled(left, block, part, precision, options)
+      const q = await scaled(right, block, part, precision, options)
       const kernel = await p.kernel(q, options)
-      for (let e = 0; e < sum.length; e += 1) sum[e] = (sum[e] as number) + (kernel[e] as number)
+      const add = (i: number) => {
+        for (let e = i * n1; e < (i + 1) * n1; e += 1)
+          sum[e] = (sum[e] as number) + (kernel[e] as number)
+      }
+      await each(n2, n1, add, options.signal)
     }
   }
   return sum
 }
 
-/** Some rows of V X Uᵀ / √(scale·values + prior) of all samples. */
-async function scaled(
+/** Factors of V X Uᵀ. */
+async function turnedFactors(
   name: string,
   entry: ParameterFeatures<Floats>,
-  { values, v, u, m, k }: Block,
+  { v, u, m, k }: Block,
+  options: CallOptions,
+): Promise<Factors> {
+  const given = factorsOf(name, entry)
+  const delta = await turned(given.delta, v, m, options)
+  return { ...given, delta, h: given.h && (await turned(given.h, u, k, options)) }
+}
+
+/** Some rows of X / √(scale·values + prior) of all samples. */
+async function scaled(
+  own: Factors,
+  { name, values, k }: Block,
   { first, count }: { first: number; count: number },
   { scale, prior }: Precision,
-  { signal }: CallOptions,
+  options: CallOptions,
 ): Promise<TangentFeatures> {
-  const given = factorsOf(name, entry)
-  const { samples } = given
-  const delta = turned(given.delta, v, m)
-  const h = given.h && turned(given.h, u, k)
-  const own = { ...given, delta, h }
+  const { samples } = own
   const weights = values
     .subarray(first * k, (first + count) * k)
     .map((value) => 1 / Math.sqrt(scale * value + prior))
-  const x = new Float32Array(samples * count * k)
-  const one = (i: number) => {
-    const feature = featureOf(own, i, 0)
-    for (let e = 0; e < count * k; e += 1)
-      x[i * count * k + e] = (feature[first * k + e] as number) * (weights[e] as number)
+  const size = count * k
+  const x = new Float32Array(samples * size)
+  const breathe = breathing(options.signal)
+  for (let i = 0; i < samples; i += 1) {
+    await eachFeature(own, i, options, breathe, (feature) => {
+      for (let e = 0; e < size; e += 1)
+        x[i * size + e] = (feature[first * k + e] as number) * (weights[e] as number)
+    })
   }
-  await each(samples, m * k, one, signal)
   return TangentFeatures.from(samples, 1, [{ name, m: count, k, x }])
 }

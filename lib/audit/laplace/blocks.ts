@@ -3,20 +3,11 @@ import { TangentError } from '../../core/errors.js'
 import type { ParameterFeatures } from '../../derivatives/features.js'
 import type { Floats } from '../../io/index.js'
 import { KernelSpectrum } from '../../linear/spectrum.js'
-import { each } from '../small.js'
+import type { SolveOptions } from '../../native/call.js'
+import { isSparse, rowProducts, transposed } from '../products.js'
+import { breathing, each } from '../small.js'
+import { eachFeature, type Factors, turned } from './features.js'
 import type { Curvature } from './likelihood.js'
-
-/** X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] of some samples; without h it is δ itself, k = 1. */
-export interface Factors {
-  name: string
-  samples: number
-  outputs: number
-  positions: number
-  m: number
-  k: number
-  delta: Floats
-  h: Floats | null
-}
 
 /** A parameter's features as factors; what is no matrix is one column. */
 export function factorsOf(name: string, features: ParameterFeatures<Floats>): Factors {
@@ -75,19 +66,61 @@ export class Gathered {
     factors: Factors,
     first: number,
     curvature: Curvature,
-    signal?: AbortSignal | undefined,
+    options: SolveOptions = {},
   ): Promise<void> {
-    const { outputs, positions, m, k } = factors
-    const kron = this.#structure === 'kron'
-    const cost = positions * outputs * m * (kron ? m : k) + positions * k * k
-    const one = kron
-      ? (i: number) => this.#addKron(factors, i, first + i, curvature)
-      : (i: number) => this.#addDiagonal(factors, i, first + i, curvature)
-    await each(factors.samples, cost, one, signal)
+    const { samples, outputs, positions, m, k, h } = factors
+    if (this.#structure === 'diagonal') {
+      if (positions > 1) return this.#addFeatures(factors, first, curvature, options)
+      const cost = outputs * m + m * k
+      const one = (i: number) => this.#addDiagonal(factors, i, first + i, curvature)
+      return each(samples, cost, one, options.signal)
+    }
+    if (isSparse(factors.delta)) {
+      const one = (i: number) => this.#addSparse(factors, i, first + i, curvature)
+      await each(samples, positions * outputs * m * (1 + m / 20), one, options.signal)
+    } else await this.#addRoots(factors, first, curvature, options)
+    if (h) await addGram(this.#second, h, k, options)
   }
 
-  #addKron(factors: Factors, i: number, sample: number, curvature: Curvature): void {
-    const { outputs, positions, m, k, delta, h } = factors
+  /** B of rows √w_o (δ_o − Σ_p w_p δ_p), whose products are Σ_o w_o δ_o δ_oᵀ − μμᵀ of classes. */
+  async #addRoots(
+    { samples, outputs, positions, m, delta }: Factors,
+    first: number,
+    { weights, likelihood }: Curvature,
+    options: SolveOptions,
+  ): Promise<void> {
+    const size = outputs * positions * m
+    const together = Math.max(1, Math.floor(partNumbers / size))
+    for (let from = 0; from < samples; from += together) {
+      const count = Math.min(together, samples - from)
+      const rows = new Float64Array(count * size)
+      const mean = new Float64Array(m)
+      const one = (i: number) => {
+        for (let t = 0; t < positions; t += 1) {
+          mean.fill(0)
+          for (let o = 0; likelihood === 'classification' && o < outputs; o += 1) {
+            const weight = weights[(first + from + i) * outputs + o] as number
+            const at = (from + i) * size + (o * positions + t) * m
+            for (let a = 0; a < m; a += 1)
+              mean[a] = (mean[a] as number) + weight * (delta[at + a] as number)
+          }
+          for (let o = 0; o < outputs; o += 1) {
+            const scale = Math.sqrt(weights[(first + from + i) * outputs + o] as number)
+            const at = (o * positions + t) * m
+            for (let a = 0; a < m; a += 1) {
+              const value = delta[(from + i) * size + at + a] as number
+              rows[i * size + at + a] = scale * (value - (mean[a] as number))
+            }
+          }
+        }
+      }
+      await each(count, 2 * size, one, options.signal)
+      await addGram(this.#first, rows, m, options)
+    }
+  }
+
+  #addSparse(factors: Factors, i: number, sample: number, curvature: Curvature): void {
+    const { outputs, positions, m, delta } = factors
     const { weights, likelihood } = curvature
     const mean = new Float64Array(m)
     for (let t = 0; t < positions; t += 1) {
@@ -102,50 +135,57 @@ export class Gathered {
         }
       }
       if (likelihood === 'classification') addOuter(this.#first, mean, -1)
-      if (!h) continue
-      const at = (i * positions + t) * k
-      addOuter(this.#second, h.subarray(at, at + k), 1)
     }
   }
 
+  /** One product δhᵀ: the diagonal is that of δ times the squares of h. */
   #addDiagonal(factors: Factors, i: number, sample: number, curvature: Curvature): void {
-    const { outputs, positions, m, k, delta, h } = factors
+    const { outputs, m, k, delta, h } = factors
     const { weights, likelihood } = curvature
-    if (positions === 1) {
-      // One product δhᵀ: the diagonal is that of δ times the squares of h.
-      const [squares, means] = [new Float64Array(m), new Float64Array(m)]
-      for (let o = 0; o < outputs; o += 1) {
-        const weight = weights[sample * outputs + o] as number
-        for (let a = 0; a < m; a += 1) {
-          const value = delta[(i * outputs + o) * m + a] as number
-          if (value === 0) continue
-          squares[a] = (squares[a] as number) + weight * value * value
-          means[a] = (means[a] as number) + weight * value
-        }
-      }
-      for (let a = 0; a < m; a += 1) {
-        const less = likelihood === 'classification' ? (means[a] as number) ** 2 : 0
-        const row = (squares[a] as number) - less
-        for (let b = 0; b < k; b += 1) {
-          const by = h ? (h[i * k + b] as number) ** 2 : 1
-          this.#first[a * k + b] = (this.#first[a * k + b] as number) + row * by
-        }
-      }
-      return
-    }
-    const mean = new Float64Array(m * k)
+    const [squares, means] = [new Float64Array(m), new Float64Array(m)]
     for (let o = 0; o < outputs; o += 1) {
       const weight = weights[sample * outputs + o] as number
-      const x = featureOf(factors, i, o)
-      for (let e = 0; e < x.length; e += 1) {
-        const value = x[e] as number
-        this.#first[e] = (this.#first[e] as number) + weight * value * value
-        mean[e] = (mean[e] as number) + weight * value
+      for (let a = 0; a < m; a += 1) {
+        const value = delta[(i * outputs + o) * m + a] as number
+        if (value === 0) continue
+        squares[a] = (squares[a] as number) + weight * value * value
+        means[a] = (means[a] as number) + weight * value
       }
     }
-    if (likelihood !== 'classification') return
-    for (let e = 0; e < mean.length; e += 1)
-      this.#first[e] = (this.#first[e] as number) - (mean[e] as number) ** 2
+    for (let a = 0; a < m; a += 1) {
+      const less = likelihood === 'classification' ? (means[a] as number) ** 2 : 0
+      const row = (squares[a] as number) - less
+      for (let b = 0; b < k; b += 1) {
+        const by = h ? (h[i * k + b] as number) ** 2 : 1
+        this.#first[a * k + b] = (this.#first[a * k + b] as number) + row * by
+      }
+    }
+  }
+
+  async #addFeatures(
+    factors: Factors,
+    first: number,
+    { weights, likelihood }: Curvature,
+    options: SolveOptions,
+  ): Promise<void> {
+    const { samples, outputs, m, k } = factors
+    const diagonal = this.#first
+    const mean = new Float64Array(m * k)
+    const breathe = breathing(options.signal)
+    for (let i = 0; i < samples; i += 1) {
+      mean.fill(0)
+      await eachFeature(factors, i, options, breathe, (x, o) => {
+        const weight = weights[(first + i) * outputs + o] as number
+        for (let e = 0; e < x.length; e += 1) {
+          const value = x[e] as number
+          diagonal[e] = (diagonal[e] as number) + weight * value * value
+          mean[e] = (mean[e] as number) + weight * value
+        }
+      })
+      if (likelihood !== 'classification') continue
+      for (let e = 0; e < mean.length; e += 1)
+        diagonal[e] = (diagonal[e] as number) - (mean[e] as number) ** 2
+    }
   }
 
   /** Eigenvalues of B and their vectors, computed once. */
@@ -200,41 +240,30 @@ function mirrored(half: Float64Array, size: number): Float64Array {
   return half
 }
 
-/** X[i,o], (m, k). */
-export function featureOf(
-  { outputs, positions, m, k, delta, h }: Factors,
-  i: number,
-  o: number,
-): Float64Array | Floats {
-  const at = (i * outputs + o) * positions * m
-  if (!h) return delta.subarray(at, at + m)
-  const x = new Float64Array(m * k)
-  for (let t = 0; t < positions; t += 1) {
-    for (let a = 0; a < m; a += 1) {
-      const value = delta[at + t * m + a] as number
-      if (value === 0) continue
-      const from = (i * positions + t) * k
-      for (let b = 0; b < k; b += 1)
-        x[a * k + b] = (x[a * k + b] as number) + value * (h[from + b] as number)
-    }
-  }
-  return x
-}
+/** Numbers of rows that are multiplied at once. */
+const partNumbers = 1 << 23
 
-/** The rows x (count, size) in a basis, whose rows are its vectors. */
-export function turned(x: Floats, basis: Float64Array | null, size: number): Floats {
-  if (!basis) return x
+/** Adds xᵀx of rows x (count, size); of sparse ones what is not 0. */
+async function addGram(
+  sum: Float64Array,
+  x: Floats,
+  size: number,
+  options: SolveOptions,
+): Promise<void> {
   const count = x.length / size
-  const out = new Float64Array(x.length)
-  for (let r = 0; r < count; r += 1) {
-    for (let e = 0; e < size; e += 1) {
-      const value = x[r * size + e] as number
-      if (value === 0) continue
-      for (let j = 0; j < size; j += 1)
-        out[r * size + j] = (out[r * size + j] as number) + value * (basis[j * size + e] as number)
-    }
+  if (isSparse(x)) {
+    const row = (r: number) => addOuter(sum, x.subarray(r * size, (r + 1) * size), 1)
+    await each(count, size + (size * size) / 20, row, options.signal)
+    return
   }
-  return out
+  const together = Math.max(1, Math.floor(partNumbers / size))
+  for (let first = 0; first < count; first += together) {
+    const rows = Math.min(together, count - first)
+    const part = x.subarray(first * size, (first + rows) * size)
+    const columns = await transposed(part, rows, size, options.signal)
+    const products = await rowProducts(columns, null, rows, options)
+    for (let e = 0; e < sum.length; e += 1) sum[e] = (sum[e] as number) + (products[e] as number)
+  }
 }
 
 /** How a posterior weighs a block: precision scale·values + prior. */
@@ -247,61 +276,79 @@ export interface Precision {
  * Adds what a block says of the covariance of one sample's outputs: J (scale·H + prior)⁻¹ Jᵀ.
  * @param out (O, O), or its diagonal (O)
  */
-export function addCovariance(
+export async function addCovariance(
   block: Block,
   factors: Factors,
   i: number,
   { scale, prior }: Precision,
   out: Float64Array,
-): void {
+  options: SolveOptions = {},
+): Promise<void> {
   const { outputs, positions, m, k, delta, h } = factors
   const { values, v, u } = block
   if (values.length !== m * k) {
     throw new TangentError('FAILED', `The features of ${block.name} have another shape than before`)
   }
   const from = i * outputs * positions * m
-  const d = turned(delta.subarray(from, from + outputs * positions * m), v, m)
+  const d = await turned(delta.subarray(from, from + outputs * positions * m), v, m, options)
   const full = out.length === outputs * outputs && outputs > 1
   if (positions === 1) {
     // With one position the columns only weigh the rows.
     const weights = new Float64Array(m)
-    const a = h ? turned(h.subarray(i * k, (i + 1) * k), u, k) : null
+    const a = h ? await turned(h.subarray(i * k, (i + 1) * k), u, k, options) : null
     for (let p = 0; p < m; p += 1) {
       let sum = 0
       for (let q = 0; q < k; q += 1)
         sum += (a ? (a[q] as number) ** 2 : 1) / (scale * (values[p * k + q] as number) + prior)
       weights[p] = sum
     }
-    addProducts(d, weights, outputs, full, out)
+    await addProducts(d, weights, outputs, full, out, options)
     return
   }
-  const t = turned((h as Floats).subarray(i * positions * k, (i + 1) * positions * k), u, k)
+  const rows = (h as Floats).subarray(i * positions * k, (i + 1) * positions * k)
+  const t = await turned(rows, u, k, options)
   const own = { samples: 1, outputs, positions, m, k, name: block.name, delta: d, h: t }
-  const x = new Float64Array(outputs * m * k)
-  for (let o = 0; o < outputs; o += 1) x.set(featureOf(own, 0, o), o * m * k)
   const weights = values.map((value) => 1 / (scale * value + prior))
-  addProducts(x, weights, outputs, full, out)
+  const x = new Float64Array(full ? outputs * m * k : 0)
+  await eachFeature(own, 0, options, breathing(options.signal), (feature, o) => {
+    if (full) x.set(feature, o * m * k)
+    else out[o] = (out[o] as number) + weighted(feature, feature, weights)
+  })
+  if (full) await addProducts(x, weights, outputs, full, out, options)
+}
+
+/** Σ_e a[e] w[e] b[e]. */
+function weighted(a: Floats, b: Floats, weights: Float64Array): number {
+  let sum = 0
+  for (let e = 0; e < weights.length; e += 1)
+    sum += (a[e] as number) * (weights[e] as number) * (b[e] as number)
+  return sum
 }
 
 /** out[o, p] += Σ_e x[o, e] w[e] x[p, e]. */
-function addProducts(
+async function addProducts(
   x: Floats,
   weights: Float64Array,
   outputs: number,
   full: boolean,
   out: Float64Array,
-): void {
+  options: SolveOptions,
+): Promise<void> {
   const size = weights.length
-  for (let o = 0; o < outputs; o += 1) {
-    for (let p = full ? 0 : o; p <= o; p += 1) {
-      let sum = 0
-      for (let e = 0; e < size; e += 1)
-        sum += (x[o * size + e] as number) * (weights[e] as number) * (x[p * size + e] as number)
-      if (!full) out[o] = (out[o] as number) + sum
-      else {
-        out[o * outputs + p] = (out[o * outputs + p] as number) + sum
-        if (p !== o) out[p * outputs + o] = (out[p * outputs + o] as number) + sum
-      }
+  const row = (o: number) => x.subarray(o * size, (o + 1) * size)
+  if (!full) {
+    const one = (o: number) => {
+      out[o] = (out[o] as number) + weighted(row(o), row(o), weights)
     }
+    return each(outputs, size, one, options.signal)
   }
+  const roots = weights.map(Math.sqrt)
+  const scaled = new Float64Array(x.length)
+  const scale = (o: number) => {
+    for (let e = 0; e < size; e += 1)
+      scaled[o * size + e] = (x[o * size + e] as number) * (roots[e] as number)
+  }
+  await each(outputs, size, scale, options.signal)
+  const products = await rowProducts(scaled, null, size, options)
+  for (let e = 0; e < out.length; e += 1) out[e] = (out[e] as number) + (products[e] as number)
 }

@@ -79,7 +79,7 @@ export class FullCurvature {
     { signal, threads }: { signal?: AbortSignal | undefined; threads?: number | undefined },
   ): Promise<FullCurvature> {
     const n = curvature.samples * curvature.outputs
-    const gram = Float64Array.from(kernel.data)
+    const gram = new Float64Array(kernel.data)
     await leftRoot(gram, n, curvature, signal)
     await rightRoot(gram, curvature, signal)
     // Symmetric to the last bit, as a factor wants it.
@@ -127,7 +127,7 @@ export class FullCurvature {
   ): Promise<Float64Array> {
     const { samples, outputs } = this.#curvature
     const n = samples * outputs
-    const data = Float64Array.from(cross.data)
+    const data = new Float64Array(cross.data)
     await rightRoot(data, this.#curvature, signal)
     const factor = await this.#factor(precision, signal)
     const posterior = {

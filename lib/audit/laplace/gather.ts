@@ -26,7 +26,7 @@ export async function blocksOf(
       const own = factorsOf(name, entry)
       const sum = gathered.get(name) ?? new Gathered(own, structure)
       gathered.set(name, sum)
-      await sum.add(own, first, curvature, common.signal)
+      await sum.add(own, first, curvature, common)
     }
     onFraction((first + count) / x.samples)
   })

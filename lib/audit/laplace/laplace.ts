@@ -10,6 +10,7 @@ import type { Network } from '../../network/network.js'
 import { type Picker, picker } from '../kernels.js'
 import { checkMemory } from '../memory.js'
 import { selfKernel } from '../self.js'
+import { each, pause } from '../small.js'
 import { addCovariance, type Block, factorsOf, type Precision } from './blocks.js'
 import { FullCurvature } from './full.js'
 import { blocksOf, eachFactors } from './gather.js'
@@ -193,7 +194,7 @@ export class LaplacePosterior {
     const logDetRatio =
       this.#parts instanceof FullCurvature
         ? await this.#parts.logDetRatio(precision, options.signal)
-        : logDetRatioOf(this.#parts, precision)
+        : await logDetRatioOf(this.#parts, precision, options.signal)
     const scatter = this.#squares * precision.prior
     return {
       log: logLikelihood - 0.5 * (logDetRatio + scatter),
@@ -229,6 +230,7 @@ export class LaplacePosterior {
     const numbers = this.likelihood === 'regression'
     let best = { priorPrecision: 1, noise: 1, log: Number.NEGATIVE_INFINITY }
     const attempt = async (priorPrecision: number, noise: number) => {
+      await pause(signal)
       const { log } = await this.evidence({ priorPrecision, noise, signal })
       if (log > best.log) best = { priorPrecision, noise, log }
     }
@@ -363,10 +365,20 @@ function squaresOf(network: Network): number {
     }, 0)
 }
 
-function logDetRatioOf(blocks: readonly Block[], { scale, prior }: Precision): number {
+async function logDetRatioOf(
+  blocks: readonly Block[],
+  { scale, prior }: Precision,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   let sum = 0
-  for (const { values } of blocks)
-    for (const value of values) sum += Math.log1p((scale * Math.max(value, 0)) / prior)
+  for (const { values, k } of blocks) {
+    const row = (p: number) => {
+      for (const value of values.subarray(p * k, (p + 1) * k))
+        sum += Math.log1p((scale * Math.max(value, 0)) / prior)
+    }
+    // A logarithm takes as long as many numbers.
+    await each(values.length / k, 16 * k, row, signal)
+  }
   return sum
 }
 
@@ -390,7 +402,7 @@ async function blockCovariance(
         if (i > 0) await new Promise((resolve) => setImmediate(resolve))
         common.signal?.throwIfAborted()
         const at = (first + i) * size
-        addCovariance(block, own, i, precision, data.subarray(at, at + size))
+        await addCovariance(block, own, i, precision, data.subarray(at, at + size), common)
       }
     }
     progress((first + count) / x.samples)
