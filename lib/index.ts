@@ -42,6 +42,7 @@ export {
   lastLayer,
 } from './audit/laplace/laplace.js'
 export type { Likelihood } from './audit/laplace/likelihood.js'
+export type { SketchPosteriorOptions } from './audit/low-rank.js'
 export { type AuditPictures, auditPictures } from './audit/pictures.js'
 export {
   KernelPosterior,

@@ -1,4 +1,5 @@
 import { badArgument, mismatch, TangentError, wholeNumber } from '../core/errors.js'
+import { defaultBudget, parseBytes } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
 import { checkTargets, notNegative, numbersOf } from '../linear/checks.js'
@@ -6,8 +7,10 @@ import { KernelFactor } from '../linear/factor.js'
 import { type GramOptions, gramOf, heldKernel } from '../linear/gram.js'
 import type { ChosenRidge } from '../linear/ridge.js'
 import { KernelSpectrum } from '../linear/spectrum.js'
+import { TangentSketch } from '../sketch/features.js'
 import { chooseByEvidence, type Evidence, evidenceOf } from './evidence.js'
 import { inverseOf } from './inverse.js'
+import { SketchFactor, type SketchPosteriorOptions } from './low-rank.js'
 import { asked, type Cross, crossOf, type PosteriorAnswer, withoutGroup } from './queries.js'
 import { breathing } from './small.js'
 
@@ -70,7 +73,7 @@ export interface PosteriorSampleOptions extends QueryOptions {
  * ```
  */
 export class KernelPosterior {
-  readonly factor: KernelFactor
+  readonly factor: KernelFactor | SketchFactor
   /** Rows of the kernel, and of one sample. */
   readonly n: number
   readonly outputs: number
@@ -86,7 +89,7 @@ export class KernelPosterior {
   #left: Promise<LeftOut> | undefined
 
   private constructor(
-    factor: KernelFactor,
+    factor: KernelFactor | SketchFactor,
     targets: Float64Array,
     residual: Float64Array,
     alpha: Float64Array,
@@ -151,6 +154,49 @@ export class KernelPosterior {
         : await spectrum.chooseRidge(residual, { by: ridge, precision, signal })
     const factor = spectrum.factor(choice.ridge)
     return new KernelPosterior(factor, targets, residual, await factor.solve(residual), choice)
+  }
+
+  /**
+   * The same of the kernel that sketches make, where the exact one is too large to factor: n = N·O rows of k
+   * numbers take O(n·k + k²) memory. Its answers are exact for that kernel, and `sketch.error` tells how far the
+   * kernel is off. Other samples are sketched with `like`, `cross` is `other.kernel(sketch)`, and their own
+   * k(x*, x*) `other.selfKernel()`.
+   * @param y (n, columns)
+   * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options, `MEMORY_BUDGET`, `NUMERICAL`.
+   * @example
+   * ```js
+   * import { buildMlp, KernelPosterior, Network, sketch } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 1, hidden: [32], outputs: 1 }))
+   * const x = { data: Float32Array.from({ length: 40 }, (_, i) => i / 20 - 1), shape: [40, 1] }
+   * const train = await sketch(network, x, { size: 24 })
+   * const posterior = await KernelPosterior.ofSketch(train, x.data.map(Math.abs), { ridge: 0.1 })
+   *
+   * // Far from all samples less is known.
+   * const query = { data: Float32Array.of(0.1, 3), shape: [2, 1] }
+   * const other = await sketch(network, query, { like: train })
+   * const own = other.selfKernel().data
+   * const { data } = await posterior.variance(await other.kernel(train), own)
+   * console.log(data[1] > 10 * data[0], train.error.offDiagonal < 0.5)
+   * await network.dispose()
+   * // true true
+   * ```
+   * @since 0.2.0
+   */
+  static async ofSketch(
+    sketch: TangentSketch,
+    y: ArrayLike<number>,
+    options: SketchPosteriorOptions,
+  ): Promise<KernelPosterior> {
+    checkCall(options)
+    if (!(sketch instanceof TangentSketch)) throw badArgument('sketch', 'a TangentSketch', sketch)
+    const targets = targetsOf(y, sketch.samples * sketch.outputs)
+    const base = options.base && checkedBase(options.base, targets.length)
+    const residual = base ? targets.map((value, r) => value - (base[r] as number)) : targets
+    const { memory } = options
+    const budget = memory === undefined ? defaultBudget() : parseBytes(memory)
+    const factor = await SketchFactor.of(sketch, options.ridge, budget, options)
+    return new KernelPosterior(factor, targets, residual, await factor.solve(residual), undefined)
   }
 
   /** Samples, N. */

@@ -21,7 +21,7 @@ export interface Answering {
   readonly samples: number
   readonly columns: number
   readonly alpha: Float64Array
-  readonly factor: KernelFactor
+  readonly factor: Pick<KernelFactor, 'solve'>
   leaveOneOut(options: {
     signal?: AbortSignal | undefined
   }): Promise<{ residuals: NdArray<Float64Array> }>

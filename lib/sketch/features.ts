@@ -121,6 +121,33 @@ export class TangentSketch {
   }
 
   /**
+   * The inner products of every sample's and output's sketch with itself, which stand for k(x, x)_oo.
+   * @returns (N, O)
+   * @example
+   * ```js
+   * import { buildMlp, Network, sketch } from 'adaptive-tangent'
+   *
+   * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 3 }))
+   * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
+   * console.log((await sketch(network, x)).selfKernel().shape.join(' × '))
+   * await network.dispose()
+   * // 2 × 3
+   * ```
+   * @since 0.2.0
+   */
+  selfKernel(): NdArray<Float64Array> {
+    const rows = this.samples * this.outputs
+    const data = new Float64Array(rows)
+    for (const part of this.parts.values()) {
+      const size = part.data.length / rows
+      part.data.forEach((value, e) => {
+        ;(data[Math.floor(e / size)] as number) += value * value
+      })
+    }
+    return { data, shape: [this.samples, this.outputs] }
+  }
+
+  /**
    * For each of these samples the ones among `others` whose features are nearest, outputs together.
    * @returns (N, count): their indices, nearest first, and the cosines or inner products.
    * @throws TangentError `BAD_ARGUMENT` for sketches by another map, or wrong options.
@@ -198,14 +225,11 @@ export class TangentSketch {
   }
 
   #norms(): Float64Array {
-    const squares = new Float64Array(this.samples)
-    for (const { data } of this.parts.values()) {
-      const size = data.length / this.samples
-      data.forEach((value, e) => {
-        ;(squares[Math.floor(e / size)] as number) += value * value
-      })
-    }
-    return squares.map(Math.sqrt)
+    const { outputs } = this
+    const { data } = this.selfKernel()
+    return Float64Array.from({ length: this.samples }, (_, i) =>
+      Math.sqrt(data.subarray(i * outputs, (i + 1) * outputs).reduce((sum, one) => sum + one, 0)),
+    )
   }
 
   #blocks(rows: number, options: SolveOptions): Promise<TangentFeatures> {
