@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import type { BatchAxis } from '../model/axes.js'
 import { cores } from '../model/core.js'
+import { hostNodes } from '../model/devices.js'
 import type { GraphValue } from '../model/values.js'
 import type { Network } from '../network/network.js'
 import { type Precision, precisionOf } from '../network/precision.js'
@@ -42,12 +43,37 @@ export const infoCommand: CommandDefinition = {
       const values = options.values ? await network.values() : undefined
       const x = options.input && (await readInputs(options.input, network, options))
       const precision = x && description.supported ? await precisionOf(network, x) : undefined
-      session.result({ ...description, ...(values && { values }), ...(precision && { precision }) })
+      const device = options.device && deviceOf(network)
+      session.result({
+        ...description,
+        ...(values && { values }),
+        ...(precision && { precision }),
+        ...(device && { device }),
+      })
       session.say(...inWords(description), ...(values ? valuesInWords(values) : []))
       if (precision) session.say(precisionInWords(precision))
+      if (device) session.say(...deviceInWords(device).map(plainText))
       if (!description.supported) session.fail()
     })
   },
+}
+
+/** Where derivatives would be computed, and which nodes the processor would serve all the same. */
+function deviceOf(network: Network) {
+  const core = cores.get(network)
+  return { ...network.device, ...(core ? hostNodes(core.architecture) : { nodes: 0, onHost: [] }) }
+}
+
+function deviceInWords({ name, why, nodes, onHost }: ReturnType<typeof deviceOf>): string[] {
+  const first = `Device ${name}: ${why}`
+  if (name === 'cpu') return [first]
+  const there = `  ${nodes - onHost.length} of ${nodes} nodes with a derivative have code for it`
+  if (onHost.length === 0) return [first, there]
+  return [
+    first,
+    `${there}; the processor serves`,
+    ...table(onHost.map(({ node, operator }) => [node, operator])),
+  ]
 }
 
 function precisionInWords({ output, kernel, sufficient }: Precision): string {

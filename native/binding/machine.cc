@@ -16,7 +16,7 @@
 #include "core/parallel.h"
 #include "core/reserve.h"
 #include "device/open.h"
-#include "rules/rule.h"
+#include "rules/device/rule.h"
 
 namespace at {
 
@@ -164,10 +164,13 @@ void exit_now(const Napi::CallbackInfo& info) {
 void export_machine(Napi::Env env, Napi::Object exports) {
   exports.Set("blas", Napi::String::New(env, blas::describe()));
   exports.Set("exact", Napi::Boolean::New(env, blas::is_exact()));
-  const std::vector<std::string> ops = registered_ops();
-  Napi::Array names = Napi::Array::New(env, ops.size());
-  for (uint32_t i = 0; i < ops.size(); ++i) names.Set(i, ops[i]);
-  exports.Set("operators", names);
+  const auto names = [&](const std::vector<std::string>& ops) {
+    Napi::Array result = Napi::Array::New(env, ops.size());
+    for (uint32_t i = 0; i < ops.size(); ++i) result.Set(i, ops[i]);
+    return result;
+  };
+  exports.Set("operators", names(registered_ops()));
+  exports.Set("deviceOperators", names(device_ops()));
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("reserveThreads", Napi::Function::New(env, reserve_threads));
   exports.Set("cards", Napi::Function::New(env, cards));

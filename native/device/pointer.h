@@ -42,7 +42,7 @@ class Ref {
   Ref(const Pointer<From>& from) : at_(visible(from.address())) {}
   AT_PORTABLE T& operator[](int64_t index) const { return at_[index]; }
   AT_PORTABLE T* operator+(int64_t index) const { return at_ + index; }
-  T* get() const { return at_; }
+  AT_PORTABLE T* get() const { return at_; }
 
  private:
   static T* visible(T* address) {

@@ -24,6 +24,9 @@ class BlockCollector final : public FeatureSink {
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<Real> features) override;
 
+  // Tells how a parameter was treated whose features others have.
+  void treat(int parameter, Method method);
+
   // Consumes what was collected: call it once. methods[p] is set to how parameter p was treated.
   Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
 
@@ -35,7 +38,6 @@ class BlockCollector final : public FeatureSink {
   };
   // All uses of a weight are there and alike: makes its unit, with its bias where that joins.
   void settle(int parameter);
-  void treat(int parameter, Method method);
   bool alike(const std::vector<MatrixUse>& uses) const;
   bool joins_bias(int weight) const;
   MatrixUse concatenated(std::vector<MatrixUse>& uses, bool with_ones);

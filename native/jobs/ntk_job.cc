@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "jobs/device_collect.h"
 #include "kernels/contract.h"
 #include "kernels/device_block.h"
 #include "reverse/pass.h"
@@ -72,11 +73,11 @@ void NtkJob::compute(const Frame& frame) {
       return;
     }
     node_ = 0;
-    if (settings_.stream) kernels::move_to(settings_.stream, block);
     use(std::move(block), want);
   } catch (...) {
     // The block begins again, at the first node.
     collector_.reset();
+    weights_.clear();  // they may be on their way
     node_ = 0;
     throw;
   }
@@ -94,7 +95,7 @@ void NtkJob::compute_whole(const Frame& frame) {
   // Several at a time, so that every thread has work.
   const int64_t enough =
       static_cast<int64_t>(std::min<size_t>(settings_.memory / 16, size_t{1} << 26));
-  Block part{0, frame.samples, count, {}};
+  Block part{0, frame.samples, count, {}, nullptr};
   const auto flush = [&] {
     kernels::accumulate(task_, part, results_, pool_, settings_.control);
     part.units.clear();
@@ -117,6 +118,12 @@ Block NtkJob::collect(const Frame& frame, const Want& want) {
     reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs_of(want), pool_), pool_,
                  settings_.control, sink);
   };
+  if (!path_ && settings_.stream) {
+    DeviceCollector collector(task_, parameter_sizes(frame), uses_, pool_, settings_.stream);
+    reverse_pass_on_device(tape_, frame, count, unit_seed(tape_, frame, outputs_of(want), pool_),
+                           pool_, settings_.control, collector, *settings_.stream, weights_);
+    return collector.finish(want.first, want.count, count, methods_);
+  }
   if (!path_) {
     BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
     pass(collector);
@@ -133,6 +140,7 @@ Block NtkJob::collect(const Frame& frame, const Want& want) {
   if (node_ + 1 < static_cast<int>(path_->weights.size())) return {};
   Block block = collector_->finish(want.first, want.count, count, methods_);
   collector_.reset();
+  if (settings_.stream) kernels::move_to(settings_.stream, block);
   return block;
 }
 

@@ -7,6 +7,7 @@
 #include "jobs/job.h"
 #include "jobs/path.h"
 #include "jobs/schedule.h"
+#include "reverse/on_device.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -43,6 +44,7 @@ class NtkJob final : public Job {
   std::unique_ptr<PathCollector> collector_;  // of the block that is being run
   int node_ = 0;
   std::vector<int64_t> other_;
+  DeviceWeights weights_;
 };
 
 }  // namespace AT_PRECISION

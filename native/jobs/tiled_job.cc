@@ -6,8 +6,8 @@
 #include "core/error.h"
 #include "core/shape.h"
 #include "jobs/collect.h"
+#include "jobs/device_collect.h"
 #include "kernels/contract.h"
-#include "kernels/device_block.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -115,13 +115,21 @@ void TiledKernelJob::compute(const Frame& frame) {
   if (apart_) return compute_tile(frame);
   const Want want = *next();
   if (frame.samples != want.count) throw Error("BAD_ARGUMENT", "Another block was asked for");
+  use(collect(frame));
+}
+
+Block TiledKernelJob::collect(const Frame& frame) {
   const int64_t count = task_.outputs;
+  auto seed = unit_seed(tape_, frame, settings_.outputs, pool_);
+  if (settings_.stream) {
+    DeviceCollector collector(task_, parameter_sizes(frame), uses_, pool_, settings_.stream);
+    reverse_pass_on_device(tape_, frame, count, std::move(seed), pool_, settings_.control,
+                           collector, *settings_.stream, weights_);
+    return collector.finish(at_, frame.samples, count, methods_);
+  }
   BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
-  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
-               settings_.control, collector);
-  Block block = collector.finish(at_, want.count, count, methods_);
-  if (settings_.stream) kernels::move_to(settings_.stream, block);
-  use(std::move(block));
+  reverse_pass(tape_, frame, count, std::move(seed), pool_, settings_.control, collector);
+  return collector.finish(at_, frame.samples, count, methods_);
 }
 
 void TiledKernelJob::use(Block block) {
@@ -199,6 +207,7 @@ std::optional<Record> TiledKernelJob::take_tile() {
 // Begins the group again with fewer tiles kept; those that are finished stay so. With one the
 // samples in it are too many: what a tile holds must not depend on what else is in memory.
 bool TiledKernelJob::shrink(int64_t) {
+  weights_.clear();  // they may be on their way
   const auto kept = static_cast<int64_t>(kept_.size());
   if (!apart_ && kept > 1) {
     most_kept_ = std::max<int64_t>(1, kept / 2);

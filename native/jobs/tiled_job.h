@@ -10,6 +10,7 @@
 #include "jobs/job.h"
 #include "jobs/kernel_job.h"
 #include "jobs/tile_grid.h"
+#include "reverse/on_device.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -47,6 +48,7 @@ class TiledKernelJob final : public Job {
   // Goes on to the next samples that are needed.
   void settle();
   void begin_group(int64_t tile);
+  Block collect(const Frame& frame);
   void use(Block block);
   void meet(const Block& block, const Block& other, bool same, Place place);
   Results& open(Place place);
@@ -61,6 +63,7 @@ class TiledKernelJob final : public Job {
   KernelTask task_;
   TileGrid grid_;
   std::vector<int> uses_;
+  DeviceWeights weights_;
   std::vector<Method> methods_;
   std::vector<std::string> names_;  // of methods, where tiles are jobs
   int64_t group_ = 0;               // its first tile

@@ -5,9 +5,11 @@
 namespace at::kernels {
 
 template <class Number>
-void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block) {
+void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block,
+             std::vector<DeviceUnit<Number>> there) {
   auto moved = std::make_shared<DeviceBlock<Number>>();
   moved->stream = stream;
+  moved->units = std::move(there);
   std::vector<Unit<Number>> staying;
   const auto send = [&](const std::shared_ptr<Number>& from, int64_t count) {
     if (!from) return device::Buffer<Number>();
@@ -32,7 +34,9 @@ void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block
   block.on_device = std::move(moved);
 }
 
-template void move_to(const std::shared_ptr<device::Stream>&, Block<float>&);
-template void move_to(const std::shared_ptr<device::Stream>&, Block<double>&);
+template void move_to(const std::shared_ptr<device::Stream>&, Block<float>&,
+                      std::vector<DeviceUnit<float>>);
+template void move_to(const std::shared_ptr<device::Stream>&, Block<double>&,
+                      std::vector<DeviceUnit<double>>);
 
 }  // namespace at::kernels

@@ -33,9 +33,10 @@ struct DeviceBlock {
   }
 };
 
-// Moves a block's features to the device; those of picked rows, for which it has no functions, stay
-// where they are.
+// Moves a block's features to the device, to join `there`; those of picked rows, for which it has
+// no functions, stay where they are.
 template <class Number>
-void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block);
+void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block,
+             std::vector<DeviceUnit<Number>> there = {});
 
 }  // namespace at::kernels

@@ -248,8 +248,15 @@ async function checkKernels(
         expected[row * side + column] = (expected[row * side + column] ?? 0) + sum
       }
   }
-  for (const method of ['jacobian', 'structured', 'mixed'] as const) {
-    const kernel = await network.ntk(feeds, { method })
+  const ways = [
+    { method: 'jacobian' },
+    { method: 'structured' },
+    { method: 'mixed' },
+    // Nodes with code for devices there, the others on the host in between.
+    { device: 'emulated' },
+  ] as const
+  for (const way of ways) {
+    const kernel = await network.ntk(feeds, way)
     for (let e = 0; e < expected.length; e++) {
       // Each draw to its own scale: the diagonal entries' geometric mean bounds every entry.
       const [r, c] = [Math.floor(e / side), e % side]
@@ -257,7 +264,7 @@ async function checkKernels(
       const error = Math.abs((kernel.data[e] ?? 0) - (expected[e] ?? 0)) / Math.max(1, bound)
       if (!(error <= 6 * tolerance)) {
         throw new Error(
-          `${where}: kernel by ${method} [${r},${c}] is ${kernel.data[e]}, expected ${expected[e]}`,
+          `${where}: kernel by ${Object.values(way)} [${r},${c}] is ${kernel.data[e]}, expected ${expected[e]}`,
         )
       }
     }

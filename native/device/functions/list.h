@@ -1,9 +1,34 @@
 #pragma once
 
+#include "device/functions/arrange.h"
 #include "device/functions/fill.h"
 #include "device/functions/gram_product.h"
+#include "device/functions/scale.h"
+#include "device/functions/windows.h"
 
 // What is compiled for cards: X(function) for each that for_rows() is asked to run.
-#define AT_FOR_ROWS(X, T) \
-  X(Fill<T>)              \
-  X(GramProduct<T>)
+#define AT_FOR_ROWS(X, T)               \
+  X(Fill<T>)                            \
+  X(GramProduct<T>)                     \
+  X(SwapAxes<T>)                        \
+  X(AppendOne<T>)                       \
+  X(Times<T>)                           \
+  X(Plus<T>)                            \
+  X(SumAround<T>)                       \
+  X(Patches<T>)                         \
+  X(SumPatches<T>)                      \
+  X(ByPosition<T>)                      \
+  X(Scale<T, Relu<T>, true>)            \
+  X(Scale<T, LeakyRelu<T>, false>)      \
+  X(Scale<T, ThresholdedRelu<T>, true>) \
+  X(Scale<T, Exponential<T>, false>)    \
+  X(Scale<T, Sigmoid<T>, false>)        \
+  X(Scale<T, Tanh<T>, false>)           \
+  X(Scale<T, HardSigmoid<T>, true>)     \
+  X(Scale<T, HardSwish<T>, true>)       \
+  X(Scale<T, Softplus<T>, false>)       \
+  X(Scale<T, Softsign<T>, false>)       \
+  X(Scale<T, Mish<T>, false>)           \
+  X(Scale<T, Swish<T>, false>)          \
+  X(Scale<T, Shrink<T>, true>)          \
+  X(Scale<T, Gelu<T>, false>)

@@ -1,0 +1,19 @@
+// Which nodes of a network have code for devices.
+import { native } from '../native/index.js'
+import { normalDomain } from '../onnx/index.js'
+import type { Architecture } from './architecture.js'
+
+/** How many nodes carry derivatives, and those of them that the processor serves in any case. */
+export function hostNodes({ analysis, graph }: Architecture): {
+  nodes: number
+  onHost: { node: string; operator: string }[]
+} {
+  const known = new Set(native.deviceOperators)
+  const onWay = analysis.nodes.map((index) => graph.native.nodes[index])
+  const named = onWay.map((node) => {
+    const { name = '', op = '', domain = '' } = node ?? {}
+    const normal = normalDomain(domain)
+    return { node: name, operator: normal === '' ? op : `${normal}::${op}` }
+  })
+  return { nodes: named.length, onHost: named.filter(({ operator }) => !known.has(operator)) }
+}

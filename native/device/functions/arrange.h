@@ -1,0 +1,106 @@
+#pragma once
+
+#include "device/pointer.h"
+
+namespace at::device {
+
+// to (second, first, length) = from (first, second, length).
+template <class T>
+struct SwapAxes {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<const T> from;
+  Ref<T> to;
+  int64_t first, second, length;
+
+  struct Row {
+    const T* from;
+    T* to;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] = from[e]; }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    const int64_t a = r / second, b = r % second;
+    return {from + r * length, to + (b * first + a) * length};
+  }
+};
+
+// to (rows, length + 1) = from (rows, length) with a 1 at the end of every row.
+template <class T>
+struct AppendOne {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<const T> from;
+  Ref<T> to;
+  int64_t length;
+
+  struct Row {
+    const T* from;
+    T* to;
+    int64_t length;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] = e < length ? from[e] : T(1); }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    return {from + r * length, to + r * (length + 1), length};
+  }
+};
+
+// to[e] = factor·from[e], in rows of `length`.
+template <class T>
+struct Times {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<const T> from;
+  Ref<T> to;
+  int64_t length;
+  T factor;
+
+  struct Row {
+    const T* from;
+    T* to;
+    T factor;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] = factor * from[e]; }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {from + r * length, to + r * length, factor}; }
+};
+
+// to[e] = a[e] + b[e], in rows of `length`.
+template <class T>
+struct Plus {
+  static constexpr int kBytes = 3 * sizeof(T);
+  Ref<const T> a;
+  Ref<const T> b;
+  Ref<T> to;
+  int64_t length;
+
+  struct Row {
+    const T* a;
+    const T* b;
+    T* to;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] = a[e] + b[e]; }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {a + r * length, b + r * length, to + r * length}; }
+};
+
+// to[r, f] = Σ_o Σ_i from[r, o, f, i] for f < length, o < outer, i < inner.
+template <class T>
+struct SumAround {
+  static constexpr int kBytes = sizeof(T);
+  Ref<const T> from;
+  Ref<T> to;
+  int64_t outer, length, inner;
+
+  struct Row {
+    const T* from;
+    T* to;
+    int64_t outer, length, inner;
+    AT_PORTABLE void operator()(int64_t f) const {
+      double sum = 0;
+      for (int64_t o = 0; o < outer; ++o)
+        for (int64_t i = 0; i < inner; ++i)
+          sum += static_cast<double>(from[(o * length + f) * inner + i]);
+      to[f] = static_cast<T>(sum);
+    }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    return {from + r * outer * length * inner, to + r * length, outer, length, inner};
+  }
+};
+
+}  // namespace at::device

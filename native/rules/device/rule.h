@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "device/launch.h"
+#include "rules/rule.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+using DeviceNumbers = device::Buffer<Real>;
+
+// One node in one reverse pass on a device: Call's notation, with all numbers in the device's
+// memory.
+class DeviceCall {
+ public:
+  virtual ~DeviceCall() = default;
+  // Shapes, attributes, and what is wanted; the numbers of constants, on the host. Its in(), out()
+  // and what else makes or reads cotangents is not for device rules.
+  virtual const Call& view() const = 0;
+  virtual device::Stream& stream() = 0;
+  // The numbers that the rule's needs() names.
+  virtual DeviceNumbers input(int k) = 0;
+  virtual DeviceNumbers output(int j) = 0;
+  // Cotangent of output j; none when nothing flows back from it.
+  virtual const DeviceNumbers& out(int j) const = 0;
+  // The cotangent of input k, to be overwritten in full.
+  virtual device::Pointer<Real> in(int k) = 0;
+  // The same where it exists already; it may be out(j) or another's.
+  virtual void put(int k, DeviceNumbers cotangent) = 0;
+  // For per_sample(k): its features in factors, δ (n, G, T, C, m) and h (n, G, T, k).
+  virtual void matrix(int k, const MatrixDims& dims, DeviceNumbers delta, DeviceNumbers h,
+                      int with_bias = -1) = 0;
+};
+
+// A node's rule as a plan of the host's and functions that a device runs.
+class DeviceRule {
+ public:
+  virtual ~DeviceRule() = default;
+  // Does reverse() serve this node, with these shapes? The host's rule serves the others.
+  virtual bool fits(const Call& view) const { return true; }
+  // Writes the cotangent of every wanted input, as Rule::reverse.
+  virtual void reverse(DeviceCall& call) const = 0;
+};
+
+// Null where there is none.
+const DeviceRule* find_device_rule(const Node& node);
+
+// "Conv", "com.microsoft::Gelu", …
+std::vector<std::string> device_ops();
+
+struct DeviceRegistration {
+  DeviceRegistration(const std::string& op, std::unique_ptr<DeviceRule> rule,
+                     const std::string& domain = "");
+};
+
+}  // namespace AT_PRECISION
+}  // namespace at

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "device/functions/scale.h"
+#include "rules/device/rule.h"
+#include "rules/support/unary.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+// rules/support/unary.h's on a device; `make(node)` gives one of device/functions/slopes.h.
+template <class Make, bool selects>
+class DeviceUnary final : public DeviceRule {
+ public:
+  DeviceUnary(Reads reads, Make make) : reads_(reads), make_(std::move(make)) {}
+
+  void reverse(DeviceCall& call) const override {
+    using Slope = decltype(make_(call.view().node()));
+    const DeviceNumbers values = reads_ == Reads::kInput ? call.input(0) : call.output(0);
+    const int64_t size = call.view().output(0).size();
+    device::for_rows(call.stream(), call.view().count(), size,
+                     device::Scale<Real, Slope, selects>{values.at(), call.out(0).at(), call.in(0),
+                                                         size, make_(call.view().node())});
+  }
+
+ private:
+  Reads reads_;
+  Make make_;
+};
+
+// A row of the tables of both sides.
+struct BothRegistrations {
+  Registration host;
+  DeviceRegistration device;
+};
+
+template <class Make>
+BothRegistrations activation(const std::string& op, Reads reads, Make make,
+                             const std::string& domain = "") {
+  return {unary(op, reads, make, domain),
+          {op, std::make_unique<DeviceUnary<Make, false>>(reads, make), domain}};
+}
+// Of a function that lets some of its inputs through.
+template <class Make>
+BothRegistrations selecting_activation(const std::string& op, Reads reads, Make make) {
+  return {selecting(op, reads, make), {op, std::make_unique<DeviceUnary<Make, true>>(reads, make)}};
+}
+
+}  // namespace AT_PRECISION
+}  // namespace at
