@@ -2,7 +2,7 @@ import { badArgument } from '../core/errors.js'
 import type { TyingOptions } from '../graph/prepare.js'
 import type { BatchMode } from '../model/architecture.js'
 import type { Selector } from '../model/parameters.js'
-import type { DeviceName } from '../native/device.js'
+import { chooseDevice, type DeviceName } from '../native/device.js'
 import type { AxisOptions } from '../onnx/index.js'
 
 /** Options of {@link Network.load}. */
@@ -50,9 +50,10 @@ export interface LoadOptions extends TyingOptions, AxisOptions {
   unsupported?: 'throw' | 'defer' | undefined
 }
 
-/** Axes by name in an object that has no names of its own, such as `constructor`. */
+/** Checked, with axes by name in an object that has no names of its own, such as `constructor`. */
 export function withOwnNames(options: LoadOptions): LoadOptions {
   const { batchAxis, shared } = options
+  chooseDevice(options.device)
   if (batchAxis === null) throw badArgument('options.batchAxis', 'axes by name', batchAxis)
   if (shared !== undefined && !Array.isArray(shared)) {
     throw badArgument('options.shared', 'a list of inputs', shared)

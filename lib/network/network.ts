@@ -100,7 +100,6 @@ export class Network<F extends Floats = Float32Array> {
   ): Promise<Network<Floats>> {
     checkCall(given)
     const options = withOwnNames(given)
-    chooseDevice(options.device)
     if (
       typeof source !== 'string' &&
       !(source instanceof Uint8Array || source instanceof ArrayBuffer)
