@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { cells, mib, ownFolder, paperModel, paperShape, runJob, say, sayLoad } from './setting.js'
 
 /** Whole kernels, and the beginning of larger ones. */
-const whole = [400, 1265, 4000]
-const begun = [10_000, 20_000]
-const seconds = 30
+const whole = [300, 950, 3000]
+const begun = [20_000]
+const seconds = 25
 
 export async function growth(): Promise<void> {
   const folder = ownFolder()

@@ -13,7 +13,7 @@ import {
   sayLoad,
 } from './setting.js'
 
-const samples = 384
+const samples = 256
 const tile = 128
 const repeats = 5
 const memory = '2GiB'
@@ -39,16 +39,16 @@ export async function rate(): Promise<void> {
   // One task, whose call is that of the tiles in memory. The store is made before: that is not the tiles' time.
   const storeFor = (name: string) => {
     const request = { kind: 'ntk', kernel: 'trace', x } as const
-    return createStore(join(folder, name), network, request, { tile, group: 3 })
+    return createStore(join(folder, name), network, request, { tile, group: 2 })
   }
   const toStore = async (store: Store) => {
     const { seconds, writing } = await store.work()
     parts.push(writing / seconds)
   }
-  const toMemory = async () => {
+  const toMemory = async ({ manifest: { block } }: Store) => {
     const kept: object[] = []
     const sink = { write: (one: object) => void kept.push(one) }
-    await network.ntk(x, { kernel: 'trace', tile, sink })
+    await network.ntk(x, { kernel: 'trace', tile, sink, ...(block === null ? {} : { block }) })
   }
   const whole = () => network.ntk(x, { kernel: 'trace' })
   await whole()
@@ -60,7 +60,7 @@ export async function rate(): Promise<void> {
   for (let k = 0; k < repeats; k += 1) {
     // In turns, so that what others do meets all alike.
     const store = await storeFor(`${k}.zarr`)
-    const inMemory = await timed(toMemory)
+    const inMemory = await timed(() => toMemory(store))
     const onDisk = await timed(() => toStore(store))
     const once = await timed(whole)
     const shown = ({ processor, clock }: Times) => `${processor.toFixed(2)} (${clock.toFixed(2)})`

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { FolderStorage } from '../../lib/store/folder.js'
 import { Leases } from '../../lib/store/leases.js'
-import { openStore } from '../../lib/store/store.js'
+import { openStore, type Store } from '../../lib/store/store.js'
 import {
   cells,
   type Job,
@@ -19,7 +19,7 @@ import {
 } from './setting.js'
 import { type Costs, simulated } from './simulate.js'
 
-const samples = 2530
+const samples = 1600
 const many = [2, 4, 8, 16, 32, 64]
 const sum = (told: readonly Told[], of: (one: Told) => number) =>
   told.reduce((total, one) => total + of(one), 0)
@@ -87,14 +87,16 @@ async function leaseCosts(path: string): Promise<Pick<Costs, 'lease' | 'other'>>
 /** Of the kernel that was measured, and of one of 20,000 samples within 2 GiB. */
 async function more(measured: string, large: Job, costs: Costs): Promise<void> {
   const { memory: _, tile: __, ...rest } = large
-  await runJob({ ...rest, memory: '2GiB', plan: true })
+  const { planned = 0, tiles } = await runJob({ ...rest, memory: '2GiB', plan: true })
   cells('workers, simulated', `N = ${samples}`, 'N = 20,000, 2 GiB')
   cells('---:', '---:', '---:')
-  const stores = [await openStore(measured), await openStore(large.store)]
+  const stores: [Store, tile: number][] = [
+    [await openStore(measured), costs.tile],
+    [await openStore(large.store), planned / tiles],
+  ]
   for (const count of many) {
-    const shown = stores.map(({ manifest }) => {
-      const { size } = manifest.grid
-      const own = { ...costs, tile: costs.tile * (size / 64) ** 2 }
+    const shown = stores.map(([{ manifest }, tile]) => {
+      const own = { ...costs, tile }
       const { tasks, efficiency } = simulated(manifest.grid, manifest, count, own)
       return `${percent(efficiency)} of ${count} times (${tasks} tasks)`
     })

@@ -51,8 +51,9 @@ export async function chosenSizes(
   const least = Math.min(worthwhile, Math.ceil(samples / 4))
   const task = Math.min(Math.max(part, least), kept, inMemory)
   const several = pass < Math.min(tile, samples) && request.block === undefined
-  // A pass takes a sixteenth of the budget, unless one sample takes more.
-  const block = Math.min(tile, pass < fewAtOnce ? pass : 4 * pass)
+  // A pass takes a sixteenth of the budget, unless one sample takes more. All of a tile are alike.
+  const most = Math.min(tile, pass < fewAtOnce ? pass : 4 * pass)
+  const block = Math.ceil(tile / Math.ceil(tile / most))
   return { tile, block: several ? block : undefined, task: Math.max(1, task) }
 }
 

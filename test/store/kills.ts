@@ -56,11 +56,18 @@ async function written(path: string): Promise<number> {
   return names.filter((name) => /^\d+\/\d+$/.test(name)).length
 }
 
-/** Waits until somebody writes, if anybody does, and a little longer: those who work are hit at any moment. */
-async function someTime(path: string): Promise<void> {
+/** Waits until somebody writes or has ended, and a little longer: those who work are hit at any moment. */
+async function someTime(path: string, all: readonly Running[]): Promise<void> {
   const before = await written(path)
-  const latest = performance.now() + 3000
-  while (performance.now() < latest && (await written(path)) === before) await wait(0.01)
+  const alive = all.filter(isAlive).length
+  const latest = performance.now() + 20_000
+  while (
+    performance.now() < latest &&
+    all.filter(isAlive).length === alive &&
+    (await written(path)) === before
+  ) {
+    await wait(0.01)
+  }
   await wait(0.2 * random.uniform())
 }
 
@@ -87,7 +94,7 @@ async function round(own: Setting, path: string, redis: OwnRedis | undefined): P
   const wanted = await written(own.path)
   while (counts.killed < kills && (await written(path)) < wanted) {
     while (all.filter(isAlive).length < workers) begin(path, env, all)
-    await someTime(path)
+    await someTime(path, all)
     const alive = all.filter(isAlive)
     // The older ones rather: the youngest have not begun.
     const one = alive[Math.floor(random.uniform() ** 2 * alive.length)]

@@ -1,5 +1,5 @@
 // `npm run test:store`: workers that lose the folder, the bucket or Redis for longer than their lease and come back;
-// one whose folder does not come back.
+// some whose folder or Redis does not come back.
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openStore } from '../../lib/index.js'
@@ -123,11 +123,31 @@ async function queue(whole: Setting, silent: boolean): Promise<void> {
   say(`Redis that ${silent ? 'is silent' : 'refuses'} for one of two: both ended, the same bits`)
 }
 
+async function queueGone(whole: Setting): Promise<void> {
+  const redis = await OwnRedis.start()
+  ends.push(() => redis.end())
+  const path = await place(teardown)
+  await planned(whole, path)
+  const lost = start(['worker', path, ...lease], { ADAPTIVE_TANGENT_QUEUE: redis.address })
+  await until(async () => (await chunks(path)).size > 3)
+  await redis.end()
+  const { code, stderr } = await lost.ended
+  const sentence =
+    /^adaptive-tangent: Redis at .* has been away for 60 s; .* and the same command goes on\n$/
+  if (code !== 1 || !sentence.test(stderr) || stderr.includes(password)) {
+    throw new Error(`${code}: ${stderr}`)
+  }
+  await wellEnded(start(['worker', path, ...lease]))
+  if (!(await sameBits(path, whole.path))) throw new Error('Redis that was gone: other bits')
+  say('Redis that is gone: one sentence after a minute, and a worker without it went on')
+}
+
 try {
   const whole = await setting(teardown, { count: 64 })
   await wellEnded(start([...whole.command, whole.path]))
   await folder(whole)
   await goneForGood(whole)
+  await queueGone(whole)
   for (const silent of [false, true]) {
     await bucket(whole, silent)
     await queue(whole, silent)
