@@ -1,4 +1,5 @@
 // A job far larger than this machine: planned, begun, killed, gone on with for a while; the plan tells the rest.
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatBytes } from '../../lib/core/memory.js'
 import { Network, openStore } from '../../lib/index.js'
@@ -43,13 +44,19 @@ export async function images({ samples, seconds }: ImagesOptions): Promise<void>
 
 const since = (begun: number) => `${((performance.now() - begun) / 1000).toFixed(0)} s`
 
+function filesOf(store: string): number {
+  const chunks = join(store, 'c')
+  if (!existsSync(chunks)) return 0
+  const names = readdirSync(chunks, { recursive: true }).map(String)
+  return names.filter((name) => /^\d+\/\d+$/.test(name)).length
+}
+
 /** Starts a worker, kills it when some tiles are there, and says how many. */
 async function killed(job: Job): Promise<number> {
   const child = startJob(job)
-  const done = async () => (await (await openStore(job.store)).status()).done
-  // The first tile comes after the features of its task.
-  while ((await done()) < 2) await new Promise((resolve) => setTimeout(resolve, 2000))
+  // The first tile comes after the features of its task; each is two files, the mirrored one, too.
+  while (filesOf(job.store) < 4) await new Promise((resolve) => setTimeout(resolve, 200))
   process.kill(child.pid, 'SIGKILL')
   await child.ended
-  return done()
+  return (await (await openStore(job.store)).status()).done
 }
