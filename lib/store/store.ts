@@ -101,6 +101,8 @@ export class Store {
   /** @internal */
   readonly storage: Storage
   #hands: Hands | undefined
+  /** Chunks that the last estimate found whole: work goes on from there, and reads none for that again. */
+  #seen: ReadonlySet<string> | undefined
 
   /** @internal */
   constructor(path: string, storage: Storage, manifest: Manifest, hands: Hands | undefined) {
@@ -130,8 +132,11 @@ export class Store {
   async status(options: Pick<WorkOptions, 'signal' | 'queue'> = {}): Promise<StoreStatus> {
     checkCall(options)
     checkWork(options)
+    return this.#look(new Tiles(this.storage, this.manifest.grid), options)
+  }
+
+  async #look(tiles: Tiles, options: Pick<WorkOptions, 'signal' | 'queue'>): Promise<StoreStatus> {
     const { grid } = this.manifest
-    const tiles = new Tiles(this.storage, grid)
     const places = tasksOf(grid, this.manifest).flatMap((task) => task.places)
     const missing = await tiles.missing(places, options.signal)
     const rounding = await storeRounding(this.storage, grid)
@@ -170,7 +175,9 @@ export class Store {
    */
   async estimate(options: Pick<WorkOptions, 'signal'> = {}): Promise<StoreEstimate> {
     checkCall(options)
-    const status = await this.status(options)
+    const tiles = new Tiles(this.storage, this.manifest.grid)
+    const status = await this.#look(tiles, options)
+    this.#seen = tiles.sound
     const free = (await this.storage.free()) ?? null
     const { memory } = this.manifest
     const trial = await trialOf(this.manifest, this.#ready(), options.signal)
@@ -233,7 +240,8 @@ export class Store {
     checkWork(options)
     checkMachine(this.manifest, this.path)
     const storage = new WatchedStorage(this.storage, this.manifest, options.signal)
-    const work = new Work(this.manifest, storage, this.#ready())
+    const work = new Work(this.manifest, storage, this.#ready(), this.#seen)
+    this.#seen = undefined
     if (options.queue !== undefined) {
       return workWithQueue(work, this.manifest, options.queue, options)
     }

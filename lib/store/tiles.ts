@@ -11,11 +11,12 @@ export class Tiles {
   readonly #storage: Storage
   readonly #grid: Grid
   /** Chunks that were seen whole, with their checksum; nobody changes them. */
-  readonly #sound = new Set<string>()
+  readonly sound: Set<string>
 
-  constructor(storage: Storage, grid: Grid) {
+  constructor(storage: Storage, grid: Grid, sound: Iterable<string> = []) {
     this.#storage = storage
     this.#grid = grid
+    this.sound = new Set(sound)
   }
 
   /** Of some places those whose tile is not there, or is damaged. */
@@ -32,10 +33,10 @@ export class Tiles {
 
   async has(place: TilePlace): Promise<boolean> {
     for (const { array, key } of chunksOf(this.#grid, place)) {
-      if (this.#sound.has(key)) continue
+      if (this.sound.has(key)) continue
       const chunk = await this.#storage.read(key)
       if (!chunk || !isSound(chunk, array, this.#grid)) return false
-      this.#sound.add(key)
+      this.sound.add(key)
     }
     return true
   }
@@ -50,7 +51,7 @@ export class Tiles {
     for (const { array, key, mirrored } of ordered) {
       const part = partOf(tile.arrays.get(array.name) as NdArray, this.#grid, mirrored)
       await this.#storage.put(key, encodeChunk(part, array, this.#grid))
-      this.#sound.add(key)
+      this.sound.add(key)
     }
   }
 }

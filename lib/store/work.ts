@@ -65,11 +65,17 @@ export class Work {
   computed = 0
   writing = 0
 
-  constructor(manifest: Manifest, storage: Storage, hands: Hands) {
+  /** @param seen chunks that are known to be there, whole. */
+  constructor(
+    manifest: Manifest,
+    storage: Storage,
+    hands: Hands,
+    seen: ReadonlySet<string> = new Set(),
+  ) {
     this.#manifest = manifest
     this.#hands = hands
     this.#storage = storage
-    this.#tiles = new Tiles(storage, manifest.grid)
+    this.#tiles = new Tiles(storage, manifest.grid, seen)
     this.tasks = tasksOf(manifest.grid, manifest)
   }
 

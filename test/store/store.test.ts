@@ -308,6 +308,24 @@ test('an estimate is of what is left', async (t) => {
   await network.dispose()
 })
 
+test('work goes on from what the estimate has seen: each chunk is read once', async (t) => {
+  const network = await opened(t)
+  const path = await place(t)
+  const request = { kind: 'ntk', kernel: 'trace', x } as const
+  await (await createStore(path, network, request, { tile: 4 })).work()
+  const store = await createStore(path, network, request)
+  const reads: string[] = []
+  const read = store.storage.read.bind(store.storage)
+  store.storage.read = (key) => {
+    if (/^c\//.test(key)) reads.push(key)
+    return read(key)
+  }
+  await store.estimate()
+  t.is((await store.work()).computed, 0)
+  t.is(reads.length, 36)
+  t.is(new Set(reads).size, 36)
+})
+
 test('tasks hold every tile once, whatever their size', (t) => {
   const array = { name: 'total', dtype: 'float32', path: '', shape: [23, 17] } as const
   const axes = { rows: 0, columns: 1 }
