@@ -1,8 +1,9 @@
 // The samples that a report of an audit shows, as people can look at them.
-import { badArgument } from '../core/errors.js'
+import { badArgument, mismatch } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { isArray } from '../io/held.js'
 import { isFloat, isSource, type NdArray } from '../io/index.js'
+import { nameClasses } from '../io/labels.js'
 import { type Core, cores } from '../model/core.js'
 import { type Inputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
@@ -90,7 +91,7 @@ export async function auditPictures(
   checkCall(options)
   checkAudit(found)
   const { query, tokens } = options
-  if (tokens !== undefined) checkTexts('options.tokens', tokens)
+  if (tokens !== undefined) checkTokens(network, tokens)
   // Of samples that do not fit the network nothing can be shown.
   const own = await picker(network, x, 'x', {})
   const others = query === undefined ? undefined : await picker(network, query, 'query', {})
@@ -121,9 +122,31 @@ export function checkAudit(found: unknown): asserts found is Audit {
 }
 
 /** @throws TangentError BAD_ARGUMENT for what is no list of texts. */
-export function checkTexts(name: string, texts: unknown): void {
+function checkTexts(name: string, texts: unknown): void {
   if (Array.isArray(texts) && texts.every((text) => typeof text === 'string')) return
   throw badArgument(name, 'a list of texts', texts)
+}
+
+/** @throws TangentError BAD_ARGUMENT where no input of the network can be tokens. */
+export function checkTokens(network: Network, tokens: unknown): void {
+  checkTexts('options.tokens', tokens)
+  if (network.inputs.some(({ type }) => type !== null && !/float/.test(type))) return
+  throw mismatch('options.tokens', 'a network with an input of integers', 'one of floats alone')
+}
+
+/**
+ * The names of an audit's classes, by label.
+ * @throws TangentError BAD_INPUT for too few names, BAD_ARGUMENT for names where the targets are numbers.
+ */
+export function classNamesOf(
+  classes: readonly number[] | null,
+  names: readonly string[] | undefined,
+): Map<number, string> {
+  if (names === undefined) return new Map()
+  checkTexts('options.classNames', names)
+  if (!classes) throw mismatch('options.classNames', 'targets that are classes', 'numbers')
+  const named = nameClasses(classes, names)
+  return new Map(classes.map((label, place) => [label, named[place] as string]))
 }
 
 /** Tokens of a text that are shown. */

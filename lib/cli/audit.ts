@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { Option } from 'commander'
 import { type AuditOptions, audit } from '../audit/audit.js'
-import { auditPictures } from '../audit/pictures.js'
+import { auditPictures, checkTokens, classNamesOf } from '../audit/pictures.js'
 import type { Audit } from '../audit/types.js'
 import { fitAdaptive, type NetworkModel } from '../fit/network.js'
 import type { Price } from '../fit/price.js'
-import { makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../io/index.js'
+import { isFloat, makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../io/index.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { duplicatesTable, labelsTable, queryTable, samplesTable } from './audit-tables.js'
@@ -89,6 +89,8 @@ export const auditCommand: CommandDefinition = {
       const query = options.query && (await readInputs(options.query, network, options))
       const classNames = options.classNames && (await readLines(options.classNames))
       const tokens = options.tokens && (await readLines(options.tokens))
+      if (tokens) checkTokens(network, tokens)
+      if (classNames) classNamesOf(labelsThatOccur(y), classNames)
       const fitted =
         options.features === 'adaptive' && (await adapted(session, options, network, x, y))
       const settings: AuditOptions = {
@@ -109,6 +111,14 @@ export const auditCommand: CommandDefinition = {
       session.result({ ...summary(found), folder: options.out, files: names })
     })
   },
+}
+
+/** Ascending; null for targets that are numbers. */
+function labelsThatOccur(y: NdArray): number[] | null {
+  if (isFloat(y) || y.shape.length !== 1) return null
+  return [...new Set(Array.from(y.data as ArrayLike<number | bigint>, Number))].sort(
+    (a, b) => a - b,
+  )
 }
 
 /** The adaptive model that is audited. */

@@ -80,7 +80,15 @@ function oneHotLabels(data: Float64Array, columns: number): number[] | null {
   return labels
 }
 
-function classNames(values: readonly number[], names: readonly string[] | undefined): string[] {
+/**
+ * The names of classes: by label, or one for each label that occurs.
+ * @param values the labels that occur, ascending
+ * @throws TangentError BAD_INPUT for too few names.
+ */
+export function nameClasses(
+  values: readonly number[],
+  names: readonly string[] | undefined,
+): string[] {
   if (!names) return values.map(String)
   const last = values.at(-1) as number
   if ((values[0] as number) >= 0 && last < names.length) {
@@ -102,7 +110,7 @@ function byClass(
     .map((_, i) => i)
     .sort((a, b) => (classes[a] as number) - (classes[b] as number) || a - b)
   let start = 0
-  const groups = classNames(values, names).map((name, index) => {
+  const groups = nameClasses(values, names).map((name, index) => {
     const count = classes.reduce((sum, one) => sum + (one === index ? 1 : 0), 0)
     start += count
     return { name: printable(name), start: start - count, count }

@@ -2,7 +2,7 @@ import {
   type AuditPictures,
   type AuditShown,
   checkAudit,
-  checkTexts,
+  classNamesOf,
   shownOf,
 } from '../audit/pictures.js'
 import type { Audit, AuditQuery } from '../audit/types.js'
@@ -69,14 +69,14 @@ const ownStyle = `
 export function renderAudit(audit: Audit, options: AuditPageOptions = {}): string {
   checkCall(options)
   checkAudit(audit)
-  const { pictures, classNames } = options
-  if (classNames !== undefined) checkTexts('options.classNames', classNames)
+  const { pictures } = options
+  const named = classNamesOf(audit.labels.classes, options.classNames)
   const view: View = {
     audit,
     shown: shownOf(audit),
     own: sampleIn(pictures?.train, 'sample'),
     other: sampleIn(pictures?.query, 'query'),
-    label: (value) => (value == null ? '' : (classNames?.[value] ?? String(value))),
+    label: (value) => (value == null ? '' : (named.get(value) ?? String(value))),
   }
   const parts = sections.flatMap(({ id, title, render }) => {
     const body = render(view)

@@ -227,6 +227,15 @@ test('samples of integers are shown as the texts of their tokens', async (t) => 
   const page = renderAudit(found, { pictures, classNames: ['no & none', 'yes'] })
   t.true(page.includes(first.join(' ').replaceAll('<', '&lt;').replaceAll('>', '&gt;')))
   t.true(page.includes('no &amp; none'))
+  t.throws(() => renderAudit(found, { classNames: ['one'] }), {
+    code: 'BAD_INPUT',
+    message: /a name for each label/,
+  })
+  const dense = await load()
+  await t.throwsAsync(auditPictures(dense, found, x, { tokens }), {
+    message: /an input of integers/,
+  })
+  await dense.dispose()
   await network.dispose()
 })
 

@@ -136,11 +136,16 @@ test('mistakes end with 2 and one sentence, nothing is written', async (t) => {
   const { at } = await stage(t)
   await writeNpy(at('short.npy'), { data: new Int32Array(3), shape: [3] })
   await writeNpy(at('wide.npy'), array([4, 1, 9, 9], 3))
+  await writeNpy(at('numbers.npy'), array([15, 3], 4))
+  await writeFile(at('two.txt'), 'no\nyes\n')
   const given = [at('net.onnx'), '--input', at('x.npy'), '--out', at('out'), '--target']
   for (const [args, said] of [
     [[at('short.npy')], /y/],
     [[at('y.npy'), '--query', at('wide.npy')], /query/],
     [[at('y.npy'), '--ridge', '-1'], /ridge/],
+    [[at('y.npy'), '--tokens', at('two.txt')], /an input of integers for .*tokens/],
+    [[at('y.npy'), '--class-names', at('two.txt')], /a name for each label \(0 to 2\).*2 names/],
+    [[at('numbers.npy'), '--class-names', at('two.txt')], /targets that are classes/],
   ] as const) {
     const { code, stderr } = await run(...given, ...args)
     t.is(code, 2)
