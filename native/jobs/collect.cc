@@ -100,8 +100,18 @@ bool BlockCollector::lazy(const MatrixUse& use) const {
                                            use.count * dims.rows * dims.cols);
 }
 
-void BlockCollector::dense(int parameter, int64_t, int64_t, std::shared_ptr<Real> features) {
+bool BlockCollector::multiplies_out(int, const MatrixDims& dims) const {
+  return kernels::cheapest(task_, &dims, nullptr) == Method::kJacobian;
+}
+
+void BlockCollector::dense(int parameter, int64_t count, int64_t samples,
+                           std::shared_ptr<Real> features) {
   collected_[parameter].dense = std::move(features);
+  // As in matrix(): nothing else will come.
+  if (use_counts_[parameter] != 1) return;
+  add_dense(parameter, samples, count);
+  treat(parameter, Method::kJacobian);
+  collected_[parameter] = Collected();
 }
 
 // Uses of one weight in the same roles are one use with all their positions; those that pick rows

@@ -6,6 +6,7 @@
 #include "core/buffer.h"
 #include "jobs/block.h"
 #include "reverse/sink.h"
+#include "rules/multiplies.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -13,7 +14,7 @@ inline namespace AT_PRECISION {
 // Turns the features of one reverse pass into a Block: adds up the uses of each parameter, joins a
 // bias to its weight where both add to the same result, and brings every term into the
 // representation that its method wants.
-class BlockCollector final : public FeatureSink {
+class BlockCollector final : public FeatureSink, public MultipliesOut {
  public:
   // sizes[p] is parameter p's number of elements, uses[p] how many inputs of nodes it is.
   // With `take` it is given every unit as soon as that is known, and the block stays empty.
@@ -21,6 +22,7 @@ class BlockCollector final : public FeatureSink {
                  Pool& pool, std::function<void(Unit)> take = {});
 
   void matrix(int parameter, MatrixUse use) override;
+  bool multiplies_out(int parameter, const MatrixDims& dims) const override;
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<Real> features) override;
 

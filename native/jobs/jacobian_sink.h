@@ -4,6 +4,7 @@
 
 #include "core/buffer.h"
 #include "reverse/sink.h"
+#include "rules/multiplies.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -17,7 +18,7 @@ struct JacobianRows {
 
 // Writes expanded features where they belong: the pass's rows of parameter p's (N, O, …shape) in
 // results[p]. A later use of the same parameter is added.
-class JacobianSink final : public FeatureSink {
+class JacobianSink final : public FeatureSink, public MultipliesOut {
  public:
   JacobianSink(std::vector<Real*> results, std::vector<int64_t> sizes, JacobianRows rows,
                Pool& pool);
@@ -25,6 +26,7 @@ class JacobianSink final : public FeatureSink {
   bool written(int parameter) const { return written_[parameter]; }
 
   void matrix(int parameter, MatrixUse use) override;
+  bool multiplies_out(int, const MatrixDims&) const override { return true; }
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<Real> features) override;
   // Only the bias of a use.

@@ -100,6 +100,13 @@ MatrixFactor NodeCall::matrix(int k, const MatrixDims& dims, int with_bias) {
   return {dims, use->delta.get(), use->h.get()};
 }
 
+bool NodeCall::multiplies_out(int k, const MatrixDims& dims) const {
+  if (!asked_ || !wants(k) || !per_sample(k)) return false;
+  const int64_t rows = count_ * dims.rows;
+  if (dims.positions * (rows + dims.cols) < rows * dims.cols) return false;
+  return asked_(k, dims);
+}
+
 Real* NodeCall::picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) {
   if (input(k).batched()) throw std::logic_error("matrix features of a batched input");
   auto use = std::make_shared<MatrixUse>();

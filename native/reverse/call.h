@@ -1,16 +1,17 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "core/buffer.h"
 #include "reverse/sink.h"
-#include "rules/rule.h"
+#include "rules/multiplies.h"
 
 namespace at {
 inline namespace AT_PRECISION {
 
 // A node's view of a reverse pass: hands the rule what it reads and collects what it writes.
-class NodeCall final : public Call {
+class NodeCall final : public Call, public MultipliesOut {
  public:
   // What the rule made of one input's cotangent.
   struct Produced {
@@ -37,6 +38,10 @@ class NodeCall final : public Call {
   void pass(int j, int k) override;
   void reduce(int j, int k, const Real* g) override;
   MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias) override;
+  bool multiplies_out(int k, const MatrixDims& dims) const override;
+  // Whether the features of an input are multiplied out anyway; without it none are.
+  using Asked = std::function<bool(int k, const MatrixDims& dims)>;
+  void ask(Asked asked) { asked_ = std::move(asked); }
   int64_t pass_samples() const override { return frame_.samples; }
   Real* picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) override;
   Real* scratch(int64_t count) override;
@@ -55,6 +60,7 @@ class NodeCall final : public Call {
   bool batched_;
   int64_t count_;
   int64_t samples_;
+  Asked asked_;
   std::vector<std::shared_ptr<Real>> out_;
   std::vector<Produced> produced_;
   std::vector<std::shared_ptr<Real>> scratch_;

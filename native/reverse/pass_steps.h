@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -25,6 +26,7 @@ class Pass {
         pool_(pool),
         control_(control),
         sink_(sink),
+        multiplies_(dynamic_cast<const MultipliesOut*>(&sink)),
         witness_(witness),
         cotangents_(tape.values.size()),
         uses_(tape.values.size(), 0),
@@ -63,6 +65,7 @@ class Pass {
       if (node.rule->factors(node) > 0) {
         run_product(node, out);
       } else {
+        multiplied_.clear();
         NodeCall call(tape_, frame_, node, count_, std::move(out), pool_, control_);
         node.rule->reverse(call);
         collect(node, call);
@@ -79,6 +82,8 @@ class Pass {
   // A product of operands that may not be finite.
   void run_product(const Node& node, const std::vector<std::shared_ptr<Real>>& out) {
     NodeCall call(tape_, frame_, node, count_, out, pool_, control_);
+    multiplied_.clear();
+    call.ask(asked(node));
     const int64_t made = plain_size(node, call), read = made > 0 ? factor_size(node) : 0;
     // What is smaller is looked at: the operands before, or what the rule makes of them.
     const bool before = read <= made;
@@ -89,8 +94,21 @@ class Pass {
     node.rule->reverse(call);
     if (made == 0 || before || sound_results(node, call)) return collect(node, call);
     NodeCall again(tape_, frame_, node, count_, out, pool_, control_);
+    again.ask(asked(node));
     reverse_product(tape_, frame_, node, count_, out, pool_, control_, again);
     collect(node, again);
+  }
+
+  // What NodeCall::ask() is to know. Features are multiplied out in every block or in none: where
+  // the operands are not finite the factors are, here.
+  NodeCall::Asked asked(const Node& node) {
+    return [this, &node](int k, const MatrixDims& dims) {
+      const int parameter = tape_.values[node.inputs[k]].parameter;
+      if (!multiplies_ || parameter < 0 || !multiplies_->multiplies_out(parameter, dims))
+        return false;
+      multiplied_.push_back(node.inputs[k]);
+      return sound_factors(node);
+    };
   }
 
   // Numbers of cotangents that a product makes of its operands, those in factors apart.
@@ -187,7 +205,7 @@ class Pass {
       bias = -1;
     }
     const int id = through_views(operand, use.dims);
-    if (tape_.values[id].parameter >= 0) {
+    if (tape_.values[id].parameter >= 0 && !multiplied(operand)) {
       use.bias = bias >= 0 ? tape_.values[bias].parameter : -1;
       sink_.matrix(tape_.values[id].parameter, std::move(use));
       return;
@@ -202,6 +220,10 @@ class Pass {
       expand_bias(use, m, use.samples * m, sum.get());
       add(bias, std::move(sum));
     }
+  }
+
+  bool multiplied(int operand) const {
+    return std::find(multiplied_.begin(), multiplied_.end(), operand) != multiplied_.end();
   }
 
   // The parameter that an operand is a mere view of, so that its features stay in factors; `dims`
@@ -271,6 +293,8 @@ class Pass {
   Pool& pool_;
   const Control& control_;
   FeatureSink& sink_;
+  const MultipliesOut* multiplies_;
+  std::vector<int> multiplied_;  // operands of the product whose turn it is
   PassWitness* witness_;
   bool sound_ = true;  // are the cotangents of the node whose turn it is?
   std::vector<std::shared_ptr<Real>> cotangents_;

@@ -7,12 +7,10 @@
 #include "core/control.h"
 #include "graph/tape.h"
 #include "reverse/call.h"
+#include "rules/support/finite.h"
 
 namespace at {
 inline namespace AT_PRECISION {
-
-// Are all numbers finite?
-bool all_finite(const Real* values, int64_t count);
 
 // A node that is a product of operands (Rule::factors) which are not all finite. Every number that
 // its rule makes is a sum of products of a cotangent (or tangent) and operands, and nothing flows

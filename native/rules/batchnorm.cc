@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "rules/support/lines.h"
 #include "rules/support/partials.h"
 
 namespace at {
@@ -39,6 +40,7 @@ class BatchNormalization final : public Rule {
     const Channels ch(call);
     const int64_t size = call.output(0).size(), count = call.count();
     const Real* out = call.out(0);
+    if (in_lines(call)) return reverse_lines(call, ch);
     for (int k : {1, 2, 3, 4}) {
       if (!call.wants(k)) continue;
       sum_to(call, 0, k, call.output(0).shape, ch.as, out, ch.partial(call, k));
@@ -101,6 +103,56 @@ class BatchNormalization final : public Rule {
       return result;
     }
   };
+
+  // Does every channel lie in lines, of one sample each, with its statistics constant?
+  static bool in_lines(const Call& call) {
+    const Shape& shape = call.output(0).shape;
+    if (shape.size() < 3 || call.wants(3) || call.wants(4)) return false;
+    const int64_t length = count_between(shape, 2, shape.size());
+    const int64_t block = length * shape[1];
+    for (int k : {1, 2})
+      if (call.wants(k) && call.samples() > 1 && !call.per_sample(k)) return false;
+    if (call.wants(0) && call.per_sample(0)) return false;
+    return length >= 16 && call.output(0).batch_stride % block == 0;
+  }
+
+  // All cotangents in one walk along the lines: x's may be written over Y's.
+  static void reverse_lines(Call& call, const Channels& ch) {
+    const Activation& y = call.output(0);
+    const int64_t channels = ch.channels, samples = call.samples(), count = call.count();
+    const int64_t images = y.shape[0], length = count_between(y.shape, 2, y.shape.size());
+    const int64_t size = y.size(), block = channels * length;
+    const Real* out = call.out(0);
+    const Real* x = call.wants(1) ? call.input(0).reals() : nullptr;
+    const Real* mean = call.wants(1) ? call.input(3).reals() : nullptr;
+    Real* scale = call.wants(1) ? call.in(1) : nullptr;
+    Real* shift = call.wants(2) ? call.in(2) : nullptr;
+    Real* in = call.wants(0) ? call.in_place(0) : nullptr;
+    parallel_for(count * channels, grain_for(images * length), [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        const int64_t c = item / channels, q = item % channels;
+        for (int64_t i = 0; i < samples; ++i) {
+          const int64_t place = (c * samples + i) * channels + q;
+          if (scale) scale[place] = 0;
+          if (shift) shift[place] = 0;
+        }
+        for (int64_t b = 0; b < images; ++b) {
+          const int64_t at = b * block + q * length;
+          const int64_t place = (c * samples + sample_of(y, at, samples)) * channels + q;
+          const Real* g = out + c * size + at;
+          if (scale) {
+            const Real *own = x + at, middle = mean[q], slope = ch.inverse[q];
+            scale[place] +=
+                line_sum(length, [&](int64_t e) { return times(slope * (own[e] - middle), g[e]); });
+          }
+          if (shift) shift[place] += line_sum(length, [&](int64_t e) { return g[e]; });
+          if (!in) continue;
+          Real* to = in + c * size + at;
+          for (int64_t e = 0; e < length; ++e) to[e] = times(ch.slope[q], g[e]);
+        }
+      }
+    });
+  }
 };
 
 const Registration batch_normalization("BatchNormalization",

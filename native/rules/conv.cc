@@ -1,27 +1,31 @@
 #include <cstring>
 
 #include "core/blas.h"
+#include "rules/multiplies.h"
+#include "rules/support/correlation.h"
+#include "rules/support/finite.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
 #include "rules/support/taps.h"
-#include "rules/support/windows.h"
+#include "rules/support/toom_cook.h"
 
 namespace at {
 inline namespace AT_PRECISION {
 namespace {
 
-// Y (B, G·m, out…) = W (G·m, c, kernel…) over X (B, G·c, in…), plus a bias per channel.
-struct Geometry {
-  int64_t groups, images, m, channels, k;
-  Windows windows;
+struct Geometry : Correlation {
+  int64_t images, k;
   explicit Geometry(const NodeView& call)
-      : groups(call.node().attributes.integer("group", 1)),
-        images(call.input(0).shape[0]),
-        m(call.input(1).shape[0] / groups),
-        channels(call.input(1).shape[1]),
-        k(count_between(call.input(1).shape, 1, call.input(1).shape.size())),
-        windows(call.node(), spatial(call.input(0).shape), spatial(call.output(0).shape),
-                spatial(call.input(1).shape)) {}
+      : Correlation(correlation_of(call)), images(call.input(0).shape[0]), k(Correlation::k()) {}
+
+ private:
+  static Correlation correlation_of(const NodeView& call) {
+    const Shape& weight = call.input(1).shape;
+    const int64_t groups = call.node().attributes.integer("group", 1);
+    return {groups, weight[0] / groups, weight[1],
+            Windows(call.node(), spatial(call.input(0).shape), spatial(call.output(0).shape),
+                    spatial(weight))};
+  }
 };
 
 class Conv final : public Rule {
@@ -42,7 +46,9 @@ class Conv final : public Rule {
     const bool bias = call.has_input(2) && call.wants(2);
     bool bias_done = false;
     if (call.wants(1)) {
-      if (call.per_sample(1)) {
+      if (call.per_sample(1) && multiplied_out(call, 1, dims_of(call, geometry))) {
+        multiply_out(call, geometry);
+      } else if (call.per_sample(1)) {
         bias_done = bias && geometry.groups == 1 && call.per_sample(2);
         factor(call, geometry, bias_done ? 2 : -1);
       } else {
@@ -79,38 +85,68 @@ class Conv final : public Rule {
   }
 
  private:
-  // out (kernels, images, G·m, out…) = beta·out + x (images, G·c, in…) under each of the
-  // weights w (kernels, G·m, c, kernel…).
-  static void correlate(const Geometry& g, const Real* x, int64_t images, const Real* w,
-                        int64_t kernels, Real beta, Real* out) {
-    const Windows& windows = g.windows;
-    const int64_t positions = windows.out_size(), plane = g.channels * windows.in_size();
-    const bool pointwise = windows.pointwise();
-    // Rows of the output in one product, so that the patches stay in the cache.
-    const int64_t rows = std::clamp<int64_t>((1 << 17) / (g.k * windows.out[2]), 1, windows.rows());
-    parallel_for(
-        images * g.groups, grain_for(positions * g.k * kernels), [&](int64_t first, int64_t last) {
-          Real* cols = lane_buffer<0>(pointwise ? 0 : g.k * rows * windows.out[2]);
-          for (int64_t item = first; item < last; ++item) {
-            const int64_t group = item % g.groups;
-            for (int64_t r = 0; r < windows.rows(); r += rows) {
-              const int64_t end = std::min(windows.rows(), r + rows);
-              const int64_t length = (end - r) * windows.out[2], start = r * windows.out[2];
-              const Real* patches = x + item * plane + start;
-              int64_t ld = positions;
-              if (!pointwise) {
-                im2col(windows, g.channels, x + item * plane, r, end, cols, length);
-                patches = cols;
-                ld = length;
-              }
-              for (int64_t q = 0; q < kernels; ++q)
-                blas::gemm(false, false, g.m, length, g.k, 1,
-                           w + (q * g.groups + group) * g.m * g.k, g.k, patches, ld, beta,
-                           out + (q * images * g.groups + item) * g.m * positions + start,
-                           positions);
-            }
-          }
-        });
+  static MatrixDims dims_of(const Call& call, const Geometry& g) {
+    MatrixDims dims;
+    dims.groups = g.groups;
+    dims.positions = g.images / call.samples() * g.windows.out_size();
+    dims.rows = g.m;
+    dims.cols = g.k;
+    return dims;
+  }
+
+  // The weight's features (C, n, G·m, k) themselves.
+  static void multiply_out(Call& call, const Geometry& g) {
+    const int64_t count = call.count(), samples = call.samples(), G = g.groups;
+    const int64_t positions = g.windows.out_size(), kernel = g.windows.kernel_size();
+    const int64_t block = g.m * positions, plane = g.channels * g.windows.in_size();
+    const auto images = images_by_sample(call.output(0), g.images, samples);
+    const PatchBlocks blocks(g, count, samples * G);
+    const Real* out = call.out(0);
+    const Real* x = call.input(0).reals();
+    Real* in = call.in(1);
+    const auto own_images = [&](int64_t i, int64_t c0, int64_t group) {
+      std::vector<PatchProduct::Image> own;
+      for (int64_t b : images[static_cast<size_t>(i)])
+        own.push_back(
+            {out + ((c0 * g.images + b) * G + group) * block, x + (b * G + group) * plane});
+      return own;
+    };
+    if (toom_cook_pays(g) && all_finite(out, count * g.images * G * block)) {
+      Real* room = call.scratch(toom_cook_room(g, blocks.stacked));
+      for (int64_t item = 0; item < samples * G * blocks.stacks; ++item) {
+        call.control().poll();
+        const int64_t ig = item / blocks.stacks, c0 = item % blocks.stacks * blocks.stacked;
+        multiply_toom_cook(g,
+                           {own_images(ig / G, c0, ig % G), std::min(blocks.stacked, count - c0),
+                            g.images * G * block, in + (c0 * samples * G + ig) * g.m * g.k,
+                            samples * G * g.m * g.k},
+                           room);
+      }
+      return;
+    }
+    const int64_t pieces = blocks.stacks * blocks.slices;
+    parallel_for(samples * G * pieces, 1, [&](int64_t first, int64_t last) {
+      for (int64_t item = first; item < last; ++item) {
+        call.control().poll();
+        const int64_t i = item / pieces / G, group = item / pieces % G;
+        const int64_t c0 = item / blocks.slices % blocks.stacks * blocks.stacked;
+        const int64_t q0 = item % blocks.slices * blocks.channels;
+        const int64_t stacked = std::min(blocks.stacked, count - c0);
+        const int64_t q1 = std::min(g.channels, q0 + blocks.channels);
+        Real* to = in + ((c0 * samples + i) * G + group) * g.m * g.k + q0 * kernel;
+        const PatchProduct product(g, stacked, g.images * G * block);
+        if (stacked == 1 || samples * G == 1) {
+          product.run(own_images(i, c0, group), q0, q1, to, g.k);
+          continue;
+        }
+        const int64_t width = (q1 - q0) * kernel;
+        Real* made = lane_buffer<2>(stacked * g.m * width);
+        product.run(own_images(i, c0, group), q0, q1, made, width);
+        for (int64_t r = 0; r < stacked * g.m; ++r)
+          std::memcpy(to + (r / g.m * samples * G * g.m + r % g.m) * g.k, made + r * width,
+                      sizeof(Real) * width);
+      }
+    });
   }
 
   // Patches of every image as rows (B, G, T, k), or as `places` orders them.
@@ -137,12 +173,7 @@ class Conv final : public Rule {
     const Places places = place_rows(
         g.images * g.groups, g.groups, samples, [&](int64_t r) { return r % g.groups; },
         [&](int64_t r) { return sample_of(out, r / g.groups * image_size, samples); });
-    MatrixDims dims;
-    dims.groups = g.groups;
-    dims.positions = places.positions * positions;
-    dims.rows = g.m;
-    dims.cols = g.k;
-    const MatrixFactor factor = call.matrix(1, dims, bias);
+    const MatrixFactor factor = call.matrix(1, dims_of(call, g), bias);
     const int64_t blocks = g.images * g.groups, size = g.m * positions;
     const Real* from = call.out(0);
     parallel_for(count * blocks, grain_for(size), [&](int64_t first, int64_t last) {
@@ -186,8 +217,16 @@ class Conv final : public Rule {
                           Real(0.0), in, g.k);
       return;
     }
+    if (turnable(g)) {
+      Real* turned = call.scratch(g.groups * g.m * g.k);
+      g.turn(weights, turned);
+      const Correlation adjoint = g.adjoint();
+      if (toom_cook_pays(adjoint) && all_finite(out, planes * g.groups * g.m * positions))
+        return correlate_toom_cook(adjoint, out, planes, turned, in);
+      return correlate(adjoint, out, planes, turned, 1, 0, in);
+    }
     // Columns of one product: enough for BLAS, few enough for the cache.
-    const int64_t columns = std::clamp<int64_t>((1 << 17) / g.k, 64, 2048);
+    const int64_t columns = std::clamp<int64_t>((3 << 16) / g.k, 128, 2048);
     const int64_t together = std::max<int64_t>(1, columns / positions);
     const int64_t bundles = (planes + together - 1) / together;
     const int64_t work = together * positions * g.k;
@@ -199,6 +238,13 @@ class Conv final : public Rule {
         lane.run(out, weights + group * g.m * g.k, in, group, p0, p1);
       }
     });
+  }
+
+  // Is x's cotangent one product over patches of Y's, with channels enough for it?
+  static bool turnable(const Geometry& g) {
+    const int64_t* stride = g.windows.stride;
+    const bool plain = stride[0] == 1 && stride[1] == 1 && stride[2] == 1;
+    return plain && !g.windows.pointwise() && g.channels >= 8 && g.m > 2;
   }
 
   // One thread's way from cotangents of some planes (images × cotangents) of one group to x's.

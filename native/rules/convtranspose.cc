@@ -1,8 +1,9 @@
 #include "core/blas.h"
+#include "rules/multiplies.h"
+#include "rules/support/correlation.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
-#include "rules/support/windows.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -69,7 +70,9 @@ class ConvTranspose final : public Rule {
       sum_to(call, 0, 2, as, call.out(0));
     }
     if (call.wants(1)) {
-      if (call.per_sample(1)) {
+      if (call.per_sample(1) && multiplied_out(call, 1, dims_of(call, g))) {
+        multiply_out(call, g);
+      } else if (call.per_sample(1)) {
         factor(call, g);
       } else {
         weight(call, g);
@@ -80,23 +83,8 @@ class ConvTranspose final : public Rule {
     const Real* out = call.out(0);
     const Real* weights = call.input(1).reals();
     Real* in = call.in(0);
-    const int64_t planes = call.count() * g.images * g.groups;
-    const int64_t rows = std::max<int64_t>(1, (1 << 17) / (g.k * g.windows.out[2]));
-    parallel_for(planes, grain_for(g.positions() * g.k), [&](int64_t first, int64_t last) {
-      Real* cols = lane_buffer<0>(g.k * std::min(rows, g.windows.rows()) * g.windows.out[2]);
-      for (int64_t item = first; item < last; ++item) {
-        const Real* from = out + item * g.m * g.windows.in_size();
-        const Real* w = weights + item % g.groups * g.channels * g.k;
-        Real* to = in + item * g.channels * g.positions();
-        for (int64_t r = 0; r < g.windows.rows(); r += rows) {
-          const int64_t end = std::min(g.windows.rows(), r + rows);
-          const int64_t n = (end - r) * g.windows.out[2];
-          im2col(g.windows, g.m, from, r, end, cols, n);
-          blas::gemm(false, false, g.channels, n, g.k, Real(1.0), w, g.k, cols, n, Real(0.0),
-                     to + r * g.windows.out[2], g.positions());
-        }
-      }
-    });
+    correlate({g.groups, g.channels, g.m, g.windows}, out, call.count() * g.images, weights, 1, 0,
+              in);
   }
 
   void forward(TangentCall& call) const override {
@@ -134,6 +122,44 @@ class ConvTranspose final : public Rule {
     });
   }
 
+  static MatrixDims dims_of(const Call& call, const Geometry& g) {
+    MatrixDims dims;
+    dims.groups = g.groups;
+    dims.positions = g.images / call.samples() * g.positions();
+    dims.rows = g.k;
+    dims.cols = g.channels;
+    dims.transposed = true;
+    return dims;
+  }
+
+  // The weight's features (C, n, G·c, k) themselves.
+  static void multiply_out(Call& call, const Geometry& g) {
+    const int64_t samples = call.samples(), G = g.groups;
+    const int64_t plane = g.m * g.windows.in_size(), block = g.channels * g.positions();
+    const Correlation correlation{G, g.channels, g.m, g.windows};
+    const auto images = images_by_sample(call.output(0), g.images, samples);
+    const int64_t items = call.count() * samples * G;
+    const PatchBlocks blocks(correlation, 1, items);
+    const PatchProduct product(correlation, 1, 0);
+    const Real* out = call.out(0);
+    const Real* x = call.input(0).reals();
+    Real* in = call.in(1);
+    parallel_for(items * blocks.slices, 1, [&](int64_t first, int64_t last) {
+      std::vector<PatchProduct::Image> own;
+      for (int64_t item = first; item < last; ++item) {
+        call.control().poll();
+        const int64_t cig = item / blocks.slices, q0 = item % blocks.slices * blocks.channels;
+        const int64_t c = cig / (samples * G), i = cig / G % samples, group = cig % G;
+        own.clear();
+        for (int64_t b : images[static_cast<size_t>(i)])
+          own.push_back(
+              {x + (b * G + group) * block, out + ((c * g.images + b) * G + group) * plane});
+        product.run(own, q0, std::min(g.m, q0 + blocks.channels),
+                    in + cig * g.channels * g.k + q0 * g.windows.kernel_size(), g.k);
+      }
+    });
+  }
+
   // W (c × k) of a group has X[i,c] = Σ_t x_t ⊗ patch_t: the patches carry the cotangents.
   static void factor(Call& call, const Geometry& g) {
     const int64_t count = call.count(), samples = call.samples(), positions = g.positions();
@@ -142,13 +168,7 @@ class ConvTranspose final : public Rule {
     const Places places = place_rows(
         blocks, g.groups, samples, [&](int64_t r) { return r % g.groups; },
         [&](int64_t r) { return sample_of(out, r * plane, samples); });
-    MatrixDims dims;
-    dims.groups = g.groups;
-    dims.positions = places.positions * positions;
-    dims.rows = g.k;
-    dims.cols = g.channels;
-    dims.transposed = true;
-    const MatrixFactor factor = call.matrix(1, dims);
+    const MatrixFactor factor = call.matrix(1, dims_of(call, g));
     const Real* from = call.out(0);
     parallel_for(count * blocks, grain_for(positions * g.k), [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {

@@ -22,8 +22,8 @@ struct Run {
   std::vector<Real> memory;  // the same for c, of an LSTM
   std::vector<Real> active;  // gates after their functions (steps, B, g·H)
   std::vector<Real> slope;   // their functions' derivatives (steps, B, g·H)
-  std::vector<Real> inner;   // what else a cell keeps (steps, B, H)
-  std::vector<Real> rest;    // of a GRU's update gate: 1 − z (steps, B, H)
+  std::vector<Real> inner;   // what else a cell keeps (steps, B, H); of an LSTM tanh(c)
+  std::vector<Real> rest;    // of a GRU's update gate: 1 − z (steps, B, H); of an LSTM tanh'(c)
 
   int64_t width() const { return gates * hidden; }
   int64_t cells() const { return rows * hidden; }

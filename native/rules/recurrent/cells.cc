@@ -3,6 +3,7 @@
 #include "core/blas.h"
 #include "core/parallel.h"
 #include "rules/recurrent/cell.h"
+#include "rules/support/exponential.h"
 #include "rules/support/logistic.h"
 #include "rules/support/times.h"
 
@@ -96,6 +97,30 @@ void each_cell(const Run& run, int64_t count, const Body& body) {
   });
 }
 
+// body(r, b) for every line of H numbers: line r of (count, B, H) is of row b.
+template <class Body>
+void each_line(const Run& run, int64_t count, const Body& body) {
+  parallel_for(count * run.rows, grain_for(run.hidden * 8), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r) body(r, r % run.rows);
+  });
+}
+
+// Gates from their recurrent part (n numbers, replaced) and their input part, and their slopes.
+void squash(const Real* x, int64_t n, Real* __restrict gate, Real* __restrict slope) {
+  for (int64_t j = 0; j < n; ++j) {
+    const Real value = gate[j] + x[j];
+    gate[j] = logistic(value);
+    slope[j] = logistic_slope(value);
+  }
+}
+void squash_signed(const Real* x, int64_t n, Real* __restrict gate, Real* __restrict slope) {
+  for (int64_t j = 0; j < n; ++j) {
+    const Real value = gate[j] + x[j];
+    gate[j] = hyperbolic_tangent(value);
+    slope[j] = tanh_slope(value);
+  }
+}
+
 class Simple final : public Cell {
  public:
   explicit Simple(bool relu) : relu_(relu) {}
@@ -108,7 +133,7 @@ class Simple final : public Cell {
     Real* slope = run.slope.data() + step * run.cells();
     for (int64_t e = 0; e < run.cells(); ++e) {
       const Real value = x[e] + part[e];
-      h[e] = relu_ ? (value <= 0 ? 0 : value) : std::tanh(value);
+      h[e] = relu_ ? (value <= 0 ? 0 : value) : hyperbolic_tangent(value);
       slope[e] = relu_ ? (value <= 0 ? 0 : 1) : tanh_slope(value);
     }
   }
@@ -149,14 +174,20 @@ class Lstm final : public Cell {
     const Real* c = run.c(step);
     Real* h1 = run.state.data() + (step + 1) * run.cells();
     Real* c1 = run.memory.data() + (step + 1) * run.cells();
-    each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
+    Real* squashed = run.inner.data() + step * run.cells();  // tanh(c')
+    Real* squashed_slope = run.rest.data() + step * run.cells();
+    each_line(run, 1, [&](int64_t r, int64_t) {
+      Real* own = gate + r * width;
       for (int k = 0; k < 4; ++k) {
-        const Real value = gate[q + k * n] + x[q + k * n];
-        gate[q + k * n] = k == 3 ? std::tanh(value) : logistic(value);
-        slope[q + k * n] = k == 3 ? tanh_slope(value) : logistic_slope(value);
+        const auto apply = k == 3 ? squash_signed : squash;
+        apply(x + r * width + k * n, n, own + k * n, slope + r * width + k * n);
       }
-      c1[e] = gate[q + 2 * n] * c[e] + gate[q] * gate[q + 3 * n];
-      h1[e] = gate[q + n] * std::tanh(c1[e]);
+      const Real *before = c + r * n, *i = own, *o = own + n, *f = own + 2 * n, *g = own + 3 * n;
+      Real *after = c1 + r * n, *h = h1 + r * n, *t = squashed + r * n, *d = squashed_slope + r * n;
+      for (int64_t j = 0; j < n; ++j) after[j] = f[j] * before[j] + i[j] * g[j];
+      for (int64_t j = 0; j < n; ++j) t[j] = hyperbolic_tangent(after[j]);
+      for (int64_t j = 0; j < n; ++j) d[j] = tanh_slope(after[j]);
+      for (int64_t j = 0; j < n; ++j) h[j] = o[j] * t[j];
     });
   }
   void back(const Run& run, int64_t step, int64_t count, Real* dh, Real* dc, Real* dx,
@@ -166,10 +197,10 @@ class Lstm final : public Cell {
       const Real* gate = run.gate(step) + b * run.width() + j;
       const Real* slope = run.slopes(step) + b * run.width() + j;
       const Real i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
-      const Real c0 = run.c(step)[b * n + j], c1 = run.c(step + 1)[b * n + j];
-      const Real own = dc[e] + times(o * tanh_slope(c1), dh[e]);
+      const Real c0 = run.c(step)[b * n + j];
+      const Real own = dc[e] + times(o * run.rests(step)[b * n + j], dh[e]);
       dx[q] = times(g * slope[0], own);
-      dx[q + n] = times(std::tanh(c1) * slope[n], dh[e]);
+      dx[q + n] = times(run.kept(step)[b * n + j] * slope[n], dh[e]);
       dx[q + 2 * n] = times(c0 * slope[2 * n], own);
       dx[q + 3 * n] = times(i * slope[3 * n], own);
       for (int k = 0; k < 4; ++k) dr[q + k * n] = dx[q + k * n];
@@ -186,13 +217,13 @@ class Lstm final : public Cell {
       const Real* gate = run.gate(step) + b * run.width() + j;
       const Real* slope = run.slopes(step) + b * run.width() + j;
       const Real i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
-      const Real c0 = run.c(step)[b * n + j], c1 = run.c(step + 1)[b * n + j];
+      const Real c0 = run.c(step)[b * n + j];
       // The tangent of gate k times d.
       const auto gated = [&](int k, Real d) {
         return times(slope[k * n] * d, tx[q + k * n] + part[q + k * n]);
       };
       tc[e] = gated(2, c0) + times(f, tc[e]) + gated(0, g) + gated(3, i);
-      th[e] = gated(1, std::tanh(c1)) + times(o * tanh_slope(c1), tc[e]);
+      th[e] = gated(1, run.kept(step)[b * n + j]) + times(o * run.rests(step)[b * n + j], tc[e]);
     });
   }
 };
@@ -229,7 +260,7 @@ class Gru final : public Cell {
     if (!linear_) recurrent_part(run, kept, 2 * n, width, gate);
     each_cell(run, 1, [&](int64_t, int64_t, int64_t e, int64_t q) {
       const Real reset = linear_ ? gate[q + n] : 1;
-      const Real sum = x[q + 2 * n] + reset * gate[q + 2 * n], value = std::tanh(sum);
+      const Real sum = x[q + 2 * n] + reset * gate[q + 2 * n], value = hyperbolic_tangent(sum);
       gate[q + 2 * n] = value;
       slope[q + 2 * n] = tanh_slope(sum);
       h1[e] = rest[e] * value + gate[q] * h[e];

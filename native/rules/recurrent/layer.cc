@@ -14,57 +14,62 @@ namespace at {
 inline namespace AT_PRECISION {
 namespace {
 
-std::vector<Run> forward_runs(const NodeView& view, const Cell& cell) {
+// Direction d.
+Run forward_run(const NodeView& view, const Cell& cell, int64_t d) {
   const Shape& x = view.input(0).shape;
-  const int64_t directions = view.input(1).shape[0];
   const std::string direction = view.node().attributes.text("direction", "forward");
-  std::vector<Run> runs;
-  for (int64_t d = 0; d < directions; ++d) {
-    Run run;
-    run.steps = x[0];
-    run.rows = x[1];
-    run.inputs = x[2];
-    run.hidden = view.input(2).shape[2];
-    run.gates = cell.gates();
-    run.backwards = direction == "reverse" || d == 1;
-    const int64_t width = run.width();
-    run.weight = view.input(1).reals() + d * width * run.inputs;
-    run.recurrent = view.input(2).reals() + d * width * run.hidden;
-    if (view.has_input(3)) run.bias = view.input(3).reals() + d * 2 * width;
-    run.state.resize(static_cast<size_t>((run.steps + 1) * run.cells()));
-    run.active.resize(static_cast<size_t>(run.steps * run.rows * width));
-    run.slope.resize(run.active.size());
-    run.rest.resize(static_cast<size_t>(run.steps * run.cells()));
-    run.inner.resize(static_cast<size_t>(run.steps * run.cells()));
-    const auto start = [&](int k, std::vector<Real>& values) {
-      if (view.has_input(k))
-        std::copy_n(view.input(k).reals() + d * run.cells(), run.cells(), values.data());
-    };
-    start(5, run.state);
-    if (cell.has_memory()) {
-      run.memory.resize(run.state.size());
-      start(6, run.memory);
-    }
-    std::vector<Real> part(static_cast<size_t>(run.steps * run.rows * width));
-    blas::parallel_gemm(false, true, run.steps * run.rows, width, run.inputs, Real(1.0),
-                        view.input(0).reals(), run.inputs, run.weight, run.inputs, Real(0.0),
-                        part.data(), width);
-    if (run.bias)
-      for (int64_t r = 0; r < run.steps * run.rows; ++r)
-        for (int64_t e = 0; e < width; ++e) part[r * width + e] += run.bias[e];
-    for (int64_t s = 0; s < run.steps; ++s)
-      cell.step(run, s, part.data() + run.time(s) * run.rows * width);
-    const auto finite = [](const Real* values, int64_t count) {
-      return std::all_of(values, values + count, [](Real v) { return std::isfinite(v); });
-    };
-    // The states tell of the gates and the inputs; the weights may be met by states that are 0.
-    run.sound = finite(run.state.data(), static_cast<int64_t>(run.state.size())) &&
-                finite(run.memory.data(), static_cast<int64_t>(run.memory.size())) &&
-                finite(part.data(), static_cast<int64_t>(part.size())) &&
-                finite(view.input(0).reals(), view.input(0).size()) &&
-                finite(run.weight, width * run.inputs) && finite(run.recurrent, width * run.hidden);
-    runs.push_back(std::move(run));
+  Run run;
+  run.steps = x[0];
+  run.rows = x[1];
+  run.inputs = x[2];
+  run.hidden = view.input(2).shape[2];
+  run.gates = cell.gates();
+  run.backwards = direction == "reverse" || d == 1;
+  const int64_t width = run.width();
+  run.weight = view.input(1).reals() + d * width * run.inputs;
+  run.recurrent = view.input(2).reals() + d * width * run.hidden;
+  if (view.has_input(3)) run.bias = view.input(3).reals() + d * 2 * width;
+  run.state.resize(static_cast<size_t>((run.steps + 1) * run.cells()));
+  run.active.resize(static_cast<size_t>(run.steps * run.rows * width));
+  run.slope.resize(run.active.size());
+  run.rest.resize(static_cast<size_t>(run.steps * run.cells()));
+  run.inner.resize(static_cast<size_t>(run.steps * run.cells()));
+  const auto start = [&](int k, std::vector<Real>& values) {
+    if (view.has_input(k))
+      std::copy_n(view.input(k).reals() + d * run.cells(), run.cells(), values.data());
+  };
+  start(5, run.state);
+  if (cell.has_memory()) {
+    run.memory.resize(run.state.size());
+    start(6, run.memory);
   }
+  std::vector<Real> part(static_cast<size_t>(run.steps * run.rows * width));
+  blas::parallel_gemm(false, true, run.steps * run.rows, width, run.inputs, Real(1.0),
+                      view.input(0).reals(), run.inputs, run.weight, run.inputs, Real(0.0),
+                      part.data(), width);
+  if (run.bias)
+    for (int64_t r = 0; r < run.steps * run.rows; ++r)
+      for (int64_t e = 0; e < width; ++e) part[r * width + e] += run.bias[e];
+  for (int64_t s = 0; s < run.steps; ++s)
+    cell.step(run, s, part.data() + run.time(s) * run.rows * width);
+  const auto finite = [](const Real* values, int64_t count) {
+    return std::all_of(values, values + count, [](Real v) { return std::isfinite(v); });
+  };
+  // The states tell of the gates and the inputs; the weights may be met by states that are 0.
+  run.sound = finite(run.state.data(), static_cast<int64_t>(run.state.size())) &&
+              finite(run.memory.data(), static_cast<int64_t>(run.memory.size())) &&
+              finite(part.data(), static_cast<int64_t>(part.size())) &&
+              finite(view.input(0).reals(), view.input(0).size()) &&
+              finite(run.weight, width * run.inputs) && finite(run.recurrent, width * run.hidden);
+  return run;
+}
+
+std::vector<Run> forward_runs(const NodeView& view, const Cell& cell) {
+  std::vector<Run> runs(static_cast<size_t>(view.input(1).shape[0]));
+  parallel_for(static_cast<int64_t>(runs.size()), 1, [&](int64_t first, int64_t last) {
+    for (int64_t d = first; d < last; ++d)
+      runs[static_cast<size_t>(d)] = forward_run(view, cell, d);
+  });
   return runs;
 }
 
@@ -98,10 +103,18 @@ class Recurrent final : public Rule {
     const std::unique_ptr<Cell> cell = cell_of(call.node(), why);
     const std::vector<Run> runs = forward_runs(call, *cell);
     std::vector<Gates> gates;
+    std::vector<Real*> states;
+    for (const Run& run : runs) {
+      const int64_t all = call.count() * run.cells();
+      const int64_t width = call.count() * run.rows * run.width();
+      gates.push_back({call.scratch(run.steps * width), call.scratch(run.steps * width)});
+      states.push_back(call.scratch(2 * all));
+    }
     Real* first[2] = {call.wants(5) ? plain(call, 5) : nullptr,
                       call.wants(6) ? plain(call, 6) : nullptr};
-    for (size_t d = 0; d < runs.size(); ++d)
-      gates.push_back(undo(call, *cell, runs[d], static_cast<int64_t>(d), runs.size(), first));
+    parallel_for(static_cast<int64_t>(runs.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t d = begin; d < end; ++d) undo(call, *cell, runs, d, gates[d], states[d], first);
+    });
     if (call.wants(0)) input(call, runs, gates);
     if (call.wants(3)) bias(call, runs, gates);
     if (call.wants(1)) weight(call, *cell, runs, gates, 1);
@@ -116,13 +129,14 @@ class Recurrent final : public Rule {
     return call.in(k);
   }
 
-  static Gates undo(Call& call, const Cell& cell, const Run& run, int64_t d, size_t directions,
-                    Real* const first[2]) {
+  // Direction d, with room for two cotangents of its state.
+  static void undo(const Call& call, const Cell& cell, const std::vector<Run>& runs, int64_t d,
+                   const Gates& gates, Real* room, Real* const first[2]) {
+    const Run& run = runs[static_cast<size_t>(d)];
     const int64_t count = call.count(), cells = run.cells(), all = count * cells;
     const int64_t width = count * run.rows * run.width();
-    Gates gates{call.scratch(run.steps * width), call.scratch(run.steps * width)};
-    Real* state[2] = {call.scratch(all), call.scratch(all)};
-    const int64_t across = static_cast<int64_t>(directions) * cells;  // (D, B, H)
+    Real* state[2] = {room, room + all};
+    const int64_t across = static_cast<int64_t>(runs.size()) * cells;  // (D, B, H)
     for (int s = 0; s < 2; ++s) {
       const Real* out = call.out(1 + s);
       for (int64_t c = 0; c < count; ++c) {
@@ -148,7 +162,6 @@ class Recurrent final : public Rule {
     for (int s = 0; s < 2; ++s)
       for (int64_t c = 0; first[s] && c < count; ++c)
         std::copy_n(state[s] + c * cells, cells, first[s] + c * across + d * cells);
-    return gates;
   }
 
   // X's cotangent (count, steps, B, I), both directions together.

@@ -38,6 +38,17 @@ Windows::Windows(const Node& node, const Shape& in_shape, const Shape& out_shape
   }
 }
 
+Windows Windows::turned() const {
+  Windows result = *this;
+  for (int a = 0; a < 3; ++a) {
+    result.in[a] = out[a];
+    result.out[a] = in[a];
+    result.pad[a] = (kernel[a] - 1) * dilation[a] - pad[a];
+    result.pad_end[a] = (kernel[a] - 1) * dilation[a] - pad_end[a];
+  }
+  return result;
+}
+
 bool Windows::pointwise() const {
   for (int a = 0; a < 3; ++a)
     if (kernel[a] != 1 || stride[a] != 1 || pad[a] != 0 || in[a] != out[a]) return false;
@@ -86,23 +97,44 @@ void each_row(const Windows& w, int64_t channels, int64_t r0, int64_t r1, const 
 
 }  // namespace
 
-void im2col(const Windows& w, int64_t channels, const Real* x, int64_t r0, int64_t r1, Real* cols,
+Parts::Parts(const Windows& w, int64_t positions)
+    : rows_(w.rows()),
+      columns_(w.out[2]),
+      height_(std::clamp<int64_t>(positions / std::max<int64_t>(1, columns_), 1, rows_)),
+      width_(columns_) {
+  if (height_ == 1 && columns_ > positions) {
+    const int64_t pieces = (columns_ + positions - 1) / positions;
+    width_ = (columns_ + pieces - 1) / pieces;
+  }
+  row_pieces_ = (rows_ + height_ - 1) / height_;
+  column_pieces_ = width_ > 0 ? (columns_ + width_ - 1) / width_ : 0;
+}
+
+Part Parts::operator[](int64_t index) const {
+  const int64_t r = index / column_pieces_ * height_, o = index % column_pieces_ * width_;
+  return {r, std::min(rows_, r + height_), o, std::min(columns_, o + width_)};
+}
+
+void im2col(const Windows& w, int64_t channels, const Real* x, const Part& part, Real* cols,
             int64_t ld) {
-  const int64_t width = w.out[2], step = w.stride[2];
-  each_row(w, channels, r0, r1,
-           [&](int64_t k, int64_t r, bool in, int64_t row, int64_t lo, int64_t hi) {
+  const int64_t o0 = part.o0, o1 = part.o1, width = o1 - o0, step = w.stride[2];
+  each_row(w, channels, part.r0, part.r1,
+           [&](int64_t k, int64_t r, bool in, int64_t row, int64_t first, int64_t last) {
              Real* to = cols + k * ld + r * width;
              if (!in) {
                std::fill(to, to + width, Real(0.0));
                return;
              }
-             std::fill(to, to + lo, Real(0.0));
+             const int64_t lo = std::clamp(first, o0, o1), hi = std::clamp(last, lo, o1);
+             std::fill(to, to + (lo - o0), Real(0.0));
+             const Real* from = x + row + lo * step;
+             Real* inside = to + (lo - o0);
              if (step == 1) {
-               if (hi > lo) std::memcpy(to + lo, x + row + lo, sizeof(Real) * (hi - lo));
+               if (hi > lo) std::memcpy(inside, from, sizeof(Real) * (hi - lo));
              } else {
-               for (int64_t o = lo; o < hi; ++o) to[o] = x[row + o * step];
+               for (int64_t o = 0; o < hi - lo; ++o) inside[o] = from[o * step];
              }
-             std::fill(to + hi, to + width, Real(0.0));
+             std::fill(to + (hi - o0), to + width, Real(0.0));
            });
 }
 

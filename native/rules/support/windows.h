@@ -30,6 +30,8 @@ struct Windows {
   int64_t out_size() const { return out[0] * out[1] * out[2]; }
   int64_t kernel_size() const { return kernel[0] * kernel[1] * kernel[2]; }
   int64_t rows() const { return out[0] * out[1]; }
+  // Those of the adjoint, where every stride is 1.
+  Windows turned() const;
   // Every window is one element and windows list the input in order.
   bool pointwise() const;
 
@@ -54,9 +56,29 @@ struct Windows {
   void inside(int axis, int64_t k, int64_t& lo, int64_t& hi) const;
 };
 
-// cols (channels·kernel, (r1 − r0)·out[2]) = the patches of x (channels, in…) at output rows
-// [r0, r1), zero outside x; `ld` is the distance between rows of cols.
-void im2col(const Windows& w, int64_t channels, const Real* x, int64_t r0, int64_t r1, Real* cols,
+// Whole rows [r0, r1) of an output, or columns [o0, o1) of a single row.
+struct Part {
+  int64_t r0, r1, o0, o1;
+  int64_t length() const { return (r1 - r0) * (o1 - o0); }
+};
+
+// An output in parts of about so many positions, in order.
+class Parts {
+ public:
+  Parts(const Windows& w, int64_t positions);
+  int64_t count() const { return row_pieces_ * column_pieces_; }
+  int64_t longest() const { return height_ * width_; }
+  Part operator[](int64_t index) const;
+  // Where a part begins in the output.
+  int64_t start(const Part& part) const { return part.r0 * columns_ + part.o0; }
+
+ private:
+  int64_t rows_, columns_, height_, width_, row_pieces_, column_pieces_;
+};
+
+// cols (channels·kernel, part.length()) = the patches of x (channels, in…) at a part of the output,
+// zero outside x; `ld` is the distance between rows of cols.
+void im2col(const Windows& w, int64_t channels, const Real* x, const Part& part, Real* cols,
             int64_t ld);
 // The adjoint: adds cols into x.
 void col2im(const Windows& w, int64_t channels, const Real* cols, int64_t ld, int64_t r0,

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "rules/support/correlation.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+// Correlations along one axis with fewer products: four neighbouring outputs of four taps take 7
+// instead of 16 (Toom and Cook's interpolation at 0, ±1, ±1/2, −2 and ∞; A. Lavin and S. Gray, Fast
+// algorithms for convolutional neural networks, 2016). Its rounding error is two to three times
+// that of the plain sum. More taps are added up four at a time.
+
+// Is the correlation of that kind, and large enough to gain by it?
+bool toom_cook_pays(const Correlation& g);
+
+// As correlate() with one set of weights and beta 0, of finite numbers.
+void correlate_toom_cook(const Correlation& g, const Real* x, int64_t images, const Real* w,
+                         Real* out);
+
+// Σ over images and positions of rows (stacked, m, out…) and the patches of x (c, in…), all finite,
+// to (stacked, m, c·kernel).
+struct ToomCookProduct {
+  std::vector<PatchProduct::Image> images;
+  int64_t stacked, stride;  // from one of the stacked rows to the next
+  Real* to;
+  int64_t to_stride;  // from one of the stacked results to the next
+};
+// With all threads, in `room` for toom_cook_room() numbers.
+void multiply_toom_cook(const Correlation& g, const ToomCookProduct& product, Real* room);
+int64_t toom_cook_room(const Correlation& g, int64_t stacked);
+
+}  // namespace AT_PRECISION
+}  // namespace at
