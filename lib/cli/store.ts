@@ -227,7 +227,7 @@ export async function watchedWork(session: Session, options: StoreOptions, store
 }
 
 function inWords({ path, manifest }: Store, estimate: StoreEstimate): string[] {
-  const { grid, threads } = manifest
+  const { grid, threads, methods } = manifest
   const { done, tiles, bytes, missing, memory, free, seconds, rounding } = estimate
   const shapes = grid.arrays.map(({ shape }) => `(${shape.join(', ')})`)
   const what = shapes.length === 1 ? `an array ${shapes[0]}` : `${shapes.length} arrays`
@@ -237,9 +237,22 @@ function inWords({ path, manifest }: Store, estimate: StoreEstimate): string[] {
     `${path}: ${what} in ${tiles} tiles of ${grid.size} samples a side${there}`,
     `disk    ${formatBytes(bytes)}, ${formatBytes(missing)} of it still to write${room}`,
     `memory  ${formatBytes(memory)} for each worker`,
+    ...(methods ? [`method  ${counted(Object.values(methods))}`] : []),
     `time    about ${duration(seconds)} for one worker on this machine with ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     ...(rounding ? [roundingLine(rounding, done === 0 ? rounding.tiles : done)] : []),
   ]
+}
+
+/** Such as `structured of 2 parameters, jacobian of 1`. */
+function counted(words: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1)
+  const parts = [...counts].sort(([, a], [, b]) => b - a)
+  const [[first = '', count = 0] = [], ...rest] = parts
+  const parameters = count === 1 ? 'parameter' : 'parameters'
+  return [`${first} of ${count} ${parameters}`, ...rest.map(([word, n]) => `${word} of ${n}`)].join(
+    ', ',
+  )
 }
 
 function checkRoom({ path }: Store, { missing, free }: StoreEstimate): void {

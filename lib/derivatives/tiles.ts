@@ -101,8 +101,12 @@ export async function fill(
     tiles: { size: plan.size, finished, widths },
     onTile,
   })
-  const { peakBytes } = await result
-  return { tiles: places.length, computed, peakBytes }
+  const { peakBytes, methods } = await result
+  const report = { tiles: places.length, computed, peakBytes }
+  if (job.kind !== 'ntk') return report
+  const { active } = prepared.core.architecture
+  const named = active.map(({ parameter }, p) => [parameter.name, methods[p] as string] as const)
+  return { ...report, methods: Object.fromEntries(named) }
 }
 
 /** Tells the sink what comes; all tiles, and those that it does not have. */

@@ -80,6 +80,8 @@ export interface TileReport {
   computed: number
   /** Bytes of memory in use at the worst moment, forward runs apart. */
   peakBytes: number
+  /** Of a kernel that was computed: the method of each parameter. */
+  methods?: Readonly<Record<string, string>>
 }
 
 /** All places of a plan, row by row. */

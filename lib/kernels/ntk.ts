@@ -43,10 +43,12 @@ export interface NtkOptions extends DerivativeOptions {
   kernel?: KernelKind | undefined
   /** One kernel or its parts, which add up to it (default: `total`). */
   by?: KernelSplit | undefined
-  /** Default: `auto`. */
-  method?: KernelMethod | undefined
+  /** For all parameters, or by name for some of them (default: `auto`). */
+  method?: KernelMethod | Readonly<Record<string, KernelMethod>> | undefined
   /** Divide a `trace` kernel by the number of outputs, as neural-tangents does (default: false). */
   mean?: boolean | undefined
+  /** @internal Samples a side for which `auto` chooses (default: those there are). */
+  expected?: number | undefined
 }
 
 /** The kernels of a call by layer or parameter, in the network's order. */
@@ -117,7 +119,7 @@ export interface PlannedKernels extends Planned {
 export function kernelChoices(options: NtkOptions) {
   const kind = oneOf<KernelKind>(options.kernel, ['full', 'trace', 'diagonal'], 'options.kernel')
   const by = oneOf<KernelSplit>(options.by, ['total', 'layer', 'parameter'], 'options.by')
-  const method = kernelMethod(options.method)
+  const method = kernelMethod(options.method as KernelMethod | undefined)
   if (options.mean && kind !== 'trace') {
     throw badArgument('options.mean', "no mean unless options.kernel is 'trace'", true)
   }
@@ -131,7 +133,8 @@ export async function planKernels(
   options: NtkOptions,
   path?: WeightPath,
 ): Promise<PlannedKernels> {
-  const { kind, by, method } = kernelChoices(options)
+  const named = typeof options.method === 'object' ? { ...options.method } : undefined
+  const { kind, by, method } = kernelChoices(named ? { ...options, method: 'auto' } : options)
   const prepared = await prepare(core, inputs, options)
   if (inputs2 !== undefined && (await core.at(inputs2, options, 'x2')) !== prepared.core) {
     throw mismatch('x2', 'samples that take the branches that x takes', 'others')
@@ -152,6 +155,8 @@ export async function planKernels(
       kind: 'ntk',
       kernel: block ? 'full' : kind,
       method,
+      ...(named ? { methods: methodsOf(prepared.core, named) } : {}),
+      ...(options.expected === undefined ? {} : { expected: options.expected }),
       groups,
       ...(path ? { path: path.job } : {}),
     },
@@ -186,6 +191,16 @@ async function secondFeed(
     throw mismatch(`the shared input ${quote(name)} of x2`, "x's own value", 'another')
   })
   return x2
+}
+
+/** For each parameter the number of its method. */
+function methodsOf(core: Core, named: Readonly<Record<string, KernelMethod>>): number[] {
+  const names = core.architecture.active.map(({ parameter }) => parameter.name)
+  const unknown = Object.keys(named).find((name) => !names.includes(name))
+  if (unknown !== undefined) {
+    throw badArgument('options.method', 'methods of parameters that are not frozen', unknown)
+  }
+  return names.map((name) => kernelMethods.indexOf(kernelMethod(named[name])))
 }
 
 /** The result that each parameter adds to. */

@@ -1,6 +1,6 @@
 import type { Labels } from '../io/labels.js'
 import type { TangentKernel } from '../kernels/kernel.js'
-import type { NtkOptions } from '../kernels/ntk.js'
+import type { KernelMethod, NtkOptions } from '../kernels/ntk.js'
 import type { Inputs } from '../model/inputs.js'
 import type { LeftOut, TargetSums } from './left-out.js'
 
@@ -23,6 +23,8 @@ export interface MeasurePlan {
   memory: number
   /** Rows of the Gram matrix that the adaptive model is fitted to at most. */
   adaptiveRows: number
-  options: Pick<NtkOptions, 'method' | 'outputs' | 'threads' | 'memory' | 'signal'>
+  options: Pick<NtkOptions, 'outputs' | 'threads' | 'memory' | 'signal'> & {
+    method?: KernelMethod | undefined
+  }
   onProgress?: ((fraction: number) => void) | undefined
 }

@@ -30,6 +30,8 @@ export interface Manifest {
   span: number
   /** Samples of a pass, where a tile takes several passes; null: one. */
   block: number | null
+  /** Of a kernel: the method of each parameter, in all tiles. */
+  methods: Readonly<Record<string, string>> | null
   /** For each task. */
   threads: number
   /** Budget in bytes of each worker. */

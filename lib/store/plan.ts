@@ -1,5 +1,6 @@
 // What a store is planned to hold, told by its first samples.
 
+import { badArgument } from '../core/errors.js'
 import { formsOf } from '../derivatives/features.js'
 import type { Floats } from '../io/index.js'
 import { fileNames } from '../io/names.js'
@@ -7,33 +8,80 @@ import type { TilePlan } from '../io/sink.js'
 import type { Network } from '../network/network.js'
 import { callOf, type PlainRequest } from './calls.js'
 import { type Grid, isFloating } from './layout.js'
+import type { Manifest } from './manifest.js'
 import type { StoreType } from './rounding.js'
+import { chosenSizes } from './sizes.js'
 import { type Grouping, tasksOf } from './tasks.js'
 import type { Hands } from './work.js'
 
-/** What the call comes to, told by a call of the first samples that computes nothing. */
+/** What is said of a store, and what a worker has. */
+export interface Planning {
+  tile: number | undefined
+  group: number | undefined
+  half: boolean | undefined
+  dtype: StoreType | undefined
+  threads: number
+  memory: number
+  signal: AbortSignal | undefined
+}
+
+/** What of a manifest is decided, once, before any work. */
 export async function planned(
+  network: Network<Floats>,
+  request: PlainRequest,
+  own: Hands,
+  planning: Planning,
+): Promise<Pick<Manifest, 'grid' | 'group' | 'span' | 'block' | 'methods'>> {
+  const { group, half = false, dtype, threads, memory } = planning
+  const { plan, methods } = await planOf(network, request, own, planning)
+  if (half && !plan.symmetric) throw badArgument('options.half', 'no half of such a result', half)
+  const call = methods ? { ...request, method: methods } : request
+  const sizes = await chosenSizes(own, call, plan, planning)
+  const size = Math.min(sizes.tile, Math.max(own.x.length, own.x2?.length ?? 0))
+  const attributes = await attributesOf(network, request, own, { threads, memory })
+  const grid = gridOf({ ...plan, size }, own, { half, dtype, attributes })
+  const side = group ?? Math.max(1, Math.round(sizes.task / size))
+  const block = sizes.block ?? null
+  return { grid, ...grouped(grid, side, own.x.bytes, memory), block, methods }
+}
+
+/** What a call comes to. */
+interface CallPlan {
+  plan: TilePlan
+  /** Of a kernel: the method of each parameter, for tasks of many samples. */
+  methods: Readonly<Record<string, string>> | null
+}
+
+/** Samples a side of a task that methods are chosen for, at most. */
+const mostExpected = 1024
+
+/** Told by a call of the first samples, whose result is not kept. */
+async function planOf(
   network: Network<Floats>,
   request: PlainRequest,
   { x, x2 }: Hands,
   { threads, memory }: { threads: number; memory: number },
-): Promise<TilePlan> {
+): Promise<CallPlan> {
   let plan: TilePlan | undefined
   const sink = {
     open: (told: TilePlan) => {
       plan = told
     },
-    has: () => true,
+    // A kernel's methods are told by who has computed some of it.
+    has: () => request.kind !== 'ntk',
     write: () => {},
   }
   const first = await x.inputs(0, 1)
   const second = x2 && (await x2.inputs(0, 1))
-  await callOf(network, request, first, second, { sink, threads, memory })
-  return plan as TilePlan
+  const expected = Math.min(mostExpected, x.length, (x2 ?? x).length)
+  const more = request.kind === 'ntk' ? { expected } : {}
+  const call = { ...request, ...more }
+  const { methods } = await callOf(network, call, first, second, { sink, threads, memory })
+  return { plan: plan as TilePlan, methods: methods ?? null }
 }
 
 /** What readers of a store's group have to know. */
-export async function attributesOf(
+async function attributesOf(
   network: Network<Floats>,
   { kind, ...options }: PlainRequest,
   { x }: Hands,
@@ -45,7 +93,7 @@ export async function attributesOf(
 }
 
 /** The plan of all samples from that of one. */
-export function gridOf(
+function gridOf(
   { arrays, size, axes, symmetric }: TilePlan,
   { x, x2 }: Hands,
   {
@@ -81,7 +129,7 @@ const widest = 4
 const enoughTasks = 32
 
 /** Long tasks, where there are enough of them and their samples take a part of the memory. */
-export function grouped(grid: Grid, group: number, bytes: number, memory: number): Grouping {
+function grouped(grid: Grid, group: number, bytes: number, memory: number): Grouping {
   const squares = tasksOf(grid, { group, span: 1 }).length
   const fitting = Math.floor(memory / 8 / (bytes * group * grid.size)) - 1
   const span = Math.min(widest, Math.floor(squares / enoughTasks), fitting)

@@ -29,12 +29,11 @@ import {
   manifestKey,
   readManifest,
 } from './manifest.js'
-import { attributesOf, gridOf, grouped, planned } from './plan.js'
+import { planned } from './plan.js'
 import { processor } from './processor.js'
 import { type QueueStatus, queueStatus, workWithQueue } from './queue.js'
 import { type StoreRounding, type StoreType, storeRounding, storeTypes } from './rounding.js'
 import { Samples, type StoreInputs } from './samples.js'
-import { chosenSizes } from './sizes.js'
 import type { Storage } from './storage.js'
 import { tasksOf } from './tasks.js'
 import { Tiles } from './tiles.js'
@@ -332,37 +331,29 @@ export async function createStore(
       : parseBytes(request.memory, 'request.memory')
   if (existing) checkMachine(existing, path)
   if (existing) checkChosen(existing, { tile, group, half, dtype, threads, memory }, path)
-  const plan = await planned(network, plain, own, { threads, memory })
-  const sizes = existing
-    ? undefined
-    : await chosenSizes(own, plain, plan, { threads, memory, tile, signal })
-  const size =
-    existing?.grid.size ?? Math.min(sizes?.tile ?? 1, Math.max(own.x.length, own.x2?.length ?? 0))
-  const asked = {
-    network: await describeNetwork(core),
+  const described = await describeNetwork(core)
+  const askedOf = async (size: number) => ({
+    network: described,
     request: plain,
     x: await own.x.digest(size, signal),
     x2: own.x2 ? await own.x2.digest(size, signal) : null,
-  }
+  })
   if (existing) {
-    checkSame(existing, asked, path)
+    checkSame(existing, await askedOf(existing.grid.size), path)
     await writeMetadata(storage, existing.grid)
     return new Store(path, storage, existing, own)
   }
   if (!(await isNew(storage))) return createStore(path, network, request, options)
-  if (half && !plan.symmetric) throw badArgument('options.half', 'no half of such a result', half)
-  const attributes = await attributesOf(network, plain, own, { threads, memory })
-  const grid = gridOf({ ...plan, size }, own, { half: half ?? false, dtype, attributes })
-  const side = Math.max(1, Math.round((sizes?.task ?? 1) / size))
+  const planning = { tile, group, half, dtype, threads, memory, signal }
+  const { grid, ...parts } = await planned(network, plain, own, planning)
   const manifest: Manifest = {
     format: 1,
     id: randomUUID(),
     package: { name: 'adaptive-tangent', version: ownVersion() },
     created: new Date().toISOString(),
-    ...asked,
+    ...(await askedOf(grid.size)),
     grid,
-    ...grouped(grid, group ?? side, own.x.bytes, memory),
-    block: sizes?.block ?? null,
+    ...parts,
     threads,
     memory,
     processor: processor(),

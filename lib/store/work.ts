@@ -49,8 +49,12 @@ export interface Hands {
 }
 
 /** The call of a task. */
-export function requestOf({ request, block }: Manifest): PlainRequest {
-  return block === null ? request : { ...request, block }
+export function requestOf({ request, block, methods }: Manifest): PlainRequest {
+  return {
+    ...request,
+    ...(block === null ? {} : { block }),
+    ...(methods === null ? {} : { method: methods }),
+  }
 }
 
 /** Seconds between two looks at what others do, at most. */

@@ -64,8 +64,11 @@ void BlockCollector::settle(int parameter) {
   std::optional<MatrixUse> matrix;
   if (!factored.empty()) matrix = concatenated(factored, join);
   const std::optional<MatrixDims> picks = dims_together(picked);
+  const Method known = task_.chosen.empty() ? Method::kAuto : task_.chosen[parameter];
   const Method method =
-      kernels::cheapest(task_, matrix ? &matrix->dims : nullptr, picks ? &*picks : nullptr);
+      known != Method::kAuto
+          ? known
+          : kernels::cheapest(task_, matrix ? &matrix->dims : nullptr, picks ? &*picks : nullptr);
   treat(parameter, method);
   if (join) treat(matrix->bias, method);
   Unit unit;

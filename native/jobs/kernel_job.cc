@@ -229,6 +229,16 @@ KernelTask task_of(const JobRequest& request) {
   KernelTask task;
   task.type = to_kernel(options.text("kernel"));
   task.forced = to_method(options.text("method"));
+  if (options.has("methods")) {
+    for (int64_t number : options.integers("methods")) {
+      if (number > static_cast<int64_t>(Method::kMixed))
+        throw Error("BAD_ARGUMENT", "Expected the number of a method");
+      task.chosen.push_back(static_cast<Method>(number));
+    }
+    if (task.chosen.size() != request.sizes.size())
+      throw Error("BAD_ARGUMENT", "One method per parameter was expected");
+  }
+  task.expected = options.integer_or("expected", 0);
   task.symmetric = !options.has("samples2");
   task.samples1 = request.settings.samples;
   task.samples2 = options.integer_or("samples2", task.samples1);

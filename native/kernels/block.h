@@ -20,6 +20,8 @@ std::string name_of(Method method);
 struct KernelTask {
   KernelType type = KernelType::kFull;
   Method forced = Method::kAuto;
+  std::vector<Method> chosen;  // of every parameter, where it is known before
+  int64_t expected = 0;        // samples a side that the cost model goes by; 0: those there are
   bool symmetric = true;
   int64_t samples1 = 0;     // N1
   int64_t samples2 = 0;     // N2, equal to N1 when symmetric

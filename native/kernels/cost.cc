@@ -69,6 +69,13 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
 
 Method cheapest(const KernelTask& task, const MatrixDims* matrix, const MatrixDims* picks) {
   if (task.forced != Method::kAuto) return task.forced;
+  if (task.expected > 0) {
+    KernelTask whole = task;
+    whole.symmetric = false;
+    whole.samples1 = whole.samples2 = task.expected;
+    whole.expected = 0;
+    return cheapest(whole, matrix, picks);
+  }
   const auto cost = [&](Method method) {
     if (!picks) return cost_of(method, task, *matrix);
     if (!matrix) return cost_of(method, task, *picks);

@@ -5,6 +5,7 @@ import test from 'ava'
 import {
   type ArraySource,
   createStore,
+  type KernelMethod,
   type NdArray,
   Network,
   openKernel,
@@ -12,6 +13,7 @@ import {
   readArray,
   type StoreRequest,
   TangentError,
+  type Tile,
 } from '../../lib/index.js'
 import { FolderStorage } from '../../lib/store/folder.js'
 import { isOwn, tasksOf } from '../../lib/store/tasks.js'
@@ -306,6 +308,66 @@ test('an estimate is of what is left', async (t) => {
   const after = await store.estimate()
   t.deepEqual([after.seconds, after.missing, after.done], [0, 0, 21])
   await network.dispose()
+})
+
+test('the method of each parameter is in the manifest, and is obeyed', async (t) => {
+  const network = await opened(t)
+  const path = await place(t)
+  const request = { kind: 'ntk', kernel: 'trace', x } as const
+  const store = await createStore(path, network, request, { tile: 23, group: 1 })
+  const { methods } = store.manifest
+  t.deepEqual(
+    Object.keys(methods ?? {}),
+    network.parameters.map(({ name }) => name),
+  )
+  for (const method of Object.values(methods ?? {})) {
+    t.true(['jacobian', 'structured', 'mixed'].includes(method), method)
+  }
+  const tileOf = async (method: KernelMethod | Readonly<Record<string, KernelMethod>>) => {
+    let found: NdArray | undefined
+    const write = ({ arrays }: Tile) => {
+      found = arrays.get('total')
+    }
+    const call = { kernel: 'trace', method, tile: 23, sink: { write } } as const
+    const report = await network.ntk(x, call)
+    return { data: found?.data as Float32Array, methods: report.methods }
+  }
+  const names = network.parameters.map(({ name }) => name)
+  const all = (word: KernelMethod) => Object.fromEntries(names.map((name) => [name, word]))
+  const some = { ...all('jacobian'), [names[0] as string]: 'structured' as const }
+  const [jacobian, structured, mine] = [
+    await tileOf('jacobian'),
+    await tileOf('structured'),
+    await tileOf(some),
+  ]
+  t.deepEqual(jacobian.methods, all('jacobian'))
+  t.is(mine.methods?.[names[0] as string], 'structured')
+  t.notDeepEqual(jacobian.data, structured.data, 'last bits tell the methods apart here')
+  near(t, mine.data, jacobian.data, 1e-5)
+  await t.throwsAsync(network.ntk(x, { method: { nobody: 'jacobian' } }), {
+    code: 'BAD_ARGUMENT',
+    message: /methods of parameters .* "nobody"/,
+  })
+  for (const [word, truth] of [
+    [all('jacobian'), jacobian],
+    [all('structured'), structured],
+    [some, mine],
+  ] as const) {
+    const own = await place(t)
+    const manifest = { ...store.manifest, methods: word }
+    await new FolderStorage(own).put('manifest.json', Buffer.from(JSON.stringify(manifest)))
+    const edited = await openStore(own)
+    await edited.use(network, x)
+    await edited.work()
+    const [chunk] = (await chunks(own)).values()
+    t.deepEqual(new Float32Array(Uint8Array.from(chunk ?? []).buffer.slice(0, -4)), truth.data)
+  }
+  const own = await place(t)
+  const strange = { ...store.manifest, methods: all('guessed' as KernelMethod) }
+  await new FolderStorage(own).put('manifest.json', Buffer.from(JSON.stringify(strange)))
+  const edited = await openStore(own)
+  await edited.use(network, x)
+  await t.throwsAsync(edited.work(), { code: 'BAD_ARGUMENT', message: /auto, jacobian, struct/ })
 })
 
 test('work goes on from what the estimate has seen: each chunk is read once', async (t) => {

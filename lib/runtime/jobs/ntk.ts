@@ -1,4 +1,4 @@
-import { choice, wholes } from './fields.js'
+import { choice, optional, whole, wholes } from './fields.js'
 import { jobKind } from './kind.js'
 import { averaged } from './path.js'
 
@@ -8,6 +8,10 @@ export const ntk = jobKind(
   {
     kernel: choice('full', 'trace', 'diagonal'),
     method: choice('auto', 'jacobian', 'structured', 'mixed'),
+    /** For each parameter the number of its method in that list, where it is known before. */
+    methods: optional(wholes),
+    /** Samples a side for which the cost model chooses (default: those there are). */
+    expected: optional(whole(1)),
     /** For each parameter the index of the kernel that it adds to. */
     groups: wholes,
     ...averaged,
