@@ -161,6 +161,7 @@ export class KernelPosterior {
    * numbers take O(n·k + k²) memory. Its answers are exact for that kernel, and `sketch.error` tells how far the
    * kernel is off. Other samples are sketched with `like`, `cross` is `other.kernel(sketch)`, and their own
    * k(x*, x*) `other.selfKernel()`.
+   * @param sketch of the n rows' features
    * @param y (n, columns)
    * @throws TangentError `BAD_ARGUMENT` for wrong arguments or options, `MEMORY_BUDGET`, `NUMERICAL`.
    * @example

@@ -17,6 +17,7 @@ export interface ProbeKernelOptions {
   target?: NdArray | undefined
   /** Which of all random vectors (default: 1). */
   seed?: number | undefined
+  /** Threads that compute (default: one for each core). */
   threads?: number | undefined
   signal?: AbortSignal | undefined
 }
@@ -24,8 +25,11 @@ export interface ProbeKernelOptions {
 /** What {@link probeKernel} finds: plain data, as `report.json` has it. */
 export interface KernelReport {
   kind: 'kernel'
+  /** Of this form of report. */
   version: 1
+  /** When, ISO 8601. */
   created: string
+  /** The package and its version. */
   software: string
   name: string
   /** As of the kernel on disk. */
@@ -33,6 +37,7 @@ export interface KernelReport {
   shape: number[]
   /** Rows of the Gram matrix. */
   size: number
+  /** tr K. */
   trace: number
   /** ‖K‖, Frobenius. */
   norm: number
@@ -40,17 +45,29 @@ export interface KernelReport {
   participationRatio: number
   /** exp of the entropy of the eigenvalues over their sum, estimated from random vectors. */
   effectiveRank: Estimate
-  /** The largest eigenvalues, how far each may be off, and whether all were found. */
+  /** The largest, descending. */
   eigenvalues: number[]
+  /** How far each of them may be off. */
   residuals: number[]
+  /** Whether all were found. */
   status: 'converged' | 'iteration limit'
+  /** What to do where not. */
   advice: string
   /** Share of the trace that these carry. */
   topShare: number
   /** How many eigenvalues lie above a value: an estimate from random vectors. */
-  above: { value: number; count: Estimate }[]
+  above: {
+    /** An eigenvalue. */
+    value: number
+    count: Estimate
+  }[]
   /** Alignments with the target, plain and with the kernel centred; null without one. */
-  alignment: { cosine: number; centred: number } | null
+  alignment: {
+    /** ⟨K, yyᵀ⟩ / (‖K‖ ‖yyᵀ‖). */
+    cosine: number
+    /** The same of kernel and target without their means. */
+    centred: number
+  } | null
   seconds: number
 }
 
