@@ -33,7 +33,9 @@ std::shared_ptr<const Picks> some(const Picks& all, int64_t first, int64_t sampl
 
 // Samples [first, first + samples) of a block, as samples of their own.
 Block some(const Block& all, int64_t first, int64_t samples) {
-  Block part{0, samples, all.count, {}};
+  Block part;
+  part.samples = samples;
+  part.count = all.count;
   for (Unit unit : all.units) {
     unit.x = from(unit.x, first * all.count * unit.size);
     unit.delta = from(unit.delta, first * unit.positions * all.count * unit.rows);
