@@ -240,8 +240,8 @@ class Conv final : public Rule {
     });
   }
 
-  // Is x's cotangent one product over patches of Y's, with channels enough for it? Fewer than about 48
-  // rows leave BLAS's kernels half empty (16 take a fifth more time than by col2im).
+  // Is x's cotangent one product over patches of Y's, with channels enough for it? Fewer than about
+  // 48 rows leave BLAS's kernels half empty (16 take a fifth more time than by col2im).
   static bool turnable(const Geometry& g) {
     const int64_t* stride = g.windows.stride;
     const bool plain = stride[0] == 1 && stride[1] == 1 && stride[2] == 1;

@@ -8,7 +8,8 @@ inline namespace AT_PRECISION {
 // Correlations along one axis with fewer products: four neighbouring outputs of four taps take 7
 // instead of 16 (Toom and Cook's interpolation at 0, ±1, ±1/2, −2 and ∞; A. Lavin and S. Gray, Fast
 // algorithms for convolutional neural networks, 2016). Its largest rounding error is three to
-// nine times that of the plain sum, two to three in the mean. More taps are added up four at a time.
+// nine times that of the plain sum, two to three in the mean. More taps are added up four at a
+// time.
 
 // Is the correlation of that kind, and large enough to gain by it?
 bool toom_cook_pays(const Correlation& g);
