@@ -4,6 +4,7 @@ import { badArgument, mismatch, TangentError, wholeNumber } from '../core/errors
 import { checkCall } from '../core/options.js'
 import { shapeSize } from '../core/shape.js'
 import { type ArraySource, type NdArray, openArray } from '../io/index.js'
+import { checkPath } from '../io/reasons.js'
 import { type AlignmentOptions, TangentKernel } from '../kernels/kernel.js'
 import { targetMatrix } from '../kernels/target.js'
 import { checkList } from '../linear/checks.js'
@@ -451,6 +452,7 @@ export async function openKernel(
   path: string,
   options: OpenKernelOptions = {},
 ): Promise<StoredKernel> {
+  checkPath(path)
   checkCall(options)
   const { output } = options
   const stored = await storedArray(path)
