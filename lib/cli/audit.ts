@@ -5,7 +5,8 @@ import { auditPictures, checkTokens, classNamesOf } from '../audit/pictures.js'
 import type { Audit } from '../audit/types.js'
 import { fitAdaptive, type NetworkModel } from '../fit/network.js'
 import type { Price } from '../fit/price.js'
-import { isFloat, makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../io/index.js'
+import { integerClasses } from '../io/classes.js'
+import { makeFolder, type NdArray, writeFileAtomic, writeNpy } from '../io/index.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { duplicatesTable, labelsTable, queryTable, samplesTable } from './audit-tables.js'
@@ -90,7 +91,7 @@ export const auditCommand: CommandDefinition = {
       const classNames = options.classNames && (await readLines(options.classNames))
       const tokens = options.tokens && (await readLines(options.tokens))
       if (tokens) checkTokens(network, tokens)
-      if (classNames) classNamesOf(labelsThatOccur(y), classNames)
+      if (classNames) classNamesOf(integerClasses(y)?.labels ?? null, classNames)
       const fitted =
         options.features === 'adaptive' && (await adapted(session, options, network, x, y))
       const settings: AuditOptions = {
@@ -111,14 +112,6 @@ export const auditCommand: CommandDefinition = {
       session.result({ ...summary(found), folder: options.out, files: names })
     })
   },
-}
-
-/** Ascending; null for targets that are numbers. */
-function labelsThatOccur(y: NdArray): number[] | null {
-  if (isFloat(y) || y.shape.length !== 1) return null
-  return [...new Set(Array.from(y.data as ArrayLike<number | bigint>, Number))].sort(
-    (a, b) => a - b,
-  )
 }
 
 /** The adaptive model that is audited. */
