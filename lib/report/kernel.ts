@@ -1,11 +1,12 @@
 import { badArgument } from '../core/errors.js'
 import type { KernelReport } from '../probe/stored.js'
 import { figure } from './figure.js'
-import { logTick, num, percent, plusMinus, unit, whole } from './format.js'
+import { num, percent, plusMinus, unit, whole } from './format.js'
 import { html, htmlHead, Markup } from './html.js'
 import { legendOf } from './legend.js'
 import { Plot } from './libraries.js'
 import { script } from './script.js'
+import { spectrumFrame } from './spectrum-frame.js'
 import { style } from './style.js'
 
 const [found, estimated] = ['var(--after)', 'var(--before)']
@@ -97,24 +98,7 @@ function spectrum(report: KernelReport): Markup {
       place: (row, column, scale) => [scale('x', rows[row]?.[0]), scale('y', rows[row]?.[column])],
       colors: [found, estimated],
     },
-    ...{ height: 330, marginLeft: 56, marginBottom: 42, marginTop: 24 },
-    x: {
-      type: 'log',
-      domain: [1, Math.max(2, report.size)],
-      label: 'rank of the eigenvalue',
-      tickFormat: logTick,
-      labelAnchor: 'center',
-      labelArrow: 'none',
-    },
-    y: {
-      type: 'log',
-      label: 'eigenvalue',
-      labelArrow: 'none',
-      tickFormat: logTick,
-      grid: true,
-      domain: low < most ? [low, most] : [most / 10, most * 10],
-      nice: true,
-    },
+    ...spectrumFrame(report.size, [low, most]),
     marks: [
       Plot.line(rest, {
         ...{ x: 'rank', y: 'value', stroke: estimated, strokeWidth: 2, strokeDasharray: '5 4' },

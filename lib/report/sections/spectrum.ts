@@ -2,12 +2,13 @@ import { thinned } from '../../probe/thinned.js'
 import type { ProbeReport, ProbeSpectrum } from '../../probe/types.js'
 import { matrixName, spectrumFacts } from '../facts.js'
 import { figure } from '../figure.js'
-import { logTick, num, whole } from '../format.js'
+import { num, whole } from '../format.js'
 import { html, type Markup } from '../html.js'
 import { legend } from '../legend.js'
 import { Plot } from '../libraries.js'
 import type { Section } from '../section.js'
 import { seriesOf } from '../series.js'
+import { spectrumFrame } from '../spectrum-frame.js'
 
 function spectra(report: ProbeReport): Markup {
   const series = seriesOf(report)
@@ -44,27 +45,7 @@ function spectra(report: ProbeReport): Markup {
     },
     title: 'Eigenvalues of the tangent kernel, on log axes',
     description: spectrumFacts(report).join(' '),
-    height: 330,
-    marginLeft: 56,
-    marginBottom: 42,
-    marginTop: 24,
-    x: {
-      type: 'log',
-      domain: [1, Math.max(2, ...curves.map(({ rank }) => rank))],
-      label: 'rank of the eigenvalue',
-      tickFormat: logTick,
-      labelAnchor: 'center',
-      labelArrow: 'none',
-    },
-    y: {
-      type: 'log',
-      label: 'eigenvalue',
-      labelArrow: 'none',
-      tickFormat: logTick,
-      grid: true,
-      domain: least < most ? [least, most] : [most / 10, most * 10],
-      nice: true,
-    },
+    ...spectrumFrame(Math.max(...curves.map(({ rank }) => rank)), [least, most]),
     marks: [
       ...[...new Set(curves.map(({ dash }) => dash))].map((dash) =>
         Plot.line(
