@@ -275,9 +275,16 @@ export class Host {
     const stuck = await this.#isStuck()
     this.#closed = true
     const worker = this.#worker
-    const ended = worker?.terminate()
-    if (!stuck) await ended
-    else if (worker) {
+    if (worker && !stuck) {
+      // It ends between two messages: a thread that is ended inside onnxruntime takes the process along.
+      worker.ref()
+      const ended = new Promise((resolve) => worker.once('exit', resolve))
+      worker.postMessage({ type: 'end' } satisfies ToWorker)
+      const late = setTimeout(() => void worker.terminate(), disposeGrace)
+      await ended
+      clearTimeout(late)
+    } else if (worker) {
+      void worker.terminate()
       worker.unref()
       this.#lose(worker, new TangentError('DISPOSED', 'The network was disposed'))
       // What it holds is in use as long as the process lives.

@@ -190,6 +190,7 @@ export type ToWorker =
   | { type: 'forget'; network: number }
   /** Nothing was asked for a while: what was kept for more calls goes. */
   | { type: 'rest' }
+  | { type: 'end' }
   /** A tile of request `id` was written, or could not be. */
   | { type: 'written'; id: number; failed: boolean }
   /** Rows that were asked for, or none where they could not be read. */

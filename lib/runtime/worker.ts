@@ -102,6 +102,9 @@ async function handle(message: Exclude<ToWorker, { type: 'written' | 'rows' }>):
     case 'rest':
       forgetFrames()
       return
+    case 'end':
+      // Of this thread alone.
+      return process.exit()
     default:
       return answer(message)
   }
