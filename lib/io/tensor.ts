@@ -7,6 +7,7 @@ import {
   TensorProto_DataLocation,
   TensorProtoSchema,
 } from '../protobuf/index.js'
+import { elementTypeNames, tensorType, tensorTypeName } from './element-types.js'
 import { readBytes } from './files.js'
 import {
   bytesPerElement,
@@ -22,23 +23,6 @@ import {
   toBytes,
 } from './ndarray.js'
 import { writeFileAtomic } from './write.js'
-
-/** ONNX's element types that are plain numbers here. */
-const stored = new Map<number, StoredType>([
-  [T.FLOAT, 'float32'],
-  [T.UINT8, 'uint8'],
-  [T.INT8, 'int8'],
-  [T.UINT16, 'uint16'],
-  [T.INT16, 'int16'],
-  [T.INT32, 'int32'],
-  [T.INT64, 'int64'],
-  [T.BOOL, 'bool'],
-  [T.FLOAT16, 'float16'],
-  [T.DOUBLE, 'float64'],
-  [T.UINT32, 'uint32'],
-  [T.UINT64, 'uint64'],
-  [T.BFLOAT16, 'bfloat16'],
-])
 
 /** Bits per entry of the element types, those that cannot be read as numbers too. */
 const bits = new Map<number, number>([
@@ -56,18 +40,9 @@ const bits = new Map<number, number>([
   [25, 2],
   [26, 2],
 ])
-for (const [type, name] of stored) bits.set(type, 8 * bytesPerElement(name))
-
-/** 'float32', 'int64', …, or null for strings, complex numbers and types of 8 bits and less. */
-export function tensorType(dataType: number): StoredType | null {
-  return stored.get(dataType) ?? null
-}
-
-/** The element type's name as ONNX writes it, for messages. */
-export function tensorTypeName(dataType: number): string {
-  if (dataType === 25) return 'UINT2'
-  if (dataType === 26) return 'INT2'
-  return T[dataType] ?? `type ${dataType}`
+for (const [type] of elementTypeNames.entries()) {
+  const name = tensorType(type)
+  if (name !== null) bits.set(type, 8 * bytesPerElement(name))
 }
 
 /**

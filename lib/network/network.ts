@@ -109,8 +109,8 @@ export class Network<F extends Floats = Float32Array> {
     const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source
     const { externalData, batchAxis, shared } = options
     const folder = externalData === undefined ? {} : { folder: externalData }
-    const opened = inOwnMemory(await openModel(bytes, { ...folder, axes: { batchAxis, shared } }))
     warmUp()
+    const opened = inOwnMemory(await openModel(bytes, { ...folder, axes: { batchAxis, shared } }))
     const threads = threadCount(options.threads) ?? availableParallelism()
     const memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
     const model = await settleControlFlow(opened, options, { threads, memory })

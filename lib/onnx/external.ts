@@ -2,9 +2,10 @@ import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, join, relative, sep } from 'node:path'
 import { TangentError } from '../core/errors.js'
 import { quote } from '../core/quote.js'
+import { tensorType } from '../io/element-types.js'
 import { readBytes } from '../io/files.js'
 import { type NdArray, toFloat32 } from '../io/ndarray.js'
-import { isExternal, tensorBytes, tensorToArray, tensorType } from '../io/tensor.js'
+import { isExternal, tensorBytes, tensorToArray } from '../io/tensor.js'
 import {
   type AttributeProto,
   type GraphProto,

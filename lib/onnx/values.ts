@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
+import { tensorType, tensorTypeName } from '../io/element-types.js'
 import type { StoredType } from '../io/ndarray.js'
-import { tensorType, tensorTypeName } from '../io/tensor.js'
 import {
   type TensorShapeProto,
   TensorShapeProto_DimensionSchema,

@@ -1,21 +1,28 @@
 // Types and shapes of a network's values as onnxruntime infers them, without running anything.
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { TangentError } from '../core/errors.js'
+import { shapeSize } from '../core/shape.js'
 import * as ort from '../native/onnxruntime.js'
-import { changed } from '../onnx/message.js'
-import { makeValueInfo, type ValueInfo, valueInfo } from '../onnx/values.js'
 import {
-  TensorProto_DataType as DataType,
-  type GraphProto,
-  ModelProtoSchema,
-  NodeProtoSchema,
-  TensorProtoSchema,
-  ValueInfoProtoSchema,
-} from '../protobuf/index.js'
+  type DeclaredValue,
+  declared,
+  declaredValue,
+  fields,
+  fieldsOf,
+  graphOf,
+  message,
+  node,
+  numbersIn,
+  parts,
+  textIn,
+  textOf,
+  withGraph,
+} from '../onnx/wire.js'
 import { namelessFile } from './nameless.js'
 import type { WorkerInit } from './protocol.js'
 
 const own = 'adaptive_tangent_inference:'
+/** TensorProto.DataType.FLOAT16. */
+const float16 = 10
 /** Stored numbers above this say nothing about shapes. */
 const many = 65536
 
@@ -26,53 +33,45 @@ const many = 65536
  * float16 number meets an operator without a kernel for it. Large stored numbers say nothing about
  * shapes and become inputs, so that they are not saved, too.
  */
-function inferable(graph: GraphProto): { graph: GraphProto; replaced: number } {
-  const large = graph.initializer.filter(
-    ({ dims }) => dims.reduce((product, size) => product * size, 1n) > many,
+function inferable(graph: Uint8Array): { graph: Uint8Array[]; replaced: number } {
+  const { graph: of, tensor } = fields
+  const entries = fieldsOf(graph)
+  const listed = new Set(parts(graph, of.input).map((input) => textIn(input, fields.value.name)))
+  const inputs: Uint8Array[] = []
+  let replaced = 0
+  const kept = entries.filter(({ number, content }) => {
+    if (number !== of.initializer) return number !== of.valueInfo
+    const dims = numbersIn(content, tensor.dims)
+    if (shapeSize(dims) <= many) return true
+    replaced += 1
+    const name = textIn(content, tensor.name)
+    const [dataType = 0] = numbersIn(content, tensor.dataType)
+    if (!listed.has(name)) inputs.push(declared(name, dataType, dims))
+    return false
+  })
+  const half = message(
+    [tensor.dims, 1],
+    [tensor.dataType, float16],
+    [tensor.name, `${own}half`],
+    [tensor.rawData, new Uint8Array(2)],
   )
-  const replaced = new Set(large)
-  const listed = new Set(graph.input.map(({ name }) => name))
-  const half = create(TensorProtoSchema, {
-    name: `${own}half`,
-    dataType: DataType.FLOAT16,
-    dims: [1n],
-    rawData: new Uint8Array(2),
-  })
-  const change = create(NodeProtoSchema, {
-    opType: 'Softsign',
-    name: `${own}change`,
-    input: [half.name],
-    output: [`${own}changed`],
-  })
-  const names = new Set(graph.node.flatMap(({ output }) => output))
+  const changed = `${own}changed`
+  const made = parts(graph, of.node).flatMap((each) => parts(each, fields.node.output).map(textOf))
+  const names = new Set(made)
   names.delete('')
-  const parts: Partial<GraphProto> = {
-    input: [
-      ...graph.input,
-      ...large
-        .filter(({ name }) => !listed.has(name))
-        .map(({ name, dataType, dims }) => makeValueInfo(name, dataType, dims.map(Number))),
-    ],
-    initializer: [...graph.initializer.filter((entry) => !replaced.has(entry)), half],
-    node: [...graph.node, change],
-    output: [
-      ...graph.output,
-      ...change.output.map((name) => create(ValueInfoProtoSchema, { name })),
-    ],
-    valueInfo: [...names].map((name) => create(ValueInfoProtoSchema, { name })),
-  }
-  return { graph: changed(graph, parts), replaced: large.length }
+  const value = (name: string) => message([fields.value.name, name])
+  const added = message(
+    ...inputs.map((input) => [of.input, input] as const),
+    [of.initializer, half],
+    [of.node, node('Softsign', `${own}half`, changed, `${own}change`)],
+    [of.output, value(changed)],
+    ...[...names].map((name) => [of.valueInfo, value(name)] as const),
+  )
+  return { graph: [...kept.map(({ whole }) => whole), added], replaced }
 }
 
-/** Sizes that onnxruntime does not know are names, or ''; no dimensions where the rank is not known. */
-export interface InferredShape {
-  type: string
-  shape: readonly (number | string)[]
-}
-
-function shapeOf({ type, typeName, shape }: ValueInfo): InferredShape {
-  return { type: type ?? typeName.toLowerCase(), shape: (shape ?? []).map((size) => size ?? '') }
-}
+/** See `declaredValue`. */
+export type InferredShape = Readonly<Pick<DeclaredValue, 'type' | 'shape'>>
 
 export interface Inferred {
   /** By name, of every tensor that onnxruntime can tell the type of; empty where it took no network. */
@@ -83,36 +82,27 @@ export interface Inferred {
 
 /** Opens a network without running it. See `inferable`. */
 export async function infer({ skeleton, folder }: WorkerInit): Promise<Inferred> {
-  const proto = fromBinary(ModelProtoSchema, skeleton)
-  const { graph, replaced } = inferable(proto.graph as GraphProto)
+  const { graph, replaced } = inferable(graphOf(skeleton))
   const file = namelessFile()
   try {
-    const session = await ort.InferenceSession.create(
-      toBinary(ModelProtoSchema, changed(proto, { graph })),
-      {
-        intraOpNumThreads: 1,
-        logSeverityLevel: 4,
-        // Optimising computes what is constant, of whatever size.
-        graphOptimizationLevel: 'disabled',
-        optimizedModelFilePath: file.path,
-        extra: {
-          session:
-            folder === undefined ? {} : { model_external_initializers_file_folder_path: folder },
-        },
+    const session = await ort.InferenceSession.create(withGraph(skeleton, graph), {
+      intraOpNumThreads: 1,
+      logSeverityLevel: 4,
+      // Optimising computes what is constant, of whatever size.
+      graphOptimizationLevel: 'disabled',
+      optimizedModelFilePath: file.path,
+      extra: {
+        session:
+          folder === undefined ? {} : { model_external_initializers_file_folder_path: folder },
       },
-    )
+    })
     await session.release()
-    const saved = fromBinary(ModelProtoSchema, file.read()).graph
-    const values = [
-      ...(saved?.input ?? []),
-      ...(saved?.output ?? []),
-      ...(saved?.valueInfo ?? []),
-    ].map(valueInfo)
-    const known = values.filter(({ dataType }) => dataType !== 0)
-    return {
-      values: new Map(known.map((info) => [info.name, shapeOf(info)])),
-      taken: replaced === 0,
-    }
+    const saved = graphOf(file.read())
+    const { input, output, valueInfo } = fields.graph
+    const known = [input, output, valueInfo].flatMap((field) =>
+      parts(saved, field).flatMap((value) => declaredValue(value) ?? []),
+    )
+    return { values: new Map(known.map((value) => [value.name, value])), taken: replaced === 0 }
   } catch (error) {
     if (error instanceof TangentError) throw error
     // The session that is to run tells what is wrong.

@@ -2,8 +2,8 @@
 // graph where they take it for part of a pattern (a Range before a Gather, a Transpose before a Gemm,
 // the first node of a written-out GELU); the process dies when such an output is taken. So the
 // optimised graph is looked at before anything runs.
-import { BinaryReader } from '@bufbuild/protobuf/wire'
 import type * as ort from '../native/onnxruntime.js'
+import { fields, graphOf, parts, textIn, textOf } from '../onnx/wire.js'
 import { type NamelessFile, namelessFile } from './nameless.js'
 
 /** How a session is made. */
@@ -53,45 +53,19 @@ export async function optimised(
   return start(ways.at(-1) as Optimisation)
 }
 
-/** Fields of ONNX's messages that hold names, by number: the rest need not be decoded for this. */
-const fields = {
-  graph: 7,
-  node: { field: 1, names: 2 },
-  initializer: { field: 5, names: 8 },
-  input: { field: 11, names: 1 },
-  output: { field: 12, names: 1 },
-}
-
 /** Is every output of the graph made by a node, stored or fed? */
 function complete(model: Uint8Array): boolean {
-  const made = new Set<string>()
-  const wanted: string[] = []
-  for (const graph of parts(model, fields.graph)) {
-    for (const { field, names } of [fields.node, fields.initializer, fields.input]) {
-      for (const part of parts(graph, field)) {
-        for (const name of parts(part, names)) made.add(textOf(name))
-      }
-    }
-    for (const part of parts(graph, fields.output.field)) {
-      for (const name of parts(part, fields.output.names)) wanted.push(textOf(name))
-    }
-  }
+  const { node, initializer, input, output } = fields.graph
+  const graph = graphOf(model)
+  const names = (field: number, name: number) =>
+    parts(graph, field).flatMap((part) => parts(part, name).map(textOf))
+  const made = new Set([
+    ...names(node, fields.node.output),
+    ...names(initializer, fields.tensor.name),
+    ...names(input, fields.value.name),
+  ])
+  const wanted = parts(graph, output).map((value) => textIn(value, fields.value.name))
   return wanted.length > 0 && wanted.every((name) => made.has(name))
-}
-
-const decoder = new TextDecoder()
-const textOf = (bytes: Uint8Array) => decoder.decode(bytes)
-
-/** What a message holds in one of its fields of bytes, texts or messages. */
-function parts(message: Uint8Array, field: number): Uint8Array[] {
-  const found: Uint8Array[] = []
-  const reader = new BinaryReader(message)
-  while (reader.pos < reader.len) {
-    const [number, type] = reader.tag()
-    if (number === field) found.push(reader.bytes())
-    else reader.skip(type, number)
-  }
-  return found
 }
 
 /** Undefined where there is no room for one. */

@@ -1,14 +1,11 @@
 // Sessions that hold the weights of one network inside, as constants: onnxruntime folds, lays out and
 // packs them beforehand, and they need not be fed. They are a second copy of the weights, made where a
 // network is run again and again and as far as the memory budget allows.
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { changed } from '../onnx/message.js'
-import {
-  TensorProto_DataType as DataType,
-  ModelProtoSchema,
-  TensorProtoSchema,
-} from '../protobuf/index.js'
+import { field, fields, fieldsOf, graphOf, message, textIn, withGraph } from '../onnx/wire.js'
 import type { Weights } from './tensors.js'
+
+/** TensorProto.DataType.FLOAT. */
+const float32 = 1
 
 /** What a session is for: plain runs, or the values that derivatives read. */
 export type Use = 'run' | 'compute'
@@ -22,24 +19,20 @@ const mostBeside = 32 * 2 ** 20
 
 /** The model with weights that are inputs as stored numbers in their place. */
 export function withWeightsInside(model: Uint8Array, { messages }: Weights): Uint8Array {
-  const proto = fromBinary(ModelProtoSchema, model)
-  const { graph } = proto
-  if (!graph) return model
   const weights = [...messages.values()]
   const inside = new Set(weights.map(({ name }) => name))
-  const stored = weights.map(({ name, shape, data }) =>
-    create(TensorProtoSchema, {
-      name,
-      dataType: DataType.FLOAT,
-      dims: shape.map(BigInt),
-      rawData: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength),
-    }),
+  const { initializer, input } = fields.graph
+  const kept = fieldsOf(graphOf(model)).filter(
+    ({ number, content }) => number !== input || !inside.has(textIn(content, fields.value.name)),
   )
-  const whole = changed(graph, {
-    input: graph.input.filter(({ name }) => !inside.has(name)),
-    initializer: [...graph.initializer, ...stored],
+  const { tensor } = fields
+  const stored = weights.flatMap(({ name, shape, data: { buffer, byteOffset, byteLength } }) => {
+    const dims = shape.map((size) => [tensor.dims, size] as const)
+    const about = message(...dims, [tensor.dataType, float32], [tensor.name, name])
+    const numbers = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)
+    return field(initializer, [about, ...field(tensor.rawData, [numbers])])
   })
-  return toBinary(ModelProtoSchema, changed(proto, { graph: whole }))
+  return withGraph(model, [...kept.map(({ whole }) => whole), ...stored])
 }
 
 /** A session of onnxruntime, or what holds one. */

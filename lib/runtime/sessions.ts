@@ -3,8 +3,8 @@
 import { TangentError } from '../core/errors.js'
 import type { NativeData } from '../native/index.js'
 import * as ort from '../native/onnxruntime.js'
-import { appendToModel, makeNode } from '../onnx/encode.js'
 import { isMember } from '../onnx/names.js'
+import { fields, joined, message, node } from '../onnx/wire.js'
 import { openFailure, runFailure } from './failures.js'
 import { type Inferred, infer } from './inferred.js'
 import { type Optimisation, optimised } from './optimised.js'
@@ -87,20 +87,18 @@ export class Sessions {
     const fetched = new Map(
       wanted.values.map((name) => [name, copied.has(name) ? copyPrefix + name : name]),
     )
-    const added = {
-      nodes: [
-        ...[...copied].map((name) => makeNode('Identity', [name], [copyPrefix + name])),
-        ...wanted.shapes.map((name) => makeNode('Shape', [name], [shapePrefix + name])),
-      ],
-      outputs: [
-        ...[...fetched.values()].filter((name) => !this.#init.outputs.includes(name)),
-        ...wanted.shapes.map((name) => shapePrefix + name),
-      ],
-    }
+    const nodes = [
+      ...[...copied].map((name) => node('Identity', name, copyPrefix + name)),
+      ...wanted.shapes.map((name) => node('Shape', name, shapePrefix + name)),
+    ]
+    const outputs = [
+      ...[...fetched.values()].filter((name) => !this.#init.outputs.includes(name)),
+      ...wanted.shapes.map((name) => shapePrefix + name),
+    ]
     // Optimised, a Shape node gives what onnxruntime infers, which is wrong for some pooling
     // with ceil_mode; shapes are measured once, so that the time does not count. Some optimisers
     // take every number for a float32.
-    const fed = await this.#model(added)
+    const fed = await this.#model(addition(nodes, outputs))
     const model = inside ? withWeightsInside(fed, inside) : fed
     let session: ort.InferenceSession
     try {
@@ -122,13 +120,13 @@ export class Sessions {
   }
 
   /** The network that runs, the skeleton or the same in float64, with what is wanted. */
-  async #model(added: Parameters<typeof appendToModel>[1]): Promise<Uint8Array> {
+  async #model(added: Uint8Array): Promise<Uint8Array> {
     const { double, skeleton, folder } = this.#init
-    if (!double) return appendToModel(skeleton, added)
+    if (!double) return joined([skeleton, added])
     this.#double ??= import('../graph/double/index.js').then(({ inDoubleBytes }) =>
       inDoubleBytes(skeleton, folder),
     )
-    return appendToModel(await this.#double, added)
+    return joined([await this.#double, added])
   }
 
   #start(
@@ -155,6 +153,16 @@ export class Sessions {
       },
     })
   }
+}
+
+/** Nodes and outputs as a model by itself: appended to a model's bytes it becomes part of that. */
+function addition(nodes: readonly Uint8Array[], outputs: readonly string[]): Uint8Array {
+  const { node: made, output } = fields.graph
+  const graph = message(
+    ...nodes.map((each) => [made, each] as const),
+    ...outputs.map((name) => [output, message([fields.value.name, name])] as const),
+  )
+  return message([fields.model.graph, graph])
 }
 
 /** @throws TangentError UNSUPPORTED for a type that does not come back. */

@@ -1,0 +1,167 @@
+// ONNX's messages field by field: what a thread that runs networks reads and writes of them. The rest of
+// a message passes as it is.
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import { tensorType, tensorTypeName } from '../io/element-types.js'
+
+/** Numbers of the fields of onnx.proto that are named here. */
+export const fields = {
+  model: { irVersion: 1, graph: 7, opsetImport: 8 },
+  opset: { version: 2 },
+  graph: { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13 },
+  node: { input: 1, output: 2, name: 3, opType: 4 },
+  tensor: { dims: 1, dataType: 2, name: 8, rawData: 9 },
+  value: { name: 1, type: 2 },
+  type: { tensor: 1 },
+  tensorType: { elemType: 1, shape: 2 },
+  shape: { dim: 1 },
+  dim: { size: 1, name: 2 },
+} as const
+
+/** One entry of a message. */
+export interface Field {
+  number: number
+  /** With its tag: what a copy of the message takes over. */
+  whole: Uint8Array
+  /** Of bytes, texts, messages and packed numbers what they hold; of numbers the varint. */
+  content: Uint8Array
+}
+
+/** All entries of a message, in its order. Memory is shared. */
+export function fieldsOf(message: Uint8Array): Field[] {
+  const found: Field[] = []
+  const reader = new BinaryReader(message)
+  while (reader.pos < reader.len) {
+    const start = reader.pos
+    const [number, type] = reader.tag()
+    const from = reader.pos
+    const content = type === WireType.LengthDelimited ? reader.bytes() : reader.skip(type, number)
+    if (reader.pos <= from) throw new RangeError('A field of a message has no end')
+    found.push({ number, whole: message.subarray(start, reader.pos), content })
+  }
+  return found
+}
+
+/** What a message holds in one of its fields of bytes, texts or messages. */
+export function parts(message: Uint8Array, field: number): Uint8Array[] {
+  return fieldsOf(message)
+    .filter(({ number }) => number === field)
+    .map(({ content }) => content)
+}
+
+const decoder = new TextDecoder()
+export const textOf = (bytes: Uint8Array) => decoder.decode(bytes)
+
+/** A text in one of a message's fields; '' where it is absent. */
+export function textIn(message: Uint8Array, field: number): string {
+  const text = parts(message, field).at(-1)
+  return text ? textOf(text) : ''
+}
+
+/** Whole numbers in one of a message's fields, packed or not. */
+export function numbersIn(message: Uint8Array, field: number): number[] {
+  return parts(message, field).flatMap((content) => {
+    const reader = new BinaryReader(content)
+    const numbers: number[] = []
+    while (reader.pos < reader.len) numbers.push(Number(reader.int64()))
+    return numbers
+  })
+}
+
+/** A message of fields by number, in this order: texts, whole numbers, bytes of messages. */
+export function message(
+  ...entries: readonly (readonly [number: number, value: string | number | Uint8Array])[]
+): Uint8Array<ArrayBuffer> {
+  const writer = new BinaryWriter()
+  for (const [number, value] of entries) {
+    if (typeof value === 'number') writer.tag(number, WireType.Varint).int64(value)
+    else {
+      writer.tag(number, WireType.LengthDelimited)
+      if (typeof value === 'string') writer.string(value)
+      else writer.bytes(value)
+    }
+  }
+  return writer.finish()
+}
+
+/** Messages one after another: protobuf merges them into one. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
+/** A field that holds these pieces one after another, themselves: none is copied. */
+export function field(number: number, pieces: readonly Uint8Array[]): Uint8Array[] {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const head = new BinaryWriter().tag(number, WireType.LengthDelimited).uint32(length).finish()
+  return [head, ...pieces]
+}
+
+/** The model with another graph, which is given in pieces. */
+export function withGraph(
+  model: Uint8Array,
+  graph: readonly Uint8Array[],
+): Uint8Array<ArrayBuffer> {
+  const rest = fieldsOf(model).filter(({ number }) => number !== fields.model.graph)
+  return joined([...rest.map(({ whole }) => whole), ...field(fields.model.graph, graph)])
+}
+
+/** The main graph of a model. */
+export function graphOf(model: Uint8Array): Uint8Array {
+  const [graph = new Uint8Array(), ...more] = parts(model, fields.model.graph)
+  return more.length === 0 ? graph : joined([graph, ...more])
+}
+
+/** A node of ai.onnx without attributes. */
+export function node(op: string, input: string, output: string, name = ''): Uint8Array {
+  const of = fields.node
+  return message([of.input, input], [of.output, output], [of.name, name], [of.opType, op])
+}
+
+/** The declaration of a tensor of known sizes. */
+export function declared(name: string, dataType: number, sizes: readonly number[]): Uint8Array {
+  const dims = sizes.map((size) => [fields.shape.dim, message([fields.dim.size, size])] as const)
+  const tensor = message(
+    [fields.tensorType.elemType, dataType],
+    [fields.tensorType.shape, message(...dims)],
+  )
+  return message(
+    [fields.value.name, name],
+    [fields.value.type, message([fields.type.tensor, tensor])],
+  )
+}
+
+/** What a graph declares of a value. */
+export interface DeclaredValue {
+  name: string
+  /** 'float32', …; other types as ONNX writes them, in small letters. */
+  type: string
+  /** Sizes that are not known are names, or ''; without dimensions where the rank is not known. */
+  shape: (number | string)[]
+}
+
+/** Reads a declaration; undefined for what is no tensor of a known type. */
+export function declaredValue(value: Uint8Array): DeclaredValue | undefined {
+  const tensor = joined(
+    parts(value, fields.value.type).flatMap((type) => parts(type, fields.type.tensor)),
+  )
+  const [dataType = 0] = numbersIn(tensor, fields.tensorType.elemType)
+  if (dataType === 0) return undefined
+  const dims = parts(tensor, fields.tensorType.shape).flatMap((shape) =>
+    parts(shape, fields.shape.dim),
+  )
+  return {
+    name: textIn(value, fields.value.name),
+    type: tensorType(dataType) ?? tensorTypeName(dataType).toLowerCase(),
+    shape: dims.map((dim) => {
+      const [size] = numbersIn(dim, fields.dim.size)
+      // Below 0 it is free.
+      if (size !== undefined) return size < 0 ? '' : size
+      return textIn(dim, fields.dim.name)
+    }),
+  }
+}
