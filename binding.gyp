@@ -19,14 +19,14 @@
     'cflags': ['-Wall', '-Wextra', '-Wno-unused-parameter', '-fvisibility=hidden'],
     # node-gyp turns exceptions off and chooses a standard of Node's own.
     'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
-    'cflags_cc': ['-std=c++17', '-fexceptions', '-O3', '-fno-math-errno', '-fPIC'],
+    'cflags_cc': ['-std=c++17', '-fexceptions', '-O3', '-fno-math-errno', '-fno-trapping-math', '-fPIC'],
     'xcode_settings': {
       'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
       'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
       'GCC_ENABLE_CPP_RTTI': 'YES',
       'GCC_OPTIMIZATION_LEVEL': '3',
       'MACOSX_DEPLOYMENT_TARGET': '11.0',
-      'OTHER_CPLUSPLUSFLAGS': ['-fno-math-errno', '-fvisibility=hidden'],
+      'OTHER_CPLUSPLUSFLAGS': ['-fno-math-errno', '-fno-trapping-math', '-fvisibility=hidden'],
     },
     'conditions': [
       ['OS=="mac"', {

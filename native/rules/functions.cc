@@ -1,6 +1,7 @@
 // Elementary functions of one variable.
 #include <cmath>
 
+#include "rules/support/exponential.h"
 #include "rules/support/unary.h"
 
 namespace at {
@@ -25,7 +26,8 @@ const Registration rows[] = {
     unary("Abs", kInput, plain([](Real x) {
             return x > 0 ? Real(1.0) : x < 0 ? -Real(1.0) : Real(0.0);
           })),
-    unary("Erf", kInput, plain([](Real x) { return Real(1.1283791670955126) * std::exp(-x * x); })),
+    unary("Erf", kInput,
+          plain([](Real x) { return Real(1.1283791670955126) * exponential(-x * x); })),
     unary("Sin", kInput, plain([](Real x) { return std::cos(x); })),
     unary("Cos", kInput, plain([](Real x) { return -std::sin(x); })),
     unary("Tan", kOutput, plain([](Real y) { return 1 + y * y; })),

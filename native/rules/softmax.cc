@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "rules/support/elementwise.h"
+#include "rules/support/exponential.h"
 #include "rules/support/lines.h"
 
 namespace at {
@@ -149,7 +150,7 @@ class LogSoftmax final : public Rule {
     const int64_t size = view.output(0).size();
     const Real* y = view.output(0).reals();
     Real* p = view.scratch(size);
-    each_element(size, [&](int64_t e) { p[e] = std::exp(y[e]); });
+    each_element(size, [&](int64_t e) { p[e] = exponential(y[e]); });
     return p;
   }
 };

@@ -13,7 +13,7 @@ AT_PORTABLE T gelu_derivative(T x) {
   if constexpr (sizeof(T) == sizeof(double)) {
     return T(0.5) * std::erfc(-kRoot * x) + x * kDensity * std::exp(-T(0.5) * x * x);
   } else {
-    const T size = std::fabs(x), e = std::exp(-T(0.5) * x * x);
+    const T size = std::fabs(x), e = exponential(-T(0.5) * x * x);
     const T t = 1 / (1 + T(0.33) * kRoot * size);
     T tail = -T(0.135350871);
     tail = tail * t + T(0.460259104);

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <cmath>
-
-#include "device/portable.h"
+#include "device/functions/exponential.h"
 
 // Of the input, so that they are right in proportion as far as float32 reaches, also where the
 // function's own value has come to its end (0 or 1).
@@ -11,21 +9,21 @@ namespace at::device {
 // σ(x) = 1/(1 + exp(−x)).
 template <class T>
 AT_PORTABLE T logistic(T x) {
-  const T e = std::exp(-std::fabs(x));
+  const T e = exponential(-std::fabs(x));
   return (x < 0 ? e : T(1)) / (1 + e);
 }
 
 // σ'(x) = σ(x)·σ(−x).
 template <class T>
 AT_PORTABLE T logistic_slope(T x) {
-  const T e = std::exp(-std::fabs(x)), s = 1 / (1 + e);
+  const T e = exponential(-std::fabs(x)), s = 1 / (1 + e);
   return e * s * s;
 }
 
 // tanh'(x) = 1 − tanh²(x).
 template <class T>
 AT_PORTABLE T tanh_slope(T x) {
-  const T e = std::exp(-2 * std::fabs(x)), s = 1 / (1 + e);
+  const T e = exponential(-2 * std::fabs(x)), s = 1 / (1 + e);
   return 4 * e * s * s;
 }
 

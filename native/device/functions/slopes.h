@@ -28,7 +28,7 @@ struct ThresholdedRelu {
 template <class T>
 struct Exponential {
   T above, scale, width;
-  AT_PORTABLE T operator()(T x) const { return x > 0 ? above : scale * std::exp(x / width); }
+  AT_PORTABLE T operator()(T x) const { return x > 0 ? above : scale * exponential(x / width); }
 };
 
 template <class T>
@@ -73,7 +73,7 @@ struct Mish {
   AT_PORTABLE T operator()(T x) const {
     // tanh(log(1 + e)) = n/(n + 2), n = e(e + 2), e = exp(x).
     if (x > 20) return T(1);
-    const T e = std::exp(x), n = e * (e + 2);
+    const T e = exponential(x), n = e * (e + 2);
     const T t = n / (n + 2);
     return t + x * e / (1 + e) * (1 - t * t);
   }

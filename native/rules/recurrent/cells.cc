@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cmath>
 
 #include "core/blas.h"
 #include "core/parallel.h"
+#include "core/wider.h"
 #include "rules/recurrent/cell.h"
 #include "rules/support/exponential.h"
 #include "rules/support/logistic.h"
@@ -109,8 +111,9 @@ void each_line(const Run& run, int64_t count, const Body& body) {
 void squash(const Real* x, int64_t n, Real* __restrict gate, Real* __restrict slope) {
   for (int64_t j = 0; j < n; ++j) {
     const Real value = gate[j] + x[j];
-    gate[j] = logistic(value);
-    slope[j] = logistic_slope(value);
+    const Real e = exponential(-std::abs(value)), s = 1 / (1 + e);
+    gate[j] = (value < 0 ? e : 1) * s;
+    slope[j] = e * s * s;
   }
 }
 void squash_signed(const Real* x, int64_t n, Real* __restrict gate, Real* __restrict slope) {
@@ -178,33 +181,30 @@ class Lstm final : public Cell {
     Real* squashed_slope = run.rest.data() + step * run.cells();
     each_line(run, 1, [&](int64_t r, int64_t) {
       Real* own = gate + r * width;
-      for (int k = 0; k < 4; ++k) {
-        const auto apply = k == 3 ? squash_signed : squash;
-        apply(x + r * width + k * n, n, own + k * n, slope + r * width + k * n);
-      }
+      const Real* input = x + r * width;
+      Real* own_slope = slope + r * width;
       const Real *before = c + r * n, *i = own, *o = own + n, *f = own + 2 * n, *g = own + 3 * n;
       Real *after = c1 + r * n, *h = h1 + r * n, *t = squashed + r * n, *d = squashed_slope + r * n;
-      for (int64_t j = 0; j < n; ++j) after[j] = f[j] * before[j] + i[j] * g[j];
-      for (int64_t j = 0; j < n; ++j) t[j] = hyperbolic_tangent(after[j]);
-      for (int64_t j = 0; j < n; ++j) d[j] = tanh_slope(after[j]);
-      for (int64_t j = 0; j < n; ++j) h[j] = o[j] * t[j];
+      wider([&] {
+        squash(input, 3 * n, own, own_slope);
+        squash_signed(input + 3 * n, n, own + 3 * n, own_slope + 3 * n);
+        for (int64_t j = 0; j < n; ++j) after[j] = f[j] * before[j] + i[j] * g[j];
+        for (int64_t j = 0; j < n; ++j) t[j] = hyperbolic_tangent(after[j]);
+        for (int64_t j = 0; j < n; ++j) d[j] = tanh_slope(after[j]);
+        for (int64_t j = 0; j < n; ++j) h[j] = o[j] * t[j];
+      });
     });
   }
   void back(const Run& run, int64_t step, int64_t count, Real* dh, Real* dc, Real* dx,
             Real* dr) const override {
-    const int64_t n = run.hidden;
-    each_cell(run, count, [&](int64_t b, int64_t j, int64_t e, int64_t q) {
-      const Real* gate = run.gate(step) + b * run.width() + j;
-      const Real* slope = run.slopes(step) + b * run.width() + j;
-      const Real i = gate[0], o = gate[n], f = gate[2 * n], g = gate[3 * n];
-      const Real c0 = run.c(step)[b * n + j];
-      const Real own = dc[e] + times(o * run.rests(step)[b * n + j], dh[e]);
-      dx[q] = times(g * slope[0], own);
-      dx[q + n] = times(run.kept(step)[b * n + j] * slope[n], dh[e]);
-      dx[q + 2 * n] = times(c0 * slope[2 * n], own);
-      dx[q + 3 * n] = times(i * slope[3 * n], own);
-      for (int k = 0; k < 4; ++k) dr[q + k * n] = dx[q + k * n];
-      dc[e] = times(f, own);
+    const int64_t n = run.hidden, width = run.width();
+    each_line(run, count, [&](int64_t r, int64_t b) {
+      wider([&] {
+        undo_line(n, run.gate(step) + b * width, run.slopes(step) + b * width, run.c(step) + b * n,
+                  run.kept(step) + b * n, run.rests(step) + b * n, dh + r * n, dc + r * n,
+                  dx + r * width);
+      });
+      std::copy_n(dx + r * width, width, dr + r * width);
     });
     state_cotangent(run, count, dr, run.width(), 0, dh);
   }
@@ -225,6 +225,20 @@ class Lstm final : public Cell {
       tc[e] = gated(2, c0) + times(f, tc[e]) + gated(0, g) + gated(3, i);
       th[e] = gated(1, run.kept(step)[b * n + j]) + times(o * run.rests(step)[b * n + j], tc[e]);
     });
+  }
+
+ private:
+  // Of one row, all arrays apart: dx from dh and dc, which becomes that of the state before.
+  static void undo_line(int64_t n, const Real* gate, const Real* slope, const Real* c,
+                        const Real* squashed, const Real* squashed_slope, const Real* dh,
+                        Real* __restrict dc, Real* __restrict dx) {
+    const Real *i = gate, *o = gate + n, *f = gate + 2 * n, *g = gate + 3 * n;
+    for (int64_t j = 0; j < n; ++j) dc[j] += times(o[j] * squashed_slope[j], dh[j]);
+    for (int64_t j = 0; j < n; ++j) dx[j] = times(g[j] * slope[j], dc[j]);
+    for (int64_t j = 0; j < n; ++j) dx[n + j] = times(squashed[j] * slope[n + j], dh[j]);
+    for (int64_t j = 0; j < n; ++j) dx[2 * n + j] = times(c[j] * slope[2 * n + j], dc[j]);
+    for (int64_t j = 0; j < n; ++j) dx[3 * n + j] = times(i[j] * slope[3 * n + j], dc[j]);
+    for (int64_t j = 0; j < n; ++j) dc[j] = times(f[j], dc[j]);
   }
 };
 

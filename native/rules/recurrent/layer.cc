@@ -8,6 +8,7 @@
 #include "core/blas.h"
 #include "rules/recurrent/cell.h"
 #include "rules/support/batch.h"
+#include "rules/support/finite.h"
 #include "rules/support/pack.h"
 
 namespace at {
@@ -52,15 +53,13 @@ Run forward_run(const NodeView& view, const Cell& cell, int64_t d) {
       for (int64_t e = 0; e < width; ++e) part[r * width + e] += run.bias[e];
   for (int64_t s = 0; s < run.steps; ++s)
     cell.step(run, s, part.data() + run.time(s) * run.rows * width);
-  const auto finite = [](const Real* values, int64_t count) {
-    return std::all_of(values, values + count, [](Real v) { return std::isfinite(v); });
-  };
   // The states tell of the gates and the inputs; the weights may be met by states that are 0.
-  run.sound = finite(run.state.data(), static_cast<int64_t>(run.state.size())) &&
-              finite(run.memory.data(), static_cast<int64_t>(run.memory.size())) &&
-              finite(part.data(), static_cast<int64_t>(part.size())) &&
-              finite(view.input(0).reals(), view.input(0).size()) &&
-              finite(run.weight, width * run.inputs) && finite(run.recurrent, width * run.hidden);
+  run.sound = all_finite(run.state.data(), static_cast<int64_t>(run.state.size())) &&
+              all_finite(run.memory.data(), static_cast<int64_t>(run.memory.size())) &&
+              all_finite(part.data(), static_cast<int64_t>(part.size())) &&
+              all_finite(view.input(0).reals(), view.input(0).size()) &&
+              all_finite(run.weight, width * run.inputs) &&
+              all_finite(run.recurrent, width * run.hidden);
   return run;
 }
 

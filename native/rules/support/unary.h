@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "core/wider.h"
 #include "rules/support/elementwise.h"
 
 namespace at {
@@ -37,7 +38,9 @@ class Unary final : public Rule {
     const auto derivative = make_(view.node());
     const Real* values = v.reals();
     scale_elements<selects>(count, v.size(), from, to, [&](int64_t start, int64_t n, Real* d) {
-      for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[start + e]);
+      wider([&] {
+        for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[start + e]);
+      });
     });
   }
 
