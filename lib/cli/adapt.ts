@@ -13,16 +13,13 @@ import { predictRows, sampleCount } from '../fit/rows.js'
 import { makeFolder, writeFileAtomic } from '../io/index.js'
 import type { Network } from '../network/network.js'
 import {
-  type CommandDefinition,
-  collect,
   derivativeOptions,
   inputOption,
   type NetworkOptions,
-  type Session,
   watched,
-  wholeNumber,
   withNetwork,
 } from './command.js'
+import { type CommandDefinition, collect, type Session, wholeNumber } from './define.js'
 import { removeEarlier } from './earlier.js'
 import {
   price,
@@ -58,9 +55,6 @@ interface Options extends NetworkOptions, StructureOptions {
 }
 
 export const adaptCommand: CommandDefinition = {
-  name: 'adapt',
-  arguments: '<model>',
-  summary: 'fit a network to labels in one call: head, ridge and price are chosen',
   examples: [
     'adapt model.onnx --input x.npy --target labels.npy --holdout 0.2 --out adapted/',
     'adapt model.onnx --input x.npy --target names.txt --predict test.npy --out adapted/',

@@ -7,17 +7,15 @@ import { makeFolder, writeFileAtomic, writeNpy } from '../io/index.js'
 import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
 import { checkpointPaths, learnedOutputs, trajectory } from './checkpoints.js'
 import {
-  type CommandDefinition,
   derivativeOptions,
   inputOption,
   methodOption,
   type NetworkOptions,
   numberList,
-  plainText,
-  type Session,
   watched,
   withNetwork,
 } from './command.js'
+import { type CommandDefinition, plainText, type Session } from './define.js'
 import { removeEarlier } from './earlier.js'
 import { inputFormatOption, readGiven } from './input.js'
 import { checkFolder } from './places.js'
@@ -47,9 +45,6 @@ export const trajectoryOptions = () => [
 ]
 
 export const alignCommand: CommandDefinition = {
-  name: 'align',
-  arguments: '<model> <checkpoints...>',
-  summary: 'follow the tangent kernel along checkpoints: alignment, distance, rank, by layer',
   examples: [
     'align start.onnx checkpoints/ --input x.npy --target labels.npy --out alignment/',
     'align start.onnx step-10.onnx step-20.safetensors --input x.npy --by parameter --out alignment/',

@@ -11,15 +11,13 @@ import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { duplicatesTable, labelsTable, queryTable, samplesTable } from './audit-tables.js'
 import {
-  type CommandDefinition,
-  collect,
   derivativeOptions,
   inputOption,
   type NetworkOptions,
-  type Session,
   watched,
   withNetwork,
 } from './command.js'
+import { type CommandDefinition, collect, type Session } from './define.js'
 import { removeEarlier } from './earlier.js'
 import { price, ridge } from './fit.js'
 import { inputFormatOption, readGiven, readLines } from './input.js'
@@ -45,10 +43,6 @@ const files = {
 }
 
 export const auditCommand: CommandDefinition = {
-  name: 'audit',
-  arguments: '<model>',
-  summary:
-    'find suspicious labels, near-duplicates and unknown inputs, and what predictions rest on',
   examples: [
     'audit model.onnx --input x.npy --target labels.npy --out audit/',
     'audit model.onnx --input x.npy --target labels.npy --query new.npy --out audit/',

@@ -6,7 +6,6 @@ import type { KernelKind } from '../native/engine.js'
 import { averageKernel } from '../network/average.js'
 import { checkpointPaths } from './checkpoints.js'
 import {
-  type CommandDefinition,
   derivativeOptions,
   inputOption,
   kernelOptions,
@@ -14,6 +13,7 @@ import {
   watched,
   withNetwork,
 } from './command.js'
+import type { CommandDefinition } from './define.js'
 import { inputFormatOption } from './input.js'
 import { formatOption, kernelOutOption, kernelPlace, saveArray, saveArrays } from './results.js'
 import { readInputs } from './samples.js'
@@ -29,9 +29,6 @@ interface Options extends NetworkOptions {
 }
 
 export const averageCommand: CommandDefinition = {
-  name: 'average',
-  arguments: '<model0> <checkpoints...>',
-  summary: 'write the kernel of features averaged between two sets of weights, or along several',
   examples: [
     'average start.onnx trained.onnx --input x.npy --out average.npy',
     'average model.onnx trained.safetensors --input x.npy --points 20 --rule gauss-legendre --out k.npy',

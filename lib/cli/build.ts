@@ -3,13 +3,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { packageRoot } from '../core/package.js'
-import type { CommandDefinition } from './command.js'
+import type { CommandDefinition } from './define.js'
 
 export const sourceBuildCommand: CommandDefinition = {
-  name: 'build',
-  arguments: '',
-  summary:
-    'compile the core on this machine, showing each step: needs a C++ compiler, CMake, OpenBLAS, oneTBB',
   examples: ['build'],
   async run(session) {
     const child = spawn(process.execPath, [join(packageRoot, 'scripts/build.mjs')], {

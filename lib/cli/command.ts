@@ -1,107 +1,15 @@
-// What all commands share: their options, reading inputs, telling what was done.
-import { Command, InvalidArgumentError, Option } from 'commander'
+// What commands share that take networks: their options, opening one, watching calls.
+import { InvalidArgumentError, Option } from 'commander'
 import { badArgument, TangentError } from '../core/errors.js'
-import { parseBytes } from '../core/memory.js'
-import { ownVersion } from '../core/package.js'
 import type { ArrayKind } from '../io/index.js'
 import type { BatchMode } from '../model/architecture.js'
 import type { DerivativeOptions } from '../model/core.js'
-import { chooseDevice, type DeviceName } from '../native/device.js'
 import { type LoadOptions, Network } from '../network/network.js'
 import type { AxisOptions } from '../onnx/index.js'
+import { type CommonOptions, collect, type Session } from './define.js'
 import { closeFiles, type StreamFormat } from './input.js'
 import { type NumberOptions, normalizeOptions } from './normalize.js'
 import { progressDisplay } from './progress.js'
-
-/** Options that every command takes. */
-export interface CommonOptions {
-  threads?: number
-  memory?: number
-  device?: DeviceName
-  batchAxis?: string[]
-  shared?: string[]
-  json?: boolean
-  quiet?: boolean
-}
-
-/** What a command works with in addition to its own options. */
-export interface Session {
-  /** Aborted by Ctrl-C. */
-  signal: AbortSignal
-  /** Prints lines for people: nothing with `--quiet` or `--json`. */
-  say(...lines: string[]): void
-  /** The command's result for programs: printed with `--json`, once. */
-  result(value: unknown): void
-  /** What was asked has a negative answer: exit code 1. */
-  fail(): void
-}
-
-/** One command: its words, its options, what it does. */
-export interface CommandDefinition {
-  name: string
-  /** Arguments as commander writes them: `<model>`; '' for none. */
-  arguments: string
-  summary: string
-  /** Command lines shown by `--help`, without the program's name. */
-  examples: readonly string[]
-  options?: readonly Option[]
-  /** Does its work run on a device? The others refuse one that is named. */
-  devices?: boolean
-  // biome-ignore lint/suspicious/noExplicitAny: each command knows the types of its options.
-  run(session: Session, args: string[], options: any): Promise<void>
-}
-
-export const programName = 'adaptive-tangent'
-
-export function buildCommand(
-  definition: CommandDefinition,
-  start: (options: CommonOptions) => Session,
-): Command {
-  const command = new Command(definition.name)
-    .summary(definition.summary)
-    .description(definition.summary)
-    .version(ownVersion(), '--version', 'print the version')
-  const words = definition.arguments.split(' ').filter((word) => word !== '')
-  for (const argument of words) command.argument(argument)
-  for (const option of definition.options ?? []) command.addOption(option)
-  for (const option of commonOptions()) command.addOption(option)
-  const examples = definition.examples.map((line) => `  $ ${programName} ${line}`)
-  command.addHelpText('after', `\nExamples:\n${examples.join('\n')}`)
-  command.action(async (...given: unknown[]) => {
-    const options = command.opts<CommonOptions>()
-    const args = given.slice(0, -2).flat() as string[]
-    checkDevice(definition, options)
-    await definition.run(start(options), args, options)
-  })
-  return command
-}
-
-function checkDevice({ name, devices }: CommandDefinition, { device }: CommonOptions): void {
-  const chosen = chooseDevice(device, '--device')
-  if (devices || chosen.name === 'cpu' || device === 'auto') return
-  throw new TangentError(
-    'UNSUPPORTED',
-    `There is no code for devices in the command ${name}; give it --device cpu or auto`,
-  )
-}
-
-function commonOptions(): Option[] {
-  return [
-    new Option('--threads <n>', 'threads to use').argParser(wholeNumber(1)),
-    new Option('--memory <size>', 'memory budget, such as 2GiB').argParser(bytes),
-    new Option('--device <name>', 'where derivatives are computed: cpu, cuda, cuda:N or auto'),
-    new Option(
-      '--batch-axis <name=k>',
-      "axis of an input's or output's samples, `none` where the file takes one; again for others",
-    ).argParser(collect),
-    new Option(
-      '--shared <name>',
-      'an input that is the same for all samples; again for others',
-    ).argParser(collect),
-    new Option('--json', 'print one JSON object'),
-    new Option('--quiet', 'print nothing but errors'),
-  ]
-}
 
 /** Options of commands that read samples. */
 export const inputOption = () =>
@@ -280,24 +188,6 @@ function axesOf({ batchAxis, shared }: CommonOptions): AxisOptions {
   return { batchAxis: Object.fromEntries(axes), shared }
 }
 
-/** A name from a file as text for a terminal. */
-export function plainText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they could steer the terminal.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
-}
-
-export function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value]
-}
-
-export function wholeNumber(least: number) {
-  return (text: string): number => {
-    const value = Number(text)
-    if (Number.isInteger(value) && value >= least) return value
-    throw new InvalidArgumentError(`Expected a whole number ≥ ${least}.`)
-  }
-}
-
 /** Whole numbers ≥ 1, such as 1,10. */
 export function numberList(text: string): number[] {
   const values = text.split(',').map(Number)
@@ -321,11 +211,3 @@ function indices(text: string): number[] {
 
 const wrongIndices = () =>
   new InvalidArgumentError('Expected indices such as 0,3 or ranges such as 0:100,200.')
-
-function bytes(text: string): number {
-  try {
-    return parseBytes(text)
-  } catch {
-    throw new InvalidArgumentError('Expected a size such as 2GiB or 800MB.')
-  }
-}

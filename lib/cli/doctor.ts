@@ -11,7 +11,7 @@ import {
   platformPackage,
 } from '../native/binary.js'
 import { native } from '../native/index.js'
-import { type CommandDefinition, type CommonOptions, plainText } from './command.js'
+import { type CommandDefinition, type CommonOptions, plainText } from './define.js'
 
 /** What works, or why it does not. */
 type Outcome<T> = ({ works: true } & T) | { works: false; why: string }
@@ -129,9 +129,6 @@ function inWords({
 }
 
 export const doctorCommand: CommandDefinition = {
-  name: 'doctor',
-  arguments: '',
-  summary: 'tell what this installation consists of, whether it works, and why not',
   examples: ['doctor', 'doctor --json'],
   devices: true,
   async run(session, _, options: CommonOptions) {

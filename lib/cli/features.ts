@@ -5,7 +5,6 @@ import { rowsCommand } from './rows-command.js'
 
 export const featuresCommand = rowsCommand({
   name: 'features',
-  summary: 'write tangent features in factors δ and h where these are smaller than the Jacobian',
   examples: [
     'features model.onnx --input x.npy --out features/',
     'features model.onnx --input images.npy --scale 1/255 --store F.zarr',

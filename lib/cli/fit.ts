@@ -20,16 +20,13 @@ import { makeFolder, type NdArray, readArray, writeFileAtomic, writeNpy } from '
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import {
-  type CommandDefinition,
-  collect,
   derivativeOptions,
   inputOption,
   type NetworkOptions,
-  type Session,
   watched,
-  wholeNumber,
   withNetwork,
 } from './command.js'
+import { type CommandDefinition, collect, type Session, wholeNumber } from './define.js'
 import { removeEarlier } from './earlier.js'
 import { inputFormatOption, readGiven } from './input.js'
 import { checkFile, checkFolder, checkOwnFile } from './places.js'
@@ -77,9 +74,6 @@ export const structureOptions = () => [
 ]
 
 export const fitCommand: CommandDefinition = {
-  name: 'fit',
-  arguments: '<model>',
-  summary: 'fit a tangent-feature model, adaptive or fixed, to targets',
   examples: [
     'fit model.onnx --input x.npy --target y.npy --out fit/',
     'fit model.onnx --input x.npy --target labels.npy --predict test.npy --out fit/',

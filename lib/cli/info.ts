@@ -6,14 +6,8 @@ import type { GraphValue } from '../model/values.js'
 import type { Network } from '../network/network.js'
 import { type Precision, precisionOf } from '../network/precision.js'
 import type { Dimension, ValueInfo } from '../onnx/index.js'
-import {
-  type CommandDefinition,
-  collect,
-  derivativeOptions,
-  type NetworkOptions,
-  plainText,
-  withNetwork,
-} from './command.js'
+import { derivativeOptions, type NetworkOptions, withNetwork } from './command.js'
+import { type CommandDefinition, collect, plainText } from './define.js'
 import { readInputs } from './samples.js'
 
 interface Options extends NetworkOptions {
@@ -22,9 +16,6 @@ interface Options extends NetworkOptions {
 }
 
 export const infoCommand: CommandDefinition = {
-  name: 'info',
-  arguments: '<model>',
-  summary: 'tell what a network is: inputs, outputs, parameters, operators, what is not supported',
   examples: ['info model.onnx', 'info model.onnx --json', 'info model.onnx --values'],
   options: [
     new Option('--values', 'list all values that --output may name'),

@@ -16,6 +16,7 @@ import {
 } from '../io/index.js'
 import { type CsvNumbers, csvOf } from '../io/sources/csv.js'
 import { streamedNpy } from '../io/sources/npy.js'
+import { pipes } from './pipes.js'
 
 export const streamFormats = ['npy', 'pb', 'csv'] as const
 export type StreamFormat = (typeof streamFormats)[number]
@@ -45,13 +46,6 @@ export async function closeFiles(): Promise<void> {
   const all = [...sources]
   sources.clear()
   for (const source of all) await source.close?.()
-}
-
-const streams = new Set<Readable>()
-
-/** Ends what waits for more of a pipe. */
-export function endPipes(): void {
-  for (const stream of streams) stream.destroy()
 }
 
 /** Opens a file, standard input (`-`) or a FIFO as rows; those of a pipe come once, in order. */
@@ -89,7 +83,7 @@ export async function readLines(path: string): Promise<string[]> {
 }
 
 async function streamed(stream: Readable, name: string, reading: Reading): Promise<ArraySource> {
-  streams.add(stream)
+  pipes.add(stream)
   const source = await streamOf(stream, name, reading)
   return reading.again ? sourceOf(await wholeOf(source, name)) : source
 }

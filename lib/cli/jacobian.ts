@@ -4,7 +4,6 @@ import { rowsCommand } from './rows-command.js'
 
 export const jacobianCommand = rowsCommand({
   name: 'jacobian',
-  summary: 'write the Jacobian of the outputs by every parameter',
   examples: [
     'jacobian model.onnx --input x.npy --out jacobian/',
     'jacobian model.onnx --input x.npy --store J.zarr',

@@ -3,14 +3,8 @@ import { Option } from 'commander'
 import { TangentError } from '../core/errors.js'
 import { exportJvp } from '../export/jvp.js'
 import { makeFolder, readSafetensors, writeFileAtomic } from '../io/index.js'
-import {
-  type CommandDefinition,
-  collect,
-  derivativeOptions,
-  type NetworkOptions,
-  watched,
-  withNetwork,
-} from './command.js'
+import { derivativeOptions, type NetworkOptions, watched, withNetwork } from './command.js'
+import { type CommandDefinition, collect } from './define.js'
 import { inputFormatOption } from './input.js'
 import { checkFile } from './places.js'
 import { arrayOption, arrayPlace, formatOption, saveArray } from './results.js'
@@ -25,9 +19,6 @@ interface Options extends NetworkOptions {
 }
 
 export const jvpCommand: CommandDefinition = {
-  name: 'jvp',
-  arguments: '<model>',
-  summary: 'the derivative of the outputs along a change of the parameters, as numbers or as ONNX',
   examples: [
     'jvp model.onnx --direction delta.safetensors --input x.npy --out jvp.npy',
     'jvp model.onnx --direction delta.safetensors --export jvp.onnx',

@@ -3,7 +3,7 @@ import { Option } from 'commander'
 import { makeFolder } from '../io/folders.js'
 import { writeFileAtomic } from '../io/index.js'
 import { openKernel } from '../store/kernel.js'
-import { type CommandDefinition, type CommonOptions, wholeNumber } from './command.js'
+import { type CommandDefinition, type CommonOptions, wholeNumber } from './define.js'
 import { readGiven } from './input.js'
 import { checkFolder } from './places.js'
 
@@ -15,10 +15,6 @@ interface Options extends CommonOptions {
 }
 
 export const kernelCommand: CommandDefinition = {
-  name: 'kernel',
-  arguments: '<kernel>',
-  summary:
-    'show the spectrum, effective rank and alignment of a kernel on disk, without loading it',
   examples: [
     'kernel kernel.zarr --out report/',
     'kernel kernel.zarr --target labels.npy --count 100 --out report/',

@@ -3,18 +3,16 @@ import type { TangentKernel } from '../kernels/kernel.js'
 import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
 import type { KernelKind } from '../native/engine.js'
 import {
-  type CommandDefinition,
-  collect,
   derivativeOptions,
   inputOption,
   kernelOptions,
   methodOption,
   type NetworkOptions,
   nonFiniteOption,
-  type Session,
   watched,
   withNetwork,
 } from './command.js'
+import { type CommandDefinition, collect, type Session } from './define.js'
 import { inputFormatOption } from './input.js'
 import { formatOption, kernelOutOption, kernelPlace, saveArray, saveArrays } from './results.js'
 import { openInputs, readInputs } from './samples.js'
@@ -38,9 +36,6 @@ interface Options extends NetworkOptions, StoreOptions {
 }
 
 export const ntkCommand: CommandDefinition = {
-  name: 'ntk',
-  arguments: '<model>',
-  summary: 'write the empirical tangent kernel (sums, not means)',
   examples: [
     'ntk model.onnx --input x.npy --out kernel.npy',
     'ntk model.onnx --input x.npy --input2 test.npy --kernel trace --out kernel.npy',

@@ -8,14 +8,13 @@ import { type FitOrigin, originOf } from '../fit/origin.js'
 import { predictRows, sampleCount } from '../fit/rows.js'
 import { loadModel } from '../fit/storage.js'
 import {
-  type CommandDefinition,
-  collect,
   derivativeOptions,
   inputOption,
   type NetworkOptions,
   watched,
   withNetwork,
 } from './command.js'
+import { type CommandDefinition, collect } from './define.js'
 import { inputFormatOption } from './input.js'
 import { isNumbers } from './normalize.js'
 import { savePredictions } from './predictions.js'
@@ -31,9 +30,6 @@ interface Options extends NetworkOptions {
 }
 
 export const predictCommand: CommandDefinition = {
-  name: 'predict',
-  arguments: '<fit> <model>',
-  summary: "write a fitted model's predictions (N, O) for samples that may be larger than memory",
   examples: [
     'predict fit/ model.onnx --input x.npy --out y.npy',
     'predict fit/ model.onnx --input images.zarr --out y.zarr',

@@ -9,17 +9,15 @@ import type { ProbeReport, ProbeSubject, ProbeTraining } from '../report/index.j
 import { trajectoryOptions } from './align.js'
 import { checkpointPaths, learnedOutputs, trajectory } from './checkpoints.js'
 import {
-  type CommandDefinition,
-  collect,
   derivativeOptions,
   inputOption,
   methodOption,
   type NetworkOptions,
   openNetwork,
-  type Session,
   watched,
   withNetwork,
 } from './command.js'
+import { type CommandDefinition, collect, type Session } from './define.js'
 import { removeEarlier } from './earlier.js'
 import { inputFormatOption, readGiven, readLines } from './input.js'
 import { subjectNames } from './names.js'
@@ -39,9 +37,6 @@ interface Options extends NetworkOptions {
 }
 
 export const probeCommand: CommandDefinition = {
-  name: 'probe',
-  arguments: '<model...>',
-  summary: 'show what training did to the tangent kernel: a report of one or more checkpoints',
   examples: [
     'probe init.onnx trained.onnx --input x.npy --target labels.npy --out report/',
     'probe model.onnx --input x.npy --out report/',

@@ -2,16 +2,10 @@
 import { Command, CommanderError } from 'commander'
 import { TangentError } from '../core/errors.js'
 import { ownVersion } from '../core/package.js'
-import {
-  buildCommand,
-  type CommonOptions,
-  plainText,
-  programName,
-  type Session,
-} from './command.js'
 import { commands } from './commands.js'
-import { endPipes } from './input.js'
+import { buildCommand, type CommonOptions, plainText, programName, type Session } from './define.js'
 import { Output } from './output.js'
+import { endPipes } from './pipes.js'
 import { isStandardOutput } from './places.js'
 import { checkOptionNames } from './typos.js'
 
@@ -72,8 +66,10 @@ async function main(args: string[]): Promise<number> {
       outputError: () => {},
       writeOut: (text) => output.write(text),
     })
-  for (const definition of commands) {
-    parser.addCommand(buildCommand(definition, start).copyInheritedSettings(parser))
+  for (const entry of commands) {
+    // One of these is called, as in `ntk …` and `help ntk`.
+    const definition = args.includes(entry.name) ? await entry.load() : undefined
+    parser.addCommand(buildCommand(entry, definition, start).copyInheritedSettings(parser))
   }
   try {
     checkOptionNames(parser, args)

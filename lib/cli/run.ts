@@ -1,13 +1,13 @@
 import { Option } from 'commander'
 import {
   batchOption,
-  type CommandDefinition,
   inputOption,
   type NetworkOptions,
   outputsOption,
   watched,
   withNetwork,
 } from './command.js'
+import type { CommandDefinition } from './define.js'
 import { inputFormatOption } from './input.js'
 import { normalizeOptions } from './normalize.js'
 import { arrayOption, arrayPlace, formatOption, saveArray } from './results.js'
@@ -19,9 +19,6 @@ interface Options extends NetworkOptions {
 }
 
 export const runCommand: CommandDefinition = {
-  name: 'run',
-  arguments: '<model>',
-  summary: "write a network's output (N, O) for some samples",
   examples: [
     'run model.onnx --input x.npy --out y.npy',
     'run bert.onnx --input ids=ids.npy --input mask=mask.npy --out y.npy',

@@ -8,16 +8,14 @@ import { sketchKinds } from '../runtime/jobs/sketch.js'
 import { type NystromOptions, nystrom } from '../sketch/nystrom.js'
 import { type MeasuredSketchOptions, sketch, storedError } from '../sketch/sketch.js'
 import {
-  type CommandDefinition,
   derivativeOptions,
   inputOption,
   type NetworkOptions,
   nonFiniteOption,
-  type Session,
   watched,
-  wholeNumber,
   withNetwork,
 } from './command.js'
+import { type CommandDefinition, type Session, wholeNumber } from './define.js'
 import { inputFormatOption, readGiven } from './input.js'
 import { isNumbers, numbersOf } from './normalize.js'
 import {
@@ -55,10 +53,6 @@ interface Options extends NetworkOptions, StoreOptions {
 }
 
 export const sketchCommand: CommandDefinition = {
-  name: 'sketch',
-  arguments: '<model>',
-  summary:
-    'write k numbers for each sample and output in place of tangent features, with their error',
   examples: [
     'sketch model.onnx --input x.npy --dim 4096 --out sketches.npy',
     'sketch model.onnx --input images.zarr --dim 1024 --head 1,-1,0 --out sketches.zarr',

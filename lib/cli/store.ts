@@ -10,13 +10,8 @@ import type { StoreRequest } from '../store/calls.js'
 import { type StoreRounding, type StoreType, storeTypes } from '../store/rounding.js'
 import { createStore, openStore, type Store, type StoreEstimate } from '../store/store.js'
 import type { WorkReport } from '../store/work.js'
-import {
-  type CommonOptions,
-  type NetworkOptions,
-  type Session,
-  wholeNumber,
-  withNetwork,
-} from './command.js'
+import { type NetworkOptions, withNetwork } from './command.js'
+import { type CommonOptions, type Session, wholeNumber } from './define.js'
 import { type NumberOptions, saidNumbers } from './normalize.js'
 import { duration, progressDisplay } from './progress.js'
 import { openInputs, placedInputs } from './samples.js'

@@ -3,7 +3,7 @@ import { TangentError } from '../core/errors.js'
 import { formatBytes } from '../core/memory.js'
 import { Network } from '../network/network.js'
 import { openStore, type Store } from '../store/store.js'
-import { type CommandDefinition, type CommonOptions, collect } from './command.js'
+import { type CommandDefinition, type CommonOptions, collect } from './define.js'
 import { type NumberOptions, normalizeOptions, saidNumbers } from './normalize.js'
 import { openInputs, placedInputs } from './samples.js'
 import {
@@ -26,9 +26,6 @@ interface Options extends CommonOptions, NumberOptions {
 }
 
 export const workerCommand: CommandDefinition = {
-  name: 'worker',
-  arguments: '<store>',
-  summary: 'join the work on a store that ntk --store made, until it is complete',
   examples: [
     'worker kernel.zarr',
     'worker kernel.zarr --model model.onnx --input x.npy',
