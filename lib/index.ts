@@ -221,7 +221,7 @@ export type { Parameter, Selector } from './model/parameters.js'
 export type { GraphValue } from './model/values.js'
 export type { WeightSource } from './model/weights.js'
 export type { SolveOptions } from './native/call.js'
-export type { ChosenDevice, DeviceName } from './native/device.js'
+export type { ChosenDevice, DeviceName, MeasuredError, ProductPrecision } from './native/device.js'
 export type { KernelKind } from './native/engine.js'
 export {
   type AverageFeatureOptions,

@@ -2,9 +2,10 @@
 // bench -- align [CHECKPOINTS [SAMPLES]]`: a kernel along training; `npm run bench -- real [NETWORK …]`:
 // networks in the shapes of real files; `npm run bench -- routes`: docs/comparison.md; `npm run bench --
 // export [SAMPLES [RANK]]`: exported models; `npm run bench -- adapting [TASK …]`: docs/adapting.md; `npm run
-// bench -- few-labels`: docs/tutorials/few-labels.md; `npm run bench -- scale [PART …]`: docs/scale.md;
-// `npm run bench:growth [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake,
-// would measure another kernel than the processor's own: it is unset for the benchmark alone.
+// bench -- device [WORKLOAD …]`: docs/gpu.md; `npm run bench -- few-labels`:
+// docs/tutorials/few-labels.md; `npm run bench -- scale [PART …]`: docs/scale.md; `npm run bench:growth
+// [-- SERIES …]`. OPENBLAS_CORETYPE, where a machine sets it for the tests' sake, would measure another
+// kernel than the processor's own: it is unset for the benchmark alone.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from './setup/run.mjs'
@@ -17,6 +18,7 @@ const scripts = new Map([
   ['adapting', 'adapting/main.js'],
   ['align', 'align.js'],
   ['audit', 'audit.js'],
+  ['device', 'device/main.js'],
   ['export', 'export.js'],
   ['few-labels', 'few-labels.js'],
   ['lds', 'lds.js'],

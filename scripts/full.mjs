@@ -9,6 +9,7 @@ const parts = [
   ['all tests', ['test']],
   ['installing from the packed files', ['run', 'test:install', '--', '--source']],
   ['the unit tests and the addon under sanitizers', ['run', 'test:sanitize']],
+  ['code for all cards, without one', ['run', 'test:cuda']],
   ['real architectures at full size', ['run', 'test:zoo']],
   ['ten thousand changed files', ['run', 'fuzz']],
   ['stores whose workers, disks, networks and clocks fail', ['run', 'test:store']],

@@ -13,7 +13,7 @@ import {
   withResults,
 } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
-import { chooseDevice } from '../native/device.js'
+import { chooseDevice, choosePrecision, type MeasuredError } from '../native/device.js'
 import { inBlocks } from '../runtime/feeds.js'
 import type { OnTile } from '../runtime/host.js'
 import { type Job, kindOf } from '../runtime/jobs/index.js'
@@ -26,6 +26,7 @@ import type {
 } from '../runtime/protocol.js'
 import { sent } from '../runtime/shared.js'
 import { outputsOfBlock } from './blocks.js'
+import { fasterDevice } from './choose.js'
 import type { Prepared } from './prepared.js'
 
 /** The core in the result is the network in the form that these samples want. */
@@ -52,16 +53,21 @@ export async function prepareFeed(
   const threads = threadCount(options.threads) ?? core.threads
   const budget = core.budget(options)
   const nonFinite = checkBlocks(options)
-  const device = chooseDevice(options.device ?? core.device)
+  const asked = options.device ?? core.device
+  const device = chooseDevice(asked)
+  const precision = choosePrecision(options.precision ?? core.precision, {
+    ...{ device: device.name, asked, float64: core.architecture.double },
+  })
   const plan = await core.plan()
-  const described = await core.describe(x, threads, budget, options)
-  const { outputs: allOutputs, batch, extent, block: fixed } = described
+  const open = asked === 'auto' && device.name !== 'cpu'
+  const described = await core.describe(x, threads, budget, options, open)
+  const { outputs: allOutputs, batch, extent, block: fixed, costs } = described
   const outputs = outputIndices(options.outputs, allOutputs)
   const { samples } = x
   const width = outputs.length
   const whole = {
     ...{ core, plan, samples, threads, allOutputs, extent },
-    ...{ width, batch, budget, nonFinite, device },
+    ...{ width, batch, budget, nonFinite, device, precision, costs },
   }
   if (!fixed) return { ...whole, x, outputs, options }
   const blocks = inBlocks(x, fixed.size)
@@ -122,23 +128,44 @@ export async function execute(
 }
 
 /** What the worker is told of the device. @throws TangentError `UNSUPPORTED` for one that was named in vain. */
-function deviceFor({ device, core, options }: Prepared, job: Job): { device?: string } {
+function deviceFor(
+  prepared: Prepared,
+  job: Job,
+  { x2, results = [], tiles }: More,
+): Pick<ComputeMessage, 'device' | 'precision'> {
+  const { device, precision, core, options, samples } = prepared
   if (device.name === 'cpu') return {}
-  if (kindOf(job).devices) return { device: device.name }
-  if ((options.device ?? core.device) === 'auto') return {}
-  throw new TangentError(
-    'UNSUPPORTED',
-    `There is no code for devices in this call (${job.kind}); give it device: 'cpu', or load the network with device: 'auto'`,
-  )
+  if (!kindOf(job).devices) {
+    if ((options.device ?? core.device) === 'auto') return {}
+    throw new TangentError(
+      'UNSUPPORTED',
+      `There is no code for devices in this call (${job.kind}); give it device: 'cpu', or load the network with device: 'auto'`,
+    )
+  }
+  if (prepared.costs) {
+    const { widths = [] } = tiles ?? {}
+    const numbers =
+      widths.reduce((sum, width) => sum + width * samples * (x2?.samples ?? samples), 0) +
+      results.reduce((sum, { count }) => sum + count, 0)
+    const given = { pairs: job.kind === 'ntk', other: x2?.samples, numbers }
+    core.chosen = fasterDevice(prepared, prepared.costs, given)
+    if (core.chosen.name === 'cpu') return {}
+  }
+  return { device: device.name, precision }
+}
+
+/** What was found of a call's products in TF32. */
+export function measuredError(
+  { precision }: Prepared,
+  { device }: ComputeResult,
+): MeasuredError | undefined {
+  if (precision !== 'tf32' || !device) return undefined
+  return { error: device.tf32Error, sampled: device.tf32Sampled }
 }
 
 /** Sends one job to the worker, with `memory` bytes to use. */
-export function askJob(
-  prepared: Prepared,
-  job: Job,
-  memory: number,
-  { x2, path, keep, results = [], tiles, onTile, discard }: More = {},
-) {
+export function askJob(prepared: Prepared, job: Job, memory: number, more: More = {}) {
+  const { x2, path, keep, results = [], tiles, onTile, discard } = more
   const { core, plan, x, threads, outputs, batch, nonFinite, options } = prepared
   return core.ask<ComputeResult>(
     {
@@ -157,7 +184,7 @@ export function askJob(
       nonFinite,
       results,
       ...(tiles ? { tiles } : {}),
-      ...deviceFor(prepared, job),
+      ...deviceFor(prepared, job, more),
       job,
     },
     options,

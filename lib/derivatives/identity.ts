@@ -20,6 +20,8 @@ export async function digestOfJob({
     output: architecture.output,
     parameters: architecture.active.map(({ parameter }) => parameter.name),
     float64: architecture.double,
+    // Absent where it always was, so that digests of before hold.
+    ...(prepared.precision === 'tf32' ? { precision: 'tf32' } : {}),
     whole: architecture.whole,
     x: await digestOfFeed(prepared.x),
     x2: x2 && (await digestOfFeed(x2)),

@@ -1,6 +1,6 @@
 import type { Core, DerivativeOptions } from '../model/core.js'
-import type { ChosenDevice } from '../native/device.js'
-import type { Feed, FixedBlock, PlanMessage } from '../runtime/protocol.js'
+import type { ChosenDevice, ProductPrecision } from '../native/device.js'
+import type { Costs, Feed, FixedBlock, PlanMessage } from '../runtime/protocol.js'
 
 /** A derivative call, ready to go. */
 export interface Prepared {
@@ -29,5 +29,8 @@ export interface Prepared {
   budget: number
   nonFinite: 'throw' | 'return'
   device: ChosenDevice
+  precision: ProductPrecision
+  /** Where `auto` is to choose between the processor and a card. */
+  costs?: Costs | undefined
   options: DerivativeOptions
 }

@@ -20,7 +20,7 @@ import { kindOf } from '../runtime/jobs/index.js'
 import type { Axes } from '../runtime/jobs/kind.js'
 import type { TileMessage } from '../runtime/protocol.js'
 import { checkSeparable } from './blocks.js'
-import { askJob, type Planned } from './derive.js'
+import { askJob, measuredError, type Planned } from './derive.js'
 import { digestOfJob } from './identity.js'
 import type { Prepared } from './prepared.js'
 
@@ -101,8 +101,10 @@ export async function fill(
     tiles: { size: plan.size, finished, widths },
     onTile,
   })
-  const { peakBytes, methods } = await result
-  const report = { tiles: places.length, computed, peakBytes }
+  const done = await result
+  const { peakBytes, methods } = done
+  const tf32 = measuredError(prepared, done)
+  const report = { tiles: places.length, computed, peakBytes, ...(tf32 ? { tf32 } : {}) }
   if (job.kind !== 'ntk') return report
   const { active } = prepared.core.architecture
   const named = active.map(({ parameter }, p) => [parameter.name, methods[p] as string] as const)

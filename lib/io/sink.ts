@@ -82,6 +82,8 @@ export interface TileReport {
   peakBytes: number
   /** Of a kernel that was computed: the method of each parameter. */
   methods?: Readonly<Record<string, string>>
+  /** Of products in TF32: the largest error of a part that was computed both ways, and how many were. */
+  tf32?: { error: number; sampled: number }
 }
 
 /** All places of a plan, row by row. */

@@ -3,6 +3,7 @@ import { badArgument, mismatch, oneOf, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { checkArray, type Floats, type NdArray, writeNpy } from '../io/index.js'
 import { call, threadsOf } from '../native/call.js'
+import type { MeasuredError } from '../native/device.js'
 import type { KernelKind } from '../native/engine.js'
 import type { NativeSpectrum } from '../native/fit.js'
 import { native } from '../native/index.js'
@@ -34,10 +35,18 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
   readonly kind: KernelKind
   /** True for a kernel of X with itself; it is symmetric to the last bit then. */
   readonly symmetric: boolean
+  /** How far its products in TF32 were off; absent where they were in float32. */
+  readonly tf32: MeasuredError | undefined
   readonly #spectra = new Map<number | undefined, Promise<NativeSpectrum>>()
 
   /** @param shape as the kind demands. */
-  constructor(data: F, shape: readonly number[], kind: KernelKind, symmetric: boolean) {
+  constructor(
+    data: F,
+    shape: readonly number[],
+    kind: KernelKind,
+    symmetric: boolean,
+    tf32?: MeasuredError,
+  ) {
     oneOf(kind, ['full', 'trace', 'diagonal'] as const, 'kind')
     const rank = { full: 4, trace: 2, diagonal: 3 }[kind]
     checkArray({ data, shape: shape as number[] }, 'the kernel')
@@ -48,6 +57,7 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     this.shape = [...shape]
     this.kind = kind
     this.symmetric = symmetric
+    this.tf32 = tf32
   }
 
   /** Outputs O that the kernel was made of; 1 for a trace kernel. */

@@ -3,7 +3,7 @@ import { badArgument, mismatch, oneOf } from '../core/errors.js'
 import { formatBytes } from '../core/memory.js'
 import { quote } from '../core/quote.js'
 import { cut, cutKernel } from '../derivatives/blocks.js'
-import { execute, type Planned, prepare } from '../derivatives/derive.js'
+import { execute, measuredError, type Planned, prepare } from '../derivatives/derive.js'
 import type { WeightPath } from '../derivatives/path.js'
 import type { Prepared } from '../derivatives/prepared.js'
 import { fill, type SinkOptions } from '../derivatives/tiles.js'
@@ -88,7 +88,8 @@ export async function kernels(
 ): Promise<{ kernels: TangentKernels<Floats>; change: NdArray<Floats> | undefined }> {
   const planned = await planKernels(core, inputs, inputs2, options, path)
   const { prepared, names, kind, shape } = planned
-  const { arrays } = await execute(planned)
+  const { arrays, result } = await execute(planned)
+  const tf32 = measuredError(prepared, result)
   const [n1, n2] = [prepared.samples, shape[kind === 'full' ? 2 : 1] as number]
   const change = arrays[names.length]
   const parts = new Map(
@@ -96,7 +97,7 @@ export async function kernels(
       const { data: all } = arrays[g] as (typeof arrays)[number]
       const data = cutKernel(prepared, all, kind, [n1, n2])
       if (options.mean) divide(data, prepared.width)
-      return [name, new TangentKernel(data, shape, kind, inputs2 === undefined)]
+      return [name, new TangentKernel(data, shape, kind, inputs2 === undefined, tf32)]
     }),
   )
   const rows = [n1, prepared.width]

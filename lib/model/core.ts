@@ -8,7 +8,13 @@ import type { Watch } from '../core/progress.js'
 import { threadCount } from '../core/threads.js'
 import type { Place } from '../graph/axes.js'
 import type { Floats } from '../io/index.js'
-import { chooseDevice, type DeviceName } from '../native/device.js'
+import {
+  type ChosenDevice,
+  chooseDevice,
+  choosePrecision,
+  type DeviceName,
+  type ProductPrecision,
+} from '../native/device.js'
 import { native } from '../native/index.js'
 import { sharedIdOf, sharedRoom } from '../native/shared-memory.js'
 import { kindOfFeed } from '../runtime/feeds.js'
@@ -39,6 +45,8 @@ export interface CallOptions extends Watch {
 export interface DerivativeOptions extends CallOptions {
   /** Where to compute; default: the network's device. Calls that have no code for a device that is named refuse it. */
   device?: DeviceName | undefined
+  /** How a card multiplies; default: the network's precision. */
+  precision?: ProductPrecision | undefined
   /**
    * What is done with results that are not finite: `'throw'` (the default) refuses them, naming
    * sample, output, parameter and the first node where it went wrong; `'return'` returns them.
@@ -84,6 +92,9 @@ export class Core {
   readonly memory: number
   /** As it was asked for. */
   readonly device: DeviceName | undefined
+  readonly precision: ProductPrecision | undefined
+  /** What `auto` chose for the last call. */
+  chosen: ChosenDevice | undefined
   #disposed = false
   #plan: Promise<PlanMessage> | undefined
   /** What probes have found, by the shape of a sample. */
@@ -102,6 +113,7 @@ export class Core {
       threads?: number | undefined
       memory?: number | string | undefined
       device?: DeviceName | undefined
+      precision?: ProductPrecision | undefined
     },
     elsewhere: ReadonlySet<string> = new Set(),
   ) {
@@ -110,8 +122,11 @@ export class Core {
     this.weights = sharedWeights(weights, architecture.double)
     this.threads = threadCount(options.threads) ?? availableParallelism()
     this.memory = options.memory === undefined ? defaultBudget() : parseBytes(options.memory)
-    chooseDevice(options.device)
-    this.device = options.device
+    const { device: asked, precision } = options
+    const device = chooseDevice(asked).name
+    choosePrecision(precision, { device, asked, float64: architecture.double })
+    this.device = asked
+    this.precision = precision
     architecture.retain()
   }
 
@@ -318,9 +333,15 @@ export class Core {
   }
 
   /** What the network makes of samples of this shape; probes it the first time. */
-  async describe(x: Feed, threads: number, memory: number, watch: Watch): Promise<DescribeResult> {
+  async describe(
+    x: Feed,
+    threads: number,
+    memory: number,
+    watch: Watch,
+    costs = false,
+  ): Promise<DescribeResult> {
     const { whole = '' } = this.whole(x)
-    const key = `${whole} ${kindOfFeed(x)}`
+    const key = `${whole} ${costs ? threads : ''} ${kindOfFeed(x)}`
     const known = this.#described.get(key)
     if (known) return known
     const plan = await this.plan()
@@ -331,6 +352,7 @@ export class Core {
       threads,
       batch,
       memory,
+      costs,
       ...this.whole(x),
     }
     const { signal } = watch

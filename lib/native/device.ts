@@ -1,5 +1,5 @@
 // Where derivatives are computed, and why there.
-import { badArgument } from '../core/errors.js'
+import { badArgument, oneOf } from '../core/errors.js'
 import { native } from './index.js'
 
 /**
@@ -34,4 +34,35 @@ export function chooseDevice(given: DeviceName = 'cpu', name = 'options.device')
   const card = cards.find(({ whyNot }) => whyNot === '')
   if (card) return { name: card.name, why: `${card.what} can be used` }
   return { name: 'cpu', why: cards[0]?.whyNot ?? 'there is no card' }
+}
+
+/**
+ * How a card multiplies float32 numbers: as they are, or rounded to 10 bits behind the point (TF32), which its
+ * tensor cores do several times faster.
+ */
+export type ProductPrecision = 'float32' | 'tf32'
+
+/** How far products in TF32 were off: of some of them a part was computed both ways. */
+export interface MeasuredError {
+  /** The largest ‖TF32 − float32‖ / ‖float32‖ of a part. */
+  error: number
+  /** Parts that were compared. */
+  sampled: number
+}
+
+/**
+ * The precision of a call's products.
+ * @param asked the device as it was asked for: `auto` may choose the processor, which has no TF32.
+ * @throws TangentError `BAD_ARGUMENT` for other words, and for TF32 where nothing could be rounded so.
+ */
+export function choosePrecision(
+  given: ProductPrecision | undefined,
+  { device, asked, float64 }: { device: string; asked: DeviceName | undefined; float64: boolean },
+): ProductPrecision {
+  const precision = oneOf(given, ['float32', 'tf32'] as const, 'options.precision')
+  if (precision === 'float32') return precision
+  if (float64) throw badArgument('options.precision', 'float32 of a network in float64', given)
+  if (device !== 'cpu') return precision
+  if (asked === 'auto') return 'float32'
+  throw badArgument('options.precision', 'float32 on the processor, which has no TF32', given)
 }

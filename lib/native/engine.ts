@@ -107,6 +107,9 @@ export interface NativeDeviceCounts {
   bytesUp: number
   bytesDown: number
   mostBytes: number
+  /** Of products in TF32: the largest error of a part that was compared, and how many were. */
+  tf32Error: number
+  tf32Sampled: number
 }
 
 /** A derivative that is not finite. */
@@ -179,6 +182,7 @@ export interface NativeJobOptions {
   finished?: number[]
   /** Absent: the processor. */
   device?: string
+  precision?: string
 }
 
 /** The differentiable part of one network, from the candidates to one output. Immutable. */

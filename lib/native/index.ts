@@ -9,6 +9,18 @@ export type * from './engine.js'
 export type * from './fit.js'
 export type * from './frame.js'
 
+/** A card as it is found, with what it can do at most: FLOP/s and bytes/s, 0 where that is not known. */
+export interface NativeCard {
+  name: string
+  what: string
+  memory: number
+  /** '': it works. */
+  whyNot: string
+  float32: number
+  float64: number
+  bandwidth: number
+}
+
 export interface NativeAddon extends NativeSolve, NativeMeasures {
   /** Name, version and chosen kernel of the BLAS in use. */
   readonly blas: string
@@ -44,8 +56,8 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   constantRoles(graph: NativeGraph, ids: number[]): string[]
   /** Makes sure of the memory that `threads` threads work in; throws OUT_OF_MEMORY. */
   reserveThreads(threads: number): void
-  /** The cards as they are found; one entry that says why where there are none. `whyNot` '': it works. */
-  cards(): { name: string; what: string; memory: number; whyNot: string }[]
+  /** The cards as they are found; one entry that says why where there are none. */
+  cards(): NativeCard[]
   /** "CUDA 13.0": what NVIDIA's driver knows; '' where there is none. */
   driver(): string
   /** Throws BAD_ARGUMENT or NO_DEVICE where a device cannot be used. */

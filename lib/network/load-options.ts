@@ -2,7 +2,7 @@ import { badArgument } from '../core/errors.js'
 import type { TyingOptions } from '../graph/prepare.js'
 import type { BatchMode } from '../model/architecture.js'
 import type { Selector } from '../model/parameters.js'
-import { chooseDevice, type DeviceName } from '../native/device.js'
+import { chooseDevice, type DeviceName, type ProductPrecision } from '../native/device.js'
 import type { AxisOptions } from '../onnx/index.js'
 
 /** Options of {@link Network.load}. */
@@ -33,6 +33,11 @@ export interface LoadOptions extends TyingOptions, AxisOptions {
    * in one sentence; {@link Network.device} tells what `auto` chose. See docs/gpu.md.
    */
   device?: DeviceName | undefined
+  /**
+   * How a card multiplies float32 numbers (default: `float32`). `tf32` rounds factors to 10 bits behind the
+   * point; kernels tell the error that was measured. See docs/gpu.md.
+   */
+  precision?: ProductPrecision | undefined
   /** Threads for all calls (default: what the machine has). */
   threads?: number | undefined
   /**

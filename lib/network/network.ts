@@ -125,9 +125,9 @@ export class Network<F extends Floats = Float32Array> {
     return this.#core.architecture.inputs
   }
 
-  /** Where calls compute that have code for it, and why there; the others, and onnxruntime, use the CPU. */
+  /** Where calls that have code for it compute, and why; the others, and onnxruntime, use the CPU. `auto`: the last one. */
   get device(): ChosenDevice {
-    return chooseDevice(this.#core.device)
+    return this.#core.chosen ?? chooseDevice(this.#core.device)
   }
 
   /** The outputs of the file. */
@@ -617,10 +617,10 @@ export class Network<F extends Floats = Float32Array> {
    */
   async withParameters(source: WeightSource): Promise<Network<F>> {
     this.#core.checkAlive()
-    const { architecture, weights, threads, memory } = this.#core
+    const { architecture, weights } = this.#core
     const values = await otherWeights(architecture, weights, source, this.#options)
     this.#core.checkAlive()
-    return new Network(new Core(architecture, values, { threads, memory }), this.#options)
+    return new Network(new Core(architecture, values, this.#core), this.#options)
   }
 
   /**
@@ -641,11 +641,14 @@ export class Network<F extends Floats = Float32Array> {
    */
   async inDouble(): Promise<Network<Float64Array>> {
     this.#core.checkAlive()
-    const { architecture, weights, threads, memory } = this.#core
-    const options = { ...this.#options, float64: true }
+    const { architecture, weights, threads, memory, device } = this.#core
+    const options = { ...this.#options, float64: true, precision: undefined }
     const double = new Architecture(architecture.model, options)
     double.checkSupported()
-    return new Network<Float64Array>(new Core(double, weights, { threads, memory }), options)
+    return new Network<Float64Array>(
+      new Core(double, weights, { threads, memory, device }),
+      options,
+    )
   }
 
   /**

@@ -137,7 +137,7 @@ async function runJob(
 
 function start({ engine }: BatchLayout, request: Asked & Part): NativeJob {
   const { x, x2, outputs, threads, memory, block, outputBlock, job, results, control } = request
-  const { tiles, stretch, device } = request
+  const { tiles, stretch, device, precision } = request
   native.reserveThreads(threads)
   const options = {
     ...job,
@@ -151,6 +151,7 @@ function start({ engine }: BatchLayout, request: Asked & Part): NativeJob {
     results: results.map(({ id }) => id),
     ...(tiles && !stretch ? { tile: tiles.size, finished: tiles.finished } : {}),
     ...(device === undefined ? {} : { device }),
+    ...(precision === undefined ? {} : { precision }),
   }
   return engine.start(job.kind, kindOf(job).native, options, control)
 }

@@ -1,5 +1,6 @@
 // What the main thread and a worker say to each other.
 import type { Floats } from '../io/index.js'
+import type { ProductPrecision } from '../native/device.js'
 import type { NativeData, NativeDeviceCounts, NativeGraph } from '../native/index.js'
 import type { Job } from './jobs/index.js'
 
@@ -110,6 +111,7 @@ export interface ComputeMessage {
   path?: PathMessage
   /** Absent: the processor. */
   device?: string
+  precision?: ProductPrecision
   job: Job
 }
 
@@ -176,6 +178,8 @@ export type Request = { id: number; network: number; control: BigInt64Array } & 
       batch: number
       whole?: number
       memory: number
+      /** Is what a call costs here asked for, too? */
+      costs: boolean
     }
   | ({ type: 'compute' } & ComputeMessage)
   | { type: 'open'; output: string; threads: number; memory: number }
@@ -240,6 +244,22 @@ export interface DescribeResult {
    * the whole batch is wanted: the output's shape for a block.
    */
   block?: FixedBlock
+  /** Where it was asked for. */
+  costs?: Costs
+}
+
+/** One weight used as a matrix of rows × columns at so many positions of a sample. */
+export interface MatrixLayer {
+  rows: number
+  columns: number
+  positions: number
+}
+
+/** What the cost of a call is counted from: its weights, and what the processor does in a second. */
+export interface Costs {
+  layers: MatrixLayer[]
+  /** FLOPs of products, and bytes of memory. */
+  rates: { flops: number; bandwidth: number }
 }
 
 /** Samples that are run at once, and where the output has them. */

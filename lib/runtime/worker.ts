@@ -13,9 +13,10 @@ import { samplesMeet } from './independence.js'
 import { Inference } from './inference.js'
 import { kindOf } from './jobs/index.js'
 import { KeptFrames } from './kept.js'
+import { matrixLayers, ratesOf } from './layers.js'
 import { fewOf, runnable } from './loaded.js'
 import { weightsFrom } from './path.js'
-import { MergedBatch, Plan } from './plan.js'
+import { type BatchLayout, MergedBatch, Plan } from './plan.js'
 import type {
   ComputeResult,
   DescribeResult,
@@ -392,18 +393,23 @@ async function wholeBlock(
 }
 
 function describe(request: Request & { type: 'describe' }): Promise<DescribeResult> {
-  const { x, threads, network, whole } = request
+  const { x, threads, network, whole, costs } = request
+  const priced = (layout: BatchLayout) =>
+    costs ? { costs: { layers: matrixLayers(layout, init.graph), rates: ratesOf(threads) } } : {}
   const layoutOf = (feed: Feed, batch: number) =>
     plan().layout(feed, weightsOf(network), threads, batch)
   const inBlock = async (block: FixedBlock) => {
-    const { outputs, engine } = await layoutOf(inBlocks(x, block.size), 1)
-    const { extent } = engine
-    return { outputs: outputs / block.size, extent, batch: 1, axis: block.axis, block }
+    const layout = await layoutOf(inBlocks(x, block.size), 1)
+    const { extent } = layout.engine
+    const outputs = layout.outputs / block.size
+    return { outputs, extent, batch: 1, axis: block.axis, block, ...priced(layout) }
   }
   if (whole !== undefined) return wholeBlock(request, whole).then(inBlock)
   const work = async (batch: number) => {
-    const { outputs, axis, engine } = await layoutOf(x, batch)
-    return { outputs, extent: engine.extent, batch, ...(batch === 1 ? {} : { axis }) }
+    const layout = await layoutOf(x, batch)
+    const { outputs, axis, engine } = layout
+    const along = batch === 1 ? {} : { axis }
+    return { outputs, extent: engine.extent, batch, ...along, ...priced(layout) }
   }
   return orOneByOne(request, work, inBlock)
 }

@@ -109,13 +109,16 @@ Napi::Value JobObject::device(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     const device::Counts* counts = job().device_counts();
     if (!counts) return env.Null();
+    const device::MeasuredError tf32 = job().tf32_error();
     return told(env, Record{{"launches", counts->launches},
                             {"products", counts->products},
                             {"flops", counts->flops},
                             {"bytes", counts->bytes},
                             {"bytesUp", counts->bytes_up},
                             {"bytesDown", counts->bytes_down},
-                            {"mostBytes", counts->most_bytes}});
+                            {"mostBytes", counts->most_bytes},
+                            {"tf32Error", tf32.largest},
+                            {"tf32Sampled", tf32.sampled}});
   });
 }
 

@@ -126,7 +126,7 @@ void reserve_threads(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { reserve_for_threads(static_cast<int>(to_int64(info[0], "threads"))); });
 }
 
-// The cards as they are found: [{name, what, memory, whyNot}].
+// The cards as they are found: [{name, what, memory, whyNot, float32, float64, bandwidth}].
 Napi::Value cards(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
@@ -138,6 +138,9 @@ Napi::Value cards(const Napi::CallbackInfo& info) {
       card.Set("what", found[k].what);
       card.Set("memory", Napi::Number::New(env, static_cast<double>(found[k].memory)));
       card.Set("whyNot", found[k].why_not);
+      card.Set("float32", found[k].rates.float32);
+      card.Set("float64", found[k].rates.float64);
+      card.Set("bandwidth", found[k].rates.memory);
       result.Set(k, card);
     }
     return result;

@@ -25,10 +25,12 @@ Driver ask() {
   int (*get)(int*, int);
   int (*name)(char*, int, int);
   int (*memory)(size_t*, int);
+  int (*attribute)(int*, int, int);
   const bool whole = find(library, "cuDriverGetVersion", version) &&
                      find(library, "cuInit", start) && find(library, "cuDeviceGetCount", count) &&
                      find(library, "cuDeviceGet", get) && find(library, "cuDeviceGetName", name) &&
-                     find(library, "cuDeviceTotalMem_v2", memory);
+                     find(library, "cuDeviceTotalMem_v2", memory) &&
+                     find(library, "cuDeviceGetAttribute", attribute);
   if (!whole) {
     found.why_not = "the NVIDIA driver (libcuda.so.1) lacks functions that every driver has";
     return found;
@@ -41,8 +43,15 @@ Driver ask() {
     int card = 0;
     char text[256] = "";
     size_t bytes = 0;
-    if (get(&card, k) == 0 && name(text, sizeof text, card) == 0 && memory(&bytes, card) == 0)
-      found.cards.push_back({text, bytes});
+    if (get(&card, k) != 0 || name(text, sizeof text, card) != 0 || memory(&bytes, card) != 0)
+      continue;
+    const auto fact = [&](int number) {
+      int value = 0;
+      return attribute(&value, number, card) == 0 ? value : 0;
+    };
+    // By the driver's numbers; clocks in kHz.
+    found.cards.push_back(
+        {text, bytes, fact(75), fact(76), fact(16), 1e3 * fact(13), 1e3 * fact(36), fact(37)});
   }
   constexpr int kNoDevice = 100;
   if (!found.cards.empty()) return found;

@@ -12,6 +12,12 @@ struct Driver {
   struct Card {
     std::string name;
     size_t memory;
+    // 0 where the driver does not tell.
+    int major = 0, minor = 0;  // compute capability
+    int multiprocessors = 0;
+    double clock = 0;         // Hz
+    double memory_clock = 0;  // Hz; two transfers each
+    int memory_bits = 0;      // at once
   };
   std::string why_not;  // empty: there is one, and it has cards
   int version = 0;      // of CUDA, 13000 for 13.0; 0: not known

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "core/error.h"
+#include "device/counted.h"
 #include "device/driver.h"
 #include "device/emulated.h"
 #ifdef AT_CUDA
@@ -22,6 +23,16 @@ std::string why_no_cards() {
 #else
   return "the compiled core has no code for cards (it was built without AT_CUDA=ON)";
 #endif
+}
+
+// Units per multiprocessor by compute capability (CUDA C++ Programming Guide, arithmetic
+// throughput), two operations each per clock.
+Rates rates_of(const Driver::Card& card) {
+  const bool data_center = card.minor == 0 && card.major != 12;
+  const int float32 = card.major == 8 && card.minor == 0 ? 64 : 128;
+  const int float64 = data_center ? (card.major == 8 ? 32 : 64) : 2;
+  const double ticks = 2 * card.clock * card.multiprocessors;
+  return {ticks * float32, ticks * float64, 2 * card.memory_clock * card.memory_bits / 8};
 }
 
 // The number in "cuda" or "cuda:1"; -1 for other words.
@@ -59,8 +70,9 @@ std::vector<Facts> find_cards() {
   const std::string why = why_no_cards();
   std::vector<Facts> cards;
   for (const Driver::Card& card : driver().cards)
-    cards.push_back({"cuda:" + std::to_string(cards.size()), card.name, card.memory, why});
-  if (cards.empty()) cards.push_back({"cuda", "", 0, why});
+    cards.push_back(
+        {"cuda:" + std::to_string(cards.size()), card.name, card.memory, why, rates_of(card)});
+  if (cards.empty()) cards.push_back({"cuda", "", 0, why, {}});
   return cards;
 }
 
@@ -77,6 +89,8 @@ void check_device(const std::string& device) {
 std::shared_ptr<Stream> open_stream(const std::string& device, size_t limit) {
   if (device == "cpu") return nullptr;
   if (device == "emulated") return open_emulated(limit);
+  // As much as an H200 has.
+  if (device == "counted") return open_counted(size_t{140} << 30);
   const int card = checked_card(device);
 #ifdef AT_CUDA
   return cuda::open(card);

@@ -20,4 +20,52 @@ std::shared_ptr<void> Stream::memory(int64_t count) {
   });
 }
 
+namespace {
+
+// The first rows and columns of a product, alone: what they are taken from, and how many.
+Product<float> part_of(const Product<float>& whole, const Pointer<float>& to) {
+  Product<float> part = whole;
+  part.m = std::min(whole.m, ProductSample::kSide);
+  part.n = std::min(whole.n, ProductSample::kSide);
+  part.c = to, part.ldc = part.n;
+  part.alpha = 1, part.beta = 0;
+  part.batch = 1;
+  return part;
+}
+
+Gram<float> part_of(const Gram<float>& whole, const Pointer<float>& to) {
+  Gram<float> part = whole;
+  part.m = std::min(whole.m, ProductSample::kSide);
+  part.c = to, part.ldc = part.m;
+  part.alpha = 1, part.beta = 0;
+  return part;
+}
+
+int64_t numbers_of(const Product<float>& part) { return part.m * part.n; }
+int64_t numbers_of(const Gram<float>& part) { return part.m * part.m; }
+
+}  // namespace
+
+template <class Work>
+void Stream::sample(const Work& work) {
+  if (precision_ != Precision::kTf32 || !sample_.takes_next()) return;
+  const int64_t count = numbers_of(part_of(work, {}));
+  const Buffer<float> c = take<float>(count), d = take<float>(count);
+  ProductSample::Part& part = sample_.add(count);
+  const auto compute = [&](const Buffer<float>& on_device, std::vector<float>& to) {
+    const size_t bytes = to.size() * sizeof(float);
+    // Of a Gram matrix the upper triangle is nobody's.
+    copy_up(on_device.at().address(), to.data(), bytes);
+    run(part_of(work, on_device.at()));
+    copy_down(to.data(), on_device.at().address(), bytes);
+  };
+  compute(c, part.tf32);
+  precision_ = Precision::kFloat32;
+  compute(d, part.float32);
+  precision_ = Precision::kTf32;
+}
+
+template void Stream::sample(const Product<float>&);
+template void Stream::sample(const Gram<float>&);
+
 }  // namespace at::device

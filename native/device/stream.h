@@ -3,10 +3,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <type_traits>
 
 #include "core/shape.h"
 #include "device/pointer.h"
+#include "device/precision.h"
 
 namespace at::device {
 
@@ -101,6 +102,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
                   p.batch * (p.m * p.k + p.k * p.n + (p.beta == T(0) ? 1 : 2) * p.m * p.n) *
                       static_cast<double>(sizeof(T)));
     run(p);
+    if constexpr (std::is_same_v<T, float>) sample(p);
   }
   template <class T>
   void gram(const Gram<T>& g) {
@@ -108,11 +110,21 @@ class Stream : public std::enable_shared_from_this<Stream> {
     count_product(1.0 * g.m * (g.m + 1) * g.k,
                   (1.0 * g.m * g.k + g.m * (g.m + 1)) * static_cast<double>(sizeof(T)));
     run(g);
+    if constexpr (std::is_same_v<T, float>) sample(g);
   }
   // Cholesky of the symmetric n × n matrix a, as lapack::cholesky has it. Waits for the outcome.
   int64_t cholesky(int64_t n, const Pointer<double>& a, int64_t lda) {
     count_product(n * (1.0 * n) * n / 3, 8.0 * n * n);
     return factorise(n, a, lda);
+  }
+
+  // Of the products of float to come.
+  void set_precision(Precision precision) { precision_ = precision; }
+  Precision precision() const { return precision_; }
+  // Waits; of the products in TF32 so far.
+  MeasuredError tf32_error() {
+    synchronise();
+    return sample_.measure();
   }
 
   // Waits until all is done that was asked for.
@@ -146,6 +158,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
  private:
   std::shared_ptr<void> memory(int64_t bytes);
+  // In TF32 computes a part of some products both ways.
+  template <class Work>
+  void sample(const Work& work);
   void count_product(double flops, double bytes) {
     ++counts_.products;
     counts_.flops += flops;
@@ -155,6 +170,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   size_t limit_;
   size_t live_ = 0;
   Counts counts_;
+  Precision precision_ = Precision::kFloat32;
+  ProductSample sample_;
 };
 
 }  // namespace at::device

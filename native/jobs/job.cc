@@ -69,6 +69,10 @@ const device::Counts* Job::device_counts() const {
   return settings_.stream ? &settings_.stream->counts() : nullptr;
 }
 
+device::MeasuredError Job::tf32_error() const {
+  return settings_.stream ? settings_.stream->tf32_error() : device::MeasuredError{};
+}
+
 int64_t Job::kept_budget() const {
   const size_t memory = settings_.stream ? settings_.stream->limit() : settings_.memory;
   return static_cast<int64_t>(std::min<size_t>(memory / 2, INT64_MAX / 2));

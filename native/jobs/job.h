@@ -17,6 +17,7 @@ namespace at {
 namespace device {
 class Stream;
 struct Counts;
+struct MeasuredError;
 }  // namespace device
 
 inline namespace AT_PRECISION {
@@ -89,6 +90,8 @@ class Job {
   virtual size_t peak_bytes() const { return pool_.peak_bytes(); }
   // What was asked of the device so far; null without one.
   const device::Counts* device_counts() const;
+  // Of a job on a device; nothing was sampled where its products are in float32.
+  device::MeasuredError tf32_error() const;
 
  protected:
   // Changes nothing but scratch and results when it throws.

@@ -28,6 +28,8 @@ JobSettings settings_of(const Options& options, const Extent& extent, Control co
   settings.control = control;
   if (options.has("device"))
     settings.stream = device::open_stream(options.text("device"), settings.memory);
+  if (settings.stream && options.has("precision") && options.text("precision") == "tf32")
+    settings.stream->set_precision(device::Precision::kTf32);
   if (settings.samples < 1 || settings.outputs.empty())
     throw Error("BAD_ARGUMENT", "A job needs at least one sample and one output");
   return settings;

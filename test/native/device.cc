@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include "core/buffer.h"
+#include "device/counted.h"
 #include "device/emulated.h"
 #include "device/functions/fill.h"
 #include "device/functions/gram_product.h"
 #include "device/open.h"
+#include "device_functions.h"
+#include "on_device.h"
 #include "support.h"
 
 namespace at::test {
@@ -40,7 +43,7 @@ std::vector<T> as(const std::vector<double>& numbers) {
 
 template <class T>
 void check_products(double tolerance) {
-  const auto stream = open_emulated(SIZE_MAX);
+  const auto stream = test_stream();
   Random random(3);
   const int64_t m = 5, n = 7, k = 6, batch = 3, pad = 2;
   for (const bool trans_a : {false, true}) {
@@ -87,21 +90,6 @@ void check_products(double tolerance) {
     }
   near(fetched(*stream, dc), expected, tolerance);
 }
-
-// out[r] = Σ_e x[r, e].
-struct RowSum {
-  static constexpr int kBytes = sizeof(float);
-  Ref<const float> x;
-  Ref<float> out;
-  int64_t length;
-  struct Row {
-    const float* x;
-    float* out;
-    AT_PORTABLE double term(int64_t e) const { return static_cast<double>(x[e]); }
-    AT_PORTABLE void put(double sum) const { *out = static_cast<float>(sum); }
-  };
-  AT_PORTABLE Row row(int64_t r) const { return {x + r * length, out + r}; }
-};
 
 std::string refusal_of(const std::string& device) {
   try {
@@ -177,8 +165,85 @@ TEST_CASE("device: products and Gram matrices in float and double") {
   check_products<double>(1e-15);
 }
 
+TEST_CASE("device: numbers are rounded as TF32 has them") {
+  // 10 bits behind the point: 2^-10 = 0.0009765625 at 1.
+  const double step = 1.0 / 1024;
+  CHECK_EQ(double(rounded_to_tf32(float(1 + 0.49 * step))), 1);
+  CHECK_EQ(double(rounded_to_tf32(float(1 + 0.5 * step))), 1 + step);
+  CHECK_EQ(double(rounded_to_tf32(float(-1 - 0.5 * step))), -1 - step);
+  CHECK_EQ(double(rounded_to_tf32(float(3 + 0.9 * step))), 3);
+  CHECK_EQ(double(rounded_to_tf32(float(3 + 1.1 * step))), 3 + 2 * step);
+  CHECK_EQ(rounded_to_tf32(0.0f), 0.0f);
+  CHECK(std::isinf(rounded_to_tf32(INFINITY)));
+  CHECK(std::isnan(rounded_to_tf32(NAN)));
+}
+
+TEST_CASE("device: products in TF32 are those of rounded factors, and tell their error") {
+  const auto stream = test_stream();
+  Random random(5);
+  const int64_t m = 40, n = 35, k = 64;
+  const auto a = random.normals<float>(m * k), b = random.normals<float>(n * k);
+  const auto da = sent(*stream, a), db = sent(*stream, b);
+  const auto c = stream->take<float>(m * n), d = stream->take<float>(m * m);
+  Product<float> p;
+  p.trans_b = true;
+  p.m = m, p.n = n, p.k = k;
+  p.a = da.at(), p.lda = k, p.b = db.at(), p.ldb = k, p.c = c.at(), p.ldc = n;
+  const auto measure = [&](Precision precision) {
+    stream->set_precision(precision);
+    stream->multiply(p);
+    stream->gram(Gram<float>{m, k, da.at(), k, d.at(), m, 1, 0});
+    return stream->tf32_error();
+  };
+  CHECK_EQ(measure(Precision::kFloat32).sampled, 0);
+  const MeasuredError error = measure(Precision::kTf32);
+  CHECK_EQ(error.sampled, 2);
+  // Of two factors that are rounded by up to 2^-11 each.
+  CHECK(error.largest > 1e-5);
+  CHECK(error.largest < 1e-3);
+  std::vector<double> exact, rounded;
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0, coarse = 0;
+      for (int64_t l = 0; l < k; ++l) {
+        sum += double(a[i * k + l]) * double(b[j * k + l]);
+        coarse += double(rounded_to_tf32(a[i * k + l])) * double(rounded_to_tf32(b[j * k + l]));
+      }
+      exact.push_back(sum);
+      rounded.push_back(coarse);
+    }
+  const auto found = fetched(*stream, c);
+  // A card may round its factors another way: it is as near, not nearer.
+  near(found, exact, 1e-3);
+  if (!stream->cuda()) near(found, rounded, 1e-6);
+}
+
+TEST_CASE("device: the counted one does nothing, and counts what the others count") {
+  const std::vector<float> ones(12, 1.0f);
+  const auto count = [&](Stream& stream) {
+    const auto a = sent(stream, ones);
+    const auto c = stream.take<float>(16);
+    for_rows(stream, 4, 4, Fill<float>{c.at(), 4, 1});
+    stream.gram(Gram<float>{4, 3, a.at(), 3, c.at(), 4, 1, 1});
+    std::vector<float> to(16, 7.0f);
+    stream.download(to.data(), Pointer<const float>(c.at()), 16);
+    stream.synchronise();
+    CHECK_EQ(to[0], stream.limit() == 1024 ? 0.0f : 4.0f);
+    return stream.counts();
+  };
+  const Counts a = count(*open_counted(1024)), b = count(*open_emulated(2048));
+  CHECK_EQ(a.launches, b.launches);
+  CHECK_EQ(a.products, b.products);
+  CHECK_EQ(a.flops, b.flops);
+  CHECK_EQ(a.bytes, b.bytes);
+  CHECK_EQ(a.bytes_up, b.bytes_up);
+  CHECK_EQ(a.bytes_down, b.bytes_down);
+  CHECK_EQ(a.most_bytes, b.most_bytes);
+  CHECK_THROWS_AS(open_counted(1024)->take<float>(300), OverBudget);
+}
+
 TEST_CASE("device: Cholesky factors, or the minor that is not positive") {
-  const auto stream = open_emulated(SIZE_MAX);
+  const auto stream = test_stream();
   const std::vector<double> a{4, -1, -1, 2, 5, -1, 2, 3, 6};
   const auto good = sent(*stream, a);
   CHECK_EQ(stream->cholesky(3, good.at(), 3), 0);
@@ -189,7 +254,7 @@ TEST_CASE("device: Cholesky factors, or the minor that is not positive") {
 }
 
 TEST_CASE("device: functions over rows, and sums of rows") {
-  const auto stream = open_emulated(SIZE_MAX);
+  const auto stream = test_stream();
   Random random(4);
   const int64_t n = 6, C = 2, width = n * C;
   const auto gram = as<float>(random.normals(width * width));

@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "core/buffer.h"
-#include "device/emulated.h"
 #include "kernels/add_tile.h"
 #include "kernels/contract.h"
 #include "kernels/device_block.h"
 #include "kernels/grid.h"
+#include "on_device.h"
 #include "support.h"
 
 namespace at::test {
@@ -224,9 +224,9 @@ TEST_CASE("kernels: all kinds of features, of kernels and of blocks in float and
 }
 
 // With so little memory that tiles, slices and what a product is summed of are cut as well.
-TEST_CASE("kernels: all kinds of features on the emulated device") {
+TEST_CASE("kernels: all kinds of features on a device") {
   for (const size_t memory : {size_t{1} << 30, size_t{1} << 19}) {
-    const Where stream = device::open_emulated(memory);
+    const Where stream = test_stream(memory);
     for (const int64_t T : {1, 2, 3}) {
       for (const int64_t n : {5, 70}) {
         const Shape shape{n, 3, T, 4, 6};

@@ -56,6 +56,7 @@ export const nativeCommon = nativeFields({
   tile: whole(1),
   finished: wholes,
   device: text,
+  precision: text,
 })
 
 export function jobKind<const K extends string, const F extends Fields>(

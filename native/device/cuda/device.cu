@@ -1,6 +1,4 @@
 // All that nvcc compiles. One file: what two would share would be embedded twice.
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -9,6 +7,7 @@
 #include "core/buffer.h"
 #include "core/error.h"
 #include "device/cuda/cuda.h"
+#include "device/cuda/launches.h"
 #include "device/cuda/libraries.h"
 #include "device/driver.h"
 #include "device/functions/list.h"
@@ -17,84 +16,12 @@ namespace at::device {
 
 namespace {
 
-constexpr int kThreads = 256;
-
-void check(cudaError_t error, const char* what) {
-  if (error == cudaSuccess) return;
-  throw Error("FAILED", std::string("CUDA failed in ") + what + ": " + cudaGetErrorString(error));
-}
-
 void check_library(int status, const char* what) {
   if (status == 0) return;
   throw Error("FAILED", std::string(what) + " failed with the status " + std::to_string(status));
 }
 
-unsigned blocks_for(int64_t count, int64_t most) {
-  return static_cast<unsigned>(std::min(most, (count + kThreads - 1) / kThreads));
-}
-
-template <class F>
-__global__ void __launch_bounds__(kThreads) each_row(int64_t rows, int64_t length, F f) {
-  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
-    const auto line = f.row(r);
-    for (int64_t e = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; e < length;
-         e += int64_t{gridDim.x} * blockDim.x)
-      line(e);
-  }
-}
-
-// Rows of few elements: a thread takes them one after another.
-template <class F>
-__global__ void __launch_bounds__(kThreads) each_short_row(int64_t rows, int64_t length, F f) {
-  for (int64_t r = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; r < rows;
-       r += int64_t{gridDim.x} * blockDim.x) {
-    const auto line = f.row(r);
-    for (int64_t e = 0; e < length; ++e) line(e);
-  }
-}
-
-// A block of threads for every row; the order of the sum is fixed.
-template <class F>
-__global__ void __launch_bounds__(kThreads) sum_each_row(int64_t rows, int64_t length, F f) {
-  __shared__ double parts[kThreads / 32];
-  for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
-    const auto line = f.row(r);
-    double sum = 0;
-    for (int64_t e = threadIdx.x; e < length; e += blockDim.x) sum += line.term(e);
-    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, offset);
-    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = sum;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      double total = 0;
-      for (const double part : parts) total += part;
-      line.put(total);
-    }
-    __syncthreads();
-  }
-}
-
 }  // namespace
-
-template <class F>
-void cuda_for_rows(void* stream, int64_t rows, int64_t length, const F& f) {
-  auto* on = static_cast<cudaStream_t>(stream);
-  constexpr int64_t kShort = 16;
-  if (length <= kShort && rows > length) {
-    each_short_row<<<blocks_for(rows, int64_t{1} << 20), kThreads, 0, on>>>(rows, length, f);
-  } else {
-    const dim3 grid(blocks_for(length, int64_t{1} << 16),
-                    static_cast<unsigned>(std::min<int64_t>(rows, 65535)));
-    each_row<<<grid, kThreads, 0, on>>>(rows, length, f);
-  }
-  check(cudaGetLastError(), "a launch");
-}
-
-template <class F>
-void cuda_sum_rows(void* stream, int64_t rows, int64_t length, const F& f) {
-  const auto blocks = static_cast<unsigned>(std::min<int64_t>(rows, int64_t{1} << 20));
-  sum_each_row<<<blocks, kThreads, 0, static_cast<cudaStream_t>(stream)>>>(rows, length, f);
-  check(cudaGetLastError(), "a launch");
-}
 
 #define AT_INSTANTIATE(...) \
   template void cuda_for_rows(void*, int64_t, int64_t, const __VA_ARGS__&);
@@ -105,9 +32,6 @@ AT_FOR_ROWS(AT_INSTANTIATE, double)
 namespace cuda {
 
 namespace {
-
-// cuBLAS's and cuSOLVER's words.
-constexpr int kNoTranspose = 0, kTranspose = 1, kUpper = 1, kDouble = 1;
 
 // Row-major matrices are the transposes of what these libraries see.
 class CudaStream final : public Stream {
@@ -198,6 +122,13 @@ class CudaStream final : public Stream {
   }
 
  private:
+  // cuBLAS keeps how it multiplies until it is told otherwise.
+  void set_math() {
+    const int mode = precision() == Precision::kTf32 ? kTf32Math : kDefaultMath;
+    if (mode == math_) return;
+    check_library(lib_.blas_set_math(blas_, mode), "cublasSetMathMode");
+    math_ = mode;
+  }
   void enter() const { check(cudaSetDevice(card_), "cudaSetDevice"); }
   void open_solver() {
     if (solver_) return;
@@ -208,6 +139,7 @@ class CudaStream final : public Stream {
   template <class T>
   void multiply_with(BatchedGemm<T> gemm, const Product<T>& p) {
     enter();
+    set_math();
     const auto least = [](int64_t stride) { return std::max<int64_t>(stride, 1); };
     check_library(
         gemm(blas_, p.trans_b ? kTranspose : kNoTranspose, p.trans_a ? kTranspose : kNoTranspose,
@@ -218,6 +150,7 @@ class CudaStream final : public Stream {
   template <class T>
   void gram_with(Syrk<T> syrk, const Gram<T>& g) {
     enter();
+    set_math();
     check_library(
         syrk(blas_, kUpper, kTranspose, g.m, g.k, &g.alpha, g.a.address(),
              std::max<int64_t>(g.lda, 1), &g.beta, g.c.address(), std::max<int64_t>(g.ldc, 1)),
@@ -228,6 +161,7 @@ class CudaStream final : public Stream {
   int card_;
   cudaStream_t stream_ = nullptr;
   Blas blas_ = nullptr;
+  int math_ = kDefaultMath;
   Solver solver_ = nullptr;
   SolverParams params_ = nullptr;
 };

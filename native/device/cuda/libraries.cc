@@ -33,6 +33,7 @@ Libraries open() {
   blas.find("cublasCreate_v2", all.blas_create);
   blas.find("cublasDestroy_v2", all.blas_destroy);
   blas.find("cublasSetStream_v2", all.blas_set_stream);
+  blas.find("cublasSetMathMode", all.blas_set_math);
   blas.find("cublasSgemmStridedBatched_64", all.gemm_float);
   blas.find("cublasDgemmStridedBatched_64", all.gemm_double);
   blas.find("cublasSsyrk_v2_64", all.syrk_float);

@@ -17,6 +17,10 @@ using Blas = cublasContext*;
 using Solver = cusolverDnContext*;
 using SolverParams = cusolverDnParams*;
 
+// cuBLAS's and cuSOLVER's words.
+constexpr int kNoTranspose = 0, kTranspose = 1, kUpper = 1, kDouble = 1;
+constexpr int kDefaultMath = 0, kTf32Math = 3;
+
 template <class T>
 using BatchedGemm = int (*)(Blas, int op_a, int op_b, int64_t m, int64_t n, int64_t k,
                             const T* alpha, const T* a, int64_t lda, long long step_a, const T* b,
@@ -32,6 +36,7 @@ struct Libraries {
   int (*blas_create)(Blas*);
   int (*blas_destroy)(Blas);
   int (*blas_set_stream)(Blas, CUstream_st*);
+  int (*blas_set_math)(Blas, int mode);
   BatchedGemm<float> gemm_float;
   BatchedGemm<double> gemm_double;
   Syrk<float> syrk_float;
