@@ -3,7 +3,7 @@
 
 import { TangentError } from '../core/errors.js'
 import type * as ort from '../native/onnxruntime.js'
-import { type Gap, gapOf, stridesOf, type Taken, worse } from './compare.js'
+import { type Gap, gapOf, isSame, stridesOf, type Taken, worse } from './compare.js'
 import { disturbed, stack } from './feeds.js'
 import { generic, noisy, noisyFeed } from './perturb.js'
 import type { Feed, WorkerInit } from './protocol.js'
@@ -43,11 +43,27 @@ export interface Subject {
 /** What lets samples meet, in words. */
 export type Meeting = string
 
-/** Why samples cannot be taken one by one; undefined where they can. */
-export async function meetingOf(subject: Subject, x: Feed): Promise<Meeting | undefined> {
-  const weights = generic(subject.weights)
-  const trial = await Trial.of(subject.session, x, weights, subject.names)
+/** A run of a trial: what it gave for so many samples. */
+export interface Tried {
+  samples: number
+  outcome: Outcome
+}
+
+/**
+ * Why samples cannot be taken one by one, undefined where they can, and the runs that tell: of three
+ * samples, of two and, where the network takes it, of one and of two again.
+ */
+export async function meetingOf(
+  subject: Subject,
+  x: Feed,
+): Promise<{ meeting: Meeting | undefined; runs: Tried[] }> {
+  const trial = await Trial.of(subject.session, x, generic(subject.weights), subject.names)
+  return { meeting: await meetingIn(subject, x, trial), runs: trial.tried }
+}
+
+async function meetingIn(subject: Subject, x: Feed, trial: Trial): Promise<Meeting | undefined> {
   if (!subject.names.some((name) => trial.changed(name))) return undefined
+  const weights = generic(subject.weights)
   // What rounding does to the numbers, and which node is at fault, takes more runs and all values.
   const names = await everything(subject)
   const session = await subject.sessions
@@ -206,6 +222,10 @@ class Trial {
     }
   }
 
+  get tried(): Tried[] {
+    return this.#runs.map(({ batch, outcome }) => ({ samples: batch.length, outcome }))
+  }
+
   #run(batch: readonly number[], samples: Feed, weights: Tensors): Promise<Outcome> {
     return this.#session.run(stack(samples, batch), 0, batch.length, weights, this.#more)
   }
@@ -246,14 +266,15 @@ class Trial {
     if (!comparable(one.tensor)) return { difference: 0, largest: 0 }
     if (!strides) return { difference: Infinity, largest: 0 }
     const gaps = strides.map((stride) => {
-      let worst: Gap = { difference: 0, largest: 0 }
-      for (const { batch, outcome } of others) {
+      const pairs = others.flatMap(({ batch, outcome }) => {
         const two = this.#taken(outcome, name, batch.length)
-        batch.forEach((sample, place) => {
-          if (sample < 3) worst = worse(worst, gapOf(one, sample, two, place, stride))
-        })
-      }
-      return worst
+        return batch.flatMap((sample, place) => (sample < 3 ? [{ sample, two, place }] : []))
+      })
+      const same = pairs.every(({ sample, two, place }) => isSame(one, sample, two, place, stride))
+      if (same) return { difference: 0, largest: 0 }
+      return pairs
+        .map(({ sample, two, place }) => gapOf(one, sample, two, place, stride))
+        .reduce(worse, { difference: 0, largest: 0 })
     })
     return gaps.reduce((a, b) => (a.difference <= b.difference ? a : b))
   }

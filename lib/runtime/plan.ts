@@ -18,7 +18,7 @@ import { kindOfFeed, repeated } from './feeds.js'
 import { meetingError, meetingOf } from './independence.js'
 import { fewOf, isRead, runnable } from './loaded.js'
 import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
-import { nativeData, type Session, type Sessions } from './sessions.js'
+import { nativeData, type Outcome, type Session, type Sessions } from './sessions.js'
 import { inputTensor, type Weights } from './tensors.js'
 
 /** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
@@ -34,6 +34,12 @@ export interface BatchLayout {
   batch: number
   /** Shape of each value that the addon asked for, for a number of samples. */
   shape(id: number, samples: number): number[]
+}
+
+/** Shapes of the values that the addon asked for, of a run of so many samples. */
+interface MeasuredShapes {
+  samples: number
+  shapes: { id: number; shape: number[] }[]
 }
 
 /** Values have their samples on no axis of their own: run one by one they may be distinguished. */
@@ -85,13 +91,13 @@ export class Plan {
     const engine = create(this.#init.graph, candidates, output)
     const { analysis } = engine
     const counts = batch === 1 ? [1] : [2, 3]
-    const runs = []
-    for (const samples of counts) {
-      runs.push({ samples, shapes: await this.#shapes(analysis, x, samples, weights, threads) })
-    }
+    const { runs, meeting } =
+      batch === 1
+        ? { runs: [await this.#shapesAlone(analysis, x, weights, threads)], meeting: undefined }
+        : await this.#trial(analysis, x, weights, threads)
     const [first, second] = runs as [(typeof runs)[0], (typeof runs)[0] | undefined]
     const mixing = second ? engine.layout(first, second) : engine.layout(first)
-    if (second) await this.#checkIndependence(analysis, x, weights, threads)
+    if (meeting !== undefined) throw meetingError(meeting)
     if (mixing) {
       // By numbers the samples do not meet: one at a time they need not be distinguished.
       const { message } = meetingError(`node ${mixing.node} does not: ${mixing.why}`)
@@ -118,30 +124,50 @@ export class Plan {
     return layout
   }
 
-  /** @throws TangentError UNSUPPORTED naming the first node that lets samples meet. */
-  async #checkIndependence(
+  /** Shapes of two and of three samples, and what lets samples meet: of the same runs. */
+  async #trial(
     analysis: NativeAnalysis,
     x: Feed,
     weights: Weights,
     threads: number,
-  ): Promise<void> {
+  ): Promise<{ runs: MeasuredShapes[]; meeting: string | undefined }> {
     const { output } = this
-    const own = this.#init.outputs.includes(output)
-    const ids = [...tapsOf(analysis, 'both'), ...(own ? [] : [this.#message.output])]
-    const taps = this.#computed(ids, x, weights)
-    const meeting = await meetingOf(
+    const listed = this.#init.outputs.includes(output)
+    const ids = [...tapsOf(analysis, 'both'), ...(listed ? [] : [this.#message.output])]
+    const taps = this.#computed(ids, x, weights).map(({ name }) => name)
+    const wanted = this.#wantedShapes(analysis, x)
+    const shapes = wanted.filter((name) => !taps.includes(name) && name !== output)
+    const session = await this.#sessions.get('trial', threads, { values: taps, shapes })
+    const { meeting, runs } = await meetingOf(
       {
         sessions: this.#sessions,
         init: this.#init,
         weights: weights.tensors,
         threads,
-        names: [...new Set([...taps.map(({ name }) => name), output])],
-        session: await this.#session(taps, threads),
+        names: [...new Set([...taps, output])],
+        session,
         active: new Set(analysis.nodes.map((index) => this.#init.graph.nodes[index]?.name ?? '')),
       },
       x,
     )
-    if (meeting !== undefined) throw meetingError(meeting)
+    const measured = runs.map(({ samples, outcome }) =>
+      this.#measured(analysis, x, samples, outcome),
+    )
+    const [three, two, ...others] = measured as [
+      MeasuredShapes,
+      MeasuredShapes,
+      ...MeasuredShapes[],
+    ]
+    const follow = others.length > 0 && others.every((other) => follows(other, two, three))
+    const shapesOf = async (samples: number) => {
+      const outcome = await session.run(repeated(x, samples), 0, samples, weights.tensors, [output])
+      return this.#measured(analysis, x, samples, outcome)
+    }
+    // Else they follow the numbers, and the trial's are not the caller's.
+    const own = follow ? [two, three] : [await shapesOf(2), await shapesOf(3)]
+    const [first] = runs
+    if (first && bytesOf(first.outcome) > keptTrial) await this.#sessions.close('trial', threads)
+    return { runs: own, meeting }
   }
 
   /** Of these values those that onnxruntime computes. */
@@ -171,31 +197,44 @@ export class Plan {
       : this.#sessions.get(key, threads, wanted)
   }
 
-  async #shapes(
+  /** Of one sample, for networks that take no more at once. */
+  async #shapesAlone(
+    analysis: NativeAnalysis,
+    x: Feed,
+    weights: Weights,
+    threads: number,
+  ): Promise<MeasuredShapes> {
+    const shapes = this.#wantedShapes(analysis, x)
+    const session = await this.#sessions.get('shapes', threads, { values: [], shapes })
+    const outcome = await session.run(repeated(x, 1), 0, 1, weights.tensors)
+    return this.#measured(analysis, x, 1, outcome)
+  }
+
+  /** Names of the values whose shapes nobody knows before they are computed. */
+  #wantedShapes(analysis: NativeAnalysis, x: Feed): string[] {
+    return analysis.shapes.flatMap((id) => {
+      const value = this.#init.graph.values[id]
+      return !value || value.shape || inputTensor(x, value.name, 0, 1) ? [] : [value.name]
+    })
+  }
+
+  #measured(
     analysis: NativeAnalysis,
     x: Feed,
     samples: number,
-    weights: Weights,
-    threads: number,
-  ): Promise<{ id: number; shape: number[] }[]> {
-    const wanted: { id: number; name: string }[] = []
-    const shapes: { id: number; shape: number[] }[] = []
+    { values, shapes }: Outcome,
+  ): MeasuredShapes {
     const fed = repeated(x, samples)
-    for (const id of analysis.shapes) {
+    const shapeOf = (id: number): readonly number[] | undefined => {
       const value = this.#init.graph.values[id]
-      const input = inputTensor(fed, value?.name, 0, samples)
-      if (value?.shape) shapes.push({ id, shape: value.shape })
-      else if (input) shapes.push({ id, shape: [...input.dims] })
-      else if (value) wanted.push({ id, name: value.name })
+      if (!value || value.shape) return value?.shape
+      const input = inputTensor(fed, value.name, 0, samples)
+      return (input ?? values.get(value.name))?.dims ?? shapes.get(value.name)
     }
-    const names = wanted.map(({ name }) => name)
-    const session = await this.#sessions.get('shapes', threads, {
-      values: [],
-      shapes: names,
-    })
-    const outcome = await session.run(fed, 0, samples, weights.tensors)
-    for (const { id, name } of wanted) shapes.push({ id, shape: outcome.shapes.get(name) ?? [] })
-    return shapes
+    return {
+      samples,
+      shapes: analysis.shapes.map((id) => ({ id, shape: [...(shapeOf(id) ?? [])] })),
+    }
   }
 
   /** Runs samples [first, first + count) and hands the numbers that the rules read to the addon. */
@@ -302,6 +341,28 @@ export class Plan {
     }
     return { id, shape: [...tensor.dims], data }
   }
+}
+
+/** A session whose trial took more bytes keeps as many: it is closed, and opened again for another shape. */
+const keptTrial = 32 * 2 ** 20
+
+function bytesOf({ values }: Outcome): number {
+  return [...values.values()].reduce(
+    (sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0),
+    0,
+  )
+}
+
+/** Do the shapes of one run follow from those of two others by the number of samples? */
+function follows(run: MeasuredShapes, two: MeasuredShapes, three: MeasuredShapes): boolean {
+  return run.shapes.every(({ shape }, k) => {
+    const [small, large] = [two.shapes[k]?.shape ?? [], three.shapes[k]?.shape ?? []]
+    const expected = (axis: number) => {
+      const size = small[axis] as number
+      return size + (run.samples - two.samples) * ((large[axis] as number) - size)
+    }
+    return shape.length === small.length && shape.every((size, axis) => size === expected(axis))
+  })
 }
 
 /**

@@ -57,6 +57,14 @@ export class Sessions {
     return session
   }
 
+  /** Closes one that is not likely to be needed again. */
+  async close(key: string, threads: number): Promise<void> {
+    const full = `${threads} ${key}`
+    const session = this.#open.get(full)
+    this.#open.delete(full)
+    await (await session)?.release()
+  }
+
   /** The same for runs with these weights: with them inside where the request allows it. */
   of(weights: Weights, key: string, threads: number, wanted: Wanted): Promise<Session> {
     const fed = () => this.get(key, threads, wanted)
