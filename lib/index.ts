@@ -298,14 +298,8 @@ export {
 export type { Manifest } from './store/manifest.js'
 export type { StoreRounding, StoreType } from './store/rounding.js'
 export type { StoreInputs } from './store/samples.js'
-export {
-  createStore,
-  openStore,
-  type Store,
-  type StoreEstimate,
-  type StoreOptions,
-  type StoreStatus,
-} from './store/store.js'
+export type { StoreEstimate, StoreStatus } from './store/status.js'
+export { createStore, openStore, type Store, type StoreOptions } from './store/store.js'
 export type { WorkOptions, WorkReport } from './store/work.js'
 export type { Loss } from './train/loss.js'
 export type { AdamOptions, OptimizerOptions, Schedule, SgdOptions } from './train/optimizer.js'

@@ -1,5 +1,6 @@
 // Φ Φᵀ + ridge·I of sketches Φ (n, k), through the smaller ΦᵀΦ: nothing of size n × n.
 import { badArgument } from '../core/errors.js'
+import { each } from '../core/turns.js'
 import type { TangentFeatures } from '../fit/features.js'
 import type { Floats } from '../io/index.js'
 import { numbersOf } from '../linear/checks.js'
@@ -8,7 +9,6 @@ import type { SolveOptions } from '../native/call.js'
 import type { TangentSketch } from '../sketch/features.js'
 import { checkSketches } from './memory.js'
 import { rowsOf, transposed } from './products.js'
-import { each } from './small.js'
 
 /** Options of `KernelPosterior.ofSketch`. */
 export interface SketchPosteriorOptions extends SolveOptions {

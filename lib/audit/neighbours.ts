@@ -1,7 +1,8 @@
 // Samples that are nearly one, and samples that stand alone.
+
+import { each } from '../core/turns.js'
 import type { Floats } from '../io/index.js'
 import { median } from '../linear/statistics.js'
-import { each } from './small.js'
 import type { AuditPair } from './types.js'
 
 /** Pairs that are told at most. */

@@ -1,6 +1,7 @@
 import { badArgument, mismatch, TangentError, wholeNumber } from '../core/errors.js'
 import { defaultBudget, parseBytes } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
+import { breathing } from '../core/turns.js'
 import type { NdArray } from '../io/index.js'
 import { checkTargets, notNegative, numbersOf } from '../linear/checks.js'
 import { KernelFactor } from '../linear/factor.js'
@@ -12,7 +13,6 @@ import { chooseByEvidence, type Evidence, evidenceOf } from './evidence.js'
 import { inverseOf } from './inverse.js'
 import { SketchFactor, type SketchPosteriorOptions } from './low-rank.js'
 import { asked, type Cross, crossOf, type PosteriorAnswer, withoutGroup } from './queries.js'
-import { breathing } from './small.js'
 
 /** Options of {@link KernelPosterior.of}. */
 export interface PosteriorOptions extends GramOptions {
@@ -176,7 +176,7 @@ export class KernelPosterior {
    * // Far from all samples less is known.
    * const query = { data: Float32Array.of(0.1, 3), shape: [2, 1] }
    * const other = await sketch(network, query, { like: train })
-   * const own = other.selfKernel().data
+   * const own = (await other.selfKernel()).data
    * const { data } = await posterior.variance(await other.kernel(train), own)
    * console.log(data[1] > 10 * data[0], train.error.offDiagonal < 0.5)
    * await network.dispose()

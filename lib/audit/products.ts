@@ -1,8 +1,9 @@
 // Products of matrices off the JS thread, and what moves their numbers.
+
+import { each } from '../core/turns.js'
 import { TangentFeatures } from '../fit/features.js'
 import type { Floats } from '../io/index.js'
 import type { SolveOptions } from '../native/call.js'
-import { each } from './small.js'
 
 /** The rows of x (count, size) for the native core. */
 export function rowsOf(x: Floats, size: number, options: SolveOptions): Promise<TangentFeatures> {

@@ -1,11 +1,11 @@
 // What a posterior says at other samples: products with K(x*, X), solved block by block of its rows.
 import { abortError } from '../core/abort.js'
 import { badArgument, mismatch } from '../core/errors.js'
+import { each } from '../core/turns.js'
 import { heldNumbers } from '../io/held.js'
 import { checkArray, type Floats, type NdArray } from '../io/index.js'
 import { numbersOf } from '../linear/checks.js'
 import { KernelFactor } from '../linear/factor.js'
-import { each } from './small.js'
 
 /** K(x*, X), (rows, n), and f(x*; θ0). */
 export interface Cross {

@@ -1,10 +1,10 @@
 // The ridge of an audit: given, or that of least leave-one-out error, of some of the samples where there are many.
 import { TangentError } from '../core/errors.js'
+import { each } from '../core/turns.js'
 import type { Residual } from '../fit/network.js'
 import type { Floats, NdArray } from '../io/index.js'
 import { permutation, uniforms } from '../linear/random.js'
 import { KernelSpectrum } from '../linear/spectrum.js'
-import { each } from './small.js'
 import type { Audit } from './types.js'
 
 /** A ridge and how it was found. */

@@ -2,6 +2,7 @@ import { abortError } from '../core/abort.js'
 import { badArgument, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { timed } from '../core/progress.js'
+import { each } from '../core/turns.js'
 import type { Direction } from '../derivatives/direction.js'
 import { heldInputs } from '../io/held.js'
 import type { NdArray } from '../io/index.js'
@@ -10,7 +11,6 @@ import { type CallOptions, type Core, cores } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { picker } from './kernels.js'
-import { each } from './small.js'
 
 /** Options of {@link sampledVariance}. */
 export interface SampledVarianceOptions extends CallOptions {

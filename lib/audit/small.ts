@@ -1,6 +1,4 @@
-// The small symmetric matrices of one sample's outputs, and work on many numbers that lets the thread breathe.
-
-import { abortError } from '../core/abort.js'
+// The small symmetric matrices of one sample's outputs.
 
 /** The inverse of a symmetric positive definite matrix (size, size), by Cholesky; null where it is none. */
 export function inverted(matrix: Float64Array, size: number): Float64Array | null {
@@ -44,47 +42,6 @@ function solveLower(lower: Float64Array, x: Float64Array, size: number): void {
     let sum = x[r] as number
     for (let k = r + 1; k < size; k += 1) sum -= (lower[k * size + r] as number) * (x[k] as number)
     x[r] = sum / (lower[r * size + r] as number)
-  }
-}
-
-/** Numbers between two turns of other work. */
-const breath = 1 << 22
-
-/** Gives other work of the thread its turn. */
-export async function pause(signal?: AbortSignal | undefined): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve))
-  if (signal?.aborted) throw abortError(signal)
-}
-
-/** Told how many numbers were read, gives other work its turn where it is time. */
-export type Breathe = (cost: number) => Promise<void> | undefined
-
-export function breathing(signal?: AbortSignal | undefined): Breathe {
-  let spent = 0
-  return (cost) => {
-    spent += cost
-    if (spent < breath) return undefined
-    spent = 0
-    return pause(signal)
-  }
-}
-
-/**
- * Calls work(i) for every i below count, other work of the thread getting its turn.
- * @param cost numbers that one call reads
- */
-export async function each(
-  count: number,
-  cost: number,
-  work: (i: number) => void,
-  signal?: AbortSignal | undefined,
-): Promise<void> {
-  const together = Math.max(1, Math.floor(breath / Math.max(1, cost)))
-  for (let first = 0; first < count; first += together) {
-    if (first > 0) await pause(signal)
-    else if (signal?.aborted) throw abortError(signal)
-    const end = Math.min(count, first + together)
-    for (let i = first; i < end; i += 1) work(i)
   }
 }
 

@@ -1,11 +1,19 @@
 import { Option } from 'commander'
 import { TangentError } from '../core/errors.js'
-import type { ArrayKind, Floats, NdArray } from '../io/index.js'
+import {
+  type ArrayKind,
+  type ArraySource,
+  type Floats,
+  isSource,
+  type NdArray,
+  openArray,
+  wholeOf,
+} from '../io/index.js'
 import type { SketchError } from '../kernels/sketch/types.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { sketchKinds } from '../runtime/jobs/sketch.js'
-import { type NystromOptions, nystrom } from '../sketch/nystrom.js'
+import { type NystromOptions, nystrom, storedNystromError } from '../sketch/nystrom.js'
 import { type MeasuredSketchOptions, sketch, storedError } from '../sketch/sketch.js'
 import {
   derivativeOptions,
@@ -58,6 +66,7 @@ export const sketchCommand: CommandDefinition = {
     'sketch model.onnx --input images.zarr --dim 1024 --head 1,-1,0 --out sketches.zarr',
     'sketch model.onnx --input x.npy --dim 1024 --by layer --out sketches/',
     'sketch model.onnx --input images.npy --scale 1/255 --dim 4096 --store sketches.zarr',
+    'sketch model.onnx --input x.npy --kind nystrom --dim 64 --store landmarks.zarr',
   ],
   options: [
     inputOption(),
@@ -91,11 +100,11 @@ export const sketchCommand: CommandDefinition = {
   async run(session, [model = ''], options: Options) {
     checkStoreOptions(options)
     const { by, kind, store } = options
-    if (store !== undefined) return toStore(session, model, { ...options, store })
-    const out = options.out as string
     if (kind === 'nystrom' && (by !== 'total' || options.head !== undefined)) {
       throw new TangentError('BAD_ARGUMENT', 'Expected no --by and no --head for --kind nystrom')
     }
+    if (store !== undefined) return toStore(session, model, { ...options, store })
+    const out = options.out as string
     const place = by === 'total' ? await arrayPlace(out, '--out', options.format) : undefined
     const several = place ? undefined : await arraysPlace(out, '--out')
     await withNetwork(model, options, {}, async (network) => {
@@ -125,25 +134,39 @@ async function toStore(
   options: Options & { store: string },
 ): Promise<void> {
   if (options.status) return tellStatus(session, options.store, options)
-  const { kind, head, by, seed, check, outputs, nonFinite, threads, memory } = options
-  const heads = head === undefined ? undefined : await headsOf(head)
-  if (kind === 'nystrom' || (heads !== undefined && !Array.isArray(heads))) {
-    const what = kind === 'nystrom' ? 'no --kind nystrom' : 'a weight for each output in --head'
-    throw new TangentError('BAD_ARGUMENT', `Expected ${what} together with --store`)
-  }
+  const { kind, head, input, by, seed, check, outputs, nonFinite, threads, memory } = options
   await withNetwork(model, options, {}, async (network) => {
-    const x = await openInputs(options.input, network, options)
-    const call = { size: options.dim, seed, by, heads, outputs, nonFinite, threads, memory }
-    const request = { kind: 'sketch', map: kind, x, ...call } as const
+    const x = await openInputs(input, network, options)
+    const common = { seed, outputs, nonFinite, threads, memory }
     const { signal } = session
-    const more = async () => {
+    const checked = async (measure: () => Promise<SketchError>) => {
       if (check === 0) return { relative_error: null, error: null }
-      const error = await storedError(network, x, { ...call, kind, signal, check })
+      const error = await measure()
       sayError(session, error)
       return { relative_error: overall(error), error }
     }
-    await fillStore(session, options, { network, request, input: options.input, more })
+    if (kind === 'nystrom') {
+      const call = { ...common, landmarks: options.dim }
+      const request = { kind, x, ...call } as const
+      const more = () => checked(() => storedNystromError(network, x, { ...call, signal, check }))
+      return fillStore(session, options, { network, request, input, more })
+    }
+    const heads = head === undefined ? undefined : await storedHeads(head)
+    const call = { ...common, size: options.dim, by }
+    const request = { kind: 'sketch', map: kind, x, heads, ...call } as const
+    const more = () =>
+      checked(async () => {
+        const own = isSource(heads) ? await wholeOf(heads, '--head') : heads
+        return storedError(network, x, { ...call, heads: own, kind, signal, check })
+      })
+    const file = isSource(heads) ? head : undefined
+    await fillStore(session, options, { network, request, input, heads: file, more })
   })
+}
+
+/** Weights for each output, or those of a file by rows. */
+async function storedHeads(text: string): Promise<readonly number[] | ArraySource> {
+  return isNumbers(text) ? numbersOf(text, '--head') : openArray(text)
 }
 
 interface Call {

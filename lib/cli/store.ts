@@ -8,7 +8,8 @@ import type { Network } from '../network/network.js'
 import { isBucket } from '../store/bucket.js'
 import type { StoreRequest } from '../store/calls.js'
 import { type StoreRounding, type StoreType, storeTypes } from '../store/rounding.js'
-import { createStore, openStore, type Store, type StoreEstimate } from '../store/store.js'
+import type { StoreEstimate } from '../store/status.js'
+import { createStore, openStore, type Store } from '../store/store.js'
 import type { WorkReport } from '../store/work.js'
 import { type NetworkOptions, withNetwork } from './command.js'
 import { type CommonOptions, type Session, wholeNumber } from './define.js'
@@ -77,6 +78,8 @@ export interface Origin {
   store: string
   input: string[]
   input2?: string[]
+  /** Weights of each sample's outputs. */
+  heads?: string
   /** What their numbers stand for. */
   numbers: NumberOptions
 }
@@ -134,6 +137,8 @@ export interface StoreCall {
   request: StoreRequest
   input: readonly string[]
   input2?: readonly string[] | undefined
+  /** The file of weights of each sample's outputs. */
+  heads?: string | undefined
   /** What is told of the whole result in addition. */
   more?: (() => Promise<object>) | undefined
 }
@@ -158,7 +163,7 @@ export async function rowsToStore(
 export async function fillStore(
   session: Session,
   options: StoreOptions & NumberOptions & { store: string },
-  { network, request, input, input2, more }: StoreCall,
+  { network, request, input, input2, heads, more }: StoreCall,
 ): Promise<void> {
   const { signal } = session
   const path = options.store
@@ -166,6 +171,7 @@ export async function fillStore(
     store: isBucket(path) ? path : resolve(path),
     input: await placedInputs(input, network, absolute),
     ...(input2 ? { input2: await placedInputs(input2, network, absolute) } : {}),
+    ...(heads === undefined ? {} : { heads: await absolute(heads, '--head') }),
     numbers: saidNumbers(options),
   }
   const { tile, half, dtype } = options
@@ -223,14 +229,15 @@ export async function watchedWork(session: Session, options: StoreOptions, store
 
 function inWords({ path, manifest }: Store, estimate: StoreEstimate): string[] {
   const { grid, threads, methods } = manifest
-  const { done, tiles, bytes, missing, memory, free, seconds, rounding } = estimate
+  const { done, tiles, bytes, missing, disk, memory, free, seconds, rounding } = estimate
   const shapes = grid.arrays.map(({ shape }) => `(${shape.join(', ')})`)
   const what = shapes.length === 1 ? `an array ${shapes[0]}` : `${shapes.length} arrays`
   const there = done === 0 ? '' : `, of which ${done} are there`
+  const blocks = disk > missing ? ` (${formatBytes(disk)} in whole blocks)` : ''
   const room = free === null ? '' : `; ${formatBytes(free)} are free`
   return [
     `${path}: ${what} in ${tiles} tiles of ${grid.size} samples a side${there}`,
-    `disk    ${formatBytes(bytes)}, ${formatBytes(missing)} of it still to write${room}`,
+    `disk    ${formatBytes(bytes)}, ${formatBytes(missing)} of it still to write${blocks}${room}`,
     `memory  ${formatBytes(memory)} for each worker`,
     ...(methods ? [`method  ${counted(Object.values(methods))}`] : []),
     `time    about ${duration(seconds)} for one worker on this machine with ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
@@ -250,21 +257,33 @@ function counted(words: readonly string[]): string {
   )
 }
 
-function checkRoom({ path }: Store, { missing, free }: StoreEstimate): void {
-  if (free === null || missing <= free) return
-  throw new TangentError(
-    'FAILED',
-    `The store ${path} still takes ${formatBytes(missing)} but ${formatBytes(free)} are free on its disk; make room and give the same command again, or choose another place`,
-  )
+/** Before any work. @throws TangentError FAILED where the disk has no room. */
+export function checkRoom(
+  { path }: Pick<Store, 'path'>,
+  { disk, free, files }: Pick<StoreEstimate, 'disk' | 'free' | 'files'>,
+): void {
+  const refuse = (taken: string, there: string, remedy: string) => {
+    throw new TangentError(
+      'FAILED',
+      `The store ${path} still takes ${taken} but ${there} are free on its disk; ${remedy}`,
+    )
+  }
+  if (free !== null && disk > free) {
+    const remedy = 'make room and give the same command again, or choose another place'
+    refuse(`${formatBytes(disk)} in whole blocks`, formatBytes(free), remedy)
+  }
+  if (files.free !== null && files.missing > files.free) {
+    refuse(`${files.missing} files`, String(files.free), 'take larger tiles, or another place')
+  }
 }
 
-async function absolute(file: string): Promise<string> {
+async function absolute(file: string, option = '--input'): Promise<string> {
   const found = await stat(file).catch(() => undefined)
   if (found?.isFile() || found?.isDirectory()) return resolve(file)
   const what = found ? 'no regular file' : 'no file'
   throw new TangentError(
     'BAD_ARGUMENT',
-    `Expected files for --input together with --store, which reads them again and again, but ${file} is ${what}`,
+    `Expected files for ${option} together with --store, which reads them again and again, but ${file} is ${what}`,
   )
 }
 

@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import { TangentError } from '../core/errors.js'
 import { formatBytes } from '../core/memory.js'
+import { openArray } from '../io/index.js'
 import { Network } from '../network/network.js'
 import { openStore, type Store } from '../store/store.js'
 import { type CommandDefinition, type CommonOptions, collect } from './define.js'
@@ -20,6 +21,7 @@ interface Options extends CommonOptions, NumberOptions {
   model?: string
   input?: string[]
   input2?: string[]
+  head?: string
   lease?: number
   queue?: string
   status?: boolean
@@ -35,6 +37,7 @@ export const workerCommand: CommandDefinition = {
     new Option('--model <file>', 'the network, where it lies elsewhere on this machine'),
     new Option('--input <file>', 'samples, where they lie elsewhere: as of ntk').argParser(collect),
     new Option('--input2 <file>', 'second samples, where they lie elsewhere').argParser(collect),
+    new Option('--head <file>', "weights of each sample's outputs, where they lie elsewhere"),
     ...normalizeOptions(),
     leaseOption(),
     queueOption(),
@@ -58,7 +61,10 @@ export const workerCommand: CommandDefinition = {
       }
       const x = await read(options.input, given.input)
       if (!x) throw lacking(path, '--input', 'samples')
-      await store.use(network, x, await read(options.input2, given.input2))
+      const second = await read(options.input2, given.input2)
+      const weights = options.head ?? (given.heads && (await placed(given.heads)))
+      const heads = weights === undefined ? undefined : await openArray(weights)
+      await store.use(network, x, second, { heads })
       const report = await watchedWork(session, options, store)
       sayComplete(session, path, report)
       session.result({ store: path, done: report.tiles, ...report })

@@ -2,7 +2,7 @@
 
 import { abortError } from '../core/abort.js'
 import { oneOf, TangentError, wholeNumber } from '../core/errors.js'
-import { roomBeside } from '../core/memory.js'
+import { formatBytes, roomBeside } from '../core/memory.js'
 import { shapeSize } from '../core/shape.js'
 import { threadCount } from '../core/threads.js'
 import {
@@ -163,10 +163,26 @@ export function measuredError(
   return { error: device.tf32Error, sampled: device.tf32Sampled }
 }
 
+/**
+ * What the samples of a call leave of its budget: arrays are kept as they were when it was made, and sent.
+ * @throws TangentError MEMORY_BUDGET
+ */
+function besideSamples(memory: number, feeds: readonly Feed[]): number {
+  const bytes = feeds
+    .flatMap(({ arrays }) => arrays)
+    .reduce((sum, { block, data }) => sum + (block === undefined ? 2 : 1) * data.byteLength, 0)
+  if (bytes < memory) return memory - bytes
+  throw new TangentError(
+    'MEMORY_BUDGET',
+    `The samples take ${formatBytes(bytes)} while they are computed with but the memory budget leaves ${formatBytes(memory)}; give a source that is read by rows (openArray), or raise the budget by at least ${formatBytes(bytes - memory + 1)}`,
+  )
+}
+
 /** Sends one job to the worker, with `memory` bytes to use. */
 export function askJob(prepared: Prepared, job: Job, memory: number, more: More = {}) {
   const { x2, path, keep, results = [], tiles, onTile, discard } = more
   const { core, plan, x, threads, outputs, batch, nonFinite, options } = prepared
+  const left = besideSamples(memory, x2 ? [x, x2] : [x])
   return core.ask<ComputeResult>(
     {
       type: 'compute',
@@ -176,7 +192,7 @@ export function askJob(prepared: Prepared, job: Job, memory: number, more: More 
       ...(keep === undefined ? {} : { keep }),
       outputs,
       threads,
-      memory,
+      memory: left,
       batch,
       // Where one sample is run at a time the addon must not ask for more.
       block: batch === 1 ? 1 : (options.block ?? 0),

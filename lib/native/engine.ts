@@ -172,6 +172,9 @@ export interface NativeJobOptions {
   threads: number
   /** Bytes that the job may use in addition to its results. */
   memory: number
+  /** Bytes that a forward run holds for each sample, and whatever their number. */
+  forward?: number
+  forwardFixed?: number
   /** Force a block size in samples (for tests of tiling); 0 or absent: chosen. */
   block?: number
   /** The same for the outputs that are carried back at once. */

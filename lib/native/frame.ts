@@ -7,6 +7,8 @@ export interface NativeValue {
   id: number
   shape: number[]
   data?: NativeData
+  /** Numbers that nobody reads after `release()`: their memory goes back at once. */
+  passing?: boolean
 }
 
 /** The numbers of one forward run, pinned until `release()`. */

@@ -1,6 +1,7 @@
 // One job in the worker: forward runs by onnxruntime for what the addon asks next.
 import { type NativeJob, type NativeWant, native } from '../native/index.js'
 import { refuseNonFinite } from './faults.js'
+import { bytesRead } from './feeds.js'
 import { kindOf } from './jobs/index.js'
 import type { KeptFrames } from './kept.js'
 import { PathWeights } from './path.js'
@@ -135,10 +136,11 @@ async function runJob(
   }
 }
 
-function start({ engine }: BatchLayout, request: Asked & Part): NativeJob {
+function start({ engine, forward }: BatchLayout, request: Asked & Part): NativeJob {
   const { x, x2, outputs, threads, memory, block, outputBlock, job, results, control } = request
   const { tiles, stretch, device, precision } = request
   native.reserveThreads(threads)
+  const run = forward(kindOf(job).keepsRuns ? 'both' : 'reverse')
   const options = {
     ...job,
     samples: stretch?.samples ?? x.samples,
@@ -146,6 +148,8 @@ function start({ engine }: BatchLayout, request: Asked & Part): NativeJob {
     outputs,
     threads,
     memory,
+    forward: run.each + Math.max(bytesRead(x), x2 ? bytesRead(x2) : 0),
+    forwardFixed: run.fixed,
     block: block ?? 0,
     outputBlock: outputBlock ?? 0,
     results: results.map(({ id }) => id),

@@ -1,4 +1,5 @@
 // Batches made from others: for probes, and blocks of a fixed size.
+import { shapeSize } from '../core/shape.js'
 import { firstAxisTo } from '../io/axes.js'
 import { isRead, loaded } from './loaded.js'
 import type { Feed, FeedArray } from './protocol.js'
@@ -94,6 +95,13 @@ export function kindOfFeed({ arrays, shared = [] }: Feed): string {
   const sizes = arrays.map(({ shape, axis = 0 }) => `${axis}:${shape.slice(1).join('x')}`)
   const numbers = shared.map(({ shape, data }) => `${shape.join('x')}=${data.slice(0, 64)}`)
   return [...sizes, ...numbers].join(' ')
+}
+
+/** Bytes of a sample that is read for a run: where it is read, on its way here, and here. */
+export function bytesRead(x: Feed): number {
+  return x.arrays.reduce((sum, { read, shape, data }) => {
+    return read ? sum + 3 * data.BYTES_PER_ELEMENT * shapeSize(shape.slice(1)) : sum
+  }, 0)
 }
 
 /** The file's value of `count` samples of this array. */

@@ -14,8 +14,10 @@ import {
 } from '../native/index.js'
 import type * as ort from '../native/onnxruntime.js'
 import type { NativeGrowth } from '../native/train.js'
-import { kindOfFeed, repeated } from './feeds.js'
+import { kindOfFeed, repeated, shapeInFile } from './feeds.js'
+import { type ForwardBytes, forwardBytes } from './forward.js'
 import { meetingError, meetingOf } from './independence.js'
+import type { Inferred } from './inferred.js'
 import { fewOf, isRead, runnable } from './loaded.js'
 import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
 import { nativeData, type Outcome, type Session, type Sessions } from './sessions.js'
@@ -34,6 +36,8 @@ export interface BatchLayout {
   batch: number
   /** Shape of each value that the addon asked for, for a number of samples. */
   shape(id: number, samples: number): number[]
+  /** What a run for these passes holds of memory. */
+  forward(passes: NativePasses): ForwardBytes
 }
 
 /** Shapes of the values that the addon asked for, of a run of so many samples. */
@@ -119,7 +123,17 @@ export class Plan {
     }
     const shapes = runs.map(({ samples }) => shape(output, samples))
     const of = outputsPerSample(this.#nameOf(output), shapes, counts)
-    const layout: BatchLayout = { engine, analysis, ...of, batch, shape }
+    const inferred = await this.#sessions.inferred()
+    const memory = {
+      ...{ graph: this.#init.graph, inferred, real: this.#init.double ? 8 : 4 },
+      known: (id: number, samples: number) => (table.has(id) ? shape(id, samples) : undefined),
+      sizes: (samples: number) => namedSizes(x, inferred, samples),
+    }
+    const forward = (passes: NativePasses) => {
+      const taps = this.#computed(tapsOf(analysis, passes), x, weights).map(({ id }) => id)
+      return forwardBytes(memory, taps, batch)
+    }
+    const layout: BatchLayout = { engine, analysis, ...of, batch, shape, forward: once(forward) }
     this.#layouts.set(key, layout)
     return layout
   }
@@ -245,7 +259,7 @@ export class Plan {
     weights: Weights,
     threads: number,
   ): Promise<Run> {
-    const { frame, bytes } = await this.#run(layout, x, want, weights, threads, [])
+    const { frame, bytes } = await this.#run(layout, x, want, weights, threads)
     return { frame: frame as NativeFrame, bytes }
   }
 
@@ -289,7 +303,7 @@ export class Plan {
     want: Stretch & { passes: NativePasses | 'none' },
     weights: Weights,
     threads: number,
-    others: readonly number[],
+    others: readonly number[] = [],
   ): Promise<{
     frame: NativeFrame | undefined
     values: Map<number, NativeValue>
@@ -316,7 +330,7 @@ export class Plan {
       for (const { id, name } of taps) {
         const value = this.#value(id, name, outcome.values.get(name) as ort.Tensor)
         bytes += value.data.byteLength
-        values.set(id, value)
+        values.set(id, others.length === 0 ? { ...value, passing: true } : value)
       }
     }
     const frame = passes === 'none' ? undefined : engine.frame(count, [...values.values()], passes)
@@ -363,6 +377,28 @@ function follows(run: MeasuredShapes, two: MeasuredShapes, three: MeasuredShapes
     }
     return shape.length === small.length && shape.every((size, axis) => size === expected(axis))
   })
+}
+
+/** Each asked for once. */
+function once<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>()
+  return (key) => {
+    const known = made.get(key) ?? make(key)
+    made.set(key, known)
+    return known
+  }
+}
+
+/** Sizes of the dimensions that the file gives names. */
+function namedSizes(x: Feed, { values }: Inferred, samples: number): Map<string, number> {
+  const named = new Map<string, number>()
+  for (const array of x.arrays) {
+    const sizes = shapeInFile(array, samples)
+    values.get(array.name)?.shape.forEach((size, axis) => {
+      if (typeof size === 'string' && size !== '') named.set(size, sizes[axis] ?? 1)
+    })
+  }
+  return named
 }
 
 /**

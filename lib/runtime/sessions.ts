@@ -112,7 +112,7 @@ export class Sessions {
     try {
       session =
         wanted.shapes.length > 0 || this.#init.double
-          ? await this.#start(model, threads, unoptimised)
+          ? await this.#start(model, threads, unoptimised, wanted.shapes.length > 0)
           : await optimised((how) => this.#start(model, threads, how), model.length)
     } catch (cause) {
       throw openFailure(cause)
@@ -141,11 +141,14 @@ export class Sessions {
     model: Uint8Array,
     threads: number,
     { level, without, path }: Optimisation,
+    once = false,
   ): Promise<ort.InferenceSession> {
     return ort.InferenceSession.create(model, {
       intraOpNumThreads: threads,
       logSeverityLevel: 4,
       graphOptimizationLevel: level,
+      // What one run needed would be kept for the next: a session for shapes has none.
+      enableCpuMemArena: !once,
       ...(path === undefined ? {} : { optimizedModelFilePath: path }),
       // Threads that wait must not take the cores from the addon's.
       extra: {

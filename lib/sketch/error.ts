@@ -151,8 +151,11 @@ function varianceOf(
     })
     return own
   })
-  // Of one δhᵀ; 1/k1 + 1/k2 twice, where a side is made smaller.
-  const stages = parameters.map(({ stage: [left, right] }) => (left > 0 ? 2 / left + 2 / right : 0))
+  // Of one δhᵀ; 1/k1 + 1/k2 twice, where a side is made smaller, or what sums in buckets add.
+  const stages = parameters.map(({ stage: [left, right], independent = 0 }) => {
+    if (independent > 0) return 2 / independent
+    return left > 0 ? 2 / left + 2 / right : 0
+  })
   const at = (k: Float64Array, i: number, j: number) => k[i * n + j] as number
   return (i, j) => {
     // Numbers that meet in a place: all of a part, or those of other parameters only.

@@ -1,5 +1,6 @@
 import { badArgument, mismatch, oneOf, TangentError, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
+import { each } from '../core/turns.js'
 import { TangentFeatures } from '../fit/features.js'
 import type { Floats, NdArray } from '../io/index.js'
 import { TangentKernel } from '../kernels/kernel.js'
@@ -110,13 +111,14 @@ export class TangentSketch {
     if (kind === 'trace') return new TangentKernel(all, [n, m], kind, !other)
     if (kind === 'full') return new TangentKernel(all, [n, o, m, o], kind, !other)
     const diagonal = new Float64Array(n * m * o)
-    for (let i = 0; i < n; i += 1) {
+    const pick = (i: number) => {
       for (let j = 0; j < m; j += 1) {
         for (let p = 0; p < o; p += 1) {
           diagonal[(i * m + j) * o + p] = all[(i * o + p) * m * o + j * o + p] as number
         }
       }
     }
+    await each(n, m * o, pick, options.signal)
     return new TangentKernel(diagonal, [n, m, o], kind, !other)
   }
 
@@ -129,20 +131,27 @@ export class TangentSketch {
    *
    * const network = await Network.load(await buildMlp({ inputs: 2, hidden: [16], outputs: 3 }))
    * const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
-   * console.log((await sketch(network, x)).selfKernel().shape.join(' × '))
+   * const own = await (await sketch(network, x)).selfKernel()
+   * console.log(own.shape.join(' × '))
    * await network.dispose()
    * // 2 × 3
    * ```
    * @since 0.2.0
    */
-  selfKernel(): NdArray<Float64Array> {
+  async selfKernel(
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<NdArray<Float64Array>> {
+    checkCall(options)
     const rows = this.samples * this.outputs
     const data = new Float64Array(rows)
     for (const part of this.parts.values()) {
       const size = part.data.length / rows
-      part.data.forEach((value, e) => {
-        ;(data[Math.floor(e / size)] as number) += value * value
-      })
+      const add = (r: number) => {
+        let sum = 0
+        for (let e = r * size; e < (r + 1) * size; e += 1) sum += (part.data[e] as number) ** 2
+        ;(data[r] as number) += sum
+      }
+      await each(rows, size, add, options.signal)
     }
     return { data, shape: [this.samples, this.outputs] }
   }
@@ -176,10 +185,11 @@ export class TangentSketch {
     wholeNumber('options.count', count, 1, others.samples)
     const [n, m] = [this.samples, others.samples]
     const { data } = await this.kernel(others, { ...options, kernel: 'trace' })
-    const [own, theirs] = [this.#norms(), others.#norms()]
+    const { signal } = options
+    const [own, theirs] = [await this.#norms(signal), await others.#norms(signal)]
     const indices = new Int32Array(n * count)
     const values = new Float64Array(n * count)
-    for (let i = 0; i < n; i += 1) {
+    const search = (i: number) => {
       const scores = data.slice(i * m, (i + 1) * m)
       if (by === 'cosine') {
         for (let j = 0; j < m; j += 1) {
@@ -195,6 +205,8 @@ export class TangentSketch {
         values[i * count + k] = scores[order[k] as number] as number
       }
     }
+    // Sorting reads each of them several times.
+    await each(n, m * Math.ceil(Math.log2(m + 1)), search, signal)
     const shape = [n, count]
     return { indices: { data: indices, shape }, values: { data: values, shape: [...shape] } }
   }
@@ -224,9 +236,9 @@ export class TangentSketch {
     return new TangentSketch(this.parts, this.map, error)
   }
 
-  #norms(): Float64Array {
+  async #norms(signal: AbortSignal | undefined): Promise<Float64Array> {
     const { outputs } = this
-    const { data } = this.selfKernel()
+    const { data } = await this.selfKernel({ signal })
     return Float64Array.from({ length: this.samples }, (_, i) =>
       Math.sqrt(data.subarray(i * outputs, (i + 1) * outputs).reduce((sum, one) => sum + one, 0)),
     )

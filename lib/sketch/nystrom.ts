@@ -1,13 +1,14 @@
-import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
+import { badArgument, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { heldInputs } from '../io/held.js'
 import { identify } from '../io/identify.js'
-import type { Floats } from '../io/index.js'
+import type { Floats, NdArray } from '../io/index.js'
+import type { TangentKernel } from '../kernels/kernel.js'
 import { ntk } from '../kernels/ntk.js'
-import { permutation, stream } from '../linear/random.js'
-import { KernelSpectrum } from '../linear/spectrum.js'
-import { type CallOptions, cores } from '../model/core.js'
-import { type Inputs, samplesOf } from '../model/inputs.js'
+import { LandmarkRoot, type Landmarks, landmarksOf } from '../kernels/nystrom.js'
+import type { SketchError, SketchMap } from '../kernels/sketch/types.js'
+import { type CallOptions, type Core, cores } from '../model/core.js'
+import { type Declared, type Inputs, type SettledInputs, samplesOf } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { measureError } from './error.js'
 import { TangentSketch } from './features.js'
@@ -17,7 +18,7 @@ export interface NystromOptions extends CallOptions {
   /** Flat indices of the outputs wanted (default: all). */
   outputs?: readonly number[] | undefined
   /** How many samples are landmarks (default: 64, or all of fewer), or which. */
-  landmarks?: number | readonly number[] | undefined
+  landmarks?: Landmarks
   /** Which of all random choices of landmarks (default: 1). */
   seed?: number | undefined
   /** Samples whose exact kernel is compared (default: 16; 0: none). */
@@ -57,57 +58,76 @@ export async function nystrom(
   wholeNumber('options.check', check, 0)
   const own = heldInputs(x, 'x')
   const call = { outputs, signal, threads, memory }
-  const { samples } = await core.feed(own, 'x', call)
-  const chosen = landmarksOf(options.landmarks, samples, seed)
-  const { rows, ...declared } = await core.reading(own, 'x', call)
-  const at = await samplesOf(rows, declared, chosen)
-  const among = (await ntk(core, at, undefined, call)).get('total')
-  const across = (await ntk(core, own, at, call)).get('total')
-  if (!among || !across) throw badArgument('network', 'a network with parameters', network)
-  const [, o = 1, m = 0] = across.shape
-  const [n, columns] = [samples * o, m * o]
-  const spectrum = await KernelSpectrum.of(among, { signal, threads })
-  const largest = spectrum.values[0] as number
-  // What is left of float32 kernels below is rounding.
-  const least = largest * columns * 2 ** -23
-  const roots = spectrum.values.map((value) => (value > least ? 1 / Math.sqrt(value) : 0))
-  if (!(largest > 0)) throw mismatch('the kernel of the landmarks', 'one that is not zero', 'zeros')
-  const turned = new Float64Array(columns * n)
-  across.data.forEach((value, e) => {
-    turned[(e % columns) * n + Math.floor(e / columns)] = value
-  })
-  const made = await spectrum.filter(roots, turned)
-  const data = new Float64Array(n * columns)
-  made.forEach((value, e) => {
-    data[(e % n) * columns + Math.floor(e / n)] = value
-  })
-  const parameters = core.architecture.active.map(({ parameter: { name } }) => {
-    return { name, part: 0, stage: [0, 0] as const }
-  })
-  const map = {
-    ...({ kind: 'nystrom', size: columns, seed, parts: ['total'], parameters } as const),
-    landmarks: await identify(among.data),
-  }
-  const parts = new Map([['total', { data, shape: [samples, o, columns] }]])
-  const result = new TangentSketch(parts, map, null)
+  const found = await among(core, own, { landmarks: options.landmarks, seed, ...call })
+  const { map } = found
+  const all = await featuresOf(found, own, call)
+  const result = new TangentSketch(new Map([['total', all]]), map, null)
   if (check === 0) return result
   return result.withError(await measureError(core, own, result, { ...call, check }))
 }
 
-function landmarksOf(
-  given: NystromOptions['landmarks'],
-  samples: number,
-  seed: number,
-): readonly number[] {
-  if (Array.isArray(given)) {
-    if (given.length === 0) throw badArgument('options.landmarks', 'at least one sample', given)
-    for (const i of given) wholeNumber('options.landmarks', i, 0, samples - 1)
-    if (new Set(given).size < given.length) {
-      throw badArgument('options.landmarks', 'each sample once', given)
-    }
-    return given
+/** Of features in a store: those of the compared samples are made again. @internal */
+export async function storedNystromError(
+  network: Network<Floats>,
+  x: Inputs,
+  { landmarks, seed = 1, check, ...call }: NystromOptions & { check: number },
+): Promise<SketchError> {
+  const core = cores.get(network)
+  if (!core) throw badArgument('network', 'a Network', network)
+  const found = await among(core, x, { landmarks, seed, ...call })
+  const { map, samples, outputs, rows, declared } = found
+  const at = async (some: readonly number[], chosen: readonly number[]) => {
+    const part = await featuresOf(found, await samplesOf(rows, declared, some), call)
+    const made = new TangentSketch(new Map([['total', part]]), map, null)
+    return made.at(Array.from(some.keys()), chosen)
   }
-  const count = (given as number | undefined) ?? Math.min(64, samples)
-  wholeNumber('options.landmarks', count, 1, samples)
-  return Array.from(permutation(samples, stream(seed, 0)).slice(0, count)).sort((a, b) => a - b)
+  return measureError(core, x, { samples, outputs, map, at }, { ...call, check })
+}
+
+/** The landmarks among some samples, and the map that they make. */
+interface Among {
+  core: Core
+  rows: SettledInputs
+  declared: Declared
+  at: SettledInputs
+  root: LandmarkRoot
+  samples: number
+  outputs: number
+  map: SketchMap
+}
+
+async function among(
+  core: Core,
+  x: Inputs,
+  {
+    landmarks,
+    seed,
+    ...call
+  }: CallOptions & Pick<NystromOptions, 'landmarks' | 'outputs'> & { seed: number },
+): Promise<Among> {
+  const { samples } = await core.feed(x, 'x', call)
+  const { rows, ...declared } = await core.reading(x, 'x', call)
+  const at = await samplesOf(rows, declared, landmarksOf(landmarks, samples, seed))
+  const kernel = (await ntk(core, at, undefined, call)).get('total')
+  if (!kernel) throw badArgument('network', 'a network with parameters', core)
+  const root = await LandmarkRoot.of(kernel, call)
+  const [, outputs = 1] = kernel.shape
+  const parameters = core.architecture.active.map(({ parameter: { name } }) => {
+    return { name, part: 0, stage: [0, 0] as const }
+  })
+  const map = {
+    ...({ kind: 'nystrom', size: root.columns, seed, parts: ['total'], parameters } as const),
+    landmarks: await identify(kernel.data),
+  }
+  return { core, rows, declared, at, root, samples, outputs, map }
+}
+
+async function featuresOf(
+  { core, at, root, outputs }: Among,
+  x: Inputs,
+  call: CallOptions & Pick<NystromOptions, 'outputs'>,
+): Promise<NdArray<Float64Array>> {
+  const across = (await ntk(core, x, at, call)).get('total') as TangentKernel<Floats>
+  const [samples = 0] = across.shape
+  return { data: await root.features(across.data), shape: [samples, outputs, root.columns] }
 }

@@ -1,7 +1,9 @@
 // How long a store will take on this machine: told by timing a few samples.
 import type { Tile } from '../io/sink.js'
 import { callOf } from './calls.js'
+import { landmarksIn } from './landmarks.js'
 import type { Manifest } from './manifest.js'
+import { roomOf } from './room.js'
 import { Rounding, type StoreRounding } from './rounding.js'
 import { isOwn, samplesOf, tasksOf } from './tasks.js'
 import { type Hands, requestOf } from './work.js'
@@ -20,21 +22,25 @@ export interface Trial {
 
 export async function trialOf(
   manifest: Manifest,
-  { network, x, x2 }: Hands,
+  hands: Hands,
   signal: AbortSignal | undefined,
 ): Promise<Trial> {
+  const { network, x, x2 } = hands
   const { grid, threads, memory, x: first, x2: second } = manifest
   const request = requestOf(manifest)
   const most = Math.min(grid.size, first.samples, second?.samples ?? first.samples)
   const sides = grid.axes.columns === null || x2 === undefined ? 1 : 2
+  const columns = grid.axes.columns === null ? undefined : most
+  const room = roomOf(memory, { x, x2 }, { tile: grid.size, samples: [most, columns] })
+  const how = { threads, memory: room, signal }
+  const landmarks = await landmarksIn(hands, request, how)
   let rounding = new Rounding()
   const sink = { write: (tile: Tile) => void rounding.of(tile, grid) }
   const trial = async (count: number) => {
     rounding = new Rounding()
     const begun = performance.now()
-    await callOf(network, request, await x.inputs(0, count), await x2?.inputs(0, count), {
-      ...{ sink, tile: grid.size, threads, memory, signal },
-    })
+    const [rows, others] = [await x.inputs(0, count), await x2?.inputs(0, count)]
+    await callOf(network, request, rows, others, { ...how, sink, tile: grid.size }, landmarks)
     return (performance.now() - begun) / 1000
   }
   const pairsOf = (count: number) => (x2 ? count * count : (count * (count + 1)) / 2)

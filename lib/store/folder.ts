@@ -1,10 +1,11 @@
 // A store in a folder of this machine or of a network file system.
+import type { StatsFs } from 'node:fs'
 import * as nodeFiles from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TangentError } from '../core/errors.js'
 import { reason } from '../io/reasons.js'
 import { clearLeftOver, isTemporary, settled, temporaryFor } from '../io/unfinished.js'
-import { type Storage, StorageAway, type Touching } from './storage.js'
+import { type Room, type Storage, StorageAway, type Touching } from './storage.js'
 
 /** Those calls of `node:fs/promises` that are made; a test of power cuts has others. */
 export type FileCalls = Pick<
@@ -20,6 +21,15 @@ const away = new Set([
   ...['EIO', 'ESTALE', 'ETIMEDOUT', 'ENOTCONN', 'ECONNREFUSED', 'ECONNRESET'],
   ...['EHOSTDOWN', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH'],
 ])
+
+/** Blocks above this are what a network or pool transfers at once, not what a file takes. */
+const mostBlock = 65_536
+const usualBlock = 4096
+
+function roomIn({ bavail, bsize, files, ffree }: StatsFs): Room {
+  const block = bsize <= mostBlock ? bsize : usualBlock
+  return { free: bavail * bsize, block, files: files > 0 ? ffree : Number.POSITIVE_INFINITY }
+}
 
 export class FolderStorage implements Storage {
   readonly name: string
@@ -108,11 +118,11 @@ export class FolderStorage implements Storage {
     }
   }
 
-  async free(): Promise<number | undefined> {
+  async free(): Promise<Room | undefined> {
     // The folder may not be there yet.
     for (let path = this.name; ; path = dirname(path)) {
       const found = await this.#files.statfs(path).catch(() => undefined)
-      if (found) return found.bavail * found.bsize
+      if (found) return roomIn(found)
       if (dirname(path) === path) return undefined
     }
   }

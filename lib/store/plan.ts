@@ -7,8 +7,10 @@ import { fileNames } from '../io/names.js'
 import type { TilePlan } from '../io/sink.js'
 import type { Network } from '../network/network.js'
 import { callOf, type PlainRequest } from './calls.js'
+import { landmarksIn } from './landmarks.js'
 import { type Grid, isFloating } from './layout.js'
 import type { Manifest } from './manifest.js'
+import { mostSamplesRead, roomOf } from './room.js'
 import type { StoreType } from './rounding.js'
 import { chosenSizes } from './sizes.js'
 import { type Grouping, tasksOf } from './tasks.js'
@@ -32,17 +34,20 @@ export async function planned(
   own: Hands,
   planning: Planning,
 ): Promise<Pick<Manifest, 'grid' | 'group' | 'span' | 'block' | 'methods'>> {
-  const { group, half = false, dtype, threads, memory } = planning
-  const { plan, methods } = await planOf(network, request, own, planning)
+  const { group, half = false, dtype, threads, signal } = planning
+  const most = Math.max(own.x.length, own.x2?.length ?? 0)
+  const likely = Math.min(planning.tile ?? mostSamplesRead(planning.memory, own), most)
+  const memory = roomOf(planning.memory, own, { tile: likely, samples: [likely, likely] })
+  const { plan, methods } = await planOf(network, request, own, { threads, memory, signal })
   if (half && !plan.symmetric) throw badArgument('options.half', 'no half of such a result', half)
   const call = methods ? { ...request, method: methods } : request
-  const sizes = await chosenSizes(own, call, plan, planning)
-  const size = Math.min(sizes.tile, Math.max(own.x.length, own.x2?.length ?? 0))
+  const sizes = await chosenSizes(own, call, plan, { ...planning, memory })
+  const size = Math.min(sizes.tile, most)
   const attributes = await attributesOf(network, request, own, { threads, memory })
   const grid = gridOf({ ...plan, size }, own, { half, dtype, attributes })
   const side = group ?? Math.max(1, Math.round(sizes.task / size))
   const block = sizes.block ?? null
-  return { grid, ...grouped(grid, side, own.x.bytes, memory), block, methods }
+  return { grid, ...grouped(grid, side, own.x.held.task, memory), block, methods }
 }
 
 /** What a call comes to. */
@@ -59,9 +64,10 @@ const mostExpected = 1024
 async function planOf(
   network: Network<Floats>,
   request: PlainRequest,
-  { x, x2 }: Hands,
-  { threads, memory }: { threads: number; memory: number },
+  hands: Hands,
+  how: { threads: number; memory: number; signal: AbortSignal | undefined },
 ): Promise<CallPlan> {
+  const { x, x2 } = hands
   let plan: TilePlan | undefined
   const sink = {
     open: (told: TilePlan) => {
@@ -76,7 +82,8 @@ async function planOf(
   const expected = Math.min(mostExpected, x.length, (x2 ?? x).length)
   const more = request.kind === 'ntk' ? { expected } : {}
   const call = { ...request, ...more }
-  const { methods } = await callOf(network, call, first, second, { sink, threads, memory })
+  const landmarks = await landmarksIn(hands, request, how)
+  const { methods } = await callOf(network, call, first, second, { ...how, sink }, landmarks)
   return { plan: plan as TilePlan, methods: methods ?? null }
 }
 
@@ -131,7 +138,7 @@ const enoughTasks = 32
 /** Long tasks, where there are enough of them and their samples take a part of the memory. */
 function grouped(grid: Grid, group: number, bytes: number, memory: number): Grouping {
   const squares = tasksOf(grid, { group, span: 1 }).length
-  const fitting = Math.floor(memory / 8 / (bytes * group * grid.size)) - 1
+  const fitting = bytes > 0 ? Math.floor(memory / 8 / (bytes * group * grid.size)) - 1 : widest
   const span = Math.min(widest, Math.floor(squares / enoughTasks), fitting)
   return { group, span: Math.max(1, span) }
 }

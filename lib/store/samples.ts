@@ -2,6 +2,7 @@
 import { badArgument, mismatch, TangentError } from '../core/errors.js'
 import { quote } from '../core/quote.js'
 import { axisToFirst, firstAxisTo } from '../io/axes.js'
+import { gather } from '../io/gather.js'
 import { isArray } from '../io/held.js'
 import { identify } from '../io/identify.js'
 import {
@@ -12,15 +13,21 @@ import {
   isSource,
   type NdArray,
   rowBytes,
+  rowSize,
   rowsOf,
   sourceOf,
   wholeOf,
+  zeros,
 } from '../io/index.js'
 import type { Inputs } from '../model/inputs.js'
 import { hasSources, settled } from '../model/sources.js'
 import type { Network } from '../network/network.js'
+import { joined, type ReadRows, type Rows, type Stretch, sourcesOver } from './stripes.js'
 
 type Given = ArraySource | NdArray | number | bigint
+
+/** The name of heads among the inputs: no network's, as it is no name in C. */
+export const headsInput = 'the heads of each sample'
 
 /** Samples of a store: arrays in memory, or sources that are read by rows as they are needed. */
 export type StoreInputs = ArraySource | Inputs | Readonly<Record<string, Given>>
@@ -36,7 +43,7 @@ export interface SamplesDigest {
 }
 
 /** One input's samples, which lie along the first axis here. */
-interface Rows {
+interface InputRows {
   source: ArraySource
   /** Where a call has them. */
   axis: number
@@ -47,12 +54,12 @@ type Shared = Readonly<Record<string, NdArray | number | bigint>>
 /** Samples by rows, whatever holds them. */
 export class Samples {
   readonly length: number
-  readonly #rows: ReadonlyMap<string, Rows>
+  readonly #rows: ReadonlyMap<string, InputRows>
   readonly #shared: Shared
   /** `x`, or `x2`. */
   readonly #argument: string
 
-  private constructor(rows: ReadonlyMap<string, Rows>, shared: Shared, argument: string) {
+  private constructor(rows: ReadonlyMap<string, InputRows>, shared: Shared, argument: string) {
     const [first, ...others] = [...rows]
     if (!first) throw mismatch(argument, 'an array or a source that has samples', 'none')
     const { length } = first[1].source
@@ -67,11 +74,15 @@ export class Samples {
     this.#argument = argument
   }
 
-  /** Where the file has its samples along another axis than the first, an array is read whole. */
+  /**
+   * Where the file has its samples along another axis than the first, an array is read whole.
+   * @param heads weights of each sample's outputs, (N, O) or (N, O, H), which are read along with it
+   */
   static async of(
     network: Network<Floats>,
     given: StoreInputs,
     argument: string,
+    heads?: ArraySource | NdArray,
   ): Promise<Samples> {
     if (typeof given !== 'object' || given === null) {
       throw badArgument(argument, 'an array or a source, or one for each input', given)
@@ -86,7 +97,7 @@ export class Samples {
     }
     const named = (alone ? { [names[0] as string]: own } : own) as Record<string, Given>
     const axes = new Map((await network.batchAxes()).map((axis) => [axis.name, axis]))
-    const rows = new Map<string, Rows>()
+    const rows = new Map<string, InputRows>()
     const shared: Record<string, NdArray | number | bigint> = Object.create(null)
     for (const [name, value] of Object.entries(named)) {
       const one = axes.get(name)
@@ -94,6 +105,7 @@ export class Samples {
       else if (one?.shared) shared[name] = isSource(value) ? await wholeOf(value, name) : value
       else rows.set(name, await rowsAlong(value, one?.axis ?? 0, name))
     }
+    if (heads) rows.set(headsInput, await rowsAlong(heads, 0, 'heads'))
     return new Samples(rows, shared, argument)
   }
 
@@ -105,6 +117,21 @@ export class Samples {
   /** Samples [first, first + count) as a call takes them. */
   async inputs(first: number, count: number): Promise<Inputs> {
     return this.#asInputs(await this.#read(first, count))
+  }
+
+  /** Some of them, here and there. */
+  async picked(chosen: readonly number[]): Promise<Inputs> {
+    const rows = new Map<string, NdArray>()
+    for (const [name, { source }] of this.#rows) {
+      const size = rowSize(source)
+      const data = zeros(source.dtype, chosen.length * size)
+      const read = async (first: number, count: number) =>
+        (await rowsOf(source, first, count, `input ${quote(name)}`)).data
+      await gather(chosen, data, size, read)
+      const array = { data, shape: [chosen.length, ...source.shape.slice(1)] } as NdArray
+      rows.set(name, source.dtype === 'bool' ? { ...array, boolean: true } : array)
+    }
+    return this.#asInputs(rows)
   }
 
   /** Reads all, stripe by stripe. */
@@ -121,24 +148,67 @@ export class Samples {
   }
 
   /**
-   * The samples of some stripes, checked to be those of the job.
-   * @throws TangentError BAD_INPUT for others.
+   * The samples of some stripes, checked to be those of the job as they are read: sources where samples are rows,
+   * arrays where they lie along another axis.
+   * @throws TangentError BAD_INPUT for others; sources throw it.
    */
-  async checked(
-    { first, count }: { first: number; count: number },
-    size: number,
-    { stripes }: Pick<SamplesDigest, 'stripes'>,
-  ): Promise<Inputs> {
-    const parts: Map<string, NdArray>[] = []
-    for (let at = first; at < first + count; at += size) {
-      const some = Math.min(size, first + count - at)
-      const part = await this.#read(at, some)
-      if ((await this.#digest(at, some, part)) !== stripes[at / size]) throw this.#others(at, part)
-      parts.push(part)
+  async checked(stretch: Stretch, digest: Pick<SamplesDigest, 'stripes'>): Promise<Inputs> {
+    const { first, count, size } = stretch
+    const read = this.#reader(size, digest)
+    const sizeAt = (at: number) => Math.min(size, first + count - at)
+    const inputs = [...this.#rows].map(([name, { source }]) => [name, source] as const)
+    if (this.#areRows && this.#identified) {
+      for (let at = first; at < first + count; at += size) await this.#check(at, size, digest)
+      const rows = sourcesOver(stretch, inputs, (at, some) => this.#read(at, some), false)
+      return this.#asInputs(new Map(Object.entries(rows)))
     }
+    if (this.#areRows) {
+      return this.#asInputs(new Map(Object.entries(sourcesOver(stretch, inputs, read, true))))
+    }
+    const parts: Rows[] = []
+    for (let at = first; at < first + count; at += size) parts.push(await read(at, sizeAt(at)))
     const names = [...this.#rows.keys()]
     return this.#asInputs(
       new Map(names.map((name) => [name, joined(parts.map((one) => one.get(name) as NdArray))])),
+    )
+  }
+
+  /** Bytes that each sample of a stripe takes while a task is computed, and each sample of the task. */
+  get held(): { stripe: number; task: number } {
+    // An array is given to the call, kept by it and sent.
+    if (!this.#areRows) return { stripe: 0, task: 3 * this.bytes }
+    return { stripe: this.#identified ? 0 : this.bytes, task: 0 }
+  }
+
+  get #areRows(): boolean {
+    return [...this.#rows.values()].every(({ axis }) => axis === 0)
+  }
+
+  /** Are they known without being read? */
+  get #identified(): boolean {
+    return [...this.#rows.values()].every(({ source }) => source.identity !== undefined)
+  }
+
+  #reader(size: number, digest: Pick<SamplesDigest, 'stripes'>): ReadRows {
+    return async (at, some) => {
+      const rows = await this.#read(at, some)
+      await this.#check(at, size, digest, rows)
+      return rows
+    }
+  }
+
+  /** Is this stripe the job's? */
+  async #check(
+    at: number,
+    size: number,
+    { stripes }: Pick<SamplesDigest, 'stripes'>,
+    rows?: Rows,
+  ): Promise<void> {
+    const count = Math.min(size, this.length - at)
+    if ((await this.#digest(at, count, rows)) === stripes[at / size]) return
+    throw new OtherSamples(
+      'BAD_INPUT',
+      `Expected the samples that the store was made for but samples ${at} to ${at + count - 1} of ${this.#argument} are others`,
     )
   }
 
@@ -155,7 +225,7 @@ export class Samples {
   }
 
   /** Of a stripe: of its numbers, or of what a source says that it is. */
-  async #digest(first: number, count: number, read?: Map<string, NdArray>): Promise<string> {
+  async #digest(first: number, count: number, read?: Rows): Promise<string> {
     const digests = new Map<string, string>()
     for (const [name, { source }] of this.#rows) {
       const { identity } = source
@@ -168,27 +238,25 @@ export class Samples {
     return identify(digests)
   }
 
-  #asInputs(rows: ReadonlyMap<string, NdArray>): Inputs {
-    const inputs: Record<string, NdArray | number | bigint> = Object.create(null)
+  #asInputs(rows: ReadonlyMap<string, NdArray | ArraySource>): Inputs {
+    const inputs: Record<string, NdArray | ArraySource | number | bigint> = Object.create(null)
     Object.assign(inputs, this.#shared)
     for (const [name, array] of rows) {
       const axis = this.#rows.get(name)?.axis ?? 0
-      inputs[name] = axis === 0 ? array : movedTo(axis, array)
+      inputs[name] = axis === 0 || isSource(array) ? array : movedTo(axis, array)
     }
     return inputs
   }
-
-  #others(first: number, part: ReadonlyMap<string, NdArray>): TangentError {
-    const [array] = [...part.values()]
-    const last = first + (array?.shape[0] ?? 1) - 1
-    return new TangentError(
-      'BAD_INPUT',
-      `Expected the samples that the store was made for but samples ${first} to ${last} of ${this.#argument} are others`,
-    )
-  }
 }
 
-async function rowsAlong(value: ArraySource | NdArray, axis: number, name: string): Promise<Rows> {
+/** Says where in the whole job. */
+export class OtherSamples extends TangentError {}
+
+async function rowsAlong(
+  value: ArraySource | NdArray,
+  axis: number,
+  name: string,
+): Promise<InputRows> {
   if (!isSource(value)) checkArray(value, `input ${quote(name)}`)
   if (!(value.shape.length > axis)) {
     throw mismatch(`input ${quote(name)}`, 'samples', `the shape (${value.shape.join(', ')})`)
@@ -207,19 +275,4 @@ function movedTo(axis: number, array: NdArray): NdArray {
   const [samples = 0, ...rest] = array.shape
   const data = firstAxisTo(array.data, array.shape, axis)
   return { ...array, data, shape: rest.toSpliced(axis, 0, samples) }
-}
-
-/** Arrays one behind the other, along the first axis. */
-function joined(parts: readonly NdArray[]): NdArray {
-  const [first, ...others] = parts as [NdArray, ...NdArray[]]
-  if (others.length === 0) return first
-  const Kind = first.data.constructor as new (length: number) => Float32Array
-  const data = new Kind(parts.reduce((sum, part) => sum + part.data.length, 0))
-  let at = 0
-  for (const part of parts) {
-    data.set(part.data as Float32Array, at)
-    at += part.data.length
-  }
-  const samples = parts.reduce((sum, { shape }) => sum + (shape[0] as number), 0)
-  return { ...first, data, shape: [samples, ...first.shape.slice(1)] }
 }

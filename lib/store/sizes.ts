@@ -3,6 +3,7 @@ import { shapeSize } from '../core/shape.js'
 import { bytesPerElement } from '../io/index.js'
 import type { TilePlan } from '../io/sink.js'
 import { callOf, type PlainRequest } from './calls.js'
+import { mostSamplesRead } from './room.js'
 import type { Hands } from './work.js'
 
 export interface Sizes {
@@ -43,10 +44,11 @@ export async function chosenSizes(
   if (plan.axes.columns === null) {
     return { tile: given.tile ?? pass, block: undefined, task: Math.ceil(samples / 32) }
   }
-  const goal = Math.min(given.tile ?? Math.min(mostSamples, byResult(plan, given.memory)), samples)
+  const byMemory = Math.min(byResult(plan, given.memory), mostSamplesRead(given.memory, hands))
+  const goal = Math.min(given.tile ?? Math.min(mostSamples, byMemory), samples)
   const kept = await keptSamples(hands, request, pass, given)
   const tile = given.tile ?? Math.max(1, Math.min(goal, Math.max(pass, Math.floor(kept))))
-  const inMemory = Math.floor(given.memory / 16 / x.bytes)
+  const inMemory = x.held.task > 0 ? Math.floor(given.memory / 8 / x.held.task) : samples
   const part = Math.ceil(samples / 8)
   const least = Math.min(worthwhile, Math.ceil(samples / 4))
   const task = Math.min(Math.max(part, least), kept, inMemory)

@@ -30,10 +30,19 @@ export interface Storage {
    * To be compared, never to be read as a time: clocks differ.
    */
   mark(key: string): Promise<string | undefined>
-  /** Bytes that are free; undefined where that has no meaning. */
-  free(): Promise<number | undefined>
+  /** What is free; undefined where that has no meaning. */
+  free(): Promise<Room | undefined>
   /** How a thread of its own keeps a file touched: plain data for lib/store/heartbeat.ts. */
   touching(key: string): Touching
+}
+
+export interface Room {
+  /** Bytes. */
+  free: number
+  /** Bytes of a block: a file takes whole ones. */
+  block: number
+  /** Files that there is room for; infinite where the file system does not say. */
+  files: number
 }
 
 export type Touching =

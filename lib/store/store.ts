@@ -5,21 +5,14 @@ import { formatBytes, parseBytes } from '../core/memory.js'
 import { checkCall } from '../core/options.js'
 import { ownVersion } from '../core/package.js'
 import { threadCount } from '../core/threads.js'
-import type { Floats } from '../io/index.js'
+import type { ArraySource, Floats, NdArray } from '../io/index.js'
 import { coreOf, describeNetwork } from '../network/job.js'
 import { Network } from '../network/network.js'
 import { BucketStorage, isBucket } from './bucket.js'
-import { plainRequest, type StoreRequest } from './calls.js'
+import { headsOfEach, plainRequest, type StoreRequest } from './calls.js'
 import { trialOf } from './estimate.js'
 import { FolderStorage } from './folder.js'
-import {
-  chunkBytes,
-  chunksOf,
-  type Grid,
-  metadataFiles,
-  type StoredArray,
-  storedType,
-} from './layout.js'
+import { type Grid, metadataFiles, type StoredArray, storedType } from './layout.js'
 import {
   checkMachine,
   checkSame,
@@ -31,11 +24,11 @@ import {
 } from './manifest.js'
 import { planned } from './plan.js'
 import { processor } from './processor.js'
-import { type QueueStatus, queueStatus, workWithQueue } from './queue.js'
-import { type StoreRounding, type StoreType, storeRounding, storeTypes } from './rounding.js'
+import { workWithQueue } from './queue.js'
+import { type StoreType, storeTypes } from './rounding.js'
 import { Samples, type StoreInputs } from './samples.js'
+import { diskLeft, lookAt, type StoreEstimate, type StoreStatus } from './status.js'
 import type { Storage } from './storage.js'
-import { tasksOf } from './tasks.js'
 import { Tiles } from './tiles.js'
 import { WatchedStorage } from './watched.js'
 import {
@@ -65,31 +58,6 @@ export interface StoreOptions extends Pick<WorkOptions, 'signal'> {
   dtype?: StoreType | undefined
   /** How a command line reads network and samples; plain data that is kept as it is. */
   origin?: object | undefined
-}
-
-/** What is there of a store. */
-export interface StoreStatus {
-  /** Tiles that are there, whole. */
-  done: number
-  tiles: number
-  /** Bytes of all chunks. */
-  bytes: number
-  /** Of those that are not there yet. */
-  missing: number
-  /** Where a queue was asked for. */
-  queue?: QueueStatus
-  /** Of a store of rounded numbers: of the tiles that are there; of an estimate without any, of a trial's. */
-  rounding?: StoreRounding
-}
-
-/** What is left to do on a store, and what it will take. */
-export interface StoreEstimate extends StoreStatus {
-  /** Bytes that are free where the store lies; null where that has no meaning. */
-  free: number | null
-  /** The budget of each worker, in bytes. */
-  memory: number
-  /** One worker on this machine. */
-  seconds: number
 }
 
 /** A result on disk, in tiles: made by {@link createStore}, or opened by {@link openStore}. */
@@ -131,28 +99,8 @@ export class Store {
   async status(options: Pick<WorkOptions, 'signal' | 'queue'> = {}): Promise<StoreStatus> {
     checkCall(options)
     checkWork(options)
-    return this.#look(new Tiles(this.storage, this.manifest.grid), options)
-  }
-
-  async #look(tiles: Tiles, options: Pick<WorkOptions, 'signal' | 'queue'>): Promise<StoreStatus> {
-    const { grid } = this.manifest
-    const places = tasksOf(grid, this.manifest).flatMap((task) => task.places)
-    const missing = await tiles.missing(places, options.signal)
-    const rounding = await storeRounding(this.storage, grid)
-    const bytesOf = (some: typeof places) =>
-      some
-        .flatMap((place) => chunksOf(grid, place))
-        .reduce((sum, { array }) => sum + chunkBytes(array, grid), 0)
-    return {
-      tiles: places.length,
-      done: places.length - missing.length,
-      bytes: bytesOf(places),
-      missing: bytesOf(missing),
-      ...(options.queue === undefined
-        ? {}
-        : { queue: await queueStatus(this.manifest, options.queue) }),
-      ...(rounding && { rounding }),
-    }
+    const tiles = new Tiles(this.storage, this.manifest.grid)
+    return (await lookAt(this.storage, this.manifest, tiles, options)).status
   }
 
   /**
@@ -175,19 +123,20 @@ export class Store {
   async estimate(options: Pick<WorkOptions, 'signal'> = {}): Promise<StoreEstimate> {
     checkCall(options)
     const tiles = new Tiles(this.storage, this.manifest.grid)
-    const status = await this.#look(tiles, options)
+    const { status, left } = await lookAt(this.storage, this.manifest, tiles, options)
     this.#seen = tiles.sound
-    const free = (await this.storage.free()) ?? null
+    const disk = await diskLeft(this.storage, this.manifest, left)
     const { memory } = this.manifest
     const trial = await trialOf(this.manifest, this.#ready(), options.signal)
-    const left = status.tiles === 0 ? 0 : (status.tiles - status.done) / status.tiles
+    const seconds = status.tiles === 0 ? 0 : (left.length / status.tiles) * trial.seconds
     const rounding = status.rounding?.tiles ? status.rounding : trial.rounding
-    return { ...status, free, memory, seconds: left * trial.seconds, ...(rounding && { rounding }) }
+    return { ...status, ...disk, memory, seconds, ...(rounding && { rounding }) }
   }
 
   /**
    * Gives a store that was opened its network and samples; one that was made has them. Samples are checked as
    * they are read.
+   * @param more weights of each sample's outputs, where the store is one of sketches with such `heads`
    * @throws TangentError `BAD_ARGUMENT` for another network.
    * @example
    * ```js
@@ -204,7 +153,12 @@ export class Store {
    * ```
    * @since 0.2.0
    */
-  async use(network: Network<Floats>, x: StoreInputs, x2?: StoreInputs): Promise<void> {
+  async use(
+    network: Network<Floats>,
+    x: StoreInputs,
+    x2?: StoreInputs,
+    more: { heads?: ArraySource | NdArray | undefined } = {},
+  ): Promise<void> {
     const { manifest } = this
     if (!(network instanceof Network)) throw badArgument('network', 'a Network', network)
     const of = await describeNetwork(coreOf(network))
@@ -213,7 +167,7 @@ export class Store {
     if (!manifest.x2 !== (x2 === undefined)) {
       throw badArgument('x2', manifest.x2 ? 'the second samples' : 'no second samples', x2)
     }
-    this.#hands = await hands(network, x, x2)
+    this.#hands = await hands(network, x, x2, more.heads)
   }
 
   /**
@@ -279,9 +233,10 @@ async function hands(
   network: Network<Floats>,
   x: StoreInputs,
   x2: StoreInputs | undefined,
+  heads: ArraySource | NdArray | undefined,
 ): Promise<Hands> {
   const second = x2 === undefined ? undefined : await Samples.of(network, x2, 'x2')
-  return { network, x: await Samples.of(network, x, 'x'), x2: second }
+  return { network, x: await Samples.of(network, x, 'x', heads), x2: second, own: {} }
 }
 
 /**
@@ -321,7 +276,7 @@ export async function createStore(
   if (dtype !== undefined) oneOf(dtype, storeTypes, 'options.dtype')
   const storage = storageAt(path)
   const core = coreOf(network)
-  const own = await hands(network, request.x, request.x2)
+  const own = await hands(network, request.x, request.x2, headsOfEach(request))
   const existing = await readManifest(storage)
   const plain = plainRequest(request)
   const threads = threadCount(request.threads) ?? existing?.threads ?? core.threads

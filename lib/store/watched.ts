@@ -2,7 +2,7 @@
 import { TangentError } from '../core/errors.js'
 import { type Manifest, manifestKey, readManifest } from './manifest.js'
 import { pause } from './pause.js'
-import { type Storage, StorageAway } from './storage.js'
+import { type Room, type Storage, StorageAway } from './storage.js'
 
 /** Seconds for which a worker waits for a file system or a service that is away. */
 const longestAway = 60
@@ -58,7 +58,7 @@ export class WatchedStorage implements Storage {
     return this.#patiently(() => this.#storage.mark(key))
   }
 
-  free(): Promise<number | undefined> {
+  free(): Promise<Room | undefined> {
     return this.#storage.free()
   }
 

@@ -8,12 +8,14 @@ import type { CallOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
 import type { Network } from '../network/network.js'
 import { callOf, type PlainRequest } from './calls.js'
+import { landmarksIn, type OwnLandmarks } from './landmarks.js'
 import type { Grid } from './layout.js'
 import { type Lease, Leases } from './leases.js'
 import type { Manifest } from './manifest.js'
 import { pause } from './pause.js'
+import { roomOfTask } from './room.js'
 import { Rounding, type StoreRounding, storeRounding } from './rounding.js'
-import type { Samples } from './samples.js'
+import { OtherSamples, type Samples } from './samples.js'
 import type { Storage } from './storage.js'
 import { isOwn, samplesOf, type Task, tasksOf } from './tasks.js'
 import { Tiles } from './tiles.js'
@@ -46,6 +48,7 @@ export interface Hands {
   network: Network<Floats>
   x: Samples
   x2: Samples | undefined
+  own: OwnLandmarks
 }
 
 /** The call of a task. */
@@ -104,14 +107,15 @@ export class Work {
     const { grid, threads, memory, x: first, x2: second } = this.#manifest
     const request = requestOf(this.#manifest)
     const { network, x, x2 } = this.#hands
-    const rows = await x.checked(samplesOf(task.rows, grid.size, first.samples), grid.size, first)
+    const { size } = grid
+    const rows = await x.checked({ ...samplesOf(task.rows, size, first.samples), size }, first)
     let columns: Inputs | undefined
     if (task.columns && second && x2) {
-      const range = samplesOf(task.columns, grid.size, second.samples)
-      columns = await x2.checked(range, grid.size, second)
+      const range = samplesOf(task.columns, size, second.samples)
+      columns = await x2.checked({ ...range, size }, second)
     } else if (task.columns && !isOwn(task, grid)) {
-      const range = samplesOf(task.columns, grid.size, first.samples)
-      columns = await x.checked(range, grid.size, first)
+      const range = samplesOf(task.columns, size, first.samples)
+      columns = await x.checked({ ...range, size }, first)
     }
     const own = new Set(wanted.map(({ row, column }) => `${row} ${column}`))
     const placed = ({ row, column }: Pick<TilePlace, 'row' | 'column'>) => {
@@ -131,9 +135,11 @@ export class Work {
         onTile()
       },
     }
-    const more = { sink, tile: grid.size, threads, memory, signal }
+    const room = roomOfTask(memory, this.#hands, grid, task)
+    const more = { sink, tile: grid.size, threads, memory: room, signal }
     const keep = () => rounding.keep(this.#storage, task, wanted)
-    await callOf(network, request, rows, columns, more).catch(async (error) => {
+    const landmarks = await landmarksIn(this.#hands, request, more, this.#storage)
+    await callOf(network, request, rows, columns, more, landmarks).catch(async (error) => {
       await keep().catch(() => {})
       throw inPlace(error, task, grid)
     })
@@ -153,6 +159,7 @@ export class Work {
 function inPlace(error: unknown, { rows, columns }: Task, { size }: Grid): unknown {
   const places = [rows, columns].filter((range) => range !== null && range.first > 0)
   if (!(error instanceof TangentError) || places.length === 0) return error
+  if (error instanceof OtherSamples) return error
   if (error.code !== 'NUMERICAL' && error.code !== 'BAD_INPUT') return error
   const shift = places.map((range) => (range?.first ?? 0) * size)
   const where = [...new Set(shift)].join(' or ')

@@ -59,6 +59,7 @@ void FrameObject::fill(const EngineState& state, int64_t samples, const Napi::Ar
     }
     activation.data = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
     pins_.push_back(Napi::Persistent(data.As<Napi::Object>()));
+    if (value.Get("passing").ToBoolean()) passing_.push_back(Napi::Persistent(array.ArrayBuffer()));
   }
   for (int id : state.analysis.shapes) {
     if (!given[id])
@@ -105,6 +106,9 @@ const Frame& FrameObject::frame() const {
 void FrameObject::release(const Napi::CallbackInfo&) {
   released_ = true;
   pins_.clear();
+  // Their memory goes back now, not when the collector comes to them.
+  for (auto& buffer : passing_) buffer.Value().Detach();
+  passing_.clear();
   derived_.clear();
   frame_ = Frame();
 }

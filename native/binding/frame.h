@@ -28,6 +28,7 @@ class FrameObject : public Napi::ObjectWrap<FrameObject> {
   Frame frame_;
   bool released_ = true;
   std::vector<Napi::ObjectReference> pins_;
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> passing_;  // that nobody reads after release()
   std::vector<std::shared_ptr<Memory>> derived_;
 };
 

@@ -51,7 +51,8 @@ void Job::feed(const Frame& frame) {
             describe_bytes(error.needed) + " but the memory budget leaves " +
             describe_bytes(settings_.memory) +
             " in addition to the result; take fewer outputs or parameters at once, or raise "
-            "the budget");
+            "the budget by at least " +
+            describe_bytes(error.needed - std::min(error.needed, settings_.memory) + 1));
   }
 }
 

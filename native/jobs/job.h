@@ -33,6 +33,7 @@ struct Extent {
 struct JobSettings {
   Extent extent;
   int64_t samples = 0;
+  int64_t forward = 0;           // bytes that a forward run holds for each sample
   std::vector<int64_t> outputs;  // flat indices of the outputs wanted
   int threads = 0;
   size_t memory = SIZE_MAX;  // bytes in addition to the results
@@ -101,7 +102,9 @@ class Job {
   int64_t samples_per_block(int64_t count) const;
   // What a pass over one sample takes in bytes: for each cotangent, and whatever their number.
   int64_t bytes_per_cotangent() const;
-  int64_t bytes_per_sample() const { return 4 * 2 * settings_.extent.all + 1; }
+  int64_t bytes_per_sample() const {
+    return std::max(4 * 2 * settings_.extent.all, settings_.forward) + 1;
+  }
   // Outputs at once for a job that may carry them in blocks: all, where those of one sample fit
   // well.
   int64_t outputs_at_once() const;

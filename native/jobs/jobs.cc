@@ -1,5 +1,6 @@
 #include "jobs/jobs.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/error.h"
@@ -16,6 +17,33 @@ std::map<std::string, JobKind::Make>& kinds() {
   return table;
 }
 
+// What a forward run holds while its numbers are read, in onnxruntime and as copies, is no job's to
+// use: of as many samples as are run at once, which take at most a quarter where that is chosen
+// here, and of the three of a probe, whose buffers onnxruntime keeps.
+void set_aside(JobSettings& settings, int64_t fixed, int64_t tile) {
+  const auto quarter = static_cast<int64_t>(std::min<size_t>(settings.memory / 4, INT64_MAX / 2));
+  const auto outputs = static_cast<int64_t>(settings.outputs.size());
+  const int64_t each = settings.forward;
+  const bool given = settings.block > 0 || tile > 0;
+  const int64_t whole = std::min(tile, std::max<int64_t>(1, 4096 / outputs));
+  const int64_t fitting = std::max<int64_t>(1, (quarter - fixed) / std::max<int64_t>(1, each));
+  const int64_t samples = settings.block > 0 ? settings.block
+                          : tile > 0         ? whole
+                                             : std::min(settings.samples, fitting);
+  const int64_t run = fixed + each * samples;
+  const int64_t spare = given ? quarter / 2 : std::max<int64_t>(0, quarter - run);
+  const auto bytes = static_cast<size_t>(run);
+  if (bytes >= settings.memory) {
+    throw Error("MEMORY_BUDGET",
+                "A forward run of " + std::to_string(samples) +
+                    (samples == 1 ? " sample" : " samples") + " holds " + describe_bytes(bytes) +
+                    " but the memory budget leaves " + describe_bytes(settings.memory) +
+                    (samples > 1 ? "; take smaller tiles, or" : ";") +
+                    " raise the budget by at least " + describe_bytes(bytes - settings.memory + 1));
+  }
+  settings.memory -= bytes + static_cast<size_t>(std::min(3 * each, spare));
+}
+
 JobSettings settings_of(const Options& options, const Extent& extent, Control control) {
   JobSettings settings;
   settings.extent = extent;
@@ -23,6 +51,7 @@ JobSettings settings_of(const Options& options, const Extent& extent, Control co
   settings.outputs = options.integers("outputs");
   settings.threads = static_cast<int>(options.integer("threads"));
   settings.memory = static_cast<size_t>(options.integer("memory"));
+  settings.forward = options.integer_or("forward", 0);
   settings.block = options.integer_or("block", 0);
   settings.output_block = options.integer_or("outputBlock", 0);
   settings.control = control;
@@ -32,6 +61,7 @@ JobSettings settings_of(const Options& options, const Extent& extent, Control co
     settings.stream->set_precision(device::Precision::kTf32);
   if (settings.samples < 1 || settings.outputs.empty())
     throw Error("BAD_ARGUMENT", "A job needs at least one sample and one output");
+  set_aside(settings, options.integer_or("forwardFixed", 0), options.integer_or("tile", 0));
   return settings;
 }
 

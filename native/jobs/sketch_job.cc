@@ -25,6 +25,7 @@ class SketchJob::Sink final : public FeatureSink {
     if (use.bias >= 0) bias(use);
     if (job_.plan_.masks()) return mask(p, use);
     const ParameterMap& map = job_.plan_.of(p, use.dims);
+    if (map.split) return split(p, *map.split, use);
     if (map.factored()) return factored(p, map, use);
     if (use.dims.picks) return picked(p, *map.last, use);
     formed(p, *map.last, use);
@@ -105,6 +106,16 @@ class SketchJob::Sink final : public FeatureSink {
         const int64_t c = at % parts * most;
         body(at / parts, c, std::min(most, count - c));
       }
+    });
+  }
+
+  void split(int p, const kernels::SplitMap& map, const MatrixUse& use) {
+    const int64_t T = use.dims.positions, C = use.count;
+    const int64_t m = use.dims.rows, k = use.dims.cols, size = job_.plan_.request().size;
+    some_rows(use.samples, C, [&](int64_t i, int64_t c, int64_t n) {
+      use.control.poll();
+      for (int64_t it = i * T; it < (i + 1) * T; ++it)
+        map.add(use.delta.get() + (it * C + c) * m, m, n, use.h.get() + it * k, row(p, i, c), size);
     });
   }
 
@@ -266,8 +277,11 @@ void SketchJob::pass(const Frame& frame, int64_t count, int64_t first, std::shar
 std::vector<Record> SketchJob::report() const {
   std::vector<Record> records;
   for (size_t p = 0; p < tape_.parameters.size(); ++p) {
-    const auto [left, right] = plan_.stage(static_cast<int>(p));
-    records.push_back({{"left", left}, {"right", right}});
+    const Stage how = plan_.stage(static_cast<int>(p));
+    records.push_back({{"left", how.left},
+                       {"right", how.right},
+                       {"run", how.run},
+                       {"independent", how.independent}});
   }
   return records;
 }

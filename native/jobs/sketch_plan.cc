@@ -15,8 +15,12 @@ constexpr int64_t kRun = 256;
 // A combined sketch's stage leaves one side as it is and makes the other so many times smaller,
 // which makes the product of both sides cheaper by as much, but not smaller than that.
 constexpr int64_t kSaving = 5, kLeast = 64;
-// With one position nothing has to be formed: δhᵀ goes into the map row by row.
+// With one position nothing has to be formed: δhᵀ goes into the map row by row, or into a split
+// map.
 constexpr int64_t kFewPositions = 2;
+// What adding a number to a place that is looked up takes in multiplications of a product, and to
+// one after another.
+constexpr int64_t kScattered = 6, kAdded = 4;
 
 }  // namespace
 
@@ -31,7 +35,7 @@ SketchPlan::SketchPlan(SketchRequest request, std::vector<int64_t> sizes, std::v
       weights_(sizes_.size(), Real(1)) {
   const size_t parameters = sizes_.size();
   const bool sound = request_.groups.size() == parameters && request_.keys.size() == parameters &&
-                     (request_.stages.empty() || request_.stages.size() == 2 * parameters);
+                     (request_.stages.empty() || request_.stages.size() == 3 * parameters);
   if (!sound || request_.size < 1)
     throw Error("BAD_ARGUMENT", "A sketch needs a group and a key for each parameter");
   if (masks()) make_masks();
@@ -68,25 +72,38 @@ void SketchPlan::make_masks() {
   }
 }
 
-std::pair<int64_t, int64_t> SketchPlan::chosen(int parameter, const MatrixDims& dims) const {
+// Runs so short that B·U ≥ 4·size, which adds no more than a quarter to the variance of a sparse
+// map; none where that saves nothing.
+int64_t SketchPlan::chosen_run(const MatrixDims& dims) const {
+  const auto most = static_cast<int64_t>(std::sqrt(static_cast<double>(dims.cols)) / 2);
+  int64_t run = 1;
+  while (2 * run <= most) run *= 2;
+  const int64_t sums = (dims.cols + run - 1) / run;
+  const int64_t split = sums * (kScattered * dims.rows + request_.size);
+  const bool cheaper = split < kAdded * dims.rows * dims.cols;
+  return run >= 4 && request_.size >= 16 * run && cheaper ? run : 0;
+}
+
+Stage SketchPlan::chosen(int parameter, const MatrixDims& dims) const {
   const int64_t rows = dims.transposed ? dims.cols : dims.rows;
   const int64_t cols = dims.transposed ? dims.rows : dims.cols;
   if (!request_.stages.empty()) {
-    const size_t at = 2 * static_cast<size_t>(parameter);
-    return {request_.stages[at], request_.stages[at + 1]};
+    const size_t at = 3 * static_cast<size_t>(parameter);
+    return {request_.stages[at], request_.stages[at + 1], request_.stages[at + 2]};
   }
-  if (uses_[static_cast<size_t>(parameter)] != 1 || dims.groups != 1 || dims.picks) return {0, 0};
+  if (uses_[static_cast<size_t>(parameter)] != 1 || dims.groups != 1 || dims.picks) return {};
   if (request_.kind == "factored") {
     const auto root = static_cast<int64_t>(std::sqrt(static_cast<double>(request_.size)));
     const int64_t few = std::min(std::min(rows, cols), std::max<int64_t>(root, 1));
     const int64_t many = std::min(std::max(rows, cols), std::max<int64_t>(request_.size / few, 1));
-    return rows <= cols ? std::pair(few, many) : std::pair(many, few);
+    return rows <= cols ? Stage{few, many} : Stage{many, few};
   }
-  if (request_.kind != "combined" || dims.positions < kFewPositions) return {0, 0};
+  if (request_.kind != "combined") return {};
+  if (dims.positions < kFewPositions) return {0, 0, chosen_run(dims)};
   const int64_t large = std::max(rows, cols);
   const int64_t smaller = std::min(large, std::max(kLeast, (large + kSaving - 1) / kSaving));
-  if (smaller == large) return {0, 0};
-  return rows > cols ? std::pair(smaller, cols) : std::pair(rows, smaller);
+  if (smaller == large) return {};
+  return rows > cols ? Stage{smaller, cols} : Stage{rows, smaller};
 }
 
 const ParameterMap& SketchPlan::make(int parameter, int64_t rows, int64_t cols, int64_t left,
@@ -113,13 +130,22 @@ const ParameterMap& SketchPlan::make(int parameter, int64_t rows, int64_t cols, 
   return maps_[static_cast<size_t>(parameter)].emplace(std::move(map));
 }
 
+const ParameterMap& SketchPlan::make_split(int parameter, const MatrixDims& dims, int64_t run) {
+  ParameterMap map;
+  map.split = std::make_shared<kernels::SplitMap>(dims.rows, dims.cols, request_.size, run,
+                                                  words(parameter, kernels::kLeft),
+                                                  words(parameter, kernels::kRight), pool_);
+  return maps_[static_cast<size_t>(parameter)].emplace(std::move(map));
+}
+
 const ParameterMap& SketchPlan::of(int parameter, const MatrixDims& dims) {
   const auto& known = maps_[static_cast<size_t>(parameter)];
   if (known) return *known;
-  const auto [left, right] = chosen(parameter, dims);
+  const Stage how = chosen(parameter, dims);
+  if (how.run > 0) return make_split(parameter, dims, how.run);
   const int64_t rows = dims.transposed ? dims.cols : dims.rows;
   const int64_t cols = dims.transposed ? dims.rows : dims.cols;
-  return make(parameter, rows, cols, std::min(left, rows), std::min(right, cols));
+  return make(parameter, rows, cols, std::min(how.left, rows), std::min(how.right, cols));
 }
 
 const ParameterMap& SketchPlan::of(int parameter) {
@@ -127,9 +153,10 @@ const ParameterMap& SketchPlan::of(int parameter) {
   return known ? *known : make(parameter, 0, 0, 0, 0);
 }
 
-std::pair<int64_t, int64_t> SketchPlan::stage(int parameter) const {
+Stage SketchPlan::stage(int parameter) const {
   const auto& map = maps_[static_cast<size_t>(parameter)];
-  if (!map || !map->factored()) return {0, 0};
+  if (map && map->split) return {0, 0, map->split->run(), map->split->independent()};
+  if (!map || !map->factored()) return {};
   return {map->left ? map->left->size() : map->rows, map->right ? map->right->size() : map->cols};
 }
 

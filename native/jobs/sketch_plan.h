@@ -9,6 +9,7 @@
 #include "core/matrix.h"
 #include "core/real.h"
 #include "kernels/sketch_map.h"
+#include "kernels/split_map.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -17,14 +18,22 @@ inline namespace AT_PRECISION {
 struct SketchRequest {
   // 'sparse': a sparse map of the whole gradient. 'factored': P_left X P_rightᵀ of as many numbers
   // as the sketch has. 'combined': a larger factored stage where that saves work, then a sparse
-  // map. 'mask': some of the numbers, chosen at random.
+  // map; of products at one position a map that adds up before it multiplies. 'mask': some of the
+  // numbers, chosen at random.
   std::string kind;
   int64_t size = 0;
   uint64_t seed = 0;
   std::vector<int> groups;    // of each parameter: the result that it adds to
   std::vector<int64_t> keys;  // of each parameter: the stream of its random words
-  std::vector<int64_t>
-      stages;  // sizes of each parameter's stage, (left, right); empty: chosen here
+  // Of each parameter the sizes of its stage and the run of its split map, (left, right, run);
+  // empty: chosen here.
+  std::vector<int64_t> stages;
+};
+
+// How a parameter is mapped; a stage of no size, or a run of none, is not there.
+struct Stage {
+  int64_t left = 0, right = 0, run = 0;
+  int64_t independent = 0;  // of a split map
 };
 
 // The map of one parameter, stored as rows × cols: S(P_left X P_rightᵀ), where a side without a map
@@ -33,6 +42,7 @@ struct ParameterMap {
   int64_t rows = 0, cols = 0;  // of X as it is stored; 0: not known as a matrix
   std::shared_ptr<kernels::SparseMap> left, right;
   std::shared_ptr<kernels::SparseMap> last;
+  std::shared_ptr<kernels::SplitMap> split;  // of δhᵀ, in place of all of these
   bool factored() const { return left || right; }
 };
 
@@ -60,14 +70,15 @@ class SketchPlan {
   int64_t elements(int parameter) const { return sizes_[static_cast<size_t>(parameter)]; }
   // By which a mask multiplies what it keeps of this parameter.
   Real weight(int parameter) const { return weights_[static_cast<size_t>(parameter)]; }
-  // The stage of a parameter, (0, 0) without one.
-  std::pair<int64_t, int64_t> stage(int parameter) const;
+  Stage stage(int parameter) const;
 
  private:
   void make_masks();
   kernels::Philox words(int parameter, uint32_t purpose) const;
-  std::pair<int64_t, int64_t> chosen(int parameter, const MatrixDims& dims) const;
+  Stage chosen(int parameter, const MatrixDims& dims) const;
+  int64_t chosen_run(const MatrixDims& dims) const;
   const ParameterMap& make(int parameter, int64_t rows, int64_t cols, int64_t left, int64_t right);
+  const ParameterMap& make_split(int parameter, const MatrixDims& dims, int64_t run);
 
   SketchRequest request_;
   std::vector<int64_t> sizes_;

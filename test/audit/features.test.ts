@@ -2,7 +2,7 @@
 import test from 'ava'
 import { eachFeature, turned } from '../../lib/audit/laplace/features.js'
 import { isSparse, rowProducts, transposed } from '../../lib/audit/products.js'
-import { breathing } from '../../lib/audit/small.js'
+import { breathing } from '../../lib/core/turns.js'
 import { near } from '../support/near.js'
 import { gaussians } from '../support/random.js'
 

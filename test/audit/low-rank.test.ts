@@ -35,7 +35,7 @@ for (const [size, by] of [
     const cross = await other.kernel(train)
     const own = await other.kernel()
     const self = Array.from({ length: 3 * outputs }, (_, r) => own.data[r * (3 * outputs + 1)]!)
-    near(t, other.selfKernel(), { data: self, shape: [3, outputs] }, 1e-12)
+    near(t, await other.selfKernel(), { data: self, shape: [3, outputs] }, 1e-12)
     for (const name of ['predict', 'influence', 'representers'] as const)
       near(t, await found[name](cross), await truth[name](cross), 1e-8, name)
     near(t, await found.variance(cross, self), await truth.variance(cross, self), 1e-8)

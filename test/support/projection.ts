@@ -51,6 +51,23 @@ function transposed(x: Float64Array, rows: number, cols: number): Float64Array {
   )
 }
 
+/** Bit e of a stream of words. */
+const bit = (of: (index: number) => number[], e: number) =>
+  ((of(Math.floor(e / 128))[Math.floor((e % 128) / 32)] as number) >>> (e % 32)) & 1
+
+/** Places and signs of δhᵀ with so many columns, whose factors are added up before they are multiplied. */
+function split(cols: number, size: number, run: number, [seed, stream]: readonly [number, number]) {
+  const [buckets, signs] = [words(seed, stream, 2), words(seed, stream, 4)]
+  const sums = Math.ceil(cols / run)
+  return (r: number, q: number) => {
+    const e = r * sums + (q % sums)
+    const word = buckets(Math.floor(e / 4))[e % 4] as number
+    const bucket = Number((BigInt(word) * BigInt(Math.floor(size / run))) >> 32n)
+    const sign = (word & 1) === bit(signs, q) ? 1 : -1
+    return { place: bucket * run + Math.floor(q / sums), sign }
+  }
+}
+
 /**
  * What a map makes of a Jacobian (N, O, …shape) by parameter: (N·O, size) of each part.
  * @param matrices rows and columns of the parameters with a factored stage
@@ -68,7 +85,7 @@ export function projected(
     }, 0),
   )
   const starts = parts.map(() => 0)
-  for (const { name, part, stage } of parameters) {
+  for (const { name, part, stage, run: own = 0, independent } of parameters) {
     const { data, shape } = jacobian.get(name) as NdArray
     const count = data.length / rows
     const to = out[part] as Float64Array
@@ -90,6 +107,19 @@ export function projected(
     const [left, right] = stage
     const m = shape[2] as number
     const k = count / m
+    if (own > 0) {
+      // Stored as δhᵀ, or as hδᵀ.
+      const straight = Math.floor(size / own) * Math.ceil(k / own) === independent
+      const place = split(straight ? k : m, size, own, [seed, key])
+      for (let e = 0; e < count; e += 1) {
+        const at = [Math.floor(e / k), e % k] as const
+        const { place: q, sign } = place(...(straight ? at : ([at[1], at[0]] as const)))
+        for (let r = 0; r < rows; r += 1) {
+          ;(to[r * size + q] as number) += sign * Number(data[r * count + e])
+        }
+      }
+      continue
+    }
     const length = left > 0 ? left * right : count
     const run = kind === 'factored' && length <= size ? length : Math.min(256, size)
     const last = sparse(length, size, run, [seed, key, 0])

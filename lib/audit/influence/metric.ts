@@ -1,5 +1,6 @@
 // Inner products of gradients of heads in another metric than the identity.
 import { badArgument, mismatch } from '../../core/errors.js'
+import { breathing, each } from '../../core/turns.js'
 import { factors, type ParameterFeatures } from '../../derivatives/features.js'
 import { TangentFeatures } from '../../fit/features.js'
 import { isArray } from '../../io/held.js'
@@ -8,7 +9,6 @@ import type { CallOptions, Core } from '../../model/core.js'
 import type { Inputs } from '../../model/inputs.js'
 import { type Block, factorsOf, type Precision } from '../laplace/blocks.js'
 import { eachFeature, type Factors, turned } from '../laplace/features.js'
-import { breathing, each } from '../small.js'
 
 /** Second moments of gradients by parameter, as Adam keeps them, and what is added to their roots. */
 export interface AdamMetric {

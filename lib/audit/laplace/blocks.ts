@@ -1,11 +1,11 @@
 // Kronecker and diagonal approximations of the generalised Gauss-Newton matrix, parameter by parameter.
 import { TangentError } from '../../core/errors.js'
+import { breathing, each } from '../../core/turns.js'
 import type { ParameterFeatures } from '../../derivatives/features.js'
 import type { Floats } from '../../io/index.js'
 import { KernelSpectrum } from '../../linear/spectrum.js'
 import type { SolveOptions } from '../../native/call.js'
 import { isSparse, rowProducts, transposed } from '../products.js'
-import { breathing, each } from '../small.js'
 import { eachFeature, type Factors, turned } from './features.js'
 import type { Curvature } from './likelihood.js'
 

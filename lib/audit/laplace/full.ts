@@ -1,8 +1,9 @@
 // The generalised Gauss-Newton matrix in full, through the kernel: nothing of size P × P.
+
+import { each } from '../../core/turns.js'
 import type { Floats, NdArray } from '../../io/index.js'
 import { KernelFactor } from '../../linear/factor.js'
 import { asked } from '../queries.js'
-import { each } from '../small.js'
 import type { Precision } from './blocks.js'
 import type { Curvature } from './likelihood.js'
 

@@ -117,7 +117,7 @@ export function jobOf(
     seed: map.seed,
     groups,
     keys: prepared.core.architecture.active.map(({ parameter }) => keyOf(parameter.name)),
-    stages: like ? like.parameters.flatMap(({ stage }) => [...stage]) : [],
+    stages: like ? like.parameters.flatMap(({ stage, run = 0 }) => [...stage, run]) : [],
     columns: heads?.columns ?? 1,
     ...(heads ? { heads: heads.weights(first, count) } : {}),
   }
@@ -144,10 +144,11 @@ export async function sketchOf(
       fits: () => 'a sink takes them in tiles of samples',
     },
   })
-  const stages = result.report as { left: number; right: number }[]
+  const stages = result.report as Record<'left' | 'right' | 'run' | 'independent', number>[]
   const parameters = names.map((name, p) => {
-    const { left = 0, right = 0 } = stages[p] ?? {}
-    return { name, part: groups[p] as number, stage: [left, right] as const }
+    const { left = 0, right = 0, run = 0, independent = 0 } = stages[p] ?? {}
+    const split = run > 0 ? { run, independent } : {}
+    return { name, part: groups[p] as number, stage: [left, right] as const, ...split }
   })
   const { peakBytes } = result
   return { arrays: arrays.map(({ data }) => data), map: { ...map, parameters }, peakBytes }

@@ -3,7 +3,8 @@ import type { sketchKinds } from '../../runtime/jobs/sketch.js'
 /**
  * How k numbers are made of a gradient; the inner products of all have those of the gradients as mean.
  * - `combined` (default): a weight's features are made smaller on one side while they are still factors δ
- *   and h, where that saves most of the work of forming them, then go through a sparse map.
+ *   and h, where that saves most of the work of forming them, then go through a sparse map; of a weight
+ *   with one position δ is added up in buckets before it is multiplied by h.
  * - `sparse`: a sparse map (Johnson & Lindenstrauss) of the gradient, which is formed a few rows at a
  *   time: error 1/√k, work about that of a second reverse pass.
  * - `factored`: P_δ X P_hᵀ of k numbers for each weight. Cheapest; the error is that of each side's size.
@@ -21,11 +22,16 @@ export interface SketchMap {
   readonly landmarks?: string | undefined
   /** The parts, in order. */
   readonly parts: readonly string[]
-  /** For each parameter, by name: its part, and the sizes (left, right) of its factored stage. */
+  /**
+   * For each parameter, by name: its part, and the sizes (left, right) of its factored stage; of one whose factors
+   * are added up before they are multiplied how long the runs of places are, and how many sums are independent.
+   */
   readonly parameters: readonly {
     readonly name: string
     readonly part: number
     readonly stage: readonly [number, number]
+    readonly run?: number
+    readonly independent?: number
   }[]
 }
 

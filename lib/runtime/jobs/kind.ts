@@ -51,6 +51,8 @@ export const nativeCommon = nativeFields({
   outputs: wholes,
   threads: whole(1),
   memory: whole(0),
+  forward: whole(0),
+  forwardFixed: whole(0),
   block: whole(0),
   outputBlock: whole(0),
   tile: whole(1),

@@ -14,7 +14,7 @@ export const sketch = jobKind(
     groups: wholes,
     /** For each parameter the stream of its random words. */
     keys: wholes,
-    /** Left and right size of each parameter's factored stage, 0 and 0 for none; empty: chosen. */
+    /** Left and right size of each parameter's factored stage and its split map's run, 0 for none; empty: chosen. */
     stages: wholes,
     /** (N, O, columns): sums of outputs in place of these. */
     heads: optional(floats),
