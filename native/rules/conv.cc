@@ -6,8 +6,8 @@
 #include "rules/support/finite.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
+#include "rules/support/quick.h"
 #include "rules/support/taps.h"
-#include "rules/support/toom_cook.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -111,16 +111,18 @@ class Conv final : public Rule {
             {out + ((c0 * g.images + b) * G + group) * block, x + (b * G + group) * plane});
       return own;
     };
-    if (toom_cook_pays(g) && all_finite(out, count * g.images * G * block)) {
-      Real* room = call.scratch(toom_cook_room(g, blocks.stacked));
+    const int64_t each = g.images / samples;  // images of a sample
+    const QuickWay way = quick_product_way(g, each);
+    if (way != QuickWay::kNone && all_finite(out, count * g.images * G * block)) {
+      Real* room = call.scratch(quick_product_room(way, g, each, blocks.stacked));
       for (int64_t item = 0; item < samples * G * blocks.stacks; ++item) {
         call.control().poll();
         const int64_t ig = item / blocks.stacks, c0 = item % blocks.stacks * blocks.stacked;
-        multiply_toom_cook(g,
-                           {own_images(ig / G, c0, ig % G), std::min(blocks.stacked, count - c0),
-                            g.images * G * block, in + (c0 * samples * G + ig) * g.m * g.k,
-                            samples * G * g.m * g.k},
-                           room);
+        multiply_quick(way, g,
+                       {own_images(ig / G, c0, ig % G), std::min(blocks.stacked, count - c0),
+                        g.images * G * block, in + (c0 * samples * G + ig) * g.m * g.k,
+                        samples * G * g.m * g.k},
+                       room);
       }
       return;
     }
@@ -217,14 +219,7 @@ class Conv final : public Rule {
                           Real(0.0), in, g.k);
       return;
     }
-    if (turnable(g)) {
-      Real* turned = call.scratch(g.groups * g.m * g.k);
-      g.turn(weights, turned);
-      const Correlation adjoint = g.adjoint();
-      if (toom_cook_pays(adjoint) && all_finite(out, planes * g.groups * g.m * positions))
-        return correlate_toom_cook(adjoint, out, planes, turned, in);
-      return correlate(adjoint, out, planes, turned, 1, 0, in);
-    }
+    if (turnable(g) && turned_input(call, g, in)) return;
     // Columns of one product: enough for BLAS, few enough for the cache.
     const int64_t columns = std::clamp<int64_t>((3 << 16) / g.k, 128, 2048);
     const int64_t together = std::max<int64_t>(1, columns / positions);
@@ -240,12 +235,33 @@ class Conv final : public Rule {
     });
   }
 
-  // Is x's cotangent one product over patches of Y's, with channels enough for it? Fewer than about
-  // 48 rows leave BLAS's kernels half empty (16 take a fifth more time than by col2im).
+  // Is x's cotangent one product over patches of Y's?
   static bool turnable(const Geometry& g) {
     const int64_t* stride = g.windows.stride;
     const bool plain = stride[0] == 1 && stride[1] == 1 && stride[2] == 1;
-    return plain && !g.windows.pointwise() && g.channels >= 48 && g.m > 2;
+    return plain && !g.windows.pointwise() && g.m > 2;
+  }
+
+  // Where that gains.
+  static bool turned_input(Call& call, const Geometry& g, Real* in) {
+    const Correlation adjoint = g.adjoint();
+    const int64_t planes = call.count() * g.images;
+    const Real* out = call.out(0);
+    const QuickWay way = quick_way(adjoint, planes);
+    const bool quick =
+        way != QuickWay::kNone && all_finite(out, planes * g.groups * g.m * g.windows.out_size());
+    // Fewer rows than about 48 leave BLAS's kernels half empty (16 take a fifth more time than by
+    // col2im).
+    if (!quick && g.channels < 48) return false;
+    Real* turned = call.scratch(g.groups * g.m * g.k);
+    g.turn(call.input(1).reals(), turned);
+    if (!quick) {
+      correlate(adjoint, out, planes, turned, 1, 0, in);
+    } else {
+      correlate_quick(way, adjoint, out, planes, turned, in,
+                      call.scratch(quick_room(way, adjoint)));
+    }
+    return true;
   }
 
   // One thread's way from cotangents of some planes (images × cotangents) of one group to x's.

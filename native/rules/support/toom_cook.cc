@@ -175,7 +175,7 @@ void correlate_toom_cook(const Correlation& g, const Real* x, int64_t images, co
   });
 }
 
-void multiply_toom_cook(const Correlation& g, const ToomCookProduct& product, Real* room) {
+void multiply_toom_cook(const Correlation& g, const StackedProduct& product, Real* room) {
   const int64_t blocks = blocks_of(g), taps = g.windows.kernel[2], k = g.k();
   const int64_t in = g.windows.in[2], length = g.windows.out[2], c = g.channels;
   const int64_t tiles = tiles_of(g), rows = product.stacked * g.m;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "rules/support/correlation.h"
+#include "rules/support/quick.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -18,16 +18,8 @@ bool toom_cook_pays(const Correlation& g);
 void correlate_toom_cook(const Correlation& g, const Real* x, int64_t images, const Real* w,
                          Real* out);
 
-// Σ over images and positions of rows (stacked, m, out…) and the patches of x (c, in…), all finite,
-// to (stacked, m, c·kernel).
-struct ToomCookProduct {
-  std::vector<PatchProduct::Image> images;
-  int64_t stacked, stride;  // from one of the stacked rows to the next
-  Real* to;
-  int64_t to_stride;  // from one of the stacked results to the next
-};
 // With all threads, in `room` for toom_cook_room() numbers.
-void multiply_toom_cook(const Correlation& g, const ToomCookProduct& product, Real* room);
+void multiply_toom_cook(const Correlation& g, const StackedProduct& product, Real* room);
 int64_t toom_cook_room(const Correlation& g, int64_t stacked);
 
 }  // namespace AT_PRECISION

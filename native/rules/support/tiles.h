@@ -1,0 +1,124 @@
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "rules/support/lanes.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+// How the planes (height, width) of images are cut into tiles of (rows, columns) numbers, each
+// `down` and `along` from the one before it; the first begins before_y and before_x outside.
+struct Tiling {
+  int64_t height, width, rows, columns, down, along, before_y, before_x;
+  int64_t tiles_down, tiles_along;
+  int64_t per_image() const { return tiles_down * tiles_along; }
+};
+
+// Some tiles of all images, [first, last), and tiles of zeros up to a whole number of lanes: where
+// they begin in copies of what of the planes they see, with zeros around.
+class Strips {
+ public:
+  Strips(const Tiling& tiling, int64_t first, int64_t last) : tiling_(tiling) {
+    const Tiling& t = tiling_;
+    starts_.assign(static_cast<size_t>((last - first + kLanes - 1) / kLanes * kLanes), 0);
+    for (int64_t tile = first; tile < last;) {
+      const int64_t image = tile / t.per_image(), end = std::min(last, (image + 1) * t.per_image());
+      const int64_t a = tile % t.per_image(), b = a + end - tile;
+      // Whole rows of tiles, or part of a single one.
+      const bool single = t.tiles_down == 1;
+      const int64_t y0 = a / t.tiles_along, y1 = (b - 1) / t.tiles_along + 1;
+      const int64_t x0 = single ? a : 0, x1 = single ? b : t.tiles_along;
+      Strip strip;
+      strip.image = image;
+      strip.y = y0 * t.down - t.before_y;
+      strip.x = x0 * t.along - t.before_x;
+      strip.rows = (y1 - 1 - y0) * t.down + t.rows;
+      strip.columns = (x1 - 1 - x0) * t.along + t.columns;
+      strip.at = size_;
+      for (int64_t k = a; k < b; ++k, ++tile)
+        starts_[static_cast<size_t>(tile - first)] =
+            size_ + (k / t.tiles_along - y0) * t.down * strip.columns +
+            (k % t.tiles_along - x0) * t.along;
+      for (int64_t k = a; k < b; ++k) steps_.push_back(strip.columns);
+      size_ += strip.rows * strip.columns;
+      strips_.push_back(strip);
+    }
+    for (size_t k = static_cast<size_t>(last - first); k < starts_.size(); ++k) {
+      starts_[k] = size_;
+      steps_.push_back(t.columns);
+    }
+    size_ += t.rows * t.columns;
+  }
+
+  // Tiles, those of zeros included.
+  int64_t count() const { return static_cast<int64_t>(starts_.size()); }
+  // Numbers of the copies, which are 0 before the first copy is made.
+  int64_t size() const { return size_; }
+
+  template <class PlaneOf>
+  void copy(const PlaneOf& plane_of, Real* copies) const {
+    const Tiling& t = tiling_;
+    for (const Strip& strip : strips_) {
+      const Real* plane = plane_of(strip.image);
+      const int64_t y0 = std::max<int64_t>(0, -strip.y);
+      const int64_t y1 = std::min(strip.rows, t.height - strip.y);
+      const int64_t x0 = std::max<int64_t>(0, -strip.x);
+      const int64_t x1 = std::min(strip.columns, t.width - strip.x);
+      if (x0 >= x1) continue;
+      for (int64_t y = y0; y < y1; ++y)
+        std::memcpy(copies + strip.at + y * strip.columns + x0,
+                    plane + (strip.y + y) * t.width + strip.x + x0, sizeof(Real) * (x1 - x0));
+    }
+  }
+
+  // to (kRows, kColumns) = the numbers of tiles [first, first + kLanes), one in every lane.
+  template <int kRows, int kColumns>
+  AT_PORTABLE void take(const Real* copies, int64_t first, Lanes* to) const {
+    const int64_t *start = starts_.data() + first, *step = steps_.data() + first;
+    for (int r = 0; r < kRows; ++r)
+      for (int b = 0; b < kColumns; b += kLanes) {
+        Lanes* rows = to + r * kColumns + b;
+        for (int l = 0; l < kLanes; ++l) rows[l] = load(copies + start[l] + r * step[l] + b);
+        turn(rows);
+      }
+  }
+
+ private:
+  struct Strip {
+    int64_t image, y, x, rows, columns, at;
+  };
+  const Tiling tiling_;
+  std::vector<Strip> strips_;
+  std::vector<int64_t> starts_, steps_;  // of every tile
+  int64_t size_ = 0;
+};
+
+// Writes what was computed of tiles [first, last) of all images, in lanes (kRows, kColumns), where
+// it lies inside the planes; of a row `width` numbers count. What is given is turned.
+template <int kRows, int kColumns, class PlaneOf>
+AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t width, int64_t first, int64_t last,
+                      const PlaneOf& plane_of) {
+  for (int b = 0; b < kRows * kColumns; b += kLanes) turn(made + b);
+  for (int64_t l = 0; l < std::min<int64_t>(kLanes, last - first); ++l) {
+    const int64_t tile = (first + l) % t.per_image();
+    const int64_t y = tile / t.tiles_along * t.down, x = tile % t.tiles_along * t.along;
+    Real* to = plane_of((first + l) / t.per_image()) + y * t.width + x;
+    const int64_t rows = std::min<int64_t>(kRows, t.height - y);
+    const int64_t columns = std::min(width, t.width - x);
+    for (int64_t r = 0; r < rows; ++r) {
+      Real row[kColumns];
+      for (int b = 0; b < kColumns; b += kLanes) store(made[r * kColumns + b + l], row + b);
+      if (columns == 4) {
+        std::memcpy(to + r * t.width, row, sizeof(Real) * 4);
+      } else {
+        std::memcpy(to + r * t.width, row, sizeof(Real) * columns);
+      }
+    }
+  }
+}
+
+}  // namespace AT_PRECISION
+}  // namespace at

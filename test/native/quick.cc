@@ -1,0 +1,136 @@
+#include "rules/support/quick.h"
+
+#include <cmath>
+
+#include "support.h"
+
+namespace at::test {
+
+namespace {
+
+using namespace at::f32;
+
+struct Case {
+  QuickWay way;
+  Shape in, kernel, pads;
+  int64_t groups, m, channels, images;
+};
+
+Correlation correlation_of(const Case& c) {
+  Node node;
+  node.attributes.set("pads", c.pads);
+  const size_t rank = c.in.size();
+  Shape out;
+  for (size_t a = 0; a < rank; ++a)
+    out.push_back(c.in[a] + c.pads[a] + c.pads[rank + a] - c.kernel[a] + 1);
+  return {c.groups, c.m, c.channels, Windows(node, c.in, out, c.kernel)};
+}
+
+// body(output position, input position, number of the kernel) where the window lies inside.
+template <class Body>
+void each_pair(const Windows& w, const Body& body) {
+  for (int64_t oy = 0; oy < w.out[1]; ++oy)
+    for (int64_t ox = 0; ox < w.out[2]; ++ox)
+      for (int64_t ky = 0; ky < w.kernel[1]; ++ky)
+        for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
+          const int64_t y = w.at(1, oy, ky), x = w.at(2, ox, kx);
+          if (y >= 0 && y < w.in[1] && x >= 0 && x < w.in[2])
+            body(oy * w.out[2] + ox, y * w.in[2] + x, ky * w.kernel[2] + kx);
+        }
+}
+
+constexpr double kTolerance = 5e-6;
+
+// A kernel's first and last rows tell as much as all of them.
+void check_correlation(const Case& c, const Correlation& g) {
+  const int64_t in = g.windows.in_size(), out = g.windows.out_size();
+  const int64_t size = g.windows.kernel_size(), rows = c.groups * c.m;
+  Random random(1);
+  const auto x = random.normals<float>(c.images * c.groups * c.channels * in);
+  const auto w = random.normals<float>(rows * g.k());
+  std::vector<float> found(static_cast<size_t>(c.images * rows * out), NAN);
+  std::vector<float> room(static_cast<size_t>(quick_room(c.way, g)), NAN);
+  correlate_quick(c.way, g, x.data(), c.images, w.data(), found.data(), room.data());
+  std::vector<float> some;
+  std::vector<double> exact;
+  for (int64_t b = 0; b < c.images; ++b)
+    for (int64_t j : {int64_t{0}, rows - 1}) {
+      std::vector<double> own(static_cast<size_t>(out), 0);
+      for (int64_t q = 0; q < c.channels; ++q) {
+        const float* plane = x.data() + ((b * c.groups + j / c.m) * c.channels + q) * in;
+        const float* kernel = w.data() + (j * c.channels + q) * size;
+        each_pair(g.windows, [&](int64_t o, int64_t i, int64_t k) {
+          own[static_cast<size_t>(o)] += static_cast<double>(kernel[k]) * plane[i];
+        });
+      }
+      exact.insert(exact.end(), own.begin(), own.end());
+      const float* line = found.data() + (b * rows + j) * out;
+      some.insert(some.end(), line, line + out);
+    }
+  near(some, exact, kTolerance);
+}
+
+void check_product(const Case& c, const Correlation& g) {
+  const int64_t in = g.windows.in_size(), out = g.windows.out_size();
+  const int64_t size = g.windows.kernel_size(), stacked = 2;
+  Random random(2);
+  const auto x = random.normals<float>(c.images * c.channels * in);
+  const auto rows = random.normals<float>(c.images * stacked * c.m * out);
+  StackedProduct product{{}, stacked, c.images * c.m * out, nullptr, c.m * g.k()};
+  for (int64_t b = 0; b < c.images; ++b)
+    product.images.push_back({rows.data() + b * c.m * out, x.data() + b * c.channels * in});
+  std::vector<float> found(static_cast<size_t>(stacked * c.m * g.k()), NAN);
+  std::vector<float> room(static_cast<size_t>(quick_product_room(c.way, g, c.images, stacked)),
+                          NAN);
+  product.to = found.data();
+  multiply_quick(c.way, g, product, room.data());
+  std::vector<float> some;
+  std::vector<double> exact;
+  for (int64_t r : {int64_t{0}, stacked * c.m - 1})
+    for (int64_t q : {int64_t{0}, c.channels - 1}) {
+      std::vector<double> own(static_cast<size_t>(size), 0);
+      for (int64_t b = 0; b < c.images; ++b) {
+        const float* row = rows.data() + ((r / c.m * c.images + b) * c.m + r % c.m) * out;
+        const float* plane = x.data() + (b * c.channels + q) * in;
+        each_pair(g.windows, [&](int64_t o, int64_t i, int64_t k) {
+          own[static_cast<size_t>(k)] += static_cast<double>(row[o]) * plane[i];
+        });
+      }
+      exact.insert(exact.end(), own.begin(), own.end());
+      const float* line = found.data() + r * g.k() + q * size;
+      some.insert(some.end(), line, line + size);
+    }
+  near(some, exact, kTolerance);
+}
+
+}  // namespace
+
+TEST_CASE("quick correlations are the sums that define them") {
+  const Case cases[] = {
+      {QuickWay::kFourier, {200}, {7}, {3, 3}, 1, 64, 52, 2},
+      {QuickWay::kFourier, {150}, {16}, {0, 9}, 2, 48, 49, 1},
+      {QuickWay::kFourier, {137}, {5}, {1, 0}, 1, 50, 48, 3},
+      {QuickWay::kToomCook, {300}, {4}, {2, 1}, 1, 64, 64, 1},
+      {QuickWay::kWinograd, {17, 19}, {3, 3}, {1, 1, 1, 1}, 1, 33, 35, 2},
+      {QuickWay::kWinograd, {12, 9}, {3, 3}, {0, 2, 2, 0}, 2, 32, 32, 3},
+      {QuickWay::kWinograd, {4, 4}, {3, 3}, {1, 1, 1, 1}, 1, 40, 32, 70},
+  };
+  for (const Case& c : cases) {
+    const Correlation g = correlation_of(c);
+    CHECK(quick_way(g, c.images) == c.way);
+    check_correlation(c, g);
+    if (c.groups == 1) check_product(c, g);
+  }
+}
+
+TEST_CASE("correlations that gain nothing have no quick way") {
+  const Case cases[] = {
+      {QuickWay::kNone, {200}, {7}, {3, 3}, 1, 16, 64, 2},
+      {QuickWay::kNone, {40}, {7}, {3, 3}, 1, 64, 64, 2},
+      {QuickWay::kNone, {16, 16}, {3, 3}, {1, 1, 1, 1}, 1, 16, 64, 2},
+      {QuickWay::kNone, {16, 16}, {5, 5}, {2, 2, 2, 2}, 1, 64, 64, 2},
+  };
+  for (const Case& c : cases) CHECK(quick_way(correlation_of(c), c.images) == QuickWay::kNone);
+}
+
+}  // namespace at::test
