@@ -40,7 +40,7 @@ export function runOurs(folder: string, limit: number): Figures | string {
 /** `peer`: side and way, as in `jax structured`. */
 export function runPeer(peer: string, folder: string, limit: number): Figures | string {
   const [side = '', way = ''] = peer.split(' ')
-  const interpreter = join(out, `venv-${side}/bin/python`)
+  const interpreter = join(out, `venv-${side === 'torch' ? 'torch' : 'jax'}/bin/python`)
   return run(interpreter, [join(python, 'peer.py'), side, way, folder], limit)
 }
 

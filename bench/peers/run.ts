@@ -23,7 +23,7 @@ const { values: options, positionals } = parseArgs({
     limit: { type: 'string', default: '240' },
     /** This many samples instead of each workload's own, to try both sides out. */
     samples: { type: 'string' },
-    /** Only peers whose name contains this; `none` for ours alone. */
+    /** Only peers whose name contains one of these, with commas between; `none` for ours alone. */
     only: { type: 'string' },
     /** Forgets what earlier runs stored for these workloads. */
     fresh: { type: 'boolean', default: false },
@@ -49,7 +49,8 @@ function variants({ peers, block }: PeerWorkload): Variant[] {
     { peer, label: peer },
     ...(block ? [{ peer, label: `${peer}, blocks of ${block}`, block }] : []),
   ])
-  return all.filter(({ label }) => !options.only || label.includes(options.only))
+  const only = options.only?.split(',') ?? ['']
+  return all.filter(({ label }) => only.some((part) => label.includes(part)))
 }
 
 function far(figures: Figures, ours: Figures | string): boolean {

@@ -27,6 +27,14 @@ export interface PeerWorkload {
 }
 
 const contractions = ['jax jacobian-contraction', 'torch jacobian-contraction']
+/** What builds on PyTorch and what reads ONNX files for JAX. */
+const libraries = [
+  'torch compiled',
+  'torch nngeometry',
+  'torch laplace',
+  'torch curvlinops',
+  'jaxonnxruntime contraction',
+]
 const all = [...contractions, 'jax structured', 'jax products', 'torch products']
 
 export const workloads: readonly PeerWorkload[] = [
@@ -36,7 +44,15 @@ export const workloads: readonly PeerWorkload[] = [
     samples: 16,
     call: 'ntk',
     network: () => mlp([3072, 2048, 2048, 2048, 8]),
-    peers: [...all, 'torch backpack'],
+    peers: [...all, 'torch backpack', ...libraries],
+  },
+  {
+    name: 'mlp-2',
+    title: 'MLP 784→128×4→10, N = 2, one call after another',
+    samples: 2,
+    call: 'ntk',
+    network: () => mlp([784, 128, 128, 128, 128, 10]),
+    peers: [...contractions, 'jax structured', ...libraries],
   },
   {
     name: 'mlp-gram',
@@ -44,7 +60,7 @@ export const workloads: readonly PeerWorkload[] = [
     samples: 1000,
     call: 'ntk',
     network: () => mlp([784, 128, 128, 128, 128, 10]),
-    peers: [...contractions, 'jax structured', 'torch backpack'],
+    peers: [...contractions, 'jax structured', 'torch backpack', ...libraries],
     block: 250,
   },
   {
@@ -53,7 +69,7 @@ export const workloads: readonly PeerWorkload[] = [
     samples: 200,
     call: 'ntk',
     network: () => cnn(16),
-    peers: [...contractions, 'jax structured', 'torch backpack'],
+    peers: [...contractions, 'jax structured', 'torch backpack', ...libraries],
     block: 50,
   },
   {
@@ -62,7 +78,7 @@ export const workloads: readonly PeerWorkload[] = [
     samples: 8,
     call: 'ntk',
     network: () => resnet18(64, 10),
-    peers: [...contractions, 'jax structured', 'jax products'],
+    peers: [...contractions, 'jax structured', 'jax products', ...libraries],
     block: 2,
   },
   {
@@ -80,7 +96,7 @@ export const workloads: readonly PeerWorkload[] = [
     samples: 16,
     call: 'ntk',
     network: () => vit(64, 8, 192, 6),
-    peers: [...contractions, 'jax structured'],
+    peers: [...contractions, 'jax structured', ...libraries],
     block: 4,
   },
   {
@@ -90,7 +106,7 @@ export const workloads: readonly PeerWorkload[] = [
     call: 'trace',
     network: () => text(1000, 64, 128, 4),
     vocabulary: 1000,
-    peers: [...contractions, 'jax structured'],
+    peers: [...contractions, 'jax structured', ...libraries],
     block: 16,
   },
   {
@@ -109,7 +125,7 @@ export const workloads: readonly PeerWorkload[] = [
     call: 'eigenvalues',
     count: 20,
     network: () => mlp([784, 128, 128, 128, 128, 10]),
-    peers: ['jax eigenvalues'],
+    peers: ['jax eigenvalues', 'torch curvlinops-eigenvalues'],
   },
   {
     name: 'jacobian',
@@ -117,7 +133,16 @@ export const workloads: readonly PeerWorkload[] = [
     samples: 200,
     call: 'jacobian',
     network: () => cnn(16),
-    peers: ['jax jacobian', 'torch jacobian', 'torch backpack-jacobian'],
+    peers: [
+      'jax jacobian',
+      'torch jacobian',
+      'torch backpack-jacobian',
+      'torch compiled-jacobian',
+      'torch nngeometry-jacobian',
+      'torch laplace-jacobian',
+      'torch curvlinops-jacobian',
+      'jaxonnxruntime jacobian',
+    ],
   },
   {
     name: 'resnet18-gradient',

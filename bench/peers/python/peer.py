@@ -18,9 +18,11 @@ from measure import limit_memory, measure, resident
 
 if side == 'torch':
     import torch
-    from torch_peers import Peers
+    from torch_libraries import Peers
 
     torch.set_num_threads(threads)
+elif side == 'jaxonnxruntime':
+    from onnx_peers import Peers
 else:
     from jax_peers import Peers
 
