@@ -74,6 +74,7 @@ export const structureOptions = () => [
 ]
 
 export const fitCommand: CommandDefinition = {
+  devices: true,
   examples: [
     'fit model.onnx --input x.npy --target y.npy --out fit/',
     'fit model.onnx --input x.npy --target labels.npy --predict test.npy --out fit/',
@@ -128,7 +129,8 @@ export const fitCommand: CommandDefinition = {
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
-    await withNetwork(model, options, {}, async (network) => {
+    // Features, predictions and what is exported are the processor's.
+    await withNetwork(model, options, { device: 'cpu' }, async (network) => {
       const { inputFormat: format } = options
       const x = await readInputs(options.input, network, options)
       const target = await readGiven(options.target, { format })
@@ -221,7 +223,7 @@ function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
       `Expected targets of shape (N) or (N, O) for --target but received (${target.shape.join(', ')})`,
     )
   }
-  const { threads, memory, maxIterations, solver } = options
+  const { threads, memory, device, maxIterations, solver } = options
   return {
     outputs,
     structure: features === 'fixed' ? 'fixed' : structure,
@@ -234,6 +236,7 @@ function fitOptions(options: Options, target: NdArray): NetworkFitOptions {
     blocks,
     threads,
     memory,
+    device,
     maxIterations,
     solver,
   }
@@ -282,6 +285,7 @@ export function summarise({ model, classes }: NetworkModel, network: Network): o
     stationarity: last?.stationarity ?? null,
     samples: model.targets.length / model.outputs,
     outputs: model.outputs,
+    device: model.device?.name ?? null,
     ...(model.selection && { selection: printableSelection(model.selection) }),
     ...(model.starts && { starts: model.starts }),
     classes: classes ?? null,

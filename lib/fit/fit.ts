@@ -8,7 +8,7 @@ import type { FitIteration } from '../native/fit.js'
 import { type NativeSolveFit, native } from '../native/index.js'
 import type { TangentFeatures } from './features.js'
 import { AdaptiveModel, type FitStatus } from './model.js'
-import { type AdaptiveOptions, checkOptions } from './options.js'
+import { type AdaptiveOptions, checkOptions, fitDevice } from './options.js'
 import { type FitPrice, numbersOf, type SettledPrice } from './price.js'
 import { type BlockOptions, type BlockRule, blockRule, isAdaptive, nativeRule } from './rules.js'
 import type { SharedWork } from './shared.js'
@@ -36,7 +36,8 @@ export async function fitOnce(
   const { price, relative } = numbersOf(options.price)
   const rules = rulesOf(features, price === Number.POSITIVE_INFINITY ? fixed(options) : options)
   const rank = Math.min(native.sketchRank, features.rows)
-  const frozen = JSON.stringify(rules.map((rule) => !isAdaptive(rule)))
+  const device = fitDevice(options)
+  const frozen = JSON.stringify([device.name, rules.map((rule) => !isAdaptive(rule))])
   const sketch = solver === 'products' ? await manyGaussians(features.rows * rank) : undefined
   const fit = callSync(
     () =>
@@ -48,6 +49,7 @@ export async function fitOnce(
         products: solver === 'products',
         sketch,
         builder: shared?.builder(frozen),
+        device: device.name,
         memory: memoryOf(options),
         threads: threadsOf(options),
       }),
@@ -69,7 +71,7 @@ export async function fitOnce(
   if (iterations.length === 0 && fit.last().iteration === 0) {
     throw new TangentError('NUMERICAL', status.advice)
   }
-  const about = { ridge, iterations, status, price: paid }
+  const about = { ridge, iterations, status, price: paid, device }
   return adapted(await AdaptiveModel.fromFit(fit, rules, residual, features.outputs, about))
 }
 

@@ -2,6 +2,7 @@ import { mismatch, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { TangentKernel } from '../kernels/kernel.js'
 import type { SolveOptions } from '../native/call.js'
+import type { ChosenDevice } from '../native/device.js'
 import type { FitIteration } from '../native/fit.js'
 import {
   type NativeBlockSolution,
@@ -81,6 +82,7 @@ export interface ModelParts {
   targets: Float64Array
   redundant: number
   price: FitPrice
+  device?: ChosenDevice | undefined
   selection?: PriceSelection | undefined
   starts?: StartSummary | undefined
 }
@@ -107,6 +109,8 @@ export class AdaptiveModel implements ModelParts {
   readonly redundant!: number
   /** What Ω was multiplied by. */
   readonly price!: FitPrice
+  /** Where it was fitted, and why there; not known of a model that was read from a file. */
+  readonly device?: ChosenDevice | undefined
   /** How price and ridge were chosen, where they were. */
   readonly selection?: PriceSelection | undefined
   /** Where the other starts ended, where there were some. */
@@ -125,7 +129,7 @@ export class AdaptiveModel implements ModelParts {
     rules: readonly BlockRule[],
     targets: Float64Array,
     outputs: number,
-    about: Pick<ModelParts, 'ridge' | 'iterations' | 'status' | 'price'>,
+    about: Pick<ModelParts, 'ridge' | 'iterations' | 'status' | 'price' | 'device'>,
   ): Promise<AdaptiveModel> {
     const { objective, penalty, misfit } = fit.last()
     const blocks: BlockSolution[] = []

@@ -70,16 +70,17 @@ export async function fitAdaptive(
   options: NetworkFitOptions = {},
 ): Promise<NetworkModel> {
   checkCall(options)
-  checkOptions(options)
+  const fitting = { ...options, device: options.device ?? cores.get(network)?.device }
+  checkOptions(fitting)
   const x = heldInputs(samples, 'x')
   const y = held(targets, 'y')
   const found = await residualOf(network, x, y, options, ({ rows, numbers }) =>
-    checkFitMemory(rows, numbers, options),
+    checkFitMemory(rows, numbers, fitting),
   )
   const { residual, classes } = found
   const { features, layout } = await networkFeatures(network, x, featureOptions(options))
   const judged = classes && found.targets
-  const model = await fitShared(features, residual, options, new SharedWork(), judged)
+  const model = await fitShared(features, residual, fitting, new SharedWork(), judged)
   const origin = await originOf(network)
   const about = { origin, classes }
   return new NetworkModel(model, layout, options.outputs, options.blocks ?? 'layer', about)
@@ -119,7 +120,9 @@ export function featureOptions(options: NetworkFitOptions): NetworkFeatureOption
   const each = Object.values(options.perBlock ?? {})
   const separateModes =
     options.structure === 'modes' || each.some(({ structure }) => structure === 'modes')
-  return { blocks, outputs, signal, threads, memory, onProgress, separateModes }
+  // Features are the processor's, and go up when a fit begins.
+  const device = 'cpu' as const
+  return { blocks, outputs, signal, threads, memory, onProgress, separateModes, device }
 }
 
 /** What a fit starts from. */

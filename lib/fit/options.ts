@@ -3,6 +3,7 @@ import { badArgument, wholeNumber } from '../core/errors.js'
 import type { Progress } from '../core/progress.js'
 import { notNegative } from '../linear/checks.js'
 import { callSync, memoryOf, type SolveOptions } from '../native/call.js'
+import { type ChosenDevice, chooseDevice, type DeviceOptions } from '../native/device.js'
 import type { FitIteration } from '../native/fit.js'
 import { native } from '../native/index.js'
 import type { AdaptiveModel } from './model.js'
@@ -10,7 +11,7 @@ import { checkPrice, type Price } from './price.js'
 import { type BlockOptions, checkRule } from './rules.js'
 
 /** Options of an adaptive fit. */
-export interface AdaptiveOptions extends SolveOptions, BlockOptions {
+export interface AdaptiveOptions extends SolveOptions, DeviceOptions, BlockOptions {
   /**
    * λ ≥ 0: the misfit costs ‖r − fit‖²/λ (default 1e-3); 0 asks for exact interpolation; `'auto'`
    * chooses it, for fixed features by leave-one-out of samples, else as `price: 'auto'` does, which
@@ -115,6 +116,7 @@ export function checkOptions(options: AdaptiveOptions) {
   if (solver !== 'kernel' && solver !== 'products') {
     throw badArgument('options.solver', "'kernel' or 'products'", solver)
   }
+  chooseDevice(options.device)
   checkRule(options)
   for (const own of Object.values(options.perBlock ?? {})) checkRule(own)
   return {
@@ -131,6 +133,15 @@ export function checkOptions(options: AdaptiveOptions) {
 }
 
 /**
+ * Where a fit's kernels are built and factored: `auto` uses the processor for what has no code for devices.
+ * @internal
+ */
+export function fitDevice({ device, solver }: AdaptiveOptions): ChosenDevice {
+  if (device !== 'auto' || solver !== 'products') return chooseDevice(device)
+  return { name: 'cpu', why: 'there is no code for devices in fits by products' }
+}
+
+/**
  * Refuses a fit that cannot fit the budget, whatever its features take: before they are computed.
  * @param numbers numbers in B
  * @throws TangentError MEMORY_BUDGET
@@ -138,7 +149,8 @@ export function checkOptions(options: AdaptiveOptions) {
  */
 export function checkFitMemory(rows: number, numbers: number, options: AdaptiveOptions): void {
   const { depth, ridge, solver } = checkOptions(options)
-  const limits = { depth, products: solver === 'products', memory: memoryOf(options) }
+  const device = fitDevice(options).name
+  const limits = { depth, products: solver === 'products', memory: memoryOf(options), device }
   // One that is chosen is above 0.
   callSync(() =>
     native.checkFitMemory(rows, numbers, { ...limits, ridge: ridge === 'auto' ? 1 : ridge }),

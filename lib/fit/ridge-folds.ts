@@ -60,7 +60,7 @@ async function alongRidges(
   loss: FitLoss,
   options: AdaptiveOptions,
 ): Promise<(HeldOut | null)[]> {
-  const { signal, threads, memory } = options
+  const { signal, threads, memory, device } = options
   const { rows, outputs } = train
   const kernel = await train.kernel(train, { signal, threads })
   const across = await test.kernel(train, { signal, threads })
@@ -70,7 +70,7 @@ async function alongRidges(
     if (signal?.aborted) throw abortError(signal)
     let alpha: Float64Array | undefined
     if (loss === 'squared') {
-      const factor = await KernelFactor.try(square, ridge, { signal, threads, memory })
+      const factor = await KernelFactor.try(square, ridge, { signal, threads, memory, device })
       alpha = (await factor?.solve(known)) ?? undefined
     } else {
       const setting = { ridge, offset: offsets.train, outputs, signal, threads, memory }

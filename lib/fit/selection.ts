@@ -209,7 +209,7 @@ async function ridgesOf(
 async function leftOut(
   features: TangentFeatures,
   residual: Float64Array,
-  { signal, threads, solver }: AdaptiveOptions,
+  { signal, threads, memory, device, solver }: AdaptiveOptions,
 ): Promise<ChosenRidge> {
   if (solver === 'products') {
     throw new TangentError(
@@ -219,7 +219,8 @@ async function leftOut(
     )
   }
   const kernel = await features.kernel(features, { signal, threads })
-  const spectrum = await KernelSpectrum.of(kernel, { outputs: features.outputs, signal })
+  const { outputs } = features
+  const spectrum = await KernelSpectrum.of(kernel, { outputs, signal, memory, device })
   return spectrum.chooseRidge(residual, { signal })
 }
 

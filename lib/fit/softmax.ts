@@ -3,6 +3,7 @@ import type { NdArray } from '../io/index.js'
 import { checkSoftmaxMemory, solveSoftmax } from '../linear/softmax.js'
 import type { Inputs } from '../model/inputs.js'
 import { memoryOf, type SolveOptions } from '../native/call.js'
+import { refuseDevice } from '../native/device.js'
 import type { Network } from '../network/network.js'
 import { networkFeatures } from './blocks.js'
 import type { TangentFeatures } from './features.js'
@@ -44,6 +45,7 @@ export async function fitSoftmax(
 ): Promise<AdaptiveModel> {
   const { features } = problem
   const { ridge, signal, threads, memory } = options
+  refuseDevice(options, 'softmax regression')
   checkSoftmaxMemory(features.rows, memoryOf(options))
   const kernel = await features.kernel(features, { signal, threads })
   const { alpha, fit } = await dualOf(problem, kernel, ridge, options)

@@ -1,7 +1,8 @@
 import { mismatch, oneOf, TangentError, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
-import { call, threadsOf } from '../native/call.js'
+import { call, memoryOf, threadsOf } from '../native/call.js'
+import { deviceArgument } from '../native/device.js'
 import type { NativeFactor } from '../native/fit.js'
 import { native } from '../native/index.js'
 import { checkTargets, notNegative, numbersOf } from './checks.js'
@@ -84,8 +85,9 @@ export class KernelFactor {
   ): Promise<KernelFactor | null> {
     const { data, n, outputs } = gramOf(kernel, options)
     notNegative('ridge', ridge)
+    const device = deviceArgument(options)
     const factor = await call(options.signal, (control) =>
-      native.factorKernel(data, n, ridge, threadsOf(options), control),
+      native.factorKernel(data, n, ridge, threadsOf(options), control, device, memoryOf(options)),
     )
     if (factor.status === 'not positive definite') return null
     return new KernelFactor(n, outputs, ridge, factor)

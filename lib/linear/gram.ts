@@ -4,9 +4,10 @@ import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { held, heldNumbers } from '../io/held.js'
 import type { NdArray } from '../io/index.js'
 import type { SolveOptions } from '../native/call.js'
+import type { DeviceOptions } from '../native/device.js'
 
 /** Options of what is computed from a kernel in memory. */
-export interface GramOptions extends SolveOptions {
+export interface GramOptions extends SolveOptions, DeviceOptions {
   /**
    * Rows of the kernel that belong to one sample and follow each other (default: the O of a kernel of
    * shape (N, O, N, O), else 1). Leave-one-out leaves out all of them together.

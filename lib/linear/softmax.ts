@@ -2,6 +2,7 @@ import { badArgument, mismatch, TangentError, wholeNumber } from '../core/errors
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
 import { call, memoryOf, threadsOf } from '../native/call.js'
+import { refuseDevice } from '../native/device.js'
 import { native } from '../native/index.js'
 import { numbersOf } from './checks.js'
 import { type GramOptions, gramOf, heldKernel } from './gram.js'
@@ -60,6 +61,7 @@ export async function solveSoftmax(
   options: SoftmaxOptions = {},
 ): Promise<SoftmaxSolution> {
   checkCall(options)
+  refuseDevice(options, 'softmax regression')
   const { data, n, outputs } = gramOf(heldKernel(kernel), options)
   const { ridge = 1, maxIterations = 100, offset = new Float64Array(n), signal } = options
   if (!(typeof ridge === 'number' && ridge > 0 && Number.isFinite(ridge))) {

@@ -2,7 +2,8 @@ import { leavable } from '../core/abort.js'
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
-import { call } from '../native/call.js'
+import { call, memoryOf } from '../native/call.js'
+import { deviceArgument } from '../native/device.js'
 import { type NativeSpectrum, native } from '../native/index.js'
 import { notNegative, numbersOf } from './checks.js'
 import { KernelFactor } from './factor.js'
@@ -32,7 +33,8 @@ export class KernelSpectrum {
   }
 
   /**
-   * By LAPACK in double, off the JS thread. An abort rejects at once; LAPACK ends in the background.
+   * By LAPACK in double, or on a device, off the JS thread. An abort rejects at once; the decomposition
+   * ends in the background.
    * @param kernel (n, n) or (N, O, N, O), symmetric positive semidefinite
    * @throws TangentError BAD_INPUT for a kernel that is not finite or not symmetric.
    * @example
@@ -54,8 +56,9 @@ export class KernelSpectrum {
   ): Promise<KernelSpectrum> {
     checkCall(options)
     const { data, n, outputs } = gramOf(heldKernel(kernel), options)
+    const device = deviceArgument(options)
     const spectrum = await call(options.signal, () =>
-      leavable(options.signal, native.createSpectrum(data, n, true)),
+      leavable(options.signal, native.createSpectrum(data, n, true, device, memoryOf(options))),
     )
     return new KernelSpectrum(n, outputs, spectrum)
   }

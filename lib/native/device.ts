@@ -1,5 +1,5 @@
 // Where derivatives are computed, and why there.
-import { badArgument, oneOf } from '../core/errors.js'
+import { badArgument, oneOf, TangentError } from '../core/errors.js'
 import { native } from './index.js'
 
 /**
@@ -65,4 +65,32 @@ export function choosePrecision(
   if (device !== 'cpu') return precision
   if (asked === 'auto') return 'float32'
   throw badArgument('options.precision', 'float32 on the processor, which has no TF32', given)
+}
+
+/** Options of calls whose large operations a device may do. */
+export interface DeviceOptions {
+  /**
+   * Where matrices are multiplied, factored and decomposed (default `'cpu'`); see {@link DeviceName}. One
+   * that cannot be used, or has no code for the call, is refused by name. See docs/gpu.md.
+   */
+  device?: DeviceName | undefined
+}
+
+/** What the core is told: the device's name, nothing for the processor. */
+export function deviceArgument({ device }: DeviceOptions): string | undefined {
+  const { name } = chooseDevice(device)
+  return name === 'cpu' ? undefined : name
+}
+
+/**
+ * For calls whose work is the processor's.
+ * @throws TangentError `UNSUPPORTED` for a device that was named.
+ */
+export function refuseDevice({ device }: DeviceOptions, call: string): void {
+  const { name } = chooseDevice(device)
+  if (name === 'cpu' || device === 'auto') return
+  throw new TangentError(
+    'UNSUPPORTED',
+    `There is no code for devices in ${call}; give device: 'cpu' or 'auto'`,
+  )
 }

@@ -270,6 +270,8 @@ export interface NativeFitOptions {
   sketch?: Float64Array | undefined
   /** Of another fit of these features that is not at work, to share what it keeps. */
   builder?: NativeKernelBuilder | undefined
+  /** Where the large operations are done. */
+  device?: string
   memory?: number
   threads?: number
 }
@@ -296,12 +298,16 @@ export interface NativeSolve {
     ridge: number,
     threads: number,
     control?: BigInt64Array,
+    device?: string,
+    memory?: number,
   ): Promise<NativeFactor>
   /** Without `vectors` of any symmetric matrix, and values only. */
   createSpectrum(
     kernel: Float32Array | Float64Array,
     n: number,
     vectors: boolean,
+    device?: string,
+    memory?: number,
   ): Promise<NativeSpectrum>
   /** Multinomial regression on a kernel (softmax.h). */
   solveSoftmax(

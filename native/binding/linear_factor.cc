@@ -1,11 +1,15 @@
 // Factors of kernel + ridge, and the spectra that they may share.
+#include <functional>
+
 #include "binding/convert.h"
 #include "binding/fit.h"
 #include "binding/linear.h"
 #include "binding/promise.h"
 #include "core/parallel.h"
 #include "core/shape.h"
+#include "device/open.h"
 #include "linear/cholesky.h"
+#include "linear/device_cholesky.h"
 #include "linear/spectrum.h"
 
 namespace at {
@@ -53,7 +57,8 @@ Made made_of(const Napi::CallbackInfo& info, const char* instead) {
   return *info[0].As<Napi::External<Made>>().Data();
 }
 
-// factorKernel(k, n, ridge, threads, control?) → Promise<LinearFactor>; spectrum.factor(ridge)
+// factorKernel(k, n, ridge, threads, control?, device?, memory?) → Promise<LinearFactor>;
+// spectrum.factor(ridge)
 class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
  public:
   struct Made {
@@ -170,7 +175,7 @@ class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
   Made made_;
 };
 
-// createSpectrum(k, n, vectors, control?) → Promise<LinearSpectrum>
+// createSpectrum(k, n, vectors, device?, memory?) → Promise<LinearSpectrum>
 class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
  public:
   struct Made {
@@ -300,6 +305,16 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
   Made made_;
 };
 
+// Opens the device that two arguments tell, its name and bytes of its memory; null: the processor.
+using Opening = std::function<std::shared_ptr<device::Stream>()>;
+Opening to_device(const Napi::Value& name, const Napi::Value& memory) {
+  if (name.IsUndefined()) return [] { return nullptr; };
+  return [device = to_text(name, "device"),
+          bytes = static_cast<size_t>(memory.ToNumber().DoubleValue())] {
+    return device::open_stream(device, bytes);
+  };
+}
+
 struct Makers {
   std::shared_ptr<const LinearFactor::Factors> factors;
   Maker<LinearSpectrum, LinearSpectrum::Made> spectra;
@@ -315,12 +330,17 @@ Napi::Value factor_kernel(const Napi::CallbackInfo& info, const Makers& makers) 
     made->threads = static_cast<int>(to_int64(info[3], "threads"));
     std::vector<Napi::ObjectReference> pins;
     const Control control = to_control(info[4], pins);
+    const Opening open = to_device(info[5], info[6]);
     return run_async(
         info.Env(),
         [=] {
           with_threads(made->threads, [&] {
-            made->factor =
-                std::make_shared<const linear::CholeskyFactor>(n, std::move(*k), ridge, control);
+            if (auto stream = open())
+              made->factor =
+                  std::make_shared<const linear::DeviceCholesky>(std::move(stream), n, *k, ridge);
+            else
+              made->factor =
+                  std::make_shared<const linear::CholeskyFactor>(n, std::move(*k), ridge, control);
           });
         },
         [made, factors = makers.factors](Napi::Env env) { return factors->make(env, *made); },
@@ -338,11 +358,14 @@ Napi::Value create_spectrum(const Napi::CallbackInfo& info,
     const bool vectors = info[2].ToBoolean();
     auto made = std::make_shared<LinearSpectrum::Made>();
     made->factors = makers->factors;
+    const Opening open = to_device(info[3], info[4]);
     return run_async(
         info.Env(),
         [=] {
           if (vectors) linear::check_symmetric(n, *k);
-          made->spectrum = std::make_shared<const linear::Spectrum>(n, std::move(*k), vectors);
+          const auto stream = open();
+          made->spectrum =
+              std::make_shared<const linear::Spectrum>(n, std::move(*k), vectors, stream.get());
         },
         [made, makers](Napi::Env env) { return makers->spectra.make(env, *made); });
   });

@@ -27,6 +27,15 @@ class CountedStream final : public Stream {
   void run(const Product<double>&) override {}
   void run(const Gram<float>&) override {}
   void run(const Gram<double>&) override {}
+  void run(const SymmetricProduct<float>&) override {}
+  void run(const SymmetricProduct<double>&) override {}
+  void run(const LowerSolve<float>&) override {}
+  void run(const LowerSolve<double>&) override {}
+  void run(const Eigen<float>&) override {}
+  void run(const Eigen<double>&) override {}
+  void run(const WideSvd<float>&) override {}
+  void run(const WideSvd<double>&) override {}
+  int64_t factorise(int64_t, const Pointer<float>&, int64_t) override { return 0; }
   int64_t factorise(int64_t, const Pointer<double>&, int64_t) override { return 0; }
 
  private:

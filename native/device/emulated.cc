@@ -148,6 +148,29 @@ class Card {
   std::map<size_t, size_t> free_;
 };
 
+// A matrix of the device's memory in double, as LAPACK is called here whatever its precision.
+template <class T>
+class Wide {
+ public:
+  Wide(const Pointer<T>& at, int64_t rows, int64_t columns, int64_t stride)
+      : at_(Ref<T>(at).get()), rows_(rows), columns_(columns), stride_(stride) {
+    for (int64_t i = 0; i < rows; ++i)
+      numbers_.insert(numbers_.end(), at_ + i * stride, at_ + i * stride + columns);
+  }
+  double* data() { return numbers_.data(); }
+  const double* data() const { return numbers_.data(); }
+  void put_back() {
+    for (int64_t i = 0; i < rows_; ++i)
+      for (int64_t j = 0; j < columns_; ++j)
+        at_[i * stride_ + j] = static_cast<T>(numbers_[i * columns_ + j]);
+  }
+
+ private:
+  T* at_;
+  int64_t rows_, columns_, stride_;
+  std::vector<double> numbers_;
+};
+
 class EmulatedStream final : public Stream {
  public:
   explicit EmulatedStream(size_t limit) : Stream(limit) { Card::instance().watch(); }
@@ -188,9 +211,19 @@ class EmulatedStream final : public Stream {
   void run(const Product<double>& product) override { multiply_later(product); }
   void run(const Gram<float>& gram) override { gram_later(gram); }
   void run(const Gram<double>& gram) override { gram_later(gram); }
+  void run(const SymmetricProduct<float>& product) override { symmetric_later(product); }
+  void run(const SymmetricProduct<double>& product) override { symmetric_later(product); }
+  void run(const LowerSolve<float>& solve) override { solve_later(solve); }
+  void run(const LowerSolve<double>& solve) override { solve_later(solve); }
+  void run(const Eigen<float>& e) override { eigen_now(e); }
+  void run(const Eigen<double>& e) override { eigen_now(e); }
+  void run(const WideSvd<float>& d) override { svd_now(d); }
+  void run(const WideSvd<double>& d) override { svd_now(d); }
+  int64_t factorise(int64_t n, const Pointer<float>& a, int64_t lda) override {
+    return cholesky_now(n, a, lda);
+  }
   int64_t factorise(int64_t n, const Pointer<double>& a, int64_t lda) override {
-    synchronise();
-    return lapack::cholesky(n, Ref<double>(a).get(), lda);
+    return cholesky_now(n, a, lda);
   }
 
  private:
@@ -245,6 +278,54 @@ class EmulatedStream final : public Stream {
       }
       blas::gram(g.m, g.k, g.alpha, a, g.lda, g.beta, Ref<T>(g.c).get(), g.ldc);
     });
+  }
+  template <class T>
+  void symmetric_later(const SymmetricProduct<T>& p) {
+    enqueue([p] {
+      const T *a = Ref<const T>(p.a).get(), *b = Ref<const T>(p.b).get();
+      std::vector<T> whole(static_cast<size_t>(p.n * p.n));
+      for (int64_t i = 0; i < p.n; ++i)
+        for (int64_t j = 0; j < p.n; ++j)
+          whole[i * p.n + j] = a[std::min(i, j) * p.lda + std::max(i, j)];
+      blas::parallel_gemm(false, false, p.n, p.columns, p.n, p.alpha, whole.data(), p.n, b, p.ldb,
+                          p.beta, Ref<T>(p.c).get(), p.ldc);
+    });
+  }
+  template <class T>
+  void solve_later(const LowerSolve<T>& s) {
+    enqueue([s] {
+      const Wide<const T> l(s.l, s.n, s.n, s.ldl);
+      Wide<T> x(s.x, s.n, s.columns, s.ldx);
+      lapack::solve_lower(s.transposed, s.n, s.columns, l.data(), s.n, x.data(), s.columns);
+      x.put_back();
+    });
+  }
+  template <class T>
+  int64_t cholesky_now(int64_t n, const Pointer<T>& a, int64_t lda) {
+    synchronise();
+    Wide<T> wide(a, n, n, lda);
+    const int64_t minor = lapack::cholesky(n, wide.data(), n);
+    wide.put_back();
+    return minor;
+  }
+  template <class T>
+  void eigen_now(const Eigen<T>& e) {
+    synchronise();
+    Wide<T> a(e.a, e.n, e.n, e.n), values(e.values, 1, e.n, e.n);
+    // Of this matrix LAPACK reads the upper triangle by rows.
+    for (int64_t i = 0; i < e.n; ++i)
+      for (int64_t j = i + 1; j < e.n; ++j) a.data()[i * e.n + j] = a.data()[j * e.n + i];
+    lapack::eigen(e.vectors, e.n, a.data(), values.data());
+    a.put_back();
+    values.put_back();
+  }
+  template <class T>
+  void svd_now(const WideSvd<T>& d) {
+    synchronise();
+    Wide<T> a(d.a, d.m, d.n, d.n), u(d.u, d.m, d.m, d.m), s(d.s, 1, d.m, d.m),
+        vt(d.vt, d.m, d.n, d.n);
+    lapack::svd(d.m, d.n, a.data(), u.data(), s.data(), vt.data());
+    for (Wide<T>* each : {&a, &u, &s, &vt}) each->put_back();
   }
 
   std::deque<std::function<void()>> queue_;

@@ -12,6 +12,9 @@
 
 namespace at::device {
 
+// The larger of two numbers; NaN where one of them is.
+AT_PORTABLE double larger(double a, double b) { return a != a || a > b ? a : b; }
+
 // n / divisor for 0 ≤ n < 2^31 by a multiplication (Granlund and Montgomery 1994): a division takes
 // a card some twenty instructions, one in 64 bits a hundred.
 class Divider {
@@ -26,6 +29,7 @@ class Divider {
     const uint64_t high = (static_cast<uint64_t>(n) * factor_) >> 32;
     return static_cast<uint32_t>((high + n) >> shift_);
   }
+  AT_PORTABLE int64_t divisor() const { return divisor_; }
   AT_PORTABLE uint32_t remainder(uint32_t n) const { return n - quotient(n) * divisor_; }
 
  private:

@@ -50,6 +50,48 @@ struct Gram {
   T alpha = 1, beta = 0;
 };
 
+// x ← L⁻¹ x, or L⁻ᵀ x, for x (n × columns), L (n × n) being the lower triangle of l.
+template <class T>
+struct LowerSolve {
+  bool transposed = false;
+  int64_t n = 0, columns = 0;
+  Pointer<const T> l;
+  int64_t ldl = 0;
+  Pointer<T> x;
+  int64_t ldx = 0;
+};
+
+// C (n × columns) = alpha·A·B + beta·C with the symmetric matrix A of which the upper triangle is
+// read.
+template <class T>
+struct SymmetricProduct {
+  int64_t n = 0, columns = 0;
+  Pointer<const T> a;
+  int64_t lda = 0;
+  Pointer<const T> b;
+  int64_t ldb = 0;
+  Pointer<T> c;
+  int64_t ldc = 0;
+  T alpha = 1, beta = 0;
+};
+
+// Eigenvalues, ascending, of the symmetric n × n matrix a, of which the lower triangle is read; a
+// is overwritten, with the eigenvectors as rows when `vectors`.
+template <class T>
+struct Eigen {
+  bool vectors = true;
+  int64_t n = 0;
+  Pointer<T> a;
+  Pointer<T> values;
+};
+
+// Thin singular values of a (m × n, m ≤ n, overwritten): u (m × m), s (m, descending), vt (m × n).
+template <class T>
+struct WideSvd {
+  int64_t m = 0, n = 0;
+  Pointer<T> a, u, s, vt;
+};
+
 // Numbers in a device's memory, uninitialised. Whoever holds a copy holds them.
 template <class T>
 class Buffer {
@@ -112,10 +154,42 @@ class Stream : public std::enable_shared_from_this<Stream> {
     run(g);
     if constexpr (std::is_same_v<T, float>) sample(g);
   }
+  template <class T>
+  void multiply(const SymmetricProduct<T>& p) {
+    if (p.n <= 0 || p.columns <= 0) return;
+    count_product(2.0 * p.n * p.n * p.columns,
+                  (1.0 * p.n * p.n / 2 + 3.0 * p.n * p.columns) * static_cast<double>(sizeof(T)));
+    run(p);
+  }
+  template <class T>
+  void solve(const LowerSolve<T>& s) {
+    if (s.n <= 0 || s.columns <= 0) return;
+    count_product(1.0 * s.n * s.n * s.columns,
+                  (1.0 * s.n * s.n / 2 + 2.0 * s.n * s.columns) * static_cast<double>(sizeof(T)));
+    run(s);
+  }
   // Cholesky of the symmetric n × n matrix a, as lapack::cholesky has it. Waits for the outcome.
-  int64_t cholesky(int64_t n, const Pointer<double>& a, int64_t lda) {
-    count_product(n * (1.0 * n) * n / 3, 8.0 * n * n);
+  template <class T>
+  int64_t cholesky(int64_t n, const Pointer<T>& a, int64_t lda) {
+    if (n <= 0) return 0;
+    count_product(n * (1.0 * n) * n / 3, 1.0 * n * n * static_cast<double>(sizeof(T)));
     return factorise(n, a, lda);
+  }
+  // These two wait for the outcome, too, and throw Error("NUMERICAL") when there is none.
+  template <class T>
+  void eigen(const Eigen<T>& e) {
+    if (e.n <= 0) return;
+    // As LAPACK's tridiagonal reduction, divide and conquer, and the way back take.
+    count_product((e.vectors ? 9.0 : 4.0 / 3) * e.n * e.n * e.n,
+                  2.0 * e.n * e.n * static_cast<double>(sizeof(T)));
+    run(e);
+  }
+  template <class T>
+  void svd(const WideSvd<T>& d) {
+    if (d.m <= 0) return;
+    count_product(6.0 * d.m * d.m * d.n + 20.0 * d.m * d.m * d.m,
+                  (2.0 * d.m * d.n + d.m * d.m) * static_cast<double>(sizeof(T)));
+    run(d);
   }
 
   // Of the products of float to come.
@@ -142,6 +216,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   }
 
   size_t limit() const { return limit_; }
+  // What is left of it.
+  size_t available() const { return limit_ - live_; }
   const Counts& counts() const { return counts_; }
 
  protected:
@@ -154,6 +230,15 @@ class Stream : public std::enable_shared_from_this<Stream> {
   virtual void run(const Product<double>& product) = 0;
   virtual void run(const Gram<float>& gram) = 0;
   virtual void run(const Gram<double>& gram) = 0;
+  virtual void run(const SymmetricProduct<float>& product) = 0;
+  virtual void run(const SymmetricProduct<double>& product) = 0;
+  virtual void run(const LowerSolve<float>& solve) = 0;
+  virtual void run(const LowerSolve<double>& solve) = 0;
+  virtual void run(const Eigen<float>& eigen) = 0;
+  virtual void run(const Eigen<double>& eigen) = 0;
+  virtual void run(const WideSvd<float>& svd) = 0;
+  virtual void run(const WideSvd<double>& svd) = 0;
+  virtual int64_t factorise(int64_t n, const Pointer<float>& a, int64_t lda) = 0;
   virtual int64_t factorise(int64_t n, const Pointer<double>& a, int64_t lda) = 0;
 
  private:

@@ -1,6 +1,7 @@
 #include "fit/adaptive.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <chrono>
 #include <cmath>
 #include <string>
@@ -9,6 +10,7 @@
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
+#include "device/open.h"
 #include "fit/adapted_operator.h"
 #include "fit/interpolation.h"
 #include "fit/problem.h"
@@ -43,9 +45,13 @@ std::shared_ptr<SharedBuilder> builder_for(const FeatureSet& features,
   const size_t budget = cache_budget(features, rules, options);
   const std::shared_ptr<SharedBuilder>& other = options.builder;
   if (other && other->features == features && other->frozen == frozen(rules) &&
-      other->budget == budget)
+      other->budget == budget && other->device == options.device)
     return other;
-  return std::make_shared<SharedBuilder>(features, frozen(rules), budget);
+  auto made = std::make_shared<SharedBuilder>(features, frozen(rules), budget);
+  made->device = options.device;
+  if (auto stream = device::open_stream(options.device, options.memory))
+    made->solver = std::make_shared<DeviceSolver>(std::move(stream), features, frozen(rules));
+  return made;
 }
 
 }  // namespace
@@ -59,7 +65,8 @@ AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
       options_(options),
       rows_(features_[0]->rows()),
       builder_(builder_for(features_, rules_, options)),
-      kernel_(options.products ? 8 : static_cast<size_t>(rows_ * rows_) * 8) {
+      device_(builder_->solver.get()),
+      kernel_(options.products || device_ ? 8 : static_cast<size_t>(rows_ * rows_) * 8) {
   for (const auto& rule : rules_) {
     offsets_.push_back(size_);
     size_ += rule.size();
@@ -78,10 +85,12 @@ void AdaptiveFit::warm_start(const std::vector<double>& b) {
   std::vector<double> own(b);
   for (double& x : own) x /= unit_;
   for (size_t i = 0; i < rules_.size(); ++i)
-    shaped_[i] = shape(rules_[i], own.data() + offsets_[i], shaped_[i].transform, Accuracy::enough);
+    shaped_[i] = shape(rules_[i], own.data() + offsets_[i], shaped_[i].transform, Accuracy::enough,
+                       stream());
 }
 
 void AdaptiveFit::add_fit(const double* b, double* fit) const {
+  if (device_) return device_->apply(b, fit);
   for (size_t i = 0; i < rules_.size(); ++i) features_[i]->apply(b + offsets_[i], fit);
 }
 
@@ -96,10 +105,9 @@ double AdaptiveFit::misfit_of(const std::vector<double>& x) const {
 
 void AdaptiveFit::evaluate(Point& point) const {
   point.shaped.resize(rules_.size());
-  parallel_for(static_cast<int64_t>(rules_.size()), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
-      point.shaped[i] =
-          shape(rules_[i], point.x.data() + offsets_[i], shaped_[i].transform, Accuracy::enough);
+  each_block([&](int64_t i) {
+    point.shaped[i] = shape(rules_[i], point.x.data() + offsets_[i], shaped_[i].transform,
+                            Accuracy::enough, stream());
   });
   point.penalty = 0;
   for (const auto& s : point.shaped) point.penalty += s.penalty;
@@ -129,28 +137,57 @@ void AdaptiveFit::solve(const Control& control, Point& point) {
     status_ = Status::singular;
     return;
   }
-  parallel_for(static_cast<int64_t>(rules_.size()), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      control.poll();
-      double* block = point.x.data() + offsets_[i];
+  each_block([&](int64_t i) {
+    control.poll();
+    double* block = point.x.data() + offsets_[i];
+    if (device_)
+      device_->adjoint(static_cast<size_t>(i), alpha_, block);
+    else
       features_[i]->adjoint(alpha_.data(), block);
-      used_[i].apply(2, block);
-    }
+    used_[i].apply(2, block);
   });
   if (!options_.products) return;
   // The fit of this very B, exactly, however well the equations were solved.
-  for (size_t i = 0; i < rules_.size(); ++i) features_[i]->apply(point.x.data() + offsets_[i], fit);
+  add_fit(point.x.data(), fit);
+}
+
+void AdaptiveFit::check_diagonal(int64_t row, double value) const {
+  if (std::isfinite(value)) return;
+  throw Error("BAD_INPUT",
+              "Expected finite features but those of row " + std::to_string(row) + " are not");
+}
+
+bool AdaptiveFit::by_kernel_on_device(const Control& control, double* fit) {
+  const auto start = Clock::now();
+  const std::vector<double> diagonal = device_->build(used_, control);
+  const auto built = Clock::now();
+  for (int64_t r = 0; r < rows_; ++r) check_diagonal(r, diagonal[r]);
+  const auto factor = device_->factor(options_.ridge);
+  const double rounding = std::max<double>(100, static_cast<double>(rows_)) * DBL_EPSILON;
+  const bool good = factor->status() == linear::Status::solved;
+  if (options_.ridge == 0 && !(good && factor->reciprocal_condition() > rounding))
+    throw Error("UNSUPPORTED",
+                "Exact interpolation (ridge 0) of rows that depend on each other, or nearly, has "
+                "no code for "
+                "devices; give a ridge above 0, or device: 'cpu'");
+  if (!good) return false;
+  last_.condition = factor->statistics().condition;
+  alpha_ = factor->solve(residual_, 1, control).value;
+  const std::vector<double> image = factor->product(alpha_, 1);
+  std::copy(image.begin(), image.end(), fit);
+  last_.kernel_flops = device_->flops();
+  last_.kernel_seconds = std::chrono::duration<double>(built - start).count();
+  last_.solve_seconds = std::chrono::duration<double>(Clock::now() - built).count();
+  return true;
 }
 
 bool AdaptiveFit::by_kernel(const Control& control, double* fit) {
+  if (device_) return by_kernel_on_device(control, fit);
   double* k = static_cast<double*>(kernel_.data());
   const auto start = Clock::now();
   builder_->builder.build(used_, k, control);
   const auto built = Clock::now();
-  for (int64_t r = 0; r < rows_; ++r)
-    if (!std::isfinite(k[r * rows_ + r]))
-      throw Error("BAD_INPUT",
-                  "Expected finite features but those of row " + std::to_string(r) + " are not");
+  for (int64_t r = 0; r < rows_; ++r) check_diagonal(r, k[r * rows_ + r]);
   RowSolver solver(rows_, k, options_.ridge, residual_, &kept_, control);
   if (!solver.ok()) return false;
   redundant_ = kept_.empty() ? 0 : rows_ - static_cast<int64_t>(kept_.size());

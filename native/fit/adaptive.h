@@ -2,10 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "core/control.h"
+#include "core/parallel.h"
+#include "fit/device_solver.h"
 #include "fit/kernel_builder.h"
 #include "fit/structure.h"
 #include "linear/anderson.h"
@@ -28,7 +31,9 @@ struct SharedBuilder {
   FeatureSet features;
   std::vector<bool> frozen;
   size_t budget;
+  std::string device = "cpu";
   KernelBuilder builder;
+  std::shared_ptr<DeviceSolver> solver;  // where the device is none but the processor: null
 };
 
 struct AdaptiveOptions {
@@ -37,6 +42,7 @@ struct AdaptiveOptions {
   double stationarity = 1e-6;  // on sqrt(decrease that a plain step promises / objective)
   int depth = 8;               // of the extrapolation; 0: plain alternation
   bool products = false;       // conjugate gradients on products instead of a stored kernel
+  std::string device = "cpu";  // where the large operations are done, as open_stream() takes it
   // That of another fit, taken where one of this fit's own would be the same.
   std::shared_ptr<SharedBuilder> builder = nullptr;
   // For products: standard normal numbers (rows, rank) of the preconditioner.
@@ -115,11 +121,19 @@ class AdaptiveFit {
   std::vector<double> scaled(std::vector<double>::const_iterator first,
                              std::vector<double>::const_iterator last) const;
   double fixed_scale(const Control& control);
+  // α of the fixed model for targets r at the reference ridge; empty where the kernel is zero.
+  std::vector<double> fixed_dual(const std::vector<double>& r, const Control& control);
   void set_unit(double unit);
   double misfit_of(const std::vector<double>& x) const;
   void evaluate(Point& point) const;
   void solve(const Control& control, Point& point);
   bool by_kernel(const Control& control, double* fit);
+  bool by_kernel_on_device(const Control& control, double* fit);
+  void check_diagonal(int64_t row, double value) const;
+  device::Stream* stream() const { return device_ ? &device_->stream() : nullptr; }
+  // work(block) for all of them: over the threads, or one after another where each uses the device.
+  template <class Work>
+  void each_block(const Work& work) const;
   double promised(const Point& plain);
   void choose();
   void refresh();
@@ -136,6 +150,7 @@ class AdaptiveFit {
   std::vector<int64_t> offsets_;
   int64_t size_ = 0, rows_ = 0, redundant_ = 0;
   std::shared_ptr<SharedBuilder> builder_;
+  DeviceSolver* device_;  // null: the processor
   std::unique_ptr<linear::Anderson> anderson_;
   Memory kernel_;
   std::vector<int64_t> kept_;  // rows that are solved for, when some are redundant
@@ -152,5 +167,17 @@ class AdaptiveFit {
   Status status_ = Status::running;
   Iteration last_;
 };
+
+template <class Work>
+void AdaptiveFit::each_block(const Work& work) const {
+  const auto blocks = static_cast<int64_t>(rules_.size());
+  if (device_) {
+    for (int64_t i = 0; i < blocks; ++i) work(i);
+    return;
+  }
+  parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) work(i);
+  });
+}
 
 }  // namespace at::fit

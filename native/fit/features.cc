@@ -60,7 +60,7 @@ void DenseFeatures<T>::apply(const double* b, double* y) const {
       double total = 0;
       for (int64_t j = 0; j < width; j += kStrip) {
         const int64_t count = std::min(kStrip, width - j);
-        total += lapack::dot(count, widen(data() + r * width + j, count, scratch), b + j);
+        total += lapack::dot(count, widen(numbers() + r * width + j, count, scratch), b + j);
       }
       y[r] += total;
     }
@@ -74,7 +74,7 @@ void DenseFeatures<T>::adjoint(const double* a, double* s) const {
   parallel_for((width + kStrip - 1) / kStrip, 1, [&](int64_t first, int64_t last) {
     const int64_t begin = first * kStrip, end = std::min(width, last * kStrip);
     for (int64_t r = 0; r < count; ++r) {
-      const T* x = data() + r * width;
+      const T* x = numbers() + r * width;
       const double w = a[r];
       for (int64_t j = begin; j < end; ++j) s[j] += w * x[j];
     }
@@ -86,7 +86,7 @@ void DenseFeatures<T>::expand(int64_t p, int64_t count, double* out) const {
   const int64_t width = count * k();
   parallel_for(rows(), grain_for(width), [&](int64_t first, int64_t last) {
     for (int64_t r = first; r < last; ++r) {
-      const T* from = data() + r * size() + p * k();
+      const T* from = numbers() + r * size() + p * k();
       double* to = out + r * width;
       for (int64_t j = 0; j < width; ++j) to[j] = from[j];
     }
@@ -95,7 +95,7 @@ void DenseFeatures<T>::expand(int64_t p, int64_t count, double* out) const {
 
 template <class T>
 void DenseFeatures<T>::row(int64_t r, double* out) const {
-  std::copy(data() + r * size(), data() + (r + 1) * size(), out);
+  std::copy(numbers() + r * size(), numbers() + (r + 1) * size(), out);
 }
 
 template <class T>
@@ -104,7 +104,7 @@ std::shared_ptr<const Features> DenseFeatures<T>::select(const std::vector<int64
   std::shared_ptr<DenseFeatures<T>> out(
       new DenseFeatures<T>(static_cast<int64_t>(chosen.size()), outputs(), m(), k()));
   for (size_t i = 0; i < chosen.size(); ++i)
-    std::copy(data() + chosen[i] * width, data() + (chosen[i] + 1) * width,
+    std::copy(numbers() + chosen[i] * width, numbers() + (chosen[i] + 1) * width,
               out->data() + static_cast<int64_t>(i) * width);
   return out;
 }

@@ -60,11 +60,12 @@ class DenseFeatures : public Features {
   void expand(int64_t p, int64_t count, double* out) const override;
   void row(int64_t r, double* out) const override;
   std::shared_ptr<const Features> select(const std::vector<int64_t>& samples) const override;
+  // x (rows, m, k)
+  const T* numbers() const { return data_->numbers<T>(); }
 
  protected:
   DenseFeatures(int64_t samples, int64_t outputs, int64_t m, int64_t k);  // uninitialised
   T* data() { return data_->numbers<T>(); }
-  const T* data() const { return data_->numbers<T>(); }
 
  private:
   std::shared_ptr<Memory> data_;

@@ -85,16 +85,6 @@ const kernels::Triangle<double>& KernelBuilder::kept(Triangle& kernel,
   return kernel;
 }
 
-bool KernelBuilder::update_pays(const Features& f, const Transform& transform) const {
-  const double n = static_cast<double>(f.rows()), size = static_cast<double>(f.size());
-  const double l = static_cast<double>(transform.modes[0].rank());
-  const double q = static_cast<double>(transform.modes[1].rank());
-  const double whole = n * n * size + 2 * n * size * ((l > 0 ? f.m() : 0) + 2 * q);
-  const double update = n * n * (update_width(f, transform) + kReadCost) +
-                        2 * n * (size * (l + q) + 2 * l * q * f.k());
-  return update < whole;
-}
-
 void KernelBuilder::add_flat(size_t b, const Stretch& stretch, Parts& parts,
                              const Control& control) {
   const Features& f = *features_[b];

@@ -61,7 +61,6 @@ class KernelBuilder {
   void add_flat(size_t b, const Stretch& stretch, Parts& parts, const Control& control);
   const Triangle& kept(Triangle& kernel, const std::vector<size_t>& blocks, const Control& control);
   Parts split(const std::vector<Transform>& transforms, const Control& control);
-  bool update_pays(const Features& features, const Transform& transform) const;
   static void begin(const Parts& parts, const kernels::Place& place, int64_t outputs,
                     const kernels::Tile<double>& tile);
   void assemble(const Parts& parts, const Triangle& target, bool full, const Control& control);

@@ -38,8 +38,25 @@ double AdaptiveFit::fixed_scale(const Control& control) {
   double largest = 0;
   for (double r : targets_) largest = std::max(largest, std::abs(r));
   if (largest == 0) return 0;
-  std::vector<double> r(targets_), alpha(static_cast<size_t>(rows_));
+  std::vector<double> r(targets_);
   for (double& x : r) x /= largest;
+  const std::vector<double> alpha = fixed_dual(r, control);
+  if (alpha.empty()) return 0;
+  std::vector<double> scales(rules_.size());
+  each_block([&](int64_t i) {
+    control.poll();
+    if (!rules_[i].adaptive()) return;
+    std::vector<double> b(static_cast<size_t>(rules_[i].size()));
+    if (device_)
+      device_->adjoint(static_cast<size_t>(i), alpha, b.data());
+    else
+      features_[i]->adjoint(alpha.data(), b.data());
+    scales[i] = largest_value(rules_[i], b.data(), stream());
+  });
+  return largest * *std::max_element(scales.begin(), scales.end());
+}
+
+std::vector<double> AdaptiveFit::fixed_dual(const std::vector<double>& r, const Control& control) {
   std::vector<Transform> identity;
   for (const BlockRule& rule : rules_) identity.push_back(rule.identity());
   const auto ridge_for = [&](double trace) {
@@ -51,36 +68,32 @@ double AdaptiveFit::fixed_scale(const Control& control) {
     double trace = 0;
     for (double square : kernel.diagonal(control)) trace += square;
     const double ridge = ridge_for(trace);
-    if (!(ridge > 0)) return 0;
-    alpha = solve_by_products(kernel, ridge, r, {}, options_.sketch, control).value;
-  } else {
-    double* k = static_cast<double*>(kernel_.data());
-    builder_->builder.build(identity, k, control);
-    double trace = 0;
-    for (int64_t i = 0; i < rows_; ++i) {
-      if (!std::isfinite(k[i * rows_ + i]))
-        throw Error("BAD_INPUT",
-                    "Expected finite features but those of row " + std::to_string(i) + " are not");
-      trace += k[i * rows_ + i];
-    }
-    const double ridge = ridge_for(trace);
-    if (!(ridge > 0)) return 0;
-    const linear::CholeskyFactor factor(rows_, k, ridge, control);
-    if (factor.status() == linear::Status::not_positive)
-      throw Error("NUMERICAL", "The kernel is not positive semidefinite in double precision");
-    alpha = factor.solve(r, 1).value;
+    if (!(ridge > 0)) return {};
+    return solve_by_products(kernel, ridge, r, {}, options_.sketch, control).value;
   }
-  std::vector<double> scales(rules_.size());
-  parallel_for(static_cast<int64_t>(rules_.size()), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      control.poll();
-      if (!rules_[i].adaptive()) continue;
-      std::vector<double> b(static_cast<size_t>(rules_[i].size()));
-      features_[i]->adjoint(alpha.data(), b.data());
-      scales[i] = largest_value(rules_[i], b.data());
-    }
-  });
-  return largest * *std::max_element(scales.begin(), scales.end());
+  double trace = 0;
+  const auto add = [&](int64_t row, double value) {
+    check_diagonal(row, value);
+    trace += value;
+  };
+  double* k = static_cast<double*>(kernel_.data());
+  if (device_) {
+    const std::vector<double> diagonal = device_->build(identity, control);
+    for (int64_t i = 0; i < rows_; ++i) add(i, diagonal[i]);
+  } else {
+    builder_->builder.build(identity, k, control);
+    for (int64_t i = 0; i < rows_; ++i) add(i, k[i * rows_ + i]);
+  }
+  const double ridge = ridge_for(trace);
+  if (!(ridge > 0)) return {};
+  std::unique_ptr<linear::Factor> factor;
+  if (device_)
+    factor = device_->factor(ridge);
+  else
+    factor = std::make_unique<linear::CholeskyFactor>(rows_, k, ridge, control);
+  if (factor->status() == linear::Status::not_positive)
+    throw Error("NUMERICAL", "The kernel is not positive semidefinite in double precision");
+  return factor->solve(r, 1, control).value;
 }
 
 std::vector<double> AdaptiveFit::scaled(std::vector<double>::const_iterator first,
@@ -113,7 +126,8 @@ std::vector<double> AdaptiveFit::solution(size_t block) const {
 Shaped AdaptiveFit::described(size_t block) const {
   Shaped out = shaped_[block];
   if (!x_.empty() && rules_[block].structure == Structure::matrix)
-    out = shape(rules_[block], x_.data() + offsets_[block], out.transform, Accuracy::full);
+    out =
+        shape(rules_[block], x_.data() + offsets_[block], out.transform, Accuracy::full, stream());
   out.penalty = out.penalty * unit_ * unit_;
   for (double& v : out.singular) v *= unit_;
   return out;

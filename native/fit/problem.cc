@@ -34,9 +34,15 @@ struct Needs {
   bool whole = true;  // false: without what the features take
 };
 
+// Of the host's memory; a device has its own.
+size_t kernel_bytes(int64_t rows, const AdaptiveOptions& options) {
+  if (options.device != "cpu") return 0;
+  return static_cast<size_t>(checked_mul(checked_mul(rows, rows), 8));
+}
+
 // What a fit takes whatever its features take: the kernel, and the vectors of either solver.
 Needs least(int64_t rows, int64_t size, const AdaptiveOptions& options) {
-  const size_t kernel = static_cast<size_t>(checked_mul(checked_mul(rows, rows), 8));
+  const size_t kernel = kernel_bytes(rows, options);
   const size_t vectors = static_cast<size_t>(checked_mul(2 * size + rows, 8 * options.depth + 64));
   return {kernel + vectors, vectors + product_bytes(rows, size), false};
 }
@@ -47,12 +53,13 @@ Needs needs(const FeatureSet& features, const std::vector<BlockRule>& rules,
   size_t held = 0;
   for (const auto& f : features) held += f->bytes();
   const Needs base = least(rows, total_size(rules), options);
-  const size_t kernel = static_cast<size_t>(checked_mul(checked_mul(rows, rows), 8));
+  const size_t kernel = kernel_bytes(rows, options);
   const bool any_frozen = std::any_of(rules.begin(), rules.end(),
                                       [](const BlockRule& rule) { return !rule.adaptive(); });
   // Copies that live for a while: transformed factors of all blocks together, columns of one dense
   // block, and at ridge 0 the kernel once more where rows turn out to be redundant.
   size_t transient = options.ridge == 0 ? kernel : 0, columns = 0;
+  if (options.device != "cpu") return {held + base.kernel, held + base.products, true};
   for (const auto& f : features) {
     if (const auto* factored = dynamic_cast<const FactoredFeatures*>(f.get()))
       transient += factored->bytes();
@@ -134,6 +141,10 @@ void check_problem(const FeatureSet& features, const std::vector<BlockRule>& rul
     throw Error("BAD_ARGUMENT",
                 "Expected a ridge above 0 for a fit by products: exact interpolation needs the "
                 "kernel");
+  if (options.products && options.device != "cpu")
+    throw Error("UNSUPPORTED",
+                "There is no code for devices in fits by products; give solver: 'kernel', or "
+                "device: 'cpu'");
   if (static_cast<int64_t>(options.sketch.size()) % std::max<int64_t>(rows, 1) != 0)
     throw Error("BAD_ARGUMENT", "Expected random numbers for every row of the preconditioner");
 }

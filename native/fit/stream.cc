@@ -6,6 +6,7 @@
 
 #include "core/blas.h"
 #include "core/parallel.h"
+#include "fit/sides.h"
 #include "kernels/add_tile.h"
 
 namespace at::fit {
@@ -88,6 +89,16 @@ void stream_transformed(const Features& features, const Transform& transform,
 
 int64_t update_width(const Features& features, const Transform& transform) {
   return transform.modes[0].rank() * features.k() + features.m() * transform.modes[1].rank();
+}
+
+bool update_pays(const Features& f, const Transform& transform) {
+  const double n = static_cast<double>(f.rows()), size = static_cast<double>(f.size());
+  const double l = static_cast<double>(transform.modes[0].rank());
+  const double q = static_cast<double>(transform.modes[1].rank());
+  const double whole = n * n * size + 2 * n * size * ((l > 0 ? f.m() : 0) + 2 * q);
+  const double update = n * n * (update_width(f, transform) + kReadCost) +
+                        2 * n * (size * (l + q) + 2 * l * q * f.k());
+  return update < whole;
 }
 
 void stream_update(const Features& features, const Transform& transform, const Control& control,

@@ -26,6 +26,9 @@ void stream_update(const Features& features, const Transform& transform, const C
 // Columns that stream_update makes.
 int64_t update_width(const Features& features, const Transform& transform);
 
+// Is that cheaper than all columns, where the kernel of X is kept?
+bool update_pays(const Features& features, const Transform& transform);
+
 // Bytes of the columns that are there at once while such features are streamed.
 size_t stream_bytes(const Features& features);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "core/lapack.h"
@@ -53,7 +54,7 @@ bool trusted(const std::vector<double>& singular, const std::vector<double>& str
   return true;
 }
 
-Shaped matrix(const BlockRule& rule, const double* b, Accuracy accuracy) {
+Shaped matrix(const BlockRule& rule, const double* b, Accuracy accuracy, device::Stream* stream) {
   const int64_t m = rule.dims[0], k = rule.dims[1], r = std::min(m, k);
   Shaped out;
   out.transform = rule.identity();
@@ -66,9 +67,9 @@ Shaped matrix(const BlockRule& rule, const double* b, Accuracy accuracy) {
     out.stretches.resize(penalty.sides() * r);
     penalty.evaluate(out.singular.data(), r, value.data(), out.stretches.data());
   };
-  if (accuracy == Accuracy::enough) take(linear::decompose_by_gram(m, k, b));
+  if (accuracy == Accuracy::enough) take(linear::decompose_by_gram(m, k, b, stream));
   if (accuracy == Accuracy::full || !trusted(out.singular, out.stretches))
-    take(linear::decompose(m, k, b));
+    take(linear::decompose(m, k, b, stream));
   for (double v : value) out.penalty += v;
   out.savings.resize(r);
   for (int64_t j = 0; j < r; ++j)
@@ -126,7 +127,8 @@ std::vector<double> unfold(const std::vector<double>& x, int64_t outer, int64_t 
 
 // min over the Ms of Σ Ω_d(M_d) + ‖B with all modes undone‖², one mode at a time until it stands
 // still: each step is exact, so the value falls, to a local minimum.
-Shaped by_modes(const BlockRule& rule, const double* b, const Transform& before) {
+Shaped by_modes(const BlockRule& rule, const double* b, const Transform& before,
+                device::Stream* stream) {
   const int64_t total = rule.size();
   const size_t modes = rule.dims.size();
   Shaped out;
@@ -145,15 +147,16 @@ Shaped by_modes(const BlockRule& rule, const double* b, const Transform& before)
         Transform others = out.transform;
         others.modes[d] = Stretch{dim, {}, {}};
         others.apply(-1, rest.data());
-        std::vector<double> unfolded = unfold(rest, outer, dim, inner);
+        const std::vector<double> unfolded = unfold(rest, outer, dim, inner);
         const int64_t cols = outer * inner, r = std::min(dim, cols);
-        std::vector<double> u(dim * r), vt(r * cols), value(r);
-        singular[d].resize(r);
+        auto [u, s, vt] = linear::decompose(dim, cols, unfolded.data(), stream);
+        std::vector<double> value(r);
+        singular[d] = std::move(s);
         stretches[d].resize(r);
-        lapack::svd(dim, cols, unfolded.data(), u.data(), singular[d].data(), vt.data());
         rule.penalties[penalty]->evaluate(singular[d].data(), r, value.data(), stretches[d].data());
-        out.transform.modes[d] = stretched(dim, r, stretches[d].data(),
-                                           [&](int64_t j, int64_t i) { return u[i * r + j]; });
+        out.transform.modes[d] =
+            stretched(dim, r, stretches[d].data(),
+                      [&, left = u.data()](int64_t j, int64_t i) { return left[i * r + j]; });
         whole = 0;
         prices[d] = 0;
         for (int64_t j = 0; j < r; ++j) {
@@ -228,7 +231,8 @@ void BlockRule::check() const {
   }
 }
 
-Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Accuracy accuracy) {
+Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Accuracy accuracy,
+             device::Stream* stream) {
   const int64_t n = rule.size();
   if (!std::isfinite(square(n, b))) {
     throw Error("NUMERICAL",
@@ -243,9 +247,9 @@ Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Ac
   }
   switch (rule.structure) {
     case Structure::matrix:
-      return matrix(rule, b, accuracy);
+      return matrix(rule, b, accuracy, stream);
     case Structure::modes:
-      return by_modes(rule, b, before);
+      return by_modes(rule, b, before, stream);
     case Structure::diagonal:
       return diagonal(rule, b);
     default:
@@ -253,7 +257,7 @@ Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Ac
   }
 }
 
-double largest_value(const BlockRule& rule, const double* b) {
+double largest_value(const BlockRule& rule, const double* b, device::Stream* stream) {
   const int64_t n = rule.size();
   if (!rule.adaptive()) return 0;
   if (rule.structure == Structure::flat) return std::sqrt(square(n, b));
@@ -263,15 +267,15 @@ double largest_value(const BlockRule& rule, const double* b) {
     return largest;
   }
   if (rule.structure == Structure::matrix)
-    return linear::decompose_by_gram(rule.dims[0], rule.dims[1], b).s[0];
+    return linear::decompose_by_gram(rule.dims[0], rule.dims[1], b, stream).s[0];
   const std::vector<double> x(b, b + n);
   int64_t outer = 1;
   for (size_t d = 0; d < rule.dims.size(); ++d) {
     const int64_t dim = rule.dims[d], inner = n / (outer * dim);
     if (rule.sides[d]) {
       const std::vector<double> unfolded = unfold(x, outer, dim, inner);
-      largest =
-          std::max(largest, linear::decompose_by_gram(dim, outer * inner, unfolded.data()).s[0]);
+      const auto found = linear::decompose_by_gram(dim, outer * inner, unfolded.data(), stream);
+      largest = std::max(largest, found.s[0]);
     }
     outer *= dim;
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "device/stream.h"
 #include "fit/penalty.h"
 #include "fit/transform.h"
 
@@ -48,11 +49,13 @@ struct Shaped {
 enum class Accuracy { enough, full };
 
 // b (size) is B; `before` is M of a nearby B, where the search starts when there is no closed form.
-Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Accuracy accuracy);
+// With a stream its device decomposes matrices.
+Shaped shape(const BlockRule& rule, const double* b, const Transform& before, Accuracy accuracy,
+             device::Stream* stream = nullptr);
 
 // What B weighs most, as a penalty sees it: σ₁ of a matrix or of any transformed mode's unfolding,
 // ‖B‖_F of a flat block, max |B_ij| of a diagonal one; 0 of a fixed block.
-double largest_value(const BlockRule& rule, const double* b);
+double largest_value(const BlockRule& rule, const double* b, device::Stream* stream = nullptr);
 
 // The transforms without the directions of matrix blocks whose stretching is worth least, together
 // at most `budget`: Ω(M) + ‖Θ‖² for the same B is then at most that much above its minimum.

@@ -23,10 +23,18 @@ void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block
       continue;
     }
     const int64_t places = block.samples * unit.positions;
-    moved->units.push_back(
-        {unit.group, unit.method, send(unit.x, block.samples * block.count * unit.size), unit.size,
-         send(unit.delta, places * block.count * unit.rows), send(unit.h, places * unit.cols),
-         unit.positions, unit.rows, unit.cols});
+    moved->units.push_back({unit.group,
+                            unit.method,
+                            send(unit.x, block.samples * block.count * unit.size),
+                            unit.size,
+                            send(unit.delta, places * block.count * unit.rows),
+                            send(unit.h, places * unit.cols),
+                            unit.positions,
+                            unit.rows,
+                            unit.cols,
+                            {},
+                            {},
+                            {}});
   }
   // What is on its way is read from the host's memory until then.
   stream->synchronise();

@@ -20,6 +20,11 @@ struct DeviceUnit {
   int64_t positions = 1;         // T
   int64_t rows = 1;              // m
   int64_t cols = 1;              // k
+  // Instead of h: where its single 1 is, (n, T).
+  device::Buffer<int64_t> columns;
+  // Where T = 1 and both sides are one: inner products of the δ (n·C, n·C) or of the h (n, n) that
+  // are known already, to which those of the factors above are added.
+  device::Pointer<const Number> known_delta, known_h;
 };
 
 template <class Number>

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/functions/arrange.h"
 #include "device/functions/fill.h"
 #include "device/functions/gram_product.h"
+#include "device/functions/pick.h"
 #include "device/launch.h"
 
 namespace at::kernels {
@@ -38,24 +40,23 @@ struct Seen {
 template <class Number>
 class Contraction {
  public:
-  Contraction(const KernelTask& task, int64_t component, const Block<Number>& a,
-              const Block<Number>& b, const Place& place, const Control& control)
+  Contraction(const KernelTask& task, int64_t component, device::Stream& stream, int64_t count_a,
+              int64_t count_b, const Place& place, const DeviceTile<Number>& sum,
+              const Control& control)
       : task_(task),
         component_(component),
-        a_(a),
-        b_(b),
+        count_a_(count_a),
+        count_b_(count_b),
         place_(place),
         control_(control),
-        stream_(*a.on_device->stream),
+        stream_(stream),
         height_(place.rows.size * task.components()),
         width_(place.cols.size * task.components()),
-        sum_(stream_.take<Number>(height_ * width_)),
+        sum_(sum),
         // Scratch in numbers: an eighth of the memory that the stream may use.
         most_(std::clamp<int64_t>(static_cast<int64_t>(std::min<size_t>(
                                       stream_.limit() / 8 / sizeof(Number), size_t{1} << 28)),
-                                  1 << 12, 1 << 28)) {
-    device::for_rows(stream_, height_, width_, device::Fill<Number>{sum_.at(), width_, 0});
-  }
+                                  1 << 12, 1 << 28)) {}
 
   void add(const DeviceUnit<Number>& u, const DeviceUnit<Number>& v) {
     control_.poll();
@@ -66,11 +67,6 @@ class Contraction {
     add_positions(u, v);
   }
 
-  void download(Number* out) {
-    stream_.download(out, Pointer<const Number>(sum_.at()), height_ * width_);
-    stream_.synchronise();
-  }
-
  private:
   using Unit = DeviceUnit<Number>;
   using Ends = Seen<Number>;
@@ -79,14 +75,14 @@ class Contraction {
   void add_inner(const Pointer<const Number>& x, int64_t ldx, const Pointer<const Number>& y,
                  int64_t ldy, int64_t depth) {
     if (place_.diagonal) {
-      stream_.gram(device::Gram<Number>{height_, depth, x, ldx, sum_.at(), width_, 1, 1});
+      stream_.gram(device::Gram<Number>{height_, depth, x, ldx, sum_.data, sum_.stride, 1, 1});
     } else {
       device::Product<Number> p;
       p.trans_b = true;
       set(p, height_, width_, depth);
       p.a = x, p.lda = ldx;
       p.b = y, p.ldb = ldy;
-      p.c = sum_.at(), p.ldc = width_;
+      p.c = sum_.data, p.ldc = sum_.stride;
       p.beta = 1;
       stream_.multiply(p);
     }
@@ -97,8 +93,8 @@ class Contraction {
   }
 
   void add_dense(const Unit& u, const Unit& v) {
-    const Ends s(task_, u, a_.count, component_);
-    const int64_t size = s.stacked * u.size, sample = a_.count * u.size;
+    const Ends s(task_, u, count_a_, component_);
+    const int64_t size = s.stacked * u.size, sample = count_a_ * u.size;
     // Rows (i, c) are evenly spaced: C fills the sample, or is 1.
     const int64_t stride = s.C == 1 ? sample : size;
     const auto begin = [&](const Unit& unit, const Range& range) {
@@ -109,7 +105,7 @@ class Contraction {
 
   // X is formed a slice of columns at a time.
   void add_expanded(const Unit& u, const Unit& v) {
-    const Ends a(task_, u, a_.count, component_), b(task_, v, b_.count, component_);
+    const Ends a(task_, u, count_a_, component_), b(task_, v, count_b_, component_);
     const int64_t total = height_ + (place_.diagonal ? 0 : width_);
     const int64_t slice = std::clamp<int64_t>(most_ / (total * a.k), 1, a.m);
     const auto left = stream_.take<Number>(height_ * slice * a.k);
@@ -143,33 +139,66 @@ class Contraction {
 
   // T = 1: (Gram of δ) ⊙ (Gram of h).
   void add_gram_product(const Unit& u, const Unit& v) {
-    const Ends a(task_, u, a_.count, component_), b(task_, v, b_.count, component_);
+    const Ends a(task_, u, count_a_, component_), b(task_, v, count_b_, component_);
     const int64_t rows = place_.rows.size, cols = place_.cols.size;
     const auto gram = stream_.take<Number>(height_ * width_);
     const auto inner = stream_.take<Number>(rows * cols);
-    device::Product<Number> p;
-    p.trans_b = true;
-    set(p, rows, cols, a.k);
-    p.a = u.h.at(place_.rows.first * a.k), p.lda = a.k;
-    p.b = v.h.at(place_.cols.first * a.k), p.ldb = a.k;
-    p.c = inner.at(), p.ldc = cols;
-    stream_.multiply(p);
-    set(p, height_, width_, a.m);
-    p.a = a.delta + place_.rows.first * a.place, p.lda = a.C == 1 ? a.place : a.m;
-    p.b = b.delta + place_.cols.first * b.place, p.ldb = b.C == 1 ? b.place : b.m;
-    p.c = gram.at(), p.ldc = width_;
-    stream_.multiply(p);
+    if (u.columns) {
+      same_columns(u, v, place_.rows, place_.cols, inner.at());
+    } else {
+      make_gram({u.h.at(place_.rows.first * a.k), a.k}, {v.h.at(place_.cols.first * a.k), a.k}, a.k,
+                u.known_h, 1, inner.at());
+    }
+    make_gram({a.delta + place_.rows.first * a.place, a.C == 1 ? a.place : a.m},
+              {b.delta + place_.cols.first * b.place, b.C == 1 ? b.place : b.m}, a.m, u.known_delta,
+              a.C, gram.at());
     const device::Divider each(a.C);
     device::for_rows(stream_, height_, width_,
-                     device::GramProduct<Number>{gram.at(), width_, inner.at(), cols, sum_.at(),
-                                                 width_, each, each});
+                     device::GramProduct<Number>{gram.at(), width_, inner.at(), cols, sum_.data,
+                                                 sum_.stride, each, each});
+  }
+
+  struct Vectors {
+    Pointer<const Number> data;
+    int64_t stride;
+  };
+  // out = the inner products of the tile's vectors, `unit` of each sample, over `depth` numbers,
+  // added to what is known.
+  void make_gram(const Vectors& x, const Vectors& y, int64_t depth,
+                 const Pointer<const Number>& known, int64_t unit, const Pointer<Number>& out) {
+    const int64_t rows = place_.rows.size * unit, cols = place_.cols.size * unit;
+    device::Product<Number> p;
+    p.trans_b = true;
+    set(p, rows, cols, depth);
+    p.a = x.data, p.lda = x.stride;
+    p.b = y.data, p.ldb = y.stride;
+    p.c = out, p.ldc = cols;
+    if (known.address()) {
+      const int64_t width = task_.samples1 * unit;
+      device::for_rows(stream_, rows, cols,
+                       device::CopyRows<Number>{
+                           known + (place_.rows.first * unit * width + place_.cols.first * unit),
+                           width, out, cols});
+      if (depth == 0) return;
+      p.beta = 1;
+    }
+    stream_.multiply(p);
+  }
+  // out (positions of `rows`, positions of `cols`): the inner products of h that hold a single 1.
+  void same_columns(const Unit& u, const Unit& v, const Range& rows, const Range& cols,
+                    const Pointer<Number>& out) {
+    const int64_t width = cols.size * v.positions;
+    device::for_rows(
+        stream_, rows.size * u.positions, width,
+        device::SameColumn<Number>{u.columns.at(rows.first * u.positions),
+                                   v.columns.at(cols.first * v.positions), out, width});
   }
 
   // T > 1: Z[(i,t), j] (C·m) = Σ_t' (h_{i,t}·h_{j,t'}) δ_{j,t'} (structured), or the same as
   // h_{i,t} X_jᵀ with X_j multiplied out (mixed); then sum[(i,c), (j,p)] += Σ_t δ_{i,t,c}·Z[(i,t),
   // j, p]. With C = 1 the Z of one j stand together, so that t and m are summed over at once.
   void add_positions(const Unit& u, const Unit& v) {
-    const Ends a(task_, u, a_.count, component_), b(task_, v, b_.count, component_);
+    const Ends a(task_, u, count_a_, component_), b(task_, v, count_b_, component_);
     const bool mixed = u.method == Method::kMixed;
     const int64_t stack = a.C * a.m;
     const int64_t each = a.T * (stack + (mixed ? 0 : b.T));
@@ -185,7 +214,7 @@ class Contraction {
         control_.poll();
         const Range is{place_.rows.first + i0, std::min(rows, place_.rows.size - i0)};
         make_z(u, v, b, is, js, other, z.at());
-        gather(a, is, js, z.at(), sum_.at(i0 * a.C * width_ + j0 * a.C));
+        gather(a, is, js, z.at(), sum_.data + (i0 * a.C * sum_.stride + j0 * a.C));
       }
     }
   }
@@ -214,13 +243,17 @@ class Contraction {
       return stream_.multiply(p);
     }
     const int64_t width = js.size * b.T;
-    device::Product<Number> inner;
-    inner.trans_b = true;
-    set(inner, rows, width, b.k);
-    inner.a = u.h.at(is.first * u.positions * b.k), inner.lda = b.k;
-    inner.b = v.h.at(js.first * b.T * b.k), inner.ldb = b.k;
-    inner.c = other.at(), inner.ldc = width;
-    stream_.multiply(inner);
+    if (u.columns) {
+      same_columns(u, v, is, js, other.at());
+    } else {
+      device::Product<Number> inner;
+      inner.trans_b = true;
+      set(inner, rows, width, b.k);
+      inner.a = u.h.at(is.first * u.positions * b.k), inner.lda = b.k;
+      inner.b = v.h.at(js.first * b.T * b.k), inner.ldb = b.k;
+      inner.c = other.at(), inner.ldc = width;
+      stream_.multiply(inner);
+    }
     set(p, rows, stack, b.T);
     p.a = other.at(), p.lda = width, p.step_a = b.T;
     p.b = b.delta + js.first * b.T * b.place, p.ldb = b.place, p.step_b = b.T * b.place;
@@ -233,7 +266,7 @@ class Contraction {
     device::Product<Number> p;
     p.trans_b = true;
     p.beta = 1;
-    p.c = out, p.ldc = width_, p.step_c = a.C * width_;
+    p.c = out, p.ldc = sum_.stride, p.step_c = a.C * sum_.stride;
     p.batch = is.size;
     p.step_a = a.T * a.place, p.step_b = a.T * stride;
     const bool together = a.C == 1 && a.place == a.m;
@@ -248,12 +281,12 @@ class Contraction {
 
   const KernelTask& task_;
   int64_t component_;
-  const Block<Number>&a_, &b_;
+  int64_t count_a_, count_b_;
   const Place& place_;
   const Control& control_;
   device::Stream& stream_;
   int64_t height_, width_;
-  Buffer<Number> sum_;
+  DeviceTile<Number> sum_;
   int64_t most_;
 };
 
@@ -271,12 +304,31 @@ template <class Number>
 void contract_on_device(const KernelTask& task, int group, int64_t component,
                         const Block<Number>& a, const Block<Number>& b, const Place& place,
                         Number* out, const Control& control) {
-  Contraction<Number> sum(task, component, a, b, place, control);
+  device::Stream& stream = *a.on_device->stream;
+  const int64_t height = place.rows.size * task.components(),
+                width = place.cols.size * task.components();
+  const auto sum = stream.take<Number>(height * width);
+  device::for_rows(stream, height, width, device::Fill<Number>{sum.at(), width, 0});
+  Contraction<Number> adding(task, component, stream, a.count, b.count, place, {sum.at(), width},
+                             control);
   for (size_t u = 0; u < a.on_device->units.size(); ++u)
-    if (a.on_device->units[u].group == group) sum.add(a.on_device->units[u], b.on_device->units[u]);
-  sum.download(out);
+    if (a.on_device->units[u].group == group)
+      adding.add(a.on_device->units[u], b.on_device->units[u]);
+  stream.download(out, Pointer<const Number>(sum.at()), height * width);
+  stream.synchronise();
 }
 
+template <class Number>
+void add_on_device(const KernelTask& task, int64_t component, device::Stream& stream,
+                   const DeviceUnit<Number>& a, int64_t count_a, const DeviceUnit<Number>& b,
+                   int64_t count_b, const Place& place, const DeviceTile<Number>& out,
+                   const Control& control) {
+  Contraction<Number>(task, component, stream, count_a, count_b, place, out, control).add(a, b);
+}
+
+template void add_on_device(const KernelTask&, int64_t, device::Stream&, const DeviceUnit<double>&,
+                            int64_t, const DeviceUnit<double>&, int64_t, const Place&,
+                            const DeviceTile<double>&, const Control&);
 template int64_t device_step<float>(const device::Stream&, int64_t);
 template int64_t device_step<double>(const device::Stream&, int64_t);
 template void contract_on_device(const KernelTask&, int, int64_t, const Block<float>&,

@@ -73,13 +73,19 @@ CholeskyFactor::CholeskyFactor(int64_t n, std::vector<double> a, double shift,
   own_ = std::move(a);
 }
 
-double CholeskyFactor::reciprocal_condition() const {
+double reciprocal_condition(const std::vector<double>& diagonal) {
   double low = INFINITY, high = 0;
-  for (int64_t i = 0; i < n_; ++i) {
-    low = std::min(low, a_[i * n_ + i]);
-    high = std::max(high, a_[i * n_ + i]);
+  for (double x : diagonal) {
+    low = std::min(low, x);
+    high = std::max(high, x);
   }
-  return n_ && high > 0 ? (low / high) * (low / high) : 1;
+  return high > 0 ? (low / high) * (low / high) : 1;
+}
+
+double CholeskyFactor::reciprocal_condition() const {
+  std::vector<double> root(static_cast<size_t>(n_));
+  for (int64_t i = 0; i < n_; ++i) root[i] = a_[i * n_ + i];
+  return linear::reciprocal_condition(root);
 }
 
 Statistics CholeskyFactor::statistics() const {

@@ -18,6 +18,9 @@ int64_t cholesky(int64_t n, double* a, const Control& control = {});
 // x ← (L Lᵀ)⁻¹ x for x (n × columns).
 void cholesky_solve(int64_t n, int64_t columns, const double* l, double* x);
 
+// (smallest / largest)² of L's diagonal: a cheap, optimistic reciprocal of the condition number.
+double reciprocal_condition(const std::vector<double>& diagonal);
+
 // L Lᵀ = A + shift·I in the lower triangle of the memory that holds A in its upper one.
 class CholeskyFactor final : public Factor, public Operator {
  public:
@@ -45,7 +48,6 @@ class CholeskyFactor final : public Factor, public Operator {
   void apply(int64_t columns, const double* x, double* y, const Control& control) const override;
   std::vector<double> diagonal(const Control& control = {}) const override { return diagonal_; }
 
-  // (smallest / largest)² of L's diagonal: a cheap, optimistic reciprocal of the condition number.
   double reciprocal_condition() const;
 
  private:

@@ -11,9 +11,28 @@
 
 namespace at::linear {
 
-Spectrum::Spectrum(int64_t n, std::vector<double> a, bool vectors)
+namespace {
+
+// As lapack::eigen has it.
+void eigen_on(device::Stream& stream, bool vectors, int64_t n, double* a, double* values) {
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < i; ++j) a[i * n + j] = a[j * n + i];
+  const auto matrix = stream.take<double>(n * n), found = stream.take<double>(n);
+  stream.upload(matrix.at(), a, n * n);
+  stream.eigen(device::Eigen<double>{vectors, n, matrix.at(), found.at()});
+  stream.download(values, device::Pointer<const double>(found.at()), n);
+  if (vectors) stream.download(a, device::Pointer<const double>(matrix.at()), n * n);
+  stream.synchronise();
+}
+
+}  // namespace
+
+Spectrum::Spectrum(int64_t n, std::vector<double> a, bool vectors, device::Stream* stream)
     : n_(n), values_(static_cast<size_t>(n)), vectors_(std::move(a)) {
-  lapack::eigen(vectors, n, vectors_.data(), values_.data());
+  if (stream)
+    eigen_on(*stream, vectors, n, vectors_.data(), values_.data());
+  else
+    lapack::eigen(vectors, n, vectors_.data(), values_.data());
   std::reverse(values_.begin(), values_.end());
   if (!vectors) {
     vectors_ = {};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/control.h"
+#include "device/stream.h"
 #include "linear/factor.h"
 
 namespace at::linear {
@@ -14,7 +15,8 @@ namespace at::linear {
 class Spectrum {
  public:
   // a (n × n) is consumed; only its upper triangle counts. Without `vectors` there are only values.
-  Spectrum(int64_t n, std::vector<double> a, bool vectors = true);
+  // With a stream its device finds them.
+  Spectrum(int64_t n, std::vector<double> a, bool vectors = true, device::Stream* stream = nullptr);
   int64_t size() const { return n_; }
   // Descending.
   const std::vector<double>& values() const { return values_; }

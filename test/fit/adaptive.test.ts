@@ -3,11 +3,16 @@ import { fitFeatures } from '../../lib/fit/adaptive.js'
 import { near } from '../support/near.js'
 import { load, optionsOf, reference, settings, targets } from './synthetic.js'
 
-for (const name of settings) {
-  test(`${name}: the reference's optimum and predictions`, async (t) => {
+const cases = (['cpu', 'emulated'] as const).flatMap((device) =>
+  settings.map((name) => [name, device] as const),
+)
+
+for (const [name, device] of cases) {
+  test(`${name}: the reference's optimum and predictions, ${device}`, async (t) => {
     const expected = reference(name)
     const features = await load()
-    const model = await fitFeatures(features, await targets(), optionsOf(expected))
+    const model = await fitFeatures(features, await targets(), { ...optionsOf(expected), device })
+    t.is(model.device?.name, device)
     t.is(model.status.name, 'converged')
     t.log(`${model.iterations.length} iterations, ${model.objective / expected.objective - 1}`)
     t.true(

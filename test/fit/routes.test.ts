@@ -1,4 +1,4 @@
-// The adaptive model by products against the same by its kernel: two routes, one answer.
+// The adaptive model by products, and on a device, against the same by its kernel: one answer.
 import test from 'ava'
 import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
@@ -76,6 +76,20 @@ for (const [name, options] of cases) {
       const misfit = y.map((value, r) => (value - (products.fit[r] as number)) / ridge)
       near(t, products.dual, misfit, { absolute: 1e-5 })
     }
+  })
+
+  test(`on a device as on the processor: ${name}`, async (t) => {
+    const x = await features()
+    const y = gaussians(rows, 76).map((value) => 6 * value)
+    const common: AdaptiveOptions = { ...options, ridge: 1, stationarity: 1e-7 }
+    const host = await fitFeatures(x, y, common)
+    const device = await fitFeatures(x, y, { ...common, device: 'emulated' })
+    const label = `${host.status.name}, ${device.status.name}`
+    near(t, device.objective, host.objective, 1e-10, label)
+    near(t, device.penalty, host.penalty, 1e-6, label)
+    near(t, device.coefficients(), host.coefficients(), 1e-5, `${label}: B`)
+    near(t, device.fit, host.fit, { absolute: 1e-5 }, `${label}: fit`)
+    near(t, device.iterations[0]?.objective, host.iterations[0]?.objective, 1e-11, 'first kernel')
   })
 }
 

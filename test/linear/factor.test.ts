@@ -31,9 +31,17 @@ const logDeterminant = Array.from({ length: n }, (_, k) =>
 
 const identity = Float64Array.from({ length: n * n }, (_, e) => (e % (n + 1) === 0 ? 1 : 0))
 
+const devices = ['cpu', 'emulated'] as const
+
 const factors = async () => [
-  await KernelFactor.of(difference, ridge, { outputs: 3 }),
-  (await KernelSpectrum.of(difference, { outputs: 3 })).factor(ridge),
+  ...(await Promise.all(
+    devices.map((device) => KernelFactor.of(difference, ridge, { outputs: 3, device })),
+  )),
+  ...(await Promise.all(
+    devices.map(async (device) =>
+      (await KernelSpectrum.of(difference, { outputs: 3, device })).factor(ridge),
+    ),
+  )),
 ]
 
 test('a factor made by Cholesky and one of a spectrum give the same known numbers', async (t) => {

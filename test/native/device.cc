@@ -12,34 +12,14 @@
 #include "device/functions/gram_product.h"
 #include "device/open.h"
 #include "device_functions.h"
+#include "device_support.h"
 #include "on_device.h"
-#include "support.h"
 
 namespace at::test {
 
 using namespace device;
 
 namespace {
-
-template <class T>
-Buffer<T> sent(Stream& stream, const std::vector<T>& numbers) {
-  auto buffer = stream.take<T>(static_cast<int64_t>(numbers.size()));
-  stream.upload(buffer.at(), numbers.data(), static_cast<int64_t>(numbers.size()));
-  return buffer;
-}
-
-template <class T>
-std::vector<T> fetched(Stream& stream, const Buffer<T>& buffer) {
-  std::vector<T> numbers(static_cast<size_t>(buffer.size()));
-  stream.download(numbers.data(), Pointer<const T>(buffer.at()), buffer.size());
-  stream.synchronise();
-  return numbers;
-}
-
-template <class T>
-std::vector<T> as(const std::vector<double>& numbers) {
-  return std::vector<T>(numbers.begin(), numbers.end());
-}
 
 template <class T>
 void check_products(double tolerance) {
@@ -240,17 +220,6 @@ TEST_CASE("device: the counted one does nothing, and counts what the others coun
   CHECK_EQ(a.bytes_down, b.bytes_down);
   CHECK_EQ(a.most_bytes, b.most_bytes);
   CHECK_THROWS_AS(open_counted(1024)->take<float>(300), OverBudget);
-}
-
-TEST_CASE("device: Cholesky factors, or the minor that is not positive") {
-  const auto stream = test_stream();
-  const std::vector<double> a{4, -1, -1, 2, 5, -1, 2, 3, 6};
-  const auto good = sent(*stream, a);
-  CHECK_EQ(stream->cholesky(3, good.at(), 3), 0);
-  const std::vector<double> expected{2, -1, -1, 1, 2, -1, 1, 1, 2};
-  near(fetched(*stream, good), expected, 1e-15);
-  const auto bad = sent(*stream, std::vector<double>{1, 0, 2, 1});
-  CHECK_EQ(stream->cholesky(2, bad.at(), 2), 2);
 }
 
 TEST_CASE("device: functions over rows, and sums of rows") {

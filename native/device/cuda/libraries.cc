@@ -38,6 +38,10 @@ Libraries open() {
   blas.find("cublasDgemmStridedBatched_64", all.gemm_double);
   blas.find("cublasSsyrk_v2_64", all.syrk_float);
   blas.find("cublasDsyrk_v2_64", all.syrk_double);
+  blas.find("cublasStrsm_v2_64", all.trsm_float);
+  blas.find("cublasDtrsm_v2_64", all.trsm_double);
+  blas.find("cublasSsymm_v2_64", all.symm_float);
+  blas.find("cublasDsymm_v2_64", all.symm_double);
   Library solver("libcusolver.so.12", all.error);
   solver.find("cusolverDnCreate", all.solver_create);
   solver.find("cusolverDnDestroy", all.solver_destroy);
@@ -46,6 +50,10 @@ Libraries open() {
   solver.find("cusolverDnDestroyParams", all.params_destroy);
   solver.find("cusolverDnXpotrf_bufferSize", all.potrf_size);
   solver.find("cusolverDnXpotrf", all.potrf);
+  solver.find("cusolverDnXsyevd_bufferSize", all.syevd_size);
+  solver.find("cusolverDnXsyevd", all.syevd);
+  solver.find("cusolverDnXgesvd_bufferSize", all.gesvd_size);
+  solver.find("cusolverDnXgesvd", all.gesvd);
   return all;
 }
 

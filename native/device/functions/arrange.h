@@ -23,6 +23,73 @@ struct SwapAxes {
   }
 };
 
+// to[r, e] = from[r, e], rows of each with a stride of their own.
+template <class T>
+struct CopyRows {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<const T> from;
+  int64_t from_stride;
+  Ref<T> to;
+  int64_t to_stride;
+
+  struct Row {
+    const T* from;
+    T* to;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] = from[e]; }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {from + r * from_stride, to + r * to_stride}; }
+};
+
+// The upper triangle of a matrix (n × n) from the lower one.
+template <class T>
+struct MirrorUp {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<T> a;
+  int64_t n;
+
+  struct Row {
+    T* a;
+    int64_t n, r;
+    AT_PORTABLE void operator()(int64_t e) const {
+      if (e > r) a[r * n + e] = a[e * n + r];
+    }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {a.get(), n, r}; }
+};
+
+// to (n × n) = the lower triangle of from (n × n), and 0.
+template <class T>
+struct LowerOnly {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<const T> from;
+  Ref<T> to;
+  int64_t n;
+
+  struct Row {
+    const T* from;
+    T* to;
+    int64_t r;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] = e <= r ? from[e] : T(0); }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {from + r * n, to + r * n, r}; }
+};
+
+// to[e] = from[e], of numbers that came in float.
+template <class T>
+struct Widen {
+  static constexpr int kBytes = 4 + sizeof(T);
+  Ref<const float> from;
+  Ref<T> to;
+  int64_t length;
+
+  struct Row {
+    const float* from;
+    T* to;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] = static_cast<T>(from[e]); }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {from + r * length, to + r * length}; }
+};
+
 // to (rows, length + 1) = from (rows, length) with a 1 at the end of every row.
 template <class T>
 struct AppendOne {

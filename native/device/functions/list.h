@@ -3,14 +3,27 @@
 #include "device/functions/arrange.h"
 #include "device/functions/fill.h"
 #include "device/functions/gram_product.h"
+#include "device/functions/pick.h"
+#include "device/functions/reduce.h"
 #include "device/functions/scale.h"
 #include "device/functions/windows.h"
 
-// What is compiled for cards: X(function) for each that for_rows() is asked to run.
+// What is compiled for cards: X(function) for each that for_rows() is asked to run, then for those
+// of sum_rows(), max_rows() and scan_rows().
 #define AT_FOR_ROWS(X, T)               \
   X(Fill<T>)                            \
   X(GramProduct<T>)                     \
   X(SwapAxes<T>)                        \
+  X(CopyRows<T>)                        \
+  X(MirrorUp<T>)                        \
+  X(LowerOnly<T>)                       \
+  X(Widen<T>)                           \
+  X(ScaleColumns<T>)                    \
+  X(AddScaledRows<T>)                   \
+  X(SameColumn<T>)                      \
+  X(SpreadPicked<T>)                    \
+  X(PickRows<T>)                        \
+  X(AddPicked<T>)                       \
   X(AppendOne<T>)                       \
   X(Times<T>)                           \
   X(Plus<T>)                            \
@@ -32,3 +45,8 @@
   X(Scale<T, Swish<T>, false>)          \
   X(Scale<T, Shrink<T>, true>)          \
   X(Scale<T, Gelu<T>, false>)
+#define AT_SUM_ROWS(X, T) \
+  X(Dots<T>)              \
+  X(Sums<T>)
+#define AT_MAX_ROWS(X, T) X(Magnitudes<T>)
+#define AT_SCAN_ROWS(X, T) X(RunningSums<T>)

@@ -37,4 +37,37 @@ struct Scale {
   }
 };
 
+// to[r, e] *= factors[e], in rows of `length`, `stride` apart.
+template <class T>
+struct ScaleColumns {
+  static constexpr int kBytes = 3 * sizeof(T);
+  Ref<const T> factors;
+  Ref<T> to;
+  int64_t stride;
+
+  struct Row {
+    const T* factors;
+    T* to;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] *= factors[e]; }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {factors.get(), to + r * stride}; }
+};
+
+// to[r, e] += factors[r]·from[r, e], in rows of `length`.
+template <class T>
+struct AddScaledRows {
+  static constexpr int kBytes = 3 * sizeof(T);
+  Ref<const T> factors, from;
+  Ref<T> to;
+  int64_t length;
+
+  struct Row {
+    T factor;
+    const T* from;
+    T* to;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] += factor * from[e]; }
+  };
+  AT_PORTABLE Row row(int64_t r) const { return {factors[r], from + r * length, to + r * length}; }
+};
+
 }  // namespace at::device

@@ -38,6 +38,12 @@ struct Same<R (*)(A...), S (*)(B...)> {
 static_assert(device::cuda::kNoTranspose == CUBLAS_OP_N);
 static_assert(device::cuda::kTranspose == CUBLAS_OP_T);
 static_assert(device::cuda::kUpper == CUBLAS_FILL_MODE_UPPER);
+static_assert(device::cuda::kLower == CUBLAS_FILL_MODE_LOWER);
+static_assert(device::cuda::kRight == CUBLAS_SIDE_RIGHT);
+static_assert(device::cuda::kNonUnit == CUBLAS_DIAG_NON_UNIT);
+static_assert(device::cuda::kVectors == CUSOLVER_EIG_MODE_VECTOR);
+static_assert(device::cuda::kNoVectors == CUSOLVER_EIG_MODE_NOVECTOR);
+static_assert(device::cuda::kFloat == CUDA_R_32F);
 static_assert(device::cuda::kDouble == CUDA_R_64F);
 static_assert(device::cuda::kDefaultMath == CUBLAS_DEFAULT_MATH);
 static_assert(device::cuda::kTf32Math == CUBLAS_TF32_TENSOR_OP_MATH);

@@ -1,0 +1,123 @@
+// Fits on the emulated device: what they share with the processor's, and what they refuse.
+import test from 'ava'
+import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
+import { TangentFeatures } from '../../lib/fit/features.js'
+import { fitAdaptive, fitFixed } from '../../lib/fit/network.js'
+import { fitPath } from '../../lib/fit/path.js'
+import { buildMlp, KernelPosterior, Network, solveKernel, solveSoftmax } from '../../lib/index.js'
+import { near } from '../support/near.js'
+import { gaussians } from '../support/random.js'
+
+const device = 'emulated'
+const n = 24
+
+/** Wide and narrow factors, features in float, and some that stay as they are. */
+function features(samples = n): Promise<TangentFeatures> {
+  const f32 = Float32Array.from(gaussians(samples * 2 * 40 * 3, 3))
+  return TangentFeatures.from(samples, 2, [
+    {
+      name: 'wide',
+      m: 36,
+      k: 50,
+      delta: gaussians(samples * 2 * 36, 1),
+      h: gaussians(samples * 50, 2),
+    },
+    { name: 'narrow', m: 40, k: 3, x: f32 },
+    { name: 'fixed', m: 2, k: 3, x: gaussians(samples * 2 * 6, 4) },
+  ])
+}
+const y = gaussians(2 * n, 5).map((value) => 30 * value)
+const common: AdaptiveOptions = { ridge: 0.5, perBlock: { fixed: { structure: 'fixed' } } }
+
+test('what is kept between kernels changes nothing, and the same fit gives the same bits', async (t) => {
+  const x = await features()
+  const host = await fitFeatures(x, y, common)
+  t.true(host.largestStretch > 1.1)
+  const model = await fitFeatures(x, y, { ...common, device })
+  near(t, model.objective, host.objective, 1e-10)
+  near(t, model.coefficients(), host.coefficients(), 1e-5)
+  // Too little memory to keep anything.
+  const poor = await fitFeatures(x, y, { ...common, device, memory: '600KiB' })
+  near(t, poor.objective, host.objective, 1e-10)
+  const states: Float64Array[] = []
+  const cut = { ...common, device, maxIterations: 3 } as const
+  await fitFeatures(x, y, { ...cut, onCheckpoint: (state) => void states.push(state) })
+  const resumed = await fitFeatures(x, y, { ...common, device, resume: states.at(-1) })
+  t.deepEqual(resumed.coefficients(), model.coefficients())
+})
+
+test('a path of ridges shares its work on a device', async (t) => {
+  const x = await features()
+  const settings = [{ ridge: 5 }, { ridge: 0.5 }]
+  const [hosts, models] = [
+    await fitPath(x, y, settings, common),
+    await fitPath(x, y, settings, { ...common, device }),
+  ]
+  for (const [i, model] of models.entries()) near(t, model.objective, hosts[i]?.objective, 1e-9)
+})
+
+test('a fit of a network on its device', async (t) => {
+  const model = await buildMlp({ inputs: 2, hidden: [6], outputs: 2 })
+  const network = await Network.load(model, { device })
+  t.teardown(() => network.dispose())
+  const data = Float32Array.from(gaussians(40, 6))
+  const x = { data, shape: [20, 2] }
+  const target = { data: Float32Array.from(gaussians(40, 7)), shape: [20, 2] }
+  const fitted = await fitAdaptive(network, x, target, { ridge: 0.1 })
+  t.deepEqual(fitted.model.device, { name: device, why: 'it was asked for' })
+  const host = await fitAdaptive(network, x, target, { ridge: 0.1, device: 'cpu' })
+  t.is(host.model.device?.name, 'cpu')
+  near(t, fitted.model.objective, host.model.objective, 1e-10)
+  // The ridge is chosen on the device, too.
+  const auto = await fitFixed(network, x, target, { ridge: 'auto' })
+  const same = await fitFixed(network, x, target, { ridge: 'auto', device: 'cpu' })
+  near(t, auto.model.ridge, same.model.ridge, 1e-8)
+})
+
+test('kernels in memory are solved on a device', async (t) => {
+  const x = await features()
+  const kernel = { data: await x.kernel(), shape: [n, 2, n, 2] }
+  for (const ridge of [1, 'loo'] as const) {
+    const host = await solveKernel(kernel, y, { ridge })
+    const found = await solveKernel(kernel, y, { ridge, device })
+    near(t, found.alpha, host.alpha, 1e-8)
+    near(t, found.condition, host.condition, 1e-8)
+  }
+  const posterior = await KernelPosterior.of(kernel, y, { ridge: 1, device })
+  const host = await KernelPosterior.of(kernel, y, { ridge: 1 })
+  near(t, posterior.alpha, host.alpha, 1e-10)
+})
+
+test('what has no code for devices is refused by name', async (t) => {
+  const x = await features()
+  const refused = { code: 'UNSUPPORTED', message: /device/ }
+  await t.throwsAsync(fitFeatures(x, y, { ...common, device, solver: 'products' }), refused)
+  const free = await fitFeatures(x, y, {
+    ...common,
+    device: 'auto',
+    solver: 'products',
+    maxIterations: 1,
+  })
+  t.is(free.device?.name, 'cpu')
+  const twice = await x.select([0, 1, 0])
+  const again = [1, 2, 3, 4, 1, 2]
+  await t.throwsAsync(fitFeatures(twice, again, { ridge: 0, device }), refused)
+  await t.throwsAsync(
+    solveSoftmax(Float64Array.of(2, 0, 0, 2), [1, 0], { outputs: 2, device }),
+    refused,
+  )
+  await t.throwsAsync(fitFeatures(x, y, { ...common, device: 'cuda:999' }), { code: 'NO_DEVICE' })
+})
+
+test('too little memory of the device is one sentence, and the next fit works', async (t) => {
+  const x = await features()
+  const error = await t.throwsAsync(fitFeatures(x, y, { ...common, device, memory: '180KiB' }), {
+    code: 'MEMORY_BUDGET',
+  })
+  t.false(error.message.includes('\n'))
+  const signal = AbortSignal.abort()
+  await t.throwsAsync(fitFeatures(x, y, { ...common, device, signal }), { name: 'AbortError' })
+  const bad = y.map((value, r) => (r === 3 ? Number.NaN : value))
+  await t.throwsAsync(fitFeatures(x, bad, { ...common, device }), { code: 'BAD_INPUT' })
+  t.is((await fitFeatures(x, y, { ...common, device })).status.name, 'converged')
+})
