@@ -312,9 +312,6 @@ class EmulatedStream final : public Stream {
   void eigen_now(const Eigen<T>& e) {
     synchronise();
     Wide<T> a(e.a, e.n, e.n, e.n), values(e.values, 1, e.n, e.n);
-    // Of this matrix LAPACK reads the upper triangle by rows.
-    for (int64_t i = 0; i < e.n; ++i)
-      for (int64_t j = i + 1; j < e.n; ++j) a.data()[i * e.n + j] = a.data()[j * e.n + i];
     lapack::eigen(e.vectors, e.n, a.data(), values.data());
     a.put_back();
     values.put_back();

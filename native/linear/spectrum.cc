@@ -15,8 +15,6 @@ namespace {
 
 // As lapack::eigen has it.
 void eigen_on(device::Stream& stream, bool vectors, int64_t n, double* a, double* values) {
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < i; ++j) a[i * n + j] = a[j * n + i];
   const auto matrix = stream.take<double>(n * n), found = stream.take<double>(n);
   stream.upload(matrix.at(), a, n * n);
   stream.eigen(device::Eigen<double>{vectors, n, matrix.at(), found.at()});

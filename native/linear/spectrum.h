@@ -14,7 +14,7 @@ namespace at::linear {
 // it then costs products only.
 class Spectrum {
  public:
-  // a (n × n) is consumed; only its upper triangle counts. Without `vectors` there are only values.
+  // a (n × n) is consumed; only its lower triangle counts. Without `vectors` there are only values.
   // With a stream its device finds them.
   Spectrum(int64_t n, std::vector<double> a, bool vectors = true, device::Stream* stream = nullptr);
   int64_t size() const { return n_; }

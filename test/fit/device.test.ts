@@ -36,14 +36,30 @@ test('what is kept between kernels changes nothing, and the same fit gives the s
   const model = await fitFeatures(x, y, { ...common, device })
   near(t, model.objective, host.objective, 1e-10)
   near(t, model.coefficients(), host.coefficients(), 1e-5)
-  // Too little memory to keep anything.
-  const poor = await fitFeatures(x, y, { ...common, device, memory: '600KiB' })
-  near(t, poor.objective, host.objective, 1e-10)
   const states: Float64Array[] = []
   const cut = { ...common, device, maxIterations: 3 } as const
   await fitFeatures(x, y, { ...cut, onCheckpoint: (state) => void states.push(state) })
   const resumed = await fitFeatures(x, y, { ...common, device, resume: states.at(-1) })
   t.deepEqual(resumed.coefficients(), model.coefficients())
+})
+
+/** Whose kernel is larger than they are. */
+const thin = () =>
+  TangentFeatures.from(100, 1, [
+    { name: 'factors', m: 40, k: 1, delta: gaussians(100 * 40, 8), h: gaussians(100, 9) },
+    { name: 'dense', m: 5, k: 4, x: gaussians(100 * 20, 10) },
+  ])
+const few = gaussians(100, 11).map((value) => 10 * value)
+
+test('little memory of the device keeps less between kernels', async (t) => {
+  const x = await thin()
+  const host = await fitFeatures(x, few, { ridge: 1 })
+  t.true(host.largestStretch > 1.1)
+  for (const memory of ['256KiB', '4MiB']) {
+    const model = await fitFeatures(x, few, { ridge: 1, device, memory })
+    near(t, model.objective, host.objective, 1e-10, memory)
+    near(t, model.coefficients(), host.coefficients(), 1e-5, memory)
+  }
 })
 
 test('a path of ridges shares its work on a device', async (t) => {
@@ -110,11 +126,13 @@ test('what has no code for devices is refused by name', async (t) => {
 })
 
 test('too little memory of the device is one sentence, and the next fit works', async (t) => {
-  const x = await features()
-  const error = await t.throwsAsync(fitFeatures(x, y, { ...common, device, memory: '180KiB' }), {
+  const small = await thin()
+  const error = await t.throwsAsync(fitFeatures(small, few, { device, memory: '120KiB' }), {
     code: 'MEMORY_BUDGET',
+    message: /^A fit of 100 rows on a device needs at least /,
   })
   t.false(error.message.includes('\n'))
+  const x = await features()
   const signal = AbortSignal.abort()
   await t.throwsAsync(fitFeatures(x, y, { ...common, device, signal }), { name: 'AbortError' })
   const bad = y.map((value, r) => (r === 3 ? Number.NaN : value))
