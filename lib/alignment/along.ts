@@ -13,6 +13,7 @@ import { grouping, kernelMethod } from '../kernels/ntk.js'
 import type { Architecture } from '../model/architecture.js'
 import { type Core, cores, type SharedArray } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
+import { deviceName } from '../native/device.js'
 import { native } from '../native/index.js'
 import type { Network } from '../network/network.js'
 import { CheckpointReader, type Checkpoints, type Loaded } from './checkpoints.js'
@@ -154,6 +155,7 @@ class Along {
       top,
       threads: prepared.threads,
       atOnce: Math.max(1, Math.min(atOnce, prepared.threads)),
+      device: deviceName(prepared.device),
     }
   }
 

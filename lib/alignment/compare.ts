@@ -8,6 +8,7 @@ import type { TangentKernel } from '../kernels/kernel.js'
 import { checkKernel } from '../kernels/kernel.js'
 import { numbersOf } from '../linear/checks.js'
 import type { CallOptions } from '../model/core.js'
+import { type DeviceOptions, deviceArgument } from '../native/device.js'
 import { marginOf } from './margin.js'
 import { measure, spectrumBytes } from './measures.js'
 import { labelsFactor, learnedFactor, learnedOutputs } from './targets.js'
@@ -16,7 +17,8 @@ import type { AlongOptions, KernelMeasures } from './types.js'
 /** Options of {@link measureKernel}. */
 export interface MeasureOptions
   extends Pick<AlongOptions, 'target' | 'top'>,
-    Pick<CallOptions, 'threads' | 'memory' | 'signal'> {
+    Pick<CallOptions, 'threads' | 'memory' | 'signal'>,
+    DeviceOptions {
   /** The kernel K_0 that it is compared with and split by; default: itself. */
   initial?: TangentKernel | undefined
   /** The kernel before it. */
@@ -103,6 +105,7 @@ export async function measureKernel(
       learned: learnedFactor(values, start, where),
       labels: labelsFactor(target, where),
       threads: threadCount(options.threads) ?? availableParallelism(),
+      device: deviceArgument(options),
     },
     options.signal,
   )

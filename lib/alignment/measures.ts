@@ -25,6 +25,8 @@ export interface MeasureSetup {
   threads: number
   /** Kernels whose spectra are computed at the same time. */
   atOnce: number
+  /** That finds eigenvalues; the processor where there is none. */
+  device?: string | undefined
 }
 
 /** Bytes that the spectrum of one kernel takes in addition to it: itself in double, and LAPACK's work. */
@@ -39,10 +41,10 @@ export function measure(
   setup: MeasureSetup,
   signal?: AbortSignal,
 ): { result: Promise<Omit<KernelMeasures, 'margin'>[]>; settled: Promise<void> } {
-  const { rows, learned, labels, top, threads, atOnce } = setup
+  const { rows, learned, labels, top, threads, atOnce, device } = setup
   const targets = [learned, labels].filter((factor) => factor !== null)
   const work = call(signal, (control) =>
-    native.measureKernels(questions, rows, targets, top, { threads, atOnce, control }),
+    native.measureKernels(questions, rows, targets, top, { threads, atOnce, control, device }),
   )
   const settled = work.then(
     () => {},

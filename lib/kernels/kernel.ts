@@ -2,8 +2,8 @@ import { abortError, leavable } from '../core/abort.js'
 import { badArgument, mismatch, oneOf, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { checkArray, type Floats, type NdArray, writeNpy } from '../io/index.js'
-import { call, threadsOf } from '../native/call.js'
-import type { MeasuredError } from '../native/device.js'
+import { call, memoryOf, threadsOf } from '../native/call.js'
+import { type DeviceOptions, deviceArgument, type MeasuredError } from '../native/device.js'
 import type { KernelKind } from '../native/engine.js'
 import type { NativeSpectrum } from '../native/fit.js'
 import { native } from '../native/index.js'
@@ -15,7 +15,7 @@ export interface AlignmentOptions {
 }
 
 /** Options of {@link TangentKernel.eigenvalues}. */
-export interface SpectrumOptions {
+export interface SpectrumOptions extends DeviceOptions {
   /** Aborts with a DOMException named AbortError. */
   signal?: AbortSignal | undefined
 }
@@ -97,9 +97,10 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
   }
 
   /**
-   * Eigenvalues of the Gram matrix, descending, by LAPACK in float64, off the JS thread.
+   * Eigenvalues of the Gram matrix, descending, by LAPACK, or on a device, in float64, off the JS thread.
    * @param output which output of a `diagonal` kernel.
-   * @param options a signal that lets the call be left at once; LAPACK ends in the background.
+   * @param options a signal that lets the call be left at once (the decomposition ends in the
+   *   background), and a device.
    * @throws TangentError BAD_ARGUMENT for a kernel of two inputs, NUMERICAL when it is not
    *   finite; a
    *   DOMException named AbortError.
@@ -122,7 +123,7 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
   async eigenvalues(output?: number, options: SpectrumOptions = {}): Promise<Float64Array> {
     checkCall(options)
     this.#checkSymmetric('eigenvalues')
-    return (await this.#spectrum(output, options.signal)).values
+    return (await this.#spectrum(output, options)).values
   }
 
   /**
@@ -174,7 +175,7 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
   async effectiveRank(output?: number, options: SpectrumOptions = {}): Promise<number> {
     checkCall(options)
     this.#checkSymmetric('its effective rank')
-    return (await this.#spectrum(output, options.signal)).effectiveRank
+    return (await this.#spectrum(output, options)).effectiveRank
   }
 
   /**
@@ -253,14 +254,18 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
 
   async #spectrum(
     output: number | undefined,
-    signal: AbortSignal | undefined,
+    { signal, device }: SpectrumOptions,
   ): Promise<NativeSpectrum> {
     if (signal?.aborted) throw abortError(signal)
     let spectrum = this.#spectra.get(output)
     if (!spectrum) {
       const { data, shape } = this.gram(output)
-      spectrum = call(undefined, () => native.createSpectrum(data, shape[0] as number, false))
+      const rows = shape[0] as number
+      const on = deviceArgument({ device })
+      spectrum = call(undefined, () => native.createSpectrum(data, rows, false, on, memoryOf({})))
       this.#spectra.set(output, spectrum)
+      // Another device may find it.
+      spectrum.catch(() => this.#spectra.delete(output))
     }
     return leavable(signal, spectrum)
   }

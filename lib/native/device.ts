@@ -77,9 +77,13 @@ export interface DeviceOptions {
 }
 
 /** What the core is told: the device's name, nothing for the processor. */
-export function deviceArgument({ device }: DeviceOptions): string | undefined {
-  const { name } = chooseDevice(device)
+export function deviceName({ name }: ChosenDevice): string | undefined {
   return name === 'cpu' ? undefined : name
+}
+
+/** The same of a call's options. */
+export function deviceArgument({ device }: DeviceOptions): string | undefined {
+  return deviceName(chooseDevice(device))
 }
 
 /**

@@ -47,7 +47,13 @@ export interface NativeMeasures {
     n: number,
     targets: readonly { y: Float64Array; columns: number }[],
     energies: readonly number[],
-    options: { threads: number; atOnce: number; control?: BigInt64Array },
+    options: {
+      threads: number
+      atOnce: number
+      control?: BigInt64Array
+      /** That finds eigenvalues. */
+      device?: string | undefined
+    },
   ): Promise<NativeKernelMeasures[]>
   /**
    * The cosine of two matrices (rows, columns), NaN where one is zero; centred in rows and columns

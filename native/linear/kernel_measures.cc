@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
+#include "device/open.h"
 #include "linear/alignment.h"
 #include "linear/spectrum.h"
 
@@ -160,7 +161,8 @@ void spectrum(const KernelQuestion& q, const std::vector<TargetFactor>& targets,
               const std::vector<int64_t>& energies, KernelMeasures& out) {
   const int64_t n = q.n;
   const bool vectors = !targets.empty() && !energies.empty();
-  const Spectrum found(n, std::vector<double>(q.kernel, q.kernel + n * n), vectors);
+  const auto stream = device::open_stream(q.device, SIZE_MAX);
+  const Spectrum found(n, std::vector<double>(q.kernel, q.kernel + n * n), vectors, stream.get());
   out.eigenvalues = found.values();
   out.effective_rank = found.effective_rank();
   if (!vectors) return;

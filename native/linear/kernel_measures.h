@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/control.h"
@@ -52,6 +53,7 @@ struct KernelQuestion {
   const float* initial = nullptr;
   const float* previous = nullptr;
   bool spectrum = false;
+  std::string device = "cpu";  // that decomposes, as open_stream() takes it
 };
 
 // Sums are in double, in an order that does not depend on the number of threads. The spectrum takes

@@ -4,7 +4,14 @@ import { type AdaptiveOptions, fitFeatures } from '../../lib/fit/adaptive.js'
 import { TangentFeatures } from '../../lib/fit/features.js'
 import { fitAdaptive, fitFixed } from '../../lib/fit/network.js'
 import { fitPath } from '../../lib/fit/path.js'
-import { buildMlp, KernelPosterior, Network, solveKernel, solveSoftmax } from '../../lib/index.js'
+import {
+  buildMlp,
+  KernelPosterior,
+  measureKernel,
+  Network,
+  solveKernel,
+  solveSoftmax,
+} from '../../lib/index.js'
 import { near } from '../support/near.js'
 import { gaussians } from '../support/random.js'
 
@@ -102,6 +109,21 @@ test('kernels in memory are solved on a device', async (t) => {
   const posterior = await KernelPosterior.of(kernel, y, { ridge: 1, device })
   const host = await KernelPosterior.of(kernel, y, { ridge: 1 })
   near(t, posterior.alpha, host.alpha, 1e-10)
+})
+
+test('spectra of kernels are found on a device', async (t) => {
+  const network = await Network.load(await buildMlp({ inputs: 2, hidden: [6], outputs: 2 }))
+  t.teardown(() => network.dispose())
+  const x = { data: Float32Array.from(gaussians(20, 12)), shape: [10, 2] }
+  const [kernel, same] = [await network.ntk(x), await network.ntk(x)]
+  const largest = (await kernel.eigenvalues())[0] as number
+  const found = await same.eigenvalues(undefined, { device })
+  near(t, found, await kernel.eigenvalues(), { absolute: 1e-13 * largest })
+  const target = { data: Int32Array.from({ length: 10 }, (_, i) => i % 2), shape: [10] }
+  const measures = await measureKernel(kernel, { target, device })
+  const host = await measureKernel(kernel, { target })
+  near(t, measures.effectiveRank, host.effectiveRank, 1e-12)
+  near(t, measures.labels?.energy, host.labels?.energy, { absolute: 1e-10 })
 })
 
 test('what has no code for devices is refused by name', async (t) => {
