@@ -121,8 +121,8 @@ export function featureOptions(options: NetworkFitOptions): NetworkFeatureOption
   const separateModes =
     options.structure === 'modes' || each.some(({ structure }) => structure === 'modes')
   // Features are the processor's, and go up when a fit begins.
-  const device = 'cpu' as const
-  return { blocks, outputs, signal, threads, memory, onProgress, separateModes, device }
+  const where = { device: 'cpu', precision: 'float32' } as const
+  return { blocks, outputs, signal, threads, memory, onProgress, separateModes, ...where }
 }
 
 /** What a fit starts from. */
