@@ -6,13 +6,14 @@ import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
 import { checkTargets } from '../linear/checks.js'
 import { call, memoryOf, type SolveOptions } from '../native/call.js'
+import { type DeviceOptions, deviceArgument } from '../native/device.js'
 import type { FlowOptions } from '../native/fit.js'
 import { native } from '../native/index.js'
 import { shuffled } from './folds.js'
 import { checkEigenvalues, type FlowScales, flowOf, largest, scalesOf } from './sequence.js'
 
 /** Which model of the coordinates, and when its training stops. */
-export interface CoordinateOptions extends SolveOptions {
+export interface CoordinateOptions extends SolveOptions, DeviceOptions {
   /**
    * `fixed`: the eigenvalues stay; otherwise the depth D ≥ 0 of θ_j = a_j b_j^D β_j (default 0).
    */
@@ -130,12 +131,13 @@ export async function fitCoordinates(
       : Float64Array.of(time)
   const parts = time === 'held-out' ? folds : 0
   const fold = shuffled(n, seed).map((place) => place % folds)
+  const device = deviceArgument(options)
   const found = await call(options.signal, (control) =>
     native.coordinateFlow(
       data,
       targets.map((value) => value / scales.target),
       values.map((value) => value / scales.kernel),
-      flow,
+      { ...flow, device, memory: budget },
       times,
       fold,
       parts,

@@ -354,7 +354,7 @@ export interface NativeSolve {
     functions: Float32Array | Float64Array,
     y: Float64Array,
     lambda: Float64Array,
-    options: FlowOptions,
+    options: FlowOptions & { device?: string | undefined; memory?: number },
     times: Float64Array,
     fold: readonly number[],
     folds: number,

@@ -7,6 +7,7 @@
 #include "core/blas.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "device/open.h"
 #include "fit/dormand_prince.h"
 
 namespace at::fit {
@@ -19,13 +20,67 @@ constexpr int64_t kMaxSteps = 200000, kFoldSteps = 20000;
 
 using Numbers = std::vector<double>;
 
+// Products with the functions E (samples, count), which a device keeps.
+class Products {
+ public:
+  explicit Products(const CoordinateProblem& problem)
+      : samples_(problem.samples),
+        count_(problem.count),
+        functions_(problem.functions.data()),
+        stream_(device::open_stream(problem.device, problem.memory)) {
+    if (!stream_) return;
+    matrix_ = stream_->take<double>(samples_ * count_);
+    stream_->upload(matrix_.at(), functions_, samples_ * count_);
+    row_ = stream_->take<double>(count_);
+    column_ = stream_->take<double>(samples_);
+    stream_->synchronise();
+  }
+  bool on_device() const { return stream_ != nullptr; }
+  // fit (samples) = E θ
+  void apply(const Numbers& theta, Numbers& fit) const {
+    multiply(false, theta, row_, fit, column_);
+  }
+  // out (count) = Eᵀ rest
+  void adjoint(const Numbers& rest, Numbers& out) const {
+    multiply(true, rest, column_, out, row_);
+  }
+
+ private:
+  void multiply(bool transposed, const Numbers& from, const device::Buffer<double>& sent,
+                Numbers& to, const device::Buffer<double>& made) const {
+    const int64_t rows = transposed ? count_ : samples_, depth = transposed ? samples_ : count_;
+    if (!stream_)
+      return blas::parallel_gemm(transposed, false, rows, 1, depth, 1.0, functions_, count_,
+                                 from.data(), 1, 0.0, to.data(), 1);
+    stream_->upload(sent.at(), from.data(), depth);
+    device::Product<double> p;
+    p.trans_a = transposed;
+    p.m = rows, p.n = p.ldb = p.ldc = 1, p.k = depth;
+    p.a = matrix_.at(), p.lda = count_;
+    p.b = sent.at(), p.c = made.at();
+    stream_->multiply(p);
+    stream_->download(to.data(), device::Pointer<const double>(made.at()), rows);
+    stream_->synchronise();
+  }
+
+  int64_t samples_, count_;
+  const double* functions_;
+  std::shared_ptr<device::Stream> stream_;
+  device::Buffer<double> matrix_, row_, column_;
+};
+
 // The flow on the samples that are not left out. The state is φ_j with β_j = √λ_j sinh φ_j, in
 // which small eigenvalues need no small steps: dφ_j/dt = b_j^D·(Eᵀ(y − Eθ)/n)_j. Where the
 // eigenvalues are fixed it is θ_j/√λ_j = β_j itself.
 class Samples {
  public:
-  Samples(const CoordinateProblem& problem, const std::vector<int>& fold, int left_out)
-      : problem_(problem), state_(problem.count), theta_(problem.count), kept_(problem.samples, 1) {
+  Samples(const CoordinateProblem& problem, const Products& products, const std::vector<int>& fold,
+          int left_out)
+      : problem_(problem),
+        products_(products),
+        state_(problem.count),
+        theta_(problem.count),
+        kept_(problem.samples, 1) {
     for (const double value : problem.lambda) {
       laws_.emplace_back(value, problem.options);
       roots_.push_back(std::sqrt(value));
@@ -88,9 +143,7 @@ class Samples {
       const double b = beta(state[j], j);
       theta_[j] = problem_.options.fixed ? roots_[j] * b : laws_[j].theta(b);
     }
-    blas::parallel_gemm(false, false, problem_.samples, 1, problem_.count, 1.0,
-                        problem_.functions.data(), problem_.count, theta_.data(), 1, 0.0,
-                        fit_.data(), 1);
+    products_.apply(theta_, fit_);
   }
 
   void slope(const Numbers& state, Numbers& out) {
@@ -98,9 +151,7 @@ class Samples {
     const double scale = 1.0 / static_cast<double>(rows_);
     for (int64_t i = 0; i < problem_.samples; ++i)
       fit_[i] = kept_[i] ? (problem_.y[i] - fit_[i]) * scale : 0;
-    blas::parallel_gemm(true, false, problem_.count, 1, problem_.samples, 1.0,
-                        problem_.functions.data(), problem_.count, fit_.data(), 1, 0.0, out.data(),
-                        1);
+    products_.adjoint(fit_, out);
     for (int64_t j = 0; j < problem_.count; ++j)
       // b^D = root / a
       out[j] *= problem_.options.fixed ? roots_[j] : factor(state[j], j);
@@ -132,6 +183,7 @@ class Samples {
   }
 
   const CoordinateProblem& problem_;
+  const Products& products_;
   Numbers state_, theta_, fit_, roots_;
   Numbers slopes_[7];
   std::vector<FlowLaw> laws_;
@@ -146,13 +198,15 @@ CoordinateFlow coordinate_flow(const CoordinateProblem& problem, const std::vect
                                const std::vector<int>& fold, int folds, const Control& control) {
   for (const double value : problem.functions)
     if (!std::isfinite(value)) throw Error("BAD_INPUT", "Expected finite functions");
+  const Products products(problem);
   CoordinateFlow out;
   double until = times.back();
   if (folds > 0) {
     std::vector<Numbers> errors(folds);
-    parallel_for(folds, 1, [&](int64_t first, int64_t last) {
+    // A device serves one after another.
+    parallel_for(folds, products.on_device() ? folds : 1, [&](int64_t first, int64_t last) {
       for (int64_t k = first; k < last; ++k) {
-        Samples samples(problem, fold, static_cast<int>(k));
+        Samples samples(problem, products, fold, static_cast<int>(k));
         double least = samples.error_left_out();
         for (const double time : times) {
           if (!samples.advance(time, kFoldSteps, control)) break;
@@ -170,7 +224,7 @@ CoordinateFlow coordinate_flow(const CoordinateProblem& problem, const std::vect
     const auto best = std::min_element(out.errors.begin(), out.errors.end());
     until = times[best - out.errors.begin()];
   }
-  Samples samples(problem, fold, -1);
+  Samples samples(problem, products, fold, -1);
   if (!samples.advance(until, kMaxSteps, control))
     throw Error("NUMERICAL", "The gradient flow needs more than " + std::to_string(kMaxSteps) +
                                  " steps for this time: stop it earlier, or leave out functions "

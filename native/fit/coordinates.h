@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/control.h"
@@ -16,6 +17,9 @@ struct CoordinateProblem {
   std::vector<double> functions;  // (samples, count): e_j(x_i)
   std::vector<double> y, lambda;
   FlowOptions options;
+  // Where products with the functions are made, as open_stream() takes it, and bytes of its memory.
+  std::string device = "cpu";
+  size_t memory = SIZE_MAX;
 };
 
 struct CoordinateFlow {

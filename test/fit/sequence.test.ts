@@ -161,14 +161,21 @@ test('threads change nothing', async (t) => {
     )
     t.deepEqual(a?.heldOut?.errors, b?.heldOut?.errors)
     near(t, a?.theta ?? [], b?.theta ?? [], 1e-9)
+    const there = { depth, noise: 0.1, device: 'emulated' } as const
+    const c = await fitCoordinates(functions, few, y, there)
+    t.is(a?.time, c.time)
+    near(t, c.theta, a?.theta ?? [], 1e-6)
   }
 })
 
 test('on samples: the coupled flows are those of all factors', async (t) => {
   const { e, lambda, y, samples } = references
   const functions = { data: Float64Array.from(e), shape: [y.length, lambda.length] }
-  for (const [depth, time, theta, values] of samples) {
-    const options = { depth, time, start: 0.5, scales: raw }
+  const cases = (['cpu', 'emulated'] as const).flatMap((device) =>
+    samples.map((each) => [device, ...each] as const),
+  )
+  for (const [device, depth, time, theta, values] of cases) {
+    const options = { depth, time, start: 0.5, scales: raw, device }
     const found = await fitCoordinates(functions, lambda, y, options)
     near(t, found.theta, theta, { absolute: 1e-7 }, `${depth} ${time}`)
     near(t, found.eigenvalues, values, { absolute: 1e-7 }, `${depth} ${time}`)
