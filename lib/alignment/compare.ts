@@ -105,7 +105,7 @@ export async function measureKernel(
       learned: learnedFactor(values, start, where),
       labels: labelsFactor(target, where),
       threads: threadCount(options.threads) ?? availableParallelism(),
-      device: deviceArgument(options),
+      device: deviceArgument(options, rows),
     },
     options.signal,
   )

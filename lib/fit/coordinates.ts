@@ -131,7 +131,7 @@ export async function fitCoordinates(
       : Float64Array.of(time)
   const parts = time === 'held-out' ? folds : 0
   const fold = shuffled(n, seed).map((place) => place % folds)
-  const device = deviceArgument(options)
+  const device = deviceArgument(options, n)
   const found = await call(options.signal, (control) =>
     native.coordinateFlow(
       data,

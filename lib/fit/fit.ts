@@ -36,7 +36,7 @@ export async function fitOnce(
   const { price, relative } = numbersOf(options.price)
   const rules = rulesOf(features, price === Number.POSITIVE_INFINITY ? fixed(options) : options)
   const rank = Math.min(native.sketchRank, features.rows)
-  const device = fitDevice(options)
+  const device = fitDevice(options, features.rows)
   const frozen = JSON.stringify([device.name, rules.map((rule) => !isAdaptive(rule))])
   const sketch = solver === 'products' ? await manyGaussians(features.rows * rank) : undefined
   const fit = callSync(

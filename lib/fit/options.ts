@@ -3,7 +3,12 @@ import { badArgument, wholeNumber } from '../core/errors.js'
 import type { Progress } from '../core/progress.js'
 import { notNegative } from '../linear/checks.js'
 import { callSync, memoryOf, type SolveOptions } from '../native/call.js'
-import { type ChosenDevice, chooseDevice, type DeviceOptions } from '../native/device.js'
+import {
+  type ChosenDevice,
+  chooseDevice,
+  type DeviceOptions,
+  deviceForRows,
+} from '../native/device.js'
 import type { FitIteration } from '../native/fit.js'
 import { native } from '../native/index.js'
 import type { AdaptiveModel } from './model.js'
@@ -136,10 +141,16 @@ export function checkOptions(options: AdaptiveOptions) {
  * Where a fit's kernels are built and factored: `auto` uses the processor for what has no code for devices.
  * @internal
  */
-export function fitDevice({ device, solver }: AdaptiveOptions): ChosenDevice {
-  if (device !== 'auto' || solver !== 'products') return chooseDevice(device)
-  return { name: 'cpu', why: 'there is no code for devices in fits by products' }
+export function fitDevice({ device, solver, ridge }: AdaptiveOptions, rows: number): ChosenDevice {
+  if (device === 'auto' && solver === 'products') return without('fits by products')
+  if (device === 'auto' && ridge === 0) return without('exact interpolation of dependent rows')
+  return deviceForRows(device, rows)
 }
+
+const without = (what: string): ChosenDevice => ({
+  name: 'cpu',
+  why: `there is no code for devices in ${what}`,
+})
 
 /**
  * Refuses a fit that cannot fit the budget, whatever its features take: before they are computed.
@@ -149,7 +160,7 @@ export function fitDevice({ device, solver }: AdaptiveOptions): ChosenDevice {
  */
 export function checkFitMemory(rows: number, numbers: number, options: AdaptiveOptions): void {
   const { depth, ridge, solver } = checkOptions(options)
-  const device = fitDevice(options).name
+  const device = fitDevice(options, rows).name
   const limits = { depth, products: solver === 'products', memory: memoryOf(options), device }
   // One that is chosen is above 0.
   callSync(() =>

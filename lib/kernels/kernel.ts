@@ -261,7 +261,7 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     if (!spectrum) {
       const { data, shape } = this.gram(output)
       const rows = shape[0] as number
-      const on = deviceArgument({ device })
+      const on = deviceArgument({ device }, rows)
       spectrum = call(undefined, () => native.createSpectrum(data, rows, false, on, memoryOf({})))
       this.#spectra.set(output, spectrum)
       // Another device may find it.

@@ -85,7 +85,7 @@ export class KernelFactor {
   ): Promise<KernelFactor | null> {
     const { data, n, outputs } = gramOf(kernel, options)
     notNegative('ridge', ridge)
-    const device = deviceArgument(options)
+    const device = deviceArgument(options, n)
     const factor = await call(options.signal, (control) =>
       native.factorKernel(data, n, ridge, threadsOf(options), control, device, memoryOf(options)),
     )

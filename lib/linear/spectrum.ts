@@ -56,7 +56,7 @@ export class KernelSpectrum {
   ): Promise<KernelSpectrum> {
     checkCall(options)
     const { data, n, outputs } = gramOf(heldKernel(kernel), options)
-    const device = deviceArgument(options)
+    const device = deviceArgument(options, n)
     const spectrum = await call(options.signal, () =>
       leavable(options.signal, native.createSpectrum(data, n, true, device, memoryOf(options))),
     )

@@ -81,9 +81,19 @@ export function deviceName({ name }: ChosenDevice): string | undefined {
   return name === 'cpu' ? undefined : name
 }
 
-/** The same of a call's options. */
-export function deviceArgument({ device }: DeviceOptions): string | undefined {
-  return deviceName(chooseDevice(device))
+/** Rows of a matrix below which a card's launches cost about what the processor needs for all. */
+const manyRows = 1000
+
+/** Where a matrix of so many rows is factored or decomposed: `auto` takes a card for large ones only. */
+export function deviceForRows(device: DeviceName | undefined, rows: number): ChosenDevice {
+  const chosen = chooseDevice(device)
+  if (device !== 'auto' || chosen.name === 'cpu' || rows >= manyRows) return chosen
+  return { name: 'cpu', why: `below ${manyRows} rows a card is not expected to be faster` }
+}
+
+/** What the core is told of it. */
+export function deviceArgument({ device }: DeviceOptions, rows: number): string | undefined {
+  return deviceName(deviceForRows(device, rows))
 }
 
 /**

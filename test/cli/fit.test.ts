@@ -131,13 +131,14 @@ test.serial('every structure and split runs; --json prints the summary', async (
     ['--structure', 'diagonal', '--power', '1'],
     ['--structure', 'flat', '--blocks', 'parameter'],
     ['--structure', 'modes'],
-    ['--left', 'none', '--outputs', '0'],
+    ['--left', 'none', '--outputs', '0', '--device', 'emulated'],
   ]) {
     const done = await runFit(...common, ...few, ...more, '--out', at('out'))
     t.is(done.code, 0, done.stderr)
     const summary = JSON.parse(done.stdout)
     t.true(summary.objective > 0)
     t.true(['converged', 'iteration limit'].includes(summary.status))
+    t.is(summary.device, more.includes('emulated') ? 'emulated' : 'cpu')
     t.false(existsSync(at('out/predictions.npy')))
   }
 })

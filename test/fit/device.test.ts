@@ -136,7 +136,10 @@ test('what has no code for devices is refused by name', async (t) => {
     solver: 'products',
     maxIterations: 1,
   })
-  t.is(free.device?.name, 'cpu')
+  t.deepEqual(free.device, {
+    name: 'cpu',
+    why: 'there is no code for devices in fits by products',
+  })
   const twice = await x.select([0, 1, 0])
   const again = [1, 2, 3, 4, 1, 2]
   await t.throwsAsync(fitFeatures(twice, again, { ridge: 0, device }), refused)
