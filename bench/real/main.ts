@@ -55,6 +55,7 @@ const columns = [
   'parameters',
   'first call',
   'warm',
+  'first − warm',
   'PyTorch loop',
   'loop / warm',
 ]
@@ -94,6 +95,7 @@ for (const { name, samples, outputs, parameters } of all) {
     `${(parameters / 1e6).toFixed(2)} M`,
     milliseconds(ours.first),
     milliseconds(ours.kernel),
+    milliseconds(ours.first - ours.kernel),
     milliseconds(loop.warm),
     (loop.warm / ours.kernel).toFixed(2),
     milliseconds(ours.run),
