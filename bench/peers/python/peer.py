@@ -12,6 +12,8 @@ os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 os.environ['OMP_NUM_THREADS'] = str(threads)
 os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+# Else an error is followed by advice, and the last line is not why.
+os.environ['JAX_TRACEBACK_FILTERING'] = 'off'
 
 import numpy as np
 from measure import limit_memory, measure, resident
