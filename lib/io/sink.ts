@@ -78,7 +78,7 @@ export interface TileReport {
   /** All tiles of the result, and those that this call computed. */
   tiles: number
   computed: number
-  /** Bytes of memory in use at the worst moment, forward runs apart. */
+  /** Bytes of memory that the core used at the worst moment, forward runs apart. */
   peakBytes: number
   /** Of a kernel that was computed: the method of each parameter. */
   methods?: Readonly<Record<string, string>>

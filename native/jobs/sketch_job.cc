@@ -98,13 +98,13 @@ class SketchJob::Sink final : public FeatureSink {
 
   // body(i, c, n) for the cotangents [c, c + n) of sample i: several share the work on a map.
   template <class Body>
-  void some_rows(int64_t samples, int64_t count, const Body& body) const {
-    const int64_t most = std::clamp<int64_t>(samples * count / (4 * concurrency()), 1, kTogether);
+  void some_rows(int64_t samples, int64_t count, const Body& body, int64_t together = 8) const {
+    const int64_t most = std::clamp<int64_t>(samples * count / (4 * concurrency()), 1, together);
     const int64_t parts = (count + most - 1) / most;
     parallel_for(samples * parts, 1, [&](int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
-        const int64_t c = at % parts * most;
-        body(at / parts, c, std::min(most, count - c));
+        const int64_t c = at % parts * count / parts;
+        body(at / parts, c, (at % parts + 1) * count / parts - c);
       }
     });
   }
@@ -112,11 +112,15 @@ class SketchJob::Sink final : public FeatureSink {
   void split(int p, const kernels::SplitMap& map, const MatrixUse& use) {
     const int64_t T = use.dims.positions, C = use.count;
     const int64_t m = use.dims.rows, k = use.dims.cols, size = job_.plan_.request().size;
-    some_rows(use.samples, C, [&](int64_t i, int64_t c, int64_t n) {
-      use.control.poll();
-      for (int64_t it = i * T; it < (i + 1) * T; ++it)
-        map.add(use.delta.get() + (it * C + c) * m, m, n, use.h.get() + it * k, row(p, i, c), size);
-    });
+    some_rows(
+        use.samples, C,
+        [&](int64_t i, int64_t c, int64_t n) {
+          use.control.poll();
+          for (int64_t it = i * T; it < (i + 1) * T; ++it)
+            map.add(use.delta.get() + (it * C + c) * m, m, n, use.h.get() + it * k, row(p, i, c),
+                    size);
+        },
+        kSplitTogether);
   }
 
   // X itself, some rows at a time.
@@ -236,8 +240,8 @@ class SketchJob::Sink final : public FeatureSink {
     });
   }
 
-  // Numbers of X that are formed at a time, and rows that share the work on a map.
-  static constexpr int64_t kTile = 1 << 18, kTogether = 8;
+  // Numbers of X that are formed at a time, and rows that share the work on a split map.
+  static constexpr int64_t kTile = 1 << 18, kSplitTogether = 16;
 
   SketchJob& job_;
   int64_t rows_;

@@ -21,6 +21,7 @@ constexpr int64_t kFewPositions = 2;
 // What adding a number to a place that is looked up takes in multiplications of a product, and to
 // one after another.
 constexpr int64_t kScattered = 6, kAdded = 4;
+constexpr int64_t kVector = 4;
 
 }  // namespace
 
@@ -72,16 +73,16 @@ void SketchPlan::make_masks() {
   }
 }
 
-// Runs so short that B·U ≥ 4·size, which adds no more than a quarter to the variance of a sparse
-// map; none where that saves nothing.
+// Runs so short that B·U is about twice the size, which adds half the variance of a sparse map; in
+// whole vectors. None where that saves nothing.
 int64_t SketchPlan::chosen_run(const MatrixDims& dims) const {
-  const auto most = static_cast<int64_t>(std::sqrt(static_cast<double>(dims.cols)) / 2);
-  int64_t run = 1;
-  while (2 * run <= most) run *= 2;
+  const int64_t run =
+      static_cast<int64_t>(std::sqrt(static_cast<double>(dims.cols) / 2)) / kVector * kVector;
+  if (run == 0) return 0;
   const int64_t sums = (dims.cols + run - 1) / run;
   const int64_t split = sums * (kScattered * dims.rows + request_.size);
   const bool cheaper = split < kAdded * dims.rows * dims.cols;
-  return run >= 4 && request_.size >= 16 * run && cheaper ? run : 0;
+  return request_.size >= 16 * run && cheaper ? run : 0;
 }
 
 Stage SketchPlan::chosen(int parameter, const MatrixDims& dims) const {

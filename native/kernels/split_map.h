@@ -35,7 +35,8 @@ class SplitMap {
       for (int64_t j = e; j < e + 4 && j < count; ++j) {
         // The sign is the word's last bit; the bucket is told by the first ones.
         const uint32_t word = four[static_cast<size_t>(j - e)];
-        codes_.get()[j] = static_cast<int32_t>(2 * below(word, buckets_) + (word & 1));
+        codes_.get()[j % sums_ * m + j / sums_] =
+            static_cast<int32_t>(2 * below(word, buckets_) + (word & 1));
       }
     }
     for (int64_t q = 0; q < k; ++q) {
@@ -53,18 +54,23 @@ class SplitMap {
   template <class Number>
   void add(const Number* delta, int64_t step, int64_t n, const Number* h, Number* to,
            int64_t to_step) const {
-    const int64_t U = sums_, B = buckets_, places = B * n;
-    std::vector<Number> turned(static_cast<size_t>(m_ * n));
+    // Rows side by side, in whole vectors.
+    const int64_t U = sums_, B = buckets_, wide = (n + kVector - 1) / kVector * kVector;
+    const int64_t places = B * wide;
+    std::vector<Number> turned(static_cast<size_t>(m_ * wide), Number(0));
     for (int64_t c = 0; c < n; ++c)
-      for (int64_t r = 0; r < m_; ++r) turned[static_cast<size_t>(r * n + c)] = delta[c * step + r];
+      for (int64_t r = 0; r < m_; ++r)
+        turned[static_cast<size_t>(r * wide + c)] = delta[c * step + r];
     std::vector<Number> added(static_cast<size_t>(U * places), Number(0));
     for (int64_t u = 0; u < U; ++u) {
+      const int32_t* codes = codes_.get() + u * m_;
+      Number* sums = added.data() + u * places;
       for (int64_t r = 0; r < m_; ++r) {
-        const int32_t code = codes_.get()[r * U + u];
-        const Number sign = code & 1 ? Number(-1) : Number(1);
-        const Number* from = turned.data() + r * n;
-        Number* at = added.data() + u * places + (code >> 1) * n;
-        for (int64_t c = 0; c < n; ++c) at[c] += sign * from[c];
+        const Number sign = codes[r] & 1 ? Number(-1) : Number(1);
+        const Number* from = turned.data() + r * wide;
+        Number* at = sums + (codes[r] >> 1) * wide;
+        for (int64_t c = 0; c < wide; c += kVector)
+          for (int64_t j = 0; j < kVector; ++j) at[c + j] += sign * from[c + j];
       }
     }
     std::vector<Number> signed_(static_cast<size_t>(run_ * U), Number(0));
@@ -75,7 +81,7 @@ class SplitMap {
                Number(0), result.data(), run_);
     for (int64_t b = 0; b < B; ++b) {
       for (int64_t c = 0; c < n; ++c) {
-        const Number* from = result.data() + (b * n + c) * run_;
+        const Number* from = result.data() + (b * wide + c) * run_;
         Number* at = to + c * to_step + b * run_;
         for (int64_t j = 0; j < run_; ++j) at[j] += from[j];
       }
@@ -83,8 +89,10 @@ class SplitMap {
   }
 
  private:
+  static constexpr int64_t kVector = 4;
+
   int64_t m_, k_, run_, sums_, buckets_;
-  std::shared_ptr<int32_t> codes_;
+  std::shared_ptr<int32_t> codes_;  // U × m: twice the bucket, and the sign
   std::shared_ptr<int8_t> signs_;
 };
 
