@@ -110,7 +110,8 @@ async function among(
   const at = await samplesOf(rows, declared, landmarksOf(landmarks, samples, seed))
   const kernel = (await ntk(core, at, undefined, call)).get('total')
   if (!kernel) throw badArgument('network', 'a network with parameters', core)
-  const root = await LandmarkRoot.of(kernel, call)
+  const { signal, threads } = call
+  const root = await LandmarkRoot.of(kernel, { signal, threads })
   const [, outputs = 1] = kernel.shape
   const parameters = core.architecture.active.map(({ parameter: { name } }) => {
     return { name, part: 0, stage: [0, 0] as const }
