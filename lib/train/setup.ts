@@ -3,6 +3,7 @@ import { badArgument, wholeNumber } from '../core/errors.js'
 import { checkSeparable } from '../derivatives/blocks.js'
 import { prepare } from '../derivatives/derive.js'
 import type { Core } from '../model/core.js'
+import { refuseDevice } from '../native/device.js'
 import type { Feed } from '../runtime/protocol.js'
 import { targetsOf } from './checks.js'
 import { factorLayouts } from './layout.js'
@@ -21,6 +22,7 @@ export async function setupOf(
   if (loss !== 'squared' && loss !== 'cross-entropy') {
     throw badArgument('options.loss', 'squared or cross-entropy', loss)
   }
+  refuseDevice({ device: options.device ?? core.device }, 'training')
   const { threads, memory, signal } = options
   const prepared = await prepare(core, data.x, { threads, memory, signal })
   const { x, allOutputs } = prepared
