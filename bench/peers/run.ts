@@ -43,11 +43,16 @@ interface Variant {
   block?: number | undefined
 }
 
+/** What these libraries take is all samples at once. */
+const wholeOnly = new Set(['torch laplace', 'torch curvlinops', 'jaxonnxruntime contraction'])
+
 /** Every peer with the whole problem, then in blocks of samples. */
 function variants({ peers, block }: PeerWorkload): Variant[] {
   const all = peers.flatMap((peer): Variant[] => [
     { peer, label: peer },
-    ...(block ? [{ peer, label: `${peer}, blocks of ${block}`, block }] : []),
+    ...(block && !wholeOnly.has(peer)
+      ? [{ peer, label: `${peer}, blocks of ${block}`, block }]
+      : []),
   ])
   const only = options.only?.split(',') ?? ['']
   return all.filter(({ label }) => only.some((part) => label.includes(part)))
