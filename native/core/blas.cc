@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/fortran.h"
+#include "core/gram.h"
 #include "core/parallel.h"
 
 extern "C" {
@@ -154,6 +155,7 @@ void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double al
 void gram(int64_t m, int64_t k, float alpha, const float* a, int64_t lda, float beta, float* c,
           int64_t ldc) {
   if (m == 0) return;
+  if (is_narrow_gram(m, k)) return narrow_gram(m, k, alpha, a, lda, beta, c, ldc);
   const int mi = static_cast<int>(m), ki = static_cast<int>(k);
   const int la = static_cast<int>(std::max<int64_t>(lda, 1));
   const int lc = static_cast<int>(std::max<int64_t>(ldc, 1));

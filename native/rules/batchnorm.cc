@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/wider.h"
 #include "rules/support/lines.h"
 #include "rules/support/partials.h"
 
@@ -140,15 +141,19 @@ class BatchNormalization final : public Rule {
           const int64_t at = b * block + q * length;
           const int64_t place = (c * samples + sample_of(y, at, samples)) * channels + q;
           const Real* g = out + c * size + at;
-          if (scale) {
-            const Real *own = x + at, middle = mean[q], slope = ch.inverse[q];
-            scale[place] +=
-                line_sum(length, [&](int64_t e) { return times(slope * (own[e] - middle), g[e]); });
-          }
-          if (shift) shift[place] += line_sum(length, [&](int64_t e) { return g[e]; });
-          if (!in) continue;
-          Real* to = in + c * size + at;
-          for (int64_t e = 0; e < length; ++e) to[e] = times(ch.slope[q], g[e]);
+          const Real* own = x ? x + at : nullptr;
+          Real* to = in ? in + c * size + at : nullptr;
+          wider([&] {
+            if (scale)
+              scale[place] += line_sum(length, [&](int64_t e) {
+                return times(ch.inverse[q] * (own[e] - mean[q]), g[e]);
+              });
+            if (shift) shift[place] += line_sum(length, [&](int64_t e) { return g[e]; });
+            if (to) {
+              const Real slope = ch.slope[q];
+              for (int64_t e = 0; e < length; ++e) to[e] = times(slope, g[e]);
+            }
+          });
         }
       }
     });

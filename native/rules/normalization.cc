@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/wider.h"
 #include "rules/support/lines.h"
 #include "rules/support/partials.h"
 
@@ -126,12 +127,20 @@ class Normalization : public Rule {
           std::fill(target, target + n, Real(0.0));
           continue;
         }
-        for (int64_t e = 0; e < n; ++e) g[e] = factor ? times(factor[e], source[e]) : source[e];
-        const Real mean = plan.centred ? line_sum(n, [&](int64_t e) { return g[e]; }) * share : 0;
-        const Real along = line_sum(n, [&](int64_t e) { return g[e] * own[e]; }) * share;
-        for (int64_t e = 0; e < n; ++e) target[e] = slope[l] * (g[e] - mean - own[e] * along);
-        if (!after) continue;
-        for (int64_t e = 0; e < n; ++e) target[e] = times(after[l * n + e], target[e]);
+        wider([&] {
+          if (factor) {
+            for (int64_t e = 0; e < n; ++e) g[e] = times(factor[e], source[e]);
+          } else {
+            std::copy(source, source + n, g);
+          }
+          const Real mean =
+              plan.centred ? line_sum(n, [&](int64_t e) { return g[e]; }) * share : Real(0);
+          const Real along = line_sum(n, [&](int64_t e) { return g[e] * own[e]; }) * share;
+          const Real steep = slope[l];
+          for (int64_t e = 0; e < n; ++e) target[e] = steep * (g[e] - mean - own[e] * along);
+          if (!after) return;
+          for (int64_t e = 0; e < n; ++e) target[e] = times(after[l * n + e], target[e]);
+        });
       }
     });
   }

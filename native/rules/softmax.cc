@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/wider.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/exponential.h"
 #include "rules/support/lines.h"
@@ -26,6 +27,28 @@ struct Peak {
   Real rest;
 };
 
+// Of a contiguous line.
+Peak peak_of(const Real* p, int64_t n) {
+  Peak peak{0, 0};
+  wider([&] {
+    // Probabilities: their sum is finite where all of them are.
+    const Real sum = line_sum(n, [&](int64_t e) { return p[e]; });
+    constexpr int kLanes = 16;
+    Real tops[kLanes];
+    std::fill(tops, tops + kLanes, p[0]);
+    int64_t done = 0;
+    for (; done + kLanes <= n; done += kLanes)
+      for (int l = 0; l < kLanes; ++l) tops[l] = p[done + l] > tops[l] ? p[done + l] : tops[l];
+    Real top = p[0];
+    for (Real lane : tops) top = std::max(top, lane);
+    for (; done < n; ++done) top = std::max(top, p[done]);
+    const int64_t at = std::find(p, p + n, top) - p;
+    peak.at = std::isfinite(sum) ? static_cast<int32_t>(at) : -1;
+    peak.rest = line_sum(n, [&](int64_t e) { return e == at ? Real(0) : p[e]; });
+  });
+  return peak;
+}
+
 const Peak* peaks_of(NodeView& view, const Lines& lines, const Real* p) {
   static_assert(sizeof(Peak) == 2 * sizeof(Real));
   const int64_t inner = lines.inner;
@@ -33,6 +56,7 @@ const Peak* peaks_of(NodeView& view, const Lines& lines, const Real* p) {
   each_slab(1, lines, [&](int64_t, int64_t start) {
     const Real* first = p + start;
     Peak* own = peaks + start / lines.length;
+    if (inner == 1) return void(*own = peak_of(first, lines.length));
     for (int64_t i = 0; i < inner; ++i) own[i] = {std::isfinite(first[i]) ? 0 : -1, 0};
     for (int64_t l = 1; l < lines.length; ++l) {
       for (int64_t i = 0; i < inner; ++i) {

@@ -27,11 +27,12 @@ AT_PORTABLE T tanh_slope(T x) {
   return 4 * e * s * s;
 }
 
-// d/dx x·σ(αx).
+// d/dx x·σ(αx) = σ(z)·(1 + z·σ(−z)), z = αx.
 template <class T>
 AT_PORTABLE T swish_slope(T x, T alpha) {
-  const T z = alpha * x;
-  return logistic(z) * (1 + z * logistic(-z));
+  const T z = alpha * x, e = exponential(-std::fabs(z)), s = 1 / (1 + e);
+  const T own = (z < 0 ? e : T(1)) * s, other = (z < 0 ? T(1) : e) * s;
+  return own * (1 + z * other);
 }
 
 }  // namespace at::device

@@ -97,6 +97,14 @@ struct Gelu {
   AT_PORTABLE T operator()(T x) const {
     return by_tanh ? gelu_tanh_derivative(x) : gelu_derivative(x);
   }
+  // to[e] of x[e], with the choice made once.
+  AT_PORTABLE void all(const T* x, int64_t n, T* to) const {
+    if (by_tanh) {
+      for (int64_t e = 0; e < n; ++e) to[e] = gelu_tanh_derivative(x[e]);
+    } else {
+      for (int64_t e = 0; e < n; ++e) to[e] = gelu_derivative(x[e]);
+    }
+  }
 };
 
 }  // namespace at::device

@@ -13,6 +13,16 @@ inline namespace AT_PRECISION {
 // What an element-wise function's derivative is written in.
 enum class Reads { kInput, kOutput };
 
+// Does a derivative bring a loop over many numbers, all(x, n, to)?
+template <class F>
+constexpr auto has_all(int) -> decltype(&F::all, true) {
+  return true;
+}
+template <class F>
+constexpr bool has_all(...) {
+  return false;
+}
+
 // y = f(x) element by element. `make(node)` gives the function v ↦ dy/dx, where v is x or y;
 // `selects`: a derivative of 0 means that x was not selected.
 template <class Make, bool selects>
@@ -39,7 +49,11 @@ class Unary final : public Rule {
     const Real* values = v.reals();
     scale_elements<selects>(count, v.size(), from, to, [&](int64_t start, int64_t n, Real* d) {
       wider([&] {
-        for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[start + e]);
+        if constexpr (has_all<decltype(derivative)>(0)) {
+          derivative.all(values + start, n, d);
+        } else {
+          for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[start + e]);
+        }
       });
     });
   }
