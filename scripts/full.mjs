@@ -10,6 +10,7 @@ const parts = [
   ['installing from the packed files', ['run', 'test:install', '--', '--source']],
   ['the unit tests and the addon under sanitizers', ['run', 'test:sanitize']],
   ['code for all cards, without one', ['run', 'test:cuda']],
+  ['the check of a card, without one', ['run', 'gpu:check', '--', '--device', 'emulated']],
   ['real architectures at full size', ['run', 'test:zoo']],
   ['ten thousand changed files', ['run', 'fuzz']],
   ['stores whose workers, disks, networks and clocks fail', ['run', 'test:store']],

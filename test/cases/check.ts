@@ -1,6 +1,7 @@
 // Holds an operator's rules to onnxruntime: its Jacobian, forward derivatives, the adjoint identity,
 // the kernel methods.
 import { type NdArray, Network } from '../../lib/index.js'
+import { testDevice } from '../support/device.js'
 import { model } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 import { Draw, joined, type Mode } from './draw.js'
@@ -253,7 +254,7 @@ async function checkKernels(
     { method: 'structured' },
     { method: 'mixed' },
     // Nodes with code for devices there, the others on the host in between.
-    { device: 'emulated' },
+    { device: testDevice },
   ] as const
   for (const way of ways) {
     const kernel = await network.ntk(feeds, way)

@@ -2,10 +2,11 @@
 import test from 'ava'
 import { buildMlp, type DeviceName, Network } from '../../lib/index.js'
 import { native } from '../../lib/native/index.js'
+import { testDevice } from '../support/device.js'
 import { near } from '../support/near.js'
 import { reference } from '../support/reference.js'
 
-const device = 'emulated'
+const device = testDevice
 const x = { data: Float32Array.of(1, 0, 0, 1, 0.5, -1), shape: [3, 2] }
 
 for (const name of ['mlp_trained', 'cnn', 'text']) {

@@ -2,10 +2,11 @@
 // their factors as a card does.
 import test from 'ava'
 import { buildMlp, Network, type ProductPrecision } from '../../lib/index.js'
+import { testDevice } from '../support/device.js'
 import { near } from '../support/near.js'
 import { reference } from '../support/reference.js'
 
-const device = 'emulated'
+const device = testDevice
 const precision = 'tf32'
 
 const errorOf = (found: ArrayLike<number>, truth: ArrayLike<number>) => {

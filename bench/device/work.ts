@@ -1,0 +1,73 @@
+// One workload as a job on a device.
+import { askJob, type Planned } from '../../lib/derivatives/derive.js'
+import { planJacobian } from '../../lib/derivatives/jacobian.js'
+import { planVjp } from '../../lib/derivatives/vjp.js'
+import type { NdArray, Network } from '../../lib/index.js'
+import { planKernels } from '../../lib/kernels/ntk.js'
+import { cores } from '../../lib/model/core.js'
+import { native } from '../../lib/native/index.js'
+import type { ComputeResult } from '../../lib/runtime/protocol.js'
+import type { DeviceWorkload } from './workloads.js'
+
+/** Results leave in tiles where they would not fit. */
+const MOST_RESULT = 2 ** 31
+
+export interface Work {
+  /** Samples of a tile; undefined: the results stay in memory. */
+  tile: number | undefined
+  run(): Promise<ComputeResult>
+}
+
+async function planned(
+  network: Network,
+  { call, samples }: Pick<DeviceWorkload, 'call' | 'samples'>,
+  x: NdArray,
+  memory: number,
+): Promise<Planned> {
+  const core = cores.get(network)
+  if (!core) throw new Error('the network has no core')
+  const options = { device: 'emulated', memory, nonFinite: 'return' } as const
+  const inputs = x as never
+  if (call === 'jacobian') return planJacobian(core, inputs, options)
+  if (call === 'gradient') {
+    const { data } = await network.run(inputs)
+    const shape = [samples, data.length / samples]
+    return planVjp(core, inputs, { data: new Float32Array(data.length).fill(1), shape }, options)
+  }
+  const kernel = call === 'trace' ? 'trace' : 'full'
+  return planKernels(core, inputs, undefined, { ...options, kernel })
+}
+
+/** @param device as the addon takes it: `counted` as well, which the package refuses */
+export async function workOn(
+  network: Network,
+  workload: Pick<DeviceWorkload, 'call' | 'samples'>,
+  x: NdArray,
+  { device, outputs, memory }: { device: string; outputs: number; memory: number },
+): Promise<Work> {
+  const { prepared, job, results } = await planned(network, workload, x, memory)
+  prepared.device = { name: device, why: '' }
+  const sizes = results.map(({ shape }) => shape.reduce((product, size) => product * size, 4))
+  const whole = sizes.reduce((sum, size) => sum + size, 0) <= MOST_RESULT
+  // Rows of a tile are one block.
+  const size = Math.max(1, Math.floor(4096 / outputs))
+  const width = workload.call === 'trace' ? 1 : outputs ** 2
+  const onTile = async ({ blocks }: { blocks: number[] }) => {
+    for (const id of blocks) native.releaseShared(id)
+  }
+  return {
+    tile: whole ? undefined : size,
+    async run() {
+      if (!whole) {
+        const tiles = { size, finished: [], widths: [width] }
+        return askJob(prepared, job, memory, { tiles, onTile }).result
+      }
+      const held = sizes.map((bytes) => ({ id: native.createShared(bytes), count: bytes / 4 }))
+      try {
+        return await askJob(prepared, job, memory, { results: held }).result
+      } finally {
+        for (const { id } of held) native.releaseShared(id)
+      }
+    },
+  }
+}
