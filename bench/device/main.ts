@@ -23,7 +23,7 @@ function counted(name: string): Counted | string {
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
   })
-  if (status !== 0) return stderr.trim().split('\n').at(-1) ?? 'failed'
+  if (status !== 0) return stderr.match(/^\w*Error: ([^;\n]*)/m)?.[1] ?? 'failed'
   return JSON.parse(stdout)
 }
 

@@ -57,7 +57,8 @@ class DevicePass final : public Pass {
   void visit(const Node& node) override;
   void deliver(int id) override {
     const int parameter = tape_.values[id].parameter;
-    if (parameter >= 0 && sums_[id] && !cotangents_[id])
+    if (parameter < 0) return;  // it stays where it is
+    if (sums_[id] && !cotangents_[id])
       return device_sink_.dense_on_device(parameter, count_, frame_.samples, take_up(id));
     fetch(id);
     Pass::deliver(id);

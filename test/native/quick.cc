@@ -105,7 +105,7 @@ void check_product(const Case& c, const Correlation& g) {
 
 }  // namespace
 
-TEST_CASE("quick correlations are the sums that define them") {
+TEST_CASE("correlations: quick ones are the sums that define them") {
   const Case cases[] = {
       {QuickWay::kFourier, {200}, {7}, {3, 3}, 1, 64, 52, 2},
       {QuickWay::kFourier, {150}, {16}, {0, 9}, 2, 48, 49, 1},
@@ -123,7 +123,7 @@ TEST_CASE("quick correlations are the sums that define them") {
   }
 }
 
-TEST_CASE("correlations that gain nothing have no quick way") {
+TEST_CASE("correlations: those that gain nothing have no quick way") {
   const Case cases[] = {
       {QuickWay::kNone, {200}, {7}, {3, 3}, 1, 16, 64, 2},
       {QuickWay::kNone, {40}, {7}, {3, 3}, 1, 64, 64, 2},
