@@ -79,7 +79,13 @@ void watch_faults() {
   sigaction(SIGSEGV, &action, nullptr);
 }
 
-void drop_pages(char* view, size_t bytes) { madvise(view, bytes, MADV_REMOVE); }
+// Whole pages: what others have lies in those at the ends.
+void drop_pages(char* view, size_t bytes) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(view) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<uintptr_t>(view) + bytes) / page * page;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_REMOVE);
+}
 #else
 void map_twice() { throw Error("NO_DEVICE", "The emulated device needs Linux"); }
 void watch_faults() {}

@@ -90,6 +90,22 @@ TEST_CASE("device: memory that nobody wrote holds no numbers") {
       CHECK(std::isnan(number));
 }
 
+TEST_CASE("device: giving memory back leaves its neighbours alone") {
+  const auto stream = open_emulated(SIZE_MAX);
+  const std::vector<float> numbers(64, 3.0F);
+  std::vector<Buffer<float>> fillers;
+  // At every place within a page.
+  for (int k = 0; k < 16; ++k) {
+    fillers.push_back(stream->take<float>(64));
+    auto large = stream->take<float>((5 << 20) / 4 + 64);
+    const auto next = sent(*stream, numbers);
+    stream->synchronise();
+    large = Buffer<float>();
+    stream->synchronise();
+    CHECK(fetched(*stream, next) == numbers);
+  }
+}
+
 TEST_CASE("device: nothing is done before the stream is synchronised") {
   const auto stream = open_emulated(SIZE_MAX);
   std::vector<double> from{1, 2, 3}, to(3, 0.0);
