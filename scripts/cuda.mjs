@@ -2,23 +2,15 @@
 // no card is needed. What is checked: its size, what it holds and what it needs; our declarations of
 // cuBLAS's and cuSOLVER's functions against NVIDIA's own headers, which are downloaded once; and that it loads
 // without a driver, says why there is no card, and passes tests. The last line counts.
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { runAva } from './ava.mjs'
-import { buildNative } from './setup/native.mjs'
+import { buildForCards, CUDA_BUILD } from './setup/cuda.mjs'
 import { output, root, run, SetupError, say, step } from './setup/run.mjs'
 import { files } from './setup/stamp.mjs'
 import { setup } from './setup.mjs'
 
-const FOLDER = 'build-cuda'
+const FOLDER = CUDA_BUILD
 const ADDON = `${FOLDER}/Release/adaptive_tangent.node`
 const MOST_BYTES = 60e6
 /** What CMake is told (native/cmake/cuda.cmake), as cuobjdump names it. */
@@ -154,16 +146,8 @@ async function tests() {
 }
 
 try {
-  if (output('nvcc', ['--version']) === undefined)
-    throw new SetupError('nvcc was not found: NVIDIA’s CUDA toolkit 13 is needed, a card is not')
   await setup({ tests: true })
-  mkdirSync(join(root, FOLDER), { recursive: true })
-  const defines = ['AT_CUDA=ON', 'AT_TESTS=ON']
-  for (const target of [undefined, 'native_tests'])
-    await buildNative(
-      { mayInstall: true },
-      { folder: FOLDER, defines, ...(target ? { target } : {}) },
-    )
+  await buildForCards()
   checkSize()
   checkNeeds()
   await checkArchitectures()

@@ -7,11 +7,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { drawn } from './gpu/draw.mjs'
 import { pack } from './gpu/pack.mjs'
-import { buildNative } from './setup/native.mjs'
+import { buildForCards, CUDA_BUILD } from './setup/cuda.mjs'
 import { output, root, SetupError } from './setup/run.mjs'
 import { setup } from './setup.mjs'
 
-const BUILD = 'build-cuda'
 const FOLDER = join(root, 'out/gpu')
 
 const { values } = parseArgs({
@@ -25,20 +24,10 @@ const { values } = parseArgs({
 /** @param {string} text */
 const print = (text) => process.stdout.write(`${text}\n`)
 
-async function build() {
-  await setup({ tests: true })
-  if (output('nvcc', ['--version']) === undefined)
-    throw new SetupError('nvcc was not found: NVIDIA’s CUDA toolkit 13 is needed, a card is not')
-  const defines = ['AT_CUDA=ON', 'AT_TESTS=ON']
-  for (const target of [undefined, 'native_tests']) {
-    const what = { folder: BUILD, defines, ...(target ? { target } : {}) }
-    await buildNative({ mayInstall: true }, what)
-  }
-}
-
 async function check() {
-  await build()
-  const bytes = await pack(FOLDER, BUILD)
+  await setup({ tests: true })
+  await buildForCards()
+  const bytes = await pack(FOLDER, CUDA_BUILD)
   print(`${FOLDER} has ${(bytes / 1e6).toFixed(1)} MB`)
   const card = output('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'])?.trim()
   const device = values.device ?? (card ? 'cuda:0' : undefined)
