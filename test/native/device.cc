@@ -10,8 +10,8 @@
 #include "device/emulated.h"
 #include "device/functions/fill.h"
 #include "device/functions/gram_product.h"
+#include "device/functions/reduce.h"
 #include "device/open.h"
-#include "device_functions.h"
 #include "device_support.h"
 #include "on_device.h"
 
@@ -255,8 +255,8 @@ TEST_CASE("device: functions over rows, and sums of rows") {
     for (int64_t c = 0; c < width; ++c)
       expected.push_back(1 + double(gram[r * width + c]) * double(inner[r / C * n + c / C]));
   near(fetched(*stream, out), expected, 1e-6);
-  const auto sums = stream->take<float>(width);
-  sum_rows(*stream, width, width, RowSum{dg.at(), sums.at(), width});
+  const auto sums = stream->take<double>(width);
+  sum_rows(*stream, width, width, Sums<float>{dg.at(), width, sums.at()});
   std::vector<double> totals(width, 0.0);
   for (int64_t e = 0; e < width * width; ++e) totals[e / width] += double(gram[e]);
   near(fetched(*stream, sums), totals, 1e-6);
