@@ -5,10 +5,11 @@ import type { TangentFeatures } from '../fit/features.js'
 import type { Floats } from '../io/index.js'
 import { numbersOf } from '../linear/checks.js'
 import { KernelFactor } from '../linear/factor.js'
+import { transposed } from '../linear/transpose.js'
 import type { SolveOptions } from '../native/call.js'
 import type { TangentSketch } from '../sketch/features.js'
 import { checkSketches } from './memory.js'
-import { rowsOf, transposed } from './products.js'
+import { rowsOf } from './products.js'
 
 /** Options of `KernelPosterior.ofSketch`. */
 export interface SketchPosteriorOptions extends SolveOptions {

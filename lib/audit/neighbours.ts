@@ -1,5 +1,4 @@
 // Samples that are nearly one, and samples that stand alone.
-
 import { each } from '../core/turns.js'
 import type { Floats } from '../io/index.js'
 import { median } from '../linear/statistics.js'

@@ -1,6 +1,4 @@
 // Products of matrices off the JS thread, and what moves their numbers.
-
-import { each } from '../core/turns.js'
 import { TangentFeatures } from '../fit/features.js'
 import type { Floats } from '../io/index.js'
 import type { SolveOptions } from '../native/call.js'
@@ -20,22 +18,6 @@ export async function rowProducts(
   const options = { signal, threads }
   const left = await rowsOf(a, size, options)
   return left.kernel(b ? await rowsOf(b, size, options) : left, options)
-}
-
-/** Of an array (rows, columns): (columns, rows). */
-export async function transposed(
-  data: Floats,
-  rows: number,
-  columns: number,
-  signal?: AbortSignal | undefined,
-): Promise<Float64Array> {
-  const out = new Float64Array(data.length)
-  const row = (r: number) => {
-    for (let c = 0; c < columns; c += 1) out[c * rows + r] = data[r * columns + c] as number
-  }
-  // Writes far apart cost more than reads one after another.
-  await each(rows, 8 * columns, row, signal)
-  return out
 }
 
 /** Share of numbers other than 0 below which products by hand cost less than those of all. */

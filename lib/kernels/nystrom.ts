@@ -3,6 +3,7 @@ import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import type { Floats, NdArray } from '../io/index.js'
 import { permutation, stream } from '../linear/random.js'
 import { KernelSpectrum } from '../linear/spectrum.js'
+import { transposed } from '../linear/transpose.js'
 
 /** Samples that are landmarks: how many (default: 64, or all of fewer), or which. */
 export type Landmarks = number | readonly number[] | undefined
@@ -60,19 +61,11 @@ export class LandmarkRoot {
     const some = Math.max(1, Math.floor(mostTogether / columns)) * columns
     for (let first = 0; first < across.length; first += some) {
       const part = across.subarray(first, first + some)
-      const made = await this.#spectrum.filter(this.#roots, transposed(part, columns))
-      all.set(transposed(made, part.length / columns), first)
+      const rows = part.length / columns
+      const turned = await transposed(part, rows, columns)
+      const made = await this.#spectrum.filter(this.#roots, turned)
+      all.set(await transposed(made, columns, rows), first)
     }
     return all
   }
-}
-
-/** Of a matrix with so many columns. */
-function transposed(from: Floats, columns: number): Float64Array {
-  const rows = from.length / columns
-  const to = new Float64Array(from.length)
-  for (let r = 0; r < rows; r += 1) {
-    for (let c = 0; c < columns; c += 1) to[c * rows + r] = from[r * columns + c] as number
-  }
-  return to
 }

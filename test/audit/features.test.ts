@@ -1,8 +1,9 @@
 // Features of single samples from their factors, and products of many rows, against plain sums.
 import test from 'ava'
 import { eachFeature, turned } from '../../lib/audit/laplace/features.js'
-import { isSparse, rowProducts, transposed } from '../../lib/audit/products.js'
+import { isSparse, rowProducts } from '../../lib/audit/products.js'
 import { breathing } from '../../lib/core/turns.js'
+import { transposed } from '../../lib/linear/transpose.js'
 import { near } from '../support/near.js'
 import { gaussians } from '../support/random.js'
 

@@ -3,11 +3,12 @@ import { mismatch } from '../../core/errors.js'
 import type { NdArray } from '../../io/index.js'
 import type { Floats } from '../../io/ndarray.js'
 import { KernelFactor } from '../../linear/factor.js'
+import { transposed } from '../../linear/transpose.js'
 import type { CallOptions } from '../../model/core.js'
 import type { Inputs } from '../../model/inputs.js'
 import type { Network } from '../../network/network.js'
 import { sketch } from '../../sketch/sketch.js'
-import { rowProducts, transposed } from '../products.js'
+import { rowProducts } from '../products.js'
 import type { Influence, InfluenceOptions } from './types.js'
 
 /** Numbers of a sketch where none are given. */

@@ -1,9 +1,9 @@
 // Features of single samples from their factors, in other bases; what is large goes to the native core.
-
 import { type Breathe, each } from '../../core/turns.js'
 import type { Floats } from '../../io/index.js'
+import { transposed } from '../../linear/transpose.js'
 import type { SolveOptions } from '../../native/call.js'
-import { isSparse, rowProducts, rowsOf, transposed } from '../products.js'
+import { isSparse, rowProducts, rowsOf } from '../products.js'
 
 /** X[i,o] (m × k) = Σ_t δ[i,o,t,:] ⊗ h[i,t,:] of some samples; without h it is δ itself, k = 1. */
 export interface Factors {

@@ -1,5 +1,4 @@
 // The generalised Gauss-Newton matrix in full, through the kernel: nothing of size P × P.
-
 import { each } from '../../core/turns.js'
 import type { Floats, NdArray } from '../../io/index.js'
 import { KernelFactor } from '../../linear/factor.js'
