@@ -1,6 +1,7 @@
 // What a forward run holds of memory, told by the shapes of its values: onnxruntime's own buffers stay as
 // large as the largest run needed them.
 import { shapeSize } from '../core/shape.js'
+import { bytesPerElement, dtypes, type StoredType } from '../io/ndarray.js'
 import type { NativeGraph } from '../native/index.js'
 import type { Inferred } from './inferred.js'
 
@@ -22,11 +23,11 @@ export interface Shapes {
   real: number
 }
 
-/** Of values whose type is not known as many as of a real number are taken. */
-const bytesOfType: Readonly<Record<string, number>> = {
-  ...{ float64: 8, int64: 8, uint64: 8, float16: 2, bfloat16: 2, int16: 2, uint16: 2 },
-  ...{ int8: 1, uint8: 1, bool: 1 },
-}
+const numbers: ReadonlySet<string> = new Set([...dtypes, 'float16', 'bfloat16'])
+
+/** Float32 numbers run as reals; of values whose type is not known as much as of these is taken. */
+const bytesOfType = (type: string, real: number) =>
+  type !== 'float32' && numbers.has(type) ? bytesPerElement(type as StoredType) : real
 
 /**
  * The most that is alive at once while the nodes run in order, where what is tapped stays until the end, and
@@ -54,9 +55,7 @@ function bytesOfValues({ graph, inferred, known, sizes, real }: Shapes, samples:
     if (shape) return 0
     const told = inferred.values.get(name)
     const dims = known(id, samples) ?? told?.shape.map((size) => sizeOf(size, named))
-    const type = told?.type ?? ''
-    const each = type === 'int32' || type === 'uint32' ? 4 : (bytesOfType[type] ?? real)
-    return dims ? each * shapeSize(dims) : 0
+    return dims ? bytesOfType(told?.type ?? '', real) * shapeSize(dims) : 0
   }
 }
 

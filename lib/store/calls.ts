@@ -9,8 +9,9 @@ import type { Landmarks } from '../kernels/nystrom.js'
 import { planSketch, type SketchOptions } from '../kernels/sketch/job.js'
 import { sketchTiles } from '../kernels/sketch/tiles.js'
 import type { SketchKind } from '../kernels/sketch/types.js'
-import { type CallOptions, type Core, cores, type DerivativeOptions } from '../model/core.js'
+import type { CallOptions, DerivativeOptions } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
+import { coreOf } from '../network/job.js'
 import type { Network } from '../network/network.js'
 import { headsInput, type StoreInputs } from './samples.js'
 
@@ -102,14 +103,8 @@ export function callOf(
   if (kind === 'jacobian') return network.jacobian(x, all)
   if (kind === 'features') return network.features(x, all)
   if (kind === 'sketch') return sketchTo(network, x, all)
-  if (landmarks) return nystromTiles(coreIn(network), x, landmarks, all)
+  if (landmarks) return nystromTiles(coreOf(network), x, landmarks, all)
   return x2 === undefined ? network.ntk(x, all) : network.ntk(x, x2, all)
-}
-
-function coreIn(network: Network<Floats>): Core {
-  const core = cores.get(network)
-  if (!core) throw badArgument('network', 'a Network', network)
-  return core
 }
 
 async function sketchTo(
@@ -117,7 +112,7 @@ async function sketchTo(
   x: Inputs,
   { map, heads, ...options }: SinkOptions & Omit<SketchOptions, 'heads'> & SketchExtras,
 ): Promise<TileReport> {
-  const core = coreIn(network)
+  const core = coreOf(network)
   const own = heads === ofEach ? await apart(x) : { x, heads }
   const how = { ...options, heads: own.heads, kind: map } as SketchOptions & SinkOptions
   const { map: _, ...report } = await sketchTiles(await planSketch(core, own.x, how), how)

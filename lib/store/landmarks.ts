@@ -7,8 +7,9 @@ import { fromBytes } from '../io/ndarray.js'
 import type { KnownLandmarks } from '../kernels/landmark-tiles.js'
 import { ntk } from '../kernels/ntk.js'
 import { LandmarkRoot, type Landmarks, landmarksOf } from '../kernels/nystrom.js'
-import { type Core, cores } from '../model/core.js'
+import type { Core } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
+import { coreOf } from '../network/job.js'
 import type { Network } from '../network/network.js'
 import type { PlainRequest } from './calls.js'
 import { crc32c } from './crc32c.js'
@@ -57,9 +58,7 @@ export async function landmarksIn(
   storage?: Storage,
 ): Promise<KnownLandmarks | undefined> {
   if (request.kind !== 'nystrom') return undefined
-  const core = cores.get(network)
-  if (!core) throw badArgument('network', 'a Network', network)
-  own.kernel ??= await landmarkKernel(core, x, request, how)
+  own.kernel ??= await landmarkKernel(coreOf(network), x, request, how)
   const { data, ...rest } = storage ? await storedKernel(storage, own.kernel) : own.kernel
   if (own.known && Buffer.from(own.known.of.buffer).equals(Buffer.from(data.buffer))) {
     return own.known.landmarks
