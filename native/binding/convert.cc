@@ -85,6 +85,11 @@ int64_t property_or(const Napi::Object& object, const char* name, int64_t otherw
   return value.IsUndefined() ? otherwise : to_int64(value, name);
 }
 
+std::string text_or(const Napi::Object& object, const char* name, const std::string& otherwise) {
+  const Napi::Value value = object.Get(name);
+  return value.IsUndefined() ? otherwise : to_text(value, name);
+}
+
 Napi::Value required(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
   if (value.IsUndefined()) wrong(object.Env(), name, "a value");

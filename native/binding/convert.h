@@ -28,6 +28,7 @@ std::vector<int64_t> to_int64s(const Napi::Value& value, const char* what);
 std::vector<int> to_ints(const Napi::Value& value, const char* what);
 // Missing properties give `otherwise`.
 int64_t property_or(const Napi::Object& object, const char* name, int64_t otherwise);
+std::string text_or(const Napi::Object& object, const char* name, const std::string& otherwise);
 Napi::Value required(const Napi::Object& object, const char* name);
 
 Napi::Array from_ints(Napi::Env env, const std::vector<int>& values);

@@ -49,8 +49,7 @@ fit::AdaptiveOptions to_options(const Napi::Object& given) {
   options.stationarity = number_or(given, "stationarity", options.stationarity);
   options.depth = static_cast<int>(number_or(given, "depth", options.depth));
   options.products = given.Get("products").ToBoolean();
-  const Napi::Value device = given.Get("device");
-  if (!device.IsUndefined()) options.device = to_text(device, "device");
+  options.device = text_or(given, "device", options.device);
   options.memory = static_cast<size_t>(number_or(given, "memory", 1e15));
   return options;
 }

@@ -104,10 +104,9 @@ Napi::Value coordinate_flow(const Napi::CallbackInfo& info) {
     const FlowSettings given = to_settings(info[3]);
     problem->options = given.options;
     const Napi::Object settings = info[3].ToObject();
-    if (!settings.Get("device").IsUndefined()) {
-      problem->device = to_text(settings.Get("device"), "device");
+    problem->device = text_or(settings, "device", problem->device);
+    if (problem->device != "cpu")
       problem->memory = static_cast<size_t>(settings.Get("memory").ToNumber().DoubleValue());
-    }
     Doubles times = shared(to_doubles(info[4], "times"));
     auto fold = std::make_shared<std::vector<int>>(to_ints(info[5], "fold"));
     const int folds = static_cast<int>(to_int64(info[6], "folds"));

@@ -99,10 +99,8 @@ Napi::Value measure_kernels(const Napi::CallbackInfo& info) {
     const int threads = static_cast<int>(to_int64(required(options, "threads"), "threads"));
     const int64_t at_once = std::max<int64_t>(1, property_or(options, "atOnce", 1));
     const Control control = to_control(options.Get("control"), pins);
-    const Napi::Value device = options.Get("device");
-    if (!device.IsUndefined())
-      for (linear::KernelQuestion& question : request->questions)
-        question.device = to_text(device, "device");
+    for (linear::KernelQuestion& question : request->questions)
+      question.device = text_or(options, "device", question.device);
     return run_async(
         info.Env(),
         [=] {

@@ -9,6 +9,7 @@ namespace at {
 #ifdef AT_WIDER
 namespace {
 
+// The compilers' own __builtin_cpu_supports needs a symbol that the packages' runtime lacks.
 bool look() {
   constexpr unsigned kFma = 1u << 12, kSaves = 1u << 27, kAvx2 = 1u << 5;
   constexpr unsigned kRegisters = 6;  // that the system saves those of AVX

@@ -177,6 +177,26 @@ class Wide {
   std::vector<double> numbers_;
 };
 
+// The numbers of a product's factor, strides and all, as its precision has them.
+template <class T>
+class Factor {
+ public:
+  Factor(const Pointer<const T>& at, int64_t numbers, Precision precision)
+      : data_(Ref<const T>(at).get()) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (precision != Precision::kTf32) return;
+      rounded_.resize(static_cast<size_t>(numbers));
+      std::transform(data_, data_ + numbers, rounded_.begin(), rounded_to_tf32);
+      data_ = rounded_.data();
+    }
+  }
+  const T* data() const { return data_; }
+
+ private:
+  const T* data_;
+  std::vector<T> rounded_;
+};
+
 class EmulatedStream final : public Stream {
  public:
   explicit EmulatedStream(size_t limit) : Stream(limit) { Card::instance().watch(); }
@@ -237,30 +257,20 @@ class EmulatedStream final : public Stream {
     void* memory;
     size_t bytes;
   };
-  // The factors as TF32 has them; `numbers` of them, strides and all.
-  static std::vector<float> rounded(const float* from, int64_t numbers) {
-    std::vector<float> to(static_cast<size_t>(numbers));
-    std::transform(from, from + numbers, to.begin(), rounded_to_tf32);
-    return to;
-  }
   static int64_t extent(int64_t rows, int64_t cols, int64_t stride, int64_t batch, int64_t step) {
     return rows > 0 && cols > 0 ? (batch - 1) * step + (rows - 1) * stride + cols : 0;
   }
   template <class T>
   void multiply_later(const Product<T>& p) {
     enqueue([p, precision = precision()] {
-      const T *a = Ref<const T>(p.a).get(), *b = Ref<const T>(p.b).get();
+      const Factor<T> left(
+          p.a, extent(p.trans_a ? p.k : p.m, p.trans_a ? p.m : p.k, p.lda, p.batch, p.step_a),
+          precision);
+      const Factor<T> right(
+          p.b, extent(p.trans_b ? p.n : p.k, p.trans_b ? p.k : p.n, p.ldb, p.batch, p.step_b),
+          precision);
+      const T *a = left.data(), *b = right.data();
       T* c = Ref<T>(p.c).get();
-      std::vector<float> round_a, round_b;
-      if constexpr (std::is_same_v<T, float>) {
-        if (precision == Precision::kTf32) {
-          round_a = rounded(
-              a, extent(p.trans_a ? p.k : p.m, p.trans_a ? p.m : p.k, p.lda, p.batch, p.step_a));
-          round_b = rounded(
-              b, extent(p.trans_b ? p.n : p.k, p.trans_b ? p.k : p.n, p.ldb, p.batch, p.step_b));
-          a = round_a.data(), b = round_b.data();
-        }
-      }
       if (p.batch == 1)
         return blas::parallel_gemm(p.trans_a, p.trans_b, p.m, p.n, p.k, p.alpha, a, p.lda, b, p.ldb,
                                    p.beta, c, p.ldc);
@@ -274,15 +284,8 @@ class EmulatedStream final : public Stream {
   template <class T>
   void gram_later(const Gram<T>& g) {
     enqueue([g, precision = precision()] {
-      const T* a = Ref<const T>(g.a).get();
-      std::vector<float> round_a;
-      if constexpr (std::is_same_v<T, float>) {
-        if (precision == Precision::kTf32) {
-          round_a = rounded(a, extent(g.m, g.k, g.lda, 1, 0));
-          a = round_a.data();
-        }
-      }
-      blas::gram(g.m, g.k, g.alpha, a, g.lda, g.beta, Ref<T>(g.c).get(), g.ldc);
+      const Factor<T> a(g.a, extent(g.m, g.k, g.lda, 1, 0), precision);
+      blas::gram(g.m, g.k, g.alpha, a.data(), g.lda, g.beta, Ref<T>(g.c).get(), g.ldc);
     });
   }
   template <class T>

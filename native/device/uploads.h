@@ -39,6 +39,15 @@ class Uploads {
   std::vector<std::shared_ptr<const void>> held_;
 };
 
+// Numbers on a device, waited for.
+template <class T>
+Buffer<T> sent(Stream& stream, std::vector<T> numbers) {
+  Uploads uploads(stream);
+  auto to = uploads.send(std::move(numbers));
+  uploads.settle();
+  return to;
+}
+
 // Numbers of a device, waited for.
 template <class T>
 std::vector<T> fetch(Stream& stream, const Pointer<const T>& from, int64_t count) {

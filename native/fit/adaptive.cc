@@ -94,6 +94,11 @@ void AdaptiveFit::add_fit(const double* b, double* fit) const {
   for (size_t i = 0; i < rules_.size(); ++i) features_[i]->apply(b + offsets_[i], fit);
 }
 
+void AdaptiveFit::adjoint(int64_t block, const std::vector<double>& alpha, double* out) const {
+  if (device_) return device_->adjoint(static_cast<size_t>(block), alpha, out);
+  features_[block]->adjoint(alpha.data(), out);
+}
+
 double AdaptiveFit::misfit_of(const std::vector<double>& x) const {
   double total = 0;
   for (int64_t r = 0; r < rows_; ++r) {
@@ -140,10 +145,7 @@ void AdaptiveFit::solve(const Control& control, Point& point) {
   each_block([&](int64_t i) {
     control.poll();
     double* block = point.x.data() + offsets_[i];
-    if (device_)
-      device_->adjoint(static_cast<size_t>(i), alpha_, block);
-    else
-      features_[i]->adjoint(alpha_.data(), block);
+    adjoint(i, alpha_, block);
     used_[i].apply(2, block);
   });
   if (!options_.products) return;
@@ -168,8 +170,7 @@ bool AdaptiveFit::by_kernel_on_device(const Control& control, double* fit) {
   if (options_.ridge == 0 && !(good && factor->reciprocal_condition() > rounding))
     throw Error("UNSUPPORTED",
                 "Exact interpolation (ridge 0) of rows that depend on each other, or nearly, has "
-                "no code for "
-                "devices; give a ridge above 0, or device: 'cpu'");
+                "no code for devices; give a ridge above 0, or device: 'cpu'");
   if (!good) return false;
   last_.condition = factor->statistics().condition;
   alpha_ = factor->solve(residual_, 1, control).value;

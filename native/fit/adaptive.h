@@ -118,6 +118,8 @@ class AdaptiveFit {
   };
   // fit (rows) += what B of all blocks says of the targets.
   void add_fit(const double* b, double* fit) const;
+  // Σ_r α_r X_r of one block.
+  void adjoint(int64_t block, const std::vector<double>& alpha, double* out) const;
   std::vector<double> scaled(std::vector<double>::const_iterator first,
                              std::vector<double>::const_iterator last) const;
   double fixed_scale(const Control& control);

@@ -174,9 +174,7 @@ void DeviceSolver::add_factors(size_t b, const Transform& transform, const Contr
       of = known.at();
       size = stretch.rank();
       if (size == 0) return Buffer<double>();
-      device::Uploads uploads(*stream_);
-      const auto vectors = uploads.send(stretch.update_vectors());
-      uploads.settle();
+      const auto vectors = device::sent(*stream_, stretch.update_vectors());
       auto out = stream_->take<double>(count * size);
       device::Product<double> p;
       p.trans_b = true;
@@ -211,9 +209,7 @@ void DeviceSolver::add_factors(size_t b, const Transform& transform, const Contr
   // The picked rows, and what stretching their columns adds.
   add(unit, kernel_.at(), control);
   if (modes[1].rank() == 0) return;
-  device::Uploads uploads(*stream_);
-  const auto vectors = uploads.send(modes[1].update_vectors());
-  uploads.settle();
+  const auto vectors = device::sent(*stream_, modes[1].update_vectors());
   unit.columns = {};
   unit.h = f.project(*stream_, modes[1].rank(), vectors.at());
   unit.cols = modes[1].rank();
@@ -227,9 +223,7 @@ void DeviceSolver::add_flat(size_t b, const Stretch& stretch, const Control& con
     add_plain(b, kernel_.at(), control);
   }
   // Σ (z² − 1) y yᵀ with y what each direction says of the rows.
-  device::Uploads uploads(*stream_);
-  const auto vectors = uploads.send(stretch.update_vectors());
-  uploads.settle();
+  const auto vectors = device::sent(*stream_, stretch.update_vectors());
   for (int64_t j = 0; j < stretch.rank(); ++j) {
     const auto y = stream_->take<double>(rows_);
     device::for_rows(*stream_, 1, rows_, device::Fill<double>{y.at(), rows_, 0});
@@ -246,13 +240,10 @@ void DeviceSolver::add_whole(size_t b, const Transform& transform, const Address
   const bool modes = transform.numbers.empty();
   Buffer<double> numbers, parts;
   std::vector<DeviceStretch> stretches;
-  if (modes) {
+  if (modes)
     for (const Stretch& stretch : transform.modes) stretches.emplace_back(*stream_, stretch);
-  } else {
-    device::Uploads uploads(*stream_);
-    numbers = uploads.send(transform.numbers);
-    uploads.settle();
-  }
+  else
+    numbers = device::sent(*stream_, transform.numbers);
   const int64_t left = modes ? stretches[0].rank() : 0;
   if (left > 0) {
     parts = stream_->take<double>(rows_ * left * k);

@@ -47,10 +47,7 @@ double AdaptiveFit::fixed_scale(const Control& control) {
     control.poll();
     if (!rules_[i].adaptive()) return;
     std::vector<double> b(static_cast<size_t>(rules_[i].size()));
-    if (device_)
-      device_->adjoint(static_cast<size_t>(i), alpha, b.data());
-    else
-      features_[i]->adjoint(alpha.data(), b.data());
+    adjoint(i, alpha, b.data());
     scales[i] = largest_value(rules_[i], b.data(), stream());
   });
   return largest * *std::max_element(scales.begin(), scales.end());

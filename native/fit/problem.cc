@@ -53,13 +53,13 @@ Needs needs(const FeatureSet& features, const std::vector<BlockRule>& rules,
   size_t held = 0;
   for (const auto& f : features) held += f->bytes();
   const Needs base = least(rows, total_size(rules), options);
+  if (options.device != "cpu") return {held + base.kernel, held + base.products, true};
   const size_t kernel = kernel_bytes(rows, options);
   const bool any_frozen = std::any_of(rules.begin(), rules.end(),
                                       [](const BlockRule& rule) { return !rule.adaptive(); });
   // Copies that live for a while: transformed factors of all blocks together, columns of one dense
   // block, and at ridge 0 the kernel once more where rows turn out to be redundant.
   size_t transient = options.ridge == 0 ? kernel : 0, columns = 0;
-  if (options.device != "cpu") return {held + base.kernel, held + base.products, true};
   for (const auto& f : features) {
     if (const auto* factored = dynamic_cast<const FactoredFeatures*>(f.get()))
       transient += factored->bytes();

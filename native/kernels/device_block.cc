@@ -23,18 +23,16 @@ void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block
       continue;
     }
     const int64_t places = block.samples * unit.positions;
-    moved->units.push_back({unit.group,
-                            unit.method,
-                            send(unit.x, block.samples * block.count * unit.size),
-                            unit.size,
-                            send(unit.delta, places * block.count * unit.rows),
-                            send(unit.h, places * unit.cols),
-                            unit.positions,
-                            unit.rows,
-                            unit.cols,
-                            {},
-                            {},
-                            {}});
+    DeviceUnit<Number>& to = moved->units.emplace_back();
+    to.group = unit.group;
+    to.method = unit.method;
+    to.x = send(unit.x, block.samples * block.count * unit.size);
+    to.size = unit.size;
+    to.delta = send(unit.delta, places * block.count * unit.rows);
+    to.h = send(unit.h, places * unit.cols);
+    to.positions = unit.positions;
+    to.rows = unit.rows;
+    to.cols = unit.cols;
   }
   // What is on its way is read from the host's memory until then.
   stream->synchronise();

@@ -82,19 +82,29 @@ double reciprocal_condition(const std::vector<double>& diagonal) {
   return high > 0 ? (low / high) * (low / high) : 1;
 }
 
-double CholeskyFactor::reciprocal_condition() const {
-  std::vector<double> root(static_cast<size_t>(n_));
-  for (int64_t i = 0; i < n_; ++i) root[i] = a_[i * n_ + i];
-  return linear::reciprocal_condition(root);
-}
-
-Statistics CholeskyFactor::statistics() const {
+Statistics statistics_of(Status status, const std::vector<double>& diagonal) {
   Statistics out;
-  if (status_ == Status::not_positive) return out;
-  out.condition = 1 / std::max(reciprocal_condition(), 1e-300);
-  out.rank = n_;
+  if (status == Status::not_positive) return out;
+  out.condition = 1 / std::max(reciprocal_condition(diagonal), 1e-300);
+  out.rank = static_cast<int64_t>(diagonal.size());
   return out;
 }
+
+double log_determinant(const std::vector<double>& diagonal) {
+  double sum = 0;
+  for (double x : diagonal) sum += std::log(x);
+  return 2 * sum;
+}
+
+std::vector<double> CholeskyFactor::root() const {
+  std::vector<double> out(static_cast<size_t>(n_));
+  for (int64_t i = 0; i < n_; ++i) out[i] = a_[i * n_ + i];
+  return out;
+}
+
+double CholeskyFactor::reciprocal_condition() const { return linear::reciprocal_condition(root()); }
+
+Statistics CholeskyFactor::statistics() const { return statistics_of(status_, root()); }
 
 void CholeskyFactor::shifted(double shift, int64_t columns, const double* x, double* y) const {
   std::vector<double> column(static_cast<size_t>(n_)), image(static_cast<size_t>(n_));
@@ -147,9 +157,7 @@ Result<std::vector<double>> CholeskyFactor::inverse_blocks(int64_t block,
 }
 
 Result<Estimate> CholeskyFactor::log_determinant(const Control&) const {
-  double sum = 0;
-  for (int64_t i = 0; i < n_; ++i) sum += std::log(a_[i * n_ + i]);
-  return {{2 * sum, 0}, status_, statistics()};
+  return {{linear::log_determinant(root()), 0}, status_, statistics()};
 }
 
 Result<std::vector<double>> CholeskyFactor::sample(Gaussian gaussian, const std::vector<double>& z,

@@ -20,6 +20,9 @@ void cholesky_solve(int64_t n, int64_t columns, const double* l, double* x);
 
 // (smallest / largest)² of L's diagonal: a cheap, optimistic reciprocal of the condition number.
 double reciprocal_condition(const std::vector<double>& diagonal);
+// What else that diagonal tells, of a factor and of log det L Lᵀ.
+Statistics statistics_of(Status status, const std::vector<double>& diagonal);
+double log_determinant(const std::vector<double>& diagonal);
 
 // L Lᵀ = A + shift·I in the lower triangle of the memory that holds A in its upper one.
 class CholeskyFactor final : public Factor, public Operator {
@@ -51,6 +54,7 @@ class CholeskyFactor final : public Factor, public Operator {
   double reciprocal_condition() const;
 
  private:
+  std::vector<double> root() const;  // L's diagonal
   void shifted(double shift, int64_t columns, const double* x, double* y) const;
 
   int64_t n_;

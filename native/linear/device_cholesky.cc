@@ -20,13 +20,6 @@ namespace {
 // Columns of the inverse that are made at once.
 constexpr int64_t kPanel = 1024;
 
-device::Buffer<double> sent(device::Stream& stream, const std::vector<double>& numbers) {
-  device::Uploads uploads(stream);
-  auto to = uploads.send(numbers);
-  uploads.settle();
-  return to;
-}
-
 }  // namespace
 
 DeviceCholesky::DeviceCholesky(std::shared_ptr<device::Stream> stream, int64_t n,
@@ -37,7 +30,7 @@ DeviceCholesky::DeviceCholesky(std::shared_ptr<device::Stream> stream, int64_t n
 
 DeviceCholesky::DeviceCholesky(std::shared_ptr<device::Stream> stream, int64_t n,
                                const std::vector<double>& a, double shift)
-    : DeviceCholesky(stream, n, (check_symmetric(n, a), sent(*stream, a)), shift) {}
+    : DeviceCholesky(stream, n, (check_symmetric(n, a), device::sent(*stream, a)), shift) {}
 
 void DeviceCholesky::factorise() {
   device::Stream& stream = *stream_;
@@ -66,13 +59,7 @@ void DeviceCholesky::factorise() {
 
 double DeviceCholesky::reciprocal_condition() const { return linear::reciprocal_condition(root_); }
 
-Statistics DeviceCholesky::statistics() const {
-  Statistics out;
-  if (status_ == Status::not_positive) return out;
-  out.condition = 1 / std::max(reciprocal_condition(), 1e-300);
-  out.rank = n_;
-  return out;
-}
+Statistics DeviceCholesky::statistics() const { return statistics_of(status_, root_); }
 
 void DeviceCholesky::solve_lower(bool transposed, int64_t first, int64_t columns,
                                  const Pointer<double>& x) const {
@@ -121,7 +108,7 @@ Result<std::vector<double>> DeviceCholesky::solve(const std::vector<double>& b, 
 
 std::vector<double> DeviceCholesky::product(const std::vector<double>& x, int64_t columns) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto from = sent(*stream_, x), to = stream_->take<double>(n_ * columns);
+  const auto from = device::sent(*stream_, x), to = stream_->take<double>(n_ * columns);
   add_product(1, 0, 0, columns, from.at(), to.at());
   return device::fetch<double>(*stream_, to.at(), n_ * columns);
 }
@@ -153,15 +140,13 @@ Result<std::vector<double>> DeviceCholesky::inverse_blocks(int64_t block,
 }
 
 Result<Estimate> DeviceCholesky::log_determinant(const Control&) const {
-  double sum = 0;
-  for (double x : root_) sum += std::log(x);
-  return {{2 * sum, 0}, status_, statistics()};
+  return {{linear::log_determinant(root_), 0}, status_, statistics()};
 }
 
 Result<std::vector<double>> DeviceCholesky::sample(Gaussian gaussian, const std::vector<double>& z,
                                                    int64_t columns, const Control&) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto x = sent(*stream_, z);
+  const auto x = device::sent(*stream_, z);
   if (gaussian == Gaussian::precision) {
     solve_lower(true, 0, columns, x.at());
     return {device::fetch<double>(*stream_, x.at(), n_ * columns), status_, statistics()};

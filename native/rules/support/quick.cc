@@ -173,10 +173,6 @@ int64_t product_room(const Correlation& g, int64_t images, int64_t stacked) {
   return Tiles::kPlanes * ((rows + g.channels) * n + rows * rounded(g.channels));
 }
 
-}  // namespace
-
-namespace {
-
 // Where Winograd's tiles are so many at least.
 QuickWay way_of(const Correlation& g, int64_t images, int64_t tiles) {
   // In double everything is as exact as it can be.

@@ -111,6 +111,7 @@ AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t width, int64_t first
     for (int64_t r = 0; r < rows; ++r) {
       Real row[kColumns];
       for (int b = 0; b < kColumns; b += kLanes) store(made[r * kColumns + b + l], row + b);
+      // A whole tile's row is one move.
       if (columns == 4) {
         std::memcpy(to + r * t.width, row, sizeof(Real) * 4);
       } else {

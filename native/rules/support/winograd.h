@@ -93,13 +93,12 @@ AT_PORTABLE Lanes mixed(const Lanes* x, int step) {
 // to (points, points) = a tile (count, kRow) mixed along both axes.
 template <template <int> class Weights, int count, int... p>
 AT_PORTABLE void planes(const Lanes* x, Real* to, int64_t stride,
-                        std::integer_sequence<int, p...> all) {
+                        std::integer_sequence<int, p...>) {
   Lanes along[count * kPoints];  // (columns, points)
   for (int c = 0; c < count; ++c) ((along[c * kPoints + p] = mixed<Weights<p>>(x + c, kRow)), ...);
   const auto row = [&](int q) {
     (store(mixed<Weights<p>>(along + q, kPoints), to + (q * kPoints + p) * stride), ...);
   };
-  (void)all;
   for (int q = 0; q < kPoints; ++q) row(q);
 }
 
