@@ -98,7 +98,10 @@ export interface NativeJob {
   report(): object[]
 }
 
-/** Launches and library calls, what they compute and move, bytes between host and device. */
+/**
+ * Launches and library calls, what they compute and move, bytes between host and device; how many nodes were
+ * served there, pass by pass, and which ones by the processor.
+ */
 export interface NativeDeviceCounts {
   launches: number
   products: number
@@ -110,6 +113,8 @@ export interface NativeDeviceCounts {
   /** Of products in TF32: the largest error of a part that was compared, and how many were. */
   tf32Error: number
   tf32Sampled: number
+  nodes: number
+  onHost: string[]
 }
 
 /** A derivative that is not finite. */

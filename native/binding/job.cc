@@ -110,15 +110,20 @@ Napi::Value JobObject::device(const Napi::CallbackInfo& info) {
     const device::Counts* counts = job().device_counts();
     if (!counts) return env.Null();
     const device::MeasuredError tf32 = job().tf32_error();
-    return told(env, Record{{"launches", counts->launches},
-                            {"products", counts->products},
-                            {"flops", counts->flops},
-                            {"bytes", counts->bytes},
-                            {"bytesUp", counts->bytes_up},
-                            {"bytesDown", counts->bytes_down},
-                            {"mostBytes", counts->most_bytes},
-                            {"tf32Error", tf32.largest},
-                            {"tf32Sampled", tf32.sampled}});
+    Napi::Object all = told(env, Record{{"launches", counts->launches},
+                                        {"products", counts->products},
+                                        {"flops", counts->flops},
+                                        {"bytes", counts->bytes},
+                                        {"bytesUp", counts->bytes_up},
+                                        {"bytesDown", counts->bytes_down},
+                                        {"mostBytes", counts->most_bytes},
+                                        {"nodes", counts->nodes},
+                                        {"tf32Error", tf32.largest},
+                                        {"tf32Sampled", tf32.sampled}});
+    Napi::Array on_host = Napi::Array::New(env);
+    for (const std::string& name : counts->on_host) on_host.Set(on_host.Length(), name);
+    all.Set("onHost", on_host);
+    return all;
   });
 }
 

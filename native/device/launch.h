@@ -29,13 +29,22 @@ template <class F>
 double bytes_moved(int64_t rows, int64_t length) {
   return static_cast<double>(rows) * static_cast<double>(length) * F::kBytes;
 }
+// Of functions that read more or less for each element than another time: they tell it.
+template <class F>
+auto bytes_moved(const F& f, int64_t, int64_t) -> decltype(f.bytes()) {
+  return f.bytes();
+}
+template <class F, class... Sizes>
+double bytes_moved(const F&, Sizes... sizes) {
+  return bytes_moved<F>(sizes...);
+}
 
 // f.row(r)(e) for every r < rows and e < length, in any order. No element may be written twice.
 template <class F>
 void for_rows(Stream& stream, int64_t rows, int64_t length, const F& f) {
   static_assert(std::is_trivially_copyable_v<F>, "it is copied to the device as bytes");
   if (rows <= 0 || length <= 0) return;
-  stream.count_launch(bytes_moved<F>(rows, length));
+  stream.count_launch(bytes_moved(f, rows, length));
 #ifdef AT_CUDA
   if (void* cuda = stream.cuda()) return cuda_for_rows(cuda, rows, length, f);
 #endif
@@ -65,7 +74,7 @@ template <class F>
 void sum_rows(Stream& stream, int64_t rows, int64_t length, const F& f) {
   static_assert(std::is_trivially_copyable_v<F>, "it is copied to the device as bytes");
   if (rows <= 0) return;
-  stream.count_launch(bytes_moved<F>(rows, length));
+  stream.count_launch(bytes_moved(f, rows, length));
 #ifdef AT_CUDA
   if (void* cuda = stream.cuda()) return cuda_sum_rows(cuda, rows, length, f);
 #endif

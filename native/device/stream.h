@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 #include <type_traits>
 
 #include "core/shape.h"
@@ -19,6 +21,8 @@ struct Counts {
   double bytes = 0;      // that functions and products read and write, each operand once
   int64_t bytes_up = 0, bytes_down = 0;  // between host and device
   int64_t most_bytes = 0;                // in the device's memory at once
+  int64_t nodes = 0;                     // of a graph, that it was asked to serve
+  std::set<std::string> on_host;         // those that the host served in its place
 };
 
 // C_b (m × n) = alpha·op(A_b)·op(B_b) + beta·C_b for b < batch, row-major: op(A) is m × k, and A is
@@ -214,6 +218,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
     ++counts_.launches;
     counts_.bytes += bytes;
   }
+
+  void count_node() { ++counts_.nodes; }
+  void count_on_host(const std::string& node) { counts_.on_host.insert(node); }
 
   size_t limit() const { return limit_; }
   // What is left of it.

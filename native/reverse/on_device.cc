@@ -5,6 +5,7 @@
 
 #include "device/functions/arrange.h"
 #include "reverse/pass_steps.h"
+#include "rules/support/batch.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -15,6 +16,11 @@ DeviceNumbers sent(device::Stream& stream, const Real* from, int64_t count) {
   DeviceNumbers to = stream.take<Real>(count);
   stream.upload(to.at(), from, count);
   return to;
+}
+
+std::vector<Real> as_reals(const Activation& value) {
+  const std::vector<int64_t> integers = integers_of(value);
+  return {integers.begin(), integers.end()};
 }
 
 // What a device rule made of one input's cotangent.
@@ -46,11 +52,22 @@ class DevicePass final : public Pass {
     const Activation& value = frame_.values[id];
     const bool kept = tape_.values[id].parameter >= 0;
     if (kept && weights_.count(id) > 0) return known = weights_[id];
-    if (!value.data || value.type != DataType::kFloat)
-      throw std::logic_error("a device rule reads what needs() does not name");
-    known = sent(stream_, value.reals(), value.size());
+    if (!value.data) throw std::logic_error("a device rule reads what needs() does not name");
+    known = value.type == DataType::kFloat ? sent(stream_, value.reals(), value.size())
+                                           : sent_along(as_reals(value));
     if (kept) weights_[id] = known;
     return known;
+  }
+
+  // What goes up and is of no use to the host.
+  template <class T>
+  device::Buffer<T> sent_along(std::vector<T> numbers) {
+    const auto own = std::make_shared<const std::vector<T>>(std::move(numbers));
+    const auto count = static_cast<int64_t>(own->size());
+    const device::Buffer<T> to = stream_.take<T>(count);
+    stream_.upload(to.at(), own->data(), count);
+    along_.push_back(own);
+    return to;
   }
 
  protected:
@@ -99,17 +116,24 @@ class DevicePass final : public Pass {
     auto piece = pool_.take<Real>(size);
     stream_.download(piece.get(), device::Pointer<const Real>(sums_[id].at()), size);
     stream_.synchronise();
-    sending_.clear();
+    forget();
     sums_[id] = DeviceNumbers();
     add(id, std::move(piece));
+  }
+
+  // What was on its way has arrived.
+  void forget() {
+    sending_.clear();
+    along_.clear();
   }
 
   DeviceSink& device_sink_;
   device::Stream& stream_;
   DeviceWeights& weights_;
   std::vector<DeviceNumbers> values_;
-  std::vector<DeviceNumbers> sums_;             // cotangents, or the device's part of them
-  std::vector<std::shared_ptr<Real>> sending_;  // read until the stream is synchronised
+  std::vector<DeviceNumbers> sums_;                 // cotangents, or the device's part of them
+  std::vector<std::shared_ptr<Real>> sending_;      // read until the stream is synchronised
+  std::vector<std::shared_ptr<const void>> along_;  // the same
 };
 
 class DeviceNodeCall final : public DeviceCall {
@@ -121,6 +145,12 @@ class DeviceNodeCall final : public DeviceCall {
   device::Stream& stream() override { return pass_.stream(); }
   DeviceNumbers input(int k) override { return pass_.numbers(node_.inputs[k]); }
   DeviceNumbers output(int j) override { return pass_.numbers(node_.outputs[j]); }
+  device::Buffer<int32_t> sent(std::vector<int32_t> integers) override {
+    return pass_.sent_along(std::move(integers));
+  }
+  DeviceNumbers sent(std::vector<Real> numbers) override {
+    return pass_.sent_along(std::move(numbers));
+  }
   const DeviceNumbers& out(int j) const override { return out_[j]; }
   device::Pointer<Real> in(int k) override {
     const int64_t samples = view_.per_sample(k) ? view_.samples() : 1;
@@ -151,8 +181,13 @@ void DevicePass::visit(const Node& node) {
       if (id >= 0) used(id);
     return;
   }
-  for (int id : node.outputs)
-    if (id >= 0) fetch(id);
+  bool any = false;
+  for (int id : node.outputs) {
+    if (id < 0) continue;
+    fetch(id);
+    any = any || cotangents_[id];
+  }
+  if (any) stream_.count_on_host(node.name + " (" + node.op + ")");
   Pass::visit(node);
 }
 
@@ -170,6 +205,7 @@ bool DevicePass::serve(const Node& node) {
   std::vector<DeviceNumbers> out;
   for (int id : node.outputs) out.push_back(id >= 0 ? take_up(id) : DeviceNumbers());
   DeviceNodeCall call(*this, node, view, std::move(out));
+  stream_.count_node();
   rule->reverse(call);
   collect_made(node, view, call.made);
   return true;
@@ -206,7 +242,7 @@ void DevicePass::take_made(const Node& node, size_t k, std::vector<Made>& made) 
 
 MatrixUse DevicePass::fetched(const DeviceMatrixUse& use) {
   MatrixUse own = to_host(stream_, use, pool_);
-  sending_.clear();
+  forget();
   own.control = control_;
   return own;
 }

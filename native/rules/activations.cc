@@ -10,7 +10,7 @@ Real number(const Node& node, const char* name, double otherwise) {
   return static_cast<Real>(node.attributes.number(name, otherwise));
 }
 
-const BothRegistrations rows[] = {
+const Registration rows[] = {
     selecting_activation("Relu", Reads::kOutput, [](const Node&) { return device::Relu<Real>{}; }),
     activation(
         "LeakyRelu", Reads::kInput,

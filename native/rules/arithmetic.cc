@@ -1,6 +1,7 @@
 // Element-wise operators of two or more operands with NumPy broadcasting.
 #include <cmath>
 
+#include "rules/device/broadcasting.h"
 #include "rules/support/partials.h"
 
 namespace at {
@@ -240,14 +241,80 @@ class Clip final : public ElementWise {
   }
 };
 
+using device::Kind;
+
+void flow_partial(DeviceCall& call, int k, Kind kind, const std::vector<int>& inputs,
+                  bool with_output = false, bool selects = false) {
+  std::vector<Operand> reads;
+  for (int input : inputs) reads.push_back(operand(call, input));
+  if (with_output) reads.push_back(result(call));
+  flow(call, k, device::Partial<Real>{kind}, reads, selects);
+}
+
+void add_back(DeviceCall& call, int k) { flow_constant(call, k, 1); }
+void sub_back(DeviceCall& call, int k) { flow_constant(call, k, k == 0 ? 1 : -1); }
+void mean_back(DeviceCall& call, int k) {
+  flow_constant(call, k, Real(1.0) / static_cast<Real>(call.view().node().inputs.size()));
+}
+void mul_back(DeviceCall& call, int k) {
+  flow(call, k, device::Factor<Real>{}, {operand(call, 1 - k)});
+}
+void div_back(DeviceCall& call, int k) {
+  k == 0 ? flow_partial(call, k, Kind::kQuotient, {1})
+         : flow_partial(call, k, Kind::kDivisor, {1}, true);
+}
+void pow_back(DeviceCall& call, int k) {
+  k == 0 ? flow_partial(call, k, Kind::kBase, {0, 1})
+         : flow_partial(call, k, Kind::kExponent, {0, 1}, true);
+}
+void mod_back(DeviceCall& call, int k) {
+  k == 0 ? flow_constant(call, k, 1) : flow_partial(call, k, Kind::kModulus, {0, 1});
+}
+void prelu_back(DeviceCall& call, int k) {
+  k == 0 ? flow_partial(call, k, Kind::kAbove, {0, 1}, false, true)
+         : flow_partial(call, k, Kind::kBelow, {0}, false, true);
+}
+void where_back(DeviceCall& call, int k) {
+  k == 1 ? flow(call, k, device::Factor<Real>{}, {operand(call, 0)}, true)
+         : flow_partial(call, k, Kind::kOtherwise, {0}, false, true);
+}
+void extremum_back(DeviceCall& call, int k) {
+  const Shape& shape = call.view().output(0).shape;
+  const DeviceNumbers ties = call.stream().take<Real>(element_count(shape));
+  for (int q = 0; q < static_cast<int>(call.view().node().inputs.size()); ++q)
+    compute(call, 1, shape, {}, device::Partial<Real>{Kind::kEqual},
+            {operand(call, q), result(call)}, ties.at(), false, q > 0);
+  flow(call, k, device::Partial<Real>{Kind::kTie}, {operand(call, k), result(call), {ties, shape}},
+       true);
+}
+void clip_back(DeviceCall& call, int k) {
+  const Node& node = call.view().node();
+  const auto bound = [&](int q, const char* name, double otherwise) {
+    if (node.opset < 11) return static_cast<Real>(node.attributes.number(name, otherwise));
+    if (!call.view().has_input(q)) return static_cast<Real>(otherwise);
+    const Activation& value = call.view().input(q);
+    return value.type == DataType::kFloat ? value.reals()[0]
+                                          : static_cast<Real>(integers_of(value)[0]);
+  };
+  const Real low = bound(1, "min", -INFINITY), high = bound(2, "max", INFINITY);
+  const Kind kind = k == 0 ? Kind::kWithin : k == 1 ? Kind::kUnder : Kind::kOver;
+  flow(call, k, device::Partial<Real>{kind, low, high}, {operand(call, 0)}, true);
+}
+
 const Registration rows[] = {
-    {"Add", std::make_unique<Add>()},      {"Sub", std::make_unique<Sub>()},
-    {"Mul", std::make_unique<Mul>()},      {"Div", std::make_unique<Div>()},
-    {"Pow", std::make_unique<Pow>()},      {"Mod", std::make_unique<Mod>()},
-    {"Sum", std::make_unique<Add>()},      {"Mean", std::make_unique<Mean>()},
-    {"Max", std::make_unique<Extremum>()}, {"Min", std::make_unique<Extremum>()},
-    {"PRelu", std::make_unique<PRelu>()},  {"Where", std::make_unique<Where>()},
-    {"Clip", std::make_unique<Clip>()},
+    {"Add", std::make_unique<Add>(), broadcasting(add_back)},
+    {"Sub", std::make_unique<Sub>(), broadcasting(sub_back)},
+    {"Mul", std::make_unique<Mul>(), broadcasting(mul_back)},
+    {"Div", std::make_unique<Div>(), broadcasting(div_back)},
+    {"Pow", std::make_unique<Pow>(), broadcasting(pow_back)},
+    {"Mod", std::make_unique<Mod>(), broadcasting(mod_back)},
+    {"Sum", std::make_unique<Add>(), broadcasting(add_back)},
+    {"Mean", std::make_unique<Mean>(), broadcasting(mean_back)},
+    {"Max", std::make_unique<Extremum>(), broadcasting(extremum_back)},
+    {"Min", std::make_unique<Extremum>(), broadcasting(extremum_back)},
+    {"PRelu", std::make_unique<PRelu>(), broadcasting(prelu_back)},
+    {"Where", std::make_unique<Where>(), broadcasting(where_back)},
+    {"Clip", std::make_unique<Clip>(), broadcasting(clip_back)},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/wider.h"
+#include "rules/device/flow.h"
 #include "rules/support/lines.h"
 #include "rules/support/partials.h"
 
@@ -160,8 +161,46 @@ class BatchNormalization final : public Rule {
   }
 };
 
-const Registration batch_normalization("BatchNormalization",
-                                       std::make_unique<BatchNormalization>());
+// The same on a device.
+class DeviceBatchNormalization final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    const Shape& shape = view.output(0).shape;
+    for (int k = 0; k < 5; ++k)
+      if (view.wants(k) && !can_flow(view, 0, k, shape, k == 0 ? shape : as_of(view))) return false;
+    return is_plain(view, 0);
+  }
+
+  void reverse(DeviceCall& call) const override {
+    using device::Kind;
+    const Call& view = call.view();
+    const auto epsilon = static_cast<Real>(view.node().attributes.number("epsilon", 1e-5));
+    const Shape &shape = view.output(0).shape, as = as_of(view);
+    const auto partial = [&](int k, Kind kind, std::initializer_list<int> inputs) {
+      std::vector<Operand> reads;
+      for (int q : inputs) reads.push_back({call.input(q), q == 0 ? shape : as});
+      flow(call, 0, k, shape, k == 0 ? shape : as, call.out(0),
+           device::Partial<Real>{kind, epsilon}, reads);
+    };
+    if (view.wants(0)) partial(0, Kind::kChannel, {1, 4});
+    if (view.wants(1)) partial(1, Kind::kNormal, {0, 3, 4});
+    if (view.wants(2)) flow(call, 0, 2, shape, as, call.out(0), device::Constant<Real>{1}, {});
+    if (view.wants(3)) partial(3, Kind::kMean, {1, 4});
+    if (view.wants(4)) partial(4, Kind::kVariance, {0, 3, 4, 1});
+  }
+
+ private:
+  // A channel's numbers, as they are broadcast.
+  static Shape as_of(const Call& view) {
+    const size_t rank = view.output(0).shape.size();
+    Shape as(rank > 1 ? rank - 1 : 1, 1);
+    as[0] = view.input(1).size();
+    return as;
+  }
+};
+
+const Registration batch_normalization("BatchNormalization", std::make_unique<BatchNormalization>(),
+                                       std::make_shared<DeviceBatchNormalization>());
 
 }  // namespace
 }  // namespace AT_PRECISION

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "core/blas.h"
+#include "rules/device/conv.h"
 #include "rules/multiplies.h"
 #include "rules/support/correlation.h"
 #include "rules/support/finite.h"
@@ -371,7 +372,7 @@ class Conv final : public Rule {
   };
 };
 
-const Registration conv("Conv", std::make_unique<Conv>());
+const Registration conv("Conv", std::make_unique<Conv>(), device_conv());
 
 }  // namespace
 }  // namespace AT_PRECISION

@@ -1,4 +1,7 @@
 #include "core/blas.h"
+#include "device/functions/arrange.h"
+#include "rules/device/flow.h"
+#include "rules/device/windows.h"
 #include "rules/multiplies.h"
 #include "rules/support/correlation.h"
 #include "rules/support/elementwise.h"
@@ -54,6 +57,16 @@ struct Geometry {
     return Windows(node, out, in, kernel);
   }
 };
+
+MatrixDims dims_of(const Call& call, const Geometry& g) {
+  MatrixDims dims;
+  dims.groups = g.groups;
+  dims.positions = g.images / call.samples() * g.positions();
+  dims.rows = g.k;
+  dims.cols = g.channels;
+  dims.transposed = true;
+  return dims;
+}
 
 class ConvTranspose final : public Rule {
  public:
@@ -120,16 +133,6 @@ class ConvTranspose final : public Rule {
         col2im(g.windows, g.m, cols, positions, 0, g.windows.rows(), out + item * plane);
       }
     });
-  }
-
-  static MatrixDims dims_of(const Call& call, const Geometry& g) {
-    MatrixDims dims;
-    dims.groups = g.groups;
-    dims.positions = g.images / call.samples() * g.positions();
-    dims.rows = g.k;
-    dims.cols = g.channels;
-    dims.transposed = true;
-    return dims;
   }
 
   // The weight's features (C, n, G·c, k) themselves.
@@ -204,7 +207,87 @@ class ConvTranspose final : public Rule {
   }
 };
 
-const Registration conv_transpose("ConvTranspose", std::make_unique<ConvTranspose>());
+// The same on a device.
+class DeviceConvTranspose final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    const Activation &out = view.output(0), &x = view.input(0);
+    if (out.size() == 0 || x.size() == 0) return false;
+    if (out.size() >= INT32_MAX || x.size() >= INT32_MAX || view.input(1).size() >= INT32_MAX)
+      return false;
+    if (view.wants(0) && !is_plain(view, 0)) return false;
+    if (view.has_input(2) && view.wants(2) && !can_flow(view, 0, 2, out.shape, bias_shape(view)))
+      return false;
+    return !view.wants(1) ||
+           (view.per_sample(1) && out.batch_stride * view.samples() == out.size() &&
+            out.shape[0] == view.samples());
+  }
+
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const Geometry g(view);
+    if (view.has_input(2) && view.wants(2))
+      flow(call, 0, 2, view.output(0).shape, bias_shape(view), call.out(0),
+           device::Constant<Real>{1}, {});
+    if (!view.wants(0) && !view.wants(1)) return;
+    // Patches of the cotangents, (C, n, G, T, k).
+    const int64_t rows = view.count() * g.images * g.groups * g.positions();
+    const DeviceNumbers patches = call.stream().take<Real>(rows * g.k);
+    device::for_rows(call.stream(), rows, g.k,
+                     device::Patches<Real>{call.out(0).at(), patches.at(), g.m, g.positions(),
+                                           g.windows.in_size(), g.k, window_shape(g.windows)});
+    if (view.wants(0)) input(call, g, patches);
+    if (view.wants(1)) factor(call, g, patches);
+  }
+
+ private:
+  static Shape bias_shape(const Call& view) {
+    Shape as(view.output(0).shape.size() - 1, 1);
+    as[0] = view.output(0).shape[1];
+    return as;
+  }
+
+  static void input(DeviceCall& call, const Geometry& g, const DeviceNumbers& patches) {
+    const DeviceNumbers weight = call.input(1);
+    const int64_t T = g.positions();
+    const device::Pointer<Real> in = call.in(0);
+    device::Product<Real> p;
+    p.trans_b = true;
+    p.m = g.channels;
+    p.n = T;
+    p.k = g.k;
+    p.lda = p.ldb = g.k;
+    p.ldc = T;
+    p.batch = call.view().count() * g.images;
+    p.step_b = g.groups * T * g.k;
+    p.step_c = g.groups * g.channels * T;
+    for (int64_t group = 0; group < g.groups; ++group) {
+      p.a = weight.at(group * g.channels * g.k);
+      p.b = patches.at(group * T * g.k);
+      p.c = in + group * g.channels * T;
+      call.stream().multiply(p);
+    }
+  }
+
+  static void factor(DeviceCall& call, const Geometry& g, const DeviceNumbers& patches) {
+    const Call& view = call.view();
+    const int64_t count = view.count(), blocks = g.images * g.groups, T = g.positions();
+    DeviceNumbers delta = patches;
+    if (count > 1) {
+      delta = call.stream().take<Real>(count * blocks * T * g.k);
+      device::for_rows(call.stream(), count * blocks * T, g.k,
+                       device::SwapAxes<Real>{patches.at(), delta.at(), count, blocks * T, g.k});
+    }
+    const DeviceNumbers x = call.input(0);
+    const DeviceNumbers h = call.stream().take<Real>(blocks * T * g.channels);
+    device::for_rows(call.stream(), blocks * T, g.channels,
+                     device::ByPosition<Real>{x.at(), h.at(), 1, blocks, g.channels, T});
+    call.matrix(1, dims_of(view, g), std::move(delta), h);
+  }
+};
+
+const Registration conv_transpose("ConvTranspose", std::make_unique<ConvTranspose>(),
+                                  std::make_shared<DeviceConvTranspose>());
 
 }  // namespace
 }  // namespace AT_PRECISION

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "rules/device/flow.h"
 #include "rules/support/batch.h"
 #include "rules/support/quantised.h"
 #include "rules/support/times.h"
@@ -89,9 +90,36 @@ class Dequantize final : public Rule {
   };
 };
 
+// The same on a device, but for blocks of slices.
+class DeviceDequantize final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    return view.node().attributes.integer("block_size", 0) == 0 &&
+           can_flow(view, 0, 1, view.output(0).shape, as_of(view));
+  }
+  void reverse(DeviceCall& call) const override {
+    const Shape &shape = call.view().output(0).shape, as = as_of(call.view());
+    flow(call, 0, 1, shape, as, call.out(0), device::Partial<Real>{device::Kind::kRatio},
+         {result(call), {call.input(1), as}});
+  }
+
+ private:
+  // The scales, as they are broadcast.
+  static Shape as_of(const Call& view) {
+    const Shape& shape = view.output(0).shape;
+    const auto rank = static_cast<int64_t>(shape.size());
+    if (view.input(1).size() == 1 || rank == 0) return {};
+    const int64_t axis = from_end(view.node().attributes.integer("axis", 1), rank);
+    Shape as(static_cast<size_t>(rank - axis), 1);
+    as[0] = shape[static_cast<size_t>(axis)];
+    return as;
+  }
+};
+
 const Registration rows[] = {
-    {"DequantizeLinear", std::make_unique<Dequantize>()},
-    {"DequantizeLinear", std::make_unique<Dequantize>(), "com.microsoft"},
+    {"DequantizeLinear", std::make_unique<Dequantize>(), std::make_shared<DeviceDequantize>()},
+    {"DequantizeLinear", std::make_unique<Dequantize>(), std::make_shared<DeviceDequantize>(),
+     "com.microsoft"},
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
 #include "core/blas.h"
+#include "device/functions/fill.h"
+#include "rules/device/flow.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/equation.h"
 #include "rules/support/permute.h"
@@ -215,7 +217,165 @@ class Einsum final : public Rule {
   }
 };
 
-const Registration einsum("Einsum", std::make_unique<Einsum>());
+// The same on a device.
+class DeviceEinsum final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    const Equation e(view, view.samples());
+    for (int k = 0; k < static_cast<int>(e.operands.size()); ++k) {
+      if (view.input(k).size() == 0 || view.input(k).size() >= INT32_MAX) return false;
+      if (view.wants(k) && view.per_sample(k) && view.samples() > 1 && e.sample < 0) return false;
+    }
+    return view.output(0).size() > 0 && view.output(0).size() < INT32_MAX &&
+           e.size.size() < static_cast<size_t>(device::kMostAxes);
+  }
+
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const Equation e(view, view.samples());
+    for (int k = 0; k < static_cast<int>(e.operands.size()); ++k) {
+      if (!view.wants(k)) continue;
+      Labels target = e.operands[static_cast<size_t>(k)].labels;
+      const bool apart = view.per_sample(k) && view.samples() > 1;
+      if (apart) target.insert(target.begin(), e.sample);
+      write(call, e, k, apart, target, contract(call, e, k, target));
+    }
+  }
+
+ private:
+  struct Product {
+    Labelled layout;
+    int64_t size;  // for each cotangent
+    DeviceNumbers numbers;
+  };
+
+  // to (count, order…), packed.
+  static DeviceNumbers arranged(DeviceCall& call, const Equation& e, int64_t count,
+                                const Labelled& source, const Labels& order,
+                                const DeviceNumbers& from, int64_t from_step) {
+    const int64_t size = extent(e, order);
+    const DeviceNumbers to = call.stream().take<Real>(count * size);
+    Shape sizes = {count}, steps = {from_step}, to_steps = {size};
+    const Labelled own = packed(e, order);
+    for (int label : order) {
+      sizes.push_back(e.size.at(label));
+      steps.push_back(source.has(label) ? source.stride.at(label) : 0);
+      to_steps.push_back(own.stride.at(label));
+    }
+    copy_strided(call.stream(), sizes, steps, from.at(), to_steps, to.at());
+    return to;
+  }
+
+  // As Einsum::contract of the output's cotangents.
+  static Product contract(DeviceCall& call, const Equation& e, int k, const Labels& target) {
+    const int64_t count = call.view().count();
+    const Labelled& layout = e.output;
+    Labels kept(target);
+    for (int label : layout.labels)
+      if (!contains(kept, label)) kept.push_back(label);
+    Labels q_labels;
+    const DeviceNumbers others = product_of_others(call, e, k, kept, q_labels);
+    Labels batch, rows, columns, summed_over;
+    for (int label : target) {
+      const bool in_p = layout.has(label), in_q = contains(q_labels, label);
+      if (in_p && in_q) batch.push_back(label);
+      if (in_p && !in_q) rows.push_back(label);
+      if (!in_p && in_q) columns.push_back(label);
+    }
+    for (int label : layout.labels)
+      if (!contains(target, label)) summed_over.push_back(label);
+    const int64_t blocks = extent(e, batch);
+    const auto joined = [](Labels a, const Labels& b, const Labels& c) {
+      a.insert(a.end(), b.begin(), b.end());
+      a.insert(a.end(), c.begin(), c.end());
+      return a;
+    };
+    const DeviceNumbers left = arranged(call, e, count, layout, joined(batch, rows, summed_over),
+                                        call.out(0), call.view().output(0).size());
+    const DeviceNumbers right =
+        arranged(call, e, 1, packed(e, q_labels), joined(batch, summed_over, columns), others, 0);
+    device::Product<Real> p;
+    p.m = extent(e, rows), p.n = extent(e, columns), p.k = extent(e, summed_over);
+    p.lda = p.k, p.ldb = p.ldc = p.n;
+    const int64_t m = p.m, own = m * p.n, size = blocks * own;
+    const DeviceNumbers result = call.stream().take<Real>(count * size);
+    p.a = left.at(), p.b = right.at(), p.c = result.at();
+    const Product product{packed(e, joined(batch, rows, columns)), size, result};
+    if (blocks == 1) {
+      p.m = count * m;
+      call.stream().multiply(p);
+      return product;
+    }
+    const bool by_cotangent = count <= blocks;
+    p.batch = by_cotangent ? blocks : count;
+    p.step_a = by_cotangent ? m * p.k : blocks * m * p.k;
+    p.step_b = by_cotangent ? p.k * p.n : 0;
+    p.step_c = by_cotangent ? own : size;
+    for (int64_t r = 0; r < (by_cotangent ? count : blocks); ++r) {
+      p.a = left.at(r * (by_cotangent ? blocks : 1) * m * p.k);
+      p.b = right.at(by_cotangent ? 0 : r * p.k * p.n);
+      p.c = result.at(r * (by_cotangent ? size : own));
+      call.stream().multiply(p);
+    }
+    return product;
+  }
+
+  // As Einsum::product_of_others.
+  static DeviceNumbers product_of_others(DeviceCall& call, const Equation& e, int k,
+                                         const Labels& kept, Labels& labels) {
+    Labels all;
+    for (size_t q = 0; q < e.operands.size(); ++q) {
+      if (static_cast<int>(q) == k) continue;
+      for (int label : e.operands[q].labels)
+        if (!contains(all, label)) all.push_back(label);
+    }
+    for (int label : all)
+      if (contains(kept, label)) labels.push_back(label);
+    Labels order(labels);
+    for (int label : all)
+      if (!contains(kept, label)) order.push_back(label);
+    const int64_t size = extent(e, order), small = extent(e, labels);
+    DeviceNumbers product;
+    for (size_t q = 0; q < e.operands.size(); ++q) {
+      const int input = static_cast<int>(q);
+      if (input == k) continue;
+      const DeviceNumbers own = arranged(call, e, 1, e.operands[q], order, call.input(input), 0);
+      if (!product) {
+        product = own;
+        continue;
+      }
+      const DeviceNumbers next = call.stream().take<Real>(size);
+      compute(call, 1, {size}, {own, {size}}, device::Factor<Real>{}, {{product, {size}}},
+              next.at());
+      product = next;
+    }
+    if (!product) return call.sent(std::vector<Real>{1});
+    if (small == size) return product;
+    return summed(call, 1, {small, size / small}, {small, 1}, product, device::Constant<Real>{1},
+                  {});
+  }
+
+  // Puts the result in the operand's own order; off its diagonals, if it has some, is 0.
+  static void write(DeviceCall& call, const Equation& e, int k, bool apart, const Labels& target,
+                    const Product& product) {
+    const int64_t count = call.view().count(), size = call.view().input(k).size();
+    const int64_t each = (apart ? call.view().samples() : 1) * size;
+    const device::Pointer<Real> in = call.in(k);
+    if (extent(e, target) != each)
+      device::for_rows(call.stream(), 1, count * each, device::Fill<Real>{in, count * each, 0});
+    Shape sizes = {count}, from = {product.size}, to = {each};
+    for (int label : target) {
+      sizes.push_back(e.size.at(label));
+      // What neither has is repeated.
+      from.push_back(product.layout.has(label) ? product.layout.stride.at(label) : 0);
+      to.push_back(
+          apart && label == e.sample ? size : e.operands[static_cast<size_t>(k)].stride.at(label));
+    }
+    copy_strided(call.stream(), sizes, from, product.numbers.at(), to, in);
+  }
+};
+
+const Registration einsum("Einsum", std::make_unique<Einsum>(), std::make_shared<DeviceEinsum>());
 
 }  // namespace
 }  // namespace AT_PRECISION

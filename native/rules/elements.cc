@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "device/functions/fill.h"
+#include "rules/device/taps.h"
 #include "rules/support/batch.h"
 
 namespace at {
@@ -77,6 +79,18 @@ void add_back(Call& call, int j, int k, const Blocks& blocks) {
   });
 }
 
+// Of blocks written to one place of an array of `size` elements the last stays.
+std::vector<bool> staying(const Blocks& blocks, int64_t size) {
+  std::vector<bool> stays(blocks.at.size(), true);
+  std::vector<int64_t> owner(static_cast<size_t>(size), -1);
+  for (size_t b = 0; b < blocks.at.size(); ++b) {
+    int64_t& before = owner[static_cast<size_t>(blocks.at[b])];
+    if (before >= 0) stays[static_cast<size_t>(before)] = false;
+    before = static_cast<int64_t>(b);
+  }
+  return stays;
+}
+
 // Cotangents of what blocks are written over (0) and of what is written (2).
 void scatter_back(Call& call, const Blocks& blocks) {
   const bool adds = call.node().attributes.text("reduction", "none") == "add";
@@ -84,16 +98,8 @@ void scatter_back(Call& call, const Blocks& blocks) {
   const auto total = static_cast<int64_t>(blocks.at.size());
   const Real* out = call.out(0);
   const int64_t count = call.count();
-  // Of blocks written to one place the last stays.
-  std::vector<bool> stays(static_cast<size_t>(total), true);
-  if (!adds) {
-    std::vector<int64_t> owner(static_cast<size_t>(size), -1);
-    for (int64_t b = 0; b < total; ++b) {
-      const int64_t before = owner[blocks.at[b]];
-      if (before >= 0) stays[before] = false;
-      owner[blocks.at[b]] = b;
-    }
-  }
+  const std::vector<bool> stays =
+      adds ? std::vector<bool>(static_cast<size_t>(total), true) : staying(blocks, size);
   if (call.wants(2)) {
     require_plain(call, 2);
     Real* in = call.in(2);
@@ -228,13 +234,80 @@ class Scatter final : public Rule {
   Find find_;
 };
 
+// All of them on a device. Blocks begin at multiples of their length.
+class DevicePicking final : public DeviceRule {
+ public:
+  explicit DevicePicking(Find find) : find_(find) {}
+  bool fits(const Call& view) const override { return fits_plain(view); }
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const int64_t count = view.count(), size = view.input(0).size();
+    if (!call.out(0))
+      return device::for_rows(call.stream(), 1, count * size,
+                              device::Fill<Real>{call.in(0), count * size, 0});
+    const Blocks blocks = find_(view);
+    std::vector<TapList::Tap> taps;
+    for (size_t b = 0; b < blocks.at.size(); ++b)
+      taps.push_back({blocks.at[b] / blocks.length, static_cast<int64_t>(b), 1});
+    TapList(static_cast<int64_t>(blocks.at.size()), size / blocks.length, taps, false)
+        .apply(call, count, blocks.length, call.out(0).at(), call.in(0));
+  }
+
+ private:
+  Find find_;
+};
+
+class DeviceScatter final : public DeviceRule {
+ public:
+  explicit DeviceScatter(Find find) : find_(find) {}
+  bool fits(const Call& view) const override {
+    for (int k : {0, 2})
+      if (view.wants(k) && !(is_plain(view, k) && is_moderate(view.input(k)))) return false;
+    return true;
+  }
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const bool adds = view.node().attributes.text("reduction", "none") == "add";
+    const Blocks blocks = find_(view);
+    const int64_t n = blocks.length, places = view.output(0).size() / n;
+    const auto total = static_cast<int64_t>(blocks.at.size());
+    if (view.wants(2)) {
+      const std::vector<bool> stays =
+          adds ? std::vector<bool>(blocks.at.size(), true) : staying(blocks, view.output(0).size());
+      std::vector<TapList::Tap> taps;
+      for (int64_t b = 0; b < total; ++b)
+        if (stays[static_cast<size_t>(b)]) taps.push_back({b, blocks.at[b] / n, 1});
+      TapList(places, total, taps, false)
+          .apply(call, view.count(), n, call.out(0).at(), call.in(2));
+    }
+    if (!view.wants(0)) return;
+    if (adds) return call.put(0, call.out(0));
+    std::vector<bool> covered(static_cast<size_t>(places), false);
+    for (const int64_t at : blocks.at) covered[static_cast<size_t>(at / n)] = true;
+    std::vector<TapList::Tap> taps;
+    for (int64_t p = 0; p < places; ++p)
+      if (!covered[static_cast<size_t>(p)]) taps.push_back({p, p, 1});
+    TapList(places, places, taps, false).apply(call, view.count(), n, call.out(0).at(), call.in(0));
+  }
+
+ private:
+  Find find_;
+};
+
+Registration picking(const std::string& op, Find find) {
+  return {op, std::make_unique<Picking>(find), std::make_shared<DevicePicking>(find)};
+}
+Registration scatter(const std::string& op, Find find) {
+  return {op, std::make_unique<Scatter>(find), std::make_shared<DeviceScatter>(find)};
+}
+
 const Registration rows[] = {
-    {"GatherElements", std::make_unique<Picking>(elements_of)},
-    {"GatherND", std::make_unique<Picking>(tuples_of)},
-    {"TopK", std::make_unique<TopK>()},
-    {"Scatter", std::make_unique<Scatter>(elements_of)},
-    {"ScatterElements", std::make_unique<Scatter>(elements_of)},
-    {"ScatterND", std::make_unique<Scatter>(tuples_of)},
+    picking("GatherElements", elements_of),
+    picking("GatherND", tuples_of),
+    {"TopK", std::make_unique<TopK>(), std::make_shared<DevicePicking>(largest_of)},
+    scatter("Scatter", elements_of),
+    scatter("ScatterElements", elements_of),
+    scatter("ScatterND", tuples_of),
 };
 
 }  // namespace

@@ -1,44 +1,37 @@
-// Elementary functions of one variable.
-#include <cmath>
-
-#include "rules/support/exponential.h"
-#include "rules/support/unary.h"
+// Elementary functions of one variable, for the host and for devices. The derivatives are in
+// device/functions/elementary.h.
+#include "device/functions/elementary.h"
+#include "rules/device/unary.h"
 
 namespace at {
 inline namespace AT_PRECISION {
 namespace {
 
-// A function without attributes.
-template <class F>
-auto plain(F f) {
-  return [f](const Node&) { return f; };
-}
+using device::Function;
 
 constexpr auto kInput = Reads::kInput;
 constexpr auto kOutput = Reads::kOutput;
 
+template <Function f>
+Registration row(const std::string& op, Reads reads) {
+  const auto host = [](const Node&) {
+    return [](Real v) { return device::elementary_slope<f>(v); };
+  };
+  const auto there = [](const Node&) { return device::Elementary<Real>{f}; };
+  return {op, std::make_unique<Unary<decltype(host), false>>(reads, host),
+          std::make_shared<DeviceUnary<decltype(there), false>>(reads, there)};
+}
+
 const Registration rows[] = {
-    unary("Exp", kOutput, plain([](Real y) { return y; })),
-    unary("Log", kInput, plain([](Real x) { return 1 / x; })),
-    unary("Sqrt", kOutput, plain([](Real y) { return Real(0.5) / y; })),
-    unary("Reciprocal", kOutput, plain([](Real y) { return -y * y; })),
-    unary("Neg", kOutput, plain([](Real) { return -Real(1.0); })),
-    unary("Abs", kInput, plain([](Real x) {
-            return x > 0 ? Real(1.0) : x < 0 ? -Real(1.0) : Real(0.0);
-          })),
-    unary("Erf", kInput,
-          plain([](Real x) { return Real(1.1283791670955126) * exponential(-x * x); })),
-    unary("Sin", kInput, plain([](Real x) { return std::cos(x); })),
-    unary("Cos", kInput, plain([](Real x) { return -std::sin(x); })),
-    unary("Tan", kOutput, plain([](Real y) { return 1 + y * y; })),
-    unary("Asin", kInput, plain([](Real x) { return 1 / std::sqrt(1 - x * x); })),
-    unary("Acos", kInput, plain([](Real x) { return -1 / std::sqrt(1 - x * x); })),
-    unary("Atan", kInput, plain([](Real x) { return 1 / (1 + x * x); })),
-    unary("Sinh", kInput, plain([](Real x) { return std::cosh(x); })),
-    unary("Cosh", kInput, plain([](Real x) { return std::sinh(x); })),
-    unary("Asinh", kInput, plain([](Real x) { return 1 / std::sqrt(x * x + 1); })),
-    unary("Acosh", kInput, plain([](Real x) { return 1 / std::sqrt(x * x - 1); })),
-    unary("Atanh", kInput, plain([](Real x) { return 1 / (1 - x * x); })),
+    row<Function::kExp>("Exp", kOutput),    row<Function::kLog>("Log", kInput),
+    row<Function::kSqrt>("Sqrt", kOutput),  row<Function::kReciprocal>("Reciprocal", kOutput),
+    row<Function::kNeg>("Neg", kOutput),    row<Function::kAbs>("Abs", kInput),
+    row<Function::kErf>("Erf", kInput),     row<Function::kSin>("Sin", kInput),
+    row<Function::kCos>("Cos", kInput),     row<Function::kTan>("Tan", kOutput),
+    row<Function::kAsin>("Asin", kInput),   row<Function::kAcos>("Acos", kInput),
+    row<Function::kAtan>("Atan", kInput),   row<Function::kSinh>("Sinh", kInput),
+    row<Function::kCosh>("Cosh", kInput),   row<Function::kAsinh>("Asinh", kInput),
+    row<Function::kAcosh>("Acosh", kInput), row<Function::kAtanh>("Atanh", kInput),
 };
 
 }  // namespace

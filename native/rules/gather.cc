@@ -1,6 +1,7 @@
 // Operators that pick elements by index.
 #include <cstring>
 
+#include "rules/device/taps.h"
 #include "rules/support/axis_map.h"
 #include "rules/support/batch.h"
 #include "rules/support/pack.h"
@@ -8,6 +9,25 @@
 namespace at {
 inline namespace AT_PRECISION {
 namespace {
+
+int64_t axis_of(const NodeView& view) {
+  return from_end(view.node().attributes.integer("axis", 0),
+                  static_cast<int64_t>(view.input(0).shape.size()));
+}
+std::vector<int64_t> indices_of(const NodeView& view) {
+  std::vector<int64_t> indices = integers_of(view.input(1));
+  for (int64_t& index : indices) index = from_end(index, view.input(0).shape[axis_of(view)]);
+  return indices;
+}
+AxisMap map_of(const NodeView& view) {
+  const Shape& shape = view.input(0).shape;
+  const int64_t axis = axis_of(view);
+  const std::vector<int64_t> indices = indices_of(view);
+  const int64_t before = count_between(shape, 0, axis);
+  const int64_t after = count_between(shape, axis + 1, shape.size());
+  const auto picked = static_cast<int64_t>(indices.size());
+  return {{before, shape[axis], after}, {before, picked, after}, {{}, indices, {}}};
+}
 
 // Output (before…, indices…, after…) of data (before…, axis, after…).
 class Gather final : public Rule {
@@ -23,25 +43,6 @@ class Gather final : public Rule {
   void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
 
  private:
-  static int64_t axis_of(const NodeView& view) {
-    return from_end(view.node().attributes.integer("axis", 0),
-                    static_cast<int64_t>(view.input(0).shape.size()));
-  }
-  static std::vector<int64_t> indices_of(const NodeView& view) {
-    std::vector<int64_t> indices = integers_of(view.input(1));
-    for (int64_t& index : indices) index = from_end(index, view.input(0).shape[axis_of(view)]);
-    return indices;
-  }
-  static AxisMap map_of(const NodeView& view) {
-    const Shape& shape = view.input(0).shape;
-    const int64_t axis = axis_of(view);
-    const std::vector<int64_t> indices = indices_of(view);
-    const int64_t before = count_between(shape, 0, axis);
-    const int64_t after = count_between(shape, axis + 1, shape.size());
-    const auto picked = static_cast<int64_t>(indices.size());
-    return {{before, shape[axis], after}, {before, picked, after}, {{}, indices, {}}};
-  }
-
   // Rows of an embedding: factors whose h has one 1 for every token, and the tokens tell where. The
   // operand (before, V, after) is seen as a matrix with one column for each number that may be
   // picked.
@@ -75,7 +76,14 @@ class Gather final : public Rule {
   }
 };
 
-const Registration gather("Gather", std::make_unique<Gather>());
+// Of activations, on a device.
+class DeviceGather final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override { return view.input(0).batched() && fits_plain(view); }
+  void reverse(DeviceCall& call) const override { undo_copy(call, 0, 0, map_of(call.view())); }
+};
+
+const Registration gather("Gather", std::make_unique<Gather>(), std::make_shared<DeviceGather>());
 
 }  // namespace
 }  // namespace AT_PRECISION

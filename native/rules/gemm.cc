@@ -1,10 +1,59 @@
 #include "core/blas.h"
+#include "rules/device/flow.h"
+#include "rules/device/packed.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
 
 namespace at {
 inline namespace AT_PRECISION {
 namespace {
+
+struct Product {
+  int64_t m, n, k;
+  bool trans_a, trans_b;
+  Real alpha, beta;
+  explicit Product(const NodeView& call) {
+    const Attributes& attributes = call.node().attributes;
+    trans_a = attributes.integer("transA", 0) != 0;
+    trans_b = attributes.integer("transB", 0) != 0;
+    alpha = static_cast<Real>(attributes.number("alpha", 1));
+    beta = static_cast<Real>(attributes.number("beta", 1));
+    m = call.output(0).shape[0];
+    n = call.output(0).shape[1];
+    k = call.input(0).shape[trans_a ? 0 : 1];
+  }
+};
+
+// Features of the unbatched operand k.
+struct Factors {
+  bool left;
+  int64_t rows;  // of the batched operand
+  Places places;
+  MatrixDims dims;
+  bool columns;  // are the batched operand's K numbers of one row apart?
+
+  Factors(const Call& call, const Product& p, int k)
+      : left(k == 0), rows(left ? p.n : p.m), columns(left ? !p.trans_b : p.trans_a) {
+    const Activation& out = call.output(0);
+    const int64_t step = left ? 1 : p.n, samples = call.samples();
+    places = place_rows(
+        rows, 1, samples, [](int64_t) { return int64_t{0}; },
+        [&](int64_t r) { return sample_of(out, r * step, samples); });
+    dims.positions = places.positions;
+    dims.rows = left ? p.m : p.n;  // of a cotangent
+    dims.cols = p.k;
+    dims.transposed = left ? p.trans_a : !p.trans_b;
+  }
+};
+
+// Is the bias's cotangent the sum of δ for the weight k, so that both have factors in common? With
+// A unbatched the rows of Y are its features' rows; the samples lie along the columns.
+bool shares_bias(const Call& call, const Product& p, int k) {
+  const Shape column = {p.m, 1}, row = {1, p.n}, flat = {p.n};
+  const Shape& shape = call.input(2).shape;
+  return call.per_sample(2) && p.beta == 1 &&
+         (k == 0 ? shape == column : shape == row || shape == flat);
+}
 
 // Y (M × N) = alpha·op(A) (M × K)·op(B) (K × N) + beta·C, C broadcast to Y.
 class Gemm final : public Rule {
@@ -24,11 +73,7 @@ class Gemm final : public Rule {
         plain(call, p, k);
         continue;
       }
-      // With A unbatched the rows of Y are its features' rows; the samples lie along the columns.
-      const Shape column = {p.m, 1}, row = {1, p.n}, flat = {p.n};
-      const bool shared = bias && !bias_done && call.per_sample(2) && p.beta == 1 &&
-                          (k == 0 ? call.input(2).shape == column
-                                  : call.input(2).shape == row || call.input(2).shape == flat);
+      const bool shared = bias && !bias_done && shares_bias(call, p, k);
       factor(call, p, k, shared ? 2 : -1);
       bias_done = bias_done || shared;
     }
@@ -79,22 +124,6 @@ class Gemm final : public Rule {
   }
 
  private:
-  struct Product {
-    int64_t m, n, k;
-    bool trans_a, trans_b;
-    Real alpha, beta;
-    explicit Product(const NodeView& call) {
-      const Attributes& attributes = call.node().attributes;
-      trans_a = attributes.integer("transA", 0) != 0;
-      trans_b = attributes.integer("transB", 0) != 0;
-      alpha = static_cast<Real>(attributes.number("alpha", 1));
-      beta = static_cast<Real>(attributes.number("beta", 1));
-      m = call.output(0).shape[0];
-      n = call.output(0).shape[1];
-      k = call.input(0).shape[trans_a ? 0 : 1];
-    }
-  };
-
   static void plain(Call& call, const Product& p, int k) {
     const int64_t count = call.count();
     const Real* out = call.out(0);
@@ -123,34 +152,114 @@ class Gemm final : public Rule {
     });
   }
 
-  // Features of the unbatched operand k. alpha goes into h, which is the smaller one.
+  // alpha goes into h, which is the smaller one.
   static void factor(Call& call, const Product& p, int k, int bias) {
-    const bool left = k == 0;
-    const int64_t rows = left ? p.n : p.m;   // of the batched operand
-    const int64_t width = left ? p.m : p.n;  // of a cotangent
-    const int64_t samples = call.samples();
-    const Activation& out = call.output(0);
-    const int64_t step = left ? 1 : p.n;
-    const Places places = place_rows(
-        rows, 1, samples, [](int64_t) { return int64_t{0}; },
-        [&](int64_t r) { return sample_of(out, r * step, samples); });
-    MatrixDims dims;
-    dims.positions = places.positions;
-    dims.rows = width;
-    dims.cols = p.k;
-    dims.transposed = left ? p.trans_a : !p.trans_b;
-    const MatrixFactor factor = call.matrix(k, dims, bias);
-    pack_blocks(call.out(0), call.count(), 1, rows, width, left, places, factor.delta);
-    // Are the batched operand's K numbers of one row next to each other?
-    const bool columns = left ? !p.trans_b : p.trans_a;
-    pack_blocks(call.input(1 - k).reals(), 1, 1, rows, p.k, columns, places, factor.h);
+    const Factors f(call, p, k);
+    const MatrixFactor factor = call.matrix(k, f.dims, bias);
+    pack_blocks(call.out(0), call.count(), 1, f.rows, f.dims.rows, f.left, f.places, factor.delta);
+    pack_blocks(call.input(1 - k).reals(), 1, 1, f.rows, p.k, f.columns, f.places, factor.h);
     if (p.alpha == 1) return;
     Real* h = factor.h;
-    each_element(rows * p.k, [&](int64_t e) { h[e] *= p.alpha; });
+    each_element(f.rows * p.k, [&](int64_t e) { h[e] *= p.alpha; });
   }
 };
 
-const Registration gemm("Gemm", std::make_unique<Gemm>());
+// The same on a device.
+class DeviceGemm final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    const Activation& out = view.output(0);
+    if (out.size() == 0 || view.input(0).size() == 0) return false;
+    for (const Activation* value : {&out, &view.input(0), &view.input(1)})
+      if (value->size() >= INT32_MAX) return false;
+    return !view.has_input(2) || !view.wants(2) || can_flow(view, 2);
+  }
+
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const Product p(view);
+    bool bias = view.has_input(2) && view.wants(2);
+    for (int k = 0; k < 2; ++k) {
+      if (!view.wants(k)) continue;
+      if (!view.per_sample(k)) {
+        plain(call, p, k);
+        continue;
+      }
+      const bool shared = bias && shares_bias(view, p, k);
+      factor(call, p, k, shared ? 2 : -1);
+      bias = bias && !shared;
+    }
+    if (bias) flow_constant(call, 2, p.beta);
+  }
+
+ private:
+  static void plain(DeviceCall& call, const Product& p, int k) {
+    const int64_t count = call.view().count();
+    const DeviceNumbers other = call.input(1 - k);
+    device::Product<Real> q;
+    q.alpha = p.alpha;
+    q.c = call.in(k);
+    const auto shape = [&](int64_t m, int64_t n, int64_t inner) {
+      q.m = m, q.n = n, q.k = inner, q.ldc = n;
+    };
+    const auto left = [&](const DeviceNumbers& from, bool trans, int64_t ld, int64_t step) {
+      q.a = from.at(), q.trans_a = trans, q.lda = ld, q.step_a = step;
+    };
+    const auto right = [&](const DeviceNumbers& from, bool trans, int64_t ld, int64_t step) {
+      q.b = from.at(), q.trans_b = trans, q.ldb = ld, q.step_b = step;
+    };
+    const int64_t lda = p.trans_a ? p.m : p.k, ldb = p.trans_b ? p.k : p.n, size = p.m * p.n;
+    if (k == 0 && !p.trans_a) {
+      // One product for all cotangents: rows (c, M).
+      shape(count * p.m, p.k, p.n);
+      left(call.out(0), false, p.n, 0);
+      right(other, !p.trans_b, ldb, 0);
+      return call.stream().multiply(q);
+    }
+    q.batch = count;
+    if (k == 0) {
+      shape(p.k, p.m, p.n);
+      left(other, p.trans_b, ldb, 0);
+      right(call.out(0), true, p.n, size);
+    } else if (p.trans_b) {
+      shape(p.n, p.k, p.m);
+      left(call.out(0), true, p.n, size);
+      right(other, p.trans_a, lda, 0);
+    } else {
+      shape(p.k, p.n, p.m);
+      left(other, !p.trans_a, lda, 0);
+      right(call.out(0), false, p.n, size);
+    }
+    q.step_c = q.m * q.n;
+    call.stream().multiply(q);
+  }
+
+  static void factor(DeviceCall& call, const Product& p, int k, int bias) {
+    const Factors f(call.view(), p, k);
+    RowPlaces delta, h;
+    delta.begin.resize(f.places.slot.size());
+    h.begin.resize(f.places.slot.size());
+    delta.stride = f.left ? p.n : 1;
+    h.stride = f.columns ? f.rows : 1;
+    for (int64_t r = 0; r < f.rows; ++r) {
+      const auto slot = static_cast<size_t>(f.places.slot[static_cast<size_t>(r)]);
+      delta.begin[slot] = static_cast<int32_t>(r * (f.left ? 1 : p.n));
+      h.begin[slot] = static_cast<int32_t>(r * (f.columns ? 1 : p.k));
+    }
+    DeviceNumbers numbers = packed(call, call.input(1 - k), 1, f.rows * p.k, p.k, h);
+    if (p.alpha != 1) {
+      const DeviceNumbers scaled = call.stream().take<Real>(f.rows * p.k);
+      device::for_rows(call.stream(), f.rows, p.k,
+                       device::Times<Real>{numbers.at(), scaled.at(), p.k, p.alpha});
+      numbers = scaled;
+    }
+    call.matrix(k, f.dims,
+                packed(call, call.out(0), call.view().count(), p.m * p.n, f.dims.rows, delta),
+                std::move(numbers), bias);
+  }
+};
+
+const Registration gemm("Gemm", std::make_unique<Gemm>(), std::make_shared<DeviceGemm>());
 
 }  // namespace
 }  // namespace AT_PRECISION

@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "device/functions/fill.h"
+#include "rules/device/broadcasting.h"
+#include "rules/device/taps.h"
 #include "rules/support/axis_map.h"
 #include "rules/support/batch.h"
 #include "rules/support/partials.h"
@@ -109,53 +112,51 @@ AxisMap identity_map(const NodeView& call) {
 }
 
 // starts, ends, axes and steps are inputs since opset 10, attributes (without steps) before.
+AxisMap slice_map(const NodeView& call) {
+  const Node& node = call.node();
+  const bool inputs = node.opset >= 10;
+  const auto list = [&](int k, const char* name) {
+    if (!inputs) return node.attributes.integers(name);
+    return call.has_input(k) ? integers_of(call.input(k)) : std::vector<int64_t>();
+  };
+  const auto starts = list(1, "starts");
+  const auto axes = list(3, "axes"), steps = list(4, "");
+  AxisMap map = identity_map(call);
+  const int64_t rank = static_cast<int64_t>(map.in.size());
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const int64_t a = axes.empty() ? static_cast<int64_t>(i) : from_end(axes[i], rank);
+    const int64_t step = steps.empty() ? 1 : steps[i];
+    int64_t start = starts[i] < 0 ? starts[i] + map.in[a] : starts[i];
+    start = std::clamp<int64_t>(start, 0, step > 0 ? map.in[a] : map.in[a] - 1);
+    map.from[a].clear();
+    for (int64_t o = 0; o < map.out[a]; ++o) map.from[a].push_back(start + o * step);
+  }
+  return map;
+}
+
 class Slice final : public Rule {
  public:
   bool differentiable(const Node&, int k) const override { return k == 0; }
   Needs needs(const Node& node, const std::vector<bool>&) const override {
     return node.opset < 10 ? Needs{} : Needs{{1, 2, 3, 4}, {}};
   }
-  void reverse(Call& call) const override { reverse_copy(call, 0, 0, map_of(call)); }
-  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
-
- private:
-  static AxisMap map_of(const NodeView& call) {
-    const Node& node = call.node();
-    const bool inputs = node.opset >= 10;
-    const auto list = [&](int k, const char* name) {
-      if (!inputs) return node.attributes.integers(name);
-      return call.has_input(k) ? integers_of(call.input(k)) : std::vector<int64_t>();
-    };
-    const auto starts = list(1, "starts");
-    const auto axes = list(3, "axes"), steps = list(4, "");
-    AxisMap map = identity_map(call);
-    const int64_t rank = static_cast<int64_t>(map.in.size());
-    for (size_t i = 0; i < starts.size(); ++i) {
-      const int64_t a = axes.empty() ? static_cast<int64_t>(i) : from_end(axes[i], rank);
-      const int64_t step = steps.empty() ? 1 : steps[i];
-      int64_t start = starts[i] < 0 ? starts[i] + map.in[a] : starts[i];
-      start = std::clamp<int64_t>(start, 0, step > 0 ? map.in[a] : map.in[a] - 1);
-      map.from[a].clear();
-      for (int64_t o = 0; o < map.out[a]; ++o) map.from[a].push_back(start + o * step);
-    }
-    return map;
-  }
+  void reverse(Call& call) const override { reverse_copy(call, 0, 0, slice_map(call)); }
+  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, slice_map(call)); }
 };
+
+AxisMap tile_map(const NodeView& call) {
+  AxisMap map = identity_map(call);
+  for (size_t a = 0; a < map.in.size(); ++a)
+    for (int64_t o = 0; map.out[a] != map.in[a] && o < map.out[a]; ++o)
+      map.from[a].push_back(o % map.in[a]);
+  return map;
+}
 
 class Tile final : public Rule {
  public:
   bool differentiable(const Node&, int k) const override { return k == 0; }
-  void reverse(Call& call) const override { reverse_copy(call, 0, 0, map_of(call)); }
-  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, map_of(call)); }
-
- private:
-  static AxisMap map_of(const NodeView& call) {
-    AxisMap map = identity_map(call);
-    for (size_t a = 0; a < map.in.size(); ++a)
-      for (int64_t o = 0; map.out[a] != map.in[a] && o < map.out[a]; ++o)
-        map.from[a].push_back(o % map.in[a]);
-    return map;
-  }
+  void reverse(Call& call) const override { reverse_copy(call, 0, 0, tile_map(call)); }
+  void forward(TangentCall& call) const override { forward_copy(call, 0, 0, tile_map(call)); }
 };
 
 class Expand final : public Rule {
@@ -180,7 +181,28 @@ int64_t padded_source(int64_t i, int64_t size, const std::string& mode) {
   return folded < size ? folded : period - folded;
 }
 
+std::string mode_of(const Node& node) { return node.attributes.text("mode", "constant"); }
+
 // pads and the value are inputs since opset 11, attributes before; axes since 18.
+AxisMap pad_map(const NodeView& call) {
+  const Node& node = call.node();
+  AxisMap map = identity_map(call);
+  const int64_t rank = static_cast<int64_t>(map.in.size());
+  const auto pads = node.opset < 11 ? node.attributes.integers("pads") : integers_of(call.input(1));
+  std::vector<int64_t> axes;
+  if (node.opset >= 18 && call.has_input(3)) axes = integers_of(call.input(3));
+  if (axes.empty())
+    for (int64_t a = 0; a < rank; ++a) axes.push_back(a);
+  const std::string mode = mode_of(node);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const int64_t a = from_end(axes[i], rank);
+    if (pads[i] == 0 && pads[axes.size() + i] == 0) continue;
+    for (int64_t o = 0; o < map.out[a]; ++o)
+      map.from[a].push_back(padded_source(o - pads[i], map.in[a], mode));
+  }
+  return map;
+}
+
 class Pad final : public Rule {
  public:
   bool differentiable(const Node& node, int k) const override {
@@ -193,14 +215,14 @@ class Pad final : public Rule {
     return node.opset < 11 ? Needs{} : Needs{{1, 3}, {}};
   }
   void reverse(Call& call) const override {
-    const AxisMap map = map_of(call);
+    const AxisMap map = pad_map(call);
     if (call.wants(0)) reverse_copy(call, 0, 0, map);
     if (!call.wants(2)) return;
     const Shape& shape = call.output(0).shape;
     sum_to(call, 0, 2, shape, call.input(2).shape, call.out(0), outside(call, map), true);
   }
   void forward(TangentCall& call) const override {
-    const AxisMap map = map_of(call);
+    const AxisMap map = pad_map(call);
     Real* copied = call.in(0) ? forward_copy(call, 0, 0, map) : nullptr;
     if (!call.in(2)) return;
     flow_forward(call, call.in(2), call.input(2).shape, call.output(0).shape, outside(call, map), 1,
@@ -208,8 +230,6 @@ class Pad final : public Rule {
   }
 
  private:
-  static std::string mode_of(const Node& node) { return node.attributes.text("mode", "constant"); }
-
   // 1 where the output is the pad value, 0 elsewhere.
   static const Real* outside(NodeView& view, const AxisMap& map) {
     const int64_t size = element_count(map.out);
@@ -223,32 +243,82 @@ class Pad final : public Rule {
     });
     return d;
   }
+};
 
-  static AxisMap map_of(const NodeView& call) {
-    const Node& node = call.node();
-    AxisMap map = identity_map(call);
-    const int64_t rank = static_cast<int64_t>(map.in.size());
-    const auto pads =
-        node.opset < 11 ? node.attributes.integers("pads") : integers_of(call.input(1));
-    std::vector<int64_t> axes;
-    if (node.opset >= 18 && call.has_input(3)) axes = integers_of(call.input(3));
-    if (axes.empty())
-      for (int64_t a = 0; a < rank; ++a) axes.push_back(a);
-    const std::string mode = mode_of(node);
-    for (size_t i = 0; i < axes.size(); ++i) {
-      const int64_t a = from_end(axes[i], rank);
-      if (pads[i] == 0 && pads[axes.size() + i] == 0) continue;
-      for (int64_t o = 0; o < map.out[a]; ++o)
-        map.from[a].push_back(padded_source(o - pads[i], map.in[a], mode));
+// All of them on a device.
+class DeviceConcat final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    for (int k = 0; k < static_cast<int>(view.node().inputs.size()); ++k)
+      if (view.wants(k) && !is_plain(view, k)) return false;
+    return is_moderate(view.output(0));
+  }
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const Shape& shape = view.output(0).shape;
+    const int64_t axis = axis_of(view.node(), shape, 1);
+    const int64_t rows = view.count() * count_between(shape, 0, axis);
+    const int64_t step = count_between(shape, axis, shape.size());
+    int64_t offset = 0;
+    for (int k = 0; k < static_cast<int>(view.node().inputs.size()); ++k) {
+      const Shape& part = view.input(k).shape;
+      const int64_t length = count_between(part, axis, part.size());
+      if (view.wants(k))
+        copy_strided(call.stream(), {rows, length}, {step, 1}, call.out(0).at(offset), {length, 1},
+                     call.in(k));
+      offset += length;
     }
-    return map;
   }
 };
 
+class DeviceSplit final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    return is_plain(view, 0) && is_moderate(view.input(0));
+  }
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const Shape& shape = view.input(0).shape;
+    const int64_t axis = axis_of(view.node(), shape, 0);
+    const int64_t rows = view.count() * count_between(shape, 0, axis);
+    const int64_t step = count_between(shape, axis, shape.size());
+    device::Pointer<Real> in = call.in(0);
+    for (int j = 0; j < static_cast<int>(view.node().outputs.size()); ++j) {
+      const Shape& part = view.output(j).shape;
+      const int64_t length = count_between(part, axis, part.size());
+      if (call.out(j)) {
+        copy_strided(call.stream(), {rows, length}, {length, 1}, call.out(j).at(), {step, 1}, in);
+      } else {
+        device::for_rows(call.stream(), rows, length, device::Fill<Real>{in, step, 0});
+      }
+      in = in + length;
+    }
+  }
+};
+
+// Copies axis by axis.
+class DeviceCopy final : public DeviceRule {
+ public:
+  using Describe = AxisMap (*)(const NodeView& view);
+  explicit DeviceCopy(Describe describe) : describe_(describe) {}
+  // A pad value is served on the host.
+  bool fits(const Call& view) const override { return fits_plain(view) && !view.wants(2); }
+  void reverse(DeviceCall& call) const override { undo_copy(call, 0, 0, describe_(call.view())); }
+
+ private:
+  Describe describe_;
+};
+
+DeviceHalf copying(DeviceCopy::Describe describe) { return std::make_shared<DeviceCopy>(describe); }
+
 const Registration rows[] = {
-    {"Concat", std::make_unique<Concat>()}, {"Split", std::make_unique<Split>()},
-    {"Slice", std::make_unique<Slice>()},   {"Tile", std::make_unique<Tile>()},
-    {"Expand", std::make_unique<Expand>()}, {"Pad", std::make_unique<Pad>()},
+    {"Concat", std::make_unique<Concat>(), std::make_shared<DeviceConcat>()},
+    {"Split", std::make_unique<Split>(), std::make_shared<DeviceSplit>()},
+    {"Slice", std::make_unique<Slice>(), copying(slice_map)},
+    {"Tile", std::make_unique<Tile>(), copying(tile_map)},
+    {"Expand", std::make_unique<Expand>(),
+     broadcasting([](DeviceCall& call, int k) { flow_constant(call, k, 1); })},
+    {"Pad", std::make_unique<Pad>(), copying(pad_map)},
 };
 
 }  // namespace

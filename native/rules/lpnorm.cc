@@ -1,6 +1,7 @@
 // Normalizations without parameters: by a norm along an axis, and across neighbouring channels.
 #include <cmath>
 
+#include "rules/device/taps.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/lines.h"
 
@@ -134,8 +135,93 @@ class LocalResponse final : public Rule {
   }
 };
 
-const Registration lp_normalization("LpNormalization", std::make_unique<LpNormalization>());
-const Registration lrn("LRN", std::make_unique<LocalResponse>());
+// Both on a device.
+class DeviceLpNormalization final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override { return fits_plain(view); }
+  void reverse(DeviceCall& call) const override {
+    using device::Kind;
+    const Call& view = call.view();
+    const Shape& shape = view.output(0).shape;
+    const Lines lines(shape, from_end(view.node().attributes.integer("axis", -1),
+                                      static_cast<int64_t>(shape.size())));
+    const Real p = view.node().attributes.integer("p", 2) == 2 ? 2 : 1;
+    const int64_t count = view.count();
+    const Shape whole = {lines.outer, lines.length, lines.inner},
+                kept = {lines.outer, 1, lines.inner};
+    const Operand x = {call.input(0), whole}, y = {call.output(0), whole};
+    const DeviceNumbers powers =
+        p == 2 ? summed(call, 1, whole, kept, x.numbers, device::Factor<Real>{}, {x})
+               : summed(call, 1, whole, kept, x.numbers, device::Partial<Real>{Kind::kSign}, {x});
+    const Operand norm = {call.stream().take<Real>(element_count(kept)), kept};
+    compute(call, 1, kept, {}, device::Partial<Real>{Kind::kInverseNorm, p}, {{powers, kept}},
+            norm.numbers.at());
+    const DeviceNumbers along =
+        summed(call, count, whole, kept, call.out(0), device::Factor<Real>{}, {y});
+    const device::Pointer<Real> in = call.in(0);
+    compute(call, count, whole, {call.out(0), whole}, device::Factor<Real>{}, {norm}, in);
+    compute(call, count, whole, {along, kept}, device::Partial<Real>{Kind::kRetracted, p},
+            {p == 2 ? y : x, norm}, in, false, true);
+  }
+};
+
+class DeviceLocalResponse final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override { return fits_plain(view); }
+  void reverse(DeviceCall& call) const override {
+    using device::Kind;
+    const Call& view = call.view();
+    const Attributes& attributes = view.node().attributes;
+    const int64_t size = attributes.integer("size", 1), before = (size - 1) / 2;
+    const auto beta = static_cast<Real>(attributes.number("beta", 0.75));
+    const auto bias = static_cast<Real>(attributes.number("bias", 1));
+    const auto alpha =
+        static_cast<Real>(attributes.number("alpha", 1e-4) / static_cast<double>(size));
+    const Lines lines(view.output(0).shape, 1);
+    const int64_t count = view.count(), total = lines.size();
+    // The windows of channels, and which of them hold one.
+    std::vector<TapList::Tap> near, held;
+    for (int64_t ch = 0; ch < lines.length; ++ch)
+      for (int64_t other = std::max<int64_t>(0, ch - before);
+           other < std::min(lines.length, ch + size - before); ++other) {
+        near.push_back({ch, other, 1});
+        held.push_back({other, ch, 1});
+      }
+    const auto taken = [&](int64_t times) { return call.stream().take<Real>(times * total); };
+    const auto along = [&](const std::vector<TapList::Tap>& taps, int64_t times,
+                           const DeviceNumbers& from) {
+      const DeviceNumbers to = taken(times);
+      TapList(lines.length, lines.length, taps, false)
+          .apply(call, times * lines.outer, lines.inner, from.at(), to.at());
+      return to;
+    };
+    const Shape flat = {total};
+    const auto computed = [&](int64_t times, const DeviceNumbers& from, const auto& op,
+                              const std::vector<Operand>& reads) {
+      const DeviceNumbers to = taken(times);
+      compute(call, times, flat, {from, flat}, op, reads, to.at());
+      return to;
+    };
+    const Operand x = {call.input(0), flat}, y = {call.output(0), flat};
+    const DeviceNumbers squares = computed(1, x.numbers, device::Factor<Real>{}, {x});
+    const Operand s = {computed(1, {}, device::Partial<Real>{Kind::kAffine, alpha, bias},
+                                {{along(near, 1, squares), flat}}),
+                       flat};
+    const Operand direct = {computed(1, {}, device::Partial<Real>{Kind::kPower, -beta}, {s}), flat};
+    const Operand spread = {computed(1, {}, device::Partial<Real>{Kind::kRatio}, {y, s}), flat};
+    const DeviceNumbers inside = computed(count, call.out(0), device::Factor<Real>{}, {spread});
+    const DeviceNumbers sum = along(held, count, inside);
+    const device::Pointer<Real> in = call.in(0);
+    compute(call, count, flat, {call.out(0), flat}, device::Factor<Real>{}, {direct}, in);
+    compute(call, count, flat, {sum, flat}, device::Partial<Real>{Kind::kScaled, -2 * alpha * beta},
+            {x}, in, false, true);
+  }
+};
+
+const Registration lp_normalization("LpNormalization", std::make_unique<LpNormalization>(),
+                                    std::make_shared<DeviceLpNormalization>());
+const Registration lrn("LRN", std::make_unique<LocalResponse>(),
+                       std::make_shared<DeviceLocalResponse>());
 
 }  // namespace
 }  // namespace AT_PRECISION

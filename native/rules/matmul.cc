@@ -1,4 +1,6 @@
 #include "core/blas.h"
+#include "rules/device/flow.h"
+#include "rules/device/packed.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/pack.h"
 
@@ -46,6 +48,37 @@ struct Product {
     }
     return result;
   }
+};
+
+// Features of the unbatched operand k: every matrix that it stacks is a group.
+struct Factors {
+  bool left;
+  int64_t rows;  // of the batched operand, per block
+  Places places;
+  MatrixDims dims;
+
+  Factors(const Call& call, const Product& p, int k)
+      : left(k == 0), rows(left ? p.n : p.m), from_(p.source[1 - k]) {
+    const int64_t step = left ? 1 : p.n, samples = call.samples();
+    const Activation& out = call.output(0);
+    const std::vector<int64_t>& group = p.source[k];
+    places = place_rows(
+        p.blocks * rows, p.own[k], samples, [&](int64_t r) { return group[r / rows]; },
+        [&](int64_t r) { return sample_of(out, r / rows * p.m * p.n + r % rows * step, samples); });
+    dims.groups = p.own[k];
+    dims.positions = places.positions;
+    dims.rows = left ? p.m : p.n;  // of a cotangent
+    dims.cols = p.k;
+    dims.transposed = !left;
+  }
+  // Where row r of block b begins in the batched operand, and its elements' distance.
+  int64_t partner(const Product& p, int64_t b, int64_t r) const {
+    return from_[b] * rows * p.k + (left ? r : r * p.k);
+  }
+  int64_t stride(const Product& p) const { return left ? p.n : 1; }
+
+ private:
+  const std::vector<int64_t>& from_;
 };
 
 class MatMul final : public Rule {
@@ -146,45 +179,129 @@ class MatMul final : public Rule {
     });
   }
 
-  // Features of the unbatched operand k: every matrix that it stacks is a group.
   static void factor(Call& call, const Product& p, int k) {
-    const bool left = k == 0;
-    const int64_t rows = left ? p.n : p.m;   // of the batched operand, per block
-    const int64_t width = left ? p.m : p.n;  // of a cotangent
-    const int64_t samples = call.samples();
-    const Activation& out = call.output(0);
-    const int64_t step = left ? 1 : p.n;
-    const std::vector<int64_t>& group = p.source[k];
-    const Places places = place_rows(
-        p.blocks * rows, p.own[k], samples, [&](int64_t r) { return group[r / rows]; },
-        [&](int64_t r) { return sample_of(out, r / rows * p.m * p.n + r % rows * step, samples); });
-    MatrixDims dims;
-    dims.groups = p.own[k];
-    dims.positions = places.positions;
-    dims.rows = width;
-    dims.cols = p.k;
-    dims.transposed = !left;
-    const MatrixFactor factor = call.matrix(k, dims);
-    pack_blocks(call.out(0), call.count(), p.blocks, rows, width, left, places, factor.delta);
+    const Factors f(call, p, k);
+    const MatrixFactor factor = call.matrix(k, f.dims);
+    pack_blocks(call.out(0), call.count(), p.blocks, f.rows, f.dims.rows, f.left, f.places,
+                factor.delta);
     const Real* values = call.input(1 - k).reals();
     if (p.own[1 - k] == p.blocks) {
-      pack_blocks(values, 1, p.blocks, rows, p.k, left, places, factor.h);
+      pack_blocks(values, 1, p.blocks, f.rows, p.k, f.left, f.places, factor.h);
       return;
     }
     // The batched operand is itself repeated along the groups.
-    const std::vector<int64_t>& from = p.source[1 - k];
     for (int64_t b = 0; b < p.blocks; ++b) {
-      const Real* block = values + from[b] * rows * p.k;
-      for (int64_t r = 0; r < rows; ++r) {
-        Real* to = factor.h + places.slot[b * rows + r] * p.k;
-        const int64_t start = left ? r : r * p.k, stride = left ? p.n : 1;
-        for (int64_t q = 0; q < p.k; ++q) to[q] = block[start + q * stride];
+      for (int64_t r = 0; r < f.rows; ++r) {
+        const Real* from = values + f.partner(p, b, r);
+        Real* to = factor.h + f.places.slot[b * f.rows + r] * p.k;
+        for (int64_t q = 0; q < p.k; ++q) to[q] = from[q * f.stride(p)];
       }
     }
   }
 };
 
-const Registration matmul("MatMul", std::make_unique<MatMul>());
+// The same on a device.
+class DeviceMatMul final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    const Product p(view.input(0).shape, view.input(1).shape);
+    const Activation& out = view.output(0);
+    if (out.size() == 0 || p.k == 0) return false;
+    for (const Activation* value : {&out, &view.input(0), &view.input(1)})
+      if (value->size() >= INT32_MAX) return false;
+    for (int k = 0; k < 2; ++k) {
+      if (!view.wants(k) || view.per_sample(k)) continue;
+      // Broadcasting along some of the leading axes only is left to the host.
+      for (const int64_t own : p.own)
+        if (own != 1 && own != p.blocks) return false;
+      constexpr int64_t kMostSums = 256;
+      if (k == 0 && p.own[0] != p.blocks && p.blocks > kMostSums) return false;
+    }
+    return true;
+  }
+
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const Product p(view.input(0).shape, view.input(1).shape);
+    for (int k = 0; k < 2; ++k) {
+      if (!view.wants(k)) continue;
+      view.per_sample(k) ? factor(call, p, k) : plain(call, p, k);
+    }
+  }
+
+ private:
+  // in = G·Bᵀ, or Aᵀ·G.
+  static void plain(DeviceCall& call, const Product& p, int k) {
+    const int64_t count = call.view().count(), size = p.m * p.n;
+    const int64_t own = k == 0 ? p.m * p.k : p.k * p.n, other = k == 0 ? p.k * p.n : p.m * p.k;
+    const DeviceNumbers partner = call.input(1 - k);
+    const device::Pointer<Real> in = call.in(k);
+    const bool sums = p.own[k] != p.blocks, single = p.own[1 - k] == 1;
+    // Products over (cotangents, blocks) from block `first` of them on.
+    const auto multiply = [&](int64_t c, int64_t b, int64_t batch, int64_t step_g,
+                              int64_t step_other, int64_t step_in, int64_t rows, bool adds) {
+      device::Product<Real> q;
+      const device::Pointer<const Real> g = call.out(0).at((c * p.blocks + b) * size);
+      const device::Pointer<const Real> with = partner.at(single ? 0 : b * other);
+      q.c = in + (c * p.own[k] + (sums ? 0 : b)) * own;
+      q.batch = batch;
+      q.step_c = step_in;
+      q.beta = adds ? 1 : 0;
+      if (k == 0) {
+        q.trans_b = true;
+        q.m = rows, q.n = p.k, q.k = p.n;
+        q.a = g, q.lda = p.n, q.step_a = step_g;
+        q.b = with, q.ldb = p.n, q.step_b = step_other;
+        q.ldc = p.k;
+      } else {
+        q.trans_a = true;
+        q.m = p.k, q.n = p.n, q.k = rows;
+        q.a = with, q.lda = p.k, q.step_a = step_other;
+        q.b = g, q.ldb = p.n, q.step_b = step_g;
+        q.ldc = p.n;
+      }
+      call.stream().multiply(q);
+    };
+    if (sums && k == 1)
+      return multiply(0, 0, count, p.blocks * size, 0, own, p.blocks * p.m, false);
+    if (sums) {
+      for (int64_t b = 0; b < p.blocks; ++b)
+        multiply(0, b, count, p.blocks * size, 0, own, p.m, b > 0);
+    } else if (single && k == 0) {
+      multiply(0, 0, 1, 0, 0, 0, count * p.blocks * p.m, false);
+    } else if (single) {
+      multiply(0, 0, count * p.blocks, size, 0, own, p.m, false);
+    } else if (count <= p.blocks) {
+      for (int64_t c = 0; c < count; ++c) multiply(c, 0, p.blocks, size, other, own, p.m, false);
+    } else {
+      for (int64_t b = 0; b < p.blocks; ++b)
+        multiply(0, b, count, p.blocks * size, 0, p.blocks * own, p.m, false);
+    }
+  }
+
+  static void factor(DeviceCall& call, const Product& p, int k) {
+    const Factors f(call.view(), p, k);
+    const int64_t blocks = p.blocks * f.rows;
+    RowPlaces delta, h;
+    delta.begin.resize(static_cast<size_t>(blocks));
+    h.begin.resize(static_cast<size_t>(blocks));
+    delta.stride = f.left ? p.n : 1;
+    h.stride = f.stride(p);
+    for (int64_t b = 0; b < p.blocks; ++b)
+      for (int64_t r = 0; r < f.rows; ++r) {
+        const auto slot = static_cast<size_t>(f.places.slot[b * f.rows + r]);
+        delta.begin[slot] = static_cast<int32_t>(b * p.m * p.n + r * (f.left ? 1 : p.n));
+        h.begin[slot] = static_cast<int32_t>(f.partner(p, b, r));
+      }
+    const int64_t size = call.view().input(1 - k).size();
+    call.matrix(
+        k, f.dims,
+        packed(call, call.out(0), call.view().count(), p.blocks * p.m * p.n, f.dims.rows, delta),
+        packed(call, call.input(1 - k), 1, size, p.k, h));
+  }
+};
+
+const Registration matmul("MatMul", std::make_unique<MatMul>(), std::make_shared<DeviceMatMul>());
 
 }  // namespace
 }  // namespace AT_PRECISION

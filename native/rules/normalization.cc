@@ -5,6 +5,9 @@
 #include <limits>
 
 #include "core/wider.h"
+#include "device/functions/fill.h"
+#include "device/functions/lines.h"
+#include "rules/device/flow.h"
 #include "rules/support/lines.h"
 #include "rules/support/partials.h"
 
@@ -20,8 +23,11 @@ struct Plan {
   bool centred = true;  // is the mean taken out?
 };
 
-class Normalization : public Rule {
+using Describe = Plan (*)(const NodeView& view);
+
+class Normalization final : public Rule {
  public:
+  explicit Normalization(Describe describe) : describe_(describe) {}
   std::unique_ptr<Refusal> refuse(const Node& node, const Tape& tape) const override {
     for (size_t j = 1; j < node.outputs.size(); ++j) {
       if (node.outputs[j] < 0 || !tape.values[node.outputs[j]].active) continue;
@@ -37,7 +43,7 @@ class Normalization : public Rule {
   }
 
   void reverse(Call& call) const override {
-    const Plan plan = this->plan(call);
+    const Plan plan = describe_(call);
     const Real* out = call.out(0);
     if (call.wants(2)) sum_to(call, 0, 2, plan.view, plan.as, out);
     const bool dx = call.wants(0), dscale = call.has_input(1) && call.wants(1);
@@ -58,7 +64,7 @@ class Normalization : public Rule {
   }
 
   void forward(TangentCall& call) const override {
-    const Plan plan = this->plan(call);
+    const Plan plan = describe_(call);
     const int64_t size = call.output(0).size(), count = call.count();
     const int64_t lines = plan.length > 0 ? size / plan.length : 0;
     bool add = false;
@@ -82,9 +88,6 @@ class Normalization : public Rule {
     }
     if (call.in(2)) flow_forward(call, call.in(2), plan.as, plan.view, nullptr, 1, add, out);
   }
-
- protected:
-  virtual Plan plan(const NodeView& call) const = 0;
 
  private:
   static void normalize(const Real* x, int64_t lines, const Plan& plan, Real epsilon, Real* unit,
@@ -144,54 +147,111 @@ class Normalization : public Rule {
       }
     });
   }
+
+  Describe describe_;
 };
 
-// Over all axes from `axis` on; the scale is broadcast from the last axes.
-class LayerNormalization final : public Normalization {
+// All of them on a device.
+class DeviceNormalization final : public DeviceRule {
  public:
-  explicit LayerNormalization(bool centred) : centred_(centred) {}
+  explicit DeviceNormalization(Describe describe) : describe_(describe) {}
 
- protected:
-  Plan plan(const NodeView& call) const override {
-    const Shape& shape = call.output(0).shape;
-    const int64_t axis =
-        from_end(call.node().attributes.integer("axis", -1), static_cast<int64_t>(shape.size()));
-    return {count_between(shape, axis, shape.size()), shape, call.input(1).shape, centred_};
+  bool fits(const Call& view) const override {
+    const Plan plan = describe_(view);
+    for (int k : {1, 2})
+      if (view.wants(k) && !can_flow(view, 0, k, plan.view, plan.as)) return false;
+    return is_plain(view, 0) && is_moderate(view.output(0)) && plan.length > 0 &&
+           can_flow(view, 0, 0, plan.view, plan.view);
+  }
+
+  void reverse(DeviceCall& call) const override {
+    using device::Kind;
+    const Call& view = call.view();
+    const Plan plan = describe_(view);
+    if (view.wants(2))
+      flow(call, 0, 2, plan.view, plan.as, call.out(0), device::Constant<Real>{1}, {});
+    const bool dscale = view.has_input(1) && view.wants(1);
+    if (!view.wants(0) && !dscale) return;
+    const int64_t n = plan.length, lines = view.output(0).size() / n, count = view.count();
+    const Shape flat = {lines, n}, each = {lines, 1};
+    const auto epsilon = static_cast<Real>(view.node().attributes.number("epsilon", 1e-5));
+    const Real share = Real(1.0) / static_cast<Real>(n);
+    const Operand x = {call.input(0), flat};
+    Operand mean = {call.stream().take<Real>(lines), each};
+    if (plan.centred) {
+      mean.numbers =
+          summed(call, 1, flat, each, {}, device::Partial<Real>{Kind::kScaled, share}, {x});
+    } else {
+      device::for_rows(call.stream(), 1, lines, device::Fill<Real>{mean.numbers.at(), lines, 0});
+    }
+    const Operand variance = {
+        summed(call, 1, flat, each, {}, device::Partial<Real>{Kind::kSquares, share}, {x, mean}),
+        each};
+    const Operand unit = {call.stream().take<Real>(lines * n), flat};
+    compute(call, 1, flat, {}, device::Partial<Real>{Kind::kDeviation, epsilon},
+            {x, mean, variance}, unit.numbers.at());
+    if (dscale)
+      flow(call, 0, 1, plan.view, plan.as, call.out(0), device::Factor<Real>{},
+           {{unit.numbers, plan.view}});
+    if (!view.wants(0)) return;
+    DeviceNumbers g = call.out(0);
+    if (view.has_input(1)) {
+      g = call.stream().take<Real>(count * lines * n);
+      compute(call, count, plan.view, {call.out(0), plan.view}, device::Factor<Real>{},
+              {{call.input(1), plan.as}}, g.at());
+    }
+    const DeviceNumbers along =
+        summed(call, count, flat, each, g, device::Partial<Real>{Kind::kScaled, share}, {unit});
+    DeviceNumbers middle;
+    if (plan.centred)
+      middle = summed(call, count, flat, each, g, device::Constant<Real>{share}, {});
+    device::for_rows(
+        call.stream(), count * lines, n,
+        device::NormalBack<Real>{g.at(), unit.numbers.at(), middle.at(), along.at(),
+                                 variance.numbers.at(), call.in(0), lines, n, epsilon});
   }
 
  private:
-  bool centred_;
+  Describe describe_;
 };
+
+// Over all axes from `axis` on; the scale is broadcast from the last axes.
+template <bool centred>
+Plan layer_plan(const NodeView& call) {
+  const Shape& shape = call.output(0).shape;
+  const int64_t axis =
+      from_end(call.node().attributes.integer("axis", -1), static_cast<int64_t>(shape.size()));
+  return {count_between(shape, axis, shape.size()), shape, call.input(1).shape, centred};
+}
 
 // Over the spatial axes of every channel.
-class InstanceNormalization final : public Normalization {
- protected:
-  Plan plan(const NodeView& call) const override {
-    const Shape& shape = call.output(0).shape;
-    const int64_t length = count_between(shape, 2, shape.size());
-    return {length, {shape[0], shape[1], length}, {shape[1], 1}};
-  }
-};
+Plan instance_plan(const NodeView& call) {
+  const Shape& shape = call.output(0).shape;
+  const int64_t length = count_between(shape, 2, shape.size());
+  return {length, {shape[0], shape[1], length}, {shape[1], 1}};
+}
 
 // Over groups of channels. The scale has an entry per group before opset 21, per channel since.
-class GroupNormalization final : public Normalization {
- protected:
-  Plan plan(const NodeView& call) const override {
-    const Shape& shape = call.output(0).shape;
-    const int64_t groups = call.node().attributes.integer("num_groups", 1);
-    const int64_t spatial = count_between(shape, 2, shape.size());
-    const int64_t own = shape[1] / groups;
-    const Shape as = call.node().opset < 21 ? Shape{groups, 1, 1} : Shape{groups, own, 1};
-    return {own * spatial, {shape[0], groups, own, spatial}, as};
-  }
-};
+Plan group_plan(const NodeView& call) {
+  const Shape& shape = call.output(0).shape;
+  const int64_t groups = call.node().attributes.integer("num_groups", 1);
+  const int64_t spatial = count_between(shape, 2, shape.size());
+  const int64_t own = shape[1] / groups;
+  const Shape as = call.node().opset < 21 ? Shape{groups, 1, 1} : Shape{groups, own, 1};
+  return {own * spatial, {shape[0], groups, own, spatial}, as};
+}
+
+Registration row(const std::string& op, Describe describe) {
+  return {op, std::make_unique<Normalization>(describe),
+          std::make_shared<DeviceNormalization>(describe)};
+}
 
 const Registration rows[] = {
-    {"LayerNormalization", std::make_unique<LayerNormalization>(true)},
-    {"RMSNormalization", std::make_unique<LayerNormalization>(false)},
-    {"SimplifiedLayerNormalization", std::make_unique<LayerNormalization>(false)},
-    {"InstanceNormalization", std::make_unique<InstanceNormalization>()},
-    {"GroupNormalization", std::make_unique<GroupNormalization>()},
+    row("LayerNormalization", layer_plan<true>),
+    row("RMSNormalization", layer_plan<false>),
+    row("SimplifiedLayerNormalization", layer_plan<false>),
+    row("InstanceNormalization", instance_plan),
+    row("GroupNormalization", group_plan),
 };
 
 }  // namespace

@@ -3,8 +3,9 @@
 #include <cstring>
 #include <limits>
 
+#include "rules/device/taps.h"
+#include "rules/device/windows.h"
 #include "rules/support/elementwise.h"
-#include "rules/support/windows.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -106,6 +107,28 @@ class Pool : public Rule {
   bool global_;
 };
 
+// 1 / the number of elements that each window averages; windows reach no further than the
+// padding.
+std::vector<Real> window_shares(const Windows& w, bool with_padding) {
+  std::vector<int64_t> counts[3];
+  for (int a = 0; a < 3; ++a) {
+    for (int64_t o = 0; o < w.out[a]; ++o) {
+      int64_t inside = 0;
+      for (int64_t k = 0; k < w.kernel[a]; ++k) {
+        const int64_t i = w.at(a, o, k);
+        inside += with_padding ? i < w.in[a] + w.pad_end[a] : i >= 0 && i < w.in[a];
+      }
+      counts[a].push_back(inside);
+    }
+  }
+  std::vector<Real> shares;
+  for (int64_t z : counts[0])
+    for (int64_t y : counts[1])
+      for (int64_t x : counts[2])
+        shares.push_back(Real(1.0) / static_cast<Real>(std::max<int64_t>(1, z * y * x)));
+  return shares;
+}
+
 class AveragePool final : public Pool {
  public:
   using Pool::Pool;
@@ -135,29 +158,6 @@ class AveragePool final : public Pool {
     gather(
         call, w, call.in(0), call.out(0), [](int64_t) { return Real(1.0); },
         [&](int64_t e) { return shares[e % windows]; });
-  }
-
- private:
-  // 1 / the number of elements that each window averages; windows reach no further than the
-  // padding.
-  static std::vector<Real> window_shares(const Windows& w, bool with_padding) {
-    std::vector<int64_t> counts[3];
-    for (int a = 0; a < 3; ++a) {
-      for (int64_t o = 0; o < w.out[a]; ++o) {
-        int64_t inside = 0;
-        for (int64_t k = 0; k < w.kernel[a]; ++k) {
-          const int64_t i = w.at(a, o, k);
-          inside += with_padding ? i < w.in[a] + w.pad_end[a] : i >= 0 && i < w.in[a];
-        }
-        counts[a].push_back(inside);
-      }
-    }
-    std::vector<Real> shares;
-    for (int64_t z : counts[0])
-      for (int64_t y : counts[1])
-        for (int64_t x : counts[2])
-          shares.push_back(Real(1.0) / static_cast<Real>(std::max<int64_t>(1, z * y * x)));
-    return shares;
   }
 };
 
@@ -300,13 +300,73 @@ class MaxPool final : public Pool {
   }
 };
 
+// All of them on a device.
+class DevicePool final : public DeviceRule {
+ public:
+  enum class Takes { kMean, kLargest, kNorm };
+  DevicePool(Takes takes, bool global) : takes_(takes), global_(global) {}
+  bool fits(const Call& view) const override {
+    return fits_plain(view) && view.input(0).shape.size() > 2;
+  }
+
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const Windows w = windows_of(view, global_);
+    device::SpreadWindows<Real> spread{};
+    spread.from = call.out(0).at();
+    spread.in_size = w.in_size();
+    spread.out_size = spread.period = w.out_size();
+    spread.planes = view.output(0).size() / w.out_size();
+    spread.shape = window_shape(w);
+    const int64_t rows = view.count() * spread.planes;
+    // What is read stays until this returns.
+    device::Buffer<int32_t> chosen;
+    DeviceNumbers weights, own;
+    if (takes_ == Takes::kLargest) {
+      chosen = call.stream().take<int32_t>(spread.planes * w.out_size());
+      device::for_rows(call.stream(), spread.planes, w.out_size(),
+                       device::ChooseLargest<Real>{call.input(0).at(), chosen.at(), w.in_size(),
+                                                   w.out_size(), spread.shape});
+      spread.chosen = chosen.at();
+    } else if (takes_ == Takes::kMean) {
+      weights =
+          call.sent(window_shares(w, view.node().attributes.integer("count_include_pad", 0) != 0));
+      spread.weights = weights.at();
+    } else {
+      const auto p = static_cast<Real>(view.node().attributes.integer("p", 2));
+      const auto powers = [&](device::Kind kind, const Operand& of) {
+        const DeviceNumbers made = call.stream().take<Real>(element_count(of.shape));
+        compute(call, 1, of.shape, {}, device::Partial<Real>{kind, p}, {of}, made.at());
+        return made;
+      };
+      weights = powers(device::Kind::kOuterPower, result(call));
+      own = powers(device::Kind::kInnerPower, operand(call, 0));
+      spread.weights = weights.at();
+      spread.own = own.at();
+      spread.period = view.output(0).size();
+    }
+    spread.to = call.in(0);
+    device::for_rows(call.stream(), rows, w.in_size(), spread);
+  }
+
+ private:
+  Takes takes_;
+  bool global_;
+};
+
+template <class Host>
+Registration row(const std::string& op, DevicePool::Takes takes, bool global) {
+  return {op, std::make_unique<Host>(global), std::make_shared<DevicePool>(takes, global)};
+}
+
+using Takes = DevicePool::Takes;
 const Registration rows[] = {
-    {"AveragePool", std::make_unique<AveragePool>(false)},
-    {"MaxPool", std::make_unique<MaxPool>(false)},
-    {"LpPool", std::make_unique<LpPool>(false)},
-    {"GlobalAveragePool", std::make_unique<AveragePool>(true)},
-    {"GlobalMaxPool", std::make_unique<MaxPool>(true)},
-    {"GlobalLpPool", std::make_unique<LpPool>(true)},
+    row<AveragePool>("AveragePool", Takes::kMean, false),
+    row<MaxPool>("MaxPool", Takes::kLargest, false),
+    row<LpPool>("LpPool", Takes::kNorm, false),
+    row<AveragePool>("GlobalAveragePool", Takes::kMean, true),
+    row<MaxPool>("GlobalMaxPool", Takes::kLargest, true),
+    row<LpPool>("GlobalLpPool", Takes::kNorm, true),
 };
 
 }  // namespace

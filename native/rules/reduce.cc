@@ -1,6 +1,7 @@
 // Reductions over any axes: dx = g·f(x, y), g and y repeated along the axes that were reduced.
 #include <cmath>
 
+#include "rules/device/flow.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/lines.h"
 
@@ -9,6 +10,23 @@ inline namespace AT_PRECISION {
 namespace {
 
 enum class Kind { kSum, kMean, kSumSquare, kL1, kL2, kLogSum, kLogSumExp, kProd, kMax, kMin };
+
+Real share_of(int64_t small, int64_t size) {
+  return static_cast<Real>(small) / static_cast<Real>(size);
+}
+
+// x's shape with the reduced axes of size 1. The axes are an input from opset `input_since` on.
+Shape kept_shape(const NodeView& call, int input_since) {
+  const Attributes& attributes = call.node().attributes;
+  Shape kept = call.input(0).shape;
+  std::vector<int64_t> axes = attributes.integers("axes");
+  if (call.node().opset >= input_since && call.has_input(1)) axes = integers_of(call.input(1));
+  if (axes.empty() && attributes.integer("noop_with_empty_axes", 0) == 0) {
+    std::fill(kept.begin(), kept.end(), 1);
+  }
+  for (int64_t axis : axes) kept[from_end(axis, static_cast<int64_t>(kept.size()))] = 1;
+  return kept;
+}
 
 class Reduce final : public Rule {
  public:
@@ -29,14 +47,14 @@ class Reduce final : public Rule {
   void reverse(Call& call) const override {
     require_plain(call, 0);
     const Shape& shape = call.input(0).shape;
-    const Shape kept = kept_shape(call);
+    const Shape kept = kept_shape(call, input_since_);
     const int64_t size = call.input(0).size(), small = call.output(0).size();
     const int64_t count = call.count();
     const Real* out = call.out(0);
     if (small == size && kind_ == Kind::kSum) return pass_order(call, 0, 0);
     const Real* d = derivative(call, kept);
     Real* in = call.in(0);
-    const Real constant = kind_ == Kind::kMean ? share(small, size) : 1;
+    const Real constant = kind_ == Kind::kMean ? share_of(small, size) : 1;
     size_t first_axis = 0, end_axis = shape.size();
     while (first_axis < end_axis && kept[first_axis] == shape[first_axis]) ++first_axis;
     while (end_axis > first_axis && kept[end_axis - 1] == shape[end_axis - 1]) --end_axis;
@@ -63,7 +81,7 @@ class Reduce final : public Rule {
 
   // dy = Σ f(x, y)·dx over what was reduced.
   void forward(TangentCall& call) const override {
-    const Shape kept = kept_shape(call);
+    const Shape kept = kept_shape(call, input_since_);
     const int64_t size = call.input(0).size(), small = call.output(0).size();
     const Real* in = call.in(0);
     if (small == size && kind_ == Kind::kSum) return call.pass(0, 0);
@@ -76,7 +94,7 @@ class Reduce final : public Rule {
         std::fill(sums.begin(), sums.end(), 0.0);
         const Real* t = in + c * size;
         for (int64_t e = 0; e < size; ++e) sums[where[e]] += d ? product(d[e], t[e]) : t[e];
-        const double constant = kind_ == Kind::kMean ? share(small, size) : 1;
+        const double constant = kind_ == Kind::kMean ? share_of(small, size) : 1;
         for (int64_t o = 0; o < small; ++o)
           out[c * small + o] = static_cast<Real>(sums[o] * constant);
       }
@@ -86,10 +104,6 @@ class Reduce final : public Rule {
  private:
   Real product(Real d, Real g) const {
     return kind_ == Kind::kMax || kind_ == Kind::kMin ? times_selected(d, g) : times(d, g);
-  }
-
-  static Real share(int64_t small, int64_t size) {
-    return static_cast<Real>(small) / static_cast<Real>(size);
   }
 
   // in (count, outer, length, inner) = out (count, outer, inner) times d, or the constant.
@@ -113,19 +127,6 @@ class Reduce final : public Rule {
         }
       }
     });
-  }
-
-  // x's shape with the reduced axes of size 1.
-  Shape kept_shape(const NodeView& call) const {
-    const Attributes& attributes = call.node().attributes;
-    Shape kept = call.input(0).shape;
-    std::vector<int64_t> axes = attributes.integers("axes");
-    if (call.node().opset >= input_since_ && call.has_input(1)) axes = integers_of(call.input(1));
-    if (axes.empty() && attributes.integer("noop_with_empty_axes", 0) == 0) {
-      std::fill(kept.begin(), kept.end(), 1);
-    }
-    for (int64_t axis : axes) kept[from_end(axis, static_cast<int64_t>(kept.size()))] = 1;
-    return kept;
   }
 
   // Which element of y each element of x goes into.
@@ -210,17 +211,78 @@ class Reduce final : public Rule {
   int input_since_;
 };
 
+// The same on a device, but for products.
+class DeviceReduce final : public DeviceRule {
+ public:
+  DeviceReduce(Kind kind, int input_since) : kind_(kind), input_since_(input_since) {}
+  bool fits(const Call& view) const override {
+    return is_plain(view, 0) && is_moderate(view.input(0)) && view.output(0).size() > 0;
+  }
+
+  void reverse(DeviceCall& call) const override {
+    using Of = device::Kind;
+    const Shape kept = kept_shape(call.view(), input_since_);
+    switch (kind_) {
+      case Kind::kSum:
+        return spread(call, kept, device::Constant<Real>{1}, {});
+      case Kind::kMean:
+        return spread(
+            call, kept,
+            device::Constant<Real>{share_of(element_count(kept), call.view().input(0).size())}, {});
+      case Kind::kSumSquare:
+        return spread(call, kept, device::Partial<Real>{Of::kTwice}, {operand(call, 0)});
+      case Kind::kL1:
+        return spread(call, kept, device::Partial<Real>{Of::kSign}, {operand(call, 0)});
+      case Kind::kL2:
+        return spread(call, kept, device::Partial<Real>{Of::kShare},
+                      {operand(call, 0), {call.output(0), kept}});
+      case Kind::kLogSum:
+        return spread(call, kept, device::Partial<Real>{Of::kExpMinus}, {{call.output(0), kept}});
+      case Kind::kLogSumExp:
+        return spread(call, kept, device::Partial<Real>{Of::kExpDistance},
+                      {operand(call, 0), {call.output(0), kept}});
+      default:
+        return extremum(call, kept);
+    }
+  }
+
+ private:
+  template <class Op>
+  static void spread(DeviceCall& call, const Shape& kept, const Op& op,
+                     const std::vector<Operand>& reads, bool selects = false) {
+    compute(call, call.view().count(), call.view().input(0).shape, {call.out(0), kept}, op, reads,
+            call.in(0), selects);
+  }
+
+  // Those that tie share evenly.
+  static void extremum(DeviceCall& call, const Shape& kept) {
+    const Operand x = operand(call, 0), y = {call.output(0), kept};
+    const DeviceNumbers ties =
+        summed(call, 1, x.shape, kept, {}, device::Partial<Real>{device::Kind::kEqual}, {x, y});
+    spread(call, kept, device::Partial<Real>{device::Kind::kTie}, {x, y, {ties, kept}}, true);
+  }
+
+  Kind kind_;
+  int input_since_;
+};
+
+Registration row(const std::string& op, Kind kind, int input_since) {
+  DeviceHalf there;
+  if (kind != Kind::kProd) there = std::make_shared<DeviceReduce>(kind, input_since);
+  return {op, std::make_unique<Reduce>(kind, input_since), std::move(there)};
+}
+
 const Registration rows[] = {
-    {"ReduceSum", std::make_unique<Reduce>(Kind::kSum, 13)},
-    {"ReduceMean", std::make_unique<Reduce>(Kind::kMean, 18)},
-    {"ReduceSumSquare", std::make_unique<Reduce>(Kind::kSumSquare, 18)},
-    {"ReduceL1", std::make_unique<Reduce>(Kind::kL1, 18)},
-    {"ReduceL2", std::make_unique<Reduce>(Kind::kL2, 18)},
-    {"ReduceLogSum", std::make_unique<Reduce>(Kind::kLogSum, 18)},
-    {"ReduceLogSumExp", std::make_unique<Reduce>(Kind::kLogSumExp, 18)},
-    {"ReduceProd", std::make_unique<Reduce>(Kind::kProd, 18)},
-    {"ReduceMax", std::make_unique<Reduce>(Kind::kMax, 18)},
-    {"ReduceMin", std::make_unique<Reduce>(Kind::kMin, 18)},
+    row("ReduceSum", Kind::kSum, 13),
+    row("ReduceMean", Kind::kMean, 18),
+    row("ReduceSumSquare", Kind::kSumSquare, 18),
+    row("ReduceL1", Kind::kL1, 18),
+    row("ReduceL2", Kind::kL2, 18),
+    row("ReduceLogSum", Kind::kLogSum, 18),
+    row("ReduceLogSumExp", Kind::kLogSumExp, 18),
+    row("ReduceProd", Kind::kProd, 18),
+    row("ReduceMax", Kind::kMax, 18),
+    row("ReduceMin", Kind::kMin, 18),
 };
 
 }  // namespace

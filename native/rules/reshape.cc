@@ -1,4 +1,5 @@
 // Operators that leave the elements in order.
+#include "rules/device/flow.h"
 #include "rules/support/batch.h"
 
 namespace at {
@@ -55,11 +56,26 @@ class Cast final : public InOrder {
   }
 };
 
+// All of them on a device. A mode that is an input is looked at on the host.
+class DeviceInOrder final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override {
+    if (view.node().op == "Dropout" && view.has_input(2) && integers_of(view.input(2)).at(0) != 0)
+      return false;
+    return is_plain(view, 0);
+  }
+  void reverse(DeviceCall& call) const override { call.put(0, call.out(0)); }
+};
+
+template <class Host>
+Registration row(const std::string& op) {
+  return {op, std::make_unique<Host>(), std::make_shared<DeviceInOrder>()};
+}
+
 const Registration rows[] = {
-    {"Identity", std::make_unique<InOrder>()},  {"Flatten", std::make_unique<InOrder>()},
-    {"Reshape", std::make_unique<InOrder>()},   {"Squeeze", std::make_unique<InOrder>()},
-    {"Unsqueeze", std::make_unique<InOrder>()}, {"Dropout", std::make_unique<Dropout>()},
-    {"Cast", std::make_unique<Cast>()},         {"CastLike", std::make_unique<InOrder>()},
+    row<InOrder>("Identity"), row<InOrder>("Flatten"),   row<InOrder>("Reshape"),
+    row<InOrder>("Squeeze"),  row<InOrder>("Unsqueeze"), row<Dropout>("Dropout"),
+    row<Cast>("Cast"),        row<InOrder>("CastLike"),
 };
 
 }  // namespace

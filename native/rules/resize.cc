@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "rules/device/taps.h"
 #include "rules/support/batch.h"
 #include "rules/support/lines.h"
 
@@ -111,6 +112,20 @@ class Resize final : public Rule {
             [](const Tap& tap) { return std::make_pair(tap.in, tap.out); });
       from = to;
     }
+  }
+
+  // What undoes it on a device, axis by axis.
+  static std::vector<AxisTaps> undoing(const NodeView& view) {
+    std::vector<AxisTaps> axes;
+    const std::vector<AxisPlan> plans = axis_plans(view);
+    for (size_t a = 0; a < plans.size(); ++a) {
+      if (trivial(plans[a])) continue;
+      std::vector<TapList::Tap> taps;
+      for (const Tap& tap : taps_of(view.node(), plans[a]))
+        taps.push_back({tap.in, tap.out, tap.weight});
+      axes.push_back({a, TapList(plans[a].out, plans[a].in, taps, true)});
+    }
+    return axes;
   }
 
  private:
@@ -252,8 +267,17 @@ class Resize final : public Rule {
   }
 };
 
-const Registration resize("Resize", std::make_unique<Resize>());
-const Registration upsample("Upsample", std::make_unique<Resize>());
+class DeviceResize final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override { return fits_plain(view); }
+  void reverse(DeviceCall& call) const override {
+    undo_axes(call, 0, 0, call.view().output(0).shape, Resize::undoing(call.view()));
+  }
+};
+
+const Registration resize("Resize", std::make_unique<Resize>(), std::make_shared<DeviceResize>());
+const Registration upsample("Upsample", std::make_unique<Resize>(),
+                            std::make_shared<DeviceResize>());
 
 }  // namespace
 }  // namespace AT_PRECISION

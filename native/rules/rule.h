@@ -163,14 +163,24 @@ class Rule {
   virtual void forward(TangentCall& call) const = 0;
 };
 
-// The registry: one row per operator.
+// The same on a device, where there is code for one: rules/device/rule.h.
+class DeviceRule;
+using DeviceHalf = std::shared_ptr<const DeviceRule>;
+
+// The registry: one row per operator, with both of its halves.
 const Rule* find_rule(const std::string& domain, const std::string& op);
+// Null where there is none.
+const DeviceRule* find_device_rule(const Node& node);
 std::vector<std::string> registered_ops();
+// Those with code for devices: "Conv", "com.microsoft::Gelu", …
+std::vector<std::string> device_ops();
 
 // At namespace scope of a rule's file: `static Registration relu("Relu",
 // std::make_unique<Relu>());`
 struct Registration {
   Registration(const std::string& op, std::unique_ptr<Rule> rule, const std::string& domain = "");
+  Registration(const std::string& op, std::unique_ptr<Rule> rule, DeviceHalf device,
+               const std::string& domain = "");
 };
 
 }  // namespace AT_PRECISION

@@ -3,6 +3,8 @@
 #include <limits>
 
 #include "core/wider.h"
+#include "device/functions/lines.h"
+#include "rules/device/taps.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/exponential.h"
 #include "rules/support/lines.h"
@@ -179,8 +181,45 @@ class LogSoftmax final : public Rule {
   }
 };
 
-const Registration softmax("Softmax", std::make_unique<Softmax>());
-const Registration log_softmax("LogSoftmax", std::make_unique<LogSoftmax>());
+// Both on a device.
+class DeviceSoftmax final : public DeviceRule {
+ public:
+  explicit DeviceSoftmax(bool logarithm) : logarithm_(logarithm) {}
+  bool fits(const Call& view) const override { return fits_plain(view); }
+  void reverse(DeviceCall& call) const override {
+    const Lines lines = lines_of(call.view());
+    device::Stream& stream = call.stream();
+    const int64_t count = call.view().count(), outer = lines.outer, inner = lines.inner;
+    const auto at = stream.take<int32_t>(outer * inner);
+    const DeviceNumbers rest = stream.take<Real>(outer * inner);
+    const DeviceNumbers y = call.output(0), sums = stream.take<Real>(count * outer * inner);
+    device::for_rows(
+        stream, outer, inner,
+        device::Peaks<Real>{y.at(), at.at(), rest.at(), lines.length, inner, logarithm_});
+    device::SoftmaxSums<Real> sum{call.out(0).at(), y.at(), at.at(),   sums.at(), outer,
+                                  lines.length,     inner,  logarithm_};
+    sum.moved = static_cast<double>(sizeof(Real)) * static_cast<double>(count + 1) *
+                static_cast<double>(lines.size());
+    constexpr int64_t kLong = 64;
+    if (inner == 1 && lines.length >= kLong) {
+      device::sum_rows(stream, count * outer, lines.length, sum);
+    } else {
+      device::for_rows(stream, count * outer, inner, sum);
+    }
+    device::for_rows(stream, count * outer, lines.length * inner,
+                     device::SoftmaxBack<Real>{call.out(0).at(), y.at(), at.at(), rest.at(),
+                                               sums.at(), call.in(0), outer, lines.length, inner,
+                                               device::Divider(inner), logarithm_});
+  }
+
+ private:
+  bool logarithm_;
+};
+
+const Registration softmax("Softmax", std::make_unique<Softmax>(),
+                           std::make_shared<DeviceSoftmax>(false));
+const Registration log_softmax("LogSoftmax", std::make_unique<LogSoftmax>(),
+                               std::make_shared<DeviceSoftmax>(true));
 
 }  // namespace
 }  // namespace AT_PRECISION

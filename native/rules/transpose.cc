@@ -1,11 +1,35 @@
 #include <algorithm>
 
+#include "rules/device/flow.h"
 #include "rules/support/batch.h"
 #include "rules/support/permute.h"
 
 namespace at {
 inline namespace AT_PRECISION {
 namespace {
+
+// The input's axes, parted where that helps, and their strides in the output.
+struct Axes {
+  Shape in, out_strides;
+};
+
+std::vector<int64_t> permutation(const NodeView& view) {
+  std::vector<int64_t> perm = view.node().attributes.integers("perm");
+  if (perm.empty())
+    for (size_t a = view.input(0).shape.size(); a-- > 0;) perm.push_back(static_cast<int64_t>(a));
+  return perm;
+}
+
+Axes transposed_axes(const NodeView& view) {
+  Axes axes;
+  axes.in = view.input(0).shape;
+  axes.out_strides.resize(axes.in.size());
+  const std::vector<int64_t> perm = permutation(view);
+  const Shape strides = row_major_strides(view.output(0).shape);
+  for (size_t a = 0; a < perm.size(); ++a)
+    axes.out_strides[static_cast<size_t>(perm[a])] = strides[a];
+  return axes;
+}
 
 // Output axis a is input axis perm[a]; reversed order unless given.
 class Transpose final : public Rule {
@@ -21,13 +45,8 @@ class Transpose final : public Rule {
   }
   void reverse(Call& call) const override {
     require_plain(call, 0);
-    const Shape& shape = call.input(0).shape;
-    const size_t rank = shape.size();
-    const std::vector<int64_t> perm = permutation(call);
-    const Shape out_strides = row_major_strides(call.output(0).shape);
-    Shape strides(rank);
-    for (size_t a = 0; a < rank; ++a) strides[static_cast<size_t>(perm[a])] = out_strides[a];
-    gather_strided(call.count(), shape, strides, call.out(0), call.in(0));
+    const Axes axes = transposed_axes(call);
+    gather_strided(call.count(), axes.in, axes.out_strides, call.out(0), call.in(0));
   }
 
   void forward(TangentCall& call) const override {
@@ -37,15 +56,23 @@ class Transpose final : public Rule {
     for (int64_t axis : perm) strides.push_back(in_strides[static_cast<size_t>(axis)]);
     gather_strided(call.count(), call.output(0).shape, strides, call.in(0), call.out(0));
   }
-
- private:
-  static std::vector<int64_t> permutation(const NodeView& view) {
-    std::vector<int64_t> perm = view.node().attributes.integers("perm");
-    if (perm.empty())
-      for (size_t a = view.input(0).shape.size(); a-- > 0;) perm.push_back(static_cast<int64_t>(a));
-    return perm;
-  }
 };
+
+// The axes split into blocks.
+Axes block_axes(const NodeView& view, bool to_space) {
+  const int64_t b = view.node().attributes.integer("blocksize", 1);
+  const Shape& shape = view.input(0).shape;
+  const bool crd = to_space && view.node().attributes.text("mode", "DCR") == "CRD";
+  const Shape& deep = to_space ? shape : view.output(0).shape;
+  const int64_t h = deep[2], w = deep[3], c = deep[1] / (b * b), n = shape[0];
+  // Input (n, c, h, b, w, b), output (n, b, b, c, h, w).
+  if (!to_space)
+    return {{n, c, h, b, w, b}, {b * b * c * h * w, h * w, w, b * c * h * w, 1, c * h * w}};
+  // Input (n, c, b, b, h, w) or (n, b, b, c, h, w), output (n, c, h·b, w·b).
+  const int64_t sc = h * b * w * b, sr = w * b, sb = 1, sh = b * w * b, sw = b;
+  if (crd) return {{n, c, b, b, h, w}, {c * sc, sc, sr, sb, sh, sw}};
+  return {{n, b, b, c, h, w}, {c * sc, sr, sb, sc, sh, sw}};
+}
 
 // Both move blocks between the channels and the two spatial axes: a transposition of six axes.
 class DepthSpace final : public Rule {
@@ -54,12 +81,12 @@ class DepthSpace final : public Rule {
 
   void reverse(Call& call) const override {
     require_plain(call, 0);
-    const Axes axes(call, to_space_);
+    const Axes axes = block_axes(call, to_space_);
     gather_strided(call.count(), axes.in, axes.out_strides, call.out(0), call.in(0));
   }
 
   void forward(TangentCall& call) const override {
-    const Axes axes(call, to_space_);
+    const Axes axes = block_axes(call, to_space_);
     // The output's axes in order, with their strides in the input.
     std::vector<size_t> order(axes.in.size());
     for (size_t a = 0; a < order.size(); ++a) order[a] = a;
@@ -76,34 +103,45 @@ class DepthSpace final : public Rule {
   }
 
  private:
-  // The input's axes in order, split into blocks, and their strides in the output.
-  struct Axes {
-    Shape in, out_strides;
-    Axes(const NodeView& view, bool to_space) {
-      const int64_t b = view.node().attributes.integer("blocksize", 1);
-      const Shape& shape = view.input(0).shape;
-      const bool crd = to_space && view.node().attributes.text("mode", "DCR") == "CRD";
-      const Shape& deep = to_space ? shape : view.output(0).shape;
-      const int64_t h = deep[2], w = deep[3], c = deep[1] / (b * b), n = shape[0];
-      if (to_space) {
-        // Input (n, c, b, b, h, w) or (n, b, b, c, h, w), output (n, c, h·b, w·b).
-        const int64_t sc = h * b * w * b, sr = w * b, sb = 1, sh = b * w * b, sw = b;
-        in = crd ? Shape{n, c, b, b, h, w} : Shape{n, b, b, c, h, w};
-        out_strides = crd ? Shape{c * sc, sc, sr, sb, sh, sw} : Shape{c * sc, sr, sb, sc, sh, sw};
-      } else {
-        // Input (n, c, h, b, w, b), output (n, b, b, c, h, w).
-        in = {n, c, h, b, w, b};
-        out_strides = {b * b * c * h * w, h * w, w, b * c * h * w, 1, c * h * w};
-      }
-    }
-  };
-
   bool to_space_;
 };
 
-const Registration transpose("Transpose", std::make_unique<Transpose>());
-const Registration depth_to_space("DepthToSpace", std::make_unique<DepthSpace>(true));
-const Registration space_to_depth("SpaceToDepth", std::make_unique<DepthSpace>(false));
+// All three on a device.
+class DeviceTranspose final : public DeviceRule {
+ public:
+  using Describe = Axes (*)(const NodeView& view);
+  explicit DeviceTranspose(Describe describe) : describe_(describe) {}
+  bool fits(const Call& view) const override {
+    return is_plain(view, 0) && is_moderate(view.input(0));
+  }
+  void reverse(DeviceCall& call) const override {
+    const Axes axes = describe_(call.view());
+    Shape sizes = axes.in, from = axes.out_strides, to = row_major_strides(axes.in);
+    const int64_t size = element_count(axes.in);
+    sizes.insert(sizes.begin(), call.view().count());
+    from.insert(from.begin(), size);
+    to.insert(to.begin(), size);
+    copy_strided(call.stream(), sizes, from, call.out(0).at(), to, call.in(0));
+  }
+
+ private:
+  Describe describe_;
+};
+
+DeviceHalf there(DeviceTranspose::Describe describe) {
+  return std::make_shared<DeviceTranspose>(describe);
+}
+
+template <bool to_space>
+Axes block_axes_of(const NodeView& view) {
+  return block_axes(view, to_space);
+}
+
+const Registration transpose("Transpose", std::make_unique<Transpose>(), there(transposed_axes));
+const Registration depth_to_space("DepthToSpace", std::make_unique<DepthSpace>(true),
+                                  there(block_axes_of<true>));
+const Registration space_to_depth("SpaceToDepth", std::make_unique<DepthSpace>(false),
+                                  there(block_axes_of<false>));
 
 }  // namespace
 }  // namespace AT_PRECISION

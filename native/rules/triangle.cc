@@ -1,4 +1,6 @@
 // Running sums and triangles.
+#include "device/functions/lines.h"
+#include "rules/device/taps.h"
 #include "rules/support/lines.h"
 
 namespace at {
@@ -82,8 +84,45 @@ class Trilu final : public Rule {
   }
 };
 
-const Registration cum_sum("CumSum", std::make_unique<CumSum>());
-const Registration trilu("Trilu", std::make_unique<Trilu>());
+// Both on a device.
+class DeviceCumSum final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override { return fits_plain(view); }
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const Shape& shape = view.output(0).shape;
+    const Lines lines(
+        shape, from_end(integers_of(view.input(1)).at(0), static_cast<int64_t>(shape.size())));
+    const Attributes& attributes = view.node().attributes;
+    device::for_rows(call.stream(), view.count() * lines.outer, lines.inner,
+                     device::RunAlong<Real>{call.out(0).at(), call.in(0), lines.length, lines.inner,
+                                            attributes.integer("reverse", 0) == 0,
+                                            attributes.integer("exclusive", 0) != 0});
+  }
+};
+
+class DeviceTrilu final : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override { return fits_plain(view); }
+  void reverse(DeviceCall& call) const override {
+    const Call& view = call.view();
+    const bool upper = view.node().attributes.integer("upper", 1) != 0;
+    const int64_t k = view.has_input(1) ? integers_of(view.input(1)).at(0) : 0;
+    const Shape& shape = view.output(0).shape;
+    const int64_t rows = shape[shape.size() - 2], columns = shape.back();
+    std::vector<TapList::Tap> taps;
+    for (int64_t e = 0; e < rows * columns; ++e) {
+      const int64_t edge = e / columns + k, q = e % columns;
+      if (upper ? q >= edge : q <= edge) taps.push_back({e, e, 1});
+    }
+    TapList(rows * columns, rows * columns, taps, false)
+        .apply(call, view.count() * count_between(shape, 0, shape.size() - 2), 1, call.out(0).at(),
+               call.in(0));
+  }
+};
+
+const Registration cum_sum("CumSum", std::make_unique<CumSum>(), std::make_shared<DeviceCumSum>());
+const Registration trilu("Trilu", std::make_unique<Trilu>(), std::make_shared<DeviceTrilu>());
 
 }  // namespace
 }  // namespace AT_PRECISION

@@ -1,7 +1,7 @@
 // Holds an operator's rules to onnxruntime: its Jacobian, forward derivatives, the adjoint identity,
 // the kernel methods.
 import { type NdArray, Network } from '../../lib/index.js'
-import { testDevice } from '../support/device.js'
+import { kernelOnDevice, operatorOf } from '../support/on-device.js'
 import { model } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 import { Draw, joined, type Mode } from './draw.js'
@@ -28,6 +28,8 @@ export interface OpCase {
   draws?: number
   /** How many draws share a network (default: 12). */
   together?: number
+  /** Which of its nodes a device leaves to the processor, where it has code for the others. */
+  onHost?: string
 }
 
 export interface Outcome {
@@ -35,6 +37,8 @@ export interface Outcome {
   draws: number
   precision: Set<string>
   worst: number
+  /** Operators with nodes that the processor served in place of a device. */
+  onHost: Set<string>
 }
 
 export const samples = 3
@@ -71,7 +75,13 @@ export function bundles(row: OpCase, seed: number): [number, Draw[]][] {
 
 /** Throws with the operator, the parameter and the numbers where a rule is wrong. */
 export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
-  const outcome: Outcome = { op: row.op, draws: 0, precision: new Set(), worst: 0 }
+  const outcome: Outcome = {
+    op: row.op,
+    draws: 0,
+    precision: new Set(),
+    worst: 0,
+    onHost: new Set(),
+  }
   for (const [opset, draws] of bundles(row, seed)) {
     const spec = joined(draws, opset)
     const truth = await differences(spec, draws, row.only32 ?? false)
@@ -85,7 +95,8 @@ export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
       const worst = compareJacobians(jacobian, truth, where, tolerance, draws)
       await checkForward(network, feeds, truth, where, tolerance)
       await checkAdjoint(network, feeds, truth, where, tolerance)
-      await checkKernels(network, feeds, truth, where, tolerance)
+      for (const node of await checkKernels(network, feeds, truth, where, tolerance))
+        outcome.onHost.add(operatorOf(node))
       outcome.draws += draws.length
       outcome.precision.add(truth.precision)
       outcome.worst = Math.max(outcome.worst, worst)
@@ -226,14 +237,17 @@ async function checkAdjoint(
   }
 }
 
-/** The kernel by each method against J·Jᵀ, J by differences. */
+/**
+ * The kernel by each method, and by a device, against J·Jᵀ, J by differences. Returns the nodes
+ * that the device left to the processor.
+ */
 async function checkKernels(
   network: Network,
   feeds: Record<string, NdArray>,
   truth: Differences,
   where: string,
   tolerance: number,
-): Promise<void> {
+): Promise<string[]> {
   const { width } = truth
   const side = samples * width
   const expected = new Float64Array(side * side)
@@ -249,25 +263,22 @@ async function checkKernels(
         expected[row * side + column] = (expected[row * side + column] ?? 0) + sum
       }
   }
-  const ways = [
-    { method: 'jacobian' },
-    { method: 'structured' },
-    { method: 'mixed' },
-    // Nodes with code for devices there, the others on the host in between.
-    { device: testDevice },
-  ] as const
-  for (const way of ways) {
-    const kernel = await network.ntk(feeds, way)
+  const device = await kernelOnDevice(network, feeds)
+  const kernels = new Map<string, ArrayLike<number>>([['a device', device.data]])
+  for (const method of ['jacobian', 'structured', 'mixed'] as const)
+    kernels.set(method, (await network.ntk(feeds, { method })).data)
+  for (const [way, data] of kernels) {
     for (let e = 0; e < expected.length; e++) {
       // Each draw to its own scale: the diagonal entries' geometric mean bounds every entry.
       const [r, c] = [Math.floor(e / side), e % side]
       const bound = Math.sqrt((expected[r * side + r] ?? 0) * (expected[c * side + c] ?? 0))
-      const error = Math.abs((kernel.data[e] ?? 0) - (expected[e] ?? 0)) / Math.max(1, bound)
+      const error = Math.abs((data[e] ?? 0) - (expected[e] ?? 0)) / Math.max(1, bound)
       if (!(error <= 6 * tolerance)) {
         throw new Error(
-          `${where}: kernel by ${Object.values(way)} [${r},${c}] is ${kernel.data[e]}, expected ${expected[e]}`,
+          `${where}: kernel by ${way} [${r},${c}] is ${data[e]}, expected ${expected[e]}`,
         )
       }
     }
   }
+  return device.onHost
 }

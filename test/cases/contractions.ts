@@ -139,9 +139,16 @@ export const contractions: readonly OpCase[] = [
       },
     ],
   },
-  { op: 'MatMul', opsets: [9, 13], draws: 60, draw: matmul },
+  {
+    op: 'MatMul',
+    onHost: 'leading axes that are broadcast in part',
+    opsets: [9, 13],
+    draws: 60,
+    draw: matmul,
+  },
   {
     op: 'ConvTranspose',
+    onHost: 'weights of what is computed from parameters alone',
     opsets: [9, 11, 22],
     tolerance: 3e-4,
     together: 6,
@@ -158,6 +165,7 @@ export const contractions: readonly OpCase[] = [
   },
   {
     op: 'Conv',
+    onHost: 'weights in groups, of what is computed from parameters alone',
     opsets: [9, 11, 17, 22],
     draws: 60,
     together: 6,

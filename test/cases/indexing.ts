@@ -12,6 +12,7 @@ export function indices(d: Draw, size: number, below: number): number[] {
 export const indexing: readonly OpCase[] = [
   {
     op: 'Gather',
+    onHost: 'rows of weights',
     opsets: [9, 11, 13],
     draw(d) {
       const shape = randomShape(d, d.random.integer(1, 3), 4)
@@ -79,6 +80,7 @@ export const indexing: readonly OpCase[] = [
   },
   {
     op: 'GatherND',
+    onHost: 'data that are the same for all samples',
     opsets: [12, 13],
     draw(d) {
       const shape = randomShape(d, d.random.integer(1, 3), 4)

@@ -46,6 +46,7 @@ export const recurrent: readonly OpCase[] = [
   },
   {
     op: 'GRU',
+    onHost: 'a reset before the recurrent weights',
     opsets: [9, 14, 22],
     // onnxruntime has no kernels in float64.
     only32: true,

@@ -181,6 +181,7 @@ export const shapes: readonly OpCase[] = [
   { op: 'Slice', opsets: [9, 10, 13], draw: slice },
   {
     op: 'Pad',
+    onHost: 'a pad value that is a parameter',
     opsets: [9, 11, 13, 18, 19],
     draw(d) {
       const size = [d.random.integer(2, 4), d.random.integer(2, 4)]
@@ -248,6 +249,7 @@ export const shapes: readonly OpCase[] = [
   },
   {
     op: 'Tile',
+    onHost: 'what is the same for all samples',
     opsets: [9, 13],
     draw(d) {
       const shape = randomShape(d, 2)

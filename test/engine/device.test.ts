@@ -4,10 +4,25 @@ import { buildMlp, type DeviceName, Network } from '../../lib/index.js'
 import { native } from '../../lib/native/index.js'
 import { testDevice } from '../support/device.js'
 import { near } from '../support/near.js'
+import { kernelOnDevice, operatorOf } from '../support/on-device.js'
 import { reference } from '../support/reference.js'
 
 const device = testDevice
 const x = { data: Float32Array.of(1, 0, 0, 1, 0.5, -1), shape: [3, 2] }
+
+/** Operators of which the processor serves nodes: rows picked by number. */
+const left: Record<string, string[]> = { text: ['Gather'] }
+
+for (const name of ['cnn', 'mobilenet', 'resnet8_bn', 'text', 'vit']) {
+  test(`${name}: a pass back stays on the device`, async (t) => {
+    const truth = await reference(name)
+    const network = await Network.load(truth.model)
+    t.teardown(() => network.dispose())
+    const { data, onHost } = await kernelOnDevice(network, truth.input)
+    t.deepEqual([...new Set(onHost.map(operatorOf))], left[name] ?? [])
+    near(t, data, truth.ntk, 1e-4, 'the kernel')
+  })
+}
 
 for (const name of ['mlp_trained', 'cnn', 'text']) {
   test(`${name}: kernels by every method are those of the references`, async (t) => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { native } from '../../lib/native/index.js'
 import { compositeOperators } from '../../lib/onnx/composite.js'
+import type { OpCase } from '../cases/check.js'
 import { aliases, cutCases, refusedCases } from '../cases/cuts.js'
 import { opCases } from '../cases/ops.js'
 
@@ -24,6 +25,8 @@ Every operator of ai.onnx, and those of other domains that are known. Made by
 - **refused**: named when the network is opened, with what to do about it. Tested by that.
 - **written out**: a branch that is taken, or a body once for every iteration, stands in the node's place
   where that can be decided ([branches and loops](control-flow.md)); else it is refused by name.
+- **device**: whether a pass back is served by a [device](gpu.md) as well, and which nodes are left to the
+  processor. Tested by the same draws on the emulated device.
 - **no**: no rule; a network that needs its derivative is refused by name. Off the path from the
   parameters to the output onnxruntime runs it as it is.
 
@@ -38,6 +41,13 @@ resize, quantised numbers) is refused by name. A test goes over every float inpu
 /** Operators that have a rule, or are written out as others that have. */
 export const differentiated: readonly string[] = [...native.operators, ...compositeOperators]
 
+/** What a device serves of an operator; of those that are written out, of what they become. */
+function onDevice(op: string, { onHost }: OpCase): string {
+  if (compositeOperators.includes(op)) return 'as written out'
+  if (!native.deviceOperators.includes(op)) return 'no'
+  return onHost === undefined ? 'yes' : `but for ${onHost}`
+}
+
 function row(op: string): string {
   const [since = 1, until] = standard[op] ?? []
   const entry = opCases.find((candidate) => candidate.op === (aliases[op] ?? op))
@@ -46,22 +56,22 @@ function row(op: string): string {
     const draws = (entry.draws ?? 30) + (entry.edges?.length ?? 0)
     const opsets = (entry.opsets ?? [17]).join(', ')
     const tested = aliases[op] ? `as \`${aliases[op]}\`` : `${draws} draws, opset ${opsets}`
-    return `${name}| yes | ${tested} |`
+    return `${name}| yes | ${tested} | ${onDevice(op, entry)} |`
   }
-  if (cutCases.some((cut) => cut.op === op)) return `${name}| constant | nothing flows back |`
+  if (cutCases.some((cut) => cut.op === op)) return `${name}| constant | nothing flows back | |`
   const refused = refusedCases.find((candidate) => candidate.op === op)
   if (/^(If|Loop|Scan)$/.test(op))
-    return `${name}| written out | [branches and loops](control-flow.md) |`
-  if (refused) return `${name}| refused | ${refused.why} |`
-  return `${name}| no | |`
+    return `${name}| written out | [branches and loops](control-flow.md) | |`
+  if (refused) return `${name}| refused | ${refused.why} | |`
+  return `${name}| no | | |`
 }
 
 export function operatorsPage(): string {
   const others = native.operators.filter((op) => !(op in standard))
   const table = (ops: readonly string[]) =>
     [
-      '| operator | since | derivative | tested |',
-      '| --- | --- | --- | --- |',
+      '| operator | since | derivative | tested | device |',
+      '| --- | --- | --- | --- | --- |',
       ...ops.map(row),
     ].join('\n')
   const yes = differentiated.filter((op) => opCases.some((entry) => entry.op === op)).length

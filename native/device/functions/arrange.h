@@ -170,4 +170,25 @@ struct SumAround {
   }
 };
 
+// to (places, count, length) = from (count, …): element e of place p is `stride`·e after begin[p],
+// and a count's numbers are `step` apart. Rows are (place, count).
+template <class T>
+struct PackRows {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<const T> from;
+  Ref<const int32_t> begin;
+  Ref<T> to;
+  int64_t count, step, stride, length;
+
+  struct Row {
+    const T* from;
+    T* to;
+    int64_t stride;
+    AT_PORTABLE void operator()(int64_t e) const { to[e] = from[e * stride]; }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    return {from + (r % count * step + begin[r / count]), to + r * length, stride};
+  }
+};
+
 }  // namespace at::device

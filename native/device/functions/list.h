@@ -1,8 +1,12 @@
 #pragma once
 
 #include "device/functions/arrange.h"
+#include "device/functions/cells.h"
+#include "device/functions/elementary.h"
 #include "device/functions/fill.h"
+#include "device/functions/flow.h"
 #include "device/functions/gram_product.h"
+#include "device/functions/lines.h"
 #include "device/functions/pick.h"
 #include "device/functions/reduce.h"
 #include "device/functions/scale.h"
@@ -28,6 +32,22 @@
   X(Times<T>)                           \
   X(Plus<T>)                            \
   X(SumAround<T>)                       \
+  X(PackRows<T>)                        \
+  X(Flow<T, Constant<T>>)               \
+  X(Flow<T, Factor<T>>)                 \
+  X(Flow<T, Partial<T>>)                \
+  X(Peaks<T>)                           \
+  X(SoftmaxSums<T>)                     \
+  X(SoftmaxBack<T>)                     \
+  X(NormalBack<T>)                      \
+  X(RunAlong<T>)                        \
+  X(CellStep<T>)                        \
+  X(CellBack<T>)                        \
+  X(SumTaps<T>)                         \
+  X(ChooseLargest<T>)                   \
+  X(SpreadWindows<T>)                   \
+  X(SpreadKernels<T>)                   \
+  X(Scale<T, Elementary<T>, false>)     \
   X(Patches<T>)                         \
   X(SumPatches<T>)                      \
   X(ByPosition<T>)                      \
@@ -46,6 +66,10 @@
   X(Scale<T, Shrink<T>, true>)          \
   X(Scale<T, Gelu<T>, false>)
 #define AT_SUM_ROWS(X, T) \
+  X(Flow<T, Constant<T>>) \
+  X(Flow<T, Factor<T>>)   \
+  X(Flow<T, Partial<T>>)  \
+  X(SoftmaxSums<T>)       \
   X(Dots<T>)              \
   X(Sums<T>)
 #define AT_MAX_ROWS(X, T) X(Magnitudes<T>)

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "device/pointer.h"
+#include "device/functions/scale.h"
 
 namespace at::device {
 
@@ -18,6 +18,18 @@ struct WindowShape {
     if (offset < 0 || offset % stride[axis] != 0) return -1;
     const int o = offset / stride[axis];
     return o < out[axis] ? o : -1;
+  }
+};
+
+// The windows along one axis that element i may lie in.
+struct Reach {
+  int first, last;
+  AT_PORTABLE Reach(const WindowShape& shape, int axis, int i) {
+    const int end = i + shape.pad[axis];
+    const int begin = end - (shape.kernel[axis] - 1) * shape.dilation[axis];
+    first = begin <= 0 ? 0 : (begin + shape.stride[axis] - 1) / shape.stride[axis];
+    last = end / shape.stride[axis];
+    if (last >= shape.out[axis]) last = shape.out[axis] - 1;
   }
 };
 
@@ -105,6 +117,153 @@ struct SumPatches {
     const int64_t q = r % channels, image = r / channels % images, c = r / channels / images;
     return {from + ((image * positions * count + c) * size + q * (size / channels)),
             to + r * in_size, count * size, shape};
+  }
+};
+
+// The element of its plane that every window takes: the first of the largest, −1 where there is
+// none. Rows are planes, elements windows.
+template <class T>
+struct ChooseLargest {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<const T> from;
+  Ref<int32_t> chosen;
+  int64_t in_size, out_size;
+  WindowShape shape;
+
+  struct Row {
+    const T* from;
+    int32_t* chosen;
+    WindowShape shape;
+    AT_PORTABLE void operator()(int64_t e) const {
+      const Coordinates o(static_cast<uint32_t>(e), shape.out_plane, shape.out_row);
+      int32_t best = -1;
+      for (int kz = 0; kz < shape.kernel[0]; ++kz) {
+        const int z = shape.at(0, o.z, kz);
+        if (z < 0 || z >= shape.in[0]) continue;
+        for (int ky = 0; ky < shape.kernel[1]; ++ky) {
+          const int y = shape.at(1, o.y, ky);
+          if (y < 0 || y >= shape.in[1]) continue;
+          for (int kx = 0; kx < shape.kernel[2]; ++kx) {
+            const int x = shape.at(2, o.x, kx);
+            if (x < 0 || x >= shape.in[2]) continue;
+            const int32_t at = (z * shape.in[1] + y) * shape.in[2] + x;
+            if (best < 0 || from[at] > from[best]) best = at;
+          }
+        }
+      }
+      chosen[e] = best;
+    }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    return {from + r * in_size, chosen + r * out_size, shape};
+  }
+};
+
+// to (count, planes, in…) = Σ over the windows that hold an element of what they get: of those that
+// chose it, or times `weights` (period) of theirs; and times `own` (planes, in…) where that is
+// given. Rows are (count, plane).
+template <class T>
+struct SpreadWindows {
+  static constexpr int kBytes = 3 * sizeof(T);
+  Ref<const T> from;
+  Ref<const int32_t> chosen;  // (planes, out…); none: by weights
+  Ref<const T> weights;
+  Ref<const T> own;
+  Ref<T> to;
+  int64_t planes, in_size, out_size, period;
+  WindowShape shape;
+
+  struct Row {
+    const T* from;
+    const int32_t* chosen;
+    const T* weights;
+    const T* own;
+    T* to;
+    WindowShape shape;
+    AT_PORTABLE void operator()(int64_t e) const {
+      const Coordinates i(static_cast<uint32_t>(e), shape.in_plane, shape.in_row);
+      const Reach z(shape, 0, i.z), y(shape, 1, i.y), x(shape, 2, i.x);
+      T sum = 0;
+      for (int oz = z.first; oz <= z.last; ++oz) {
+        if (!holds(0, i.z, oz)) continue;
+        for (int oy = y.first; oy <= y.last; ++oy) {
+          if (!holds(1, i.y, oy)) continue;
+          for (int ox = x.first; ox <= x.last; ++ox) {
+            if (!holds(2, i.x, ox)) continue;
+            const int o = (oz * shape.out[1] + oy) * shape.out[2] + ox;
+            if (!chosen) {
+              sum += flowing<false>(weights[o], from[o]);
+            } else if (chosen[o] == static_cast<int32_t>(e)) {
+              sum += from[o];
+            }
+          }
+        }
+      }
+      to[e] = own ? flowing<false>(own[e], sum) : sum;
+    }
+    AT_PORTABLE bool holds(int axis, int i, int o) const {
+      return (i + shape.pad[axis] - o * shape.stride[axis]) % shape.dilation[axis] == 0;
+    }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    const int64_t p = r % planes;
+    return {from + r * out_size,
+            chosen.get() ? chosen + p * out_size : nullptr,
+            weights.get() ? weights + p * out_size % period : nullptr,
+            own.get() ? own + p * in_size : nullptr,
+            to + r * in_size,
+            shape};
+  }
+};
+
+// SumPatches of patches that are not there: of a convolution with few output channels m in each of
+// its groups, to (count, images, groups·channels, in…) from (count, images, groups·m, out…) and
+// weights (groups·m, channels·kernel). Rows are (count·images, group, channel).
+template <class T>
+struct SpreadKernels {
+  static constexpr int kBytes = 2 * sizeof(T);
+  Ref<const T> from;
+  Ref<const T> weights;
+  Ref<T> to;
+  int64_t groups, m, channels, in_size, out_size, kernel_size;
+  WindowShape shape;
+
+  struct Row {
+    const T* from;
+    const T* weights;
+    T* to;
+    int64_t m, out_size, step;  // from weight to weight
+    WindowShape shape;
+    AT_PORTABLE void operator()(int64_t e) const {
+      const Coordinates i(static_cast<uint32_t>(e), shape.in_plane, shape.in_row);
+      T sum = 0;
+      for (int kz = 0; kz < shape.kernel[0]; ++kz) {
+        const int oz = shape.window(0, i.z, kz);
+        if (oz < 0) continue;
+        for (int ky = 0; ky < shape.kernel[1]; ++ky) {
+          const int oy = shape.window(1, i.y, ky);
+          if (oy < 0) continue;
+          for (int kx = 0; kx < shape.kernel[2]; ++kx) {
+            const int ox = shape.window(2, i.x, kx);
+            if (ox < 0) continue;
+            const int o = (oz * shape.out[1] + oy) * shape.out[2] + ox;
+            const int k = (kz * shape.kernel[1] + ky) * shape.kernel[2] + kx;
+            for (int64_t j = 0; j < m; ++j) sum += weights[j * step + k] * from[j * out_size + o];
+          }
+        }
+      }
+      to[e] = sum;
+    }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    const int64_t q = r % channels, image_group = r / channels, g = image_group % groups;
+    return {from + image_group * m * out_size,
+            weights + (g * m * channels + q) * kernel_size,
+            to + r * in_size,
+            m,
+            out_size,
+            channels * kernel_size,
+            shape};
   }
 };
 

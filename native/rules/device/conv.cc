@@ -1,119 +1,150 @@
-// Convolutions as patches and products.
+#include "rules/device/conv.h"
+
 #include "device/functions/arrange.h"
-#include "device/functions/windows.h"
-#include "rules/device/rule.h"
-#include "rules/support/windows.h"
+#include "rules/device/flow.h"
+#include "rules/device/windows.h"
 
 namespace at {
 inline namespace AT_PRECISION {
 namespace {
 
-// Y (n, m, out…) = W (m, c, kernel…) over X (n, c, in…), plus a bias per channel.
+// Y (n, G·m, out…) = W (G·m, c, kernel…) over X (n, G·c, in…), plus a bias per channel. A group of
+// an image counts as an image of its own: `blocks` of them.
 struct Geometry {
-  int64_t images, m, channels, k, positions;
+  int64_t images, groups, m, channels, k;
   Windows windows;
   explicit Geometry(const Call& view)
       : images(view.input(0).shape[0]),
-        m(view.input(1).shape[0]),
+        groups(view.node().attributes.integer("group", 1)),
+        m(view.input(1).shape[0] / groups),
         channels(view.input(1).shape[1]),
         k(count_between(view.input(1).shape, 1, view.input(1).shape.size())),
-        positions(0),
         windows(view.node(), spatial(view.input(0).shape), spatial(view.output(0).shape),
-                spatial(view.input(1).shape)) {
-    positions = windows.out_size();
-  }
+                spatial(view.input(1).shape)) {}
 
-  device::WindowShape shape() const {
-    device::WindowShape s{};
-    for (int axis = 0; axis < 3; ++axis) {
-      s.in[axis] = static_cast<int>(windows.in[axis]);
-      s.out[axis] = static_cast<int>(windows.out[axis]);
-      s.kernel[axis] = static_cast<int>(windows.kernel[axis]);
-      s.stride[axis] = static_cast<int>(windows.stride[axis]);
-      s.dilation[axis] = static_cast<int>(windows.dilation[axis]);
-      s.pad[axis] = static_cast<int>(windows.pad[axis]);
-    }
-    const auto plane = [](const int64_t* sizes) { return device::Divider(sizes[1] * sizes[2]); };
-    s.kernel_size = device::Divider(windows.kernel_size());
-    s.kernel_plane = plane(windows.kernel);
-    s.kernel_row = device::Divider(windows.kernel[2]);
-    s.in_plane = plane(windows.in);
-    s.in_row = device::Divider(windows.in[2]);
-    s.out_plane = plane(windows.out);
-    s.out_row = device::Divider(windows.out[2]);
-    return s;
-  }
+  int64_t blocks() const { return images * groups; }
+  int64_t positions() const { return windows.out_size(); }
+  // A product for each group has too little to do where they are small.
+  bool small() const { return groups > 1 && m <= 4; }
 };
+
+Shape bias_shape(const Call& view) {
+  Shape as(view.output(0).shape.size() - 1, 1);
+  as[0] = view.output(0).shape[1];
+  return as;
+}
 
 class Conv final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
-    if (view.node().attributes.integer("group", 1) != 1) return false;
-    if (!view.input(0).batched() || view.input(1).batched()) return false;
-    if (view.has_input(2) && view.input(2).batched()) return false;
-    const Activation& out = view.output(0);
-    // One image for each sample, and sizes that 32 bits hold.
-    return out.batch_stride * out.shape[0] == out.size() && out.shape[0] == view.samples() &&
-           view.input(0).size() < INT32_MAX && out.size() < INT32_MAX;
+    const Activation &out = view.output(0), &x = view.input(0);
+    if (out.size() == 0 || x.size() == 0) return false;
+    if (out.size() >= INT32_MAX || x.size() >= INT32_MAX || view.input(1).size() >= INT32_MAX)
+      return false;
+    if (view.wants(0) && !is_plain(view, 0)) return false;
+    if (view.has_input(2) && view.wants(2) && !can_flow(view, 0, 2, out.shape, bias_shape(view)))
+      return false;
+    if (!view.wants(1)) return true;
+    const int64_t groups = view.node().attributes.integer("group", 1);
+    if (!view.per_sample(1)) return groups == 1;
+    // The images of a sample lie together, and groups of several do not.
+    return out.batch_stride * view.samples() == out.size() &&
+           (groups == 1 || out.shape[0] == view.samples());
   }
 
   void reverse(DeviceCall& call) const override {
     const Call& view = call.view();
     const Geometry g(view);
-    device::Stream& stream = call.stream();
-    const int64_t count = view.count(), rows = g.images * g.positions * count;
     const bool bias = view.has_input(2) && view.wants(2);
-    if (bias && !view.wants(1))
-      device::for_rows(stream, count * g.images, g.m,
-                       device::SumAround<Real>{call.out(0).at(), call.in(2), 1, g.m, g.positions});
-    if (!view.wants(0) && !view.wants(1)) return;
-    // δ (n, T, C, m)
-    const DeviceNumbers delta = stream.take<Real>(rows * g.m);
-    device::for_rows(
-        stream, rows, g.m,
-        device::ByPosition<Real>{call.out(0).at(), delta.at(), count, g.images, g.m, g.positions});
-    if (view.wants(0)) input(call, g, delta);
-    if (view.wants(1)) factor(call, g, delta, bias ? 2 : -1);
+    const bool shared =
+        bias && view.wants(1) && view.per_sample(1) && view.per_sample(2) && g.groups == 1;
+    if (bias && !shared)
+      flow(call, 0, 2, view.output(0).shape, bias_shape(view), call.out(0),
+           device::Constant<Real>{1}, {});
+    // δ (n, G, T, C, m)
+    DeviceNumbers delta;
+    if (view.wants(1) || (view.wants(0) && !g.small())) {
+      const int64_t rows = g.blocks() * g.positions() * view.count();
+      delta = call.stream().take<Real>(rows * g.m);
+      device::for_rows(call.stream(), rows, g.m,
+                       device::ByPosition<Real>{call.out(0).at(), delta.at(), view.count(),
+                                                g.blocks(), g.m, g.positions()});
+    }
+    if (view.wants(0)) g.small() ? spread(call, g) : input(call, g, delta);
+    if (view.wants(1)) weight(call, g, std::move(delta), shared ? 2 : -1);
   }
 
  private:
   static void input(DeviceCall& call, const Geometry& g, const DeviceNumbers& delta) {
     device::Stream& stream = call.stream();
-    const int64_t count = call.view().count(), rows = g.images * g.positions * count;
-    const DeviceNumbers weight = call.input(1), patches = stream.take<Real>(rows * g.k);
+    const int64_t count = call.view().count(), each = g.positions() * count;
+    const DeviceNumbers weight = call.input(1);
+    const DeviceNumbers patches = stream.take<Real>(g.blocks() * each * g.k);
+    const bool one = g.groups == 1;
     device::Product<Real> p;
-    p.m = rows;
+    p.m = one ? g.images * each : each;
     p.n = g.k;
     p.k = g.m;
-    p.a = delta.at();
     p.lda = g.m;
-    p.b = weight.at();
-    p.ldb = g.k;
-    p.c = patches.at();
-    p.ldc = g.k;
-    stream.multiply(p);
-    device::for_rows(stream, count * g.images * g.channels, g.windows.in_size(),
-                     device::SumPatches<Real>{patches.at(), call.in(0), count, g.images, g.channels,
-                                              g.positions, g.windows.in_size(), g.k, g.shape()});
+    p.ldb = p.ldc = g.k;
+    p.batch = one ? 1 : g.images;
+    p.step_a = g.groups * each * g.m;
+    p.step_c = g.groups * each * g.k;
+    for (int64_t group = 0; group < g.groups; ++group) {
+      p.a = delta.at(group * each * g.m);
+      p.b = weight.at(group * g.m * g.k);
+      p.c = patches.at(group * each * g.k);
+      stream.multiply(p);
+    }
+    device::for_rows(
+        stream, count * g.blocks() * g.channels, g.windows.in_size(),
+        device::SumPatches<Real>{patches.at(), call.in(0), count, g.blocks(), g.channels,
+                                 g.positions(), g.windows.in_size(), g.k, window_shape(g.windows)});
   }
 
-  static void factor(DeviceCall& call, const Geometry& g, const DeviceNumbers& delta, int bias) {
+  static void spread(DeviceCall& call, const Geometry& g) {
+    const DeviceNumbers weight = call.input(1);
+    device::for_rows(
+        call.stream(), call.view().count() * g.blocks() * g.channels, g.windows.in_size(),
+        device::SpreadKernels<Real>{call.out(0).at(), weight.at(), call.in(0), g.groups, g.m,
+                                    g.channels, g.windows.in_size(), g.positions(),
+                                    g.windows.kernel_size(), window_shape(g.windows)});
+  }
+
+  static void weight(DeviceCall& call, const Geometry& g, DeviceNumbers delta, int bias) {
     device::Stream& stream = call.stream();
+    const Call& view = call.view();
     const DeviceNumbers x = call.input(0);
-    const DeviceNumbers h = stream.take<Real>(g.images * g.positions * g.k);
-    device::for_rows(stream, g.images * g.positions, g.k,
-                     device::Patches<Real>{x.at(), h.at(), g.channels, g.positions,
-                                           g.windows.in_size(), g.k, g.shape()});
+    const int64_t rows = g.blocks() * g.positions();
+    const DeviceNumbers h = stream.take<Real>(rows * g.k);
+    device::for_rows(stream, rows, g.k,
+                     device::Patches<Real>{x.at(), h.at(), g.channels, g.positions(),
+                                           g.windows.in_size(), g.k, window_shape(g.windows)});
+    if (!view.per_sample(1)) {
+      device::Product<Real> p;
+      p.trans_a = true;
+      p.m = view.count() * g.m;
+      p.n = g.k;
+      p.k = rows;
+      p.a = delta.at();
+      p.lda = p.m;
+      p.b = h.at();
+      p.ldb = p.ldc = g.k;
+      p.c = call.in(1);
+      return stream.multiply(p);
+    }
     MatrixDims dims;
-    dims.positions = g.positions;
+    dims.groups = g.groups;
+    dims.positions = g.images / view.samples() * g.positions();
     dims.rows = g.m;
     dims.cols = g.k;
-    call.matrix(1, dims, delta, h, bias);
+    call.matrix(1, dims, std::move(delta), h, bias);
   }
 };
 
-const DeviceRegistration conv("Conv", std::make_unique<Conv>());
-
 }  // namespace
+
+DeviceHalf device_conv() { return std::make_shared<Conv>(); }
+
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <vector>
 
 #include "device/launch.h"
 #include "rules/rule.h"
@@ -20,9 +20,12 @@ class DeviceCall {
   // and what else makes or reads cotangents is not for device rules.
   virtual const Call& view() const = 0;
   virtual device::Stream& stream() = 0;
-  // The numbers that the rule's needs() names.
+  // The numbers that the rule's needs() names, whatever their type.
   virtual DeviceNumbers input(int k) = 0;
   virtual DeviceNumbers output(int j) = 0;
+  // What the host planned: places and weights.
+  virtual device::Buffer<int32_t> sent(std::vector<int32_t> integers) = 0;
+  virtual DeviceNumbers sent(std::vector<Real> numbers) = 0;
   // Cotangent of output j; none when nothing flows back from it.
   virtual const DeviceNumbers& out(int j) const = 0;
   // The cotangent of input k, to be overwritten in full.
@@ -42,17 +45,6 @@ class DeviceRule {
   virtual bool fits(const Call& view) const { return true; }
   // Writes the cotangent of every wanted input, as Rule::reverse.
   virtual void reverse(DeviceCall& call) const = 0;
-};
-
-// Null where there is none.
-const DeviceRule* find_device_rule(const Node& node);
-
-// "Conv", "com.microsoft::Gelu", …
-std::vector<std::string> device_ops();
-
-struct DeviceRegistration {
-  DeviceRegistration(const std::string& op, std::unique_ptr<DeviceRule> rule,
-                     const std::string& domain = "");
 };
 
 }  // namespace AT_PRECISION

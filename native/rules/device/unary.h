@@ -31,22 +31,19 @@ class DeviceUnary final : public DeviceRule {
   Make make_;
 };
 
-// A row of the tables of both sides.
-struct BothRegistrations {
-  Registration host;
-  DeviceRegistration device;
-};
-
+// A row of a family's table: `const Registration rows[] = {activation("Tanh", Reads::kInput, …),
+// …};`
 template <class Make>
-BothRegistrations activation(const std::string& op, Reads reads, Make make,
-                             const std::string& domain = "") {
-  return {unary(op, reads, make, domain),
-          {op, std::make_unique<DeviceUnary<Make, false>>(reads, make), domain}};
+Registration activation(const std::string& op, Reads reads, Make make,
+                        const std::string& domain = "") {
+  return {op, std::make_unique<Unary<Make, false>>(reads, make),
+          std::make_shared<DeviceUnary<Make, false>>(reads, make), domain};
 }
 // Of a function that lets some of its inputs through.
 template <class Make>
-BothRegistrations selecting_activation(const std::string& op, Reads reads, Make make) {
-  return {selecting(op, reads, make), {op, std::make_unique<DeviceUnary<Make, true>>(reads, make)}};
+Registration selecting_activation(const std::string& op, Reads reads, Make make) {
+  return {op, std::make_unique<Unary<Make, true>>(reads, make),
+          std::make_shared<DeviceUnary<Make, true>>(reads, make)};
 }
 
 }  // namespace AT_PRECISION

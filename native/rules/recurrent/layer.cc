@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/blas.h"
+#include "rules/device/recurrent.h"
 #include "rules/recurrent/cell.h"
 #include "rules/support/batch.h"
 #include "rules/support/finite.h"
@@ -355,9 +356,9 @@ void Recurrent::forward(TangentCall& call) const {
 }
 
 const Registration rows[] = {
-    {"LSTM", std::make_unique<Recurrent>()},
-    {"GRU", std::make_unique<Recurrent>()},
-    {"RNN", std::make_unique<Recurrent>()},
+    {"LSTM", std::make_unique<Recurrent>(), device_recurrent()},
+    {"GRU", std::make_unique<Recurrent>(), device_recurrent()},
+    {"RNN", std::make_unique<Recurrent>(), device_recurrent()},
 };
 
 }  // namespace

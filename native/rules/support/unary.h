@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <utility>
 
 #include "core/wider.h"
@@ -61,17 +60,6 @@ class Unary final : public Rule {
   Reads reads_;
   Make make_;
 };
-
-// A row of a family's table: `const Registration rows[] = {unary("Exp", Reads::kOutput, …), …};`
-template <class Make>
-Registration unary(const std::string& op, Reads reads, Make make, const std::string& domain = "") {
-  return Registration(op, std::make_unique<Unary<Make, false>>(reads, std::move(make)), domain);
-}
-// A row of a function that lets some of its inputs through.
-template <class Make>
-Registration selecting(const std::string& op, Reads reads, Make make) {
-  return Registration(op, std::make_unique<Unary<Make, true>>(reads, std::move(make)));
-}
 
 }  // namespace AT_PRECISION
 }  // namespace at
