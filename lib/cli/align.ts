@@ -76,6 +76,7 @@ export const alignCommand: CommandDefinition = {
     ).makeOptionMandatory(),
     ...derivativeOptions(),
   ],
+  devices: true,
   async run(session, [model = '', ...paths], options: Options) {
     const { by, kernel, method, top, spectrum, outputs } = options
     await checkFolder(options.out, '--out')

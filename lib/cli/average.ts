@@ -48,6 +48,7 @@ export const averageCommand: CommandDefinition = {
     formatOption(),
     ...derivativeOptions(),
   ],
+  devices: true,
   async run(session, [model0 = '', ...checkpoints], options: Options) {
     const place = await kernelPlace(options)
     const files = await checkpointPaths(checkpoints)

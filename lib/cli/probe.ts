@@ -56,6 +56,7 @@ export const probeCommand: CommandDefinition = {
     new Option('--out <folder>', 'gets report.html and report.json').makeOptionMandatory(),
     ...derivativeOptions(),
   ],
+  devices: true,
   async run(session, models, options: Options) {
     // Here, so that the other commands do not wait for the plotting library to load.
     await checkFolder(options.out, '--out')

@@ -34,6 +34,7 @@ export const rowsCommand = ({ name, examples, files, write }: RowsCommand): Comm
     nonFiniteOption(),
     ...derivativeOptions(),
   ],
+  devices: true,
   async run(session, [model = ''], options: RowsOptions) {
     checkStoreOptions(options)
     const { out, store } = options

@@ -97,6 +97,7 @@ export const sketchCommand: CommandDefinition = {
     nonFiniteOption(),
     ...derivativeOptions(),
   ],
+  devices: true,
   async run(session, [model = ''], options: Options) {
     checkStoreOptions(options)
     const { by, kind, store } = options

@@ -43,6 +43,7 @@ export const workerCommand: CommandDefinition = {
     queueOption(),
     new Option('--status', 'tell what is done, and what the queue says'),
   ],
+  devices: true,
   async run(session, [path = ''], options: Options) {
     if (options.status) return tellStatus(session, path, options)
     const store = await openStore(path)

@@ -1,7 +1,7 @@
 // What all derivative calls do before and after their own part.
 
 import { abortError } from '../core/abort.js'
-import { oneOf, TangentError, wholeNumber } from '../core/errors.js'
+import { oneOf, wholeNumber } from '../core/errors.js'
 import { roomBeside } from '../core/memory.js'
 import { shapeSize } from '../core/shape.js'
 import { threadCount } from '../core/threads.js'
@@ -13,7 +13,12 @@ import {
   withResults,
 } from '../model/core.js'
 import type { Inputs } from '../model/inputs.js'
-import { chooseDevice, choosePrecision, type MeasuredError } from '../native/device.js'
+import {
+  chooseDevice,
+  choosePrecision,
+  type MeasuredError,
+  refuseDevice,
+} from '../native/device.js'
 import { inBlocks } from '../runtime/feeds.js'
 import type { OnTile } from '../runtime/host.js'
 import { type Job, kindOf } from '../runtime/jobs/index.js'
@@ -127,7 +132,7 @@ export async function execute(
   )
 }
 
-/** What the worker is told of the device. @throws TangentError `UNSUPPORTED` for one that was named in vain. */
+/** What the worker is told of the device. */
 function deviceFor(
   prepared: Prepared,
   job: Job,
@@ -136,11 +141,8 @@ function deviceFor(
   const { device, precision, core, options, samples } = prepared
   if (device.name === 'cpu') return {}
   if (!kindOf(job).devices) {
-    if ((options.device ?? core.device) === 'auto') return {}
-    throw new TangentError(
-      'UNSUPPORTED',
-      `There is no code for devices in this call (${job.kind}); give it device: 'cpu', or load the network with device: 'auto'`,
-    )
+    refuseDevice({ device: options.device ?? core.device }, job.kind)
+    return {}
   }
   if (prepared.costs) {
     const { widths = [] } = tiles ?? {}
@@ -151,7 +153,8 @@ function deviceFor(
     core.chosen = fasterDevice(prepared, prepared.costs, given)
     if (core.chosen.name === 'cpu') return {}
   }
-  return { device: device.name, precision }
+  // Only kernels tell the error of their products.
+  return { device: device.name, ...(job.kind === 'ntk' ? { precision } : {}) }
 }
 
 /** What was found of a call's products in TF32. */

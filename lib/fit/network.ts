@@ -116,13 +116,11 @@ export function fitFixed(
 
 /** What a fit's features are computed with. */
 export function featureOptions(options: NetworkFitOptions): NetworkFeatureOptions {
-  const { blocks, outputs, signal, threads, memory, onProgress } = options
+  const { blocks, outputs, signal, threads, memory, onProgress, device } = options
   const each = Object.values(options.perBlock ?? {})
   const separateModes =
     options.structure === 'modes' || each.some(({ structure }) => structure === 'modes')
-  // Features are the processor's, and go up when a fit begins.
-  const where = { device: 'cpu', precision: 'float32' } as const
-  return { blocks, outputs, signal, threads, memory, onProgress, separateModes, ...where }
+  return { blocks, outputs, signal, threads, memory, onProgress, separateModes, device }
 }
 
 /** What a fit starts from. */

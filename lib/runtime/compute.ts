@@ -1,5 +1,10 @@
 // One job in the worker: forward runs by onnxruntime for what the addon asks next.
-import { type NativeJob, type NativeWant, native } from '../native/index.js'
+import {
+  type NativeDeviceCounts,
+  type NativeJob,
+  type NativeWant,
+  native,
+} from '../native/index.js'
 import { refuseNonFinite } from './faults.js'
 import { bytesRead } from './feeds.js'
 import { kindOf } from './jobs/index.js'
@@ -48,8 +53,9 @@ export async function computeJob(request: Asked, context: JobContext): Promise<C
     }))
     try {
       const part = { ...request, x, results, stretch: { first, samples } }
-      const { methods, peakBytes, seconds } = await runJob(part, context)
+      const { methods, peakBytes, seconds, device } = await runJob(part, context)
       total.methods = methods
+      total.device = countedTogether(total.device, device)
       total.peakBytes = Math.max(total.peakBytes, peakBytes)
       total.seconds += seconds
     } catch (error) {
@@ -59,6 +65,22 @@ export async function computeJob(request: Asked, context: JobContext): Promise<C
     await context.deliver({ row, column: 0, blocks: results.map(({ id }) => id) })
   }
   return total
+}
+
+/** What two parts of a call asked of the device, one after the other. */
+function countedTogether(
+  a: NativeDeviceCounts | null,
+  b: NativeDeviceCounts | null,
+): NativeDeviceCounts | null {
+  if (!a || !b) return a ?? b
+  const { onHost, ...sum } = b
+  for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += a[key]
+  return {
+    ...sum,
+    mostBytes: Math.max(a.mostBytes, b.mostBytes),
+    tf32Error: Math.max(a.tf32Error, b.tf32Error),
+    onHost: [...new Set([...a.onHost, ...onHost])],
+  }
 }
 
 /** Of a job for some of the samples. */

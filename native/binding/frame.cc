@@ -78,6 +78,7 @@ void FrameObject::fill(const EngineState& state, int64_t samples, const Napi::Ar
   };
   if (passes != Passes::kForward) check(state.analysis.taps);
   if (passes != Passes::kReverse) check(state.analysis.forward_taps);
+  on_device_ = std::make_shared<DeviceRun>();
   released_ = false;
 }
 
@@ -110,6 +111,7 @@ void FrameObject::release(const Napi::CallbackInfo&) {
   for (auto& buffer : passing_) buffer.Value().Detach();
   passing_.clear();
   derived_.clear();
+  on_device_.reset();
   frame_ = Frame();
 }
 

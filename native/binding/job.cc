@@ -77,7 +77,7 @@ Napi::Value JobObject::next(const Napi::CallbackInfo& info) {
 void JobObject::feed(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     const FrameObject* frame = FrameObject::Unwrap(info[0].ToObject());
-    job().feed(frame->frame());
+    job().feed(frame->frame(), frame->on_device());
   });
 }
 

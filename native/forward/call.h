@@ -71,5 +71,13 @@ class NodeTangents final : public TangentCall {
   std::vector<std::shared_ptr<Real>> scratch_;
 };
 
+// The tangents of a node's outputs (null where they are not wanted) from those of its inputs, by
+// its rule on the host.
+std::vector<std::shared_ptr<Real>> forward_node(const Tape& tape, const Frame& frame,
+                                                const Node& node, int64_t count,
+                                                std::vector<Tangent> in,
+                                                ParameterTangents& parameters, Pool& pool,
+                                                const Control& control);
+
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -68,6 +68,28 @@ void settle_product(const Setting& s, const std::vector<Tangent>& in,
 
 }  // namespace
 
+std::vector<std::shared_ptr<Real>> forward_node(const Tape& tape, const Frame& frame,
+                                                const Node& node, int64_t count,
+                                                std::vector<Tangent> in,
+                                                ParameterTangents& parameters, Pool& pool,
+                                                const Control& control) {
+  NodeTangents call(tape, frame, node, count, in, parameters, pool, control);
+  if (node.rule->factors(node) == 0) in.clear();  // so that a rule may write in place
+  node.rule->forward(call);
+  auto produced = std::move(call.produced());
+  if (!in.empty())
+    settle_product({tape, frame, node, count, parameters, pool, control}, in, produced);
+  for (size_t j = 0; j < node.outputs.size(); ++j) {
+    if (!call.wants(static_cast<int>(j))) {
+      produced[j] = nullptr;
+    } else if (!produced[j]) {
+      throw std::logic_error("the rule of " + node.op + " left output " + std::to_string(j) +
+                             " without a tangent");
+    }
+  }
+  return produced;
+}
+
 std::shared_ptr<Real> forward_pass(const Tape& tape, const Frame& frame, int64_t count,
                                    const std::vector<const Real*>& directions, Pool& pool,
                                    const Control& control) {
@@ -104,19 +126,11 @@ std::shared_ptr<Real> forward_pass(const Tape& tape, const Frame& frame, int64_t
       if (--uses[id] == 0) tangents[id] = nullptr;
     }
     if (!any) continue;
-    const Setting setting{tape, frame, node, count, parameters, pool, control};
-    NodeTangents call(tape, frame, node, count, in, parameters, pool, control);
-    if (node.rule->factors(node) == 0) in.clear();  // so that a rule may write in place
-    node.rule->forward(call);
-    auto produced = std::move(call.produced());
-    if (!in.empty()) settle_product(setting, in, produced);
+    auto produced =
+        forward_node(tape, frame, node, count, std::move(in), parameters, pool, control);
     for (size_t j = 0; j < node.outputs.size(); ++j) {
       const int id = node.outputs[j];
-      if (!call.wants(static_cast<int>(j))) continue;
-      if (!produced[j])
-        throw std::logic_error("the rule of " + node.op + " left output " + std::to_string(j) +
-                               " without a tangent");
-      if (uses[id] > 0) tangents[id] = std::move(produced[j]);
+      if (produced[j] && uses[id] > 0) tangents[id] = std::move(produced[j]);
     }
   }
   const int parameter = tape.values[tape.output].parameter;

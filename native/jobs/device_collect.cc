@@ -1,20 +1,30 @@
 #include "jobs/device_collect.h"
 
 #include "device/functions/arrange.h"
+#include "jobs/device_form.h"
 #include "kernels/cost.h"
 
 namespace at {
 inline namespace AT_PRECISION {
 
+namespace {
+
+std::vector<int> times(std::vector<int> uses, int passes) {
+  for (int& count : uses) count *= passes;
+  return uses;
+}
+
+}  // namespace
+
 DeviceCollector::DeviceCollector(const KernelTask& task, std::vector<int64_t> sizes,
                                  std::vector<int> uses, Pool& pool,
-                                 std::shared_ptr<device::Stream> stream)
+                                 std::shared_ptr<device::Stream> stream, int passes)
     : task_(task),
       sizes_(sizes),
       uses_(uses),
       pool_(pool),
       stream_(std::move(stream)),
-      host_(task, std::move(sizes), std::move(uses), pool) {}
+      host_(task, std::move(sizes), times(std::move(uses), passes), pool) {}
 
 bool DeviceCollector::stays(int parameter, const MatrixDims& dims, int bias) const {
   return alone(parameter) && (bias < 0 || alone(bias)) && dims.groups == 1 && !dims.picks;
@@ -27,16 +37,23 @@ DeviceNumbers DeviceCollector::sent(std::shared_ptr<Real> from, int64_t count) {
   return to;
 }
 
-void DeviceCollector::matrix(int parameter, MatrixUse use) {
-  if (!stays(parameter, use.dims, use.bias)) return host_.matrix(parameter, std::move(use));
+DeviceMatrixUse DeviceCollector::sent(const MatrixUse& use) {
   if (use.spoilt)
     throw Error("NUMERICAL",
                 "An operand of a product is not finite where a derivative flows through it; with "
                 "device: 'cpu' it is told where, or computed all the same");
   const int64_t places = use.samples * use.dims.positions;
-  matrix_on_device(parameter, {use.dims, use.samples, use.count,
-                               sent(use.delta, places * use.count * use.dims.rows),
-                               sent(use.h, places * use.dims.cols), use.bias});
+  return {use.dims,
+          use.samples,
+          use.count,
+          sent(use.delta, places * use.count * use.dims.rows),
+          sent(use.h, places * use.dims.cols),
+          use.bias};
+}
+
+void DeviceCollector::matrix(int parameter, MatrixUse use) {
+  if (!stays(parameter, use.dims, use.bias)) return host_.matrix(parameter, std::move(use));
+  matrix_on_device(parameter, sent(use));
 }
 
 void DeviceCollector::dense(int parameter, int64_t count, int64_t samples,
@@ -73,23 +90,10 @@ Method DeviceCollector::add_factors(int parameter, const DeviceMatrixUse& use) {
   if (unit.method == Method::kJacobian && 2 * T * (row + k) > row * k) {
     // The features themselves are smaller than their factors.
     unit.size = m * k;
-    unit.x = stream_->take<Real>(checked_mul(use.samples * row, k));
-    device::Product<Real> p;
-    p.trans_a = true;
-    p.m = row;
-    p.n = k;
-    p.k = T;
-    p.a = use.delta.at();
-    p.lda = row;
-    p.step_a = T * row;
-    p.b = use.h.at();
-    p.ldb = k;
-    p.step_b = T * k;
-    p.c = unit.x.at();
-    p.ldc = k;
-    p.step_c = row * k;
-    p.batch = use.samples;
-    stream_->multiply(p);
+    // Inner products do not care for the order that the parameter is stored in.
+    DeviceMatrixUse plain = use;
+    plain.dims.transposed = false;
+    unit.x = formed(*stream_, plain, {0, use.samples});
   } else {
     unit.delta = use.delta;
     unit.h = use.h;
@@ -102,19 +106,11 @@ Method DeviceCollector::add_factors(int parameter, const DeviceMatrixUse& use) {
   return unit.method;
 }
 
-// x (n, C, m) = Σ_t δ.
 void DeviceCollector::add_bias(const DeviceMatrixUse& use) {
   Unit unit;
   unit.group = task_.groups[static_cast<size_t>(use.bias)];
   unit.size = use.dims.rows;
-  const int64_t width = use.count * unit.size;
-  unit.x = use.delta;
-  if (use.dims.positions > 1) {
-    unit.x = stream_->take<Real>(use.samples * width);
-    device::for_rows(
-        *stream_, use.samples, width,
-        device::SumAround<Real>{use.delta.at(), unit.x.at(), use.dims.positions, width, 1});
-  }
+  unit.x = formed_bias(*stream_, use);
   host_.treat(use.bias, Method::kJacobian);
   units_.push_back(std::move(unit));
 }
@@ -132,12 +128,7 @@ void DeviceCollector::dense_on_device(int parameter, int64_t count, int64_t samp
   Unit unit;
   unit.group = task_.groups[static_cast<size_t>(parameter)];
   unit.size = size;
-  unit.x = features;
-  if (count > 1 && samples > 1) {
-    unit.x = stream_->take<Real>(numbers);
-    device::for_rows(*stream_, count * samples, size,
-                     device::SwapAxes<Real>{features.at(), unit.x.at(), count, samples, size});
-  }
+  unit.x = by_sample(*stream_, std::move(features), count, samples, size);
   host_.treat(parameter, Method::kJacobian);
   units_.push_back(std::move(unit));
 }

@@ -14,8 +14,10 @@ inline namespace AT_PRECISION {
 // device; those of several uses, of groups and of picked rows go by the host's collector.
 class DeviceCollector final : public DeviceSink {
  public:
+  // uses[p]: how many inputs of nodes parameter p is in one of the `passes`; what goes by the host
+  // comes from all of them.
   DeviceCollector(const KernelTask& task, std::vector<int64_t> sizes, std::vector<int> uses,
-                  Pool& pool, std::shared_ptr<device::Stream> stream);
+                  Pool& pool, std::shared_ptr<device::Stream> stream, int passes = 1);
 
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
@@ -24,14 +26,20 @@ class DeviceCollector final : public DeviceSink {
   void dense_on_device(int parameter, int64_t count, int64_t samples,
                        DeviceNumbers features) override;
 
+  // Does a parameter's only use in a pass stay on the device?
+  bool alone(int parameter) const { return uses_[static_cast<size_t>(parameter)] == 1; }
+  bool stays(int parameter, const MatrixDims& dims, int bias) const;
+  // What a node on the host gave, in the device's memory; read until settle().
+  DeviceNumbers sent(std::shared_ptr<Real> from, int64_t count);
+  DeviceMatrixUse sent(const MatrixUse& use);
+  // The stream has been waited for.
+  void settle() { sending_.clear(); }
+
   // Consumes what was collected: call it once.
   Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
 
  private:
   using Unit = kernels::DeviceUnit<Real>;
-  bool alone(int parameter) const { return uses_[static_cast<size_t>(parameter)] == 1; }
-  bool stays(int parameter, const MatrixDims& dims, int bias) const;
-  DeviceNumbers sent(std::shared_ptr<Real> from, int64_t count);
   Method add_factors(int parameter, const DeviceMatrixUse& use);
   void add_bias(const DeviceMatrixUse& use);
 

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "jobs/device_jacobian.h"
 #include "jobs/jacobian_sink.h"
 #include "jobs/jobs.h"
 #include "reverse/pass.h"
@@ -24,27 +25,37 @@ class FeaturesJob::Sink final : public FeatureSink {
         expanded_(std::vector<Real*>(sizes.size(), nullptr), sizes, {job.at_, total_, first},
                   job.pool_) {}
 
-  void matrix(int p, MatrixUse use) override {
-    ParameterFeatures& to = job_.features_[p];
-    const int64_t groups = use.dims.groups, positions = use.dims.positions;
-    const int64_t rows = use.dims.rows, cols = use.dims.cols;
-    const bool picks = use.dims.picks;
+  // Are the factors of such a use kept?
+  bool keeps(int p, const MatrixDims& dims) const {
     const bool small =
-        job_.factored_ || positions * (total_ * rows + (picks ? 1 : cols)) < total_ * sizes_[p];
-    const bool fits = !picks || cols <= INT32_MAX;
-    if (groups != 1 || job_.uses_[p] != 1 || !small || !fits) {
-      if (groups == 1) remember(to, use);
-      expand(p);
-      if (use.bias >= 0) expand(use.bias);
-      expanded_.matrix(p, std::move(use));
-      return;
-    }
+        job_.factored_ ||
+        dims.positions * (total_ * dims.rows + (dims.picks ? 1 : dims.cols)) < total_ * sizes_[p];
+    const bool fits = !dims.picks || dims.cols <= INT32_MAX;
+    return dims.groups == 1 && job_.uses_[p] == 1 && small && fits;
+  }
+
+  // Makes room for the features of a use, to be written through the sink that is returned.
+  JacobianSink& open(int p, const MatrixDims& dims, int bias) {
+    if (dims.groups == 1) remember(job_.features_[p], dims, bias);
+    if (bias >= 0) open(bias);
+    return open(p);
+  }
+  JacobianSink& open(int p) {
+    expand(p);
+    return expanded_;
+  }
+
+  void matrix(int p, MatrixUse use) override {
+    if (!keeps(p, use.dims)) return open(p, use.dims, use.bias).matrix(p, std::move(use));
+    ParameterFeatures& to = job_.features_[p];
+    const int64_t positions = use.dims.positions, rows = use.dims.rows, cols = use.dims.cols;
+    const bool picks = use.dims.picks;
     const int64_t N = job_.settings_.samples;
     if (!to.delta) {
       to.delta = job_.allocate(checked_mul(N * total_, positions * rows));
       (picks ? to.columns : to.h) = job_.allocate(checked_mul(N, positions * (picks ? 1 : cols)));
       to.positions = positions;
-      remember(to, use);
+      remember(to, use.dims, use.bias);
     }
     if (picks) {
       auto* columns = static_cast<int32_t*>(to.columns->data()) + job_.at_ * positions;
@@ -63,15 +74,14 @@ class FeaturesJob::Sink final : public FeatureSink {
                         use.delta.get() + ((i * T + t) * C + c) * m,
                         static_cast<size_t>(m) * sizeof(Real));
     });
-    if (use.bias < 0) return;
-    expand(use.bias);
-    expanded_.bias(use);
+    if (use.bias >= 0) open(use.bias).bias(use);
   }
 
   void dense(int p, int64_t count, int64_t samples, std::shared_ptr<Real> features) override {
-    expand(p);
-    expanded_.dense(p, count, samples, std::move(features));
+    open(p).dense(p, count, samples, std::move(features));
   }
+
+  JacobianSink& expanded() { return expanded_; }
 
   // A parameter that nothing flowed to still has features: zeros.
   void fill_missing(int64_t samples, int64_t count) {
@@ -87,15 +97,14 @@ class FeaturesJob::Sink final : public FeatureSink {
 
  private:
   // How the parameter is used as a matrix, unless its uses disagree.
-  static void remember(ParameterFeatures& to, const MatrixUse& use) {
-    const MatrixDims& dims = use.dims;
+  static void remember(ParameterFeatures& to, const MatrixDims& dims, int bias) {
     if (to.rows == 0) {
       to.rows = dims.rows;
       to.cols = dims.cols;
       to.transposed = dims.transposed;
-      to.bias = use.bias;
+      to.bias = bias;
     } else if (to.rows != dims.rows || to.cols != dims.cols || to.transposed != dims.transposed ||
-               to.bias != use.bias) {
+               to.bias != bias) {
       to.rows = to.cols = -1;
       to.bias = -1;
     }
@@ -112,6 +121,37 @@ class FeaturesJob::Sink final : public FeatureSink {
   int64_t total_;
   int64_t first_;
   JacobianSink expanded_;
+};
+
+// The same of a pass on a device: factors that are kept come down, the others are multiplied out
+// there.
+class FeaturesJob::OnDevice final : public DeviceSink {
+ public:
+  OnDevice(FeaturesJob& job, const std::vector<int64_t>& sizes, Sink& sink)
+      : job_(job),
+        sink_(sink),
+        formed_(*job.settings_.stream, sink.expanded(), sizes, job.uses_, job.pool_) {}
+
+  void matrix(int p, MatrixUse use) override { sink_.matrix(p, std::move(use)); }
+  void dense(int p, int64_t count, int64_t samples, std::shared_ptr<Real> features) override {
+    sink_.dense(p, count, samples, std::move(features));
+  }
+  void matrix_on_device(int p, DeviceMatrixUse use) override {
+    if (sink_.keeps(p, use.dims))
+      return sink_.matrix(p, to_host(*job_.settings_.stream, use, job_.pool_));
+    sink_.open(p, use.dims, use.bias);
+    formed_.matrix_on_device(p, std::move(use));
+  }
+  void dense_on_device(int p, int64_t count, int64_t samples, DeviceNumbers features) override {
+    sink_.open(p);
+    formed_.dense_on_device(p, count, samples, std::move(features));
+  }
+  void finish() { formed_.finish(); }
+
+ private:
+  FeaturesJob& job_;
+  Sink& sink_;
+  DeviceJacobianSink formed_;
 };
 
 FeaturesJob::FeaturesJob(const Tape& tape, JobSettings settings, bool factored)
@@ -137,8 +177,14 @@ void FeaturesJob::block(const Frame& frame) {
   blocks_of_outputs(settings_.outputs, at_once_, [&](const auto& outputs, int64_t first) {
     const auto count = static_cast<int64_t>(outputs.size());
     Sink sink(*this, sizes, first);
-    reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs, pool_), pool_,
-                 settings_.control, sink);
+    auto seed = unit_seed(tape_, frame, outputs, pool_);
+    if (settings_.stream) {
+      OnDevice there(*this, sizes, sink);
+      pass_on_device(frame, count, std::move(seed), there);
+      there.finish();
+    } else {
+      reverse_pass(tape_, frame, count, std::move(seed), pool_, settings_.control, sink);
+    }
     sink.fill_missing(frame.samples, count);
   });
 }

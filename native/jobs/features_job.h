@@ -37,6 +37,7 @@ class FeaturesJob final : public SweepJob {
 
  private:
   class Sink;
+  class OnDevice;
   std::shared_ptr<Memory> allocate(int64_t floats);
 
   std::vector<ParameterFeatures> features_;

@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "core/shape.h"
 #include "jobs/collect.h"
+#include "jobs/device_collect.h"
 #include "jobs/jobs.h"
 #include "kernels/contract.h"
 #include "reverse/pass.h"
@@ -43,6 +44,7 @@ Block some(const Block& all, int64_t first, int64_t samples) {
     if (unit.picks) unit.picks = some(*unit.picks, first, samples, all.count);
     part.units.push_back(std::move(unit));
   }
+  if (all.on_device) part.on_device = kernels::some(*all.on_device, all.count, first);
   return part;
 }
 
@@ -107,18 +109,33 @@ void GroupedJob::compute(const Frame& frame) {
   const Want want = *next();
   if (frame.samples != want.count) throw Error("BAD_ARGUMENT", "Another block was asked for");
   const int64_t n = task_.samples1, count = task_.outputs, all = want.count / n;
-  BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
-  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, settings_.outputs, pool_), pool_,
-               settings_.control, collector);
-  const Block block = collector.finish(0, want.count, count, methods_);
-  parallel_for(all, 1, [&](int64_t first, int64_t last) {
+  const Block block = collect(frame, count);
+  const auto contract = [&](int64_t first, int64_t last) {
     for (int64_t g = first; g < last; ++g) {
       const Block own = some(block, g * n, n);
       kernels::contract(task_, own, own, true, results_of(done_ + g), pool_, settings_.control);
     }
-  });
+  };
+  // A stream is of one thread at a time.
+  if (settings_.stream) {
+    contract(0, all);
+  } else {
+    parallel_for(all, 1, contract);
+  }
   done_ += all;
   settings_.control.advance(all * task_.pairs());
+}
+
+Block GroupedJob::collect(const Frame& frame, int64_t count) {
+  auto seed = unit_seed(tape_, frame, settings_.outputs, pool_);
+  if (settings_.stream) {
+    DeviceCollector collector(task_, parameter_sizes(frame), uses_, pool_, settings_.stream);
+    pass_on_device(frame, count, std::move(seed), collector);
+    return collector.finish(0, frame.samples, count, methods_);
+  }
+  BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
+  reverse_pass(tape_, frame, count, std::move(seed), pool_, settings_.control, collector);
+  return collector.finish(0, frame.samples, count, methods_);
 }
 
 bool GroupedJob::shrink(int64_t) {

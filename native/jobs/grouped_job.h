@@ -33,6 +33,7 @@ class GroupedJob final : public Job {
   // Where the kernels of a group lie.
   std::vector<Real*> results_of(int64_t group) const;
   void begin_apart();
+  Block collect(const Frame& frame, int64_t count);
 
   KernelTask task_;
   std::vector<Real*> results_;

@@ -13,20 +13,24 @@ namespace at {
 inline namespace AT_PRECISION {
 
 JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<Real*> results)
-    : SweepJob(tape, std::move(settings), 0), results_(std::move(results)) {}
+    : SweepJob(tape, std::move(settings), 0),
+      results_(std::move(results)),
+      uses_(parameter_uses(tape)) {}
 
 void JacobianJob::block(const Frame& frame) {
   const auto total = static_cast<int64_t>(settings_.outputs.size());
   blocks_of_outputs(settings_.outputs, at_once_, [&](const auto& outputs, int64_t first) {
     JacobianSink sink(results_, parameter_sizes(frame), {at_, total, first}, pool_);
-    reverse_pass(tape_, frame, static_cast<int64_t>(outputs.size()),
-                 unit_seed(tape_, frame, outputs, pool_), pool_, settings_.control, sink);
+    expanded_pass(frame, outputs, sink, uses_);
   });
 }
 
 AverageJacobianJob::AverageJacobianJob(const Tape& tape, JobSettings settings,
                                        std::vector<Real*> results, Path path)
-    : Job(tape, std::move(settings)), results_(std::move(results)), path_(std::move(path)) {
+    : Job(tape, std::move(settings)),
+      results_(std::move(results)),
+      path_(std::move(path)),
+      uses_(parameter_uses(tape)) {
   at_once_ = outputs_at_once();
   // One node's Jacobian of a block is in addition to the sums.
   const auto quarter =
@@ -72,8 +76,7 @@ bool AverageJacobianJob::shrink(int64_t samples) {
 void AverageJacobianJob::add(const Frame& frame) {
   blocks_of_outputs(settings_.outputs, at_once_,
                     [&](const auto& outputs, int64_t first) { add(frame, outputs, first); });
-  if (path_.change)
-    add_change(tape_, frame, path_, node_, at_, settings_.outputs, pool_, settings_.control);
+  if (path_.change) change_.add(tape_, frame, path_, node_, at_, settings_, pool_);
 }
 
 void AverageJacobianJob::add(const Frame& frame, const std::vector<int64_t>& outputs,
@@ -88,8 +91,7 @@ void AverageJacobianJob::add(const Frame& frame, const std::vector<int64_t>& out
     parts.push_back(held.back().get());
   }
   JacobianSink sink(parts, sizes, {0, count, 0}, pool_);
-  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs, pool_), pool_,
-               settings_.control, sink);
+  expanded_pass(frame, outputs, sink, uses_);
   const auto weight = static_cast<Real>(path_.weights[node_]);
   const bool fresh = node_ == 0;
   for (size_t p = 0; p < sizes.size(); ++p) {
@@ -115,18 +117,27 @@ GradientJob::GradientJob(const Tape& tape, JobSettings settings, int64_t columns
       results_(std::move(results)) {}
 
 void GradientJob::block(const Frame& frame) {
-  const bool whole = frame.samples == settings_.samples;
-  GradientSink sink = whole ? GradientSink(parameter_sizes(frame), columns_, pool_, results_)
-                            : GradientSink(parameter_sizes(frame), columns_, pool_);
   const auto picked = static_cast<int64_t>(settings_.outputs.size());
   auto seed = weighted_seed(tape_, frame, settings_.outputs, columns_,
                             vectors_ + at_ * picked * columns_, pool_);
+  if (settings_.stream) {
+    DeviceGradientSink sink(*settings_.stream, parameter_sizes(frame), columns_, pool_);
+    pass_on_device(frame, columns_, std::move(seed), sink);
+    return there_.add(sink);
+  }
+  const bool whole = frame.samples == settings_.samples;
+  GradientSink sink = whole ? GradientSink(parameter_sizes(frame), columns_, pool_, results_)
+                            : GradientSink(parameter_sizes(frame), columns_, pool_);
   reverse_pass(tape_, frame, columns_, std::move(seed), pool_, settings_.control, sink);
   if (whole) return sink.clear_rest();
   sums_.add(sink);
 }
 
-void GradientJob::finish() { sums_.write(results_); }
+void GradientJob::finish() {
+  if (!settings_.stream) return sums_.write(results_);
+  if (!results_.empty())
+    there_.write(*settings_.stream, results_, at::parameter_sizes(tape_), columns_);
+}
 
 namespace {
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "jobs/device_gradient.h"
 #include "jobs/gradient.h"
 #include "jobs/job.h"
 #include "jobs/path.h"
@@ -17,6 +18,7 @@ class JacobianJob final : public SweepJob {
 
  private:
   std::vector<Real*> results_;
+  std::vector<int> uses_;
 };
 
 // Jacobians averaged over the nodes of a path, each block of samples at all of them in turn.
@@ -35,6 +37,8 @@ class AverageJacobianJob final : public Job {
 
   std::vector<Real*> results_;
   Path path_;
+  std::vector<int> uses_;
+  PathChange change_;
   int64_t at_ = 0;
   size_t node_ = 0;
 };
@@ -43,8 +47,10 @@ class AverageJacobianJob final : public Job {
 // (N, O, columns). Sums over blocks in double.
 class GradientJob final : public SweepJob {
  public:
+  // On a device without results: they stay there.
   GradientJob(const Tape& tape, JobSettings settings, int64_t columns, const Real* vectors,
               std::vector<Real*> results);
+  std::vector<DeviceNumbers> on_device() const { return there_.rounded(*settings_.stream); }
 
  protected:
   void block(const Frame& frame) override;
@@ -55,6 +61,7 @@ class GradientJob final : public SweepJob {
   const Real* vectors_;
   std::vector<Real*> results_;
   GradientSums sums_;
+  DeviceGradientSums there_;  // where a device computes
 };
 
 }  // namespace AT_PRECISION

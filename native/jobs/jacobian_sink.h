@@ -24,6 +24,13 @@ class JacobianSink final : public FeatureSink, public MultipliesOut {
                Pool& pool);
   void set_result(int parameter, Real* result) { results_[parameter] = result; }
   bool written(int parameter) const { return written_[parameter]; }
+  // For what is written there by others: of a parameter, the pass's first row, and the distance of
+  // two samples.
+  Real* start(int p) const {
+    return results_[p] + (rows_.first * rows_.outputs + rows_.first_output) * sizes_[p];
+  }
+  int64_t stride(int p) const { return rows_.outputs * sizes_[p]; }
+  void settle(int parameter) { written_[parameter] = true; }
 
   void matrix(int parameter, MatrixUse use) override;
   bool multiplies_out(int, const MatrixDims&) const override { return true; }
@@ -33,11 +40,6 @@ class JacobianSink final : public FeatureSink, public MultipliesOut {
   void bias(const MatrixUse& use);
 
  private:
-  // Of parameter p, the pass's first row, and the distance of two samples.
-  Real* start(int p) const {
-    return results_[p] + (rows_.first * rows_.outputs + rows_.first_output) * sizes_[p];
-  }
-  int64_t stride(int p) const { return rows_.outputs * sizes_[p]; }
   template <class Expand>
   void write(int parameter, const MatrixUse& use, const Expand& expand);
 

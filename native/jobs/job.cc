@@ -5,6 +5,8 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "device/stream.h"
+#include "jobs/device_jacobian.h"
+#include "reverse/on_device.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -29,7 +31,7 @@ std::string name_of(Passes passes) {
   }
 }
 
-void Job::feed(const Frame& frame) {
+void Job::feed(const Frame& frame, std::shared_ptr<DeviceRun> run) {
   const Activation& output = frame.values[tape_.output];
   const int64_t available = outputs_per_sample(output, frame.samples);
   for (int64_t o : settings_.outputs) {
@@ -40,7 +42,7 @@ void Job::feed(const Frame& frame) {
     }
   }
   try {
-    compute_within_threads(frame);
+    compute_within_threads(frame, std::move(run));
   } catch (const OverBudget& error) {
     pool_.trim();
     if (shrink(frame.samples)) return;
@@ -57,13 +59,23 @@ void Job::feed(const Frame& frame) {
 }
 
 // What is under way on a device when something fails does not count, and must not run later.
-void Job::compute_within_threads(const Frame& frame) {
+void Job::compute_within_threads(const Frame& frame, std::shared_ptr<DeviceRun> run) {
+  if (!settings_.stream) return with_threads(settings_.threads, [&] { compute(frame); });
   try {
+    const bool whole = settings_.values->begin(std::move(run), next()->node);
     with_threads(settings_.threads, [&] { compute(frame); });
+    if (whole) settings_.values->end();
   } catch (...) {
-    if (settings_.stream) settings_.stream->abandon();
+    settings_.values->forget();
+    settings_.stream->abandon();
     throw;
   }
+}
+
+void Job::pass_on_device(const Frame& frame, int64_t count, std::shared_ptr<Real> seed,
+                         DeviceSink& sink) {
+  reverse_pass_on_device(tape_, frame, count, std::move(seed), pool_, settings_.control, sink,
+                         *settings_.stream, *settings_.values);
 }
 
 const device::Counts* Job::device_counts() const {
@@ -72,6 +84,18 @@ const device::Counts* Job::device_counts() const {
 
 device::MeasuredError Job::tf32_error() const {
   return settings_.stream ? settings_.stream->tf32_error() : device::MeasuredError{};
+}
+
+void Job::expanded_pass(const Frame& frame, const std::vector<int64_t>& outputs, JacobianSink& sink,
+                        const std::vector<int>& uses) {
+  const auto count = static_cast<int64_t>(outputs.size());
+  auto seed = unit_seed(tape_, frame, outputs, pool_);
+  if (!settings_.stream) {
+    return reverse_pass(tape_, frame, count, std::move(seed), pool_, settings_.control, sink);
+  }
+  DeviceJacobianSink there(*settings_.stream, sink, parameter_sizes(frame), uses, pool_);
+  pass_on_device(frame, count, std::move(seed), there);
+  there.finish();
 }
 
 int64_t Job::kept_budget() const {

@@ -11,16 +11,13 @@
 #include "core/buffer.h"
 #include "core/control.h"
 #include "graph/tape.h"
+#include "reverse/device_values.h"
 
 namespace at {
-
-namespace device {
-class Stream;
-struct Counts;
-struct MeasuredError;
-}  // namespace device
-
 inline namespace AT_PRECISION {
+
+class DeviceSink;
+class JacobianSink;
 
 // Elements of one sample, for sizing blocks: of the values around the widest node, and of all
 // values on the tape.
@@ -41,6 +38,7 @@ struct JobSettings {
   int64_t output_block = 0;  // forced number of outputs at once; 0: chosen
   Control control;
   std::shared_ptr<device::Stream> stream;  // of the device to compute on; null: the processor
+  std::shared_ptr<DeviceValues> values;    // that device's, of the job and those it is made of
 };
 
 // Which passes a forward run's numbers are read by.
@@ -82,7 +80,8 @@ class Job {
   // The forward run of what next() asked for. Checks it, then computes. Where the memory budget
   // does not allow that many samples, next() asks for the same ones again in a smaller block; where
   // not even one sample fits, fewer outputs are carried at once.
-  void feed(const Frame& frame);
+  // `run`: what the job's device has of it, where it is kept for later.
+  void feed(const Frame& frame, std::shared_ptr<DeviceRun> run = nullptr);
   virtual std::vector<std::string> methods() const { return {}; }
   // Once next() has returned null.
   virtual std::vector<Record> report() const { return {}; }
@@ -113,6 +112,12 @@ class Job {
   // Bytes of features that may be kept for later blocks.
   int64_t kept_budget() const;
   std::vector<int64_t> parameter_sizes(const Frame& frame) const;
+  // Carries cotangents back on the device.
+  void pass_on_device(const Frame& frame, int64_t count, std::shared_ptr<Real> seed,
+                      DeviceSink& sink);
+  // A pass of these outputs, on the job's device, whose features are all written to a sink.
+  void expanded_pass(const Frame& frame, const std::vector<int64_t>& outputs, JacobianSink& sink,
+                     const std::vector<int>& uses);
 
   const Tape& tape_;
   JobSettings settings_;
@@ -121,7 +126,7 @@ class Job {
   int64_t at_once_ = 1;  // outputs carried in one pass
 
  private:
-  void compute_within_threads(const Frame& frame);
+  void compute_within_threads(const Frame& frame, std::shared_ptr<DeviceRun> run);
 };
 
 // A job that runs every block of X once, in order.

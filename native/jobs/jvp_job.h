@@ -1,7 +1,9 @@
 #pragma once
 
+#include "jobs/device_gradient.h"
 #include "jobs/gradient.h"
 #include "jobs/job.h"
+#include "jobs/tangents.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -11,13 +13,15 @@ class JvpJob final : public SweepJob {
  public:
   JvpJob(const Tape& tape, JobSettings settings, int64_t columns,
          std::vector<const Real*> directions, Real* result);
+  // On a device the directions may be there already.
+  void follow(std::vector<DeviceNumbers> directions);
 
  protected:
   void block(const Frame& frame) override;
 
  private:
   int64_t columns_;
-  std::vector<const Real*> directions_;
+  TangentsOf tangents_;
   Real* result_;
 };
 
@@ -33,9 +37,10 @@ class NormalJob final : public SweepJob {
 
  private:
   int64_t columns_;
-  std::vector<const Real*> directions_;
+  TangentsOf tangents_;
   std::vector<Real*> results_;
   GradientSums sums_;
+  DeviceGradientSums there_;  // where a device computes
 };
 
 }  // namespace AT_PRECISION

@@ -6,7 +6,6 @@
 #include "core/parallel.h"
 #include "jobs/device_collect.h"
 #include "kernels/contract.h"
-#include "kernels/device_block.h"
 #include "reverse/pass.h"
 
 namespace at {
@@ -25,7 +24,6 @@ NtkJob::NtkJob(const Tape& tape, JobSettings settings, const Pool& pool, KernelT
   block_size_ = samples_per_block(task_.outputs);
   if (path_) {
     const auto nodes = static_cast<int64_t>(path_->weights.size());
-    for (int& uses : uses_) uses *= static_cast<int>(nodes);
     // The factors of all nodes are kept until the block is done; patches of a window repeat each
     // value several times.
     const auto quarter =
@@ -72,13 +70,10 @@ void NtkJob::compute(const Frame& frame) {
       ++node_;
       return;
     }
-    node_ = 0;
     use(std::move(block), want);
   } catch (...) {
     // The block begins again, at the first node.
-    collector_.reset();
-    weights_.clear();  // they may be on their way
-    node_ = 0;
+    begin_along();
     throw;
   }
 }
@@ -114,34 +109,57 @@ void NtkJob::compute_whole(const Frame& frame) {
 // The features of a block; empty until the last node of the path.
 Block NtkJob::collect(const Frame& frame, const Want& want) {
   const auto count = static_cast<int64_t>(settings_.outputs.size());
-  const auto pass = [&](FeatureSink& sink) {
-    reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs_of(want), pool_), pool_,
-                 settings_.control, sink);
-  };
-  if (!path_ && settings_.stream) {
+  if (path_) return collect_along(frame, want);
+  if (settings_.stream) {
     DeviceCollector collector(task_, parameter_sizes(frame), uses_, pool_, settings_.stream);
-    reverse_pass_on_device(tape_, frame, count, unit_seed(tape_, frame, outputs_of(want), pool_),
-                           pool_, settings_.control, collector, *settings_.stream, weights_);
+    pass_on_device(frame, count, unit_seed(tape_, frame, outputs_of(want), pool_), collector);
     return collector.finish(want.first, want.count, count, methods_);
   }
-  if (!path_) {
-    BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
-    pass(collector);
-    return collector.finish(want.first, want.count, count, methods_);
+  BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
+  reverse_pass(tape_, frame, count, unit_seed(tape_, frame, outputs_of(want), pool_), pool_,
+               settings_.control, collector);
+  return collector.finish(want.first, want.count, count, methods_);
+}
+
+Block NtkJob::collect_along(const Frame& frame, const Want& want) {
+  const auto count = static_cast<int64_t>(settings_.outputs.size());
+  const auto nodes = static_cast<int>(path_->weights.size());
+  const double weight = path_->weights[static_cast<size_t>(node_)];
+  const std::vector<int64_t> sizes = parameter_sizes(frame);
+  auto seed = unit_seed(tape_, frame, outputs_of(want), pool_);
+  if (settings_.stream) {
+    if (!there_)
+      there_ = std::make_unique<DevicePathCollector>(task_, sizes, uses_, nodes, pool_,
+                                                     settings_.stream);
+    there_->weigh(weight);
+    pass_on_device(frame, count, std::move(seed), *there_);
+    there_->settle();
+  } else {
+    if (!collector_) {
+      std::vector<int> uses = uses_;
+      for (int& each : uses) each *= nodes;
+      blocks_ = std::make_unique<BlockCollector>(task_, sizes, uses, pool_);
+      collector_ = std::make_unique<PathCollector>(*blocks_, sizes, pool_);
+    }
+    collector_->weigh(weight);
+    reverse_pass(tape_, frame, count, std::move(seed), pool_, settings_.control, *collector_);
   }
-  if (!collector_)
-    collector_ = std::make_unique<PathCollector>(task_, parameter_sizes(frame), uses_, pool_);
-  collector_->weigh(path_->weights[static_cast<size_t>(node_)]);
-  pass(*collector_);
-  if (path_->change && want.side == 0) {
-    add_change(tape_, frame, *path_, static_cast<size_t>(node_), want.first, settings_.outputs,
-               pool_, settings_.control);
-  }
-  if (node_ + 1 < static_cast<int>(path_->weights.size())) return {};
-  Block block = collector_->finish(want.first, want.count, count, methods_);
-  collector_.reset();
-  if (settings_.stream) kernels::move_to(settings_.stream, block);
+  if (path_->change && want.side == 0)
+    change_.add(tape_, frame, *path_, static_cast<size_t>(node_), want.first, settings_, pool_);
+  if (node_ + 1 < nodes) return {};
+  if (collector_) collector_->finish(want.count, count);
+  Block block = there_ ? there_->finish(want.first, want.count, count, methods_)
+                       : blocks_->finish(want.first, want.count, count, methods_);
+  begin_along();
   return block;
+}
+
+// The next block, at the first node.
+void NtkJob::begin_along() {
+  collector_.reset();
+  blocks_.reset();
+  there_.reset();
+  node_ = 0;
 }
 
 void NtkJob::use(Block block, const Want& want) {

@@ -4,10 +4,10 @@
 #include <optional>
 
 #include "jobs/block.h"
+#include "jobs/device_path.h"
 #include "jobs/job.h"
 #include "jobs/path.h"
 #include "jobs/schedule.h"
-#include "reverse/on_device.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -29,6 +29,8 @@ class NtkJob final : public Job {
  private:
   void compute_whole(const Frame& frame);
   Block collect(const Frame& frame, const Want& want);
+  Block collect_along(const Frame& frame, const Want& want);
+  void begin_along();
   void use(Block block, const Want& want);
   const std::vector<int64_t>& outputs_of(const Want& want) const {
     return want.side == 0 || other_.empty() ? settings_.outputs : other_;
@@ -41,10 +43,13 @@ class NtkJob final : public Job {
   std::vector<int> uses_;
   std::vector<Method> methods_;
   std::optional<Path> path_;
-  std::unique_ptr<PathCollector> collector_;  // of the block that is being run
+  // Of the block that is being run along a path.
+  std::unique_ptr<BlockCollector> blocks_;
+  std::unique_ptr<PathCollector> collector_;
+  std::unique_ptr<DevicePathCollector> there_;  // in place of both where a device computes
+  PathChange change_;
   int node_ = 0;
   std::vector<int64_t> other_;
-  DeviceWeights weights_;
 };
 
 }  // namespace AT_PRECISION

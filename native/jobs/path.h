@@ -3,9 +3,8 @@
 #include <memory>
 #include <vector>
 
-#include "core/control.h"
-#include "graph/tape.h"
-#include "jobs/collect.h"
+#include "jobs/tangents.h"
+#include "reverse/sink.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -20,28 +19,35 @@ struct Path {
   Real* change = nullptr;                            // (N, O)
 };
 
-// Adds the node's part of F̄·Δθ for the samples [first, first + frame.samples) to path.change; the
-// first node overwrites what was there.
-void add_change(const Tape& tape, const Frame& frame, const Path& path, size_t node, int64_t first,
-                const std::vector<int64_t>& outputs, Pool& pool, const Control& control);
+// F̄·Δθ of a path, node by node, on the job's device.
+class PathChange {
+ public:
+  // Adds the node's part for the samples [first, first + frame.samples) to path.change; the first
+  // node overwrites what was there.
+  void add(const Tape& tape, const Frame& frame, const Path& path, size_t node, int64_t first,
+           const JobSettings& settings, Pool& pool);
+
+ private:
+  int segment_ = -1;
+  std::unique_ptr<TangentsOf> tangents_;  // along that segment
+};
 
 // Adds up weighted features of several passes over the same samples, then hands the sums to a
 // collector: factors as more positions of the same matrix, dense ones number for number.
 class PathCollector final : public FeatureSink {
  public:
-  // uses[p]: how many inputs of nodes parameter p is, nodes of the path together.
-  PathCollector(const KernelTask& task, std::vector<int64_t> sizes, std::vector<int> uses,
-                Pool& pool);
+  // The collector expects as many uses of each parameter as all nodes of the path have together.
+  PathCollector(FeatureSink& collector, std::vector<int64_t> sizes, Pool& pool);
 
   void weigh(double weight) { weight_ = static_cast<Real>(weight); }
   void matrix(int parameter, MatrixUse use) override;
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<Real> features) override;
-  // Consumes what was collected: call it once.
-  Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
+  // Gives the collector what it does not have yet: call it once.
+  void finish(int64_t samples, int64_t count);
 
  private:
-  BlockCollector collector_;
+  FeatureSink& collector_;
   std::vector<int64_t> sizes_;
   Pool& pool_;
   Real weight_ = 1;

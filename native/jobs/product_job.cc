@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "device/stream.h"
 #include "jobs/jobs.h"
 
 namespace at {
@@ -12,7 +13,8 @@ ProductJob::ProductJob(const Tape& tape, JobSettings settings, int64_t columns, 
     : Job(tape, std::move(settings)) {
   std::vector<Real*> direction;
   std::vector<const Real*> fixed;
-  for (int64_t size : sizes) {
+  // On a device they stay there.
+  for (int64_t size : settings_.stream ? std::vector<int64_t>() : sizes) {
     direction_.push_back(pool_.take<Real>(checked_mul(columns, size)));
     direction.push_back(direction_.back().get());
     fixed.push_back(direction_.back().get());
@@ -34,7 +36,12 @@ void ProductJob::compute(const Frame& frame) {
   if (!gradient_) return forward_->feed(frame);
   gradient_->feed(frame);
   gradient_peak_ = gradient_->peak_bytes();
-  if (!gradient_->next()) gradient_.reset();
+  if (gradient_->next()) return;
+  if (settings_.stream) {
+    forward_->follow(gradient_->on_device());
+    settings_.stream->synchronise();
+  }
+  gradient_.reset();
 }
 
 size_t ProductJob::peak_bytes() const {

@@ -274,7 +274,17 @@ void SketchJob::block(const Frame& frame) {
 }
 
 void SketchJob::pass(const Frame& frame, int64_t count, int64_t first, std::shared_ptr<Real> seed) {
-  Sink sink(*this, heads_ ? columns_ : static_cast<int64_t>(settings_.outputs.size()), first);
+  const int64_t rows = heads_ ? columns_ : static_cast<int64_t>(settings_.outputs.size());
+  Sink sink(*this, rows, first);
+  if (settings_.stream) {
+    if (!maps_) maps_ = std::make_unique<DeviceMaps>(settings_.stream);
+    DeviceSketchSink there(settings_.stream, *maps_, plan_, sink, frame.samples, count, pool_);
+    pass_on_device(frame, count, std::move(seed), there);
+    const int64_t size = plan_.request().size;
+    std::vector<Real*> begins;
+    for (Real* result : results_) begins.push_back(result + (at_ * rows + first) * size);
+    return there.finish(begins, rows * size);
+  }
   reverse_pass(tape_, frame, count, std::move(seed), pool_, settings_.control, sink);
 }
 

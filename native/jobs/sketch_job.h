@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "jobs/device_sketch.h"
 #include "jobs/job.h"
 #include "jobs/sketch_plan.h"
 
@@ -33,6 +34,7 @@ class SketchJob final : public SweepJob {
   int64_t columns_;
   const Real* heads_;
   std::vector<Real*> results_;
+  std::unique_ptr<DeviceMaps> maps_;  // where a device computes
 };
 
 }  // namespace AT_PRECISION

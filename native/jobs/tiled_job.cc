@@ -123,8 +123,7 @@ Block TiledKernelJob::collect(const Frame& frame) {
   auto seed = unit_seed(tape_, frame, settings_.outputs, pool_);
   if (settings_.stream) {
     DeviceCollector collector(task_, parameter_sizes(frame), uses_, pool_, settings_.stream);
-    reverse_pass_on_device(tape_, frame, count, std::move(seed), pool_, settings_.control,
-                           collector, *settings_.stream, weights_);
+    pass_on_device(frame, count, std::move(seed), collector);
     return collector.finish(at_, frame.samples, count, methods_);
   }
   BlockCollector collector(task_, parameter_sizes(frame), uses_, pool_);
@@ -207,7 +206,6 @@ std::optional<Record> TiledKernelJob::take_tile() {
 // Begins the group again with fewer tiles kept; those that are finished stay so. With one the
 // samples in it are too many: what a tile holds must not depend on what else is in memory.
 bool TiledKernelJob::shrink(int64_t) {
-  weights_.clear();  // they may be on their way
   const auto kept = static_cast<int64_t>(kept_.size());
   if (!apart_ && kept > 1) {
     most_kept_ = std::max<int64_t>(1, kept / 2);

@@ -10,7 +10,6 @@
 #include "jobs/job.h"
 #include "jobs/kernel_job.h"
 #include "jobs/tile_grid.h"
-#include "reverse/on_device.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -63,7 +62,6 @@ class TiledKernelJob final : public Job {
   KernelTask task_;
   TileGrid grid_;
   std::vector<int> uses_;
-  DeviceWeights weights_;
   std::vector<Method> methods_;
   std::vector<std::string> names_;  // of methods, where tiles are jobs
   int64_t group_ = 0;               // its first tile

@@ -40,6 +40,27 @@ void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block
   block.on_device = std::move(moved);
 }
 
+template <class Number>
+std::shared_ptr<const DeviceBlock<Number>> some(const DeviceBlock<Number>& all, int64_t count,
+                                                int64_t first) {
+  auto part = std::make_shared<DeviceBlock<Number>>();
+  part->stream = all.stream;
+  const auto from = [](const device::Buffer<Number>& numbers, int64_t at) {
+    return numbers ? numbers.from(at) : numbers;
+  };
+  for (DeviceUnit<Number> unit : all.units) {
+    unit.x = from(unit.x, first * count * unit.size);
+    unit.delta = from(unit.delta, first * unit.positions * count * unit.rows);
+    unit.h = from(unit.h, first * unit.positions * unit.cols);
+    part->units.push_back(std::move(unit));
+  }
+  return part;
+}
+
+template std::shared_ptr<const DeviceBlock<float>> some(const DeviceBlock<float>&, int64_t,
+                                                        int64_t);
+template std::shared_ptr<const DeviceBlock<double>> some(const DeviceBlock<double>&, int64_t,
+                                                         int64_t);
 template void move_to(const std::shared_ptr<device::Stream>&, Block<float>&,
                       std::vector<DeviceUnit<float>>);
 template void move_to(const std::shared_ptr<device::Stream>&, Block<double>&,

@@ -44,4 +44,9 @@ template <class Number>
 void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block,
              std::vector<DeviceUnit<Number>> there = {});
 
+// The samples of a block with `count` cotangents from `first` on, as samples of their own.
+template <class Number>
+std::shared_ptr<const DeviceBlock<Number>> some(const DeviceBlock<Number>& all, int64_t count,
+                                                int64_t first);
+
 }  // namespace at::kernels

@@ -28,7 +28,7 @@ enum MapPurpose : uint32_t {
 class SparseMap {
  public:
   SparseMap(int64_t length, int64_t size, int64_t run, Philox words, Pool& pool)
-      : length_(length), size_(size), run_(run), signs_(pool.take<int8_t>(length)) {
+      : length_(length), size_(size), run_(run), words_(words), signs_(pool.take<int8_t>(length)) {
     const int64_t runs = (length + run - 1) / run;
     shifts_.resize(static_cast<size_t>(runs));
     for (int64_t r = 0; r < runs; r += 4) {
@@ -36,7 +36,7 @@ class SparseMap {
       for (int64_t j = r; j < r + 4 && j < runs; ++j)
         shifts_[static_cast<size_t>(j)] = below(four[static_cast<size_t>(j - r)], size);
     }
-    words.purpose += 1;
+    words = sign_words();
     int8_t* signs = signs_.get();
     parallel_for((length + 127) / 128, 256, [&](int64_t begin, int64_t end) {
       for (int64_t block = begin; block < end; ++block) {
@@ -51,6 +51,10 @@ class SparseMap {
 
   int64_t size() const { return size_; }
   int64_t length() const { return length_; }
+  int64_t run() const { return run_; }
+  const std::vector<int64_t>& shifts() const { return shifts_; }
+  // Bit e of them tells the sign of number e.
+  Philox sign_words() const { return {words_.key, words_.stream, words_.purpose + 1}; }
 
   // For each of `rows` rows: to (size) += S x, for the numbers x[first, first + count) at `from`.
   // Rows are `from_step` and `to_step` apart.
@@ -107,6 +111,7 @@ class SparseMap {
   }
 
   int64_t length_, size_, run_;
+  Philox words_;
   std::vector<int64_t> shifts_;
   std::shared_ptr<int8_t> signs_;
 };

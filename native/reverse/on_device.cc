@@ -5,7 +5,6 @@
 
 #include "device/functions/arrange.h"
 #include "reverse/pass_steps.h"
-#include "rules/support/batch.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -18,11 +17,6 @@ DeviceNumbers sent(device::Stream& stream, const Real* from, int64_t count) {
   return to;
 }
 
-std::vector<Real> as_reals(const Activation& value) {
-  const std::vector<int64_t> integers = integers_of(value);
-  return {integers.begin(), integers.end()};
-}
-
 // What a device rule made of one input's cotangent.
 struct Made {
   DeviceNumbers cotangent;
@@ -33,31 +27,17 @@ struct Made {
 class DevicePass final : public Pass {
  public:
   DevicePass(const Tape& tape, const Frame& frame, int64_t count, Pool& pool,
-             const Control& control, DeviceSink& sink, device::Stream& stream,
-             DeviceWeights& weights)
+             const Control& control, DeviceSink& sink, device::Stream& stream, DeviceValues& values)
       : Pass(tape, frame, count, pool, control, sink, nullptr),
         device_sink_(sink),
         stream_(stream),
-        weights_(weights),
-        values_(tape.values.size()),
+        values_(values),
         sums_(tape.values.size()) {}
 
   void finish() { stream_.synchronise(); }
   device::Stream& stream() { return stream_; }
 
-  // A value's numbers, which go up when they are first read.
-  DeviceNumbers numbers(int id) {
-    DeviceNumbers& known = values_[id];
-    if (known) return known;
-    const Activation& value = frame_.values[id];
-    const bool kept = tape_.values[id].parameter >= 0;
-    if (kept && weights_.count(id) > 0) return known = weights_[id];
-    if (!value.data) throw std::logic_error("a device rule reads what needs() does not name");
-    known = value.type == DataType::kFloat ? sent(stream_, value.reals(), value.size())
-                                           : sent_along(as_reals(value));
-    if (kept) weights_[id] = known;
-    return known;
-  }
+  DeviceNumbers numbers(int id) { return values_.numbers(tape_, frame_, id); }
 
   // What goes up and is of no use to the host.
   template <class T>
@@ -129,8 +109,7 @@ class DevicePass final : public Pass {
 
   DeviceSink& device_sink_;
   device::Stream& stream_;
-  DeviceWeights& weights_;
-  std::vector<DeviceNumbers> values_;
+  DeviceValues& values_;
   std::vector<DeviceNumbers> sums_;                 // cotangents, or the device's part of them
   std::vector<std::shared_ptr<Real>> sending_;      // read until the stream is synchronised
   std::vector<std::shared_ptr<const void>> along_;  // the same
@@ -269,8 +248,8 @@ MatrixUse to_host(device::Stream& stream, const DeviceMatrixUse& use, Pool& pool
 
 void reverse_pass_on_device(const Tape& tape, const Frame& frame, int64_t count,
                             std::shared_ptr<Real> seed, Pool& pool, const Control& control,
-                            DeviceSink& sink, device::Stream& stream, DeviceWeights& weights) {
-  DevicePass pass(tape, frame, count, pool, control, sink, stream, weights);
+                            DeviceSink& sink, device::Stream& stream, DeviceValues& values) {
+  DevicePass pass(tape, frame, count, pool, control, sink, stream, values);
   pass.run(std::move(seed));
   pass.finish();
 }

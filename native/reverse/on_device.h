@@ -1,9 +1,9 @@
 #pragma once
 
-#include <map>
 #include <memory>
 
 #include "core/buffer.h"
+#include "reverse/device_values.h"
 #include "reverse/sink.h"
 #include "rules/device/rule.h"
 
@@ -32,15 +32,11 @@ class DeviceSink : public FeatureSink {
 // The same on the host, where it is when this returns.
 MatrixUse to_host(device::Stream& stream, const DeviceMatrixUse& use, Pool& pool);
 
-// Numbers of weights that went up for an earlier pass of the same job, by value. Those of a job
-// whose weights change between passes are to be cleared.
-using DeviceWeights = std::map<int, DeviceNumbers>;
-
 // reverse_pass() with every node on the device whose rule there fits; the others run on the host,
 // their cotangents fetched and sent back. All is done when it returns.
 void reverse_pass_on_device(const Tape& tape, const Frame& frame, int64_t count,
                             std::shared_ptr<Real> seed, Pool& pool, const Control& control,
-                            DeviceSink& sink, device::Stream& stream, DeviceWeights& weights);
+                            DeviceSink& sink, device::Stream& stream, DeviceValues& values);
 
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "rules/device/broadcasting.h"
+#include "rules/device/forward.h"
 #include "rules/support/partials.h"
 
 namespace at {
@@ -302,13 +303,13 @@ void clip_back(DeviceCall& call, int k) {
 }
 
 const Registration rows[] = {
-    {"Add", std::make_unique<Add>(), broadcasting(add_back)},
+    {"Add", std::make_unique<Add>(), broadcasting(add_back, forward_sum)},
     {"Sub", std::make_unique<Sub>(), broadcasting(sub_back)},
     {"Mul", std::make_unique<Mul>(), broadcasting(mul_back)},
     {"Div", std::make_unique<Div>(), broadcasting(div_back)},
     {"Pow", std::make_unique<Pow>(), broadcasting(pow_back)},
     {"Mod", std::make_unique<Mod>(), broadcasting(mod_back)},
-    {"Sum", std::make_unique<Add>(), broadcasting(add_back)},
+    {"Sum", std::make_unique<Add>(), broadcasting(add_back, forward_sum)},
     {"Mean", std::make_unique<Mean>(), broadcasting(mean_back)},
     {"Max", std::make_unique<Extremum>(), broadcasting(extremum_back)},
     {"Min", std::make_unique<Extremum>(), broadcasting(extremum_back)},

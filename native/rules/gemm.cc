@@ -1,5 +1,6 @@
 #include "core/blas.h"
 #include "rules/device/flow.h"
+#include "rules/device/forward.h"
 #include "rules/device/packed.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
@@ -191,6 +192,8 @@ class DeviceGemm final : public DeviceRule {
     }
     if (bias) flow_constant(call, 2, p.beta);
   }
+
+  bool forward(DeviceTangentCall& call) const override { return forward_gemm(call); }
 
  private:
   static void plain(DeviceCall& call, const Product& p, int k) {

@@ -1,5 +1,6 @@
 #include "core/blas.h"
 #include "rules/device/flow.h"
+#include "rules/device/forward.h"
 #include "rules/device/packed.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/pack.h"
@@ -228,6 +229,8 @@ class DeviceMatMul final : public DeviceRule {
       view.per_sample(k) ? factor(call, p, k) : plain(call, p, k);
     }
   }
+
+  bool forward(DeviceTangentCall& call) const override { return forward_matmul(call); }
 
  private:
   // in = G·Bᵀ, or Aᵀ·G.

@@ -65,6 +65,11 @@ class DeviceInOrder final : public DeviceRule {
     return is_plain(view, 0);
   }
   void reverse(DeviceCall& call) const override { call.put(0, call.out(0)); }
+  bool forward(DeviceTangentCall& call) const override {
+    if (call.view().node().op == "Dropout") return false;
+    call.put(0, call.in(0));
+    return true;
+  }
 };
 
 template <class Host>

@@ -74,10 +74,6 @@ test('a device is refused where it is named in vain', async (t) => {
   t.teardown(() => network.dispose())
   t.is(network.device.name, 'cpu')
   await t.throwsAsync(network.ntk(x, { device: 'cuda:999' }), { code: 'NO_DEVICE' })
-  await t.throwsAsync(network.jacobian(x, { device }), {
-    code: 'UNSUPPORTED',
-    message: /^There is no code for devices in this call \(jacobian\)/,
-  })
 })
 
 test('auto says what it chose and why', async (t) => {

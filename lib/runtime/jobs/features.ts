@@ -7,4 +7,5 @@ export const features = jobKind(
   // 1: in factors wherever that is possible, even where these are larger.
   { factored: optional(whole(0)) },
   (_, { entry, parameter }) => `entry ${entry} of the features of parameter ${parameter}`,
+  { devices: true },
 )

@@ -13,4 +13,5 @@ export const grouped = jobKind(
     size: whole(1),
   },
   ({ size: _, ...job }, place) => ntk.place({ ...job, kind: 'ntk' } as never, place),
+  { devices: true },
 )

@@ -6,5 +6,5 @@ export const jacobian = jobKind(
   'jacobian',
   averaged,
   (_, { entry, parameter }) => `entry ${entry} of the features of parameter ${parameter}`,
-  { tiles: 'rows' },
+  { tiles: 'rows', devices: true },
 )

@@ -21,4 +21,5 @@ export const sketch = jobKind(
     columns: whole(1),
   },
   ({ size }, { row }) => `the sketch of ${row(size)}`,
+  { devices: true },
 )

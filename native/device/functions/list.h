@@ -7,9 +7,13 @@
 #include "device/functions/flow.h"
 #include "device/functions/gram_product.h"
 #include "device/functions/lines.h"
+#include "device/functions/philox.h"
 #include "device/functions/pick.h"
+#include "device/functions/project.h"
 #include "device/functions/reduce.h"
 #include "device/functions/scale.h"
+#include "device/functions/spread.h"
+#include "device/functions/sums.h"
 #include "device/functions/windows.h"
 
 // What is compiled for cards: X(function) for each that for_rows() is asked to run, then for those
@@ -48,6 +52,13 @@
   X(SpreadWindows<T>)                   \
   X(SpreadKernels<T>)                   \
   X(Scale<T, Elementary<T>, false>)     \
+  X(AddSpread<T>)                       \
+  X(AddWide<T>)                         \
+  X(Signs<T>)                           \
+  X(Project<T>)                         \
+  X(ProjectProduct<T>)                  \
+  X(MaskProduct<T>)                     \
+  X(Rounded<T>)                         \
   X(Patches<T>)                         \
   X(SumPatches<T>)                      \
   X(ByPosition<T>)                      \

@@ -2,6 +2,7 @@
 
 #include "device/functions/arrange.h"
 #include "rules/device/flow.h"
+#include "rules/device/forward.h"
 #include "rules/device/windows.h"
 
 namespace at {
@@ -73,6 +74,8 @@ class Conv final : public DeviceRule {
     if (view.wants(0)) g.small() ? spread(call, g) : input(call, g, delta);
     if (view.wants(1)) weight(call, g, std::move(delta), shared ? 2 : -1);
   }
+
+  bool forward(DeviceTangentCall& call) const override { return forward_conv(call); }
 
  private:
   static void input(DeviceCall& call, const Geometry& g, const DeviceNumbers& delta) {

@@ -37,6 +37,26 @@ class DeviceCall {
                       int with_bias = -1) = 0;
 };
 
+// One node in one forward pass on a device: TangentCall's notation, with all numbers in the
+// device's memory.
+class DeviceTangentCall {
+ public:
+  virtual ~DeviceTangentCall() = default;
+  // Shapes, attributes, what is wanted; its tangents are not for device rules.
+  virtual const TangentCall& view() const = 0;
+  virtual device::Stream& stream() = 0;
+  // The numbers that the rule's forward_needs() names.
+  virtual DeviceNumbers input(int k) = 0;
+  virtual DeviceNumbers output(int j) = 0;
+  // Is the tangent of input k not zero?
+  virtual bool has_in(int k) const = 0;
+  virtual DeviceNumbers in(int k) = 0;
+  // The tangent of output j, to be overwritten in full.
+  virtual device::Pointer<Real> out(int j) = 0;
+  // The same where it exists already; it may be in(k).
+  virtual void put(int j, DeviceNumbers tangent) = 0;
+};
+
 // A node's rule as a plan of the host's and functions that a device runs.
 class DeviceRule {
  public:
@@ -45,6 +65,9 @@ class DeviceRule {
   virtual bool fits(const Call& view) const { return true; }
   // Writes the cotangent of every wanted input, as Rule::reverse.
   virtual void reverse(DeviceCall& call) const = 0;
+  // Writes the tangent of every wanted output, as Rule::forward. False: it does not serve this
+  // node, and did nothing.
+  virtual bool forward(DeviceTangentCall& call) const { return false; }
 };
 
 }  // namespace AT_PRECISION

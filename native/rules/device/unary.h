@@ -17,16 +17,23 @@ class DeviceUnary final : public DeviceRule {
  public:
   DeviceUnary(Reads reads, Make make) : reads_(reads), make_(std::move(make)) {}
 
-  void reverse(DeviceCall& call) const override {
+  void reverse(DeviceCall& call) const override { scale(call, call.out(0), call.in(0)); }
+  bool forward(DeviceTangentCall& call) const override {
+    scale(call, call.in(0), call.out(0));
+    return true;
+  }
+
+ private:
+  template <class Either>
+  void scale(Either& call, const DeviceNumbers& from, const device::Pointer<Real>& to) const {
     using Slope = decltype(make_(call.view().node()));
     const DeviceNumbers values = reads_ == Reads::kInput ? call.input(0) : call.output(0);
     const int64_t size = call.view().output(0).size();
     device::for_rows(call.stream(), call.view().count(), size,
-                     device::Scale<Real, Slope, selects>{values.at(), call.out(0).at(), call.in(0),
-                                                         size, make_(call.view().node())});
+                     device::Scale<Real, Slope, selects>{values.at(), from.at(), to, size,
+                                                         make_(call.view().node())});
   }
 
- private:
   Reads reads_;
   Make make_;
 };
