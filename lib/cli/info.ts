@@ -52,19 +52,20 @@ export const infoCommand: CommandDefinition = {
 /** Where derivatives would be computed, and which nodes the processor would serve all the same. */
 function deviceOf(network: Network) {
   const core = cores.get(network)
-  return { ...network.device, ...(core ? hostNodes(core.architecture) : { nodes: 0, onHost: [] }) }
+  const none = { nodes: 0, onHost: [], onHostForward: [] }
+  return { ...network.device, ...(core ? hostNodes(core.architecture) : none) }
 }
 
-function deviceInWords({ name, why, nodes, onHost }: ReturnType<typeof deviceOf>): string[] {
+function deviceInWords(device: ReturnType<typeof deviceOf>): string[] {
+  const { name, why, nodes, onHost, onHostForward } = device
   const first = `Device ${name}: ${why}`
   if (name === 'cpu') return [first]
+  const served = (list: typeof onHost) => table(list.map(({ node, operator }) => [node, operator]))
   const there = `  ${nodes - onHost.length} of ${nodes} nodes with a derivative have code for it`
-  if (onHost.length === 0) return [first, there]
-  return [
-    first,
-    `${there}; the processor serves`,
-    ...table(onHost.map(({ node, operator }) => [node, operator])),
-  ]
+  const back = onHost.length > 0 ? [`${there}; the processor serves`, ...served(onHost)] : [there]
+  const only = onHostForward.filter(({ node }) => !onHost.some((other) => other.node === node))
+  if (only.length === 0) return [first, ...back]
+  return [first, ...back, '  and in products with directions (J·Δ, K·v) also', ...served(only)]
 }
 
 function precisionInWords({ output, kernel, sufficient }: Precision): string {

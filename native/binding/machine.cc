@@ -174,6 +174,7 @@ void export_machine(Napi::Env env, Napi::Object exports) {
   };
   exports.Set("operators", names(registered_ops()));
   exports.Set("deviceOperators", names(device_ops()));
+  exports.Set("deviceForwardOperators", names(device_forward_ops()));
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("reserveThreads", Napi::Function::New(env, reserve_threads));
   exports.Set("cards", Napi::Function::New(env, cards));

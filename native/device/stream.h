@@ -103,10 +103,6 @@ class Buffer {
   Buffer() = default;
   Buffer(std::shared_ptr<void> memory, int64_t size) : memory_(std::move(memory)), size_(size) {}
   explicit operator bool() const { return memory_ != nullptr; }
-  // The numbers from `first` on, in the same memory.
-  Buffer from(int64_t first) const {
-    return {std::shared_ptr<void>(memory_, static_cast<T*>(memory_.get()) + first), size_ - first};
-  }
   int64_t size() const { return size_; }
   int64_t bytes() const { return size_ * static_cast<int64_t>(sizeof(T)); }
   Pointer<T> at(int64_t index = 0) const {

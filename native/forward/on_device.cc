@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "device/functions/arrange.h"
+#include "device/uploads.h"
 #include "forward/call.h"
 #include "reverse/product.h"
 
@@ -62,6 +64,7 @@ class DeviceForward {
         control_(control),
         stream_(stream),
         values_(values),
+        uploads_(stream),
         tangents_(tape.values.size()),
         uses_(tape.values.size(), 0) {
     parameters_.formed.resize(tape.parameters.size());
@@ -81,11 +84,12 @@ class DeviceForward {
     const int parameter = tape_.values[tape_.output].parameter;
     std::shared_ptr<Real> output = tangents_[tape_.output].any() ? fetched(tape_.output) : nullptr;
     if (parameter >= 0 && !directions_.zero(parameter)) output = parameters_.of(parameter);
-    stream_.synchronise();
+    settle();
     return output;
   }
 
   device::Stream& stream() { return stream_; }
+  device::Uploads& uploads() { return uploads_; }
   DeviceNumbers numbers(int id) { return values_.numbers(tape_, frame_, id); }
   bool has(const Node& node, int k) const {
     if (k >= static_cast<int>(node.inputs.size()) || node.inputs[k] < 0) return false;
@@ -116,10 +120,14 @@ class DeviceForward {
     if (sides.here) return sides.here;
     auto own = pool_.take<Real>(size_of(id));
     stream_.download(own.get(), device::Pointer<const Real>(sides.there.at()), size_of(id));
-    stream_.synchronise();
-    sending_.clear();
+    settle();
     sides.here = std::move(own);
     return sides.here;
+  }
+
+  void settle() {
+    uploads_.settle();
+    sending_.clear();
   }
 
   // Are the numbers finite that a product of a node's operands is made of?
@@ -141,6 +149,7 @@ class DeviceForward {
   const Control& control_;
   device::Stream& stream_;
   DeviceValues& values_;
+  device::Uploads uploads_;
   std::vector<Sides> tangents_;
   std::vector<int> uses_;                       // still to come
   std::vector<std::shared_ptr<Real>> sending_;  // read until the stream is synchronised
@@ -149,32 +158,66 @@ class DeviceForward {
 class DeviceNodeTangents final : public DeviceTangentCall {
  public:
   DeviceNodeTangents(DeviceForward& pass, const Node& node, const NodeTangents& view)
-      : made(node.outputs.size()), pass_(pass), node_(node), view_(view) {}
+      : made(node.outputs.size()),
+        pass_(pass),
+        node_(node),
+        view_(view),
+        shared_(node.outputs.size(), false) {}
 
   const TangentCall& view() const override { return view_; }
   device::Stream& stream() override { return pass_.stream(); }
   DeviceNumbers input(int k) override { return pass_.numbers(node_.inputs[k]); }
   DeviceNumbers output(int j) override { return pass_.numbers(node_.outputs[j]); }
+  device::Buffer<int32_t> sent(std::vector<int32_t> integers) override {
+    return pass_.uploads().send(std::move(integers));
+  }
+  DeviceNumbers sent(std::vector<Real> numbers) override {
+    return pass_.uploads().send(std::move(numbers));
+  }
   bool has_in(int k) const override { return pass_.has(node_, k); }
   DeviceNumbers in(int k) override { return pass_.tangent(node_.inputs[k]); }
   device::Pointer<Real> out(int j) override {
-    made[j] = stream().take<Real>(pass_.size_of(node_.outputs[j]));
+    made[j] = stream().take<Real>(size_of(j));
+    shared_[j] = false;
     return made[j].at();
   }
-  void put(int j, DeviceNumbers tangent) override { made[j] = std::move(tangent); }
+  void put(int j, DeviceNumbers tangent) override {
+    const DeviceNumbers before = made[j];
+    if (before) {
+      device::for_rows(stream(), 1, size_of(j),
+                       device::Plus<Real>{before.at(), tangent.at(), out(j), size_of(j)});
+    } else {
+      made[j] = std::move(tangent);
+      shared_[j] = true;
+    }
+  }
+  Sum sum(int j) override {
+    const DeviceNumbers before = made[j];
+    if (!before) return {out(j), false};
+    // What was put there may be another's.
+    if (shared_[j])
+      device::for_rows(stream(), 1, size_of(j),
+                       device::Times<Real>{before.at(), out(j), size_of(j), 1});
+    return {made[j].at(), true};
+  }
 
   std::vector<DeviceNumbers> made;
 
  private:
+  int64_t size_of(int j) const { return pass_.size_of(node_.outputs[j]); }
+
   DeviceForward& pass_;
   const Node& node_;
   const NodeTangents& view_;
+  std::vector<bool> shared_;
 };
 
 void DeviceForward::visit(const Node& node) {
   bool any = false;
   for (size_t k = 0; k < node.inputs.size(); ++k) any = any || has(node, static_cast<int>(k));
-  if (any && !serve(node)) serve_on_host(node);
+  if (!any || serve(node)) return;
+  stream_.count_on_host(node.name + " (" + node.op + ")");
+  serve_on_host(node);
 }
 
 // False: the host is to serve it.
@@ -185,6 +228,7 @@ bool DeviceForward::serve(const Node& node) {
   const NodeTangents view(tape_, frame_, node, count_, {}, parameters_, pool_, control_);
   DeviceNodeTangents call(*this, node, view);
   if (!rule->forward(call)) return false;
+  stream_.count_node();
   for (size_t j = 0; j < node.outputs.size(); ++j) {
     if (!view.wants(static_cast<int>(j))) continue;
     if (!call.made[j])

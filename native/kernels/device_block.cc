@@ -45,8 +45,12 @@ std::shared_ptr<const DeviceBlock<Number>> some(const DeviceBlock<Number>& all, 
                                                 int64_t first) {
   auto part = std::make_shared<DeviceBlock<Number>>();
   part->stream = all.stream;
+  // In the same memory.
   const auto from = [](const device::Buffer<Number>& numbers, int64_t at) {
-    return numbers ? numbers.from(at) : numbers;
+    if (!numbers) return numbers;
+    const auto whole = std::make_shared<device::Buffer<Number>>(numbers);
+    const std::shared_ptr<void> rest(whole, numbers.at(at).address());
+    return device::Buffer<Number>(rest, numbers.size() - at);
   };
   for (DeviceUnit<Number> unit : all.units) {
     unit.x = from(unit.x, first * count * unit.size);

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "rules/device/broadcasting.h"
-#include "rules/device/forward.h"
 #include "rules/support/partials.h"
 
 namespace at {
@@ -244,7 +243,8 @@ class Clip final : public ElementWise {
 
 using device::Kind;
 
-void flow_partial(DeviceCall& call, int k, Kind kind, const std::vector<int>& inputs,
+template <class Either>
+void flow_partial(Either& call, int k, Kind kind, const std::vector<int>& inputs,
                   bool with_output = false, bool selects = false) {
   std::vector<Operand> reads;
   for (int input : inputs) reads.push_back(operand(call, input));
@@ -252,70 +252,72 @@ void flow_partial(DeviceCall& call, int k, Kind kind, const std::vector<int>& in
   flow(call, k, device::Partial<Real>{kind}, reads, selects);
 }
 
-void add_back(DeviceCall& call, int k) { flow_constant(call, k, 1); }
-void sub_back(DeviceCall& call, int k) { flow_constant(call, k, k == 0 ? 1 : -1); }
-void mean_back(DeviceCall& call, int k) {
+// On a device: between input k and the output, in either direction.
+constexpr auto add_there = [](auto& call, int k) { flow_constant(call, k, 1); };
+constexpr auto sub_there = [](auto& call, int k) { flow_constant(call, k, k == 0 ? 1 : -1); };
+constexpr auto mean_there = [](auto& call, int k) {
   flow_constant(call, k, Real(1.0) / static_cast<Real>(call.view().node().inputs.size()));
-}
-void mul_back(DeviceCall& call, int k) {
+};
+constexpr auto mul_there = [](auto& call, int k) {
   flow(call, k, device::Factor<Real>{}, {operand(call, 1 - k)});
-}
-void div_back(DeviceCall& call, int k) {
+};
+constexpr auto div_there = [](auto& call, int k) {
   k == 0 ? flow_partial(call, k, Kind::kQuotient, {1})
          : flow_partial(call, k, Kind::kDivisor, {1}, true);
-}
-void pow_back(DeviceCall& call, int k) {
+};
+constexpr auto pow_there = [](auto& call, int k) {
   k == 0 ? flow_partial(call, k, Kind::kBase, {0, 1})
          : flow_partial(call, k, Kind::kExponent, {0, 1}, true);
-}
-void mod_back(DeviceCall& call, int k) {
+};
+constexpr auto mod_there = [](auto& call, int k) {
   k == 0 ? flow_constant(call, k, 1) : flow_partial(call, k, Kind::kModulus, {0, 1});
-}
-void prelu_back(DeviceCall& call, int k) {
+};
+constexpr auto prelu_there = [](auto& call, int k) {
   k == 0 ? flow_partial(call, k, Kind::kAbove, {0, 1}, false, true)
          : flow_partial(call, k, Kind::kBelow, {0}, false, true);
-}
-void where_back(DeviceCall& call, int k) {
+};
+constexpr auto where_there = [](auto& call, int k) {
   k == 1 ? flow(call, k, device::Factor<Real>{}, {operand(call, 0)}, true)
          : flow_partial(call, k, Kind::kOtherwise, {0}, false, true);
-}
-void extremum_back(DeviceCall& call, int k) {
+};
+constexpr auto extremum_there = [](auto& call, int k) {
   const Shape& shape = call.view().output(0).shape;
-  const DeviceNumbers ties = call.stream().take<Real>(element_count(shape));
+  const DeviceNumbers ties = call.stream().template take<Real>(element_count(shape));
   for (int q = 0; q < static_cast<int>(call.view().node().inputs.size()); ++q)
     compute(call, 1, shape, {}, device::Partial<Real>{Kind::kEqual},
             {operand(call, q), result(call)}, ties.at(), false, q > 0);
   flow(call, k, device::Partial<Real>{Kind::kTie}, {operand(call, k), result(call), {ties, shape}},
        true);
-}
-void clip_back(DeviceCall& call, int k) {
-  const Node& node = call.view().node();
+};
+constexpr auto clip_there = [](auto& call, int k) {
+  const NodeView& view = call.view();
+  const Node& node = view.node();
   const auto bound = [&](int q, const char* name, double otherwise) {
     if (node.opset < 11) return static_cast<Real>(node.attributes.number(name, otherwise));
-    if (!call.view().has_input(q)) return static_cast<Real>(otherwise);
-    const Activation& value = call.view().input(q);
+    if (!view.has_input(q)) return static_cast<Real>(otherwise);
+    const Activation& value = view.input(q);
     return value.type == DataType::kFloat ? value.reals()[0]
                                           : static_cast<Real>(integers_of(value)[0]);
   };
   const Real low = bound(1, "min", -INFINITY), high = bound(2, "max", INFINITY);
   const Kind kind = k == 0 ? Kind::kWithin : k == 1 ? Kind::kUnder : Kind::kOver;
   flow(call, k, device::Partial<Real>{kind, low, high}, {operand(call, 0)}, true);
-}
+};
 
 const Registration rows[] = {
-    {"Add", std::make_unique<Add>(), broadcasting(add_back, forward_sum)},
-    {"Sub", std::make_unique<Sub>(), broadcasting(sub_back)},
-    {"Mul", std::make_unique<Mul>(), broadcasting(mul_back)},
-    {"Div", std::make_unique<Div>(), broadcasting(div_back)},
-    {"Pow", std::make_unique<Pow>(), broadcasting(pow_back)},
-    {"Mod", std::make_unique<Mod>(), broadcasting(mod_back)},
-    {"Sum", std::make_unique<Add>(), broadcasting(add_back, forward_sum)},
-    {"Mean", std::make_unique<Mean>(), broadcasting(mean_back)},
-    {"Max", std::make_unique<Extremum>(), broadcasting(extremum_back)},
-    {"Min", std::make_unique<Extremum>(), broadcasting(extremum_back)},
-    {"PRelu", std::make_unique<PRelu>(), broadcasting(prelu_back)},
-    {"Where", std::make_unique<Where>(), broadcasting(where_back)},
-    {"Clip", std::make_unique<Clip>(), broadcasting(clip_back)},
+    {"Add", std::make_unique<Add>(), broadcasting(add_there)},
+    {"Sub", std::make_unique<Sub>(), broadcasting(sub_there)},
+    {"Mul", std::make_unique<Mul>(), broadcasting(mul_there)},
+    {"Div", std::make_unique<Div>(), broadcasting(div_there)},
+    {"Pow", std::make_unique<Pow>(), broadcasting(pow_there)},
+    {"Mod", std::make_unique<Mod>(), broadcasting(mod_there)},
+    {"Sum", std::make_unique<Add>(), broadcasting(add_there)},
+    {"Mean", std::make_unique<Mean>(), broadcasting(mean_there)},
+    {"Max", std::make_unique<Extremum>(), broadcasting(extremum_there)},
+    {"Min", std::make_unique<Extremum>(), broadcasting(extremum_there)},
+    {"PRelu", std::make_unique<PRelu>(), broadcasting(prelu_there)},
+    {"Where", std::make_unique<Where>(), broadcasting(where_there)},
+    {"Clip", std::make_unique<Clip>(), broadcasting(clip_there)},
 };
 
 }  // namespace

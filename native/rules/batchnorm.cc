@@ -171,27 +171,34 @@ class DeviceBatchNormalization final : public DeviceRule {
     return is_plain(view, 0);
   }
 
-  void reverse(DeviceCall& call) const override {
+  void reverse(DeviceCall& call) const override { run(call); }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!is_moderate(call.view().output(0))) return false;
+    run(call);
+    return true;
+  }
+
+ private:
+  template <class Either>
+  static void run(Either& call) {
     using device::Kind;
-    const Call& view = call.view();
+    const NodeView& view = call.view();
     const auto epsilon = static_cast<Real>(view.node().attributes.number("epsilon", 1e-5));
     const Shape &shape = view.output(0).shape, as = as_of(view);
     const auto partial = [&](int k, Kind kind, std::initializer_list<int> inputs) {
       std::vector<Operand> reads;
       for (int q : inputs) reads.push_back({call.input(q), q == 0 ? shape : as});
-      flow(call, 0, k, shape, k == 0 ? shape : as, call.out(0),
-           device::Partial<Real>{kind, epsilon}, reads);
+      flow(call, k, shape, k == 0 ? shape : as, device::Partial<Real>{kind, epsilon}, reads);
     };
-    if (view.wants(0)) partial(0, Kind::kChannel, {1, 4});
-    if (view.wants(1)) partial(1, Kind::kNormal, {0, 3, 4});
-    if (view.wants(2)) flow(call, 0, 2, shape, as, call.out(0), device::Constant<Real>{1}, {});
-    if (view.wants(3)) partial(3, Kind::kMean, {1, 4});
-    if (view.wants(4)) partial(4, Kind::kVariance, {0, 3, 4, 1});
+    if (flows(call, 0)) partial(0, Kind::kChannel, {1, 4});
+    if (flows(call, 1)) partial(1, Kind::kNormal, {0, 3, 4});
+    if (flows(call, 2)) flow(call, 2, shape, as, device::Constant<Real>{1}, {});
+    if (flows(call, 3)) partial(3, Kind::kMean, {1, 4});
+    if (flows(call, 4)) partial(4, Kind::kVariance, {0, 3, 4, 1});
   }
 
- private:
   // A channel's numbers, as they are broadcast.
-  static Shape as_of(const Call& view) {
+  static Shape as_of(const NodeView& view) {
     const size_t rank = view.output(0).shape.size();
     Shape as(rank > 1 ? rank - 1 : 1, 1);
     as[0] = view.input(1).size();

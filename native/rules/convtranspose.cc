@@ -211,10 +211,8 @@ class ConvTranspose final : public Rule {
 class DeviceConvTranspose final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
-    const Activation &out = view.output(0), &x = view.input(0);
-    if (out.size() == 0 || x.size() == 0) return false;
-    if (out.size() >= INT32_MAX || x.size() >= INT32_MAX || view.input(1).size() >= INT32_MAX)
-      return false;
+    if (!few(view)) return false;
+    const Activation& out = view.output(0);
     if (view.wants(0) && !is_plain(view, 0)) return false;
     if (view.has_input(2) && view.wants(2) && !can_flow(view, 0, 2, out.shape, bias_shape(view)))
       return false;
@@ -227,8 +225,7 @@ class DeviceConvTranspose final : public DeviceRule {
     const Call& view = call.view();
     const Geometry g(view);
     if (view.has_input(2) && view.wants(2))
-      flow(call, 0, 2, view.output(0).shape, bias_shape(view), call.out(0),
-           device::Constant<Real>{1}, {});
+      flow(call, 2, view.output(0).shape, bias_shape(view), device::Constant<Real>{1}, {});
     if (!view.wants(0) && !view.wants(1)) return;
     // Patches of the cotangents, (C, n, G, T, k).
     const int64_t rows = view.count() * g.images * g.groups * g.positions();
@@ -240,8 +237,56 @@ class DeviceConvTranspose final : public DeviceRule {
     if (view.wants(1)) factor(call, g, patches);
   }
 
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    if (!few(view)) return false;
+    const Geometry g(view);
+    const int64_t count = view.count(), blocks = count * g.images * g.groups;
+    if (call.has_in(0) || call.has_in(1)) {
+      // What every pixel puts down, (D, n, G, T, k).
+      const DeviceNumbers patches = call.stream().take<Real>(blocks * g.positions() * g.k);
+      if (call.has_in(0)) put_down(call, g, call.in(0), call.input(1), patches, 1, false);
+      if (call.has_in(1))
+        put_down(call, g, call.input(0), call.in(1), patches, count, call.has_in(0));
+      device::for_rows(
+          call.stream(), blocks * g.m, g.windows.in_size(),
+          device::SumPatches<Real>{patches.at(), call.out(0), 1, blocks, g.m, g.positions(),
+                                   g.windows.in_size(), g.k, window_shape(g.windows)});
+    }
+    if (call.has_in(2))
+      flow(call, 2, view.output(0).shape, bias_shape(view), device::Constant<Real>{1}, {});
+    return true;
+  }
+
  private:
-  static Shape bias_shape(const Call& view) {
+  static bool few(const NodeView& view) {
+    const Activation &out = view.output(0), &x = view.input(0);
+    return out.size() > 0 && x.size() > 0 && out.size() < INT32_MAX && x.size() < INT32_MAX &&
+           view.input(1).size() < INT32_MAX;
+  }
+
+  // to (D, n, G, T, k) = xᵀ·W: of one weight for all tangents of x, or of `kernels` weights.
+  static void put_down(DeviceTangentCall& call, const Geometry& g, const DeviceNumbers& x,
+                       const DeviceNumbers& weights, const DeviceNumbers& to, int64_t kernels,
+                       bool adds) {
+    const int64_t T = g.positions(), c = g.channels;
+    device::Product<Real> p;
+    p.trans_a = true;
+    p.m = p.lda = T, p.n = p.ldb = p.ldc = g.k, p.k = c;
+    p.beta = adds ? 1 : 0;
+    p.batch = call.view().count() / kernels * g.images;
+    p.step_a = g.groups * c * T;
+    p.step_c = g.groups * T * g.k;
+    for (int64_t item = 0; item < kernels * g.groups; ++item) {
+      const int64_t group = item % g.groups, kernel = item / g.groups;
+      p.a = x.at(group * c * T);
+      p.b = weights.at(item * c * g.k);
+      p.c = to.at((kernel * g.images * g.groups + group) * T * g.k);
+      call.stream().multiply(p);
+    }
+  }
+
+  static Shape bias_shape(const NodeView& view) {
     Shape as(view.output(0).shape.size() - 1, 1);
     as[0] = view.output(0).shape[1];
     return as;

@@ -94,18 +94,27 @@ class Dequantize final : public Rule {
 class DeviceDequantize final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
-    return view.node().attributes.integer("block_size", 0) == 0 &&
-           can_flow(view, 0, 1, view.output(0).shape, as_of(view));
+    return !in_blocks(view) && can_flow(view, 0, 1, view.output(0).shape, as_of(view));
   }
-  void reverse(DeviceCall& call) const override {
-    const Shape &shape = call.view().output(0).shape, as = as_of(call.view());
-    flow(call, 0, 1, shape, as, call.out(0), device::Partial<Real>{device::Kind::kRatio},
-         {result(call), {call.input(1), as}});
+  void reverse(DeviceCall& call) const override { run(call); }
+  bool forward(DeviceTangentCall& call) const override {
+    if (in_blocks(call.view()) || !is_moderate(call.view().output(0))) return false;
+    run(call);
+    return true;
   }
 
  private:
+  static bool in_blocks(const NodeView& view) {
+    return view.node().attributes.integer("block_size", 0) != 0;
+  }
+  template <class Either>
+  static void run(Either& call) {
+    const Shape &shape = call.view().output(0).shape, as = as_of(call.view());
+    flow(call, 1, shape, as, device::Partial<Real>{device::Kind::kRatio},
+         {result(call), {call.input(1), as}});
+  }
   // The scales, as they are broadcast.
-  static Shape as_of(const Call& view) {
+  static Shape as_of(const NodeView& view) {
     const Shape& shape = view.output(0).shape;
     const auto rank = static_cast<int64_t>(shape.size());
     if (view.input(1).size() == 1 || rank == 0) return {};

@@ -222,12 +222,9 @@ class DeviceEinsum final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
     const Equation e(view, view.samples());
-    for (int k = 0; k < static_cast<int>(e.operands.size()); ++k) {
-      if (view.input(k).size() == 0 || view.input(k).size() >= INT32_MAX) return false;
+    for (int k = 0; k < static_cast<int>(e.operands.size()); ++k)
       if (view.wants(k) && view.per_sample(k) && view.samples() > 1 && e.sample < 0) return false;
-    }
-    return view.output(0).size() > 0 && view.output(0).size() < INT32_MAX &&
-           e.size.size() < static_cast<size_t>(device::kMostAxes);
+    return few(view, e);
   }
 
   void reverse(DeviceCall& call) const override {
@@ -238,19 +235,44 @@ class DeviceEinsum final : public DeviceRule {
       Labels target = e.operands[static_cast<size_t>(k)].labels;
       const bool apart = view.per_sample(k) && view.samples() > 1;
       if (apart) target.insert(target.begin(), e.sample);
-      write(call, e, k, apart, target, contract(call, e, k, target));
+      write(call, e, k, apart, target,
+            contract(call, e, k, target, {e.output, view.output(0).size(), call.out(0)},
+                     view.count()));
     }
+  }
+
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    const Equation e(view, 1);
+    if (!few(view, e)) return false;
+    for (int k = 0; k < static_cast<int>(e.operands.size()); ++k) {
+      if (!call.has_in(k)) continue;
+      const Product product = contract(
+          call, e, k, e.output.labels,
+          {e.operands[static_cast<size_t>(k)], view.input(k).size(), call.in(k)}, view.count());
+      call.put(0, arranged(call, e, view.count(), product.layout, e.output.labels, product.numbers,
+                           product.size));
+    }
+    return true;
   }
 
  private:
   struct Product {
     Labelled layout;
-    int64_t size;  // for each cotangent
+    int64_t size;  // for each of `count`
     DeviceNumbers numbers;
   };
 
+  // Are there few enough numbers and labels?
+  static bool few(const NodeView& view, const Equation& e) {
+    for (int k = 0; k < static_cast<int>(e.operands.size()); ++k)
+      if (view.input(k).size() == 0 || view.input(k).size() >= INT32_MAX) return false;
+    return view.output(0).size() > 0 && view.output(0).size() < INT32_MAX &&
+           e.size.size() < static_cast<size_t>(device::kMostAxes);
+  }
+
   // to (count, order…), packed.
-  static DeviceNumbers arranged(DeviceCall& call, const Equation& e, int64_t count,
+  static DeviceNumbers arranged(DeviceNode& call, const Equation& e, int64_t count,
                                 const Labelled& source, const Labels& order,
                                 const DeviceNumbers& from, int64_t from_step) {
     const int64_t size = extent(e, order);
@@ -266,10 +288,10 @@ class DeviceEinsum final : public DeviceRule {
     return to;
   }
 
-  // As Einsum::contract of the output's cotangents.
-  static Product contract(DeviceCall& call, const Equation& e, int k, const Labels& target) {
-    const int64_t count = call.view().count();
-    const Labelled& layout = e.output;
+  // As Einsum::contract.
+  static Product contract(DeviceNode& call, const Equation& e, int k, const Labels& target,
+                          const Product& from, int64_t count) {
+    const Labelled& layout = from.layout;
     Labels kept(target);
     for (int label : layout.labels)
       if (!contains(kept, label)) kept.push_back(label);
@@ -290,8 +312,8 @@ class DeviceEinsum final : public DeviceRule {
       a.insert(a.end(), c.begin(), c.end());
       return a;
     };
-    const DeviceNumbers left = arranged(call, e, count, layout, joined(batch, rows, summed_over),
-                                        call.out(0), call.view().output(0).size());
+    const DeviceNumbers left =
+        arranged(call, e, count, layout, joined(batch, rows, summed_over), from.numbers, from.size);
     const DeviceNumbers right =
         arranged(call, e, 1, packed(e, q_labels), joined(batch, summed_over, columns), others, 0);
     device::Product<Real> p;
@@ -321,7 +343,7 @@ class DeviceEinsum final : public DeviceRule {
   }
 
   // As Einsum::product_of_others.
-  static DeviceNumbers product_of_others(DeviceCall& call, const Equation& e, int k,
+  static DeviceNumbers product_of_others(DeviceNode& call, const Equation& e, int k,
                                          const Labels& kept, Labels& labels) {
     Labels all;
     for (size_t q = 0; q < e.operands.size(); ++q) {

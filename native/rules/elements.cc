@@ -246,14 +246,26 @@ class DevicePicking final : public DeviceRule {
       return device::for_rows(call.stream(), 1, count * size,
                               device::Fill<Real>{call.in(0), count * size, 0});
     const Blocks blocks = find_(view);
-    std::vector<TapList::Tap> taps;
-    for (size_t b = 0; b < blocks.at.size(); ++b)
-      taps.push_back({blocks.at[b] / blocks.length, static_cast<int64_t>(b), 1});
-    TapList(static_cast<int64_t>(blocks.at.size()), size / blocks.length, taps, false)
-        .apply(call, count, blocks.length, call.out(0).at(), call.in(0));
+    taps_of(blocks, size, false).apply(call, count, blocks.length, call.out(0).at(), call.in(0));
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    if (!fits_forward(view)) return false;
+    const Blocks blocks = find_(view);
+    taps_of(blocks, view.input(0).size(), true)
+        .apply(call, view.count(), blocks.length, call.in(0).at(), call.out(0));
+    return true;
   }
 
  private:
+  static TapList taps_of(const Blocks& blocks, int64_t size, bool forward) {
+    std::vector<TapList::Tap> taps;
+    for (size_t b = 0; b < blocks.at.size(); ++b)
+      taps.push_back({blocks.at[b] / blocks.length, static_cast<int64_t>(b), 1});
+    const auto picked = static_cast<int64_t>(blocks.at.size());
+    return TapList(forward, size / blocks.length, picked, taps);
+  }
+
   Find find_;
 };
 
@@ -267,30 +279,56 @@ class DeviceScatter final : public DeviceRule {
   }
   void reverse(DeviceCall& call) const override {
     const Call& view = call.view();
-    const bool adds = view.node().attributes.text("reduction", "none") == "add";
     const Blocks blocks = find_(view);
-    const int64_t n = blocks.length, places = view.output(0).size() / n;
-    const auto total = static_cast<int64_t>(blocks.at.size());
-    if (view.wants(2)) {
-      const std::vector<bool> stays =
-          adds ? std::vector<bool>(blocks.at.size(), true) : staying(blocks, view.output(0).size());
-      std::vector<TapList::Tap> taps;
-      for (int64_t b = 0; b < total; ++b)
-        if (stays[static_cast<size_t>(b)]) taps.push_back({b, blocks.at[b] / n, 1});
-      TapList(places, total, taps, false)
-          .apply(call, view.count(), n, call.out(0).at(), call.in(2));
-    }
+    const auto apply = [&](int k, const TapList& taps) {
+      taps.apply(call, view.count(), blocks.length, call.out(0).at(), call.in(k));
+    };
+    if (view.wants(2)) apply(2, written(view, blocks, false));
     if (!view.wants(0)) return;
-    if (adds) return call.put(0, call.out(0));
-    std::vector<bool> covered(static_cast<size_t>(places), false);
-    for (const int64_t at : blocks.at) covered[static_cast<size_t>(at / n)] = true;
-    std::vector<TapList::Tap> taps;
-    for (int64_t p = 0; p < places; ++p)
-      if (!covered[static_cast<size_t>(p)]) taps.push_back({p, p, 1});
-    TapList(places, places, taps, false).apply(call, view.count(), n, call.out(0).at(), call.in(0));
+    adds(view) ? call.put(0, call.out(0)) : apply(0, untouched(view, blocks, false));
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    for (int k : {0, 2})
+      if (call.has_in(k) && !fits_forward(view, 0, k)) return false;
+    const Blocks blocks = find_(view);
+    const auto apply = [&](int k, const TapList& taps) {
+      const DeviceNumbers part = call.stream().take<Real>(view.count() * view.output(0).size());
+      taps.apply(call, view.count(), blocks.length, call.in(k).at(), part.at());
+      call.put(0, part);
+    };
+    if (call.has_in(2)) apply(2, written(view, blocks, true));
+    if (!call.has_in(0)) return true;
+    adds(view) ? call.put(0, call.in(0)) : apply(0, untouched(view, blocks, true));
+    return true;
   }
 
  private:
+  static bool adds(const NodeView& view) {
+    return view.node().attributes.text("reduction", "none") == "add";
+  }
+  // Between what is written and the output.
+  static TapList written(const NodeView& view, const Blocks& blocks, bool forward) {
+    const int64_t n = blocks.length, size = view.output(0).size();
+    const auto total = static_cast<int64_t>(blocks.at.size());
+    const std::vector<bool> stays =
+        adds(view) ? std::vector<bool>(blocks.at.size(), true) : staying(blocks, size);
+    std::vector<TapList::Tap> taps;
+    for (int64_t b = 0; b < total; ++b)
+      if (stays[static_cast<size_t>(b)]) taps.push_back({b, blocks.at[b] / n, 1});
+    return TapList(forward, total, size / n, taps);
+  }
+  // Between what is written over and the output.
+  static TapList untouched(const NodeView& view, const Blocks& blocks, bool forward) {
+    const int64_t places = view.output(0).size() / blocks.length;
+    std::vector<bool> covered(static_cast<size_t>(places), false);
+    for (const int64_t at : blocks.at) covered[static_cast<size_t>(at / blocks.length)] = true;
+    std::vector<TapList::Tap> taps;
+    for (int64_t p = 0; p < places; ++p)
+      if (!covered[static_cast<size_t>(p)]) taps.push_back({p, p, 1});
+    return TapList(forward, places, places, taps);
+  }
+
   Find find_;
 };
 

@@ -76,11 +76,16 @@ class Gather final : public Rule {
   }
 };
 
-// Of activations, on a device.
+// On a device; in reverse of activations only.
 class DeviceGather final : public DeviceRule {
  public:
   bool fits(const Call& view) const override { return view.input(0).batched() && fits_plain(view); }
-  void reverse(DeviceCall& call) const override { undo_copy(call, 0, 0, map_of(call.view())); }
+  void reverse(DeviceCall& call) const override { copy_back(call, 0, 0, map_of(call.view())); }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view())) return false;
+    copy_ahead(call, 0, 0, map_of(call.view()));
+    return true;
+  }
 };
 
 const Registration gather("Gather", std::make_unique<Gather>(), std::make_shared<DeviceGather>());

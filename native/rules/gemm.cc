@@ -1,6 +1,5 @@
 #include "core/blas.h"
 #include "rules/device/flow.h"
-#include "rules/device/forward.h"
 #include "rules/device/packed.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
@@ -169,11 +168,7 @@ class Gemm final : public Rule {
 class DeviceGemm final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
-    const Activation& out = view.output(0);
-    if (out.size() == 0 || view.input(0).size() == 0) return false;
-    for (const Activation* value : {&out, &view.input(0), &view.input(1)})
-      if (value->size() >= INT32_MAX) return false;
-    return !view.has_input(2) || !view.wants(2) || can_flow(view, 2);
+    return few(view) && (!view.has_input(2) || !view.wants(2) || can_flow(view, 2));
   }
 
   void reverse(DeviceCall& call) const override {
@@ -193,9 +188,48 @@ class DeviceGemm final : public DeviceRule {
     if (bias) flow_constant(call, 2, p.beta);
   }
 
-  bool forward(DeviceTangentCall& call) const override { return forward_gemm(call); }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    if (!few(view)) return false;
+    const Product p(view);
+    if (call.has_in(2)) flow_constant(call, 2, p.beta);
+    for (int k = 0; k < 2; ++k)
+      if (call.has_in(k)) tangent(call, p, k);
+    return true;
+  }
 
  private:
+  static bool few(const NodeView& view) {
+    if (view.output(0).size() == 0 || view.input(0).size() == 0) return false;
+    for (const Activation* value : {&view.output(0), &view.input(0), &view.input(1)})
+      if (value->size() >= INT32_MAX) return false;
+    return true;
+  }
+
+  // The product with operand k replaced by its tangent.
+  static void tangent(DeviceTangentCall& call, const Product& p, int k) {
+    const int64_t count = call.view().count();
+    const DeviceNumbers a = k == 0 ? call.in(0) : call.input(0);
+    const DeviceNumbers b = k == 1 ? call.in(1) : call.input(1);
+    const auto [to, adds] = call.sum(0);
+    device::Product<Real> q;
+    q.alpha = p.alpha;
+    q.beta = adds ? 1 : 0;
+    q.m = p.m, q.n = p.n, q.k = p.k;
+    q.a = a.at(), q.trans_a = p.trans_a, q.lda = p.trans_a ? p.m : p.k;
+    q.b = b.at(), q.trans_b = p.trans_b, q.ldb = p.trans_b ? p.k : p.n;
+    q.c = to, q.ldc = p.n;
+    if (k == 0 && !p.trans_a) {
+      // One product for all tangents: rows (d, M).
+      q.m = count * p.m;
+      return call.stream().multiply(q);
+    }
+    q.batch = count;
+    (k == 0 ? q.step_a : q.step_b) = k == 0 ? p.m * p.k : p.k * p.n;
+    q.step_c = p.m * p.n;
+    call.stream().multiply(q);
+  }
+
   static void plain(DeviceCall& call, const Product& p, int k) {
     const int64_t count = call.view().count();
     const DeviceNumbers other = call.input(1 - k);

@@ -269,6 +269,26 @@ class DeviceConcat final : public DeviceRule {
       offset += length;
     }
   }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    if (!is_moderate(view.output(0))) return false;
+    const Shape& shape = view.output(0).shape;
+    const int64_t axis = axis_of(view.node(), shape, 1);
+    const int64_t rows = view.count() * count_between(shape, 0, axis);
+    const int64_t step = count_between(shape, axis, shape.size());
+    device::Pointer<Real> out = call.out(0);
+    for (int k = 0; k < static_cast<int>(view.node().inputs.size()); ++k) {
+      const Shape& part = view.input(k).shape;
+      const int64_t length = count_between(part, axis, part.size());
+      if (call.has_in(k)) {
+        copy_strided(call.stream(), {rows, length}, {length, 1}, call.in(k).at(), {step, 1}, out);
+      } else {
+        device::for_rows(call.stream(), rows, length, device::Fill<Real>{out, step, 0});
+      }
+      out = out + length;
+    }
+    return true;
+  }
 };
 
 class DeviceSplit final : public DeviceRule {
@@ -294,6 +314,24 @@ class DeviceSplit final : public DeviceRule {
       in = in + length;
     }
   }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    if (!is_moderate(view.input(0))) return false;
+    const Shape& shape = view.input(0).shape;
+    const int64_t axis = axis_of(view.node(), shape, 0);
+    const int64_t rows = view.count() * count_between(shape, 0, axis);
+    const int64_t step = count_between(shape, axis, shape.size());
+    int64_t offset = 0;
+    for (int j = 0; j < static_cast<int>(view.node().outputs.size()); ++j) {
+      const Shape& part = view.output(j).shape;
+      const int64_t length = count_between(part, axis, part.size());
+      if (view.wants(j))
+        copy_strided(call.stream(), {rows, length}, {step, 1}, call.in(0).at(offset), {length, 1},
+                     call.out(j));
+      offset += length;
+    }
+    return true;
+  }
 };
 
 // Copies axis by axis.
@@ -303,7 +341,12 @@ class DeviceCopy final : public DeviceRule {
   explicit DeviceCopy(Describe describe) : describe_(describe) {}
   // A pad value is served on the host.
   bool fits(const Call& view) const override { return fits_plain(view) && !view.wants(2); }
-  void reverse(DeviceCall& call) const override { undo_copy(call, 0, 0, describe_(call.view())); }
+  void reverse(DeviceCall& call) const override { copy_back(call, 0, 0, describe_(call.view())); }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view()) || call.has_in(2)) return false;
+    copy_ahead(call, 0, 0, describe_(call.view()));
+    return true;
+  }
 
  private:
   Describe describe_;
@@ -317,7 +360,7 @@ const Registration rows[] = {
     {"Slice", std::make_unique<Slice>(), copying(slice_map)},
     {"Tile", std::make_unique<Tile>(), copying(tile_map)},
     {"Expand", std::make_unique<Expand>(),
-     broadcasting([](DeviceCall& call, int k) { flow_constant(call, k, 1); })},
+     broadcasting([](auto& call, int k) { flow_constant(call, k, 1); })},
     {"Pad", std::make_unique<Pad>(), copying(pad_map)},
 };
 

@@ -140,13 +140,23 @@ class DeviceLpNormalization final : public DeviceRule {
  public:
   bool fits(const Call& view) const override { return fits_plain(view); }
   void reverse(DeviceCall& call) const override {
+    run(call, true, call.view().count(), call.out(0), call.in(0));
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view())) return false;
+    run(call, false, call.view().count(), call.in(0), call.out(0));
+    return true;
+  }
+
+ private:
+  static void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& from,
+                  const device::Pointer<Real>& to) {
     using device::Kind;
-    const Call& view = call.view();
+    const NodeView& view = call.view();
     const Shape& shape = view.output(0).shape;
     const Lines lines(shape, from_end(view.node().attributes.integer("axis", -1),
                                       static_cast<int64_t>(shape.size())));
     const Real p = view.node().attributes.integer("p", 2) == 2 ? 2 : 1;
-    const int64_t count = view.count();
     const Shape whole = {lines.outer, lines.length, lines.inner},
                 kept = {lines.outer, 1, lines.inner};
     const Operand x = {call.input(0), whole}, y = {call.output(0), whole};
@@ -156,12 +166,15 @@ class DeviceLpNormalization final : public DeviceRule {
     const Operand norm = {call.stream().take<Real>(element_count(kept)), kept};
     compute(call, 1, kept, {}, device::Partial<Real>{Kind::kInverseNorm, p}, {{powers, kept}},
             norm.numbers.at());
+    // The norm's derivative is y for p = 2, the sign of x for p = 1.
+    const bool signs = p == 1 && !reversed;
     const DeviceNumbers along =
-        summed(call, count, whole, kept, call.out(0), device::Factor<Real>{}, {y});
-    const device::Pointer<Real> in = call.in(0);
-    compute(call, count, whole, {call.out(0), whole}, device::Factor<Real>{}, {norm}, in);
-    compute(call, count, whole, {along, kept}, device::Partial<Real>{Kind::kRetracted, p},
-            {p == 2 ? y : x, norm}, in, false, true);
+        signs ? summed(call, count, whole, kept, from, device::Partial<Real>{Kind::kSign}, {x})
+              : summed(call, count, whole, kept, from, device::Factor<Real>{}, {y});
+    const Real outside = reversed ? p : 2;
+    compute(call, count, whole, {from, whole}, device::Factor<Real>{}, {norm}, to);
+    compute(call, count, whole, {along, kept}, device::Partial<Real>{Kind::kRetracted, outside},
+            {outside == 2 ? y : x, norm}, to, false, true);
   }
 };
 
@@ -169,8 +182,19 @@ class DeviceLocalResponse final : public DeviceRule {
  public:
   bool fits(const Call& view) const override { return fits_plain(view); }
   void reverse(DeviceCall& call) const override {
+    run(call, true, call.view().count(), call.out(0), call.in(0));
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view())) return false;
+    run(call, false, call.view().count(), call.in(0), call.out(0));
+    return true;
+  }
+
+ private:
+  static void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& arriving,
+                  const device::Pointer<Real>& in) {
     using device::Kind;
-    const Call& view = call.view();
+    const NodeView& view = call.view();
     const Attributes& attributes = view.node().attributes;
     const int64_t size = attributes.integer("size", 1), before = (size - 1) / 2;
     const auto beta = static_cast<Real>(attributes.number("beta", 0.75));
@@ -178,20 +202,17 @@ class DeviceLocalResponse final : public DeviceRule {
     const auto alpha =
         static_cast<Real>(attributes.number("alpha", 1e-4) / static_cast<double>(size));
     const Lines lines(view.output(0).shape, 1);
-    const int64_t count = view.count(), total = lines.size();
-    // The windows of channels, and which of them hold one.
-    std::vector<TapList::Tap> near, held;
+    const int64_t total = lines.size();
+    // The window of each channel.
+    std::vector<TapList::Tap> near;
     for (int64_t ch = 0; ch < lines.length; ++ch)
       for (int64_t other = std::max<int64_t>(0, ch - before);
-           other < std::min(lines.length, ch + size - before); ++other) {
-        near.push_back({ch, other, 1});
-        held.push_back({other, ch, 1});
-      }
+           other < std::min(lines.length, ch + size - before); ++other)
+        near.push_back({other, ch, 1});
     const auto taken = [&](int64_t times) { return call.stream().take<Real>(times * total); };
-    const auto along = [&](const std::vector<TapList::Tap>& taps, int64_t times,
-                           const DeviceNumbers& from) {
+    const auto along = [&](bool forward, int64_t times, const DeviceNumbers& from) {
       const DeviceNumbers to = taken(times);
-      TapList(lines.length, lines.length, taps, false)
+      TapList(forward, lines.length, lines.length, near)
           .apply(call, times * lines.outer, lines.inner, from.at(), to.at());
       return to;
     };
@@ -205,16 +226,16 @@ class DeviceLocalResponse final : public DeviceRule {
     const Operand x = {call.input(0), flat}, y = {call.output(0), flat};
     const DeviceNumbers squares = computed(1, x.numbers, device::Factor<Real>{}, {x});
     const Operand s = {computed(1, {}, device::Partial<Real>{Kind::kAffine, alpha, bias},
-                                {{along(near, 1, squares), flat}}),
+                                {{along(true, 1, squares), flat}}),
                        flat};
     const Operand direct = {computed(1, {}, device::Partial<Real>{Kind::kPower, -beta}, {s}), flat};
     const Operand spread = {computed(1, {}, device::Partial<Real>{Kind::kRatio}, {y, s}), flat};
-    const DeviceNumbers inside = computed(count, call.out(0), device::Factor<Real>{}, {spread});
-    const DeviceNumbers sum = along(held, count, inside);
-    const device::Pointer<Real> in = call.in(0);
-    compute(call, count, flat, {call.out(0), flat}, device::Factor<Real>{}, {direct}, in);
+    const DeviceNumbers inside =
+        computed(count, arriving, device::Factor<Real>{}, {reversed ? spread : x});
+    const DeviceNumbers sum = along(!reversed, count, inside);
+    compute(call, count, flat, {arriving, flat}, device::Factor<Real>{}, {direct}, in);
     compute(call, count, flat, {sum, flat}, device::Partial<Real>{Kind::kScaled, -2 * alpha * beta},
-            {x}, in, false, true);
+            {reversed ? x : spread}, in, false, true);
   }
 };
 

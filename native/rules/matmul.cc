@@ -1,6 +1,5 @@
 #include "core/blas.h"
 #include "rules/device/flow.h"
-#include "rules/device/forward.h"
 #include "rules/device/packed.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/pack.h"
@@ -206,15 +205,10 @@ class DeviceMatMul final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
     const Product p(view.input(0).shape, view.input(1).shape);
-    const Activation& out = view.output(0);
-    if (out.size() == 0 || p.k == 0) return false;
-    for (const Activation* value : {&out, &view.input(0), &view.input(1)})
-      if (value->size() >= INT32_MAX) return false;
+    if (!few(view, p)) return false;
     for (int k = 0; k < 2; ++k) {
       if (!view.wants(k) || view.per_sample(k)) continue;
-      // Broadcasting along some of the leading axes only is left to the host.
-      for (const int64_t own : p.own)
-        if (own != 1 && own != p.blocks) return false;
+      if (!evenly(p)) return false;
       constexpr int64_t kMostSums = 256;
       if (k == 0 && p.own[0] != p.blocks && p.blocks > kMostSums) return false;
     }
@@ -230,9 +224,63 @@ class DeviceMatMul final : public DeviceRule {
     }
   }
 
-  bool forward(DeviceTangentCall& call) const override { return forward_matmul(call); }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    const Product p(view.input(0).shape, view.input(1).shape);
+    if (!few(view, p) || !evenly(p)) return false;
+    for (int k = 0; k < 2; ++k)
+      if (call.has_in(k)) tangent(call, p, k);
+    return true;
+  }
 
  private:
+  static bool few(const NodeView& view, const Product& p) {
+    if (view.output(0).size() == 0 || p.k == 0) return false;
+    for (const Activation* value : {&view.output(0), &view.input(0), &view.input(1)})
+      if (value->size() >= INT32_MAX) return false;
+    return true;
+  }
+  // Broadcasting along some of the leading axes only is left to the host.
+  static bool evenly(const Product& p) {
+    for (const int64_t own : p.own)
+      if (own != 1 && own != p.blocks) return false;
+    return true;
+  }
+
+  // The product with operand k replaced by its tangent.
+  static void tangent(DeviceTangentCall& call, const Product& p, int k) {
+    const int64_t count = call.view().count(), rows = p.blocks * p.m;
+    const DeviceNumbers a = k == 0 ? call.in(0) : call.input(0);
+    const DeviceNumbers b = k == 1 ? call.in(1) : call.input(1);
+    const auto [to, adds] = call.sum(0);
+    device::Product<Real> q;
+    q.beta = adds ? 1 : 0;
+    q.m = p.m, q.n = q.ldb = q.ldc = p.n, q.k = q.lda = p.k;
+    q.a = a.at(), q.b = b.at(), q.c = to;
+    const int64_t whole_a = k == 0 ? p.own[0] * p.m * p.k : 0;
+    const int64_t whole_b = k == 1 ? p.own[1] * p.k * p.n : 0, whole_c = rows * p.n;
+    if (p.own[1] == 1 && p.own[0] == p.blocks) {
+      // One matrix on the right: all blocks, and all tangents of the left, in one product.
+      q.m = k == 0 ? count * rows : rows;
+      q.batch = k == 0 ? 1 : count;
+      q.step_b = whole_b;
+      q.step_c = whole_c;
+      return call.stream().multiply(q);
+    }
+    const int64_t block_a = p.own[0] == 1 ? 0 : p.m * p.k, block_b = p.own[1] == 1 ? 0 : p.k * p.n;
+    const bool by_tangent = count <= p.blocks;
+    q.batch = by_tangent ? p.blocks : count;
+    q.step_a = by_tangent ? block_a : whole_a;
+    q.step_b = by_tangent ? block_b : whole_b;
+    q.step_c = by_tangent ? p.m * p.n : whole_c;
+    for (int64_t r = 0; r < (by_tangent ? count : p.blocks); ++r) {
+      q.a = a.at(r * (by_tangent ? whole_a : block_a));
+      q.b = b.at(r * (by_tangent ? whole_b : block_b));
+      q.c = to + r * (by_tangent ? whole_c : p.m * p.n);
+      call.stream().multiply(q);
+    }
+  }
+
   // in = G·Bᵀ, or Aᵀ·G.
   static void plain(DeviceCall& call, const Product& p, int k) {
     const int64_t count = call.view().count(), size = p.m * p.n;

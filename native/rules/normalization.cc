@@ -165,16 +165,62 @@ class DeviceNormalization final : public DeviceRule {
   }
 
   void reverse(DeviceCall& call) const override {
-    using device::Kind;
     const Call& view = call.view();
     const Plan plan = describe_(view);
-    if (view.wants(2))
-      flow(call, 0, 2, plan.view, plan.as, call.out(0), device::Constant<Real>{1}, {});
+    if (view.wants(2)) flow(call, 2, plan.view, plan.as, device::Constant<Real>{1}, {});
     const bool dscale = view.has_input(1) && view.wants(1);
     if (!view.wants(0) && !dscale) return;
-    const int64_t n = plan.length, lines = view.output(0).size() / n, count = view.count();
+    const Normal normal = normalized(call, plan);
+    if (dscale)
+      flow(call, 1, plan.view, plan.as, device::Factor<Real>{}, {{normal.unit.numbers, plan.view}});
+    if (!view.wants(0)) return;
+    DeviceNumbers g = call.out(0);
+    if (view.has_input(1)) {
+      g = call.stream().take<Real>(view.count() * view.output(0).size());
+      compute(call, view.count(), plan.view, {call.out(0), plan.view}, device::Factor<Real>{},
+              {{call.input(1), plan.as}}, g.at());
+    }
+    through(call, plan, normal, view.count(), g, call.in(0));
+  }
+
+  // The scale stands after what reverse() has before it.
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    const Plan plan = describe_(view);
+    if (!is_moderate(view.output(0)) || plan.length == 0) return false;
+    if (call.has_in(0) || call.has_in(1)) {
+      const Normal normal = normalized(call, plan);
+      if (call.has_in(0)) {
+        const DeviceNumbers t = call.stream().take<Real>(view.count() * view.output(0).size());
+        through(call, plan, normal, view.count(), call.in(0), t.at());
+        if (view.has_input(1)) {
+          const auto [to, adds] = call.sum(0);
+          compute(call, view.count(), plan.view, {t, plan.view}, device::Factor<Real>{},
+                  {{call.input(1), plan.as}}, to, false, adds);
+        } else {
+          call.put(0, t);
+        }
+      }
+      if (call.has_in(1))
+        flow(call, 1, plan.view, plan.as, device::Factor<Real>{},
+             {{normal.unit.numbers, plan.view}});
+    }
+    if (call.has_in(2)) flow(call, 2, plan.view, plan.as, device::Constant<Real>{1}, {});
+    return true;
+  }
+
+ private:
+  // Of lines of x: what they are divided by comes of the variance.
+  struct Normal {
+    Operand variance, unit;
+    Real epsilon;
+  };
+
+  static Normal normalized(DeviceNode& call, const Plan& plan) {
+    using device::Kind;
+    const int64_t n = plan.length, lines = call.view().output(0).size() / n;
     const Shape flat = {lines, n}, each = {lines, 1};
-    const auto epsilon = static_cast<Real>(view.node().attributes.number("epsilon", 1e-5));
+    const auto epsilon = static_cast<Real>(call.view().node().attributes.number("epsilon", 1e-5));
     const Real share = Real(1.0) / static_cast<Real>(n);
     const Operand x = {call.input(0), flat};
     Operand mean = {call.stream().take<Real>(lines), each};
@@ -190,28 +236,27 @@ class DeviceNormalization final : public DeviceRule {
     const Operand unit = {call.stream().take<Real>(lines * n), flat};
     compute(call, 1, flat, {}, device::Partial<Real>{Kind::kDeviation, epsilon},
             {x, mean, variance}, unit.numbers.at());
-    if (dscale)
-      flow(call, 0, 1, plan.view, plan.as, call.out(0), device::Factor<Real>{},
-           {{unit.numbers, plan.view}});
-    if (!view.wants(0)) return;
-    DeviceNumbers g = call.out(0);
-    if (view.has_input(1)) {
-      g = call.stream().take<Real>(count * lines * n);
-      compute(call, count, plan.view, {call.out(0), plan.view}, device::Factor<Real>{},
-              {{call.input(1), plan.as}}, g.at());
-    }
+    return {variance, unit, epsilon};
+  }
+
+  // Through the normalized lines, whose derivative is symmetric.
+  static void through(DeviceNode& call, const Plan& plan, const Normal& normal, int64_t count,
+                      const DeviceNumbers& g, const device::Pointer<Real>& to) {
+    const Shape &flat = normal.unit.shape, &each = normal.variance.shape;
+    const int64_t lines = flat[0], n = flat[1];
+    const Real share = Real(1.0) / static_cast<Real>(n);
     const DeviceNumbers along =
-        summed(call, count, flat, each, g, device::Partial<Real>{Kind::kScaled, share}, {unit});
+        summed(call, count, flat, each, g, device::Partial<Real>{device::Kind::kScaled, share},
+               {normal.unit});
     DeviceNumbers middle;
     if (plan.centred)
       middle = summed(call, count, flat, each, g, device::Constant<Real>{share}, {});
     device::for_rows(
         call.stream(), count * lines, n,
-        device::NormalBack<Real>{g.at(), unit.numbers.at(), middle.at(), along.at(),
-                                 variance.numbers.at(), call.in(0), lines, n, epsilon});
+        device::NormalBack<Real>{g.at(), normal.unit.numbers.at(), middle.at(), along.at(),
+                                 normal.variance.numbers.at(), to, lines, n, normal.epsilon});
   }
 
- private:
   Describe describe_;
 };
 

@@ -310,28 +310,43 @@ class DevicePool final : public DeviceRule {
   }
 
   void reverse(DeviceCall& call) const override {
-    const Call& view = call.view();
-    const Windows w = windows_of(view, global_);
     device::SpreadWindows<Real> spread{};
     spread.from = call.out(0).at();
-    spread.in_size = w.in_size();
-    spread.out_size = spread.period = w.out_size();
-    spread.planes = view.output(0).size() / w.out_size();
-    spread.shape = window_shape(w);
-    const int64_t rows = view.count() * spread.planes;
+    spread.to = call.in(0);
+    run(call, call.view().count(), spread, spread.in_size);
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view()) || call.view().input(0).shape.size() <= 2) return false;
+    device::GatherWindows<Real> gather{};
+    gather.from = call.in(0).at();
+    gather.to = call.out(0);
+    run(call, call.view().count(), gather, gather.out_size);
+    return true;
+  }
+
+ private:
+  // `length`: elements of a plane that are written.
+  template <class Flow>
+  void run(DeviceNode& call, int64_t count, Flow& flow, const int64_t& length) const {
+    const NodeView& view = call.view();
+    const Windows w = windows_of(view, global_);
+    flow.in_size = w.in_size();
+    flow.out_size = flow.period = w.out_size();
+    flow.planes = view.output(0).size() / w.out_size();
+    flow.shape = window_shape(w);
     // What is read stays until this returns.
     device::Buffer<int32_t> chosen;
     DeviceNumbers weights, own;
     if (takes_ == Takes::kLargest) {
-      chosen = call.stream().take<int32_t>(spread.planes * w.out_size());
-      device::for_rows(call.stream(), spread.planes, w.out_size(),
+      chosen = call.stream().take<int32_t>(flow.planes * w.out_size());
+      device::for_rows(call.stream(), flow.planes, w.out_size(),
                        device::ChooseLargest<Real>{call.input(0).at(), chosen.at(), w.in_size(),
-                                                   w.out_size(), spread.shape});
-      spread.chosen = chosen.at();
+                                                   w.out_size(), flow.shape});
+      flow.chosen = chosen.at();
     } else if (takes_ == Takes::kMean) {
       weights =
           call.sent(window_shares(w, view.node().attributes.integer("count_include_pad", 0) != 0));
-      spread.weights = weights.at();
+      flow.weights = weights.at();
     } else {
       const auto p = static_cast<Real>(view.node().attributes.integer("p", 2));
       const auto powers = [&](device::Kind kind, const Operand& of) {
@@ -341,15 +356,13 @@ class DevicePool final : public DeviceRule {
       };
       weights = powers(device::Kind::kOuterPower, result(call));
       own = powers(device::Kind::kInnerPower, operand(call, 0));
-      spread.weights = weights.at();
-      spread.own = own.at();
-      spread.period = view.output(0).size();
+      flow.weights = weights.at();
+      flow.own = own.at();
+      flow.period = view.output(0).size();
     }
-    spread.to = call.in(0);
-    device::for_rows(call.stream(), rows, w.in_size(), spread);
+    device::for_rows(call.stream(), count * flow.planes, length, flow);
   }
 
- private:
   Takes takes_;
   bool global_;
 };

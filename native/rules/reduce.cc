@@ -219,7 +219,16 @@ class DeviceReduce final : public DeviceRule {
     return is_plain(view, 0) && is_moderate(view.input(0)) && view.output(0).size() > 0;
   }
 
-  void reverse(DeviceCall& call) const override {
+  void reverse(DeviceCall& call) const override { run(call); }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view())) return false;
+    run(call);
+    return true;
+  }
+
+ private:
+  template <class Either>
+  void run(Either& call) const {
     using Of = device::Kind;
     const Shape kept = kept_shape(call.view(), input_since_);
     switch (kind_) {
@@ -246,16 +255,22 @@ class DeviceReduce final : public DeviceRule {
     }
   }
 
- private:
   template <class Op>
   static void spread(DeviceCall& call, const Shape& kept, const Op& op,
                      const std::vector<Operand>& reads, bool selects = false) {
     compute(call, call.view().count(), call.view().input(0).shape, {call.out(0), kept}, op, reads,
             call.in(0), selects);
   }
+  template <class Op>
+  static void spread(DeviceTangentCall& call, const Shape& kept, const Op& op,
+                     const std::vector<Operand>& reads, bool selects = false) {
+    call.put(0, summed(call, call.view().count(), call.view().input(0).shape, kept, call.in(0), op,
+                       reads, selects));
+  }
 
   // Those that tie share evenly.
-  static void extremum(DeviceCall& call, const Shape& kept) {
+  template <class Either>
+  static void extremum(Either& call, const Shape& kept) {
     const Operand x = operand(call, 0), y = {call.output(0), kept};
     const DeviceNumbers ties =
         summed(call, 1, x.shape, kept, {}, device::Partial<Real>{device::Kind::kEqual}, {x, y});

@@ -1,7 +1,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "rules/rule.h"
+#include "rules/device/rule.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -45,6 +45,13 @@ std::vector<std::string> device_ops() {
   std::vector<std::string> names;
   for (const auto& entry : table())
     if (entry.second.device) names.push_back(entry.first);
+  return names;
+}
+
+std::vector<std::string> device_forward_ops() {
+  std::vector<std::string> names;
+  for (const auto& [name, halves] : table())
+    if (halves.device && halves.device->goes_forward()) names.push_back(name);
   return names;
 }
 

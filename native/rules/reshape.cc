@@ -59,16 +59,18 @@ class Cast final : public InOrder {
 // All of them on a device. A mode that is an input is looked at on the host.
 class DeviceInOrder final : public DeviceRule {
  public:
-  bool fits(const Call& view) const override {
-    if (view.node().op == "Dropout" && view.has_input(2) && integers_of(view.input(2)).at(0) != 0)
-      return false;
-    return is_plain(view, 0);
-  }
+  bool fits(const Call& view) const override { return !trains(view) && is_plain(view, 0); }
   void reverse(DeviceCall& call) const override { call.put(0, call.out(0)); }
   bool forward(DeviceTangentCall& call) const override {
-    if (call.view().node().op == "Dropout") return false;
+    if (trains(call.view())) return false;
     call.put(0, call.in(0));
     return true;
+  }
+
+ private:
+  static bool trains(const NodeView& view) {
+    return view.node().op == "Dropout" && view.has_input(2) &&
+           integers_of(view.input(2)).at(0) != 0;
   }
 };
 

@@ -114,8 +114,8 @@ class Resize final : public Rule {
     }
   }
 
-  // What undoes it on a device, axis by axis.
-  static std::vector<AxisTaps> undoing(const NodeView& view) {
+  // What does it on a device, or undoes it, axis by axis.
+  static std::vector<AxisTaps> taps_there(const NodeView& view, bool forward) {
     std::vector<AxisTaps> axes;
     const std::vector<AxisPlan> plans = axis_plans(view);
     for (size_t a = 0; a < plans.size(); ++a) {
@@ -123,7 +123,7 @@ class Resize final : public Rule {
       std::vector<TapList::Tap> taps;
       for (const Tap& tap : taps_of(view.node(), plans[a]))
         taps.push_back({tap.in, tap.out, tap.weight});
-      axes.push_back({a, TapList(plans[a].out, plans[a].in, taps, true)});
+      axes.push_back({a, TapList(forward, plans[a].in, plans[a].out, taps, true)});
     }
     return axes;
   }
@@ -271,7 +271,16 @@ class DeviceResize final : public DeviceRule {
  public:
   bool fits(const Call& view) const override { return fits_plain(view); }
   void reverse(DeviceCall& call) const override {
-    undo_axes(call, 0, 0, call.view().output(0).shape, Resize::undoing(call.view()));
+    const Call& view = call.view();
+    call.put(0, along_axes(call, view.count(), view.output(0).shape,
+                           Resize::taps_there(view, false), call.out(0)));
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    if (!fits_forward(view)) return false;
+    call.put(0, along_axes(call, view.count(), view.input(0).shape, Resize::taps_there(view, true),
+                           call.in(0)));
+    return true;
   }
 };
 

@@ -187,17 +187,30 @@ class DeviceSoftmax final : public DeviceRule {
   explicit DeviceSoftmax(bool logarithm) : logarithm_(logarithm) {}
   bool fits(const Call& view) const override { return fits_plain(view); }
   void reverse(DeviceCall& call) const override {
+    run(call, call.view().count(), call.out(0), call.in(0), false);
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view())) return false;
+    run(call, call.view().count(), call.in(0), call.out(0), true);
+    return true;
+  }
+
+ private:
+  void run(DeviceNode& call, int64_t count, const DeviceNumbers& from,
+           const device::Pointer<Real>& to, bool forward) const {
     const Lines lines = lines_of(call.view());
     device::Stream& stream = call.stream();
-    const int64_t count = call.view().count(), outer = lines.outer, inner = lines.inner;
+    const int64_t outer = lines.outer, inner = lines.inner;
     const auto at = stream.take<int32_t>(outer * inner);
     const DeviceNumbers rest = stream.take<Real>(outer * inner);
-    const DeviceNumbers y = call.output(0), sums = stream.take<Real>(count * outer * inner);
+    const DeviceNumbers sums = stream.take<Real>(count * outer * inner);
+    const bool by_probabilities = logarithm_ && forward, logarithm = logarithm_ && !forward;
+    const DeviceNumbers y = by_probabilities ? probabilities(call) : call.output(0);
     device::for_rows(
         stream, outer, inner,
-        device::Peaks<Real>{y.at(), at.at(), rest.at(), lines.length, inner, logarithm_});
-    device::SoftmaxSums<Real> sum{call.out(0).at(), y.at(), at.at(),   sums.at(), outer,
-                                  lines.length,     inner,  logarithm_};
+        device::Peaks<Real>{y.at(), at.at(), rest.at(), lines.length, inner, logarithm});
+    device::SoftmaxSums<Real> sum{from.at(), y.at(),       at.at(), sums.at(),
+                                  outer,     lines.length, inner,   logarithm};
     sum.moved = static_cast<double>(sizeof(Real)) * static_cast<double>(count + 1) *
                 static_cast<double>(lines.size());
     constexpr int64_t kLong = 64;
@@ -206,13 +219,23 @@ class DeviceSoftmax final : public DeviceRule {
     } else {
       device::for_rows(stream, count * outer, inner, sum);
     }
-    device::for_rows(stream, count * outer, lines.length * inner,
-                     device::SoftmaxBack<Real>{call.out(0).at(), y.at(), at.at(), rest.at(),
-                                               sums.at(), call.in(0), outer, lines.length, inner,
-                                               device::Divider(inner), logarithm_});
+    const auto factors = by_probabilities ? device::Pointer<const Real>() : y.at();
+    device::for_rows(
+        stream, count * outer, lines.length * inner,
+        device::SoftmaxBack<Real>{from.at(), factors, at.at(), rest.at(), sums.at(), to, outer,
+                                  lines.length, inner, device::Divider(inner), logarithm});
   }
 
- private:
+  static DeviceNumbers probabilities(DeviceNode& call) {
+    const Operand y = result(call);
+    const Operand minus = {call.stream().take<Real>(element_count(y.shape)), y.shape};
+    compute(call, 1, y.shape, {}, device::Partial<Real>{device::Kind::kAffine, -1, 0}, {y},
+            minus.numbers.at());
+    const DeviceNumbers p = call.stream().take<Real>(element_count(y.shape));
+    compute(call, 1, y.shape, {}, device::Partial<Real>{device::Kind::kExpMinus}, {minus}, p.at());
+    return p;
+  }
+
   bool logarithm_;
 };
 

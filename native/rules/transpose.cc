@@ -115,16 +115,27 @@ class DeviceTranspose final : public DeviceRule {
     return is_plain(view, 0) && is_moderate(view.input(0));
   }
   void reverse(DeviceCall& call) const override {
-    const Axes axes = describe_(call.view());
-    Shape sizes = axes.in, from = axes.out_strides, to = row_major_strides(axes.in);
-    const int64_t size = element_count(axes.in);
-    sizes.insert(sizes.begin(), call.view().count());
-    from.insert(from.begin(), size);
-    to.insert(to.begin(), size);
-    copy_strided(call.stream(), sizes, from, call.out(0).at(), to, call.in(0));
+    const Strides s(describe_(call.view()), call.view().count());
+    copy_strided(call.stream(), s.sizes, s.out, call.out(0).at(), s.in, call.in(0));
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view())) return false;
+    const Strides s(describe_(call.view()), call.view().count());
+    copy_strided(call.stream(), s.sizes, s.in, call.in(0).at(), s.out, call.out(0));
+    return true;
   }
 
  private:
+  struct Strides {
+    Shape sizes, in, out;
+    Strides(const Axes& axes, int64_t count)
+        : sizes(axes.in), in(row_major_strides(axes.in)), out(axes.out_strides) {
+      const int64_t size = element_count(axes.in);
+      sizes.insert(sizes.begin(), count);
+      in.insert(in.begin(), size);
+      out.insert(out.begin(), size);
+    }
+  };
   Describe describe_;
 };
 

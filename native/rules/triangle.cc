@@ -89,14 +89,25 @@ class DeviceCumSum final : public DeviceRule {
  public:
   bool fits(const Call& view) const override { return fits_plain(view); }
   void reverse(DeviceCall& call) const override {
-    const Call& view = call.view();
+    run(call, true, call.view().count(), call.out(0), call.in(0));
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view())) return false;
+    run(call, false, call.view().count(), call.in(0), call.out(0));
+    return true;
+  }
+
+ private:
+  static void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& from,
+                  const device::Pointer<Real>& to) {
+    const NodeView& view = call.view();
     const Shape& shape = view.output(0).shape;
     const Lines lines(
         shape, from_end(integers_of(view.input(1)).at(0), static_cast<int64_t>(shape.size())));
     const Attributes& attributes = view.node().attributes;
-    device::for_rows(call.stream(), view.count() * lines.outer, lines.inner,
-                     device::RunAlong<Real>{call.out(0).at(), call.in(0), lines.length, lines.inner,
-                                            attributes.integer("reverse", 0) == 0,
+    const bool from_last = (attributes.integer("reverse", 0) != 0) != reversed;
+    device::for_rows(call.stream(), count * lines.outer, lines.inner,
+                     device::RunAlong<Real>{from.at(), to, lines.length, lines.inner, from_last,
                                             attributes.integer("exclusive", 0) != 0});
   }
 };
@@ -105,7 +116,19 @@ class DeviceTrilu final : public DeviceRule {
  public:
   bool fits(const Call& view) const override { return fits_plain(view); }
   void reverse(DeviceCall& call) const override {
-    const Call& view = call.view();
+    run(call, call.view().count(), call.out(0), call.in(0));
+  }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!fits_forward(call.view())) return false;
+    run(call, call.view().count(), call.in(0), call.out(0));
+    return true;
+  }
+
+ private:
+  // The same in both directions.
+  static void run(DeviceNode& call, int64_t count, const DeviceNumbers& from,
+                  const device::Pointer<Real>& to) {
+    const NodeView& view = call.view();
     const bool upper = view.node().attributes.integer("upper", 1) != 0;
     const int64_t k = view.has_input(1) ? integers_of(view.input(1)).at(0) : 0;
     const Shape& shape = view.output(0).shape;
@@ -115,9 +138,8 @@ class DeviceTrilu final : public DeviceRule {
       const int64_t edge = e / columns + k, q = e % columns;
       if (upper ? q >= edge : q <= edge) taps.push_back({e, e, 1});
     }
-    TapList(rows * columns, rows * columns, taps, false)
-        .apply(call, view.count() * count_between(shape, 0, shape.size() - 2), 1, call.out(0).at(),
-               call.in(0));
+    TapList(true, rows * columns, rows * columns, taps)
+        .apply(call, count * count_between(shape, 0, shape.size() - 2), 1, from.at(), to);
   }
 };
 

@@ -30,6 +30,8 @@ export interface OpCase {
   together?: number
   /** Which of its nodes a device leaves to the processor, where it has code for the others. */
   onHost?: string
+  /** Whether it does so in passes forward, too (default: it does not). */
+  onHostForward?: boolean
 }
 
 export interface Outcome {
@@ -37,8 +39,9 @@ export interface Outcome {
   draws: number
   precision: Set<string>
   worst: number
-  /** Operators with nodes that the processor served in place of a device. */
+  /** Operators with nodes that the processor served in place of a device: in passes back, and forward. */
   onHost: Set<string>
+  onHostForward: Set<string>
 }
 
 export const samples = 3
@@ -81,6 +84,7 @@ export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
     precision: new Set(),
     worst: 0,
     onHost: new Set(),
+    onHostForward: new Set(),
   }
   for (const [opset, draws] of bundles(row, seed)) {
     const spec = joined(draws, opset)
@@ -93,7 +97,8 @@ export async function checkCase(row: OpCase, seed = 1): Promise<Outcome> {
       const tolerance = row.tolerance ?? 1e-4
       const jacobian = await network.jacobian(feeds)
       const worst = compareJacobians(jacobian, truth, where, tolerance, draws)
-      await checkForward(network, feeds, truth, where, tolerance)
+      for (const node of await checkForward(network, feeds, truth, where, tolerance))
+        outcome.onHostForward.add(operatorOf(node))
       await checkAdjoint(network, feeds, truth, where, tolerance)
       for (const node of await checkKernels(network, feeds, truth, where, tolerance))
         outcome.onHost.add(operatorOf(node))

@@ -142,6 +142,7 @@ export const contractions: readonly OpCase[] = [
   {
     op: 'MatMul',
     onHost: 'leading axes that are broadcast in part',
+    onHostForward: true,
     opsets: [9, 13],
     draws: 60,
     draw: matmul,

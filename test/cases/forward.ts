@@ -1,13 +1,14 @@
 // Holds an operator's forward rule to differences of onnxruntime's forward and to its reverse rule.
 import type { NdArray, Network } from '../../lib/index.js'
+import { tangentOnDevice } from '../support/on-device.js'
 import { Random } from '../support/random.js'
 import type { Differences } from './reference.js'
 
 const samples = 3
 
 /**
- * J·Δ of random directions against J by differences, each draw to its own scale, and adjoint to
- * vjp: ⟨u, JΔ⟩ = ⟨Jᵀu, Δ⟩.
+ * J·Δ of random directions, and the same by a device, against J by differences, each draw to its own
+ * scale, and adjoint to vjp: ⟨u, JΔ⟩ = ⟨Jᵀu, Δ⟩. Returns the nodes that the device left to the processor.
  */
 export async function checkForward(
   network: Network,
@@ -15,8 +16,9 @@ export async function checkForward(
   truth: Differences,
   where: string,
   tolerance: number,
-): Promise<void> {
+): Promise<string[]> {
   const random = new Random(815)
+  const onHost: string[] = []
   for (const all of [true, false]) {
     // All parameters at once, then about half of them: the others have no tangent at all.
     const direction = new Map<string, NdArray<Float32Array>>()
@@ -26,12 +28,16 @@ export async function checkForward(
     }
     const found = await network.jvp(feeds, direction)
     compare(found.data, direction, truth, where, tolerance)
+    const there = await tangentOnDevice(network, feeds, direction)
+    compare(there.data, direction, truth, `${where}, on a device`, tolerance)
+    onHost.push(...there.onHost)
     await checkTranspose(network, feeds, direction, found, where)
   }
+  return onHost
 }
 
 export function compare(
-  found: Float32Array,
+  found: ArrayLike<number>,
   direction: ReadonlyMap<string, NdArray<Float32Array>>,
   truth: Differences,
   where: string,

@@ -59,6 +59,7 @@ export const generators: readonly OpCase[] = [
   {
     op: 'DequantizeLinear',
     onHost: 'blocks that share a scale',
+    onHostForward: true,
     opsets: [10, 13, 19, 21],
     // onnxruntime has no kernels in float64.
     only32: true,

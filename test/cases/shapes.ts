@@ -182,6 +182,7 @@ export const shapes: readonly OpCase[] = [
   {
     op: 'Pad',
     onHost: 'a pad value that is a parameter',
+    onHostForward: true,
     opsets: [9, 11, 13, 18, 19],
     draw(d) {
       const size = [d.random.integer(2, 4), d.random.integer(2, 4)]

@@ -4,7 +4,8 @@ import { buildMlp, type DeviceName, Network } from '../../lib/index.js'
 import { native } from '../../lib/native/index.js'
 import { testDevice } from '../support/device.js'
 import { near } from '../support/near.js'
-import { kernelOnDevice, operatorOf } from '../support/on-device.js'
+import { kernelOnDevice, operatorOf, tangentOnDevice } from '../support/on-device.js'
+import { Random } from '../support/random.js'
 import { reference } from '../support/reference.js'
 
 const device = testDevice
@@ -14,13 +15,22 @@ const x = { data: Float32Array.of(1, 0, 0, 1, 0.5, -1), shape: [3, 2] }
 const left: Record<string, string[]> = { text: ['Gather'] }
 
 for (const name of ['cnn', 'mobilenet', 'resnet8_bn', 'text', 'vit']) {
-  test(`${name}: a pass back stays on the device`, async (t) => {
+  test(`${name}: passes back and forward stay on the device`, async (t) => {
     const truth = await reference(name)
     const network = await Network.load(truth.model)
     t.teardown(() => network.dispose())
     const { data, onHost } = await kernelOnDevice(network, truth.input)
     t.deepEqual([...new Set(onHost.map(operatorOf))], left[name] ?? [])
     near(t, data, truth.ntk, 1e-4, 'the kernel')
+    const random = new Random(1)
+    const direction = new Map(
+      network.parameters
+        .filter(({ frozen }) => !frozen)
+        .map((one) => [one.name, { data: random.normals(one.count), shape: [...one.shape] }]),
+    )
+    const forward = await tangentOnDevice(network, truth.input, direction)
+    t.deepEqual(forward.onHost, [])
+    near(t, forward.data, (await network.jvp(truth.input, direction)).data, 1e-5, 'J·Δ')
   })
 }
 

@@ -25,8 +25,8 @@ Every operator of ai.onnx, and those of other domains that are known. Made by
 - **refused**: named when the network is opened, with what to do about it. Tested by that.
 - **written out**: a branch that is taken, or a body once for every iteration, stands in the node's place
   where that can be decided ([branches and loops](control-flow.md)); else it is refused by name.
-- **device**: whether a pass back is served by a [device](gpu.md) as well, and which nodes are left to the
-  processor. Tested by the same draws on the emulated device.
+- **device**: whether passes back and forward are served by a [device](gpu.md) as well, and which nodes are left to
+  the processor. Tested by the same draws on the emulated device.
 - **no**: no rule; a network that needs its derivative is refused by name. Off the path from the
   parameters to the output onnxruntime runs it as it is.
 
@@ -42,10 +42,13 @@ resize, quantised numbers) is refused by name. A test goes over every float inpu
 export const differentiated: readonly string[] = [...native.operators, ...compositeOperators]
 
 /** What a device serves of an operator; of those that are written out, of what they become. */
-function onDevice(op: string, { onHost }: OpCase): string {
+function onDevice(op: string, { onHost, onHostForward }: OpCase): string {
   if (compositeOperators.includes(op)) return 'as written out'
   if (!native.deviceOperators.includes(op)) return 'no'
-  return onHost === undefined ? 'yes' : `but for ${onHost}`
+  const but = onHost === undefined ? '' : ` but for ${onHost}`
+  if (!native.deviceForwardOperators.includes(op)) return `in passes back${but}`
+  if (onHost === undefined) return 'yes'
+  return onHostForward ? `yes${but}` : `yes; in passes back${but}`
 }
 
 function row(op: string): string {

@@ -91,7 +91,8 @@ struct SoftmaxSums {
   }
 };
 
-// The cotangents of a softmax's, or its logarithm's, input. Rows are (count, outer), elements
+// The cotangents of a softmax's, or its logarithm's, input; without probabilities y, and with sums
+// over them, the tangent of the logarithm. Rows are (count, outer), elements
 // (length, inner).
 template <class T>
 struct SoftmaxBack {
@@ -123,7 +124,8 @@ struct SoftmaxBack {
       if (at[i] < 0) {
         to[e] = s == 0 ? T(0) : T(NAN);
       } else if (!logarithm) {
-        to[e] = flowing<true>(y[e], (from[e] - from[peak]) + s);
+        const T t = (from[e] - from[peak]) + s;
+        to[e] = y ? flowing<true>(y[e], t) : t;
       } else if (l == at[i]) {
         to[e] = flowing<false>(rest[i], from[peak]) - flowing<false>(exponential(y[peak]), s);
       } else {
@@ -133,8 +135,9 @@ struct SoftmaxBack {
   };
   AT_PORTABLE Row row(int64_t r) const {
     const int64_t o = r % outer, slab = length * inner;
-    return {from + r * slab, y + o * slab, at + o * inner, rest + o * inner, sums + r * inner,
-            to + r * slab,   inner,        by_inner,       logarithm};
+    const T* own = y.get() ? y + o * slab : nullptr;
+    return {from + r * slab, own,   at + o * inner, rest + o * inner, sums + r * inner,
+            to + r * slab,   inner, by_inner,       logarithm};
   }
 };
 

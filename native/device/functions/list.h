@@ -12,7 +12,6 @@
 #include "device/functions/project.h"
 #include "device/functions/reduce.h"
 #include "device/functions/scale.h"
-#include "device/functions/spread.h"
 #include "device/functions/sums.h"
 #include "device/functions/windows.h"
 
@@ -50,9 +49,9 @@
   X(SumTaps<T>)                         \
   X(ChooseLargest<T>)                   \
   X(SpreadWindows<T>)                   \
+  X(GatherWindows<T>)                   \
   X(SpreadKernels<T>)                   \
   X(Scale<T, Elementary<T>, false>)     \
-  X(AddSpread<T>)                       \
   X(AddWide<T>)                         \
   X(Signs<T>)                           \
   X(Project<T>)                         \

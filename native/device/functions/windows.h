@@ -216,6 +216,61 @@ struct SpreadWindows {
   }
 };
 
+// The adjoint: to (count, planes, out…) = what windows chose, or Σ over their elements times
+// `weights` of theirs. Rows are (count, plane).
+template <class T>
+struct GatherWindows {
+  static constexpr int kBytes = 3 * sizeof(T);
+  Ref<const T> from;
+  Ref<const int32_t> chosen;
+  Ref<const T> weights;
+  Ref<const T> own;
+  Ref<T> to;
+  int64_t planes, in_size, out_size, period;
+  WindowShape shape;
+
+  struct Row {
+    const T* from;
+    const int32_t* chosen;
+    const T* weights;
+    const T* own;
+    T* to;
+    WindowShape shape;
+    AT_PORTABLE void operator()(int64_t e) const {
+      if (chosen) {
+        to[e] = chosen[e] < 0 ? T(0) : from[chosen[e]];
+        return;
+      }
+      const Coordinates o(static_cast<uint32_t>(e), shape.out_plane, shape.out_row);
+      T sum = 0;
+      for (int kz = 0; kz < shape.kernel[0]; ++kz) {
+        const int z = shape.at(0, o.z, kz);
+        if (z < 0 || z >= shape.in[0]) continue;
+        for (int ky = 0; ky < shape.kernel[1]; ++ky) {
+          const int y = shape.at(1, o.y, ky);
+          if (y < 0 || y >= shape.in[1]) continue;
+          for (int kx = 0; kx < shape.kernel[2]; ++kx) {
+            const int x = shape.at(2, o.x, kx);
+            if (x < 0 || x >= shape.in[2]) continue;
+            const int at = (z * shape.in[1] + y) * shape.in[2] + x;
+            sum += own ? flowing<false>(own[at], from[at]) : from[at];
+          }
+        }
+      }
+      to[e] = flowing<false>(weights[e], sum);
+    }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    const int64_t p = r % planes;
+    return {from + r * in_size,
+            chosen.get() ? chosen + p * out_size : nullptr,
+            weights.get() ? weights + p * out_size % period : nullptr,
+            own.get() ? own + p * in_size : nullptr,
+            to + r * out_size,
+            shape};
+  }
+};
+
 // SumPatches of patches that are not there: of a convolution with few output channels m in each of
 // its groups, to (count, images, groups·channels, in…) from (count, images, groups·m, out…) and
 // weights (groups·m, channels·kernel). Rows are (count·images, group, channel).

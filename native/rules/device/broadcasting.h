@@ -7,33 +7,39 @@
 namespace at {
 inline namespace AT_PRECISION {
 
-// An element-wise operator with NumPy broadcasting on a device.
+// An element-wise operator on a device, its operands broadcast to its result. `between(call, k)`
+// writes the cotangent of input k, or its part of the tangent.
+template <class Between>
 class Broadcasting final : public DeviceRule {
  public:
-  // Writes the cotangent of input k.
-  using Back = void (*)(DeviceCall& call, int k);
-  // DeviceRule::forward; null: the host serves it.
-  using Ahead = bool (*)(DeviceTangentCall& call);
-  explicit Broadcasting(Back back, Ahead ahead) : back_(back), ahead_(ahead) {}
+  explicit Broadcasting(Between between) : between_(between) {}
 
   bool fits(const Call& view) const override {
-    for (int k = 0; k < static_cast<int>(view.node().inputs.size()); ++k)
+    for (int k = 0; k < inputs_of(view); ++k)
       if (view.wants(k) && !can_flow(view, k)) return false;
     return true;
   }
-  void reverse(DeviceCall& call) const override {
-    for (int k = 0; k < static_cast<int>(call.view().node().inputs.size()); ++k)
-      if (call.view().wants(k)) back_(call, k);
+  void reverse(DeviceCall& call) const override { run(call); }
+  bool forward(DeviceTangentCall& call) const override {
+    if (!is_moderate(call.view().output(0))) return false;
+    run(call);
+    return true;
   }
-  bool forward(DeviceTangentCall& call) const override { return ahead_ && ahead_(call); }
 
  private:
-  Back back_;
-  Ahead ahead_;
+  static int inputs_of(const NodeView& view) { return static_cast<int>(view.node().inputs.size()); }
+  template <class Either>
+  void run(Either& call) const {
+    for (int k = 0; k < inputs_of(call.view()); ++k)
+      if (flows(call, k)) between_(call, k);
+  }
+
+  Between between_;
 };
 
-inline DeviceHalf broadcasting(Broadcasting::Back back, Broadcasting::Ahead ahead = nullptr) {
-  return std::make_shared<Broadcasting>(back, ahead);
+template <class Between>
+DeviceHalf broadcasting(Between between) {
+  return std::make_shared<Broadcasting<Between>>(between);
 }
 
 }  // namespace AT_PRECISION

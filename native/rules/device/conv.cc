@@ -2,7 +2,6 @@
 
 #include "device/functions/arrange.h"
 #include "rules/device/flow.h"
-#include "rules/device/forward.h"
 #include "rules/device/windows.h"
 
 namespace at {
@@ -14,7 +13,7 @@ namespace {
 struct Geometry {
   int64_t images, groups, m, channels, k;
   Windows windows;
-  explicit Geometry(const Call& view)
+  explicit Geometry(const NodeView& view)
       : images(view.input(0).shape[0]),
         groups(view.node().attributes.integer("group", 1)),
         m(view.input(1).shape[0] / groups),
@@ -24,12 +23,14 @@ struct Geometry {
                 spatial(view.input(1).shape)) {}
 
   int64_t blocks() const { return images * groups; }
+  int64_t weights() const { return groups * m * k; }
+  int64_t results() const { return blocks() * m * positions(); }
   int64_t positions() const { return windows.out_size(); }
   // A product for each group has too little to do where they are small.
   bool small() const { return groups > 1 && m <= 4; }
 };
 
-Shape bias_shape(const Call& view) {
+Shape bias_shape(const NodeView& view) {
   Shape as(view.output(0).shape.size() - 1, 1);
   as[0] = view.output(0).shape[1];
   return as;
@@ -38,10 +39,8 @@ Shape bias_shape(const Call& view) {
 class Conv final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
-    const Activation &out = view.output(0), &x = view.input(0);
-    if (out.size() == 0 || x.size() == 0) return false;
-    if (out.size() >= INT32_MAX || x.size() >= INT32_MAX || view.input(1).size() >= INT32_MAX)
-      return false;
+    if (!few(view)) return false;
+    const Activation& out = view.output(0);
     if (view.wants(0) && !is_plain(view, 0)) return false;
     if (view.has_input(2) && view.wants(2) && !can_flow(view, 0, 2, out.shape, bias_shape(view)))
       return false;
@@ -60,8 +59,7 @@ class Conv final : public DeviceRule {
     const bool shared =
         bias && view.wants(1) && view.per_sample(1) && view.per_sample(2) && g.groups == 1;
     if (bias && !shared)
-      flow(call, 0, 2, view.output(0).shape, bias_shape(view), call.out(0),
-           device::Constant<Real>{1}, {});
+      flow(call, 2, view.output(0).shape, bias_shape(view), device::Constant<Real>{1}, {});
     // δ (n, G, T, C, m)
     DeviceNumbers delta;
     if (view.wants(1) || (view.wants(0) && !g.small())) {
@@ -75,9 +73,69 @@ class Conv final : public DeviceRule {
     if (view.wants(1)) weight(call, g, std::move(delta), shared ? 2 : -1);
   }
 
-  bool forward(DeviceTangentCall& call) const override { return forward_conv(call); }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    if (!few(view)) return false;
+    const Geometry g(view);
+    const int64_t count = view.count();
+    if (call.has_in(1)) {
+      const DeviceNumbers x = call.input(0), h = patches(call, g, x.at()), w = call.in(1);
+      const auto [to, adds] = call.sum(0);
+      for (int64_t c = 0; c < count; ++c)
+        weigh(call, g, w.at(c * g.weights()), h, adds, to + c * g.results());
+    }
+    if (call.has_in(0)) {
+      const DeviceNumbers x = call.in(0), w = call.input(1);
+      const auto [to, adds] = call.sum(0);
+      for (int64_t c = 0; c < count; ++c)
+        weigh(call, g, w.at(), patches(call, g, x.at(c * view.input(0).size())), adds,
+              to + c * g.results());
+    }
+    if (call.has_in(2))
+      flow(call, 2, view.output(0).shape, bias_shape(view), device::Constant<Real>{1}, {});
+    return true;
+  }
 
  private:
+  static bool few(const NodeView& view) {
+    const Activation &out = view.output(0), &x = view.input(0);
+    return out.size() > 0 && x.size() > 0 && out.size() < INT32_MAX && x.size() < INT32_MAX &&
+           view.input(1).size() < INT32_MAX;
+  }
+
+  // h (n, G, T, k)
+  static DeviceNumbers patches(DeviceNode& call, const Geometry& g,
+                               const device::Pointer<const Real>& x) {
+    const int64_t rows = g.blocks() * g.positions();
+    const DeviceNumbers h = call.stream().take<Real>(rows * g.k);
+    device::for_rows(call.stream(), rows, g.k,
+                     device::Patches<Real>{x, h.at(), g.channels, g.positions(),
+                                           g.windows.in_size(), g.k, window_shape(g.windows)});
+    return h;
+  }
+
+  // to (n, G, m, T) = W (G, m, k)·hᵀ, or that added: by images or by groups, whichever are fewer.
+  static void weigh(DeviceNode& call, const Geometry& g, const device::Pointer<const Real>& weight,
+                    const DeviceNumbers& h, bool adds, const device::Pointer<Real>& to) {
+    const int64_t T = g.positions();
+    const bool by_image = g.images < g.groups;
+    device::Product<Real> p;
+    p.trans_b = true;
+    p.m = g.m, p.n = p.ldc = T, p.k = p.lda = p.ldb = g.k;
+    p.beta = adds ? 1 : 0;
+    p.batch = by_image ? g.groups : g.images;
+    const int64_t step = by_image ? 1 : g.groups, next = by_image ? g.groups : 1;
+    p.step_a = by_image ? g.m * g.k : 0;
+    p.step_b = step * T * g.k;
+    p.step_c = step * g.m * T;
+    for (int64_t r = 0; r < (by_image ? g.images : g.groups); ++r) {
+      p.a = weight + (by_image ? 0 : r * g.m * g.k);
+      p.b = h.at(r * next * T * g.k);
+      p.c = to + r * next * g.m * T;
+      call.stream().multiply(p);
+    }
+  }
+
   static void input(DeviceCall& call, const Geometry& g, const DeviceNumbers& delta) {
     device::Stream& stream = call.stream();
     const int64_t count = call.view().count(), each = g.positions() * count;
@@ -117,18 +175,13 @@ class Conv final : public DeviceRule {
   static void weight(DeviceCall& call, const Geometry& g, DeviceNumbers delta, int bias) {
     device::Stream& stream = call.stream();
     const Call& view = call.view();
-    const DeviceNumbers x = call.input(0);
-    const int64_t rows = g.blocks() * g.positions();
-    const DeviceNumbers h = stream.take<Real>(rows * g.k);
-    device::for_rows(stream, rows, g.k,
-                     device::Patches<Real>{x.at(), h.at(), g.channels, g.positions(),
-                                           g.windows.in_size(), g.k, window_shape(g.windows)});
+    const DeviceNumbers x = call.input(0), h = patches(call, g, x.at());
     if (!view.per_sample(1)) {
       device::Product<Real> p;
       p.trans_a = true;
       p.m = view.count() * g.m;
       p.n = g.k;
-      p.k = rows;
+      p.k = g.blocks() * g.positions();
       p.a = delta.at();
       p.lda = p.m;
       p.b = h.at();

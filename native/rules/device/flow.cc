@@ -103,6 +103,16 @@ void flow_constant(DeviceCall& call, int k, Real value) {
   flow(call, k, device::Constant<Real>{value}, {});
 }
 
+void flow_constant(DeviceTangentCall& call, int k, Real value) {
+  if (value == 1 && call.view().input(k).size() == call.view().output(0).size())
+    return call.put(0, call.in(k));
+  flow(call, k, device::Constant<Real>{value}, {});
+}
+
+bool fits_forward(const NodeView& view, int j, int k) {
+  return is_moderate(view.input(k)) && is_moderate(view.output(j));
+}
+
 void copy_strided(device::Stream& stream, const Shape& sizes, const Shape& from_steps,
                   const device::Pointer<const Real>& from, const Shape& to_steps,
                   const device::Pointer<Real>& to) {

@@ -45,22 +45,11 @@ void flow(DeviceCall& call, int j, int k, const Shape& seen, const Shape& as,
   walk_to(call.view(), j, k, seen, as, shapes).run(call.stream(), f);
 }
 
-// The same of an element-wise operator.
-template <class Op>
-void flow(DeviceCall& call, int k, const Op& op, const std::vector<Operand>& reads,
-          bool selects = false) {
-  const Call& view = call.view();
-  flow(call, 0, k, view.output(0).shape, view.input(k).shape, call.out(0), op, reads, selects);
-}
-
-// Input k's cotangent is `value` times output 0's, summed where it is broadcast.
-void flow_constant(DeviceCall& call, int k, Real value);
-
 // The operands of a node, and its output, as they are broadcast.
-inline Operand operand(DeviceCall& call, int k) {
+inline Operand operand(DeviceNode& call, int k) {
   return {call.input(k), call.view().input(k).shape};
 }
-inline Operand result(DeviceCall& call) { return {call.output(0), call.view().output(0).shape}; }
+inline Operand result(DeviceNode& call) { return {call.output(0), call.view().output(0).shape}; }
 
 // Strides of `shape` broadcast to `to`: 0 where it is repeated.
 Shape broadcast_strides(const Shape& shape, const Shape& to);
@@ -70,7 +59,7 @@ device::Steps read_steps(const std::vector<Shape>& strides, size_t axis);
 // to (count, shape…) = what flows from `from` (count, its shape…) through `op` of what is read, all
 // broadcast to the shape; `op` itself where `from` has no numbers. `adds`: to what is there.
 template <class Op>
-void compute(DeviceCall& call, int64_t count, const Shape& shape, const Operand& from, const Op& op,
+void compute(DeviceNode& call, int64_t count, const Shape& shape, const Operand& from, const Op& op,
              const std::vector<Operand>& reads, const device::Pointer<Real>& to,
              bool selects = false, bool adds = false) {
   device::Flow<Real, Op> f;
@@ -106,8 +95,9 @@ void compute(DeviceCall& call, int64_t count, const Shape& shape, const Operand&
 // sums (count, kept…) = Σ of what flows from `from` (count, shape…), kept being the shape with axes
 // of size 1 where it is summed; what is read is broadcast to the shape.
 template <class Op>
-DeviceNumbers summed(DeviceCall& call, int64_t count, const Shape& shape, const Shape& kept,
-                     const DeviceNumbers& from, const Op& op, const std::vector<Operand>& reads) {
+DeviceNumbers summed(DeviceNode& call, int64_t count, const Shape& shape, const Shape& kept,
+                     const DeviceNumbers& from, const Op& op, const std::vector<Operand>& reads,
+                     bool selects = false) {
   const DeviceNumbers sums = call.stream().take<Real>(count * element_count(kept));
   device::Flow<Real, Op> f;
   std::vector<Shape> strides;
@@ -118,6 +108,7 @@ DeviceNumbers summed(DeviceCall& call, int64_t count, const Shape& shape, const 
   if (from) f.from = from.at();
   f.to = sums.at();
   f.op = op;
+  f.selects = selects;
   device::Walk walk;
   device::Steps first{};
   first[device::kFrom] = element_count(shape);
@@ -134,10 +125,47 @@ DeviceNumbers summed(DeviceCall& call, int64_t count, const Shape& shape, const 
   return sums;
 }
 
+// What flows between output 0, seen as `seen`, and input k, seen as `as`: its cotangent, or its
+// part of the output's tangent.
+template <class Op>
+void flow(DeviceCall& call, int k, const Shape& seen, const Shape& as, const Op& op,
+          const std::vector<Operand>& reads, bool selects = false) {
+  flow(call, 0, k, seen, as, call.out(0), op, reads, selects);
+}
+template <class Op>
+void flow(DeviceTangentCall& call, int k, const Shape& seen, const Shape& as, const Op& op,
+          const std::vector<Operand>& reads, bool selects = false) {
+  const auto [to, adds] = call.sum(0);
+  compute(call, call.view().count(), seen, {call.in(k), as}, op, reads, to, selects, adds);
+}
+// The same of an element-wise operator.
+template <class Either, class Op>
+void flow(Either& call, int k, const Op& op, const std::vector<Operand>& reads,
+          bool selects = false) {
+  flow(call, k, call.view().output(0).shape, call.view().input(k).shape, op, reads, selects);
+}
+// The same with one derivative everywhere.
+void flow_constant(DeviceCall& call, int k, Real value);
+void flow_constant(DeviceTangentCall& call, int k, Real value);
+
+// What an operator of one input reads and writes: output j's cotangent and input k's, or input k's
+// tangent and output j's.
+inline bool is_forward(const DeviceCall&) { return false; }
+inline bool is_forward(const DeviceTangentCall&) { return true; }
+inline bool flows(const DeviceCall& call, int k) { return call.view().wants(k); }
+inline bool flows(const DeviceTangentCall& call, int k) { return call.has_in(k); }
+inline DeviceNumbers arriving(DeviceCall& call, int j, int) { return call.out(j); }
+inline DeviceNumbers arriving(DeviceTangentCall& call, int, int k) { return call.in(k); }
+inline device::Pointer<Real> leaving(DeviceCall& call, int, int k) { return call.in(k); }
+inline device::Pointer<Real> leaving(DeviceTangentCall& call, int j, int) { return call.out(j); }
+
 // to = from, axis by axis: index (i_0, i_1, …) of `sizes` lies Σ i_a·steps[a] on.
 void copy_strided(device::Stream& stream, const Shape& sizes, const Shape& from_steps,
                   const device::Pointer<const Real>& from, const Shape& to_steps,
                   const device::Pointer<Real>& to);
+
+// May output j be computed from input k forward?
+bool fits_forward(const NodeView& view, int j = 0, int k = 0);
 
 // Are there elements, few enough for 32 bits, along few enough axes?
 bool is_moderate(const Activation& value);

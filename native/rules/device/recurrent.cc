@@ -78,6 +78,8 @@ class Recurrent final : public DeviceRule {
            view.input(0).size() < INT32_MAX;
   }
 
+  bool goes_forward() const override { return false; }
+  bool forward(DeviceTangentCall&) const override { return false; }
   void reverse(DeviceCall& call) const override {
     const Call& view = call.view();
     const Layer layer(view);

@@ -11,21 +11,27 @@ inline namespace AT_PRECISION {
 
 using DeviceNumbers = device::Buffer<Real>;
 
-// One node in one reverse pass on a device: Call's notation, with all numbers in the device's
-// memory.
-class DeviceCall {
+// One node on a device, in either direction.
+class DeviceNode {
  public:
-  virtual ~DeviceCall() = default;
-  // Shapes, attributes, and what is wanted; the numbers of constants, on the host. Its in(), out()
-  // and what else makes or reads cotangents is not for device rules.
-  virtual const Call& view() const = 0;
+  virtual ~DeviceNode() = default;
+  // Shapes and attributes; the numbers of constants, on the host.
+  virtual const NodeView& view() const = 0;
   virtual device::Stream& stream() = 0;
-  // The numbers that the rule's needs() names, whatever their type.
+  // The numbers that the rule's needs(), or forward_needs(), names, whatever their type.
   virtual DeviceNumbers input(int k) = 0;
   virtual DeviceNumbers output(int j) = 0;
   // What the host planned: places and weights.
   virtual device::Buffer<int32_t> sent(std::vector<int32_t> integers) = 0;
   virtual DeviceNumbers sent(std::vector<Real> numbers) = 0;
+};
+
+// In one reverse pass: Call's notation, with all numbers in the device's memory.
+class DeviceCall : public DeviceNode {
+ public:
+  // Also what is wanted. Its in(), out() and what else makes or reads cotangents is not for device
+  // rules.
+  const Call& view() const override = 0;
   // Cotangent of output j; none when nothing flows back from it.
   virtual const DeviceNumbers& out(int j) const = 0;
   // The cotangent of input k, to be overwritten in full.
@@ -37,24 +43,24 @@ class DeviceCall {
                       int with_bias = -1) = 0;
 };
 
-// One node in one forward pass on a device: TangentCall's notation, with all numbers in the
-// device's memory.
-class DeviceTangentCall {
+// In one forward pass: TangentCall's notation, with all numbers in the device's memory.
+class DeviceTangentCall : public DeviceNode {
  public:
-  virtual ~DeviceTangentCall() = default;
-  // Shapes, attributes, what is wanted; its tangents are not for device rules.
-  virtual const TangentCall& view() const = 0;
-  virtual device::Stream& stream() = 0;
-  // The numbers that the rule's forward_needs() names.
-  virtual DeviceNumbers input(int k) = 0;
-  virtual DeviceNumbers output(int j) = 0;
+  // Also what is wanted; its tangents are not for device rules.
+  const TangentCall& view() const override = 0;
   // Is the tangent of input k not zero?
   virtual bool has_in(int k) const = 0;
   virtual DeviceNumbers in(int k) = 0;
   // The tangent of output j, to be overwritten in full.
   virtual device::Pointer<Real> out(int j) = 0;
-  // The same where it exists already; it may be in(k).
+  // The same where it exists already, it may be in(k); what there is of it is added.
   virtual void put(int j, DeviceNumbers tangent) = 0;
+  // The same where every input adds its own: to be overwritten by the first, added to by others.
+  struct Sum {
+    device::Pointer<Real> to;
+    bool adds;
+  };
+  virtual Sum sum(int j) = 0;
 };
 
 // A node's rule as a plan of the host's and functions that a device runs.
@@ -65,10 +71,15 @@ class DeviceRule {
   virtual bool fits(const Call& view) const { return true; }
   // Writes the cotangent of every wanted input, as Rule::reverse.
   virtual void reverse(DeviceCall& call) const = 0;
+  // Is there code for passes forward?
+  virtual bool goes_forward() const { return true; }
   // Writes the tangent of every wanted output, as Rule::forward. False: it does not serve this
   // node, and did nothing.
-  virtual bool forward(DeviceTangentCall& call) const { return false; }
+  virtual bool forward(DeviceTangentCall& call) const = 0;
 };
+
+// Operators with code for devices in passes forward, too; rules/rule.h has those of passes back.
+std::vector<std::string> device_forward_ops();
 
 }  // namespace AT_PRECISION
 }  // namespace at

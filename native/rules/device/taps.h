@@ -8,19 +8,22 @@
 namespace at {
 inline namespace AT_PRECISION {
 
-// Which of `here` elements add to each of `there`, with which weight.
+// Along an axis: which of the output's elements are made of which of the input's, with which
+// weight. Applied to tangents as it is, or to cotangents turned round: from the elements `here` to
+// those `there`.
 class TapList {
  public:
   struct Tap {
-    int64_t there, here;
+    int64_t in, out;
     Real weight;
   };
-  TapList(int64_t here, int64_t there, const std::vector<Tap>& taps, bool weighted);
+  TapList(bool forward, int64_t in, int64_t out, const std::vector<Tap>& taps,
+          bool weighted = false);
 
   int64_t here() const { return here_; }
   int64_t there() const { return static_cast<int64_t>(starts_.size()) - 1; }
   // to (outer, there, inner) = Σ weight·from (outer, here, inner).
-  void apply(DeviceCall& call, int64_t outer, int64_t inner,
+  void apply(DeviceNode& call, int64_t outer, int64_t inner,
              const device::Pointer<const Real>& from, const device::Pointer<Real>& to) const;
 
  private:
@@ -35,12 +38,13 @@ struct AxisTaps {
   TapList taps;
 };
 
-// Input k's cotangent from output j's, whose elements it undoes axis by axis. `shape` is the
-// output's, as the axes are counted.
-void undo_axes(DeviceCall& call, int j, int k, Shape shape, const std::vector<AxisTaps>& axes);
+// `from` (count, shape…) along one axis after the other, as they are counted in the shape.
+DeviceNumbers along_axes(DeviceNode& call, int64_t count, Shape shape,
+                         const std::vector<AxisTaps>& axes, DeviceNumbers from);
 
-// reverse_copy() on a device, where input k is plain.
-void undo_copy(DeviceCall& call, int j, int k, const AxisMap& map);
+// reverse_copy() on a device, where input k is plain, and forward_copy().
+void copy_back(DeviceCall& call, int j, int k, const AxisMap& map);
+void copy_ahead(DeviceTangentCall& call, int k, int j, const AxisMap& map);
 
 // An operator whose input 0 is plain, and of which output j's cotangents tell it.
 bool fits_plain(const Call& view, int j = 0);

@@ -17,19 +17,21 @@ class DeviceUnary final : public DeviceRule {
  public:
   DeviceUnary(Reads reads, Make make) : reads_(reads), make_(std::move(make)) {}
 
-  void reverse(DeviceCall& call) const override { scale(call, call.out(0), call.in(0)); }
+  void reverse(DeviceCall& call) const override {
+    scale(call, call.view().count(), call.out(0), call.in(0));
+  }
   bool forward(DeviceTangentCall& call) const override {
-    scale(call, call.in(0), call.out(0));
+    scale(call, call.view().count(), call.in(0), call.out(0));
     return true;
   }
 
  private:
-  template <class Either>
-  void scale(Either& call, const DeviceNumbers& from, const device::Pointer<Real>& to) const {
+  void scale(DeviceNode& call, int64_t count, const DeviceNumbers& from,
+             const device::Pointer<Real>& to) const {
     using Slope = decltype(make_(call.view().node()));
     const DeviceNumbers values = reads_ == Reads::kInput ? call.input(0) : call.output(0);
     const int64_t size = call.view().output(0).size();
-    device::for_rows(call.stream(), call.view().count(), size,
+    device::for_rows(call.stream(), count, size,
                      device::Scale<Real, Slope, selects>{values.at(), from.at(), to, size,
                                                          make_(call.view().node())});
   }
