@@ -9,6 +9,9 @@ import { native } from './index.js'
  */
 export type DeviceName = 'cpu' | 'cuda' | `cuda:${number}` | 'emulated' | 'auto'
 
+export const isDeviceName = (word: unknown): word is DeviceName =>
+  typeof word === 'string' && /^(cpu|cuda(:\d{1,3})?|emulated|auto)$/.test(word)
+
 /** The device that was chosen. */
 export interface ChosenDevice {
   /** `cpu`, `cuda:0`, `emulated`. */
@@ -22,9 +25,7 @@ export interface ChosenDevice {
  * @throws TangentError `BAD_ARGUMENT` for other words, `NO_DEVICE`.
  */
 export function chooseDevice(given: DeviceName = 'cpu', name = 'options.device'): ChosenDevice {
-  if (typeof given !== 'string' || !/^(cpu|cuda(:\d{1,3})?|emulated|auto)$/.test(given)) {
-    throw badArgument(name, 'cpu, cuda, cuda:N, emulated or auto', given)
-  }
+  if (!isDeviceName(given)) throw badArgument(name, 'cpu, cuda, cuda:N, emulated or auto', given)
   if (given === 'cpu') return { name: 'cpu', why: 'it is the default' }
   if (given !== 'auto') {
     native.checkDevice(given)
@@ -58,13 +59,14 @@ export interface MeasuredError {
 export function choosePrecision(
   given: ProductPrecision | undefined,
   { device, asked, float64 }: { device: string; asked: DeviceName | undefined; float64: boolean },
+  name = 'options.precision',
 ): ProductPrecision {
-  const precision = oneOf(given, ['float32', 'tf32'] as const, 'options.precision')
+  const precision = oneOf(given, ['float32', 'tf32'] as const, name)
   if (precision === 'float32') return precision
-  if (float64) throw badArgument('options.precision', 'float32 of a network in float64', given)
+  if (float64) throw badArgument(name, 'float32 of a network in float64', given)
   if (device !== 'cpu') return precision
   if (asked === 'auto') return 'float32'
-  throw badArgument('options.precision', 'float32 on the processor, which has no TF32', given)
+  throw badArgument(name, 'float32 on the processor, which has no TF32', given)
 }
 
 /** Options of calls whose large operations a device may do. */

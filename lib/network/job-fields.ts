@@ -1,5 +1,6 @@
 // What is the same in jobs of all kinds, declared like their own fields.
 import { shapeSize } from '../core/shape.js'
+import { type DeviceName, isDeviceName } from '../native/device.js'
 import {
   choice,
   type Field,
@@ -38,6 +39,11 @@ function isFeed(value: unknown): boolean {
 }
 
 const feed: Field<Feed> = field(null, 'samples as a network takes them', isFeed)
+const deviceField: Field<DeviceName> = field(
+  null,
+  'cpu, cuda, cuda:N, emulated or auto',
+  isDeviceName,
+)
 const digest: Field<string> = field(
   null,
   'a SHA-256 in hexadecimal',
@@ -50,8 +56,10 @@ export const jobFields = {
   format: field<1>(null, '1', (value) => value === 1),
   /** Of network, weights, inputs and what is asked of them. */
   digest,
-  /** The device that it was described for. */
-  device: choice('cpu'),
+  /** The device that it was described for: runJob uses that one. */
+  device: deviceField,
+  /** How its products are rounded there; absent: not at all. */
+  precision: optional(choice('tf32')),
   network: record({
     /** The file that it was read from; null where it was read from bytes. */
     file: field<string | null>(

@@ -82,11 +82,12 @@ export async function describeJob(
   const planned = await plan(core, request)
   const { prepared, job, x2, results } = planned
   checkSeparable(prepared, 'for a job that others run')
-  const { block, outputBlock } = prepared.options
+  const { block, outputBlock, device = core.device ?? 'cpu' } = prepared.options
   return {
     format: 1,
     digest: await digestOfJob(planned),
-    device: 'cpu',
+    device,
+    ...(prepared.precision === 'tf32' ? { precision: prepared.precision } : {}),
     network: await describeNetwork(core),
     x: await inMemory(prepared.x, prepared.budget),
     ...(x2 ? { x2: await inMemory(x2, prepared.budget) } : {}),
@@ -249,7 +250,7 @@ async function resumed(
   job: JobDescription,
   { signal, onProgress }: RunJobOptions,
 ): Promise<Planned> {
-  const { threads, memory, block, outputBlock, nonFinite, outputs, x2 } = job
+  const { threads, memory, block, outputBlock, nonFinite, outputs, x2, device } = job
   const own = await networkDigests(core)
   const { file, network, weights } = job.network
   const other =
@@ -265,7 +266,9 @@ async function resumed(
       `Expected the network of the job${file === null ? '' : `, ${quote(file)},`} but ${name} ${what}`,
     )
   if (other !== '') throw refuse(other)
-  const call = { threads, memory, block, outputBlock, nonFinite, outputs, signal, onProgress }
+  const { precision = 'float32' as const } = job
+  const where = { threads, memory, device, precision }
+  const call = { ...where, block, outputBlock, nonFinite, outputs, signal, onProgress }
   const prepared = await prepareFeed(core, job.x, call)
   const planned: Planned = {
     prepared,

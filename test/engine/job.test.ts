@@ -80,6 +80,32 @@ test('a job fills a sink, which knows it by its digest', async (t) => {
   await t.throwsAsync(network.ntk(input, { sink, tile: 3 }), { code: 'BAD_ARGUMENT' })
 })
 
+test('a job runs on the device that it was described for, with its products rounded as there', async (t) => {
+  const bytes = mlp(new Random(3), [4, 16, 2])
+  const x = samples(new Random(4), [5, 4])
+  const there = await load(t, bytes, { device: 'emulated', precision: 'tf32' })
+  const job = await describeJob(there, { kind: 'ntk', x })
+  t.like(job, { device: 'emulated', precision: 'tf32' })
+  // Whatever the network's own device is.
+  const here = await load(t, bytes)
+  const found = (await runJob(job, { network: here })).get('total') as NdArray
+  t.true(bits(found).equals(bits(await there.ntk(x))))
+  const plain = await describeJob(here, { kind: 'ntk', x })
+  t.is(plain.device, 'cpu')
+  t.false('precision' in plain)
+  t.not(plain.digest, job.digest)
+  t.false(bits(found).equals(bits(await here.ntk(x))), 'products are rounded')
+  t.is((await describeJob(here, { kind: 'ntk', x, device: 'auto' })).device, 'auto')
+  await t.throwsAsync(runJob({ ...plain, device: 'cuda:999' }, { network: here }), {
+    code: 'NO_DEVICE',
+  })
+  const wrong = { ...plain, device: 'gpu' } as unknown as JobDescription
+  await t.throwsAsync(runJob(wrong, { network: here }), {
+    code: 'BAD_ARGUMENT',
+    message: /cpu, cuda, cuda:N, emulated or auto/,
+  })
+})
+
 test('whatever decides the numbers decides the digest, and nothing else', async (t) => {
   const random = new Random(2)
   const bytes = mlp(random, [4, 6, 3])
