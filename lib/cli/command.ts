@@ -4,6 +4,7 @@ import { badArgument, TangentError } from '../core/errors.js'
 import type { ArrayKind } from '../io/index.js'
 import type { BatchMode } from '../model/architecture.js'
 import type { DerivativeOptions } from '../model/core.js'
+import { chooseDevice, choosePrecision, type ProductPrecision } from '../native/device.js'
 import { type LoadOptions, Network } from '../network/network.js'
 import type { AxisOptions } from '../onnx/index.js'
 import { type CommonOptions, collect, type Session } from './define.js'
@@ -40,6 +41,23 @@ export function methodOption(what: string): Option {
   const { parseArg } = option
   // `products` is the old name of `mixed`.
   return option.argParser((way, before) => parseArg?.(way === 'products' ? 'mixed' : way, before))
+}
+
+/** Of commands that tell the error of their products. */
+export const precisionOption = () =>
+  new Option(
+    '--precision <kind>',
+    'how a card multiplies: float32, or tf32, several times faster and good to about three digits (the error is measured and told)',
+  ).choices(['float32', 'tf32'])
+
+/** @throws TangentError BAD_ARGUMENT for TF32 where nothing could be rounded so. */
+export function checkPrecision({
+  precision,
+  device: asked,
+  float64 = false,
+}: NetworkOptions): void {
+  const device = chooseDevice(asked, '--device').name
+  choosePrecision(precision, { device, asked, float64 }, '--precision')
 }
 
 export const outputsOption = () =>
@@ -90,6 +108,7 @@ export interface NetworkOptions extends CommonOptions, NumberOptions {
   format?: ArrayKind
   batch?: BatchMode
   float64?: boolean
+  precision?: ProductPrecision
   output?: string
   parameter?: string[]
   freeze?: string[]
@@ -130,6 +149,7 @@ export function openNetwork(
     threads: options.threads,
     memory: options.memory,
     device: options.device,
+    precision: options.precision,
     ...more,
   })
 }

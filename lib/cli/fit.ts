@@ -129,7 +129,7 @@ export const fitCommand: CommandDefinition = {
     ...derivativeOptions(),
   ],
   async run(session, [model = ''], options: Options) {
-    // Features, predictions and what is exported are the processor's.
+    // Predictions and what is exported are the processor's.
     await withNetwork(model, options, { device: 'cpu' }, async (network) => {
       const { inputFormat: format } = options
       const x = await readInputs(options.input, network, options)

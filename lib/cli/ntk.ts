@@ -1,14 +1,18 @@
 import { Option } from 'commander'
+import { TangentError } from '../core/errors.js'
 import type { TangentKernel } from '../kernels/kernel.js'
 import type { KernelMethod, KernelSplit } from '../kernels/ntk.js'
+import type { MeasuredError } from '../native/device.js'
 import type { KernelKind } from '../native/engine.js'
 import {
+  checkPrecision,
   derivativeOptions,
   inputOption,
   kernelOptions,
   methodOption,
   type NetworkOptions,
   nonFiniteOption,
+  precisionOption,
   watched,
   withNetwork,
 } from './command.js'
@@ -53,11 +57,13 @@ export const ntkCommand: CommandDefinition = {
     kernelOutOption(),
     ...storeOptions(),
     formatOption(),
+    precisionOption(),
     ...derivativeOptions(),
   ],
   devices: true,
   async run(session, [model = ''], options: Options) {
     checkStoreOptions(options)
+    checkPrecision(options)
     const { out, store } = options
     if (store !== undefined) return toStore(session, model, { ...options, store })
     const place = await kernelPlace({ ...options, out: out as string })
@@ -71,7 +77,8 @@ export const ntkCommand: CommandDefinition = {
         )
         await saveArray(place.single, total, session.signal)
         session.say(`Wrote the ${kernel} kernel of shape (${total.shape.join(', ')}) to ${out}`)
-        session.result({ kernel, shape: total.shape, ...traceOf(total), file: out })
+        const tf32 = toldPrecision(session, options, total)
+        session.result({ kernel, shape: total.shape, ...traceOf(total), ...tf32, file: out })
         return
       }
       const parts = await watched(session, options, (watch) =>
@@ -83,7 +90,8 @@ export const ntkCommand: CommandDefinition = {
       }
       await saveArrays(place.several, parts, 'kernels.json', describe, session.signal)
       session.say(`Wrote the ${kernel} kernels of ${parts.size} ${by}s to ${out}`)
-      session.result({ kernel, by, parts: parts.size, folder: out })
+      const tf32 = toldPrecision(session, options, parts.values().next().value)
+      session.result({ kernel, by, parts: parts.size, ...tf32, folder: out })
     })
   },
 }
@@ -93,6 +101,9 @@ async function toStore(
   model: string,
   options: Options & { store: string },
 ): Promise<void> {
+  // A store does not keep how far its products were off.
+  if (options.precision === 'tf32')
+    throw new TangentError('BAD_ARGUMENT', 'Expected --out together with --precision tf32')
   if (options.status) return tellStatus(session, options.store, options)
   await withNetwork(model, options, {}, async (network) => {
     const { input, input2, kernel, by, method, outputs, nonFinite, threads, memory } = options
@@ -102,6 +113,22 @@ async function toStore(
     const request = { kind: 'ntk', x, x2, ...call } as const
     await fillStore(session, options, { network, request, input, input2 })
   })
+}
+
+/** Tells how far the call's products in TF32 were off. */
+function toldPrecision(
+  session: Session,
+  { precision }: Options,
+  kernel: TangentKernel | undefined,
+): { tf32?: MeasuredError | null } {
+  if (precision !== 'tf32' || !kernel) return {}
+  const { tf32 } = kernel
+  session.say(
+    tf32
+      ? `Products in TF32 were off by ${tf32.error.toExponential(1)} (relative), the largest of ${tf32.sampled} that were compared`
+      : 'The processor computed it, in float32',
+  )
+  return { tf32: tf32 ?? null }
 }
 
 function traceOf(kernel: TangentKernel): { trace?: number } {

@@ -251,6 +251,29 @@ test.serial('a wrong call exits with 2 and one sentence', async (t) => {
   t.is(JSON.parse(typo.stdout).error.code, 'BAD_ARGUMENT')
 })
 
+test.serial('a kernel in TF32 tells its error, on devices that have it', async (t) => {
+  const out = await folder(t)
+  const truth = await reference('mlp_trained')
+  const file = join(out, 'K.npy')
+  const common = ['ntk', fixture(...trained), '--input', input, '--precision', 'tf32']
+  const done = await cli(...common, '--device', 'emulated', '--out', file, '--json')
+  t.is(done.code, 0, done.stderr)
+  const { error, sampled } = JSON.parse(done.stdout).tf32
+  t.true(error > 1e-6 && error < 5e-3 && sampled > 0, `${error} of ${sampled}`)
+  near(t, await readNpy(file), truth.ntk, 5e-3)
+  const parts = ['--by', 'layer', '--out', join(out, 'kernels')]
+  t.regex((await cli(...common, '--device', 'emulated', ...parts)).stdout, /TF32 were off by \d/)
+  for (const [args, message] of [
+    [['--out', file], /float32 on the processor, which has no TF32, for --precision/],
+    [['--out', file, '--device', 'emulated', '--float64'], /float32 of a network in float64/],
+    [['--store', join(out, 'store'), '--device', 'emulated'], /--out together with --precision/],
+  ] as const) {
+    const { code, stderr } = await cli(...common, ...args)
+    t.is(code, 2, stderr)
+    t.regex(stderr, message)
+  }
+})
+
 test.serial('nothing of an earlier run stays among the results', async (t) => {
   const out = await folder(t)
   const common = ['jacobian', fixture(...trained), '--input', input, '--out', out]
