@@ -25,7 +25,7 @@ const MAY_INCLUDE = {
   reverse: ['core', 'device', 'graph', 'rules'],
   forward: ['core', 'device', 'graph', 'rules', 'reverse'],
   jobs: ['core', 'device', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward'],
-  train: ['core', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward', 'jobs'],
+  train: ['core', 'device', 'kernels', 'linear', 'graph', 'rules', 'reverse', 'forward', 'jobs'],
   fit: ['core', 'device', 'kernels', 'linear'],
   binding: [
     'core',

@@ -1,4 +1,5 @@
 // What the addon knows of networks: their graphs, and the jobs that derive them.
+import type { NativeDeviceCounts } from './counts.js'
 import type { NativeFrame, NativeValue } from './frame.js'
 import type { NativeTraining, NativeTrainingOptions } from './train.js'
 
@@ -96,25 +97,6 @@ export interface NativeJob {
    * after use), of a search for faults the first NativeFault, if there is one.
    */
   report(): object[]
-}
-
-/**
- * Launches and library calls, what they compute and move, bytes between host and device; how many nodes were
- * served there, pass by pass, and which ones by the processor.
- */
-export interface NativeDeviceCounts {
-  launches: number
-  products: number
-  flops: number
-  bytes: number
-  bytesUp: number
-  bytesDown: number
-  mostBytes: number
-  /** Of products in TF32: the largest error of a part that was compared, and how many were. */
-  tf32Error: number
-  tf32Sampled: number
-  nodes: number
-  onHost: string[]
 }
 
 /** A derivative that is not finite. */

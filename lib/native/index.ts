@@ -5,6 +5,7 @@ import type { NativeEngine, NativeGraph } from './engine.js'
 import type { NativeSolve } from './fit.js'
 import type { NativeMeasures } from './measures.js'
 
+export type * from './counts.js'
 export type * from './engine.js'
 export type * from './fit.js'
 export type * from './frame.js'

@@ -1,4 +1,5 @@
 // The addon's part of a training, typed. See native/train/.
+import type { NativeDeviceCounts } from './counts.js'
 import type { NativeData, NativeFrame } from './frame.js'
 
 /** A parameter as its factors see it. */
@@ -30,6 +31,8 @@ export interface NativeTrainingOptions {
   outputs: number
   threads: number
   memory: number
+  /** Where passes and steps are computed; absent: the processor. */
+  device?: string | undefined
   /** One per parameter; read for `adaptive`. */
   layouts: FactorLayout[]
   /** Ids of shared float32 arrays: one per parameter, or of `adaptive` Θ and its matrices. */
@@ -87,10 +90,15 @@ export interface NativeTraining {
   remember(set: number, frame: NativeFrame, output: Float32Array, first: number): void
   /** The arrays have changed: to be called before `evaluateRun` with frames, and `evaluate`. */
   renew(): void
-  /** Copies of the weights, or of Δ, by parameter. */
+  /** The shared arrays have been changed. */
+  send(): void
+  /**
+   * Copies of the weights, or of Δ, by parameter. When it returns the shared arrays are what they are after the
+   * last step, on a device as well.
+   */
   present(): Float32Array[]
-  /** Copies of the arrays' gradients in the last step. */
-  gradients(): Float32Array[]
+  /** What the device was asked for so far; null without one. */
+  readonly device: NativeDeviceCounts | null
   /** Steps made. */
   done: number
   dispose(): void

@@ -46,7 +46,7 @@ export interface TrainOptions extends Omit<DerivativeOptions, 'outputs' | 'block
   /** Writes the weights at chosen moments, and what `resume` needs, to a folder. */
   checkpoints?: CheckpointOptions | undefined
   /**
-   * A `state.safetensors` to go on from: what follows is the same to the last bit. Refused for other
+   * A `state.safetensors` to go on from: what follows is the same to the last bit on the same device. Refused for other
    * samples, targets, starting weights or options that decide the steps; more epochs may be asked for
    * where the rate is constant.
    */

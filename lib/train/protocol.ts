@@ -1,5 +1,7 @@
 // What the main thread and the worker say to each other about training.
 
+import type { ChosenDevice } from '../native/device.js'
+import type { NativeDeviceCounts } from '../native/index.js'
 import type { FactorLayout, LossSum } from '../native/train.js'
 import type { Feed } from '../runtime/protocol.js'
 import type { Loss, Targets } from './loss.js'
@@ -22,6 +24,8 @@ export interface TrainingSetup {
   /** Flat outputs per sample. */
   outputs: number
   batch: number
+  /** Where passes and steps are computed. */
+  device: ChosenDevice
   /** Samples are run one by one. */
   single: boolean
   /** The parameters in the order of the addon's results. */
@@ -70,5 +74,7 @@ export interface TrainingDigests {
 
 export type TrainingReply = Partial<LossSum> & {
   state?: TrainingState
+  /** What the device was asked for since the training began; null without one. */
+  device?: NativeDeviceCounts | null
   digests?: TrainingDigests | undefined
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { type NdArray, writeSafetensors } from '../io/index.js'
 import type { Core } from '../model/core.js'
+import type { ChosenDevice } from '../native/device.js'
 import type { LossSum } from '../native/train.js'
 import type { EpochReport } from './options.js'
 import type { TrainingModel, TrainingSetup, TrainingState } from './protocol.js'
@@ -12,6 +13,8 @@ export interface Training {
   /** The epoch of least test error, or of least training loss without a test set. */
   best: EpochReport
   model: TrainingModel
+  /** Where its passes and steps were computed, and why there. */
+  device: ChosenDevice
   /**
    * `full`: the weights, for `withParameters`; otherwise Δ, for `linearize().predict` (or added to
    * the weights).
@@ -51,6 +54,7 @@ export function resultOf(
     history,
     best,
     model: setup.model,
+    device: setup.device,
     weights: weightsOf(core, state),
     factors:
       setup.model === 'adaptive'

@@ -2,7 +2,8 @@
 import { TangentError } from '../core/errors.js'
 import { shapeSize } from '../core/shape.js'
 import { gather } from '../io/gather.js'
-import { type NativePasses, native } from '../native/index.js'
+import { deviceName } from '../native/device.js'
+import { type NativeDeviceCounts, type NativePasses, native } from '../native/index.js'
 import type { LossSum, NativeGrowth, NativeTraining } from '../native/train.js'
 import { isRead } from '../runtime/loaded.js'
 import type { BatchLayout, Plan } from '../runtime/plan.js'
@@ -73,6 +74,7 @@ export class TrainingRun {
       optimizer: nativeOptimizer(optimizer),
       outputs,
       threads,
+      device: deviceName(setup.device),
       // The other half is for runs that are kept.
       memory: Math.floor(model === 'full' ? memory : memory / 2),
       layouts: parameters.map((parameter) => parameter.layout),
@@ -160,12 +162,14 @@ export class TrainingRun {
 
   save(): TrainingState {
     const copies = (arrays: readonly SharedFloats[]) => arrays.map(({ data }) => data.slice())
+    // First, since a device has the arrays.
+    const weights = this.#native.present()
     return {
       names: this.#names,
       arrays: copies(this.#arrays),
       moments: this.#moments.map(copies),
       steps: this.#native.done,
-      weights: this.#native.present(),
+      weights,
     }
   }
 
@@ -179,6 +183,7 @@ export class TrainingRun {
     this.#moments.forEach((arrays, m) => {
       set(arrays, moments[m])
     })
+    this.#native.send()
     this.#native.done = steps
   }
 
@@ -187,10 +192,9 @@ export class TrainingRun {
     for (const { id } of [...this.#arrays, ...this.#moments.flat()]) native.releaseShared(id)
   }
 
-  /** Gradients of the arrays in the last step, by name. */
-  gradients(): Map<string, Float32Array> {
-    const gradients = this.#native.gradients()
-    return new Map(this.#names.map((name, a) => [name, gradients[a] as Float32Array]))
+  /** What the device was asked for so far. */
+  get device(): NativeDeviceCounts | null {
+    return this.#native.device
   }
 
   #data(name: SetName): TrainingData {

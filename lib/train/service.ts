@@ -28,7 +28,10 @@ export async function trainingService(
   if (!run) throw new TangentError('FAILED', 'The training is not there')
   switch (action.do) {
     case 'steps':
-      return run.steps(action.order, action.size, action.rates, context.control)
+      return {
+        ...(await run.steps(action.order, action.size, action.rates, context.control)),
+        device: run.device,
+      }
     case 'evaluate':
       return run.evaluate(action.data, context.control)
     case 'save':

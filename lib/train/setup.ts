@@ -1,9 +1,9 @@
 // What a training needs to know before it starts, checked.
-import { badArgument, wholeNumber } from '../core/errors.js'
+import { badArgument, oneOf, TangentError, wholeNumber } from '../core/errors.js'
 import { checkSeparable } from '../derivatives/blocks.js'
 import { prepare } from '../derivatives/derive.js'
 import type { Core } from '../model/core.js'
-import { refuseDevice } from '../native/device.js'
+import { type ChosenDevice, chooseDevice, type DeviceName } from '../native/device.js'
 import type { Feed } from '../runtime/protocol.js'
 import { targetsOf } from './checks.js'
 import { factorLayouts } from './layout.js'
@@ -22,9 +22,13 @@ export async function setupOf(
   if (loss !== 'squared' && loss !== 'cross-entropy') {
     throw badArgument('options.loss', 'squared or cross-entropy', loss)
   }
-  refuseDevice({ device: options.device ?? core.device }, 'training')
+  const device = deviceFor(options.device ?? core.device)
+  refuseTf32(options)
   const { threads, memory, signal } = options
-  const prepared = await prepare(core, data.x, { threads, memory, signal })
+  const prepared = await prepare(core, data.x, {
+    ...{ threads, memory, signal, precision: 'float32' },
+    device: device.name as DeviceName,
+  })
   const { x, allOutputs } = prepared
   checkSeparable(prepared, 'to train')
   const batch = options.batch ?? Math.min(50, x.samples)
@@ -59,12 +63,29 @@ export async function setupOf(
     memory: prepared.budget,
     outputs: allOutputs,
     batch,
+    device,
     single: prepared.batch === 1,
     parameters,
     train: { x, targets: targetsOf(data.target, loss, x.samples, allOutputs, 'target') },
     test,
     draws: options.epochs * (options.samplesPerEpoch ?? x.samples),
   }
+}
+
+/** A device that was named; `auto` takes the processor. */
+function deviceFor(asked: DeviceName | undefined): ChosenDevice {
+  const chosen = chooseDevice(asked)
+  if (asked !== 'auto' || chosen.name === 'cpu') return chosen
+  const why = 'what a card would bring to a training is not estimated; name the card to train there'
+  return { name: 'cpu', why }
+}
+
+function refuseTf32({ precision }: TrainOptions): void {
+  if (oneOf(precision, ['float32', 'tf32'] as const, 'options.precision') === 'float32') return
+  throw new TangentError(
+    'UNSUPPORTED',
+    "There is no code for TF32 in training; leave precision: 'tf32' out",
+  )
 }
 
 /** The same with the samples as they are sent or received. */

@@ -35,6 +35,25 @@ Napi::Object told(Napi::Env env, const Record& record) {
 
 }  // namespace
 
+Napi::Value from_counts(Napi::Env env, const device::Counts* counts,
+                        const device::MeasuredError& tf32) {
+  if (!counts) return env.Null();
+  Napi::Object all = told(env, Record{{"launches", counts->launches},
+                                      {"products", counts->products},
+                                      {"flops", counts->flops},
+                                      {"bytes", counts->bytes},
+                                      {"bytesUp", counts->bytes_up},
+                                      {"bytesDown", counts->bytes_down},
+                                      {"mostBytes", counts->most_bytes},
+                                      {"nodes", counts->nodes},
+                                      {"tf32Error", tf32.largest},
+                                      {"tf32Sampled", tf32.sampled}});
+  Napi::Array on_host = Napi::Array::New(env);
+  for (const std::string& name : counts->on_host) on_host.Set(on_host.Length(), name);
+  all.Set("onHost", on_host);
+  return all;
+}
+
 Napi::Function JobObject::define(Napi::Env env) {
   return DefineClass(
       env, "Job",
@@ -103,27 +122,10 @@ Napi::Value JobObject::methods(const Napi::CallbackInfo& info) {
   });
 }
 
-// What was asked of the device, or null.
 Napi::Value JobObject::device(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
+  return guarded(info.Env(), [&]() -> Napi::Value {
     const device::Counts* counts = job().device_counts();
-    if (!counts) return env.Null();
-    const device::MeasuredError tf32 = job().tf32_error();
-    Napi::Object all = told(env, Record{{"launches", counts->launches},
-                                        {"products", counts->products},
-                                        {"flops", counts->flops},
-                                        {"bytes", counts->bytes},
-                                        {"bytesUp", counts->bytes_up},
-                                        {"bytesDown", counts->bytes_down},
-                                        {"mostBytes", counts->most_bytes},
-                                        {"nodes", counts->nodes},
-                                        {"tf32Error", tf32.largest},
-                                        {"tf32Sampled", tf32.sampled}});
-    Napi::Array on_host = Napi::Array::New(env);
-    for (const std::string& name : counts->on_host) on_host.Set(on_host.Length(), name);
-    all.Set("onHost", on_host);
-    return all;
+    return from_counts(info.Env(), counts, counts ? job().tf32_error() : device::MeasuredError{});
   });
 }
 

@@ -12,6 +12,10 @@
 namespace at {
 inline namespace AT_PRECISION {
 
+// What was asked of a device; null without one.
+Napi::Value from_counts(Napi::Env env, const device::Counts* counts,
+                        const device::MeasuredError& tf32);
+
 // A job and everything that it reads or writes, kept alive until dispose().
 class JobObject : public Napi::ObjectWrap<JobObject> {
  public:

@@ -4,7 +4,9 @@
 
 #include "binding/convert.h"
 #include "binding/frame.h"
+#include "binding/job.h"
 #include "binding/shared_memory.h"
+#include "device/open.h"
 #include "jobs/jobs.h"
 
 namespace at {
@@ -95,8 +97,9 @@ Napi::Function TrainingObject::define(Napi::Env env) {
                       InstanceMethod("store", &TrainingObject::store),
                       InstanceMethod("remember", &TrainingObject::remember),
                       InstanceMethod("renew", &TrainingObject::renew),
+                      InstanceMethod("send", &TrainingObject::send),
                       InstanceMethod("present", &TrainingObject::present),
-                      InstanceMethod("gradients", &TrainingObject::gradients),
+                      InstanceAccessor("device", &TrainingObject::device, nullptr),
                       InstanceAccessor("done", &TrainingObject::done, &TrainingObject::set_done),
                       InstanceMethod("dispose", &TrainingObject::dispose)});
 }
@@ -124,6 +127,9 @@ void TrainingObject::begin(const std::shared_ptr<EngineState>& engine,
   settings.outputs = outputs_ = to_int64(required(options, "outputs"), "outputs");
   settings.threads = static_cast<int>(to_int64(required(options, "threads"), "threads"));
   settings.memory = static_cast<size_t>(to_int64(required(options, "memory"), "memory"));
+  const Napi::Value device = options.Get("device");
+  if (!device.IsUndefined())
+    settings.stream = device::open_stream(to_text(device, "device"), settings.memory);
   settings.sizes = parameter_sizes(tape);
   counts_ = settings.sizes;
   if (settings.model == TrainedModel::kAdaptive) {
@@ -311,24 +317,24 @@ void TrainingObject::renew(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { trainer().renew(); });
 }
 
+void TrainingObject::send(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { trainer().send(); });
+}
+
+Napi::Value TrainingObject::device(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(),
+                 [&] { return from_counts(info.Env(), trainer().device_counts(), {}); });
+}
+
 Napi::Value TrainingObject::present(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
+    trainer().fetch();
     trainer().renew();
     const std::vector<int64_t> sizes = parameter_sizes(engine_->analysis.tape);
     Napi::Array result = Napi::Array::New(env, sizes.size());
     for (uint32_t p = 0; p < sizes.size(); ++p)
       result.Set(p, copied(env, trainer().present(static_cast<int>(p)), sizes[p]));
-    return result;
-  });
-}
-
-Napi::Value TrainingObject::gradients(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    Napi::Array result = Napi::Array::New(env, counts_.size());
-    for (uint32_t a = 0; a < counts_.size(); ++a)
-      result.Set(a, copied(env, trainer().gradient(a), counts_[a]));
     return result;
   });
 }

@@ -32,8 +32,9 @@ class TrainingObject : public Napi::ObjectWrap<TrainingObject> {
   void store(const Napi::CallbackInfo& info);
   void remember(const Napi::CallbackInfo& info);
   void renew(const Napi::CallbackInfo& info);
+  void send(const Napi::CallbackInfo& info);
+  Napi::Value device(const Napi::CallbackInfo& info);
   Napi::Value present(const Napi::CallbackInfo& info);
-  Napi::Value gradients(const Napi::CallbackInfo& info);
   Napi::Value done(const Napi::CallbackInfo& info);
   void set_done(const Napi::CallbackInfo& info, const Napi::Value& value);
   void dispose(const Napi::CallbackInfo& info);

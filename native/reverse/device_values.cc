@@ -28,6 +28,9 @@ void DeviceValues::forget() {
 }
 
 DeviceNumbers DeviceValues::numbers(const Tape& tape, const Frame& frame, int id) {
+  // Weights, too, where the run has its own: those that a training changes there.
+  const auto own = run_->find(id);
+  if (own != run_->end() && own->second) return own->second;
   DeviceNumbers& known = (tape.values[id].has_static_shape ? weights_ : *run_)[id];
   if (known) return known;
   const Activation& value = frame.values[id];

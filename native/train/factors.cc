@@ -11,15 +11,6 @@ namespace at {
 
 namespace {
 
-// Sizes of the modes before and after one.
-struct Around {
-  int64_t before = 1, size = 1, after = 1;
-  Around(const std::vector<int64_t>& modes, size_t mode) : size(modes[mode]) {
-    for (size_t m = 0; m < mode; ++m) before *= modes[m];
-    for (size_t m = mode + 1; m < modes.size(); ++m) after *= modes[m];
-  }
-};
-
 // out = x with the square matrix a, or its transpose, applied along one mode.
 void along(const Around& at, const float* a, bool transposed, const float* x, float* out) {
   if (at.after == 1) {

@@ -17,6 +17,15 @@ struct FactorLayout {
   int mode = 0;
 };
 
+// Sizes of the modes before and after one.
+struct Around {
+  int64_t before = 1, size = 1, after = 1;
+  Around(const std::vector<int64_t>& modes, size_t mode) : size(modes[mode]) {
+    for (size_t m = 0; m < mode; ++m) before *= modes[m];
+    for (size_t m = mode + 1; m < modes.size(); ++m) after *= modes[m];
+  }
+};
+
 // Elements of every array that is trained: per parameter Θ, then its matrices. Throws
 // Error("BAD_ARGUMENT") when a layout does not fit.
 std::vector<int64_t> array_sizes(const std::vector<int64_t>& sizes,

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "device/stream.h"
+
 namespace at {
 
 // As PyTorch defines them. Sgd: v ← momentum·v + g + decay·w, w ← w − rate·v. Adam (Kingma & Ba
@@ -19,6 +21,10 @@ struct Optimizer {
   // Step number `step` (from 1) of `count` weights and their moments, in place, with gradient g.
   // Uses the threads of the surrounding arena. `second` is read by Adam only.
   void step(int64_t count, float* w, const float* g, float* first, float* second, double rate,
+            int64_t step) const;
+  // The same in a device's memory.
+  void step(device::Stream& stream, const device::Buffer<float>& w, const device::Buffer<float>& g,
+            const device::Buffer<float>& first, const device::Buffer<float>& second, double rate,
             int64_t step) const;
 };
 

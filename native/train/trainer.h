@@ -1,33 +1,14 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "core/control.h"
-#include "jobs/gradient.h"
-#include "train/factors.h"
+#include "train/arrays.h"
 #include "train/loss.h"
-#include "train/optimizer.h"
 #include "train/store.h"
 
 namespace at {
-
-// What is trained: all weights; Δ in the linearised network f(x; θ0) + J·Δ; its factors.
-enum class TrainedModel { kFull, kFixed, kAdaptive };
-
-struct TrainerSettings {
-  TrainedModel model = TrainedModel::kFull;
-  Optimizer optimizer;
-  int64_t outputs = 1;  // flat outputs per sample
-  int threads = 0;
-  size_t memory = SIZE_MAX;
-  std::vector<int64_t> sizes;  // elements of every parameter
-  std::vector<FactorLayout> layouts;
-  // What the optimiser changes: a weight or Δ per parameter, or the arrays of Factors.
-  std::vector<float*> arrays;
-  std::vector<std::vector<float*>> moments;  // [moment][array]
-};
 
 // One training: forward runs come from outside, or from stores for the models whose forward runs
 // stay at the first weights.
@@ -53,13 +34,17 @@ class Trainer {
                    const Control& control);
 
   // The arrays were changed, or a step has changed them: call it before evaluate() of frames.
-  void renew() {
-    if (factors_) factors_->renew(false);
-  }
-  // The weights, or Δ, of one parameter as they are since renew().
+  void renew() { arrays_->renew(); }
+  // The arrays were changed from outside.
+  void send();
+  // From now on the arrays and moments are as after the last step, where a device has them, too.
+  void fetch();
+  // The weights, or Δ, of one parameter as they are since fetch() and renew().
   const float* present(int parameter);
-  // Of an array, as of the last step.
-  const float* gradient(size_t array);
+  // What was asked of the device; null without one.
+  const device::Counts* device_counts() const {
+    return settings_.stream ? &settings_.stream->counts() : nullptr;
+  }
 
   int64_t done = 0;  // steps
 
@@ -70,17 +55,16 @@ class Trainer {
   std::shared_ptr<float> linear(const Frame& frame, const float* output, const Control& control);
   LossSum collected(const Frame& frame, const float* output, const Targets& targets,
                     const uint32_t* rows, int64_t batch, bool first, const Control& control);
-  void differentiate(const Frame& frame, const float* slope, const Control& control);
+  LossSum passes(const Frame& frame, const float* output, const Targets& targets,
+                 const uint32_t* rows, int64_t batch, const Control& control);
   void finish(double rate);
 
   const Tape& tape_;
   TrainerSettings settings_;
   std::vector<int64_t> outputs_;
   Pool pool_;
-  std::optional<Factors> factors_;
-  std::vector<std::shared_ptr<float>> slopes_;  // per parameter, of the weights or Δ
-  std::vector<float*> targets_;                 // the same
-  std::optional<GradientSink> sums_;            // of a step's batch so far
+  std::unique_ptr<TrainedArrays> arrays_;
+  int64_t batch_ = 0;  // samples of the step that has begun
 };
 
 }  // namespace at

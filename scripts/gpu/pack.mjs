@@ -112,6 +112,7 @@ async function layCheck(place, build) {
     .filter((path) => /device[^/]*\.test\.js$/.test(path))
   for (const path of ['dist/lib', 'dist/test', 'dist/bench', 'test/fixtures', 'bench/device'])
     copy(place, path)
+  copy(place, 'test/data/training.json')
   for (const path of ['package.json', 'bench/peers/python', 'scripts/gpu/steps.mjs'])
     copy(place, path)
   for (const name of await packagesOf([...PROGRAMS, ...TESTS, ...solver])) {

@@ -1,5 +1,5 @@
-// Every call that has code for devices on the emulated one, against float64 references and identities; what is
-// refused; little memory, aborts, several networks and threads.
+// Calls that have code for devices on the emulated one, against float64 references and identities; little memory,
+// aborts, several networks and threads.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
@@ -7,14 +7,12 @@ import { execute } from '../../lib/derivatives/derive.js'
 import { planJacobian } from '../../lib/derivatives/jacobian.js'
 import {
   averageKernel,
-  buildMlp,
   type Floats,
   MemorySink,
   type NdArray,
   type Network,
   type SketchKind,
   sketch,
-  train,
 } from '../../lib/index.js'
 import { cores } from '../../lib/model/core.js'
 import { near } from '../support/near.js'
@@ -294,17 +292,4 @@ test('several networks and threads share a device', async (t) => {
   const [message] = (await once(worker, 'message')) as [NdArray<Floats>]
   near(t, message, await own, 1e-6, 'in a thread')
   await worker.terminate()
-})
-
-test('what has no code for devices is refused by name', async (t) => {
-  const model = await buildMlp({ inputs: 2, hidden: [4], outputs: 1 })
-  const network = await load(t, model, { device })
-  const x = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }
-  const y = { data: Float32Array.of(1, 2), shape: [2, 1] }
-  const optimizer = { kind: 'sgd', learningRate: 0.1 } as const
-  const training = { loss: 'squared', optimizer, epochs: 1 } as const
-  await t.throwsAsync(train(network, { x, target: y }, training), {
-    code: 'UNSUPPORTED',
-    message: /^There is no code for devices in training/,
-  })
 })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import {
+  type DeviceName,
   type NdArray,
   type Network,
   readSafetensors,
@@ -12,6 +13,7 @@ import {
   train,
   writeSafetensors,
 } from '../../lib/index.js'
+import { testDevice } from '../support/device.js'
 import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { floats, model, type NodeSpec, type Tensor } from '../support/onnx.js'
@@ -19,7 +21,13 @@ import { Random } from '../support/random.js'
 
 const rate = 0.25
 
-async function checkGradients(t: ExecutionContext, network: Network, size: number[], n: number) {
+async function checkGradients(
+  t: ExecutionContext,
+  network: Network,
+  size: number[],
+  n: number,
+  device: DeviceName = 'cpu',
+) {
   const random = new Random(n)
   const x = samples(random, [n, ...size])
   const target = { data: Int32Array.from({ length: n }, () => random.integer(0, 2)), shape: [n] }
@@ -30,6 +38,7 @@ async function checkGradients(t: ExecutionContext, network: Network, size: numbe
     optimizer: { kind: 'sgd', learningRate: rate },
     epochs: 1,
     batch: n,
+    device,
   }
   await train(network, { x, target }, { ...options, checkpoints: { folder } })
   const file = join(folder, 'state.safetensors')
@@ -115,37 +124,39 @@ test('of products of matrices over several positions', async (t) => {
   await checkGradients(t, await load(t, bytes), [2, 6], 1)
 })
 
-test('of convolutions, in three modes', async (t) => {
-  const random = new Random(4)
-  const nodes: NodeSpec[] = [
-    {
-      op: 'Conv',
-      inputs: ['x', 'a.weight', 'a.bias'],
-      outputs: ['p'],
-      attributes: { kernel_shape: [2, 2] },
-      name: 'a',
-    },
-    { op: 'Relu', inputs: ['p'], outputs: ['q'], name: 'b' },
-    { op: 'Flatten', inputs: ['q'], outputs: ['r'], name: 'c' },
-    {
-      op: 'Gemm',
-      inputs: ['r', 'd.weight', 'd.bias'],
-      outputs: ['y'],
-      attributes: { transB: 1 },
-      name: 'd',
-    },
-  ]
-  const initializers: Record<string, Tensor> = {
-    'a.weight': floats([3, 2, 2, 2], random.normals(24)),
-    'a.bias': floats([3], random.normals(3)),
-    'd.weight': floats([3, 12], random.normals(36)),
-    'd.bias': floats([3], random.normals(3)),
-  }
-  const bytes = model({
-    nodes,
-    initializers,
-    inputs: [{ name: 'x', shape: ['N', 2, 3, 3] }],
-    outputs: [{ name: 'y', shape: ['N', 3] }],
+for (const device of ['cpu', testDevice] as const) {
+  test(`of convolutions, in three modes: ${device}`, async (t) => {
+    const random = new Random(4)
+    const nodes: NodeSpec[] = [
+      {
+        op: 'Conv',
+        inputs: ['x', 'a.weight', 'a.bias'],
+        outputs: ['p'],
+        attributes: { kernel_shape: [2, 2] },
+        name: 'a',
+      },
+      { op: 'Relu', inputs: ['p'], outputs: ['q'], name: 'b' },
+      { op: 'Flatten', inputs: ['q'], outputs: ['r'], name: 'c' },
+      {
+        op: 'Gemm',
+        inputs: ['r', 'd.weight', 'd.bias'],
+        outputs: ['y'],
+        attributes: { transB: 1 },
+        name: 'd',
+      },
+    ]
+    const initializers: Record<string, Tensor> = {
+      'a.weight': floats([3, 2, 2, 2], random.normals(24)),
+      'a.bias': floats([3], random.normals(3)),
+      'd.weight': floats([3, 12], random.normals(36)),
+      'd.bias': floats([3], random.normals(3)),
+    }
+    const bytes = model({
+      nodes,
+      initializers,
+      inputs: [{ name: 'x', shape: ['N', 2, 3, 3] }],
+      outputs: [{ name: 'y', shape: ['N', 3] }],
+    })
+    await checkGradients(t, await load(t, bytes), [2, 3, 3], 4, device)
   })
-  await checkGradients(t, await load(t, bytes), [2, 3, 3], 4)
-})
+}

@@ -1,103 +1,21 @@
 // Training against PyTorch's numbers, closed forms, and itself.
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import {
-  type NdArray,
-  type OptimizerOptions,
-  readSafetensors,
-  type Training,
-  type TrainOptions,
-  train,
-} from '../../lib/index.js'
+import { type NdArray, readSafetensors, type TrainOptions, train } from '../../lib/index.js'
 import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
 import { Random } from '../support/random.js'
-
-interface Fixture {
-  start: Record<string, number[]>
-  x: number[]
-  labels: number[]
-  numbers: number[]
-  runs: {
-    loss: 'squared' | 'cross-entropy'
-    optimizer: 'sgd' | 'adam' | 'adamw'
-    model: 'full' | 'fixed' | 'adaptive'
-    after: Record<string, Record<string, number[]>>
-  }[]
-}
-
-const optimizers: Record<string, OptimizerOptions> = {
-  sgd: { kind: 'sgd', learningRate: 0.01, momentum: 0.9, weightDecay: 0.01 },
-  adam: { kind: 'adam', learningRate: 0.02, weightDecay: 0.01 },
-  adamw: { kind: 'adamw', learningRate: 0.02, weightDecay: 0.1 },
-}
+import { checkResumed, checkSteps, digits, flat, settings } from './checks.js'
 
 // A file for one sample at a time trains alike.
 for (const batch of ['N', 1]) {
-  test(`steps of every optimiser, model and loss are PyTorch’s: batch ${batch}`, async (t) => {
-    const file = new URL('../../../test/data/training.json', import.meta.url)
-    const fixture = JSON.parse(await readFile(file, 'utf8')) as Fixture
-    const plain = await load(t, mlp(new Random(1), [4, 6, 3], { batch }))
-    const start = new Map<string, NdArray>(
-      plain.parameters.map(({ name, shape }) => [
-        name,
-        { data: Float32Array.from(fixture.start[name] ?? []), shape: [...shape] },
-      ]),
-    )
-    const network = await plain.withParameters(start)
-    t.teardown(() => network.dispose())
-    const x = { data: Float32Array.from(fixture.x), shape: [8, 4] }
-    for (const { loss, optimizer, model, after } of fixture.runs) {
-      for (const [steps, truth] of Object.entries(after)) {
-        const target =
-          loss === 'squared'
-            ? { data: Float32Array.from(fixture.numbers), shape: [8, 3] }
-            : { data: Int32Array.from(fixture.labels), shape: [8] }
-        const { weights } = await train(
-          network,
-          { x, target },
-          {
-            loss,
-            model,
-            optimizer: optimizers[optimizer] as OptimizerOptions,
-            epochs: Number(steps),
-            batch: 8,
-          },
-        )
-        for (const [name, values] of Object.entries(truth)) {
-          const found = weights.get(name)?.data ?? new Float32Array()
-          values.forEach((value, e) => {
-            const error = Math.abs((found[e] as number) - value)
-            t.true(
-              error < 1e-6 * Math.max(1, Math.abs(value)),
-              `${loss} ${optimizer} ${model} ${steps} ${name}[${e}]: ${found[e]} ${value}`,
-            )
-          })
-        }
-      }
-    }
-  })
+  test(`steps of every optimiser, model and loss are PyTorch’s: batch ${batch}`, (t) =>
+    checkSteps(t, batch, 'cpu'))
 }
 
-async function digits(t: { teardown(fn: () => Promise<void>): void }, seed: number) {
-  const random = new Random(seed)
-  const network = await load(t, mlp(random, [5, 12, 3]))
-  const x = samples(random, [40, 5])
-  const target = { data: Int32Array.from({ length: 40 }, () => random.integer(0, 2)), shape: [40] }
-  return { network, x, target }
-}
-
-const settings: TrainOptions = {
-  optimizer: { kind: 'sgd', learningRate: 0.05, momentum: 0.9 },
-  epochs: 6,
-  batch: 8,
-  schedule: 'cosine',
-  seed: 3,
-}
-
-const flat = ({ weights }: Training) => [...weights.values()].flatMap(({ data }) => [...data])
+test('a resumed training ends at the same bits', (t) => checkResumed(t, 'cpu'))
 
 test('a linearised network under full gradient descent follows the closed form', async (t) => {
   const random = new Random(4)
@@ -197,48 +115,6 @@ test('training goes down, is the same for the same seed, and tells its best epoc
     t.notDeepEqual(flat(other), flat(first))
     t.is(first.factors !== undefined, model === 'adaptive')
   }
-})
-
-test('a resumed training ends at the same bits', async (t) => {
-  const { network, x, target } = await digits(t, 6)
-  const folder = await mkdtemp(join(tmpdir(), 'training-'))
-  t.teardown(() => rm(folder, { recursive: true }))
-  for (const model of ['full', 'fixed', 'adaptive'] as const) {
-    for (const optimizer of Object.values(optimizers)) {
-      const options: TrainOptions = { ...settings, model, optimizer, test: { x, target } }
-      const whole = await train(network, { x, target }, options)
-      const controller = new AbortController()
-      const stopped = train(
-        network,
-        { x, target },
-        {
-          ...options,
-          checkpoints: { folder },
-          signal: controller.signal,
-          onEpoch: ({ epoch }) => {
-            if (epoch === 4) controller.abort()
-          },
-        },
-      )
-      const error = await stopped.then(
-        () => undefined,
-        (reason: unknown) => reason,
-      )
-      t.is((error as DOMException).name, 'AbortError')
-      const resumed = await train(
-        network,
-        { x, target },
-        {
-          ...options,
-          resume: join(folder, 'state.safetensors'),
-        },
-      )
-      t.deepEqual(flat(resumed), flat(whole))
-      t.deepEqual(resumed.history, whole.history)
-    }
-  }
-  const other = { ...settings, model: 'full' as const, resume: join(folder, 'state.safetensors') }
-  await t.throwsAsync(train(network, { x, target }, other), { code: 'BAD_FILE' })
 })
 
 test('checkpoints are networks that withParameters takes', async (t) => {

@@ -7,6 +7,7 @@
 #include "device/functions/flow.h"
 #include "device/functions/gram_product.h"
 #include "device/functions/lines.h"
+#include "device/functions/optimizer.h"
 #include "device/functions/philox.h"
 #include "device/functions/pick.h"
 #include "device/functions/project.h"
@@ -58,6 +59,8 @@
   X(ProjectProduct<T>)                  \
   X(MaskProduct<T>)                     \
   X(Rounded<T>)                         \
+  X(Step<T, Sgd<T>>)                    \
+  X(Step<T, Adam<T>>)                   \
   X(Patches<T>)                         \
   X(SumPatches<T>)                      \
   X(ByPosition<T>)                      \
