@@ -264,8 +264,11 @@ test.serial('a kernel in TF32 tells its error, on devices that have it', async (
   const parts = ['--by', 'layer', '--out', join(out, 'kernels')]
   t.regex((await cli(...common, '--device', 'emulated', ...parts)).stdout, /TF32 were off by \d/)
   for (const [args, message] of [
-    [['--out', file], /float32 on the processor, which has no TF32, for --precision/],
-    [['--out', file, '--device', 'emulated', '--float64'], /float32 of a network in float64/],
+    [['--out', file], /float32 on the processor, which has no TF32 for --precision/],
+    [
+      ['--out', file, '--device', 'emulated', '--float64'],
+      /float32 of a network in float64 for --precision/,
+    ],
     [['--store', join(out, 'store'), '--device', 'emulated'], /--out together with --precision/],
   ] as const) {
     const { code, stderr } = await cli(...common, ...args)
