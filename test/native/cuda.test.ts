@@ -99,6 +99,7 @@ test('functions that the host asks devices to run are in the list of what is com
     'PhiloxKey',
     'MapTable',
     'SketchRows',
+    'Stepped',
   ]
   for (const part of parts) asked.delete(part)
   t.deepEqual([...asked].sort(), [...listed].sort() as string[])
