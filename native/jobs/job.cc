@@ -122,14 +122,14 @@ int64_t Job::outputs_at_once() const {
   return std::clamp<int64_t>((memory / 4 - bytes_per_sample()) / each, 1, total);
 }
 
+int64_t Job::block_memory() const {
+  return static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 30));
+}
+
 int64_t Job::samples_per_block(int64_t count) const {
   if (settings_.block > 0) return settings_.block;
   const int64_t bytes = count * bytes_per_cotangent() + bytes_per_sample();
-  const auto quarter =
-      static_cast<int64_t>(std::min<size_t>(settings_.memory / 4, size_t{1} << 30));
-  const int64_t by_memory = quarter / bytes;
-  const int64_t by_rows = 4096 / count;
-  return std::max<int64_t>(1, std::min(by_memory, by_rows));
+  return std::max<int64_t>(1, std::min(block_memory() / bytes, kRowsOfBlock / count));
 }
 
 std::vector<int64_t> Job::parameter_sizes(const Frame& frame) const {

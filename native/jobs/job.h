@@ -99,6 +99,9 @@ class Job {
   // Samples per block such that a pass with `count` cotangents stays near a quarter of the budget
   // and in the caches' reach.
   int64_t samples_per_block(int64_t count) const;
+  // What a pass over a block should take at most: in bytes, and of cotangents of its samples.
+  int64_t block_memory() const;
+  static constexpr int64_t kRowsOfBlock = 4096;
   // What a pass over one sample takes in bytes: for each cotangent, and whatever their number.
   int64_t bytes_per_cotangent() const;
   int64_t bytes_per_sample() const {

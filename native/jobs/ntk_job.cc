@@ -22,6 +22,8 @@ NtkJob::NtkJob(const Tape& tape, JobSettings settings, const Pool& pool, KernelT
       other_(std::move(other)) {
   at_once_ = task_.outputs;
   block_size_ = samples_per_block(task_.outputs);
+  if (streams() && settings_.block <= 0 && task_.samples1 <= whole_block())
+    block_size_ = std::max(block_size_, task_.samples1);
   if (path_) {
     const auto nodes = static_cast<int64_t>(path_->weights.size());
     // The factors of all nodes are kept until the block is done; patches of a window repeat each
@@ -31,6 +33,16 @@ NtkJob::NtkJob(const Tape& tape, JobSettings settings, const Pool& pool, KernelT
     const int64_t bytes = 4 * nodes * (settings_.extent.all + 1) * (task_.outputs + 9);
     if (settings_.block <= 0) block_size_ = std::clamp<int64_t>(quarter / bytes, 1, block_size_);
   }
+}
+
+bool NtkJob::streams() const {
+  return task_.symmetric && task_.type != KernelType::kDiagonal && !path_ && !settings_.stream;
+}
+
+int64_t NtkJob::whole_block() const {
+  // What flows back through the widest node, with what was made of it, and the forward run.
+  const int64_t bytes = 4 * 3 * task_.outputs * settings_.extent.widest + bytes_per_sample();
+  return std::min(block_memory() / bytes, kRowsOfBlock / task_.outputs);
 }
 
 bool NtkJob::shrink(int64_t samples) {
@@ -56,8 +68,7 @@ std::vector<std::string> NtkJob::methods() const {
 void NtkJob::compute(const Frame& frame) {
   const Want want = *next();
   if (frame.samples != want.count) throw Error("BAD_ARGUMENT", "Another block was asked for");
-  if (task_.symmetric && task_.type != KernelType::kDiagonal && !path_ && !settings_.stream &&
-      want.count == task_.samples1) {
+  if (streams() && want.count == task_.samples1) {
     compute_whole(frame);
     settings_.control.advance(2 * task_.pairs());
     schedule_.done(want.count, true);

@@ -27,6 +27,10 @@ class NtkJob final : public Job {
   bool shrink(int64_t samples) override;
 
  private:
+  // Does a block of all samples keep no features?
+  bool streams() const;
+  // The most samples of which that block fits.
+  int64_t whole_block() const;
   void compute_whole(const Frame& frame);
   Block collect(const Frame& frame, const Want& want);
   Block collect_along(const Frame& frame, const Want& want);
