@@ -136,21 +136,10 @@ class LocalResponse final : public Rule {
 };
 
 // Both on a device.
-class DeviceLpNormalization final : public DeviceRule {
- public:
-  bool fits(const Call& view) const override { return fits_plain(view); }
-  void reverse(DeviceCall& call) const override {
-    run(call, true, call.view().count(), call.out(0), call.in(0));
-  }
-  bool forward(DeviceTangentCall& call) const override {
-    if (!fits_forward(call.view())) return false;
-    run(call, false, call.view().count(), call.in(0), call.out(0));
-    return true;
-  }
-
- private:
-  static void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& from,
-                  const device::Pointer<Real>& to) {
+class DeviceLpNormalization final : public OneInput {
+ protected:
+  void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& from,
+           const device::Pointer<Real>& to) const override {
     using device::Kind;
     const NodeView& view = call.view();
     const Shape& shape = view.output(0).shape;
@@ -178,21 +167,10 @@ class DeviceLpNormalization final : public DeviceRule {
   }
 };
 
-class DeviceLocalResponse final : public DeviceRule {
- public:
-  bool fits(const Call& view) const override { return fits_plain(view); }
-  void reverse(DeviceCall& call) const override {
-    run(call, true, call.view().count(), call.out(0), call.in(0));
-  }
-  bool forward(DeviceTangentCall& call) const override {
-    if (!fits_forward(call.view())) return false;
-    run(call, false, call.view().count(), call.in(0), call.out(0));
-    return true;
-  }
-
- private:
-  static void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& arriving,
-                  const device::Pointer<Real>& in) {
+class DeviceLocalResponse final : public OneInput {
+ protected:
+  void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& arriving,
+           const device::Pointer<Real>& in) const override {
     using device::Kind;
     const NodeView& view = call.view();
     const Attributes& attributes = view.node().attributes;

@@ -182,29 +182,20 @@ class LogSoftmax final : public Rule {
 };
 
 // Both on a device.
-class DeviceSoftmax final : public DeviceRule {
+class DeviceSoftmax final : public OneInput {
  public:
   explicit DeviceSoftmax(bool logarithm) : logarithm_(logarithm) {}
-  bool fits(const Call& view) const override { return fits_plain(view); }
-  void reverse(DeviceCall& call) const override {
-    run(call, call.view().count(), call.out(0), call.in(0), false);
-  }
-  bool forward(DeviceTangentCall& call) const override {
-    if (!fits_forward(call.view())) return false;
-    run(call, call.view().count(), call.in(0), call.out(0), true);
-    return true;
-  }
 
- private:
-  void run(DeviceNode& call, int64_t count, const DeviceNumbers& from,
-           const device::Pointer<Real>& to, bool forward) const {
+ protected:
+  void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& from,
+           const device::Pointer<Real>& to) const override {
     const Lines lines = lines_of(call.view());
     device::Stream& stream = call.stream();
     const int64_t outer = lines.outer, inner = lines.inner;
     const auto at = stream.take<int32_t>(outer * inner);
     const DeviceNumbers rest = stream.take<Real>(outer * inner);
     const DeviceNumbers sums = stream.take<Real>(count * outer * inner);
-    const bool by_probabilities = logarithm_ && forward, logarithm = logarithm_ && !forward;
+    const bool by_probabilities = logarithm_ && !reversed, logarithm = logarithm_ && reversed;
     const DeviceNumbers y = by_probabilities ? probabilities(call) : call.output(0);
     device::for_rows(
         stream, outer, inner,
@@ -226,6 +217,7 @@ class DeviceSoftmax final : public DeviceRule {
                                   lines.length, inner, device::Divider(inner), logarithm});
   }
 
+ private:
   static DeviceNumbers probabilities(DeviceNode& call) {
     const Operand y = result(call);
     const Operand minus = {call.stream().take<Real>(element_count(y.shape)), y.shape};

@@ -85,21 +85,10 @@ class Trilu final : public Rule {
 };
 
 // Both on a device.
-class DeviceCumSum final : public DeviceRule {
- public:
-  bool fits(const Call& view) const override { return fits_plain(view); }
-  void reverse(DeviceCall& call) const override {
-    run(call, true, call.view().count(), call.out(0), call.in(0));
-  }
-  bool forward(DeviceTangentCall& call) const override {
-    if (!fits_forward(call.view())) return false;
-    run(call, false, call.view().count(), call.in(0), call.out(0));
-    return true;
-  }
-
- private:
-  static void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& from,
-                  const device::Pointer<Real>& to) {
+class DeviceCumSum final : public OneInput {
+ protected:
+  void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& from,
+           const device::Pointer<Real>& to) const override {
     const NodeView& view = call.view();
     const Shape& shape = view.output(0).shape;
     const Lines lines(
@@ -112,22 +101,11 @@ class DeviceCumSum final : public DeviceRule {
   }
 };
 
-class DeviceTrilu final : public DeviceRule {
- public:
-  bool fits(const Call& view) const override { return fits_plain(view); }
-  void reverse(DeviceCall& call) const override {
-    run(call, call.view().count(), call.out(0), call.in(0));
-  }
-  bool forward(DeviceTangentCall& call) const override {
-    if (!fits_forward(call.view())) return false;
-    run(call, call.view().count(), call.in(0), call.out(0));
-    return true;
-  }
-
- private:
+class DeviceTrilu final : public OneInput {
+ protected:
   // The same in both directions.
-  static void run(DeviceNode& call, int64_t count, const DeviceNumbers& from,
-                  const device::Pointer<Real>& to) {
+  void run(DeviceNode& call, bool, int64_t count, const DeviceNumbers& from,
+           const device::Pointer<Real>& to) const override {
     const NodeView& view = call.view();
     const bool upper = view.node().attributes.integer("upper", 1) != 0;
     const int64_t k = view.has_input(1) ? integers_of(view.input(1)).at(0) : 0;

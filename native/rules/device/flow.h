@@ -148,16 +148,9 @@ void flow(Either& call, int k, const Op& op, const std::vector<Operand>& reads,
 void flow_constant(DeviceCall& call, int k, Real value);
 void flow_constant(DeviceTangentCall& call, int k, Real value);
 
-// What an operator of one input reads and writes: output j's cotangent and input k's, or input k's
-// tangent and output j's.
-inline bool is_forward(const DeviceCall&) { return false; }
-inline bool is_forward(const DeviceTangentCall&) { return true; }
+// Does anything flow between input k and the outputs?
 inline bool flows(const DeviceCall& call, int k) { return call.view().wants(k); }
 inline bool flows(const DeviceTangentCall& call, int k) { return call.has_in(k); }
-inline DeviceNumbers arriving(DeviceCall& call, int j, int) { return call.out(j); }
-inline DeviceNumbers arriving(DeviceTangentCall& call, int, int k) { return call.in(k); }
-inline device::Pointer<Real> leaving(DeviceCall& call, int, int k) { return call.in(k); }
-inline device::Pointer<Real> leaving(DeviceTangentCall& call, int j, int) { return call.out(j); }
 
 // to = from, axis by axis: index (i_0, i_1, …) of `sizes` lies Σ i_a·steps[a] on.
 void copy_strided(device::Stream& stream, const Shape& sizes, const Shape& from_steps,

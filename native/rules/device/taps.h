@@ -49,5 +49,24 @@ void copy_ahead(DeviceTangentCall& call, int k, int j, const AxisMap& map);
 // An operator whose input 0 is plain, and of which output j's cotangents tell it.
 bool fits_plain(const Call& view, int j = 0);
 
+// Such an operator, of which both directions are about the same.
+class OneInput : public DeviceRule {
+ public:
+  bool fits(const Call& view) const override { return fits_plain(view); }
+  void reverse(DeviceCall& call) const final {
+    run(call, true, call.view().count(), call.out(0), call.in(0));
+  }
+  bool forward(DeviceTangentCall& call) const final {
+    if (!fits_forward(call.view())) return false;
+    run(call, false, call.view().count(), call.in(0), call.out(0));
+    return true;
+  }
+
+ protected:
+  // `to` (count, …) from what flows, cotangents or tangents.
+  virtual void run(DeviceNode& call, bool reversed, int64_t count, const DeviceNumbers& from,
+                   const device::Pointer<Real>& to) const = 0;
+};
+
 }  // namespace AT_PRECISION
 }  // namespace at
