@@ -47,11 +47,16 @@ export async function workOn(
 ): Promise<Work> {
   const { prepared, job, results } = await planned(network, workload, x, memory)
   prepared.device = { name: device, why: '' }
-  const sizes = results.map(({ shape }) => shape.reduce((product, size) => product * size, 4))
+  const numbers = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
+  const sizes = results.map(({ shape }) => 4 * numbers(shape))
   const whole = sizes.reduce((sum, size) => sum + size, 0) <= MOST_RESULT
   // Rows of a tile are one block.
   const size = Math.max(1, Math.floor(4096 / outputs))
-  const width = workload.call === 'trace' ? 1 : outputs ** 2
+  // Of a pair of samples, or of one for each parameter.
+  const widths =
+    workload.call === 'jacobian'
+      ? results.map(({ shape }) => numbers(shape.slice(1)))
+      : [workload.call === 'trace' ? 1 : outputs ** 2]
   const onTile = async ({ blocks }: { blocks: number[] }) => {
     for (const id of blocks) native.releaseShared(id)
   }
@@ -59,7 +64,7 @@ export async function workOn(
     tile: whole ? undefined : size,
     async run() {
       if (!whole) {
-        const tiles = { size, finished: [], widths: [width] }
+        const tiles = { size, finished: [], widths }
         return askJob(prepared, job, memory, { tiles, onTile }).result
       }
       const held = sizes.map((bytes) => ({ id: native.createShared(bytes), count: bytes / 4 }))
