@@ -7,6 +7,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
+import { mergeFiles } from './merge.mjs'
 import { root, SetupError } from './run.mjs'
 
 export const BUNDLES = ['dist/package', 'dist/commonjs', 'dist/lib/protobuf/bufbuild']
@@ -23,6 +24,15 @@ const ENTRIES = {
   'answer-worker': 'dist/lib/control/answer-worker.js',
   heartbeat: 'dist/lib/store/heartbeat.js',
 }
+
+/** What most calls load: each of these in a few files. */
+const LOADED_OFTEN = [
+  'dist/lib/index.js',
+  'dist/lib/worker.js',
+  'dist/lib/cli/main.js',
+  'dist/lib/cli/program.js',
+  'dist/lib/cli/ntk.js',
+]
 
 const DRAWING = `
 export * as Plot from '@observablehq/plot'
@@ -105,6 +115,7 @@ async function bundlePackage() {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
   })
+  await mergeFiles(join(root, PACKAGE), program.metafile.outputs, LOADED_OFTEN)
   const drawing = await esbuild.build({
     ...options,
     stdin: { contents: DRAWING, resolveDir: root, sourcefile: 'drawing.js' },

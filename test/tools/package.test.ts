@@ -87,6 +87,36 @@ test('the bundle needs nothing but Node and its own files', async (t) => {
   }
 })
 
+/** What Node reads before any of a file's code runs. */
+async function loadedWith(file: string): Promise<Set<string>> {
+  const found = new Set([file])
+  for (const name of found) {
+    const text = await readFile(join(root, 'dist/package', name), 'utf8')
+    for (const [, path = ''] of text.matchAll(/^import [^'"]*['"]\.\/([^'"]+)['"];$/gm)) {
+      found.add(path)
+    }
+  }
+  return found
+}
+
+test('the files of the bundle fit together, and few are read before anything runs', async (t) => {
+  const folder = join(root, 'dist/package')
+  const sources: object = await import('../../lib/index.js')
+  const bundled: object = await import(join(folder, 'index.js'))
+  t.deepEqual(Object.keys(bundled).sort(), Object.keys(sources).sort())
+  for (const file of ['index.js', 'worker.js', 'cli.js']) {
+    const loaded = await loadedWith(file)
+    t.true(loaded.size > 1 && loaded.size <= 8, `${file}: ${[...loaded]}`)
+  }
+  const own = await readdir(folder)
+  for (const name of own.filter((each) => /^shared-.*\.js$/.test(each))) {
+    const text = await readFile(join(folder, name), 'utf8')
+    if (optional.some((library) => text.includes(`from "${library}"`))) continue
+    // Node refuses names that the files imported from do not have.
+    await t.notThrowsAsync(import(join(folder, name)), name)
+  }
+})
+
 test('the declarations need nothing but Node’s types and their own files', async (t) => {
   for (const entry of ['dist/lib/index.d.ts', 'dist/commonjs/index.d.ts']) {
     const found = new Set([entry])
