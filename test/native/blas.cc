@@ -73,7 +73,11 @@ void check_all(double tolerance) {
         check<T>({trans_a, trans_b, 1, 33, 20, 2, beta}, tolerance);
         check<T>({trans_a, trans_b, 19, 1, 40, -1, beta}, tolerance);
         check<T>({trans_a, trans_b, 4, 6, 0, 1, beta}, tolerance);
+        // Few rows, computed some columns at a time.
+        check<T>({trans_a, trans_b, 4, 643, 130, 2, beta}, tolerance);
       }
+      check<T>({trans_a, trans_b, 47, 131, 33, 1, 0}, tolerance);
+      check<T>({trans_a, trans_b, 12, 61, 9000, 1, 0}, tolerance);
       // Large enough to be split, by rows and by columns.
       check<T>({trans_a, trans_b, 700, 96, 150, 1, 0}, tolerance);
       check<T>({trans_a, trans_b, 90, 801, 130, 1, 1}, tolerance);
