@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/blas.h"
+#include "core/parallel.h"
 #include "kernels/picks.h"
 
 namespace at::kernels {
@@ -161,25 +162,59 @@ class Positions {
       : t_(task), a_(task.left), b_(task.right), pool_(pool), control_(control) {}
 
   void run() {
-    const int64_t stack = b_.C * b_.m;
-    // Columns so that the last product is not too narrow, rows so that Z stays in the cache.
-    const int64_t cols = std::clamp<int64_t>((96 + b_.C - 1) / b_.C, 1, t_.place.cols.size);
-    for (int64_t j0 = 0; j0 < t_.place.cols.size; j0 += cols) {
-      const int64_t nj = std::min(cols, t_.place.cols.size - j0);
+    const int64_t samples = t_.place.cols.size;
+    // Columns so that the last product is not too narrow; on the diagonal few of all, so that little
+    // is computed that stands above it.
+    int64_t cols = std::clamp<int64_t>((96 + b_.C - 1) / b_.C, 1, samples);
+    if (t_.place.diagonal) cols = std::min(cols, (samples + 3) / 4);
+    for (int64_t j0 = 0; j0 < samples; j0 += cols) {
+      const int64_t nj = std::min(cols, samples - j0);
       if (a_.mixed) expand(j0, nj);
-      const int64_t total = t_.place.rows.size * a_.T;
-      const int64_t fit = std::max<int64_t>(16, (int64_t{1} << 18) / (nj * stack));
-      const int64_t chunk = std::min(total, fit);
-      for (int64_t r0 = 0; r0 < total; r0 += chunk) {
-        control_.poll();
-        const int64_t nr = std::min(chunk, total - r0);
-        compute_z(r0, nr, j0, nj);
-        gather(r0, nr, j0, nj);
-      }
+      add(t_.place.diagonal ? j0 * a_.T : 0, j0, nj);
     }
   }
 
  private:
+  // One thread's numbers.
+  struct Work {
+    std::shared_ptr<Number> z, inner;
+    int64_t z_size = 0, inner_size = 0;
+  };
+
+  // The rows from `begin` on, in parts for the threads where a small tile is likely to be the only
+  // one. How they are cut depends on the sizes alone.
+  void add(int64_t begin, int64_t j0, int64_t nj) {
+    constexpr int64_t kSmall = 4096, kPart = 64;
+    const int64_t total = t_.place.rows.size * a_.T - begin, width = nj * b_.C;
+    const int64_t part = std::max(kPart, (total + 7) / 8), parts = (total + part - 1) / part;
+    if (t_.height() * width > kSmall || parts == 1) {
+      return add_rows(begin, begin + total, j0, nj, {t_.out.data + j0 * b_.C, t_.out.stride});
+    }
+    const int64_t size = t_.height() * width;
+    auto sums = pool_.take<Number>(parts * size);
+    std::fill_n(sums.get(), parts * size, Number(0));
+    parallel_for(parts, 1, [&](int64_t first, int64_t last) {
+      for (int64_t p = first; p < last; ++p)
+        add_rows(begin + p * part, begin + std::min(total, (p + 1) * part), j0, nj,
+                 {sums.get() + p * size, width});
+    });
+    for (int64_t p = 0; p < parts; ++p)
+      for (int64_t e = 0; e < size; ++e)
+        t_.out.data[e / width * t_.out.stride + j0 * b_.C + e % width] += sums.get()[p * size + e];
+  }
+
+  // Rows [r0, end), a few at a time, so that Z stays in the cache.
+  void add_rows(int64_t r0, int64_t end, int64_t j0, int64_t nj, const Tile<Number>& out) {
+    const int64_t fit = std::max<int64_t>(16, (int64_t{1} << 18) / (nj * b_.C * b_.m));
+    Work work;
+    for (; r0 < end; r0 += fit) {
+      control_.poll();
+      const int64_t nr = std::min(fit, end - r0);
+      compute_z(r0, nr, j0, nj, work);
+      gather(r0, nr, nj, work.z.get(), out);
+    }
+  }
+
   Number* grow(std::shared_ptr<Number>& block, int64_t& have, int64_t want) {
     if (want > have) {
       block = pool_.take<Number>(want);
@@ -199,9 +234,9 @@ class Positions {
     }
   }
 
-  void compute_z(int64_t r0, int64_t nr, int64_t j0, int64_t nj) {
+  void compute_z(int64_t r0, int64_t nr, int64_t j0, int64_t nj, Work& work) {
     const int64_t stack = b_.C * b_.m, ldz = nj * stack;
-    Number* z = grow(z_, z_size_, nr * ldz);
+    Number* z = grow(work.z, work.z_size, nr * ldz);
     const Number* left_h = a_.h + (t_.place.rows.first * a_.T + r0) * a_.k;
     if (a_.mixed) {
       blas::gemm(false, true, nr, ldz, a_.k, Number(1), left_h, a_.k, x_.get(), b_.k, Number(0), z,
@@ -209,7 +244,7 @@ class Positions {
       return;
     }
     const int64_t width = nj * b_.T;
-    Number* inner = grow(inner_, inner_size_, nr * width);
+    Number* inner = grow(work.inner, work.inner_size, nr * width);
     const int64_t at = (t_.place.cols.first + j0) * b_.T;
     blas::gemm(false, true, nr, width, a_.k, Number(1), left_h, a_.k, b_.h + at * b_.k, b_.k,
                Number(0), inner, width);
@@ -220,14 +255,13 @@ class Positions {
     }
   }
 
-  void gather(int64_t r0, int64_t nr, int64_t j0, int64_t nj) {
+  void gather(int64_t r0, int64_t nr, int64_t nj, const Number* z, const Tile<Number>& out) const {
     const int64_t ldz = nj * b_.C * b_.m;
     for (int64_t r = 0; r < nr; ++r) {
       const int64_t i = (r0 + r) / a_.T;
       blas::gemm(false, true, a_.C, nj * b_.C, a_.m, Number(1),
                  a_.delta + (t_.place.rows.first * a_.T + r0 + r) * a_.delta_place, a_.m,
-                 z_.get() + r * ldz, b_.m, Number(1),
-                 t_.out.data + i * a_.C * t_.out.stride + j0 * b_.C, t_.out.stride);
+                 z + r * ldz, b_.m, Number(1), out.data + i * a_.C * out.stride, out.stride);
     }
   }
 
@@ -235,8 +269,8 @@ class Positions {
   const Side<Number>&a_, &b_;
   Pool& pool_;
   const Control& control_;
-  std::shared_ptr<Number> x_, z_, inner_;
-  int64_t x_size_ = 0, z_size_ = 0, inner_size_ = 0;
+  std::shared_ptr<Number> x_;
+  int64_t x_size_ = 0;
 };
 
 }  // namespace
