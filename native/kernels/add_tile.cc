@@ -163,8 +163,8 @@ class Positions {
 
   void run() {
     const int64_t samples = t_.place.cols.size;
-    // Columns so that the last product is not too narrow; on the diagonal few of all, so that little
-    // is computed that stands above it.
+    // Columns so that the last product is not too narrow; on the diagonal few of all, so that
+    // little is computed that stands above it.
     int64_t cols = std::clamp<int64_t>((96 + b_.C - 1) / b_.C, 1, samples);
     if (t_.place.diagonal) cols = std::min(cols, (samples + 3) / 4);
     for (int64_t j0 = 0; j0 < samples; j0 += cols) {

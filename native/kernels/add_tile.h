@@ -18,8 +18,8 @@ struct TileTask {
   int64_t width() const { return place.cols.size * right.C; }
 };
 
-// One thread, unless the tile is small and its sides have many positions. On a diagonal place both sides must be the same, and what stands above the diagonal
-// is of no account.
+// One thread, unless the tile is small and its sides have many positions. On a diagonal place both
+// sides must be the same, and what stands above the diagonal is of no account.
 template <class Number>
 void add_tile(const TileTask<Number>& task, Pool& pool, const Control& control);
 

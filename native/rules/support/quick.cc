@@ -173,16 +173,29 @@ int64_t product_room(const Correlation& g, int64_t images, int64_t stacked) {
   return Tiles::kPlanes * ((rows + g.channels) * n + rows * rounded(g.channels));
 }
 
+// body(tiles) with the class of tiles that a way takes.
+template <class Body>
+auto with_tiles(QuickWay way, const Body& body) {
+  if (way == QuickWay::kFourier) return body(FourierTiles{});
+  if (way == QuickWay::kRows2) return body(RowTiles2{});
+  if (way == QuickWay::kRows3) return body(RowTiles3{});
+  return body(SquareTiles{});
+}
+
 // Where Winograd's tiles are so many at least.
 QuickWay way_of(const Correlation& g, int64_t images, int64_t tiles) {
   // In double everything is as exact as it can be.
   if (sizeof(Real) > sizeof(float) || images == 0) return QuickWay::kNone;
   if (FourierTiles::fits(g) && g.m >= 48 && g.channels >= 48) return QuickWay::kFourier;
-  if (toom_cook_pays(g)) return QuickWay::kToomCook;
-  const bool wide = g.m >= 32 && g.channels >= 32;
-  if (wide && WinogradTiles::fits(g) && images * WinogradTiles::data(g).per_image() >= tiles)
-    return QuickWay::kWinograd;
-  return QuickWay::kNone;
+  if (g.m < 32 || g.channels < 32) return QuickWay::kNone;
+  const auto fits = [&](auto kind) {
+    using Tiles = decltype(kind);
+    return Tiles::fits(g) && images * Tiles::data(g).per_image() >= tiles;
+  };
+  if (fits(SquareTiles{})) return QuickWay::kWinograd;
+  if (fits(RowTiles3{})) return QuickWay::kRows3;
+  if (fits(RowTiles2{})) return QuickWay::kRows2;
+  return toom_cook_pays(g) ? QuickWay::kToomCook : QuickWay::kNone;
 }
 
 }  // namespace
@@ -195,29 +208,25 @@ QuickWay quick_product_way(const Correlation& g, int64_t images) { return way_of
 void correlate_quick(QuickWay way, const Correlation& g, const Real* x, int64_t images,
                      const Real* w, Real* out, Real* room) {
   if (way == QuickWay::kToomCook) return correlate_toom_cook(g, x, images, w, out);
-  const auto correlate =
-      way == QuickWay::kFourier ? correlate_tiles<FourierTiles> : correlate_tiles<WinogradTiles>;
-  correlate(g, x, images, w, out, room);
+  with_tiles(way, [&](auto kind) { correlate_tiles<decltype(kind)>(g, x, images, w, out, room); });
 }
 
 int64_t quick_room(QuickWay way, const Correlation& g) {
-  const int64_t planes = way == QuickWay::kFourier    ? FourierTiles::kPlanes
-                         : way == QuickWay::kWinograd ? WinogradTiles::kPlanes
-                                                      : 0;
-  return planes * g.groups * g.m * rounded(g.channels);
+  if (way == QuickWay::kNone || way == QuickWay::kToomCook) return 0;
+  return with_tiles(way, [&](auto kind) {
+    return decltype(kind)::kPlanes * g.groups * g.m * rounded(g.channels);
+  });
 }
 
 void multiply_quick(QuickWay way, const Correlation& g, const StackedProduct& product, Real* room) {
-  const auto multiply = way == QuickWay::kToomCook  ? multiply_toom_cook
-                        : way == QuickWay::kFourier ? multiply_tiles<FourierTiles>
-                                                    : multiply_tiles<WinogradTiles>;
-  multiply(g, product, room);
+  if (way == QuickWay::kToomCook) return multiply_toom_cook(g, product, room);
+  with_tiles(way, [&](auto kind) { multiply_tiles<decltype(kind)>(g, product, room); });
 }
 
 int64_t quick_product_room(QuickWay way, const Correlation& g, int64_t images, int64_t stacked) {
-  return way == QuickWay::kToomCook  ? toom_cook_room(g, stacked)
-         : way == QuickWay::kFourier ? product_room<FourierTiles>(g, images, stacked)
-                                     : product_room<WinogradTiles>(g, images, stacked);
+  if (way == QuickWay::kToomCook) return toom_cook_room(g, stacked);
+  return with_tiles(way,
+                    [&](auto kind) { return product_room<decltype(kind)>(g, images, stacked); });
 }
 
 }  // namespace AT_PRECISION

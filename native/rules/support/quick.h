@@ -10,7 +10,9 @@ enum class QuickWay {
   kNone,      // none gains
   kToomCook,  // support/toom_cook.h
   kFourier,   // support/fourier.h
-  kWinograd,  // support/winograd.h
+  kWinograd,  // support/winograd.h: of 3 × 3 taps,
+  kRows2,     // of 2 and of 3 along the last axis
+  kRows3,
 };
 
 // Which one gains for so many images at once; and for the product of weights below.

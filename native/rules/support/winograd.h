@@ -8,63 +8,78 @@
 namespace at {
 inline namespace AT_PRECISION {
 
-// Correlations of 3 × 3 kernels with fewer products: 4 × 4 neighbouring outputs take 36 instead of
-// 144 (Toom and Cook's interpolation along both axes at 0, ±1, 1/2, −2 and ∞; A. Lavin and S. Gray,
-// Fast algorithms for convolutional neural networks, 2016).
+// Correlations of few taps along an axis with fewer products: 4 neighbouring outputs of 3 taps take
+// 6 instead of 12, 4 × 4 of 3 × 3 taps 36 instead of 144 (Toom and Cook's interpolation at 0, ±1,
+// 1/2, −2 and ∞, or at the first of them; A. Lavin and S. Gray, Fast algorithms for convolutional
+// neural networks, 2016).
 namespace winograd {
 
-constexpr int kPoints = 6;
-constexpr int kTile = 4, kKernel = 3;
 constexpr int kRow = 8;  // numbers of a tile's row in its array
 
+// What is interpolated along one axis; a single tap of a single output stays as it is.
+template <int taps, int outputs>
+struct Axis {
+  static constexpr int kTaps = taps, kTile = outputs, kPoints = taps + outputs - 1;
+};
+using Plain = Axis<1, 1>;
+
 // y[t] = Σ_s w[s]·d[t + s] = Σ_p powers[p][t]·(Σ_s shares[p]·powers[p][s]·w[s])·(Σ_r
-// data[p][r]·d[r]), where the last power of ∞ is 1, the others 0; likewise for four w and three y.
+// data[p][r]·d[r]), where the last power of ∞ is 1, the others 0; likewise for as many w as there
+// are y, and the other way round.
+template <int count>
 struct Transforms {
-  double data[kPoints][kPoints] = {}, powers[kPoints][kTile] = {}, shares[kPoints] = {};
+  double data[count][count] = {}, powers[count][count] = {}, shares[count] = {};
 
   constexpr Transforms() {
     constexpr double points[] = {0, 1, -1, 0.5, -2};
-    constexpr int finite = kPoints - 1;
-    for (int p = 0; p < kPoints; ++p) {
+    constexpr int finite = count - 1;
+    static_assert(finite <= 5 && count <= kRow);
+    for (int p = 0; p < count; ++p) {
       // Π (x − x_i) over the other points; of ∞ over all.
-      double product[kPoints] = {1};
+      double product[count] = {1};
       double at_point = 1;
       for (int i = 0; i < finite; ++i) {
         if (i == p) continue;
-        for (int r = kPoints - 1; r >= 0; --r)
+        for (int r = count - 1; r >= 0; --r)
           product[r] = (r > 0 ? product[r - 1] : 0) - points[i] * product[r];
         if (p < finite) at_point *= points[p] - points[i];
       }
-      for (int r = 0; r < kPoints; ++r) data[p][r] = product[r];
+      for (int r = 0; r < count; ++r) data[p][r] = product[r];
       shares[p] = 1 / at_point;
       double power = 1;
-      for (int t = 0; t < kTile; ++t) {
+      for (int t = 0; t < count; ++t) {
         powers[p][t] = p < finite ? power : 0;
         if (p < finite) power *= points[p];
       }
     }
   }
 };
-constexpr Transforms kTransforms;
+template <int count>
+constexpr Transforms<count> kTransforms{};
 
-// Weights of numbers [0, count): of a point's data, of windows and of what comes out.
-template <int p>
+// Weights of numbers [0, kCount): of a point's data, of windows and of what comes out.
+template <class Axis, int p>
 struct DataWeights {
-  static constexpr int kCount = kPoints;
-  static constexpr double at(int r) { return kTransforms.data[p][r]; }
+  static constexpr int kCount = Axis::kPoints;
+  static constexpr double at(int r) { return kTransforms<kCount>.data[p][r]; }
 };
-template <int p, int count>
+template <class Axis, int p, int count>
 struct WindowWeights {
   static constexpr int kCount = count;
   static constexpr double at(int s) {
-    return p < kPoints - 1 ? kTransforms.powers[p][s] * kTransforms.shares[p] : s == count - 1;
+    constexpr const auto& own = kTransforms<Axis::kPoints>;
+    return p < Axis::kPoints - 1 ? own.powers[p][s] * own.shares[p] : s == count - 1;
   }
 };
-template <int t, int count>
+template <class Axis, int p>
+using TapWeights = WindowWeights<Axis, p, Axis::kTaps>;
+template <class Axis, int p>
+using RowWeights = WindowWeights<Axis, p, Axis::kTile>;
+template <class Axis, int t, int count>
 struct OutputWeights {
-  static constexpr int kCount = kPoints;
+  static constexpr int kCount = Axis::kPoints;
   static constexpr double at(int p) {
-    return p < kPoints - 1 ? kTransforms.powers[p][t] : t == count - 1;
+    return p < kCount - 1 ? kTransforms<kCount>.powers[p][t] : t == count - 1;
   }
 };
 
@@ -90,112 +105,122 @@ AT_PORTABLE Lanes mixed(const Lanes* x, int step) {
   return mixed<Weights>(x, step, std::make_integer_sequence<int, Weights::kCount>{});
 }
 
-// to (points, points) = a tile (count, kRow) mixed along both axes.
-template <template <int> class Weights, int count, int... p>
-AT_PORTABLE void planes(const Lanes* x, Real* to, int64_t stride,
-                        std::integer_sequence<int, p...>) {
-  Lanes along[count * kPoints];  // (columns, points)
-  for (int c = 0; c < count; ++c) ((along[c * kPoints + p] = mixed<Weights<p>>(x + c, kRow)), ...);
+// to (points of Y, of X) = a tile whose rows are `columns` long, mixed along both axes.
+template <template <class, int> class Weights, class Y, class X, int columns, int... y, int... x>
+AT_PORTABLE void planes(const Lanes* from, Real* to, int64_t stride,
+                        std::integer_sequence<int, y...>, std::integer_sequence<int, x...>) {
+  Lanes along[columns * Y::kPoints];  // (columns, points of Y)
+  for (int c = 0; c < columns; ++c)
+    ((along[c * Y::kPoints + y] = mixed<Weights<Y, y>>(from + c, kRow)), ...);
   const auto row = [&](int q) {
-    (store(mixed<Weights<p>>(along + q, kPoints), to + (q * kPoints + p) * stride), ...);
+    (store(mixed<Weights<X, x>>(along + q, Y::kPoints), to + (q * X::kPoints + x) * stride), ...);
   };
-  for (int q = 0; q < kPoints; ++q) row(q);
+  for (int q = 0; q < Y::kPoints; ++q) row(q);
 }
 
-// to (count, kRow) of products (points, points).
-template <int count, int... t>
+// to (as many as y, kRow) of products (points of Y, of X).
+template <class Y, class X, int... y, int... x>
 AT_PORTABLE void restore(const Real* made, int64_t stride, Lanes* to,
-                         std::integer_sequence<int, t...>) {
-  Lanes along[kPoints * count];
-  for (int p = 0; p < kPoints; ++p) {
-    Lanes own[kPoints];
-    for (int q = 0; q < kPoints; ++q) own[q] = load(made + (p * kPoints + q) * stride);
-    ((along[p * count + t] = mixed<OutputWeights<t, count>>(own, 1)), ...);
+                         std::integer_sequence<int, y...>, std::integer_sequence<int, x...>) {
+  constexpr int rows = sizeof...(y), columns = sizeof...(x);
+  Lanes along[Y::kPoints * columns];
+  for (int p = 0; p < Y::kPoints; ++p) {
+    Lanes own[X::kPoints];
+    for (int q = 0; q < X::kPoints; ++q) own[q] = load(made + (p * X::kPoints + q) * stride);
+    ((along[p * columns + x] = mixed<OutputWeights<X, x, columns>>(own, 1)), ...);
   }
-  for (int c = 0; c < count; ++c)
-    ((to[t * kRow + c] = mixed<OutputWeights<t, count>>(along + c, count)), ...);
+  for (int c = 0; c < columns; ++c)
+    ((to[y * kRow + c] = mixed<OutputWeights<Y, y, rows>>(along + c, columns)), ...);
 }
 
-template <int p>
-using TapWeights = WindowWeights<p, kKernel>;
-template <int p>
-using RowWeights = WindowWeights<p, kTile>;
-using AllPoints = std::make_integer_sequence<int, kPoints>;
+template <int count>
+using UpTo = std::make_integer_sequence<int, count>;
 
 }  // namespace winograd
 
-// Correlations along two axes as products of tiles (support/quick.cc).
+// Correlations along the last two axes as products of tiles (support/quick.cc).
+template <class Y, class X>
 class WinogradTiles {
  public:
-  static constexpr int kPlanes = winograd::kPoints * winograd::kPoints;
-  static constexpr int kNumbers = winograd::kPoints * winograd::kRow;
+  static constexpr int kPlanes = Y::kPoints * X::kPoints;
+  static constexpr int kNumbers = Y::kPoints * winograd::kRow;
 
   static bool fits(const Correlation& g) {
     const Windows& w = g.windows;
     if (w.kernel[0] != 1 || w.in[0] != 1 || w.out[0] != 1 || w.pad[0] != 0) return false;
-    for (int a = 1; a < 3; ++a)
-      if (w.kernel[a] != winograd::kKernel || w.stride[a] != 1 || w.dilation[a] != 1 ||
-          w.out[a] < winograd::kTile)
-        return false;
-    return true;
+    return fits<Y>(w, 1) && fits<X>(w, 2);
   }
 
   // Of x, and of what has Y's shape. A tile is read in rows of kRow numbers.
   static Tiling data(const Correlation& g) {
     const Windows& w = g.windows;
-    return {w.in[1],         w.in[2],  winograd::kPoints, winograd::kRow,   winograd::kTile,
-            winograd::kTile, w.pad[1], w.pad[2],          across(w.out[1]), across(w.out[2])};
+    return {w.in[1],  w.in[2],  Y::kPoints, winograd::kRow,      Y::kTile,
+            X::kTile, w.pad[1], w.pad[2],   across<Y>(w.out[1]), across<X>(w.out[2])};
   }
   static Tiling rows(const Correlation& g) {
     const Windows& w = g.windows;
-    return {w.out[1], w.out[2], winograd::kTile,  winograd::kRow,  winograd::kTile, winograd::kTile,
-            0,        0,        across(w.out[1]), across(w.out[2])};
+    return {w.out[1], w.out[2], Y::kTile, winograd::kRow,      Y::kTile,
+            X::kTile, 0,        0,        across<Y>(w.out[1]), across<X>(w.out[2])};
   }
 
   static AT_PORTABLE void take_data(const Strips& strips, const Real* copies, int64_t first,
                                     Lanes* to) {
-    strips.take<winograd::kPoints, winograd::kRow>(copies, first, to);
+    strips.take<Y::kPoints, winograd::kRow>(copies, first, to);
   }
   static AT_PORTABLE void take_rows(const Strips& strips, const Tiling&, const Real* copies,
                                     int64_t first, Lanes* to) {
-    strips.take<winograd::kTile, winograd::kRow>(copies, first, to);
+    strips.take<Y::kTile, winograd::kRow>(copies, first, to);
   }
   template <class PlaneOf>
   static AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t first, int64_t last,
                                const PlaneOf& plane_of) {
-    at::give<winograd::kTile, winograd::kRow>(made, t, winograd::kTile, first, last, plane_of);
+    at::give<Y::kTile, winograd::kRow>(made, t, X::kTile, first, last, plane_of);
   }
 
   static AT_PORTABLE void data_planes(const Lanes* x, Real* to, int64_t stride) {
-    winograd::planes<winograd::DataWeights, winograd::kPoints>(x, to, stride,
-                                                               winograd::AllPoints{});
+    winograd::planes<winograd::DataWeights, Y, X, X::kPoints>(x, to, stride, PointsY{}, PointsX{});
   }
   static AT_PORTABLE void row_planes(const Lanes* x, Real* to, int64_t stride) {
-    winograd::planes<winograd::RowWeights, winograd::kTile>(x, to, stride, winograd::AllPoints{});
+    winograd::planes<winograd::RowWeights, Y, X, X::kTile>(x, to, stride, PointsY{}, PointsX{});
   }
-  // Of a kernel's nine numbers.
+  // Of a kernel's numbers.
   static AT_PORTABLE void tap_planes(const Lanes* x, Real* to, int64_t stride) {
-    Lanes rows[winograd::kKernel * winograd::kRow] = {};
-    for (int s = 0; s < 9; ++s) rows[s / 3 * winograd::kRow + s % 3] = x[s];
-    winograd::planes<winograd::TapWeights, winograd::kKernel>(rows, to, stride,
-                                                              winograd::AllPoints{});
+    Lanes rows[Y::kTaps * winograd::kRow] = {};
+    for (int s = 0; s < kTaps; ++s) rows[place(s)] = x[s];
+    winograd::planes<winograd::TapWeights, Y, X, X::kTaps>(rows, to, stride, PointsY{}, PointsX{});
   }
   static AT_PORTABLE void outputs(const Real* made, int64_t stride, Lanes* to) {
-    winograd::restore<winograd::kTile>(made, stride, to,
-                                       std::make_integer_sequence<int, winograd::kTile>{});
+    winograd::restore<Y, X>(made, stride, to, winograd::UpTo<Y::kTile>{},
+                            winograd::UpTo<X::kTile>{});
   }
   static AT_PORTABLE void kernel(const Real* made, int64_t stride, Lanes* to) {
-    Lanes rows[winograd::kKernel * winograd::kRow];
-    winograd::restore<winograd::kKernel>(made, stride, rows,
-                                         std::make_integer_sequence<int, winograd::kKernel>{});
-    for (int s = 0; s < 9; ++s) to[s] = rows[s / 3 * winograd::kRow + s % 3];
+    Lanes rows[Y::kTaps * winograd::kRow];
+    winograd::restore<Y, X>(made, stride, rows, winograd::UpTo<Y::kTaps>{},
+                            winograd::UpTo<X::kTaps>{});
+    for (int s = 0; s < kTaps; ++s) to[s] = rows[place(s)];
   }
 
  private:
+  using PointsY = winograd::UpTo<Y::kPoints>;
+  using PointsX = winograd::UpTo<X::kPoints>;
+  static constexpr int kTaps = Y::kTaps * X::kTaps;
+
+  static constexpr int place(int s) { return s / X::kTaps * winograd::kRow + s % X::kTaps; }
+  template <class Axis>
+  static bool fits(const Windows& w, int a) {
+    return w.kernel[a] == Axis::kTaps && w.stride[a] == 1 && w.dilation[a] == 1 &&
+           w.out[a] >= Axis::kTile;
+  }
+  template <class Axis>
   static int64_t across(int64_t numbers) {
-    return (numbers + winograd::kTile - 1) / winograd::kTile;
+    return (numbers + Axis::kTile - 1) / Axis::kTile;
   }
 };
+
+// By taps.
+using SquareTiles = WinogradTiles<winograd::Axis<3, 4>, winograd::Axis<3, 4>>;
+using RowTiles2 = WinogradTiles<winograd::Plain, winograd::Axis<2, 4>>;
+using RowTiles3 = WinogradTiles<winograd::Plain, winograd::Axis<3, 4>>;
 
 }  // namespace AT_PRECISION
 }  // namespace at
