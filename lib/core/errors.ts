@@ -16,7 +16,7 @@ export type ErrorCode =
   | 'NO_DEVICE'
   /** A size that cannot be represented. */
   | 'TOO_LARGE'
-  /** The network was disposed. */
+  /** The network was disposed, or the factor freed. */
   | 'DISPOSED'
   /** A numerical method did not reach its goal. */
   | 'NUMERICAL'

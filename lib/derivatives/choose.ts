@@ -45,7 +45,7 @@ export interface Rates {
 
 /** Of the most that a machine can do what large products reach; small ones reach less. */
 const REACHED = 0.6
-/** Bytes a second between host and card from memory that is not pinned, and seconds of a launch. */
+/** Bytes a second between host and card, where nothing else goes on meanwhile, and seconds of a launch: no card has told. */
 const TRAFFIC = 10e9
 const LAUNCH = 5e-6
 /** Seconds until a card is ready for a first call, and for every other one. */

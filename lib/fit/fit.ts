@@ -28,12 +28,12 @@ export async function fitOnce(
   features: TangentFeatures,
   residual: Float64Array,
   options: FitOptions,
-  { from, shared }: { from?: Float64Array | undefined; shared?: SharedWork | undefined } = {},
+  given: Given = {},
 ): Promise<AdaptiveModel> {
   const checked = checkOptions(options)
-  const { tolerance, stationarity, maxIterations, depth, solver } = checked
-  const { ridge, signal } = options
-  const { price, relative } = numbersOf(options.price)
+  const { tolerance, stationarity, depth, solver, maxIterations, checkpointEvery } = checked
+  const { ridge } = options
+  const { price } = numbersOf(options.price)
   const rules = rulesOf(features, price === Number.POSITIVE_INFINITY ? fixed(options) : options)
   const rank = Math.min(native.sketchRank, features.rows)
   const device = fitDevice(options, features.rows)
@@ -48,13 +48,38 @@ export async function fitOnce(
         depth,
         products: solver === 'products',
         sketch,
-        builder: shared?.builder(frozen),
+        builder: given.shared?.builder(frozen),
         device: device.name,
         memory: memoryOf(options),
         threads: threadsOf(options),
       }),
   )
-  shared?.built(frozen, fit.builder)
+  given.shared?.built(frozen, fit.builder)
+  try {
+    const limited = { ...options, maxIterations, checkpointEvery }
+    return await fitted(fit, features, residual, limited, { rules, device }, given)
+  } finally {
+    // Else what it holds on a card would stay until V8 looks for it.
+    fit.free()
+  }
+}
+
+interface Given {
+  from?: Float64Array | undefined
+  shared?: SharedWork | undefined
+}
+
+/** The same by the addon's fit, which has begun nothing yet. */
+async function fitted(
+  fit: NativeSolveFit,
+  features: TangentFeatures,
+  residual: Float64Array,
+  options: FitOptions & { maxIterations: number; checkpointEvery: number },
+  { rules, device }: { rules: readonly BlockRule[]; device: ReturnType<typeof fitDevice> },
+  { from, shared }: Given,
+): Promise<AdaptiveModel> {
+  const { ridge, signal, maxIterations } = options
+  const { price, relative } = numbersOf(options.price)
   const paid: FitPrice = { value: Number.POSITIVE_INFINITY, relative: null }
   if (rules.some(isAdaptive)) {
     const unit = await setPrice(fit, rules, options, shared)
@@ -65,8 +90,7 @@ export async function fitOnce(
   if (options.resume) await call(signal, () => fit.restore(options.resume as Float64Array))
   else if (start) await warmStart(fit, features, start)
 
-  const { checkpointEvery } = checked
-  const iterations = await iterate(fit, { ...options, maxIterations, checkpointEvery })
+  const iterations = await iterate(fit, options)
   const status = statusOf(fit, maxIterations)
   if (iterations.length === 0 && fit.last().iteration === 0) {
     throw new TangentError('NUMERICAL', status.advice)

@@ -79,6 +79,7 @@ export async function solveKernel(
       const alpha = await factor.solve(targets)
       const fit = targets.map((value, i) => value - ridge * (alpha[i] as number))
       const { condition } = factor
+      factor.free()
       return { alpha, fit, ridge, method: 'cholesky', status: 'solved', condition }
     }
     if (ridge > 0) throw notPositive(ridge)

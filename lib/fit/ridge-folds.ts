@@ -72,6 +72,7 @@ async function alongRidges(
     if (loss === 'squared') {
       const factor = await KernelFactor.try(square, ridge, { signal, threads, memory, device })
       alpha = (await factor?.solve(known)) ?? undefined
+      factor?.free()
     } else {
       const setting = { ridge, offset: offsets.train, outputs, signal, threads, memory }
       alpha = (await solveSoftmax(kernel, sum(known, offsets.train), setting)).alpha

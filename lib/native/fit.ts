@@ -130,6 +130,8 @@ export interface NativeSolveFit {
   warmStart(b: Float64Array): Promise<void>
   iterate(control?: BigInt64Array): Promise<NativeIteration>
   last(): NativeIteration
+  /** Gives the memory back, of the device too; nothing may be called afterwards. */
+  free(): void
   block(index: number): Promise<NativeBlockSolution>
   /** Everything a later process needs to continue with the same bits. */
   save(): Float64Array
@@ -203,6 +205,8 @@ export interface NativeFactor {
     precision: boolean,
     control?: BigInt64Array,
   ): Promise<Float64Array>
+  /** Gives the memory back; whatever is asked later is refused. */
+  free(): void
 }
 
 /** Eigenvalues, and unless made without them eigenvectors (spectrum.h). */

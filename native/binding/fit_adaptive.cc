@@ -73,7 +73,8 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
          InstanceMethod<&SolveFit::warm_start>("warmStart"),
          InstanceMethod<&SolveFit::iterate>("iterate"), InstanceMethod<&SolveFit::block>("block"),
          InstanceMethod<&SolveFit::save>("save"), InstanceMethod<&SolveFit::restore>("restore"),
-         InstanceMethod<&SolveFit::last>("last"), InstanceAccessor<&SolveFit::status>("status"),
+         InstanceMethod<&SolveFit::last>("last"), InstanceMethod<&SolveFit::free>("free"),
+         InstanceAccessor<&SolveFit::status>("status"),
          InstanceAccessor<&SolveFit::builder>("builder"),
          InstanceAccessor<&SolveFit::redundant>("redundant"),
          InstanceAccessor<&SolveFit::solution>("solution"), InstanceAccessor<&SolveFit::fit>("fit"),
@@ -226,6 +227,8 @@ class SolveFit final : public Napi::ObjectWrap<SolveFit> {
   Napi::Value redundant(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(fit_->redundant()));
   }
+  // free(): the last call; features, factors and a device go.
+  void free(const Napi::CallbackInfo&) { fit_.reset(); }
   Napi::Value solution(const Napi::CallbackInfo& info) { return vector(info, fit_->solution()); }
   Napi::Value fit(const Napi::CallbackInfo& info) { return vector(info, fit_->fit()); }
   Napi::Value dual(const Napi::CallbackInfo& info) { return vector(info, fit_->dual()); }

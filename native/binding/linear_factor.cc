@@ -57,6 +57,21 @@ Made made_of(const Napi::CallbackInfo& info, const char* instead) {
   return *info[0].As<Napi::External<Made>>().Data();
 }
 
+// Tells V8 of memory that an object of JavaScript holds elsewhere, the host's or a device's: it
+// looks for objects that nobody needs sooner.
+class HeldBytes {
+ public:
+  void tell(Napi::Env env, int64_t bytes) {
+    if (bytes != told_) Napi::MemoryManagement::AdjustExternalMemory(env, bytes - told_);
+    told_ = bytes;
+  }
+
+ private:
+  int64_t told_ = 0;
+};
+
+int64_t matrix_bytes(int64_t n) { return n * n * static_cast<int64_t>(sizeof(double)); }
+
 // factorKernel(k, n, ridge, threads, control?, device?, memory?) → Promise<LinearFactor>;
 // spectrum.factor(ridge)
 class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
@@ -64,6 +79,7 @@ class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
   struct Made {
     std::shared_ptr<const linear::Factor> factor;
     int threads = 0;
+    int64_t bytes = 0;  // of its own
   };
   using Factors = Maker<LinearFactor, Made>;
 
@@ -73,6 +89,7 @@ class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
                         InstanceMethod<&LinearFactor::inverse_blocks>("inverseBlocks"),
                         InstanceMethod<&LinearFactor::leave_out>("leaveOut"),
                         InstanceMethod<&LinearFactor::sample>("sample"),
+                        InstanceMethod<&LinearFactor::free>("free"),
                         InstanceAccessor<&LinearFactor::status>("status"),
                         InstanceAccessor<&LinearFactor::advice>("advice"),
                         InstanceAccessor<&LinearFactor::condition>("condition"),
@@ -80,7 +97,11 @@ class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
                         InstanceAccessor<&LinearFactor::log_determinant>("logDeterminant")});
   }
   explicit LinearFactor(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<LinearFactor>(info), made_(made_of<Made>(info, "factorKernel()")) {}
+      : Napi::ObjectWrap<LinearFactor>(info), made_(made_of<Made>(info, "factorKernel()")) {
+    held_.tell(info.Env(), made_.bytes);
+  }
+  using Napi::ObjectWrap<LinearFactor>::Finalize;
+  void Finalize(Napi::Env env) override { held_.tell(env, 0); }
 
  private:
   // Runs work(factor) → numbers off the JS thread, within the thread budget.
@@ -93,12 +114,22 @@ class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
         [out](Napi::Env inner) -> Napi::Value { return from_doubles(inner, *out); },
         std::move(pins));
   }
+  const linear::Factor& factor() const {
+    if (!made_.factor) throw Error("DISPOSED", "The factor was freed");
+    return *made_.factor;
+  }
   void check() const {
-    if (made_.factor->status() == linear::Status::not_positive)
+    if (factor().status() == linear::Status::not_positive)
       throw Error("NUMERICAL",
                   "The kernel plus the ridge is not positive definite in double precision");
   }
-  int64_t n() const { return made_.factor->size(); }
+  int64_t n() const { return factor().size(); }
+
+  // free(): calls that are under way keep it until they are done.
+  void free(const Napi::CallbackInfo& info) {
+    made_.factor.reset();
+    held_.tell(info.Env(), 0);
+  }
 
   // solve(b, columns) → (n, columns)
   Napi::Value solve(const Napi::CallbackInfo& info) {
@@ -153,17 +184,24 @@ class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
     });
   }
   Napi::Value status(const Napi::CallbackInfo& info) {
-    return Napi::String::New(info.Env(), linear::name_of(made_.factor->status()));
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::String::New(info.Env(), linear::name_of(factor().status()));
+    });
   }
   Napi::Value advice(const Napi::CallbackInfo& info) {
-    return Napi::String::New(info.Env(), linear::advice(made_.factor->status()));
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::String::New(info.Env(), linear::advice(factor().status()));
+    });
   }
   Napi::Value condition(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), made_.factor->statistics().condition);
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), factor().statistics().condition);
+    });
   }
   Napi::Value rank(const Napi::CallbackInfo& info) {
-    const auto rank = static_cast<double>(made_.factor->statistics().rank);
-    return Napi::Number::New(info.Env(), rank);
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), static_cast<double>(factor().statistics().rank));
+    });
   }
   Napi::Value log_determinant(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
@@ -173,6 +211,7 @@ class LinearFactor final : public Napi::ObjectWrap<LinearFactor> {
   }
 
   Made made_;
+  HeldBytes held_;
 };
 
 // createSpectrum(k, n, vectors, device?, memory?) → Promise<LinearSpectrum>
@@ -197,7 +236,12 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
                         InstanceAccessor<&LinearSpectrum::values>("values")});
   }
   explicit LinearSpectrum(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<LinearSpectrum>(info), made_(made_of<Made>(info, "createSpectrum()")) {}
+      : Napi::ObjectWrap<LinearSpectrum>(info), made_(made_of<Made>(info, "createSpectrum()")) {
+    const auto vectors = static_cast<int64_t>(made_.spectrum->vectors().size());
+    held_.tell(info.Env(), vectors * static_cast<int64_t>(sizeof(double)));
+  }
+  using Napi::ObjectWrap<LinearSpectrum>::Finalize;
+  void Finalize(Napi::Env env) override { held_.tell(env, 0); }
 
  private:
   int64_t n() const { return made_.spectrum->size(); }
@@ -212,7 +256,7 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
       check_vectors();
       LinearFactor::Made made{std::make_shared<const linear::EigenFactor>(
                                   made_.spectrum, info[0].ToNumber().DoubleValue()),
-                              0};
+                              0, 0};
       return made_.factors->make(info.Env(), made);
     });
   }
@@ -303,6 +347,7 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
   }
 
   Made made_;
+  HeldBytes held_;
 };
 
 // Opens the device that two arguments tell, its name and bytes of its memory; null: the processor.
@@ -327,6 +372,7 @@ Napi::Value factor_kernel(const Napi::CallbackInfo& info, const Makers& makers) 
     auto k = std::make_shared<std::vector<double>>(to_matrix(info[0], n));
     const double ridge = info[2].ToNumber().DoubleValue();
     auto made = std::make_shared<LinearFactor::Made>();
+    made->bytes = matrix_bytes(n);
     made->threads = static_cast<int>(to_int64(info[3], "threads"));
     std::vector<Napi::ObjectReference> pins;
     const Control control = to_control(info[4], pins);

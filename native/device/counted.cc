@@ -10,6 +10,8 @@ class CountedStream final : public Stream {
  public:
   using Stream::Stream;
   void synchronise() override {}
+  Mark mark() override { return 0; }
+  void wait(Mark) override {}
   void abandon() noexcept override {}
   void enqueue(std::function<void()>) override {}
 
@@ -23,6 +25,8 @@ class CountedStream final : public Stream {
   void release(void*, size_t) noexcept override {}
   void copy_up(void*, const void*, size_t) override {}
   void copy_down(void* to, const void*, size_t bytes) override { std::memset(to, 0, bytes); }
+  void copy_ahead(void*, const void*, size_t) override {}
+  void copy_back(void* to, const void*, size_t bytes) override { std::memset(to, 0, bytes); }
   void run(const Product<float>&) override {}
   void run(const Product<double>&) override {}
   void run(const Gram<float>&) override {}

@@ -202,19 +202,30 @@ class EmulatedStream final : public Stream {
   explicit EmulatedStream(size_t limit) : Stream(limit) { Card::instance().watch(); }
   ~EmulatedStream() override { abandon(); }
 
-  void synchronise() override {
-    while (!queue_.empty()) {
+  void synchronise() override { wait(asked_); }
+  Mark mark() override { return asked_; }
+  // What is brought arrives as late as it may.
+  void wait(Mark mark) override {
+    while (asked_ - static_cast<Mark>(queue_.size()) < mark) {
       const std::function<void()> work = std::move(queue_.front());
       queue_.pop_front();
       work();
+    }
+    for (; !brought_.empty() && brought_.front().mark <= mark; brought_.pop_front()) {
+      const Brought& b = brought_.front();
+      std::memcpy(b.to, Card::view(const_cast<void*>(b.from)), b.bytes);
     }
   }
   void abandon() noexcept final {
     for (const Freed& freed : freed_) Card::instance().give(freed.memory, freed.bytes);
     freed_.clear();
     queue_.clear();
+    brought_.clear();
   }
-  void enqueue(std::function<void()> work) override { queue_.push_back(std::move(work)); }
+  void enqueue(std::function<void()> work) override {
+    queue_.push_back(std::move(work));
+    ++asked_;
+  }
 
  protected:
   void* allocate(size_t bytes) override { return Card::instance().take(bytes); }
@@ -232,6 +243,15 @@ class EmulatedStream final : public Stream {
   }
   void copy_down(void* to, const void* from, size_t bytes) override {
     enqueue([=] { std::memcpy(to, Card::view(const_cast<void*>(from)), bytes); });
+  }
+  void copy_ahead(void* to, const void* from, size_t bytes) override {
+    const char* first = static_cast<const char*>(from);
+    enqueue([to, own = std::vector<char>(first, first + bytes)] {
+      std::memcpy(Card::view(to), own.data(), own.size());
+    });
+  }
+  void copy_back(void* to, const void* from, size_t bytes) override {
+    brought_.push_back({asked_, to, from, bytes});
   }
   void run(const Product<float>& product) override { multiply_later(product); }
   void run(const Product<double>& product) override { multiply_later(product); }
@@ -255,6 +275,12 @@ class EmulatedStream final : public Stream {
  private:
   struct Freed {
     void* memory;
+    size_t bytes;
+  };
+  struct Brought {
+    Mark mark;
+    void* to;
+    const void* from;
     size_t bytes;
   };
   static int64_t extent(int64_t rows, int64_t cols, int64_t stride, int64_t batch, int64_t step) {
@@ -336,6 +362,8 @@ class EmulatedStream final : public Stream {
 
   std::deque<std::function<void()>> queue_;
   std::deque<Freed> freed_;  // in the order of the queue
+  std::deque<Brought> brought_;
+  Mark asked_ = 0;
 };
 
 }  // namespace

@@ -103,6 +103,7 @@ class Buffer {
   Buffer() = default;
   Buffer(std::shared_ptr<void> memory, int64_t size) : memory_(std::move(memory)), size_(size) {}
   explicit operator bool() const { return memory_ != nullptr; }
+  std::shared_ptr<const void> held() const { return memory_; }
   int64_t size() const { return size_; }
   int64_t bytes() const { return size_ * static_cast<int64_t>(sizeof(T)); }
   Pointer<T> at(int64_t index = 0) const {
@@ -113,6 +114,9 @@ class Buffer {
   std::shared_ptr<void> memory_;
   int64_t size_ = 0;
 };
+
+// A place in the order of a stream.
+using Mark = int64_t;
 
 // Work on one device, done in the order in which it was asked for, at some time before
 // synchronise() returns: until then neither is what was downloaded there, nor may what is uploaded
@@ -136,10 +140,27 @@ class Stream : public std::enable_shared_from_this<Stream> {
     counts_.bytes_up += count * static_cast<int64_t>(sizeof(T));
     if (count > 0) copy_up(to.address(), from, static_cast<size_t>(count) * sizeof(T));
   }
+  // Numbers of the host, which are read before this returns, in memory of their own: they travel
+  // while what was asked for before goes on, and are there for what is asked for afterwards.
+  template <class T>
+  Buffer<T> send(const T* from, int64_t count) {
+    const int64_t numbers = count > 0 ? count : 1;
+    const Buffer<T> to(memory(checked_mul(numbers, sizeof(T)), true), numbers);
+    counts_.bytes_up += count * static_cast<int64_t>(sizeof(T));
+    if (count > 0) copy_ahead(to.at().address(), from, static_cast<size_t>(count) * sizeof(T));
+    return to;
+  }
   template <class T>
   void download(T* to, const Pointer<const T>& from, int64_t count) {
     counts_.bytes_down += count * static_cast<int64_t>(sizeof(T));
     if (count > 0) copy_down(to, from.address(), static_cast<size_t>(count) * sizeof(T));
+  }
+  // download() of numbers that stay as they are until they have arrived, while what is asked for
+  // afterwards goes on.
+  template <class T>
+  void bring(T* to, const Pointer<const T>& from, int64_t count) {
+    counts_.bytes_down += count * static_cast<int64_t>(sizeof(T));
+    if (count > 0) copy_back(to, from.address(), static_cast<size_t>(count) * sizeof(T));
   }
   template <class T>
   void multiply(const Product<T>& p) {
@@ -207,6 +228,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
   // Waits until all is done that was asked for.
   virtual void synchronise() = 0;
+  // The place of what was asked for last, and waiting until all is done up to a place.
+  virtual Mark mark() = 0;
+  virtual void wait(Mark mark) = 0;
   // Forgets what was asked for and not yet done: after an error nothing of it counts.
   virtual void abandon() noexcept = 0;
 
@@ -230,9 +254,13 @@ class Stream : public std::enable_shared_from_this<Stream> {
  protected:
   // Memory that is given back in order with what is asked for.
   virtual void* allocate(size_t bytes) = 0;
+  // The same for what copy_ahead() brings.
+  virtual void* allocate_ahead(size_t bytes) { return allocate(bytes); }
   virtual void release(void* memory, size_t bytes) noexcept = 0;
   virtual void copy_up(void* to, const void* from, size_t bytes) = 0;
   virtual void copy_down(void* to, const void* from, size_t bytes) = 0;
+  virtual void copy_ahead(void* to, const void* from, size_t bytes) = 0;
+  virtual void copy_back(void* to, const void* from, size_t bytes) = 0;
   virtual void run(const Product<float>& product) = 0;
   virtual void run(const Product<double>& product) = 0;
   virtual void run(const Gram<float>& gram) = 0;
@@ -249,7 +277,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   virtual int64_t factorise(int64_t n, const Pointer<double>& a, int64_t lda) = 0;
 
  private:
-  std::shared_ptr<void> memory(int64_t bytes);
+  std::shared_ptr<void> memory(int64_t bytes, bool ahead = false);
   // In TF32 computes a part of some products both ways.
   template <class Work>
   void sample(const Work& work);

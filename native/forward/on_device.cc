@@ -3,7 +3,6 @@
 #include <stdexcept>
 
 #include "device/functions/arrange.h"
-#include "device/uploads.h"
 #include "forward/call.h"
 #include "reverse/product.h"
 
@@ -17,10 +16,8 @@ DeviceDirections::DeviceDirections(std::shared_ptr<device::Stream> stream,
   for (size_t p = 0; p < given.size(); ++p) {
     if (!given[p]) continue;
     const int64_t numbers = checked_mul(count, sizes[p]);
-    there_[p] = stream_->take<Real>(numbers);
-    stream_->upload(there_[p].at(), given[p], numbers);
+    there_[p] = stream_->send(given[p], numbers);
   }
-  stream_->synchronise();
 }
 
 DeviceDirections::DeviceDirections(std::shared_ptr<device::Stream> stream,
@@ -64,7 +61,6 @@ class DeviceForward {
         control_(control),
         stream_(stream),
         values_(values),
-        uploads_(stream),
         tangents_(tape.values.size()),
         uses_(tape.values.size(), 0) {
     parameters_.formed.resize(tape.parameters.size());
@@ -84,12 +80,10 @@ class DeviceForward {
     const int parameter = tape_.values[tape_.output].parameter;
     std::shared_ptr<Real> output = tangents_[tape_.output].any() ? fetched(tape_.output) : nullptr;
     if (parameter >= 0 && !directions_.zero(parameter)) output = parameters_.of(parameter);
-    settle();
     return output;
   }
 
   device::Stream& stream() { return stream_; }
-  device::Uploads& uploads() { return uploads_; }
   DeviceNumbers numbers(int id) { return values_.numbers(tape_, frame_, id); }
   bool has(const Node& node, int k) const {
     if (k >= static_cast<int>(node.inputs.size()) || node.inputs[k] < 0) return false;
@@ -102,9 +96,7 @@ class DeviceForward {
     if (parameter >= 0) return directions_.on_device(parameter);
     Sides& sides = tangents_[id];
     if (!sides.there) {
-      sides.there = stream_.take<Real>(size_of(id));
-      stream_.upload(sides.there.at(), sides.here.get(), size_of(id));
-      sending_.push_back(sides.here);
+      sides.there = stream_.send(sides.here.get(), size_of(id));
     }
     return sides.there;
   }
@@ -120,14 +112,9 @@ class DeviceForward {
     if (sides.here) return sides.here;
     auto own = pool_.take<Real>(size_of(id));
     stream_.download(own.get(), device::Pointer<const Real>(sides.there.at()), size_of(id));
-    settle();
+    stream_.synchronise();
     sides.here = std::move(own);
     return sides.here;
-  }
-
-  void settle() {
-    uploads_.settle();
-    sending_.clear();
   }
 
   // Are the numbers finite that a product of a node's operands is made of?
@@ -149,10 +136,8 @@ class DeviceForward {
   const Control& control_;
   device::Stream& stream_;
   DeviceValues& values_;
-  device::Uploads uploads_;
   std::vector<Sides> tangents_;
-  std::vector<int> uses_;                       // still to come
-  std::vector<std::shared_ptr<Real>> sending_;  // read until the stream is synchronised
+  std::vector<int> uses_;  // still to come
 };
 
 class DeviceNodeTangents final : public DeviceTangentCall {
@@ -169,10 +154,10 @@ class DeviceNodeTangents final : public DeviceTangentCall {
   DeviceNumbers input(int k) override { return pass_.numbers(node_.inputs[k]); }
   DeviceNumbers output(int j) override { return pass_.numbers(node_.outputs[j]); }
   device::Buffer<int32_t> sent(std::vector<int32_t> integers) override {
-    return pass_.uploads().send(std::move(integers));
+    return stream().send(integers.data(), static_cast<int64_t>(integers.size()));
   }
   DeviceNumbers sent(std::vector<Real> numbers) override {
-    return pass_.uploads().send(std::move(numbers));
+    return stream().send(numbers.data(), static_cast<int64_t>(numbers.size()));
   }
   bool has_in(int k) const override { return pass_.has(node_, k); }
   DeviceNumbers in(int k) override { return pass_.tangent(node_.inputs[k]); }

@@ -12,7 +12,7 @@ inline namespace AT_PRECISION {
 // Tangents of the parameters on both sides: (D, …shape), none where zero.
 class DeviceDirections final : public Directions {
  public:
-  // Numbers of the host's, null where zero; they are there when this returns.
+  // Numbers of the host's, null where zero; they are read before this returns.
   DeviceDirections(std::shared_ptr<device::Stream> stream, const std::vector<const Real*>& given,
                    const std::vector<int64_t>& sizes, int64_t count);
   // Numbers of the device's.

@@ -30,13 +30,6 @@ bool DeviceCollector::stays(int parameter, const MatrixDims& dims, int bias) con
   return alone(parameter) && (bias < 0 || alone(bias)) && dims.groups == 1 && !dims.picks;
 }
 
-DeviceNumbers DeviceCollector::sent(std::shared_ptr<Real> from, int64_t count) {
-  const DeviceNumbers to = stream_->take<Real>(count);
-  stream_->upload(to.at(), from.get(), count);
-  sending_.push_back(std::move(from));
-  return to;
-}
-
 DeviceMatrixUse DeviceCollector::sent(const MatrixUse& use) {
   if (use.spoilt)
     throw Error("NUMERICAL",
@@ -46,8 +39,8 @@ DeviceMatrixUse DeviceCollector::sent(const MatrixUse& use) {
   return {use.dims,
           use.samples,
           use.count,
-          sent(use.delta, places * use.count * use.dims.rows),
-          sent(use.h, places * use.dims.cols),
+          stream_->send(use.delta.get(), places * use.count * use.dims.rows),
+          stream_->send(use.h.get(), places * use.dims.cols),
           use.bias};
 }
 
@@ -60,7 +53,7 @@ void DeviceCollector::dense(int parameter, int64_t count, int64_t samples,
                             std::shared_ptr<Real> features) {
   if (!alone(parameter)) return host_.dense(parameter, count, samples, std::move(features));
   const int64_t numbers = count * samples * sizes_[static_cast<size_t>(parameter)];
-  dense_on_device(parameter, count, samples, sent(std::move(features), numbers));
+  dense_on_device(parameter, count, samples, stream_->send(features.get(), numbers));
 }
 
 void DeviceCollector::matrix_on_device(int parameter, DeviceMatrixUse use) {
@@ -137,7 +130,6 @@ Block DeviceCollector::finish(int64_t first, int64_t samples, int64_t count,
                               std::vector<Method>& methods) {
   Block block = host_.finish(first, samples, count, methods);
   kernels::move_to(stream_, block, std::move(units_));
-  sending_.clear();
   return block;
 }
 

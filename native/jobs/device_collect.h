@@ -29,11 +29,8 @@ class DeviceCollector final : public DeviceSink {
   // Does a parameter's only use in a pass stay on the device?
   bool alone(int parameter) const { return uses_[static_cast<size_t>(parameter)] == 1; }
   bool stays(int parameter, const MatrixDims& dims, int bias) const;
-  // What a node on the host gave, in the device's memory; read until settle().
-  DeviceNumbers sent(std::shared_ptr<Real> from, int64_t count);
+  // What a node on the host gave, in the device's memory.
   DeviceMatrixUse sent(const MatrixUse& use);
-  // The stream has been waited for.
-  void settle() { sending_.clear(); }
 
   // Consumes what was collected: call it once.
   Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
@@ -49,7 +46,6 @@ class DeviceCollector final : public DeviceSink {
   Pool& pool_;
   std::shared_ptr<device::Stream> stream_;
   BlockCollector host_;
-  std::vector<std::shared_ptr<Real>> sending_;  // read until the stream is synchronised
   std::vector<Unit> units_;
 };
 

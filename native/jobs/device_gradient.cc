@@ -98,10 +98,7 @@ void DeviceGradientSums::add(const DeviceGradientSink& block) {
   for (size_t p = 0; p < sums_.size(); ++p) {
     const int64_t size = checked_mul(block.count_, block.sizes_[p]);
     const Real* host = block.host_.sum(static_cast<int>(p));
-    if (host) {
-      sent[p] = stream.take<Real>(size);
-      stream.upload(sent[p].at(), host, size);
-    }
+    if (host) sent[p] = stream.send(host, size);
     if (!sums_[p].wide && (host || block.sums_[p]))
       fresh[p] = {stream.take<double>(size), stream.take<Real>(size)};
   }
@@ -114,7 +111,6 @@ void DeviceGradientSums::add(const DeviceGradientSink& block) {
     if (block.sums_[p]) add_numbers(p, block.sums_[p]);
     if (sent[p]) add_numbers(p, sent[p]);
   }
-  stream.synchronise();
 }
 
 std::vector<DeviceNumbers> DeviceGradientSums::rounded(device::Stream& stream) const {

@@ -45,7 +45,6 @@ class DeviceGradientSink final : public DeviceSink {
 // Sums of one block after another, added up in double on the device.
 class DeviceGradientSums {
  public:
-  // All of the block is done when it returns.
   void add(const DeviceGradientSink& block);
   // results[p] (C, …shape); zero where nothing arrived. Waits for them.
   void write(device::Stream& stream, const std::vector<Real*>& results,

@@ -33,7 +33,7 @@ void DevicePathCollector::dense(int p, int64_t count, int64_t samples,
                                 std::shared_ptr<Real> features) {
   if (!collector_.alone(p)) return host_.dense(p, count, samples, std::move(features));
   const int64_t numbers = count * samples * sizes_[static_cast<size_t>(p)];
-  dense_on_device(p, count, samples, collector_.sent(std::move(features), numbers));
+  dense_on_device(p, count, samples, stream_->send(features.get(), numbers));
 }
 
 void DevicePathCollector::matrix_on_device(int p, DeviceMatrixUse use) {

@@ -28,8 +28,6 @@ class DevicePathCollector final : public DeviceSink {
   void matrix_on_device(int parameter, DeviceMatrixUse use) override;
   void dense_on_device(int parameter, int64_t count, int64_t samples,
                        DeviceNumbers features) override;
-  // After each pass: what was on its way has arrived.
-  void settle() { collector_.settle(); }
   // Consumes what was collected: call it once.
   Block finish(int64_t first, int64_t samples, int64_t count, std::vector<Method>& methods);
 

@@ -58,15 +58,22 @@ void Job::feed(const Frame& frame, std::shared_ptr<DeviceRun> run) {
   }
 }
 
-// What is under way on a device when something fails does not count, and must not run later.
+// A device may be at work when this returns, while the next forward run is made: on this run, not
+// on the one before it. When something fails that one counts, and what is under way must not run
+// later.
 void Job::compute_within_threads(const Frame& frame, std::shared_ptr<DeviceRun> run) {
   if (!settings_.stream) return with_threads(settings_.threads, [&] { compute(frame); });
+  const device::Mark before = settings_.stream->mark();
   try {
     const bool whole = settings_.values->begin(std::move(run), next()->node);
     with_threads(settings_.threads, [&] { compute(frame); });
     if (whole) settings_.values->end();
+    settings_.stream->wait(before);
   } catch (...) {
     settings_.values->forget();
+    with_threads(settings_.threads, [&] { settings_.pending->settle_until(before); });
+    settings_.pending->forget();
+    settings_.stream->wait(before);
     settings_.stream->abandon();
     throw;
   }

@@ -10,6 +10,7 @@
 
 #include "core/buffer.h"
 #include "core/control.h"
+#include "device/pending.h"
 #include "graph/tape.h"
 #include "reverse/device_values.h"
 
@@ -38,7 +39,9 @@ struct JobSettings {
   int64_t output_block = 0;  // forced number of outputs at once; 0: chosen
   Control control;
   std::shared_ptr<device::Stream> stream;  // of the device to compute on; null: the processor
-  std::shared_ptr<DeviceValues> values;    // that device's, of the job and those it is made of
+  // That device's, of the job and those it is made of.
+  std::shared_ptr<DeviceValues> values;
+  std::shared_ptr<device::Pending> pending;
 };
 
 // Which passes a forward run's numbers are read by.

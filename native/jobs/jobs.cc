@@ -60,7 +60,10 @@ JobSettings settings_of(const Options& options, const Extent& extent, Control co
     settings.stream = device::open_stream(options.text("device"), settings.memory);
   if (settings.stream && options.has("precision") && options.text("precision") == "tf32")
     settings.stream->set_precision(device::Precision::kTf32);
-  if (settings.stream) settings.values = std::make_shared<DeviceValues>(settings.stream);
+  if (settings.stream) {
+    settings.values = std::make_shared<DeviceValues>(settings.stream);
+    settings.pending = std::make_shared<device::Pending>(settings.stream);
+  }
   if (settings.samples < 1 || settings.outputs.empty())
     throw Error("BAD_ARGUMENT", "A job needs at least one sample and one output");
   set_aside(settings, options.integer_or("forwardFixed", 0), options.integer_or("tile", 0));

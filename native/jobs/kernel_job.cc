@@ -145,6 +145,7 @@ void KernelJob::compute(const Frame& frame) {
 }
 
 void KernelJob::settle() {
+  if (settings_.pending) settings_.pending->settle();
   for (size_t g = 0; g < parts_.size(); ++g) place(parts_[g].get(), results_[g]);
   if (change_) place_change();
   added_ = true;

@@ -144,7 +144,6 @@ Block NtkJob::collect_along(const Frame& frame, const Want& want) {
                                                      settings_.stream);
     there_->weigh(weight);
     pass_on_device(frame, count, std::move(seed), *there_);
-    there_->settle();
   } else {
     if (!collector_) {
       std::vector<int> uses = uses_;
@@ -177,6 +176,7 @@ void NtkJob::use(Block block, const Want& want) {
   settings_.control.advance(task_.pairs() * want.count /
                             (task_.samples1 + (task_.symmetric ? 0 : task_.samples2)));
 
+  device::Pending* pending = settings_.pending.get();
   const bool storing = schedule_.storing();
   // Room for the pass of another block must remain in addition to the stored ones.
   const bool keep = storing && (stored_.empty() || stored_bytes_ + block.bytes() <= kept_budget());
@@ -185,15 +185,15 @@ void NtkJob::use(Block block, const Want& want) {
     for (const Block& other : stored_) {
       // In a symmetric kernel the rows come after the columns; else X's samples are the rows.
       if (task_.symmetric) {
-        kernels::contract(task_, block, other, false, results_, pool_, settings_.control);
+        kernels::contract(task_, block, other, false, results_, pool_, settings_.control, pending);
       } else {
-        kernels::contract(task_, other, block, false, results_, pool_, settings_.control);
+        kernels::contract(task_, other, block, false, results_, pool_, settings_.control, pending);
       }
       settings_.control.advance(block.samples * other.samples);
     }
   }
   if (task_.symmetric && keep) {
-    kernels::contract(task_, block, block, true, results_, pool_, settings_.control);
+    kernels::contract(task_, block, block, true, results_, pool_, settings_.control, pending);
     settings_.control.advance(block.samples * (block.samples + 1) / 2);
   }
   if (keep) {

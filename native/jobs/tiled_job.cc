@@ -170,7 +170,7 @@ void TiledKernelJob::meet(const Block& block, const Block& other, bool same, Pla
   for (const auto& result : open(place)) results.push_back(result.get());
   const bool swapped = !task_.symmetric;
   kernels::contract(task, swapped ? other : block, swapped ? block : other, same, results, pool_,
-                    settings_.control);
+                    settings_.control, settings_.pending.get());
 }
 
 TiledKernelJob::Results& TiledKernelJob::open(Place place) {
@@ -184,6 +184,7 @@ TiledKernelJob::Results& TiledKernelJob::open(Place place) {
 }
 
 void TiledKernelJob::finish(Place place) {
+  if (settings_.pending) settings_.pending->settle();
   finished_.emplace_back(place, std::move(open_[place]));
   open_.erase(place);
   grid_.finish(place.first, place.second);

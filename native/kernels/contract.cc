@@ -76,6 +76,7 @@ class Group {
     }
   }
   bool lazy() const { return lazy_; }
+  bool any() const { return lazy_ || !others_.empty(); }
   bool only_lazy() const { return others_.empty(); }
   // Adds those that are not lazy to a tile.
   void add(int64_t component, const Place& place, const Tile<Number>& tile) const {
@@ -96,11 +97,55 @@ class Group {
   std::vector<size_t> others_;
 };
 
+// What becomes of a tile.
+template <class Number>
+struct Finish {
+  Placer<Number> placer;
+  int64_t C, component, first_a, first_b;
+  bool symmetric;
+  const Group<Number>* units;  // that are added to it; null: none
+
+  void operator()(const Place& place, Number* tile) const {
+    const int64_t height = place.rows.size * C, width = place.cols.size * C;
+    const Tile<Number> own{tile, width};
+    if (units) units->add(component, place, own);
+    if (place.diagonal) reflect(own, own, height, width, true);
+    const Range rows{first_a + place.rows.first, place.rows.size};
+    const Range cols{first_b + place.cols.first, place.cols.size};
+    placer.place(tile, rows, cols, false);
+    if (symmetric && !place.diagonal) placer.place(tile, rows, cols, true);
+  }
+};
+
+// The tiles of two blocks on a device, one after another: each comes down while the next one is
+// computed.
+template <class Number>
+void contract_there(const KernelTask& task, int group, const Block<Number>& a,
+                    const Block<Number>& b, const Grid& grid, const Finish<Number>& finish,
+                    Pool& pool, const Control& control, device::Pending& pending) {
+  for (int64_t index = 0; index < grid.count(); ++index) {
+    const Place place = grid.place(index);
+    control.poll();
+    const auto tile = pool.take<Number>(place.rows.size * finish.C * place.cols.size * finish.C);
+    const auto sum =
+        contract_on_device(task, group, finish.component, a, b, place, tile.get(), control);
+    pending.then([=] { finish(place, tile.get()); }, sum);
+    // What is added may be gone when this returns.
+    pending.settle(finish.units ? 0 : 1);
+  }
+}
+
 }  // namespace
 
 template <class Number>
 void contract(const KernelTask& task, const Block<Number>& a, const Block<Number>& b, bool same,
-              const std::vector<Number*>& results, Pool& pool, const Control& control) {
+              const std::vector<Number*>& results, Pool& pool, const Control& control,
+              device::Pending* pending) {
+  if (a.on_device && !pending) {
+    device::Pending own(a.on_device->stream);
+    contract(task, a, b, same, results, pool, control, &own);
+    return own.settle();
+  }
   const int64_t C = task.components();
   const int64_t rows = a.samples * C, cols = b.samples * C;
   const int64_t kernels = task.type == KernelType::kDiagonal ? task.outputs : 1;
@@ -116,34 +161,28 @@ void contract(const KernelTask& task, const Block<Number>& a, const Block<Number
         std::fill_n(sum.get(), rows * cols, Number(0));
         contract_slices(task, group, component, a, b, same, sum.get(), pool, control);
       }
-      const Placer<Number> placer(task, component, results[static_cast<size_t>(group)]);
-      const auto make = [&](const Place& place) {
+      const Finish<Number> finish{Placer<Number>(task, component, results[group]),
+                                  C,
+                                  component,
+                                  a.first,
+                                  b.first,
+                                  task.symmetric,
+                                  units.any() ? &units : nullptr};
+      if (a.on_device) {
+        contract_there(task, group, a, b, grid, finish, pool, control, *pending);
+        continue;
+      }
+      grid.each([&](const Place& place) {
         const int64_t height = place.rows.size * C, width = place.cols.size * C;
         auto tile = pool.take<Number>(height * width);
         control.poll();
         const Number* from = sum.get() + place.rows.first * C * cols + place.cols.first * C;
-        if (a.on_device) {
-          contract_on_device(task, group, component, a, b, place, tile.get(), control);
-        } else {
-          for (int64_t r = 0; r < height; ++r) {
-            Number* to = tile.get() + r * width;
-            sum ? std::copy_n(from + r * cols, width, to) : std::fill_n(to, width, Number(0));
-          }
+        for (int64_t r = 0; r < height; ++r) {
+          Number* to = tile.get() + r * width;
+          sum ? std::copy_n(from + r * cols, width, to) : std::fill_n(to, width, Number(0));
         }
-        units.add(component, place, {tile.get(), width});
-        const Tile<Number> own{tile.get(), width};
-        if (place.diagonal) reflect(own, own, height, width, true);
-        const Range r{a.first + place.rows.first, place.rows.size};
-        const Range c{b.first + place.cols.first, place.cols.size};
-        placer.place(tile.get(), r, c, false);
-        if (task.symmetric && !place.diagonal) placer.place(tile.get(), r, c, true);
-      };
-      if (!a.on_device) {
-        grid.each(make);
-        continue;
-      }
-      // One after another: the device has one stream, and large tiles.
-      for (int64_t index = 0; index < grid.count(); ++index) make(grid.place(index));
+        finish(place, tile.get());
+      });
     }
   }
 }
@@ -165,9 +204,9 @@ void accumulate(const KernelTask& task, const Block<Number>& part,
 }
 
 template void contract(const KernelTask&, const Block<float>&, const Block<float>&, bool,
-                       const std::vector<float*>&, Pool&, const Control&);
+                       const std::vector<float*>&, Pool&, const Control&, device::Pending*);
 template void contract(const KernelTask&, const Block<double>&, const Block<double>&, bool,
-                       const std::vector<double*>&, Pool&, const Control&);
+                       const std::vector<double*>&, Pool&, const Control&, device::Pending*);
 template void accumulate(const KernelTask&, const Block<float>&, const std::vector<float*>&, Pool&,
                          const Control&);
 template void accumulate(const KernelTask&, const Block<double>&, const std::vector<double*>&,

@@ -13,9 +13,7 @@ void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block
   std::vector<Unit<Number>> staying;
   const auto send = [&](const std::shared_ptr<Number>& from, int64_t count) {
     if (!from) return device::Buffer<Number>();
-    auto to = stream->template take<Number>(count);
-    stream->upload(to.at(), from.get(), count);
-    return to;
+    return stream->send(from.get(), count);
   };
   for (Unit<Number>& unit : block.units) {
     if (unit.picks) {
@@ -34,8 +32,6 @@ void move_to(const std::shared_ptr<device::Stream>& stream, Block<Number>& block
     to.rows = unit.rows;
     to.cols = unit.cols;
   }
-  // What is on its way is read from the host's memory until then.
-  stream->synchronise();
   block.units = std::move(staying);
   block.on_device = std::move(moved);
 }

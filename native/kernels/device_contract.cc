@@ -301,9 +301,9 @@ int64_t device_step(const device::Stream& stream, int64_t components) {
 }
 
 template <class Number>
-void contract_on_device(const KernelTask& task, int group, int64_t component,
-                        const Block<Number>& a, const Block<Number>& b, const Place& place,
-                        Number* out, const Control& control) {
+Buffer<Number> contract_on_device(const KernelTask& task, int group, int64_t component,
+                                  const Block<Number>& a, const Block<Number>& b,
+                                  const Place& place, Number* out, const Control& control) {
   device::Stream& stream = *a.on_device->stream;
   const int64_t height = place.rows.size * task.components(),
                 width = place.cols.size * task.components();
@@ -314,8 +314,8 @@ void contract_on_device(const KernelTask& task, int group, int64_t component,
   for (size_t u = 0; u < a.on_device->units.size(); ++u)
     if (a.on_device->units[u].group == group)
       adding.add(a.on_device->units[u], b.on_device->units[u]);
-  stream.download(out, Pointer<const Number>(sum.at()), height * width);
-  stream.synchronise();
+  stream.bring(out, Pointer<const Number>(sum.at()), height * width);
+  return sum;
 }
 
 template <class Number>
@@ -331,9 +331,11 @@ template void add_on_device(const KernelTask&, int64_t, device::Stream&, const D
                             const DeviceTile<double>&, const Control&);
 template int64_t device_step<float>(const device::Stream&, int64_t);
 template int64_t device_step<double>(const device::Stream&, int64_t);
-template void contract_on_device(const KernelTask&, int, int64_t, const Block<float>&,
-                                 const Block<float>&, const Place&, float*, const Control&);
-template void contract_on_device(const KernelTask&, int, int64_t, const Block<double>&,
-                                 const Block<double>&, const Place&, double*, const Control&);
+template Buffer<float> contract_on_device(const KernelTask&, int, int64_t, const Block<float>&,
+                                          const Block<float>&, const Place&, float*,
+                                          const Control&);
+template Buffer<double> contract_on_device(const KernelTask&, int, int64_t, const Block<double>&,
+                                           const Block<double>&, const Place&, double*,
+                                           const Control&);
 
 }  // namespace at::kernels

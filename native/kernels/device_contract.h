@@ -24,10 +24,11 @@ void add_on_device(const KernelTask& task, int64_t component, device::Stream& st
                    const Control& control);
 
 // out (rows·C × cols·C, on the host) = the part of a tile that the units of a group give which are
-// on a device. On a diagonal place what stands above the diagonal is of no account.
+// on a device. On a diagonal place what stands above the diagonal is of no account. What is
+// returned is on its way there (Stream::bring()).
 template <class Number>
-void contract_on_device(const KernelTask& task, int group, int64_t component,
-                        const Block<Number>& a, const Block<Number>& b, const Place& place,
-                        Number* out, const Control& control);
+device::Buffer<Number> contract_on_device(const KernelTask& task, int group, int64_t component,
+                                          const Block<Number>& a, const Block<Number>& b,
+                                          const Place& place, Number* out, const Control& control);
 
 }  // namespace at::kernels

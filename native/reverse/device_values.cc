@@ -15,12 +15,6 @@ bool DeviceValues::begin(std::shared_ptr<DeviceRun> run, int node) {
   return true;
 }
 
-void DeviceValues::end() {
-  stream_->synchronise();
-  sending_.clear();
-  run_.reset();
-}
-
 void DeviceValues::forget() {
   if (run_) run_->clear();
   run_.reset();
@@ -35,15 +29,10 @@ DeviceNumbers DeviceValues::numbers(const Tape& tape, const Frame& frame, int id
   if (known) return known;
   const Activation& value = frame.values[id];
   if (!value.data) throw std::logic_error("a device rule reads what needs() does not name");
-  const Real* numbers = value.reals();
-  if (value.type != DataType::kFloat) {
-    const std::vector<int64_t> integers = integers_of(value);
-    sending_.push_back({integers.begin(), integers.end()});
-    numbers = sending_.back().data();
-  }
-  known = stream_->take<Real>(value.size());
-  stream_->upload(known.at(), numbers, value.size());
-  return known;
+  if (value.type == DataType::kFloat) return known = stream_->send(value.reals(), value.size());
+  const std::vector<int64_t> integers = integers_of(value);
+  const std::vector<Real> numbers(integers.begin(), integers.end());
+  return known = stream_->send(numbers.data(), value.size());
 }
 
 }  // namespace AT_PRECISION

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "device/stream.h"
 #include "graph/tape.h"
@@ -26,8 +24,7 @@ class DeviceValues {
   // A run is to be read, with the weights of that node of a path. False where one is read already
   // and none is given: a job is a part of another.
   bool begin(std::shared_ptr<DeviceRun> run, int node);
-  // All that went up has arrived when it returns.
-  void end();
+  void end() { run_.reset(); }
   // After a failure: what is here may never have arrived.
   void forget();
   DeviceNumbers numbers(const Tape& tape, const Frame& frame, int id);
@@ -36,7 +33,6 @@ class DeviceValues {
   std::shared_ptr<device::Stream> stream_;
   std::shared_ptr<DeviceRun> run_;
   DeviceRun weights_;
-  std::deque<std::vector<Real>> sending_;  // integers as numbers, until they have arrived
   int node_ = 0;
 };
 

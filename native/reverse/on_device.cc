@@ -11,12 +11,6 @@ inline namespace AT_PRECISION {
 
 namespace {
 
-DeviceNumbers sent(device::Stream& stream, const Real* from, int64_t count) {
-  DeviceNumbers to = stream.take<Real>(count);
-  stream.upload(to.at(), from, count);
-  return to;
-}
-
 // What a device rule made of one input's cotangent.
 struct Made {
   DeviceNumbers cotangent;
@@ -34,21 +28,9 @@ class DevicePass final : public Pass {
         values_(values),
         sums_(tape.values.size()) {}
 
-  void finish() { stream_.synchronise(); }
   device::Stream& stream() { return stream_; }
 
   DeviceNumbers numbers(int id) { return values_.numbers(tape_, frame_, id); }
-
-  // What goes up and is of no use to the host.
-  template <class T>
-  device::Buffer<T> sent_along(std::vector<T> numbers) {
-    const auto own = std::make_shared<const std::vector<T>>(std::move(numbers));
-    const auto count = static_cast<int64_t>(own->size());
-    const device::Buffer<T> to = stream_.take<T>(count);
-    stream_.upload(to.at(), own->data(), count);
-    along_.push_back(own);
-    return to;
-  }
 
  protected:
   void visit(const Node& node) override;
@@ -81,8 +63,7 @@ class DevicePass final : public Pass {
   // The cotangent on the device, whichever side its parts are on; it is given away.
   DeviceNumbers take_up(int id) {
     if (std::shared_ptr<Real>& own = cotangents_[id]) {
-      add_up(id, sent(stream_, own.get(), size_of(id)));
-      sending_.push_back(std::move(own));
+      add_up(id, stream_.send(own.get(), size_of(id)));
       own = nullptr;
     }
     DeviceNumbers sum = std::move(sums_[id]);
@@ -96,23 +77,14 @@ class DevicePass final : public Pass {
     auto piece = pool_.take<Real>(size);
     stream_.download(piece.get(), device::Pointer<const Real>(sums_[id].at()), size);
     stream_.synchronise();
-    forget();
     sums_[id] = DeviceNumbers();
     add(id, std::move(piece));
-  }
-
-  // What was on its way has arrived.
-  void forget() {
-    sending_.clear();
-    along_.clear();
   }
 
   DeviceSink& device_sink_;
   device::Stream& stream_;
   DeviceValues& values_;
-  std::vector<DeviceNumbers> sums_;                 // cotangents, or the device's part of them
-  std::vector<std::shared_ptr<Real>> sending_;      // read until the stream is synchronised
-  std::vector<std::shared_ptr<const void>> along_;  // the same
+  std::vector<DeviceNumbers> sums_;  // cotangents, or the device's part of them
 };
 
 class DeviceNodeCall final : public DeviceCall {
@@ -125,10 +97,10 @@ class DeviceNodeCall final : public DeviceCall {
   DeviceNumbers input(int k) override { return pass_.numbers(node_.inputs[k]); }
   DeviceNumbers output(int j) override { return pass_.numbers(node_.outputs[j]); }
   device::Buffer<int32_t> sent(std::vector<int32_t> integers) override {
-    return pass_.sent_along(std::move(integers));
+    return stream().send(integers.data(), static_cast<int64_t>(integers.size()));
   }
   DeviceNumbers sent(std::vector<Real> numbers) override {
-    return pass_.sent_along(std::move(numbers));
+    return stream().send(numbers.data(), static_cast<int64_t>(numbers.size()));
   }
   const DeviceNumbers& out(int j) const override { return out_[j]; }
   device::Pointer<Real> in(int k) override {
@@ -221,7 +193,6 @@ void DevicePass::take_made(const Node& node, size_t k, std::vector<Made>& made) 
 
 MatrixUse DevicePass::fetched(const DeviceMatrixUse& use) {
   MatrixUse own = to_host(stream_, use, pool_);
-  forget();
   own.control = control_;
   return own;
 }
@@ -251,7 +222,6 @@ void reverse_pass_on_device(const Tape& tape, const Frame& frame, int64_t count,
                             DeviceSink& sink, device::Stream& stream, DeviceValues& values) {
   DevicePass pass(tape, frame, count, pool, control, sink, stream, values);
   pass.run(std::move(seed));
-  pass.finish();
 }
 
 }  // namespace AT_PRECISION

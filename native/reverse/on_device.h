@@ -33,7 +33,7 @@ class DeviceSink : public FeatureSink {
 MatrixUse to_host(device::Stream& stream, const DeviceMatrixUse& use, Pool& pool);
 
 // reverse_pass() with every node on the device whose rule there fits; the others run on the host,
-// their cotangents fetched and sent back. All is done when it returns.
+// their cotangents fetched and sent back. Of the host's memory nothing is read after it returns.
 void reverse_pass_on_device(const Tape& tape, const Frame& frame, int64_t count,
                             std::shared_ptr<Real> seed, Pool& pool, const Control& control,
                             DeviceSink& sink, device::Stream& stream, DeviceValues& values);

@@ -74,6 +74,7 @@ void DeviceArrays::over_frame(const std::function<void()>& work) {
   whole([&] {
     values_.begin(run, 0);
     work();
+    stream_->synchronise();
     values_.end();
   });
 }

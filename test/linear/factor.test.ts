@@ -44,6 +44,24 @@ const factors = async () => [
   )),
 ]
 
+test('a factor that was freed answers what is under way and refuses what comes later', async (t) => {
+  for (const factor of await factors()) {
+    const before = factor.solve(identity)
+    factor.free()
+    factor.free()
+    near(t, matrix(await before), inverse, 1e-12)
+    const late = [
+      () => factor.solve(identity),
+      () => factor.inverseBlocks(),
+      () => factor.sample(1),
+      async () => factor.condition,
+      async () => factor.logDeterminant,
+    ]
+    for (const ask of late)
+      await t.throwsAsync(ask, { code: 'DISPOSED', message: 'The factor was freed' })
+  }
+})
+
 test('a factor made by Cholesky and one of a spectrum give the same known numbers', async (t) => {
   for (const factor of await factors()) {
     near(t, matrix(await factor.solve(identity)), inverse, 1e-12)

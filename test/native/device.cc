@@ -8,10 +8,12 @@
 #include "core/buffer.h"
 #include "device/counted.h"
 #include "device/emulated.h"
+#include "device/functions/arrange.h"
 #include "device/functions/fill.h"
 #include "device/functions/gram_product.h"
 #include "device/functions/reduce.h"
 #include "device/open.h"
+#include "device/pending.h"
 #include "device_support.h"
 #include "on_device.h"
 
@@ -115,6 +117,75 @@ TEST_CASE("device: nothing is done before the stream is synchronised") {
   CHECK_EQ(to, std::vector<double>{0, 0, 0});
   stream->synchronise();
   CHECK_EQ(to, std::vector<double>{1, 5, 3});
+}
+
+TEST_CASE("device: numbers that are sent are read at once, and are there for what follows") {
+  const auto stream = test_stream();
+  // Of a size that takes several pieces of pinned memory, and small ones after one another.
+  for (const int64_t size : {3, 1, 5, 2, 7, 9 << 20}) {
+    std::vector<float> from(static_cast<size_t>(size));
+    for (int64_t e = 0; e < size; ++e) from[e] = static_cast<float>(e % 1001);
+    const auto expected = from;
+    const auto buffer = stream->send(from.data(), size);
+    std::fill(from.begin(), from.end(), 0.0F);
+    const auto twice = stream->take<float>(size);
+    for_rows(*stream, 1, size, Plus<float>{buffer.at(), buffer.at(), twice.at(), size});
+    const auto got = fetched(*stream, twice);
+    bool same = true;
+    for (int64_t e = 0; e < size; ++e) same = same && got[e] == 2 * expected[e];
+    CHECK(same);
+  }
+}
+
+TEST_CASE("device: waiting for a place leaves what follows it undone") {
+  const auto stream = open_emulated(SIZE_MAX);
+  const std::vector<double> one{1, 2}, other{3, 4};
+  std::vector<double> first(2, 0.0), second(2, 0.0);
+  const auto a = stream->send(one.data(), 2);
+  stream->bring(first.data(), Pointer<const double>(a.at()), 2);
+  const Mark place = stream->mark();
+  const auto b = stream->send(other.data(), 2);
+  stream->bring(second.data(), Pointer<const double>(b.at()), 2);
+  CHECK_EQ(first, std::vector<double>{0, 0});
+  stream->wait(place);
+  CHECK_EQ(first, one);
+  CHECK_EQ(second, std::vector<double>{0, 0});
+  stream->synchronise();
+  CHECK_EQ(second, other);
+}
+
+TEST_CASE("device: numbers that are given up before they were brought are not there") {
+  const auto stream = open_emulated(SIZE_MAX);
+  const std::vector<double> one{1, 2};
+  std::vector<double> to(2, 0.0);
+  {
+    const auto a = stream->send(one.data(), 2);
+    stream->bring(to.data(), Pointer<const double>(a.at()), 2);
+  }
+  stream->synchronise();
+  CHECK(std::isnan(to[0]));
+}
+
+TEST_CASE("device: what waits for numbers is done in order, the last of it later") {
+  const auto stream = test_stream();
+  Pending pending(stream);
+  std::vector<std::vector<float>> to(3, std::vector<float>(2, 0.0F));
+  std::vector<float> seen;
+  Mark between = 0;
+  for (int k = 0; k < 3; ++k) {
+    const std::vector<float> from{static_cast<float>(k + 1), 0};
+    const auto there = stream->send(from.data(), 2);
+    stream->bring(to[k].data(), Pointer<const float>(there.at()), 2);
+    pending.then([&, k] { seen.push_back(to[k][0]); }, there);
+    if (k == 0) between = stream->mark();
+  }
+  CHECK(seen.empty());
+  pending.settle_until(between);
+  CHECK_EQ(seen, std::vector<float>{1});
+  pending.settle(1);
+  CHECK_EQ(seen, std::vector<float>{1, 2});
+  pending.settle();
+  CHECK_EQ(seen, std::vector<float>{1, 2, 3});
 }
 
 TEST_CASE("device: host code that looks into the memory ends with a sentence") {

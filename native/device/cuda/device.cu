@@ -1,5 +1,6 @@
 // All that nvcc compiles. One file: what two would share would be embedded twice.
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,21 +8,12 @@
 #include "core/buffer.h"
 #include "core/error.h"
 #include "device/cuda/cuda.h"
+#include "device/cuda/lane.h"
 #include "device/cuda/launches.h"
-#include "device/cuda/libraries.h"
 #include "device/driver.h"
 #include "device/functions/list.h"
 
 namespace at::device {
-
-namespace {
-
-void check_library(int status, const char* what) {
-  if (status == 0) return;
-  throw Error("FAILED", std::string(what) + " failed with the status " + std::to_string(status));
-}
-
-}  // namespace
 
 #define AT_INSTANTIATE(...) \
   template void cuda_for_rows(void*, int64_t, int64_t, const __VA_ARGS__&);
@@ -48,34 +40,65 @@ namespace cuda {
 
 namespace {
 
+// What a card has free, and what this process holds of it and does not use.
+size_t available_memory(int card) {
+  size_t available = 0, total = 0;
+  check(cudaMemGetInfo(&available, &total), "cudaMemGetInfo");
+  cudaMemPool_t pool = nullptr;
+  check(cudaDeviceGetDefaultMemPool(&pool, card), "cudaDeviceGetDefaultMemPool");
+  uint64_t reserved = 0, used = 0;
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "a pool");
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "a pool");
+  return available + static_cast<size_t>(reserved - std::min(used, reserved));
+}
+
+// What is given back stays with the process (Lanes::give()): a card is slow to take it again.
+void keep_memory(int card) {
+  cudaMemPool_t pool = nullptr;
+  check(cudaDeviceGetDefaultMemPool(&pool, card), "cudaDeviceGetDefaultMemPool");
+  uint64_t all = UINT64_MAX;
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "a pool");
+}
+
 template <class T>
 constexpr int kType = sizeof(T) == sizeof(float) ? kFloat : kDouble;
 
 // Row-major matrices are the transposes of what these libraries see.
 class CudaStream final : public Stream {
  public:
-  CudaStream(int card, size_t limit) : Stream(limit), card_(card) {
-    enter();
-    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
-    check_library(lib_.blas_create(&blas_), "cublasCreate");
-    check_library(lib_.blas_set_stream(blas_, stream_), "cublasSetStream");
-  }
+  CudaStream(int card, size_t limit)
+      : Stream(limit), lane_(Lanes::instance().take(card)), stream_(lane_->stream) {}
   ~CudaStream() override {
-    cudaSetDevice(card_);
-    cudaStreamSynchronize(stream_);
-    if (params_) lib_.params_destroy(params_);
-    if (solver_) lib_.solver_destroy(solver_);
-    if (blas_) lib_.blas_destroy(blas_);
-    cudaStreamDestroy(stream_);
+    for (const Marked& each : marked_) lane_->events.push_back(each.event);
+    Lanes::instance().give(std::move(lane_));
   }
 
   void synchronise() override {
     enter();
+    settle(marks_);
     check(cudaStreamSynchronize(stream_), "a stream");
+    forget(marks_);
+  }
+  Mark mark() override {
+    enter();
+    const cudaEvent_t event = lane_->take_event();
+    marked_.push_back({++marks_, event});
+    check(cudaEventRecord(event, stream_), "an event");
+    return marks_;
+  }
+  void wait(Mark mark) override {
+    enter();
+    settle(mark);
+    cudaEvent_t last = nullptr;
+    for (const Marked& each : marked_)
+      if (each.mark <= mark) last = each.event;
+    if (last) check(cudaEventSynchronize(last), "a stream");
+    forget(mark);
   }
   void abandon() noexcept override {
-    cudaSetDevice(card_);
-    cudaStreamSynchronize(stream_);
+    cudaSetDevice(lane_->card);
+    falling_.clear();
+    lane_->idle();
     cudaGetLastError();
   }
   void* cuda() const override {
@@ -87,22 +110,22 @@ class CudaStream final : public Stream {
   }
 
  protected:
-  void* allocate(size_t bytes) override {
-    enter();
-    void* memory = nullptr;
-    const cudaError_t error = cudaMallocAsync(&memory, bytes, stream_);
-    if (error == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
-      size_t available = 0, total = 0;
-      cudaMemGetInfo(&available, &total);
-      throw OverBudget(bytes, available);
-    }
-    check(error, "cudaMallocAsync");
-    return memory;
-  }
+  void* allocate(size_t bytes) override { return allocate_on(stream_, bytes); }
+  // In the copies' own order: what the work before still uses is not given to them.
+  void* allocate_ahead(size_t bytes) override { return allocate_on(lane_->rising, bytes); }
   void release(void* memory, size_t) noexcept override {
-    cudaSetDevice(card_);
+    cudaSetDevice(lane_->card);
     cudaFreeAsync(memory, stream_);
+  }
+  void copy_ahead(void* to, const void* from, size_t bytes) override {
+    enter();
+    lane_->up.up(lane_->rising, static_cast<char*>(to), static_cast<const char*>(from), bytes);
+    check(cudaEventRecord(lane_->sent, lane_->rising), "an event");
+    check(cudaStreamWaitEvent(stream_, lane_->sent), "an event");
+  }
+  void copy_back(void* to, const void* from, size_t bytes) override {
+    enter();
+    falling_.push_back({static_cast<char*>(to), static_cast<const char*>(from), bytes, mark()});
   }
   void copy_up(void* to, const void* from, size_t bytes) override {
     enter();
@@ -133,37 +156,60 @@ class CudaStream final : public Stream {
   }
 
  private:
-  // cuBLAS keeps how it multiplies until it is told otherwise.
-  void set_math() {
-    const int mode = precision() == Precision::kTf32 ? kTf32Math : kDefaultMath;
-    if (mode == math_) return;
-    check_library(lib_.blas_set_math(blas_, mode), "cublasSetMathMode");
-    math_ = mode;
+  struct Marked {
+    Mark mark;
+    cudaEvent_t event;
+  };
+  struct Falling {
+    char* to;
+    const char* from;
+    size_t bytes;
+    Mark mark;  // when the numbers are there
+  };
+
+  void enter() const { check(cudaSetDevice(lane_->card), "cudaSetDevice"); }
+  void* allocate_on(cudaStream_t stream, size_t bytes) {
+    enter();
+    void* memory = nullptr;
+    const cudaError_t error = cudaMallocAsync(&memory, bytes, stream);
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      throw OverBudget(bytes, available_memory(lane_->card));
+    }
+    check(error, "cudaMallocAsync");
+    return memory;
   }
-  void enter() const { check(cudaSetDevice(card_), "cudaSetDevice"); }
-  void open_solver() {
-    if (solver_) return;
-    check_library(lib_.solver_create(&solver_), "cusolverDnCreate");
-    check_library(lib_.solver_set_stream(solver_, stream_), "cusolverDnSetStream");
-    check_library(lib_.params_create(&params_), "cusolverDnCreateParams");
+  // Writes what was brought up to a mark, while the work after it goes on.
+  void settle(Mark mark) {
+    for (; !falling_.empty() && falling_.front().mark <= mark; falling_.pop_front()) {
+      const Falling& each = falling_.front();
+      for (const Marked& m : marked_)
+        if (m.mark == each.mark) check(cudaStreamWaitEvent(lane_->falling, m.event), "an event");
+      lane_->down.down(lane_->falling, each.to, each.from, each.bytes);
+    }
   }
+  void forget(Mark mark) {
+    for (; !marked_.empty() && marked_.front().mark <= mark; marked_.pop_front())
+      lane_->events.push_back(marked_.front().event);
+  }
+  void set_math() { lane_->set_math(precision() == Precision::kTf32 ? kTf32Math : kDefaultMath); }
   template <class T>
   void multiply_with(BatchedGemm<T> gemm, const Product<T>& p) {
     enter();
     set_math();
     const auto least = [](int64_t stride) { return std::max<int64_t>(stride, 1); };
-    check_library(
-        gemm(blas_, p.trans_b ? kTranspose : kNoTranspose, p.trans_a ? kTranspose : kNoTranspose,
-             p.n, p.m, p.k, &p.alpha, p.b.address(), least(p.ldb), p.step_b, p.a.address(),
-             least(p.lda), p.step_a, &p.beta, p.c.address(), least(p.ldc), p.step_c, p.batch),
-        "a product of cuBLAS");
+    check_library(gemm(lane_->blas, p.trans_b ? kTranspose : kNoTranspose,
+                       p.trans_a ? kTranspose : kNoTranspose, p.n, p.m, p.k, &p.alpha,
+                       p.b.address(), least(p.ldb), p.step_b, p.a.address(), least(p.lda), p.step_a,
+                       &p.beta, p.c.address(), least(p.ldc), p.step_c, p.batch),
+                  "a product of cuBLAS");
   }
   template <class T>
   void gram_with(Syrk<T> syrk, const Gram<T>& g) {
     enter();
     set_math();
     check_library(
-        syrk(blas_, kUpper, kTranspose, g.m, g.k, &g.alpha, g.a.address(),
+        syrk(lane_->blas, kUpper, kTranspose, g.m, g.k, &g.alpha, g.a.address(),
              std::max<int64_t>(g.lda, 1), &g.beta, g.c.address(), std::max<int64_t>(g.ldc, 1)),
         "a Gram matrix of cuBLAS");
   }
@@ -171,7 +217,7 @@ class CudaStream final : public Stream {
   template <class T>
   void symmetric_with(Symm<T> symm, const SymmetricProduct<T>& p) {
     enter();
-    check_library(symm(blas_, kRight, kLower, p.columns, p.n, &p.alpha, p.a.address(), p.lda,
+    check_library(symm(lane_->blas, kRight, kLower, p.columns, p.n, &p.alpha, p.a.address(), p.lda,
                        p.b.address(), p.ldb, &p.beta, p.c.address(), p.ldc),
                   "a symmetric product of cuBLAS");
   }
@@ -179,8 +225,8 @@ class CudaStream final : public Stream {
   void solve_with(Trsm<T> trsm, const LowerSolve<T>& s) {
     enter();
     const T one = 1;
-    check_library(trsm(blas_, kRight, kUpper, s.transposed ? kTranspose : kNoTranspose, kNonUnit,
-                       s.columns, s.n, &one, s.l.address(), s.ldl, s.x.address(), s.ldx),
+    check_library(trsm(lane_->blas, kRight, kUpper, s.transposed ? kTranspose : kNoTranspose,
+                       kNonUnit, s.columns, s.n, &one, s.l.address(), s.ldl, s.x.address(), s.ldx),
                   "a triangular solve of cuBLAS");
   }
 
@@ -189,7 +235,7 @@ class CudaStream final : public Stream {
   template <class Sizes, class Work>
   int solved(const char* name, const Sizes& sizes, const Work& work) {
     enter();
-    open_solver();
+    lane_->open_solver();
     size_t device_bytes = 0, host_bytes = 0;
     check_library(sizes(&device_bytes, &host_bytes), name);
     const Buffer<char> scratch = take<char>(static_cast<int64_t>(device_bytes));
@@ -217,12 +263,12 @@ class CudaStream final : public Stream {
     return solved(
         "cusolverDnXpotrf",
         [&](size_t* on_device, size_t* on_host) {
-          return lib_.potrf_size(solver_, params_, kUpper, n, kType<T>, a.address(), lda, kType<T>,
-                                 on_device, on_host);
+          return lib_.potrf_size(lane_->solver, lane_->params, kUpper, n, kType<T>, a.address(),
+                                 lda, kType<T>, on_device, on_host);
         },
         [&](void* work, size_t bytes, void* host, size_t host_bytes, int* info) {
-          return lib_.potrf(solver_, params_, kUpper, n, kType<T>, a.address(), lda, kType<T>, work,
-                            bytes, host, host_bytes, info);
+          return lib_.potrf(lane_->solver, lane_->params, kUpper, n, kType<T>, a.address(), lda,
+                            kType<T>, work, bytes, host, host_bytes, info);
         });
   }
   template <class T>
@@ -231,13 +277,14 @@ class CudaStream final : public Stream {
     converged(
         "cusolverDnXsyevd",
         [&](size_t* on_device, size_t* on_host) {
-          return lib_.syevd_size(solver_, params_, job, kUpper, e.n, kType<T>, e.a.address(), e.n,
-                                 kType<T>, e.values.address(), kType<T>, on_device, on_host);
+          return lib_.syevd_size(lane_->solver, lane_->params, job, kUpper, e.n, kType<T>,
+                                 e.a.address(), e.n, kType<T>, e.values.address(), kType<T>,
+                                 on_device, on_host);
         },
         [&](void* work, size_t bytes, void* host, size_t host_bytes, int* info) {
-          return lib_.syevd(solver_, params_, job, kUpper, e.n, kType<T>, e.a.address(), e.n,
-                            kType<T>, e.values.address(), kType<T>, work, bytes, host, host_bytes,
-                            info);
+          return lib_.syevd(lane_->solver, lane_->params, job, kUpper, e.n, kType<T>, e.a.address(),
+                            e.n, kType<T>, e.values.address(), kType<T>, work, bytes, host,
+                            host_bytes, info);
         });
   }
   // By columns a is n × m, its left vectors are vt by rows and its right ones u.
@@ -246,24 +293,25 @@ class CudaStream final : public Stream {
     converged(
         "cusolverDnXgesvd",
         [&](size_t* on_device, size_t* on_host) {
-          return lib_.gesvd_size(solver_, params_, 'S', 'S', d.n, d.m, kType<T>, d.a.address(), d.n,
-                                 kType<T>, d.s.address(), kType<T>, d.vt.address(), d.n, kType<T>,
-                                 d.u.address(), d.m, kType<T>, on_device, on_host);
+          return lib_.gesvd_size(lane_->solver, lane_->params, 'S', 'S', d.n, d.m, kType<T>,
+                                 d.a.address(), d.n, kType<T>, d.s.address(), kType<T>,
+                                 d.vt.address(), d.n, kType<T>, d.u.address(), d.m, kType<T>,
+                                 on_device, on_host);
         },
         [&](void* work, size_t bytes, void* host, size_t host_bytes, int* info) {
-          return lib_.gesvd(solver_, params_, 'S', 'S', d.n, d.m, kType<T>, d.a.address(), d.n,
-                            kType<T>, d.s.address(), kType<T>, d.vt.address(), d.n, kType<T>,
-                            d.u.address(), d.m, kType<T>, work, bytes, host, host_bytes, info);
+          return lib_.gesvd(lane_->solver, lane_->params, 'S', 'S', d.n, d.m, kType<T>,
+                            d.a.address(), d.n, kType<T>, d.s.address(), kType<T>, d.vt.address(),
+                            d.n, kType<T>, d.u.address(), d.m, kType<T>, work, bytes, host,
+                            host_bytes, info);
         });
   }
 
   const Libraries& lib_ = libraries();
-  int card_;
-  cudaStream_t stream_ = nullptr;
-  Blas blas_ = nullptr;
-  int math_ = kDefaultMath;
-  Solver solver_ = nullptr;
-  SolverParams params_ = nullptr;
+  std::unique_ptr<Lane> lane_;
+  cudaStream_t stream_;
+  std::deque<Marked> marked_;  // that were not waited for
+  Mark marks_ = 0;
+  std::deque<Falling> falling_;
 };
 
 }  // namespace
@@ -277,16 +325,15 @@ std::string why_not() {
 }
 
 std::shared_ptr<Stream> open(int card) {
-  cudaDeviceProp facts;
-  check(cudaGetDeviceProperties(&facts, card), "cudaGetDeviceProperties");
-  if (facts.major < 8)
-    throw Error("NO_DEVICE", std::string("The card ") + facts.name + " has compute capability " +
-                                 std::to_string(facts.major) + "." + std::to_string(facts.minor) +
-                                 ", and 8.0 at least is needed");
+  int major = 0, minor = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, card), "a card");
+  check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, card), "a card");
+  if (major < 8)
+    throw Error("NO_DEVICE", "The card has compute capability " + std::to_string(major) + "." +
+                                 std::to_string(minor) + ", and 8.0 at least is needed");
   check(cudaSetDevice(card), "cudaSetDevice");
-  size_t available = 0, total = 0;
-  check(cudaMemGetInfo(&available, &total), "cudaMemGetInfo");
-  return std::make_shared<CudaStream>(card, available);
+  keep_memory(card);
+  return std::make_shared<CudaStream>(card, available_memory(card));
 }
 
 }  // namespace cuda

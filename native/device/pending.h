@@ -1,0 +1,53 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "device/stream.h"
+
+namespace at::device {
+
+// What the host does with numbers that a device brings, in the order in which it was asked for,
+// while the device goes on.
+class Pending {
+ public:
+  explicit Pending(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+  // `work` follows when all is done that was asked for up to now; numbers that are brought for it
+  // stay until then.
+  template <class T>
+  void then(std::function<void()> work, const Buffer<T>& brought) {
+    waiting_.push_back({stream_->mark(), std::move(work), brought.held()});
+  }
+  // Does what waits, but for the last `most` of it.
+  void settle(size_t most = 0) {
+    while (waiting_.size() > most) next();
+  }
+  // The same for what waits for no later place.
+  void settle_until(Mark mark) {
+    while (!waiting_.empty() && waiting_.front().mark <= mark) next();
+  }
+  void forget() { waiting_.clear(); }
+
+ private:
+  struct Work {
+    Mark mark;
+    std::function<void()> work;
+    std::shared_ptr<const void> brought;
+  };
+  void next() {
+    const Work first = std::move(waiting_.front());
+    waiting_.pop_front();
+    stream_->wait(first.mark);
+    first.work();
+  }
+
+  std::shared_ptr<Stream> stream_;
+  std::deque<Work> waiting_;
+};
+
+}  // namespace at::device
