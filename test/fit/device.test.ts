@@ -11,7 +11,6 @@ import {
   Network,
   solveKernel,
   solveSoftmax,
-  train,
 } from '../../lib/index.js'
 import { near } from '../support/near.js'
 import { gaussians } from '../support/random.js'
@@ -148,15 +147,6 @@ test('what has no code for devices is refused by name', async (t) => {
     solveSoftmax(Float64Array.of(2, 0, 0, 2), [1, 0], { outputs: 2, device }),
     refused,
   )
-  const network = await Network.load(await buildMlp({ inputs: 2, hidden: [3], outputs: 1 }))
-  t.teardown(() => network.dispose())
-  const data = {
-    x: { data: Float32Array.of(1, 0), shape: [1, 2] },
-    target: { data: Float32Array.of(1), shape: [1, 1] },
-  }
-  const optimizer = { kind: 'sgd', learningRate: 0.1 } as const
-  const training = train(network, data, { loss: 'squared', optimizer, epochs: 1, device })
-  await t.throwsAsync(training, refused)
   await t.throwsAsync(fitFeatures(x, y, { ...common, device: 'cuda:999' }), { code: 'NO_DEVICE' })
 })
 
