@@ -1,4 +1,5 @@
 #include <cstring>
+#include <optional>
 
 #include "core/blas.h"
 #include "rules/device/conv.h"
@@ -8,6 +9,7 @@
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
 #include "rules/support/quick.h"
+#include "rules/support/reached.h"
 #include "rules/support/taps.h"
 
 namespace at {
@@ -114,7 +116,9 @@ class Conv final : public Rule {
     };
     const int64_t each = g.images / samples;  // images of a sample
     const QuickWay way = quick_product_way(g, each);
-    if (way != QuickWay::kNone && all_finite(out, count * g.images * G * block)) {
+    const int64_t cotangents = count * g.images * G * block;
+    if (way != QuickWay::kNone && !only_ones(out, cotangents) && all_finite(out, cotangents) &&
+        all_finite(x, g.images * G * plane)) {
       Real* room = call.scratch(quick_product_room(way, g, each, blocks.stacked));
       for (int64_t item = 0; item < samples * G * blocks.stacks; ++item) {
         call.control().poll();
@@ -249,8 +253,11 @@ class Conv final : public Rule {
     const int64_t planes = call.count() * g.images;
     const Real* out = call.out(0);
     const QuickWay way = quick_way(adjoint, planes);
-    const bool quick =
-        way != QuickWay::kNone && all_finite(out, planes * g.groups * g.m * g.windows.out_size());
+    std::optional<Reached> reached;
+    if (way != QuickWay::kNone && all_finite(call.input(1).reals(), g.groups * g.m * g.k) &&
+        !only_ones(out, planes * g.groups * g.m * g.windows.out_size()))
+      reached.emplace(adjoint, out, planes, call.scratch(Reached::room(adjoint, planes)));
+    const bool quick = reached && reached->finite();
     // Fewer rows than about 48 leave BLAS's kernels half empty (16 take a fifth more time than by
     // col2im).
     if (!quick && g.channels < 48) return false;
@@ -261,6 +268,7 @@ class Conv final : public Rule {
     } else {
       correlate_quick(way, adjoint, out, planes, turned, in,
                       call.scratch(quick_room(way, adjoint)));
+      reached->clear(in);
     }
     return true;
   }

@@ -1,7 +1,8 @@
 // Numbers that stay not finite: all calls refuse them alike, or return them when asked to.
 import test, { type ExecutionContext } from 'ava'
 import { averageKernel, fitFixed, Network } from '../../lib/index.js'
-import { floats, model, type NodeSpec } from '../support/onnx.js'
+import { floats, ints, model, type NodeSpec } from '../support/onnx.js'
+import { gaussians } from '../support/random.js'
 
 async function load(t: ExecutionContext, bytes: Uint8Array): Promise<Network> {
   const network = await Network.load(bytes)
@@ -142,4 +143,64 @@ test('positions without a cotangent do not count, whatever stands there', async 
       t.is(Number.isFinite(returned[e] as number), !spoiltHere, `entry ${e}`)
     }
   }
+})
+
+test('zeros stay zeros where convolutions take fewer products than by definition', async (t) => {
+  // y = s·(W * √(w·x)) at one position: of √'s infinite slopes at x = 0 none is read.
+  const [channels, size, read] = [48, 16, 2]
+  const weights = gaussians(channels * channels * 9, 3)
+  const slopes = Float64Array.from({ length: channels }, (_, c) => 0.5 + c / channels)
+  const built = (scale: number, bad: number) => {
+    const kernel = Float32Array.from(weights)
+    if (bad) kernel[3 * 9 + 4] = bad
+    return model({
+      nodes: [
+        { op: 'Conv', inputs: ['x', 'w'], outputs: ['h'] },
+        { op: 'Sqrt', inputs: ['h'], outputs: ['r'] },
+        { op: 'Conv', inputs: ['r', 'W'], outputs: ['v'], attributes: { pads: [1, 1, 1, 1] } },
+        { op: 'Slice', inputs: ['v', 'from', 'to', 'axes'], outputs: ['p'] },
+        { op: 'Flatten', inputs: ['p'], outputs: ['f'] },
+        { op: 'Mul', inputs: ['f', 'scale'], outputs: ['y'] },
+      ],
+      initializers: {
+        w: floats([channels, 1, 1, 1], slopes),
+        W: floats([channels, channels, 3, 3], kernel),
+        scale: floats([], [scale]),
+        ...{ from: ints([0, 0]), to: ints([1, 1]), axes: ints([2, 3]) },
+      },
+      inputs: [{ name: 'x', shape: ['N', 1, size, size] }],
+      outputs: [{ name: 'y', shape: ['N', channels] }],
+    })
+  }
+  const x = { data: new Float32Array(2 * size * size), shape: [2, 1, size, size] }
+  for (let n = 0; n < 2; n++)
+    for (let p = 0; p < read * read; p++)
+      x.data[(n * size + Math.floor(p / read)) * size + (p % read)] = 1 + n + p
+  const truth = (n: number, o: number, c: number) => {
+    let sum = 0
+    for (let p = 0; p < read * read; p++) {
+      const tap = (1 + Math.floor(p / read)) * 3 + 1 + (p % read)
+      sum += (weights[(o * channels + c) * 9 + tap] ?? 0) * Math.sqrt(1 + n + p)
+    }
+    return sum / (2 * Math.sqrt(slopes[c] ?? 0))
+  }
+  // With a slope of 1 cotangents are 0s and 1s, as what tells where numbers that are not finite go.
+  for (const scale of [1, 0.7])
+    for (const bad of [0, Infinity]) {
+      const network = await load(t, built(scale, bad))
+      for (const outputs of [[5], [0, 5]]) {
+        const nonFinite = bad ? 'return' : 'throw'
+        const found = (await network.jacobian(x, { outputs, nonFinite })).get('w')?.data ?? []
+        for (let e = 0; e < 2 * outputs.length * channels; e++) {
+          const c = e % channels
+          const [n, o] = [
+            Math.floor(e / channels / outputs.length),
+            outputs[Math.floor(e / channels) % outputs.length] ?? 0,
+          ]
+          const where = `${scale}, ${bad}, sample ${n}, output ${o}, channel ${c}`
+          if (bad && o === 0 && c === 3) t.false(Number.isFinite(found[e] as number), where)
+          else t.true(Math.abs((found[e] ?? 0) - scale * truth(n, o, c)) < 1e-4, where)
+        }
+      }
+    }
 })

@@ -158,7 +158,7 @@ void multiply_tiles(const Correlation& g, const StackedProduct& product, Real* r
       wider([&] {
         Real* to = product.to + r / g.m * product.to_stride + r % g.m * c * size;
         for (int64_t q = 0; q < c; q += kLanes) {
-          Lanes numbers[Tiles::kNumbers];
+          Lanes numbers[Tiles::kNumbers] = {};
           Tiles::kernel(made + r * wide + q, rows * wide, numbers);
           for (int64_t l = 0; l < std::min<int64_t>(kLanes, c - q); ++l)
             for (int64_t s = 0; s < size; ++s) to[(q + l) * size + s] = numbers[s][l];

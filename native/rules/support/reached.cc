@@ -1,0 +1,73 @@
+#include "rules/support/reached.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/parallel.h"
+#include "core/wider.h"
+#include "rules/support/batch.h"
+#include "rules/support/finite.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+Reached::Reached(const Correlation& g, const Real* x, int64_t images, Real* room)
+    : g_(g), planes_(images * g.groups), sums_(room) {
+  const int64_t size = g.windows.in_size(), channels = g.channels;
+  parallel_for(planes_, grain_for(channels * size), [&](int64_t first, int64_t last) {
+    for (int64_t p = first; p < last; ++p)
+      wider([&] {
+        Real* sums = sums_ + p * size;
+        std::fill(sums, sums + size, Real(0.0));
+        for (int64_t q = 0; q < channels; ++q) {
+          const Real* from = x + (p * channels + q) * size;
+          for (int64_t e = 0; e < size; ++e) sums[e] += std::abs(from[e]);
+        }
+      });
+  });
+}
+
+bool Reached::finite() const { return all_finite(sums_, planes_ * g_.windows.in_size()); }
+
+std::vector<int64_t> Reached::missed(const Real* sums) const {
+  const Windows& w = g_.windows;
+  std::vector<char> hit(static_cast<size_t>(w.out_size()), 0);
+  for (int64_t oz = 0; oz < w.out[0]; ++oz)
+    for (int64_t oy = 0; oy < w.out[1]; ++oy) {
+      char* to = hit.data() + (oz * w.out[1] + oy) * w.out[2];
+      w.each_row(oz, oy, [&](int64_t row) {
+        const Real* from = sums + row * w.in[2];
+        for (int64_t k = 0; k < w.kernel[2]; ++k) {
+          int64_t lo, hi;
+          w.inside(2, k, lo, hi);
+          for (int64_t o = lo; o < hi; ++o) to[o] |= from[w.at(2, o, k)] != 0;
+        }
+      });
+    }
+  std::vector<int64_t> found;
+  for (size_t o = 0; o < hit.size(); ++o)
+    if (!hit[o]) found.push_back(static_cast<int64_t>(o));
+  return found;
+}
+
+void Reached::clear(Real* out) const {
+  const int64_t size = g_.windows.in_size(), positions = g_.windows.out_size();
+  parallel_for(planes_, grain_for(size), [&](int64_t first, int64_t last) {
+    for (int64_t p = first; p < last; ++p) {
+      const Real* sums = sums_ + p * size;
+      if (std::all_of(sums, sums + size, [](Real sum) { return sum != 0; })) continue;
+      const std::vector<int64_t> none = missed(sums);
+      for (int64_t j = 0; j < g_.m && !none.empty(); ++j) {
+        Real* to = out + (p * g_.m + j) * positions;
+        for (int64_t o : none) to[o] = 0;
+      }
+    }
+  });
+}
+
+bool only_ones(const Real* x, int64_t count) {
+  return std::all_of(x, x + count, [](Real v) { return v == 0 || v == 1; });
+}
+
+}  // namespace AT_PRECISION
+}  // namespace at
