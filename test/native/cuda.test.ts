@@ -120,7 +120,7 @@ test('code for cards, and what opens it, compiles', async (t) => {
   }
   // What opens it, linked with it: it runs where there is no driver, and says so.
   const opening = (await sources('.cc')).filter((path) =>
-    /^(core\/(shape|buffer|spare)|device\/(open|driver|stream|precision|counted|cuda\/.*))\.cc$/.test(
+    /^(core\/(shape|buffer|spare)|device\/(copies|open|driver|stream|precision|counted|cuda\/.*))\.cc$/.test(
       path,
     ),
   )
