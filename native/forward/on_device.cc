@@ -153,12 +153,6 @@ class DeviceNodeTangents final : public DeviceTangentCall {
   device::Stream& stream() override { return pass_.stream(); }
   DeviceNumbers input(int k) override { return pass_.numbers(node_.inputs[k]); }
   DeviceNumbers output(int j) override { return pass_.numbers(node_.outputs[j]); }
-  device::Buffer<int32_t> sent(std::vector<int32_t> integers) override {
-    return stream().send(integers.data(), static_cast<int64_t>(integers.size()));
-  }
-  DeviceNumbers sent(std::vector<Real> numbers) override {
-    return stream().send(numbers.data(), static_cast<int64_t>(numbers.size()));
-  }
   bool has_in(int k) const override { return pass_.has(node_, k); }
   DeviceNumbers in(int k) override { return pass_.tangent(node_.inputs[k]); }
   device::Pointer<Real> out(int j) override {

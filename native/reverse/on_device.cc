@@ -96,12 +96,6 @@ class DeviceNodeCall final : public DeviceCall {
   device::Stream& stream() override { return pass_.stream(); }
   DeviceNumbers input(int k) override { return pass_.numbers(node_.inputs[k]); }
   DeviceNumbers output(int j) override { return pass_.numbers(node_.outputs[j]); }
-  device::Buffer<int32_t> sent(std::vector<int32_t> integers) override {
-    return stream().send(integers.data(), static_cast<int64_t>(integers.size()));
-  }
-  DeviceNumbers sent(std::vector<Real> numbers) override {
-    return stream().send(numbers.data(), static_cast<int64_t>(numbers.size()));
-  }
   const DeviceNumbers& out(int j) const override { return out_[j]; }
   device::Pointer<Real> in(int k) override {
     const int64_t samples = view_.per_sample(k) ? view_.samples() : 1;

@@ -4,6 +4,7 @@
 #include "core/blas.h"
 #include "rules/device/conv.h"
 #include "rules/multiplies.h"
+#include "rules/support/convolution.h"
 #include "rules/support/correlation.h"
 #include "rules/support/finite.h"
 #include "rules/support/pack.h"
@@ -59,9 +60,7 @@ class Conv final : public Rule {
       }
     }
     if (bias && !bias_done) {
-      Shape as(call.output(0).shape.size() - 1, 1);
-      as[0] = call.output(0).shape[1];
-      sum_to(call, 0, 2, as, call.out(0));
+      sum_to(call, 0, 2, bias_shape(call), call.out(0));
     }
     if (call.wants(0)) {
       require_plain(call, 0);
@@ -74,9 +73,7 @@ class Conv final : public Rule {
     Real* out = call.out(0);
     Real beta = 0;
     if (const Real* bias = call.in(2)) {
-      Shape as(call.output(0).shape.size() - 1, 1);
-      as[0] = call.output(0).shape[1];
-      flow_forward(call, bias, as, call.output(0).shape, nullptr, 1, false, out);
+      flow_forward(call, bias, bias_shape(call), call.output(0).shape, nullptr, 1, false, out);
       beta = 1;
     }
     if (const Real* x = call.in(0)) {

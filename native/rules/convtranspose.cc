@@ -3,6 +3,7 @@
 #include "rules/device/flow.h"
 #include "rules/device/windows.h"
 #include "rules/multiplies.h"
+#include "rules/support/convolution.h"
 #include "rules/support/correlation.h"
 #include "rules/support/elementwise.h"
 #include "rules/support/pack.h"
@@ -78,9 +79,7 @@ class ConvTranspose final : public Rule {
   void reverse(Call& call) const override {
     const Geometry g(call);
     if (call.has_input(2) && call.wants(2)) {
-      Shape as(call.output(0).shape.size() - 1, 1);
-      as[0] = call.output(0).shape[1];
-      sum_to(call, 0, 2, as, call.out(0));
+      sum_to(call, 0, 2, bias_shape(call), call.out(0));
     }
     if (call.wants(1)) {
       if (call.per_sample(1) && multiplied_out(call, 1, dims_of(call, g))) {
@@ -104,9 +103,7 @@ class ConvTranspose final : public Rule {
     const Geometry g(call);
     Real* out = call.out(0);
     if (const Real* bias = call.in(2)) {
-      Shape as(call.output(0).shape.size() - 1, 1);
-      as[0] = call.output(0).shape[1];
-      flow_forward(call, bias, as, call.output(0).shape, nullptr, 1, false, out);
+      flow_forward(call, bias, bias_shape(call), call.output(0).shape, nullptr, 1, false, out);
     } else {
       fill_zero(out, call.count() * call.output(0).size());
     }
@@ -211,7 +208,7 @@ class ConvTranspose final : public Rule {
 class DeviceConvTranspose final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
-    if (!few(view)) return false;
+    if (!is_moderate_convolution(view)) return false;
     const Activation& out = view.output(0);
     if (view.wants(0) && !is_plain(view, 0)) return false;
     if (view.has_input(2) && view.wants(2) && !can_flow(view, 0, 2, out.shape, bias_shape(view)))
@@ -239,7 +236,7 @@ class DeviceConvTranspose final : public DeviceRule {
 
   bool forward(DeviceTangentCall& call) const override {
     const TangentCall& view = call.view();
-    if (!few(view)) return false;
+    if (!is_moderate_convolution(view)) return false;
     const Geometry g(view);
     const int64_t count = view.count(), blocks = count * g.images * g.groups;
     if (call.has_in(0) || call.has_in(1)) {
@@ -259,12 +256,6 @@ class DeviceConvTranspose final : public DeviceRule {
   }
 
  private:
-  static bool few(const NodeView& view) {
-    const Activation &out = view.output(0), &x = view.input(0);
-    return out.size() > 0 && x.size() > 0 && out.size() < INT32_MAX && x.size() < INT32_MAX &&
-           view.input(1).size() < INT32_MAX;
-  }
-
   // to (D, n, G, T, k) = xᵀ·W: of one weight for all tangents of x, or of `kernels` weights.
   static void put_down(DeviceTangentCall& call, const Geometry& g, const DeviceNumbers& x,
                        const DeviceNumbers& weights, const DeviceNumbers& to, int64_t kernels,
@@ -284,12 +275,6 @@ class DeviceConvTranspose final : public DeviceRule {
       p.c = to.at((kernel * g.images * g.groups + group) * T * g.k);
       call.stream().multiply(p);
     }
-  }
-
-  static Shape bias_shape(const NodeView& view) {
-    Shape as(view.output(0).shape.size() - 1, 1);
-    as[0] = view.output(0).shape[1];
-    return as;
   }
 
   static void input(DeviceCall& call, const Geometry& g, const DeviceNumbers& patches) {

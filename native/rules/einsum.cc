@@ -44,6 +44,57 @@ bool contains(const Labels& labels, int label) {
   return std::find(labels.begin(), labels.end(), label) != labels.end();
 }
 
+// What the product of the others must keep for a sum over all labels but `target`.
+Labels kept_by_others(const Labelled& layout, const Labels& target) {
+  Labels kept(target);
+  for (int label : layout.labels)
+    if (!contains(kept, label)) kept.push_back(label);
+  return kept;
+}
+
+// All labels of the operands but k, those in `kept` first, which `labels` gets.
+Labels order_of_others(const Equation& e, int k, const Labels& kept, Labels& labels) {
+  Labels all;
+  for (size_t q = 0; q < e.operands.size(); ++q) {
+    if (static_cast<int>(q) == k) continue;
+    for (int label : e.operands[q].labels)
+      if (!contains(all, label)) all.push_back(label);
+  }
+  for (int label : all)
+    if (contains(kept, label)) labels.push_back(label);
+  Labels order(labels);
+  for (int label : all)
+    if (!contains(kept, label)) order.push_back(label);
+  return order;
+}
+
+// The labels of a matrix product, and the order in which it takes its operands.
+struct Split {
+  Labels batch, rows, columns, summed;
+
+  Split(const Labelled& p, const Labels& q, const Labels& target) {
+    for (int label : target) {
+      const bool in_p = p.has(label), in_q = contains(q, label);
+      if (in_p && in_q) batch.push_back(label);
+      if (in_p && !in_q) rows.push_back(label);
+      if (!in_p && in_q) columns.push_back(label);
+    }
+    for (int label : p.labels)
+      if (!contains(target, label)) summed.push_back(label);
+  }
+
+  Labels left() const { return joined(batch, rows, summed); }
+  Labels right() const { return joined(batch, summed, columns); }
+  Labels result() const { return joined(batch, rows, columns); }
+
+ private:
+  static Labels joined(Labels a, const Labels& b, const Labels& c) {
+    a.insert(a.end(), b.begin(), b.end());
+    a.insert(a.end(), c.begin(), c.end());
+    return a;
+  }
+};
+
 // A sum of products. The cotangent of an operand is an einsum again: the output's cotangent times
 // all other operands, summed over what the operand lacks. It is done as matrix products.
 class Einsum final : public Rule {
@@ -104,31 +155,15 @@ class Einsum final : public Rule {
   // p (count, …), laid as `layout`, times all operands but k, summed over all labels but `target`.
   static Product contract(NodeView& call, const Equation& e, int k, const Labels& target,
                           const Labelled& layout, int64_t count, const Real* p, int64_t p_step) {
-    Labels kept(target);  // what the product of the others must keep
-    for (int label : layout.labels)
-      if (!contains(kept, label)) kept.push_back(label);
     Labels q_labels;
-    const Real* q = product_of_others(call, e, k, kept, q_labels);
-    Labels batch, rows, columns, summed;
-    for (int label : target) {
-      const bool in_p = layout.has(label), in_q = contains(q_labels, label);
-      if (in_p && in_q) batch.push_back(label);
-      if (in_p && !in_q) rows.push_back(label);
-      if (!in_p && in_q) columns.push_back(label);
-    }
-    for (int label : layout.labels)
-      if (!contains(target, label)) summed.push_back(label);
-    const int64_t blocks = extent(e, batch), m = extent(e, rows), n = extent(e, columns);
-    const int64_t inner = extent(e, summed);
-    const auto joined = [](Labels a, const Labels& b, const Labels& c) {
-      a.insert(a.end(), b.begin(), b.end());
-      a.insert(a.end(), c.begin(), c.end());
-      return a;
-    };
+    const Real* q = product_of_others(call, e, k, kept_by_others(layout, target), q_labels);
+    const Split split(layout, q_labels, target);
+    const int64_t blocks = extent(e, split.batch), inner = extent(e, split.summed);
+    const int64_t m = extent(e, split.rows), n = extent(e, split.columns);
     Real* left = call.scratch(count * blocks * m * inner);
-    arrange(e, count, layout, joined(batch, rows, summed), p, p_step, left);
+    arrange(e, count, layout, split.left(), p, p_step, left);
     Real* right = call.scratch(blocks * inner * n);
-    arrange(e, 1, packed(e, q_labels), joined(batch, summed, columns), q, 0, right);
+    arrange(e, 1, packed(e, q_labels), split.right(), q, 0, right);
     Real* result = call.scratch(count * blocks * m * n);
     if (blocks == 1) {
       blas::parallel_gemm(false, false, count * m, n, inner, Real(1.0), left, inner, right, n,
@@ -140,23 +175,13 @@ class Einsum final : public Rule {
                      right + item % blocks * inner * n, n, Real(0.0), result + item * m * n, n);
       });
     }
-    return {packed(e, joined(batch, rows, columns)), blocks * m * n, result};
+    return {packed(e, split.result()), blocks * m * n, result};
   }
 
   // The product of all operands but k, summed to the labels in `kept`; row-major in `labels`.
   static const Real* product_of_others(NodeView& call, const Equation& e, int k, const Labels& kept,
                                        Labels& labels) {
-    Labels all;
-    for (size_t q = 0; q < e.operands.size(); ++q) {
-      if (static_cast<int>(q) == k) continue;
-      for (int label : e.operands[q].labels)
-        if (!contains(all, label)) all.push_back(label);
-    }
-    for (int label : all)
-      if (contains(kept, label)) labels.push_back(label);
-    Labels order(labels);
-    for (int label : all)
-      if (!contains(kept, label)) order.push_back(label);
+    const Labels order = order_of_others(e, k, kept, labels);
     const int64_t size = extent(e, order), small = extent(e, labels);
     Real* product = nullptr;
     for (size_t q = 0; q < e.operands.size(); ++q) {
@@ -292,37 +317,21 @@ class DeviceEinsum final : public DeviceRule {
   static Product contract(DeviceNode& call, const Equation& e, int k, const Labels& target,
                           const Product& from, int64_t count) {
     const Labelled& layout = from.layout;
-    Labels kept(target);
-    for (int label : layout.labels)
-      if (!contains(kept, label)) kept.push_back(label);
     Labels q_labels;
-    const DeviceNumbers others = product_of_others(call, e, k, kept, q_labels);
-    Labels batch, rows, columns, summed_over;
-    for (int label : target) {
-      const bool in_p = layout.has(label), in_q = contains(q_labels, label);
-      if (in_p && in_q) batch.push_back(label);
-      if (in_p && !in_q) rows.push_back(label);
-      if (!in_p && in_q) columns.push_back(label);
-    }
-    for (int label : layout.labels)
-      if (!contains(target, label)) summed_over.push_back(label);
-    const int64_t blocks = extent(e, batch);
-    const auto joined = [](Labels a, const Labels& b, const Labels& c) {
-      a.insert(a.end(), b.begin(), b.end());
-      a.insert(a.end(), c.begin(), c.end());
-      return a;
-    };
+    const DeviceNumbers others =
+        product_of_others(call, e, k, kept_by_others(layout, target), q_labels);
+    const Split split(layout, q_labels, target);
+    const int64_t blocks = extent(e, split.batch);
     const DeviceNumbers left =
-        arranged(call, e, count, layout, joined(batch, rows, summed_over), from.numbers, from.size);
-    const DeviceNumbers right =
-        arranged(call, e, 1, packed(e, q_labels), joined(batch, summed_over, columns), others, 0);
+        arranged(call, e, count, layout, split.left(), from.numbers, from.size);
+    const DeviceNumbers right = arranged(call, e, 1, packed(e, q_labels), split.right(), others, 0);
     device::Product<Real> p;
-    p.m = extent(e, rows), p.n = extent(e, columns), p.k = extent(e, summed_over);
+    p.m = extent(e, split.rows), p.n = extent(e, split.columns), p.k = extent(e, split.summed);
     p.lda = p.k, p.ldb = p.ldc = p.n;
     const int64_t m = p.m, own = m * p.n, size = blocks * own;
     const DeviceNumbers result = call.stream().take<Real>(count * size);
     p.a = left.at(), p.b = right.at(), p.c = result.at();
-    const Product product{packed(e, joined(batch, rows, columns)), size, result};
+    const Product product{packed(e, split.result()), size, result};
     if (blocks == 1) {
       p.m = count * m;
       call.stream().multiply(p);
@@ -345,17 +354,7 @@ class DeviceEinsum final : public DeviceRule {
   // As Einsum::product_of_others.
   static DeviceNumbers product_of_others(DeviceNode& call, const Equation& e, int k,
                                          const Labels& kept, Labels& labels) {
-    Labels all;
-    for (size_t q = 0; q < e.operands.size(); ++q) {
-      if (static_cast<int>(q) == k) continue;
-      for (int label : e.operands[q].labels)
-        if (!contains(all, label)) all.push_back(label);
-    }
-    for (int label : all)
-      if (contains(kept, label)) labels.push_back(label);
-    Labels order(labels);
-    for (int label : all)
-      if (!contains(kept, label)) order.push_back(label);
+    const Labels order = order_of_others(e, k, kept, labels);
     const int64_t size = extent(e, order), small = extent(e, labels);
     DeviceNumbers product;
     for (size_t q = 0; q < e.operands.size(); ++q) {

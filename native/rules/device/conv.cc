@@ -3,6 +3,7 @@
 #include "device/functions/arrange.h"
 #include "rules/device/flow.h"
 #include "rules/device/windows.h"
+#include "rules/support/convolution.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -30,16 +31,10 @@ struct Geometry {
   bool small() const { return groups > 1 && m <= 4; }
 };
 
-Shape bias_shape(const NodeView& view) {
-  Shape as(view.output(0).shape.size() - 1, 1);
-  as[0] = view.output(0).shape[1];
-  return as;
-}
-
 class Conv final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
-    if (!few(view)) return false;
+    if (!is_moderate_convolution(view)) return false;
     const Activation& out = view.output(0);
     if (view.wants(0) && !is_plain(view, 0)) return false;
     if (view.has_input(2) && view.wants(2) && !can_flow(view, 0, 2, out.shape, bias_shape(view)))
@@ -75,7 +70,7 @@ class Conv final : public DeviceRule {
 
   bool forward(DeviceTangentCall& call) const override {
     const TangentCall& view = call.view();
-    if (!few(view)) return false;
+    if (!is_moderate_convolution(view)) return false;
     const Geometry g(view);
     const int64_t count = view.count();
     if (call.has_in(1)) {
@@ -97,12 +92,6 @@ class Conv final : public DeviceRule {
   }
 
  private:
-  static bool few(const NodeView& view) {
-    const Activation &out = view.output(0), &x = view.input(0);
-    return out.size() > 0 && x.size() > 0 && out.size() < INT32_MAX && x.size() < INT32_MAX &&
-           view.input(1).size() < INT32_MAX;
-  }
-
   // h (n, G, T, k)
   static DeviceNumbers patches(DeviceNode& call, const Geometry& g,
                                const device::Pointer<const Real>& x) {

@@ -22,8 +22,10 @@ class DeviceNode {
   virtual DeviceNumbers input(int k) = 0;
   virtual DeviceNumbers output(int j) = 0;
   // What the host planned: places and weights.
-  virtual device::Buffer<int32_t> sent(std::vector<int32_t> integers) = 0;
-  virtual DeviceNumbers sent(std::vector<Real> numbers) = 0;
+  template <class T>
+  device::Buffer<T> sent(const std::vector<T>& planned) {
+    return stream().send(planned.data(), static_cast<int64_t>(planned.size()));
+  }
 };
 
 // In one reverse pass: Call's notation, with all numbers in the device's memory.
