@@ -136,7 +136,7 @@ async function tests() {
   const more = await runAva(['--timeout=20m', ...TESTS], {
     env: {
       AT_BUILD: FOLDER,
-      NODE_OPTIONS: `--import=${join(root, 'scripts/sanitize/addon.mjs')}`,
+      NODE_OPTIONS: `--require=${join(root, 'scripts/sanitize/addon.cjs')}`,
     },
   })
   for (const { passed: good, failed: bad, status } of [counts, more]) {

@@ -65,7 +65,7 @@ async function address() {
   await run('build-asan', TESTS, {
     ...undefinedToo,
     AT_BUILD: 'build-asan',
-    NODE_OPTIONS: `--import=${join(root, 'scripts/sanitize/addon.mjs')}`,
+    NODE_OPTIONS: `--require=${join(root, 'scripts/sanitize/addon.cjs')}`,
     LD_PRELOAD: library('libasan.so'),
     // Node and onnxruntime keep memory to their end.
     ASAN_OPTIONS: 'detect_leaks=0',

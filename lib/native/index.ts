@@ -27,6 +27,8 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   readonly blas: string
   /** Whether its products of small integers are right. */
   readonly exact: boolean
+  /** Tells one loaded library from another: ids of shared memory mean something only within one. */
+  readonly instance: string
   /** Operators that have a rule: 'Relu', 'com.microsoft::Gelu', … */
   readonly operators: string[]
   /** Those of them that have code for devices. */

@@ -166,7 +166,7 @@ export class Host {
   #start(): Worker {
     if (this.#worker) return this.#worker
     checkAddressSpace("A network's thread")
-    const worker = takeThread(this.#init, this.#entry)
+    const worker = takeThread({ ...this.#init, instance: native.instance }, this.#entry)
     worker.on('message', (reply: FromWorker) => this.#receive(reply))
     worker.on('error', (cause) => {
       this.#lose(worker, threadFailure('worker', cause))

@@ -21,6 +21,12 @@ export interface WorkerInit {
   outputs: string[]
 }
 
+/** What a worker gets first. */
+export interface WorkerBegin extends WorkerInit {
+  /** `native.instance` of the thread that asks. */
+  instance: string
+}
+
 /** Element types that can cross into onnxruntime and the addon. */
 export type FeedType =
   | 'float32'

@@ -4,7 +4,7 @@ import { isMainThread, MessageChannel, type MessagePort, Worker } from 'node:wor
 import { addressSpaceLeft } from '../core/memory.js'
 import { workerOptions } from '../core/threads.js'
 import { endByForce, loading } from './exit.js'
-import type { WorkerInit } from './protocol.js'
+import type { WorkerBegin } from './protocol.js'
 
 /** What a worker starts with; its architecture comes later. */
 export interface WorkerStart {
@@ -54,9 +54,9 @@ export function warmUp(): void {
 }
 
 /** A thread for an architecture. @param entry the worker's file, where tests want another. */
-export function takeThread(init: WorkerInit, entry = ownEntry): Worker {
+export function takeThread(begin: WorkerBegin, entry = ownEntry): Worker {
   const started = (entry === ownEntry ? spare : undefined) ?? start(entry)
   if (started === spare) spare = undefined
-  started.init.postMessage(init)
+  started.init.postMessage(begin)
   return started.worker
 }

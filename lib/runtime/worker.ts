@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { TangentError } from '../core/errors.js'
 import { axisToFirst } from '../io/axes.js'
+import { native } from '../native/index.js'
 import type * as ort from '../native/onnxruntime.js'
 import { computeJob } from './compute.js'
 import { Deliveries } from './deliveries.js'
@@ -28,6 +29,7 @@ import type {
   ToWorker,
   TryResult,
   ValuesResult,
+  WorkerBegin,
   WorkerInit,
 } from './protocol.js'
 import { RowRequests } from './rows.js'
@@ -72,7 +74,17 @@ async function architecture(): Promise<WorkerInit> {
   Atomics.store(start.loaded, 0, 1)
   const [given] = known ? [known.message] : await once(start.init, 'message')
   start.init.close()
+  checkInstance(given as WorkerBegin)
   return given as WorkerInit
+}
+
+/** With two libraries in one process, one would take the other's memory for its own. */
+function checkInstance({ instance }: WorkerBegin): void {
+  if (instance === native.instance) return
+  throw new TangentError(
+    'FAILED',
+    'its compiled core is not the one that this process began with, as when the package is installed or built again meanwhile; start the process again',
+  )
 }
 
 /** Answers the main thread from now on. @param others what parts of the package above this one do. */

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <mutex>
+#include <string>
 
 #include "binding/convert.h"
 #include "core/spare.h"
@@ -101,6 +103,9 @@ int64_t publish_shared(std::shared_ptr<Memory> memory) {
 }
 
 void export_shared_memory(Napi::Env env, Napi::Object exports) {
+  // Ids mean something only to threads with the same library: its table has its own address.
+  const auto address = reinterpret_cast<uintptr_t>(&table());
+  exports.Set("instance", Napi::String::New(env, std::to_string(address)));
   exports.Set("allocateShared", Napi::Function::New(env, allocate));
   exports.Set("createShared", Napi::Function::New(env, create));
   exports.Set("attachShared", Napi::Function::New(env, attach));

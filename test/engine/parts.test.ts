@@ -1,7 +1,13 @@
 // Small parts by themselves: names, sizes, a worker that dies.
+import { execFile } from 'node:child_process'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import test from 'ava'
 import { formatBytes, parseBytes } from '../../lib/core/memory.js'
 import { readableName, scopeOf } from '../../lib/graph/names.js'
+import { findBinary } from '../../lib/native/binary.js'
 import { Host } from '../../lib/runtime/host.js'
 import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
@@ -85,6 +91,26 @@ test('a worker that dies rejects what waits for it, and another takes its place'
   t.is(await deaths[3], 'live')
   await host.close()
   await t.throwsAsync(ask('live'), { code: 'DISPOSED' })
+})
+
+test('a compiled core that is replaced while the process runs is refused', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'at-core-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const copy = join(folder, 'adaptive_tangent.node')
+  await copyFile(findBinary()?.path as string, copy)
+  // This thread has the copy, those that are started later what stands in its place.
+  const program = `
+    const open = process.dlopen
+    const copied = (file) => file.endsWith('adaptive_tangent.node') ? ${JSON.stringify(copy)} : file
+    process.dlopen = (module, file, ...rest) => open.call(process, module, copied(file), ...rest)
+    const { buildMlp, Network } = await import(${JSON.stringify(new URL('../../lib/index.js', import.meta.url))})
+    const network = await Network.load(await buildMlp({ inputs: 1, hidden: [2], outputs: 1 }))
+    const x = { data: Float32Array.of(1, 2), shape: [2, 1] }
+    const said = await network.ntk(x).catch(({ code, message }) => [code, message].join(': '))
+    console.log(said)`
+  const args = ['--input-type=module', '--eval', program]
+  const { stdout } = await promisify(execFile)(process.execPath, args)
+  t.regex(stdout, /^FAILED: .* compiled core is not the one that this process began with/)
 })
 
 test('outputs of another rank are flattened', async (t) => {

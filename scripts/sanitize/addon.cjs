@@ -1,4 +1,5 @@
-// Loaded before a test (node --import): the addon comes out of the build folder that AT_BUILD names.
+// Loaded before a test (node --require), in all of its threads: the addon comes out of the build folder that
+// AT_BUILD names.
 const folder = process.env.AT_BUILD
 const open = process.dlopen
 
