@@ -23,7 +23,6 @@ class CountedStream final : public Stream {
     return address;
   }
   void release(void*, size_t) noexcept override {}
-  void copy_up(void*, const void*, size_t) override {}
   void copy_down(void* to, const void*, size_t bytes) override { std::memset(to, 0, bytes); }
   void copy_ahead(void*, const void*, size_t) override {}
   void copy_back(void* to, const void*, size_t bytes) override { std::memset(to, 0, bytes); }

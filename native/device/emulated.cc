@@ -238,9 +238,6 @@ class EmulatedStream final : public Stream {
       freed_.pop_front();
     });
   }
-  void copy_up(void* to, const void* from, size_t bytes) override {
-    enqueue([=] { std::memcpy(Card::view(to), from, bytes); });
-  }
   void copy_down(void* to, const void* from, size_t bytes) override {
     enqueue([=] { std::memcpy(to, Card::view(const_cast<void*>(from)), bytes); });
   }

@@ -20,6 +20,15 @@ std::shared_ptr<void> Stream::memory(int64_t count, bool ahead) {
   });
 }
 
+void Stream::arrive() {
+  try {
+    synchronise();
+  } catch (...) {
+    abandon();
+    throw;
+  }
+}
+
 namespace {
 
 // The first rows and columns of a product, alone: what they are taken from, and how many.
@@ -50,12 +59,16 @@ template <class Work>
 void Stream::sample(const Work& work) {
   if (precision_ != Precision::kTf32 || !sample_.takes_next()) return;
   const int64_t count = numbers_of(part_of(work, {}));
-  const Buffer<float> c = take<float>(count), d = take<float>(count);
+  const size_t bytes = static_cast<size_t>(count) * sizeof(float);
+  // Of a Gram matrix the upper triangle is nobody's: zeros.
+  const auto zeros = [&, none = std::vector<float>(static_cast<size_t>(count), 0.0f)] {
+    const Buffer<float> to(memory(static_cast<int64_t>(bytes), true), count);
+    copy_ahead(to.at().address(), none.data(), bytes);
+    return to;
+  };
+  const Buffer<float> c = zeros(), d = zeros();
   ProductSample::Part& part = sample_.add(count);
   const auto compute = [&](const Buffer<float>& on_device, std::vector<float>& to) {
-    const size_t bytes = to.size() * sizeof(float);
-    // Of a Gram matrix the upper triangle is nobody's.
-    copy_up(on_device.at().address(), to.data(), bytes);
     run(part_of(work, on_device.at()));
     copy_down(to.data(), on_device.at().address(), bytes);
   };

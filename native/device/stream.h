@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "core/shape.h"
 #include "device/pointer.h"
@@ -119,8 +120,8 @@ class Buffer {
 using Mark = int64_t;
 
 // Work on one device, done in the order in which it was asked for, at some time before
-// synchronise() returns: until then neither is what was downloaded there, nor may what is uploaded
-// go away. Of one thread at a time; several streams share a device. Made by open_stream().
+// synchronise() returns. Numbers go up by send() and come down by bring(), or fetch(), which waits.
+// Of one thread at a time; several streams share a device. Made by open_stream().
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
   // Not more than `limit` bytes of the device's memory are in use at once.
@@ -135,11 +136,6 @@ class Stream : public std::enable_shared_from_this<Stream> {
     const int64_t numbers = count > 0 ? count : 1;
     return Buffer<T>(memory(checked_mul(numbers, sizeof(T))), numbers);
   }
-  template <class T>
-  void upload(const Pointer<T>& to, const T* from, int64_t count) {
-    counts_.bytes_up += count * static_cast<int64_t>(sizeof(T));
-    if (count > 0) copy_up(to.address(), from, static_cast<size_t>(count) * sizeof(T));
-  }
   // Numbers of the host, which are read before this returns, in memory of their own: they travel
   // while what was asked for before goes on, and are there for what is asked for afterwards.
   template <class T>
@@ -151,16 +147,27 @@ class Stream : public std::enable_shared_from_this<Stream> {
     return to;
   }
   template <class T>
-  void download(T* to, const Pointer<const T>& from, int64_t count) {
-    counts_.bytes_down += count * static_cast<int64_t>(sizeof(T));
-    if (count > 0) copy_down(to, from.address(), static_cast<size_t>(count) * sizeof(T));
+  Buffer<T> send(const std::vector<T>& numbers) {
+    return send(numbers.data(), static_cast<int64_t>(numbers.size()));
   }
-  // download() of numbers that stay as they are until they have arrived, while what is asked for
-  // afterwards goes on.
+  // Numbers of the device, which stay as they are there until they have arrived, while what is
+  // asked for afterwards goes on; they have when their place in the order was waited for.
   template <class T>
   void bring(T* to, const Pointer<const T>& from, int64_t count) {
     counts_.bytes_down += count * static_cast<int64_t>(sizeof(T));
     if (count > 0) copy_back(to, from.address(), static_cast<size_t>(count) * sizeof(T));
+  }
+  // The same, waited for.
+  template <class T>
+  void fetch(T* to, const Buffer<T>& from, int64_t count) {
+    bring(to, Pointer<const T>(from.at()), count);
+    arrive();
+  }
+  template <class T>
+  std::vector<T> fetch(const Buffer<T>& from, int64_t count) {
+    std::vector<T> numbers(static_cast<size_t>(count));
+    fetch(numbers.data(), from, count);
+    return numbers;
   }
   template <class T>
   void multiply(const Product<T>& p) {
@@ -257,7 +264,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   // The same for what copy_ahead() brings.
   virtual void* allocate_ahead(size_t bytes) { return allocate(bytes); }
   virtual void release(void* memory, size_t bytes) noexcept = 0;
-  virtual void copy_up(void* to, const void* from, size_t bytes) = 0;
+  // A few numbers, in order with what is asked for.
   virtual void copy_down(void* to, const void* from, size_t bytes) = 0;
   virtual void copy_ahead(void* to, const void* from, size_t bytes) = 0;
   virtual void copy_back(void* to, const void* from, size_t bytes) = 0;
@@ -278,6 +285,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
  private:
   std::shared_ptr<void> memory(int64_t bytes, bool ahead = false);
+  // synchronise(); what fails is forgotten, since those who wait are gone then.
+  void arrive();
   // In TF32 computes a part of some products both ways.
   template <class Work>
   void sample(const Work& work);

@@ -29,44 +29,34 @@ class Products {
         functions_(problem.functions.data()),
         stream_(device::open_stream(problem.device, problem.memory)) {
     if (!stream_) return;
-    matrix_ = stream_->take<double>(samples_ * count_);
-    stream_->upload(matrix_.at(), functions_, samples_ * count_);
-    row_ = stream_->take<double>(count_);
-    column_ = stream_->take<double>(samples_);
-    stream_->synchronise();
+    matrix_ = stream_->send(functions_, samples_ * count_);
   }
   bool on_device() const { return stream_ != nullptr; }
   // fit (samples) = E θ
-  void apply(const Numbers& theta, Numbers& fit) const {
-    multiply(false, theta, row_, fit, column_);
-  }
+  void apply(const Numbers& theta, Numbers& fit) const { multiply(false, theta, fit); }
   // out (count) = Eᵀ rest
-  void adjoint(const Numbers& rest, Numbers& out) const {
-    multiply(true, rest, column_, out, row_);
-  }
+  void adjoint(const Numbers& rest, Numbers& out) const { multiply(true, rest, out); }
 
  private:
-  void multiply(bool transposed, const Numbers& from, const device::Buffer<double>& sent,
-                Numbers& to, const device::Buffer<double>& made) const {
+  void multiply(bool transposed, const Numbers& from, Numbers& to) const {
     const int64_t rows = transposed ? count_ : samples_, depth = transposed ? samples_ : count_;
     if (!stream_)
       return blas::parallel_gemm(transposed, false, rows, 1, depth, 1.0, functions_, count_,
                                  from.data(), 1, 0.0, to.data(), 1);
-    stream_->upload(sent.at(), from.data(), depth);
+    const auto sent = stream_->send(from.data(), depth), made = stream_->take<double>(rows);
     device::Product<double> p;
     p.trans_a = transposed;
     p.m = rows, p.n = p.ldb = p.ldc = 1, p.k = depth;
     p.a = matrix_.at(), p.lda = count_;
     p.b = sent.at(), p.c = made.at();
     stream_->multiply(p);
-    stream_->download(to.data(), device::Pointer<const double>(made.at()), rows);
-    stream_->synchronise();
+    stream_->fetch(to.data(), made, rows);
   }
 
   int64_t samples_, count_;
   const double* functions_;
   std::shared_ptr<device::Stream> stream_;
-  device::Buffer<double> matrix_, row_, column_;
+  device::Buffer<double> matrix_;
 };
 
 // The flow on the samples that are not left out. The state is φ_j with β_j = √λ_j sinh φ_j, in

@@ -9,7 +9,6 @@
 #include "device/functions/fill.h"
 #include "device/functions/pick.h"
 #include "device/launch.h"
-#include "device/uploads.h"
 
 namespace at::fit {
 
@@ -24,28 +23,20 @@ bool send_dense(Stream& stream, const Features& features, device::Buffer<double>
   const auto* dense = dynamic_cast<const DenseFeatures<T>*>(&features);
   if (!dense) return false;
   const int64_t rows = dense->rows(), size = dense->size();
-  to = stream.take<double>(rows * size);
   if constexpr (std::is_same_v<T, double>) {
-    stream.upload(to.at(), dense->numbers(), rows * size);
+    to = stream.send(dense->numbers(), rows * size);
   } else {
+    to = stream.take<double>(rows * size);
     // A few rows at a time.
     const int64_t step = std::clamp<int64_t>((int64_t{1} << 26) / size, 1, rows);
-    const auto narrow = stream.take<float>(step * size);
     for (int64_t r = 0; r < rows; r += step) {
       const int64_t count = std::min(step, rows - r);
-      stream.upload(narrow.at(), dense->numbers() + r * size, count * size);
+      const auto narrow = stream.send(dense->numbers() + r * size, count * size);
       device::for_rows(stream, count, size,
                        device::Widen<double>{narrow.at(), to.at(r * size), size});
     }
   }
-  stream.synchronise();
   return true;
-}
-
-device::Buffer<double> send(Stream& stream, const double* numbers, int64_t count) {
-  auto to = stream.take<double>(count);
-  stream.upload(to.at(), numbers, count);
-  return to;
 }
 
 // to (second, first) = from (first, second).
@@ -62,10 +53,8 @@ DeviceStretch::DeviceStretch(Stream& stream, const Stretch& stretch)
   std::vector<double> weighted = stretch.vectors;
   for (int64_t j = 0; j < rank_; ++j)
     for (int64_t i = 0; i < dim_; ++i) weighted[j * dim_ + i] *= stretch.z[j] - 1;
-  device::Uploads uploads(stream);
-  vectors_ = uploads.send(stretch.vectors);
-  weighted_ = uploads.send(std::move(weighted));
-  uploads.settle();
+  vectors_ = stream.send(stretch.vectors);
+  weighted_ = stream.send(weighted);
 }
 
 void DeviceStretch::apply(Stream& stream, int64_t outer, int64_t inner,
@@ -107,10 +96,9 @@ DeviceFeatures::DeviceFeatures(Stream& stream, std::shared_ptr<const Features> f
     throw std::logic_error("features of a kind that devices do not know");
   }
   const int64_t items = host_->samples() * positions();
-  delta_ = send(stream, factors_->delta(), items * host_->outputs() * host_->m());
+  delta_ = stream.send(factors_->delta(), items * host_->outputs() * host_->m());
   if (!picks()) {
-    h_ = send(stream, factors_->h(), items * host_->k());
-    stream.synchronise();
+    h_ = stream.send(factors_->h(), items * host_->k());
     return;
   }
   const std::vector<int64_t>& columns = factors_->picked().columns;
@@ -120,11 +108,9 @@ DeviceFeatures::DeviceFeatures(Stream& stream, std::shared_ptr<const Features> f
   std::iota(order.begin(), order.end(), int64_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return columns[a] < columns[b]; });
-  device::Uploads uploads(stream);
-  columns_ = uploads.send(columns);
-  starts_ = uploads.send(std::move(starts));
-  order_ = uploads.send(std::move(order));
-  uploads.settle();
+  columns_ = stream.send(columns);
+  starts_ = stream.send(starts);
+  order_ = stream.send(order);
 }
 
 device::Buffer<double> DeviceFeatures::project(Stream& stream, int64_t rank,

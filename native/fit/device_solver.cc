@@ -9,7 +9,6 @@
 #include "device/functions/fill.h"
 #include "device/functions/scale.h"
 #include "device/launch.h"
-#include "device/uploads.h"
 #include "fit/sides.h"
 #include "fit/stream.h"
 #include "kernels/device_contract.h"
@@ -174,7 +173,7 @@ void DeviceSolver::add_factors(size_t b, const Transform& transform, const Contr
       of = known.at();
       size = stretch.rank();
       if (size == 0) return Buffer<double>();
-      const auto vectors = device::sent(*stream_, stretch.update_vectors());
+      const auto vectors = stream_->send(stretch.update_vectors());
       auto out = stream_->take<double>(count * size);
       device::Product<double> p;
       p.trans_b = true;
@@ -209,7 +208,7 @@ void DeviceSolver::add_factors(size_t b, const Transform& transform, const Contr
   // The picked rows, and what stretching their columns adds.
   add(unit, kernel_.at(), control);
   if (modes[1].rank() == 0) return;
-  const auto vectors = device::sent(*stream_, modes[1].update_vectors());
+  const auto vectors = stream_->send(modes[1].update_vectors());
   unit.columns = {};
   unit.h = f.project(*stream_, modes[1].rank(), vectors.at());
   unit.cols = modes[1].rank();
@@ -223,7 +222,7 @@ void DeviceSolver::add_flat(size_t b, const Stretch& stretch, const Control& con
     add_plain(b, kernel_.at(), control);
   }
   // Σ (z² − 1) y yᵀ with y what each direction says of the rows.
-  const auto vectors = device::sent(*stream_, stretch.update_vectors());
+  const auto vectors = stream_->send(stretch.update_vectors());
   for (int64_t j = 0; j < stretch.rank(); ++j) {
     const auto y = stream_->take<double>(rows_);
     device::for_rows(*stream_, 1, rows_, device::Fill<double>{y.at(), rows_, 0});
@@ -243,7 +242,7 @@ void DeviceSolver::add_whole(size_t b, const Transform& transform, const Address
   if (modes)
     for (const Stretch& stretch : transform.modes) stretches.emplace_back(*stream_, stretch);
   else
-    numbers = device::sent(*stream_, transform.numbers);
+    numbers = stream_->send(transform.numbers);
   const int64_t left = modes ? stretches[0].rank() : 0;
   if (left > 0) {
     parts = stream_->take<double>(rows_ * left * k);
@@ -291,11 +290,9 @@ void DeviceSolver::add_update(size_t b, const Transform& transform, const Contro
   const DeviceFeatures& f = blocks_[b];
   const int64_t m = f.host().m(), k = f.host().k();
   const int64_t l = transform.modes[0].rank(), q = transform.modes[1].rank();
-  device::Uploads uploads(*stream_);
-  const auto u = uploads.send(transform.modes[0].update_vectors());
-  const auto v = uploads.send(transform.modes[1].update_vectors());
+  const auto u = stream_->send(transform.modes[0].update_vectors());
+  const auto v = stream_->send(transform.modes[1].update_vectors());
   const DeviceStretch right(*stream_, transform.modes[1]);
-  uploads.settle();
   const int64_t rows = l > 0 ? columns_at_once(k, l) : 0;
   const int64_t columns = q > 0 ? columns_at_once(m, q) : 0;
   for (int64_t first = 0; first < l; first += rows) {
@@ -355,7 +352,7 @@ std::vector<double> DeviceSolver::build(const std::vector<Transform>& transforms
     const auto diagonal = stream_->take<double>(rows_);
     device::for_rows(*stream_, rows_, 1,
                      device::CopyRows<double>{kernel_.at(), rows_ + 1, diagonal.at(), 1});
-    auto found = device::fetch<double>(*stream_, diagonal.at(), rows_);
+    auto found = stream_->fetch(diagonal, rows_);
     frozen_made_ = kept;
     flops_ = stream_->counts().flops - before;
     return found;
@@ -371,28 +368,23 @@ void DeviceSolver::apply(const double* b, double* fit) const {
   guarded([&] {
     int64_t size = 0;
     for (const DeviceFeatures& block : blocks_) size += block.host().size();
-    device::Uploads uploads(*stream_);
-    const auto all = uploads.send(std::vector<double>(b, b + size));
-    const auto y = uploads.send(std::vector<double>(fit, fit + rows_));
+    const auto all = stream_->send(b, size), y = stream_->send(fit, rows_);
     int64_t at = 0;
     for (const DeviceFeatures& block : blocks_) {
       block.apply(*stream_, all.at(at), y.at());
       at += block.host().size();
     }
-    stream_->download(fit, Pointer<const double>(y.at()), rows_);
-    uploads.settle();
+    stream_->fetch(fit, y, rows_);
   });
 }
 
 void DeviceSolver::adjoint(size_t block, const std::vector<double>& a, double* s) const {
   guarded([&] {
     const int64_t size = blocks_[block].host().size();
-    device::Uploads uploads(*stream_);
-    const auto from = uploads.send(a);
+    const auto from = stream_->send(a);
     const auto to = stream_->take<double>(size);
     blocks_[block].adjoint(*stream_, from.at(), to.at());
-    stream_->download(s, Pointer<const double>(to.at()), size);
-    uploads.settle();
+    stream_->fetch(s, to, size);
   });
 }
 

@@ -33,8 +33,7 @@ const Real* DeviceDirections::dense(int parameter) {
   std::vector<Real>& own = fetched_[p];
   if (own.empty() && there_[p]) {
     own.resize(static_cast<size_t>(there_[p].size()));
-    stream_->download(own.data(), device::Pointer<const Real>(there_[p].at()), there_[p].size());
-    stream_->synchronise();
+    stream_->fetch(own.data(), there_[p], there_[p].size());
   }
   return own.data();
 }
@@ -111,8 +110,7 @@ class DeviceForward {
     Sides& sides = tangents_[id];
     if (sides.here) return sides.here;
     auto own = pool_.take<Real>(size_of(id));
-    stream_.download(own.get(), device::Pointer<const Real>(sides.there.at()), size_of(id));
-    stream_.synchronise();
+    stream_.fetch(own.get(), sides.there, size_of(id));
     sides.here = std::move(own);
     return sides.here;
   }

@@ -114,8 +114,7 @@ void DeviceCollector::dense_on_device(int parameter, int64_t count, int64_t samp
   const int64_t numbers = count * samples * size;
   if (!alone(parameter)) {
     auto own = pool_.take<Real>(numbers);
-    stream_->download(own.get(), device::Pointer<const Real>(features.at()), numbers);
-    stream_->synchronise();
+    stream_->fetch(own.get(), features, numbers);
     return host_.dense(parameter, count, samples, std::move(own));
   }
   Unit unit;

@@ -131,7 +131,7 @@ void DeviceGradientSums::write(device::Stream& stream, const std::vector<Real*>&
   for (size_t p = 0; p < results.size(); ++p) {
     const int64_t size = count * sizes[p];
     if (sums[p]) {
-      stream.download(results[p], device::Pointer<const Real>(sums[p].at()), size);
+      stream.bring(results[p], device::Pointer<const Real>(sums[p].at()), size);
     } else {
       std::fill_n(results[p], size, Real(0));
     }

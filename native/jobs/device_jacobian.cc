@@ -9,24 +9,28 @@
 namespace at {
 inline namespace AT_PRECISION {
 
-DeviceJacobianSink::DeviceJacobianSink(device::Stream& stream, JacobianSink& host,
-                                       std::vector<int64_t> sizes, std::vector<int> uses,
-                                       Pool& pool)
+DeviceJacobianSink::DeviceJacobianSink(device::Stream& stream, device::Pending& pending,
+                                       JacobianSink& host, std::vector<int64_t> sizes,
+                                       std::vector<int> uses, Pool& pool)
     : stream_(stream),
+      pending_(pending),
       host_(host),
       sizes_(std::move(sizes)),
       uses_(std::move(uses)),
       pool_(pool),
       held_(sizes_.size()) {}
 
+int64_t DeviceJacobianSink::most_bytes() const {
+  return static_cast<int64_t>(std::min<size_t>(stream_.limit() / 8, size_t{1} << 28));
+}
+
 void DeviceJacobianSink::matrix_on_device(int p, DeviceMatrixUse use) {
   const int64_t n = use.samples, C = use.count;
   if (use.bias >= 0) take(use.bias, {formed_bias(stream_, use), n, C});
   if (uses_[static_cast<size_t>(p)] != 1) return take(p, {formed(stream_, use, {0, n}), n, C});
   // A few samples at a time, so that the features of all need not fit.
-  const auto most = static_cast<int64_t>(std::min<size_t>(stream_.limit() / 8, size_t{1} << 28));
   const int64_t row = C * sizes_[static_cast<size_t>(p)] * static_cast<int64_t>(sizeof(Real));
-  const int64_t some = std::clamp<int64_t>(most / row, 1, n);
+  const int64_t some = std::clamp<int64_t>(most_bytes() / row, 1, n);
   for (int64_t first = 0; first < n; first += some) {
     const int64_t samples = std::min(some, n - first);
     bring(p, formed(stream_, use, {first, samples}), first, samples, C);
@@ -63,7 +67,8 @@ void DeviceJacobianSink::bring(int p, const DeviceNumbers& x, int64_t first, int
   // The rows of several samples lie together where the pass has all outputs.
   const int64_t parts = stride == row ? 1 : samples, each = samples / parts;
   for (int64_t i = 0; i < parts; ++i)
-    stream_.download(to + i * stride, device::Pointer<const Real>(x.at(i * row)), each * row);
+    stream_.bring(to + i * stride, device::Pointer<const Real>(x.at(i * row)), each * row);
+  pending_.hold(x, most_bytes());
 }
 
 void DeviceJacobianSink::add_to_host(int p, const Held& held) {
@@ -71,8 +76,7 @@ void DeviceJacobianSink::add_to_host(int p, const Held& held) {
   // As the host's sink takes them: (C, n, P).
   const DeviceNumbers x = by_sample(stream_, held.x, held.samples, held.count, size);
   auto own = pool_.take<Real>(checked_mul(rows, size));
-  stream_.download(own.get(), device::Pointer<const Real>(x.at()), rows * size);
-  stream_.synchronise();
+  stream_.fetch(own.get(), x, rows * size);
   host_.dense(p, held.count, held.samples, std::move(own));
 }
 
@@ -89,7 +93,6 @@ void DeviceJacobianSink::finish() {
       host_.settle(p);
     }
   }
-  stream_.synchronise();
 }
 
 }  // namespace AT_PRECISION

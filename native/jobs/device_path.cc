@@ -48,8 +48,7 @@ void DevicePathCollector::dense_on_device(int p, int64_t count, int64_t samples,
   const int64_t numbers = count * samples * sizes_[static_cast<size_t>(p)];
   if (!collector_.alone(p)) {
     auto own = pool_.take<Real>(numbers);
-    stream_->download(own.get(), device::Pointer<const Real>(features.at()), numbers);
-    stream_->synchronise();
+    stream_->fetch(own.get(), features, numbers);
     return host_.dense(p, count, samples, std::move(own));
   }
   const DeviceNumbers piece = weighted(features, numbers);

@@ -14,12 +14,6 @@ inline namespace AT_PRECISION {
 using device::MapTable;
 using kernels::SparseMap;
 
-device::Buffer<int32_t> DeviceMaps::sent(const std::vector<int32_t>& from) {
-  const auto to = stream_->take<int32_t>(static_cast<int64_t>(from.size()));
-  stream_->upload(to.at(), from.data(), static_cast<int64_t>(from.size()));
-  return to;
-}
-
 MapTable<Real> DeviceMaps::table(const SparseMap& map) {
   constexpr int64_t kTile = MapTable<Real>::kTile;
   const int64_t size = map.size(), run = map.run();
@@ -45,7 +39,8 @@ MapTable<Real> DeviceMaps::table(const SparseMap& map) {
       runs.insert(runs.end(), own.begin(), own.end());
       starts.push_back(static_cast<int32_t>(runs.size()));
     }
-    Held made{sent(shifts), sent(starts), sent(runs), stream_->take<Real>(map.length())};
+    Held made{stream_->send(shifts), stream_->send(starts), stream_->send(runs),
+              stream_->take<Real>(map.length())};
     const kernels::Philox words = map.sign_words();
     const int64_t block = device::Signs<Real>::kBlock;
     device::for_rows(*stream_, (map.length() + block - 1) / block, block,
@@ -70,7 +65,8 @@ const DeviceMaps::Mask& DeviceMaps::mask(int parameter, const std::vector<Kept>&
     rows.push_back(static_cast<int32_t>(dims.transposed ? e % dims.rows : e / dims.cols));
     columns.push_back(static_cast<int32_t>(dims.transposed ? e / dims.rows : e % dims.cols));
   }
-  Mask made{sent(places), sent(rows), sent(columns), static_cast<int64_t>(kept.size())};
+  Mask made{stream_->send(places), stream_->send(rows), stream_->send(columns),
+            static_cast<int64_t>(kept.size())};
   stream_->synchronise();
   return held = std::move(made);
 }
@@ -207,15 +203,14 @@ void DeviceSketchSink::dense_on_device(int p, int64_t count, int64_t samples,
   const int64_t size = plan_.elements(p);
   if (!serves(p, {}) || (!plan_.masks() && !plan_.of(p).last)) {
     auto own = pool_.take<Real>(count * samples * size);
-    stream_->download(own.get(), device::Pointer<const Real>(features.at()),
-                      count * samples * size);
-    stream_->synchronise();
+    stream_->fetch(own.get(), features, count * samples * size);
     return dense(p, count, samples, std::move(own));
   }
   add_numbers(p, by_sample(*stream_, std::move(features), count, samples, size), 0, samples);
 }
 
-void DeviceSketchSink::finish(const std::vector<Real*>& results, int64_t stride) {
+void DeviceSketchSink::finish(const std::vector<Real*>& results, int64_t stride,
+                              device::Pending& pending) {
   const int64_t row = count_ * plan_.request().size;
   for (size_t g = 0; g < sums_.size(); ++g) {
     if (!sums_[g]) continue;
@@ -223,18 +218,17 @@ void DeviceSketchSink::finish(const std::vector<Real*>& results, int64_t stride)
     if (!host_adds_) {
       const int64_t parts = stride == row ? 1 : samples_;
       for (int64_t i = 0; i < parts; ++i)
-        stream_->download(results[g] + i * stride, from + i * row, samples_ / parts * row);
+        stream_->bring(results[g] + i * stride, from + i * row, samples_ / parts * row);
+      pending.hold(sums_[g], static_cast<int64_t>(stream_->limit() / 8));
       continue;
     }
     auto own = pool_.take<Real>(samples_ * row);
-    stream_->download(own.get(), from, samples_ * row);
-    stream_->synchronise();
+    stream_->fetch(own.get(), sums_[g], samples_ * row);
     parallel_for(samples_, grain_for(row), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         for (int64_t e = 0; e < row; ++e) results[g][i * stride + e] += own.get()[i * row + e];
     });
   }
-  stream_->synchronise();
 }
 
 }  // namespace AT_PRECISION

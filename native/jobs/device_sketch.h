@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device/functions/project.h"
+#include "device/pending.h"
 #include "jobs/sketch_plan.h"
 #include "reverse/on_device.h"
 
@@ -31,7 +32,6 @@ class DeviceMaps {
     device::Buffer<int32_t> shifts, starts, runs;
     DeviceNumbers signs;
   };
-  device::Buffer<int32_t> sent(const std::vector<int32_t>& from);
 
   std::shared_ptr<device::Stream> stream_;
   std::map<const kernels::SparseMap*, Held> maps_;
@@ -53,8 +53,9 @@ class DeviceSketchSink final : public DeviceSink {
   void dense_on_device(int parameter, int64_t count, int64_t samples,
                        DeviceNumbers features) override;
   // Adds to results[g], whose rows (n, count, size) begin there and are `stride` numbers apart from
-  // sample to sample; they hold what the host gave, or 0. Waits for them.
-  void finish(const std::vector<Real*>& results, int64_t stride);
+  // sample to sample; they hold what the host gave, or 0. They are there when `pending` is settled
+  // and the stream was waited for.
+  void finish(const std::vector<Real*>& results, int64_t stride, device::Pending& pending);
 
  private:
   bool serves(int parameter, const MatrixDims& dims) const;

@@ -130,7 +130,8 @@ class FeaturesJob::OnDevice final : public DeviceSink {
   OnDevice(FeaturesJob& job, const std::vector<int64_t>& sizes, Sink& sink)
       : job_(job),
         sink_(sink),
-        formed_(*job.settings_.stream, sink.expanded(), sizes, job.uses_, job.pool_) {}
+        formed_(*job.settings_.stream, *job.settings_.pending, sink.expanded(), sizes, job.uses_,
+                job.pool_) {}
 
   void matrix(int p, MatrixUse use) override { sink_.matrix(p, std::move(use)); }
   void dense(int p, int64_t count, int64_t samples, std::shared_ptr<Real> features) override {

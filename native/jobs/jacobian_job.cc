@@ -64,6 +64,7 @@ void AverageJacobianJob::compute(const Frame& frame) {
   if (++node_ < path_.weights.size()) return;
   node_ = 0;
   at_ += frame.samples;
+  if (at_ >= settings_.samples) settle_device();
 }
 
 bool AverageJacobianJob::shrink(int64_t samples) {
@@ -95,17 +96,24 @@ void AverageJacobianJob::add(const Frame& frame, const std::vector<int64_t>& out
   const auto weight = static_cast<Real>(path_.weights[node_]);
   const bool fresh = node_ == 0;
   for (size_t p = 0; p < sizes.size(); ++p) {
-    const int64_t P = sizes[p];
+    const int64_t P = sizes[p], rows = frame.samples * count;
     Real* base = results_[p] + (at_ * total + first_output) * P;
     const bool written = sink.written(static_cast<int>(p));
-    parallel_for(frame.samples * count, grain_for(P), [&](int64_t begin, int64_t end) {
-      for (int64_t ic = begin; ic < end; ++ic) {
-        const Real* from = parts[p] + ic * P;
-        Real* to = base + (ic / count * total + ic % count) * P;
-        for (int64_t e = 0; e < P; ++e)
-          to[e] = (fresh ? Real(0.0) : to[e]) + (written ? weight * from[e] : Real(0.0));
-      }
-    });
+    const auto add = [=, part = held[p]] {
+      parallel_for(rows, grain_for(P), [&](int64_t begin, int64_t end) {
+        for (int64_t ic = begin; ic < end; ++ic) {
+          const Real* from = part.get() + ic * P;
+          Real* to = base + (ic / count * total + ic % count) * P;
+          for (int64_t e = 0; e < P; ++e)
+            to[e] = (fresh ? Real(0.0) : to[e]) + (written ? weight * from[e] : Real(0.0));
+        }
+      });
+    };
+    // Of a device the features of the pass are still on their way.
+    if (settings_.stream)
+      settings_.pending->then(add, DeviceNumbers());
+    else
+      add();
   }
 }
 

@@ -68,6 +68,7 @@ void Job::compute_within_threads(const Frame& frame, std::shared_ptr<DeviceRun> 
     const bool whole = settings_.values->begin(std::move(run), next()->node);
     with_threads(settings_.threads, [&] { compute(frame); });
     if (whole) settings_.values->end();
+    with_threads(settings_.threads, [&] { settings_.pending->settle_until(before); });
     settings_.stream->wait(before);
   } catch (...) {
     settings_.values->forget();
@@ -100,9 +101,16 @@ void Job::expanded_pass(const Frame& frame, const std::vector<int64_t>& outputs,
   if (!settings_.stream) {
     return reverse_pass(tape_, frame, count, std::move(seed), pool_, settings_.control, sink);
   }
-  DeviceJacobianSink there(*settings_.stream, sink, parameter_sizes(frame), uses, pool_);
+  DeviceJacobianSink there(*settings_.stream, *settings_.pending, sink, parameter_sizes(frame),
+                           uses, pool_);
   pass_on_device(frame, count, std::move(seed), there);
   there.finish();
+}
+
+void Job::settle_device() {
+  if (!settings_.stream) return;
+  settings_.pending->settle();
+  settings_.stream->synchronise();
 }
 
 int64_t Job::kept_budget() const {
@@ -168,7 +176,9 @@ void SweepJob::compute(const Frame& frame) {
   block(frame);
   at_ += frame.samples;
   settings_.control.advance(frame.samples);
-  if (at_ >= settings_.samples) finish();
+  if (at_ < settings_.samples) return;
+  settle_device();
+  finish();
 }
 
 }  // namespace AT_PRECISION

@@ -121,9 +121,12 @@ class Job {
   // Carries cotangents back on the device.
   void pass_on_device(const Frame& frame, int64_t count, std::shared_ptr<Real> seed,
                       DeviceSink& sink);
-  // A pass of these outputs, on the job's device, whose features are all written to a sink.
+  // A pass of these outputs, on the job's device, whose features are all written to a sink: there
+  // they are on their way when this returns, see settle_device().
   void expanded_pass(const Frame& frame, const std::vector<int64_t>& outputs, JacobianSink& sink,
                      const std::vector<int>& uses);
+  // Waits until all is there that a device was asked for.
+  void settle_device();
 
   const Tape& tape_;
   JobSettings settings_;

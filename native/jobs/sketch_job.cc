@@ -283,7 +283,7 @@ void SketchJob::pass(const Frame& frame, int64_t count, int64_t first, std::shar
     const int64_t size = plan_.request().size;
     std::vector<Real*> begins;
     for (Real* result : results_) begins.push_back(result + (at_ * rows + first) * size);
-    return there.finish(begins, rows * size);
+    return there.finish(begins, rows * size, *settings_.pending);
   }
   reverse_pass(tape_, frame, count, std::move(seed), pool_, settings_.control, sink);
 }

@@ -8,7 +8,6 @@
 #include "core/lapack.h"
 #include "device/functions/reduce.h"
 #include "device/launch.h"
-#include "device/uploads.h"
 
 namespace at::linear {
 
@@ -42,8 +41,7 @@ Images images_of(int64_t m, int64_t k, const double* b) {
 }
 
 Images images_of(int64_t m, int64_t k, const double* b, device::Stream& stream) {
-  device::Uploads uploads(stream);
-  const auto from = uploads.send(std::vector<double>(b, b + m * k));
+  const auto from = stream.send(b, m * k);
   const auto vectors = stream.take<double>(m * m), values = stream.take<double>(m),
              images = stream.take<double>(m * k), squares = stream.take<double>(m);
   stream.gram(device::Gram<double>{m, k, from.at(), k, vectors.at(), m});
@@ -56,10 +54,7 @@ Images images_of(int64_t m, int64_t k, const double* b, device::Stream& stream) 
   stream.multiply(p);
   device::sum_rows(stream, m, k,
                    device::Dots<double>{images.at(), k, images.at(), k, squares.at()});
-  uploads.settle();
-  Images out{device::fetch<double>(stream, vectors.at(), m * m),
-             device::fetch<double>(stream, images.at(), m * k),
-             device::fetch<double>(stream, squares.at(), m)};
+  Images out{stream.fetch(vectors, m * m), stream.fetch(images, m * k), stream.fetch(squares, m)};
   for (double& length : out.lengths) length = std::sqrt(length);
   return out;
 }
@@ -95,15 +90,11 @@ Decomposition decompose(int64_t m, int64_t k, const double* b, device::Stream* s
   }
   const int64_t r = std::min(m, k);
   if (stream) {
-    device::Uploads uploads(*stream);
-    const auto a = uploads.send(std::vector<double>(b, b + m * k));
+    const auto a = stream->send(b, m * k);
     const auto u = stream->take<double>(m * m), s = stream->take<double>(m),
                vt = stream->take<double>(m * k);
     stream->svd(device::WideSvd<double>{m, k, a.at(), u.at(), s.at(), vt.at()});
-    uploads.settle();
-    return {device::fetch<double>(*stream, u.at(), m * m),
-            device::fetch<double>(*stream, s.at(), m),
-            device::fetch<double>(*stream, vt.at(), m * k)};
+    return {stream->fetch(u, m * m), stream->fetch(s, m), stream->fetch(vt, m * k)};
   }
   Decomposition out{std::vector<double>(m * r), std::vector<double>(r), std::vector<double>(r * k)};
   std::vector<double> copy(b, b + m * k);

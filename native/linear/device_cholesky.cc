@@ -8,7 +8,6 @@
 #include "device/functions/fill.h"
 #include "device/functions/scale.h"
 #include "device/launch.h"
-#include "device/uploads.h"
 #include "linear/cholesky.h"
 
 namespace at::linear {
@@ -30,31 +29,29 @@ DeviceCholesky::DeviceCholesky(std::shared_ptr<device::Stream> stream, int64_t n
 
 DeviceCholesky::DeviceCholesky(std::shared_ptr<device::Stream> stream, int64_t n,
                                const std::vector<double>& a, double shift)
-    : DeviceCholesky(stream, n, (check_symmetric(n, a), device::sent(*stream, a)), shift) {}
+    : DeviceCholesky(stream, n, (check_symmetric(n, a), stream->send(a)), shift) {}
 
 void DeviceCholesky::factorise() {
   device::Stream& stream = *stream_;
   const auto line = stream.take<double>(n_);
   const auto read = [&] {
     device::for_rows(stream, n_, 1, device::CopyRows<double>{a_.at(), n_ + 1, line.at(), 1});
-    return device::fetch<double>(stream, line.at(), n_);
+    return stream.fetch(line, n_);
   };
   diagonal_ = read();
   std::vector<double> shifted = diagonal_;
   for (double& x : shifted) x += shift_;
-  device::Uploads uploads(stream);
-  const auto raised = uploads.send(std::move(shifted));
+  const auto raised = stream.send(shifted);
   device::for_rows(stream, n_, 1, device::CopyRows<double>{raised.at(), 1, a_.at(), n_ + 1});
-  uploads.settle();
   if (stream.cholesky(n_, a_.at(), n_) != 0) status_ = Status::not_positive;
   root_ = read();
   for (int which = 0; which < 2; ++which) {
     std::vector<double> lacking(static_cast<size_t>(n_));
     for (int64_t i = 0; i < n_; ++i)
       lacking[i] = diagonal_[i] + (which == 1 ? shift_ : 0) - root_[i];
-    on_diagonal_[which] = uploads.send(std::move(lacking));
+    on_diagonal_[which] = stream.send(lacking);
   }
-  uploads.settle();
+  stream.synchronise();
 }
 
 double DeviceCholesky::reciprocal_condition() const { return linear::reciprocal_condition(root_); }
@@ -91,8 +88,7 @@ void DeviceCholesky::add_product(double alpha, double beta, double shift, int64_
 Result<std::vector<double>> DeviceCholesky::solve(const std::vector<double>& b, int64_t columns,
                                                   const Control& control) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  device::Uploads uploads(*stream_);
-  const auto x = uploads.send(b), rest = uploads.send(b);
+  const auto x = stream_->send(b), rest = stream_->send(b);
   const auto both = [&](const device::Buffer<double>& to) {
     solve_lower(false, 0, columns, to.at());
     solve_lower(true, 0, columns, to.at());
@@ -102,15 +98,14 @@ Result<std::vector<double>> DeviceCholesky::solve(const std::vector<double>& b, 
   add_product(-1, 1, shift_, columns, x.at(), rest.at());
   both(rest);
   device::for_rows(*stream_, n_, columns, device::Plus<double>{x.at(), rest.at(), x.at(), columns});
-  uploads.settle();
-  return {device::fetch<double>(*stream_, x.at(), n_ * columns), status_, statistics()};
+  return {stream_->fetch(x, n_ * columns), status_, statistics()};
 }
 
 std::vector<double> DeviceCholesky::product(const std::vector<double>& x, int64_t columns) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto from = device::sent(*stream_, x), to = stream_->take<double>(n_ * columns);
+  const auto from = stream_->send(x), to = stream_->take<double>(n_ * columns);
   add_product(1, 0, 0, columns, from.at(), to.at());
-  return device::fetch<double>(*stream_, to.at(), n_ * columns);
+  return stream_->fetch(to, n_ * columns);
 }
 
 Result<std::vector<double>> DeviceCholesky::inverse_blocks(int64_t block,
@@ -136,7 +131,7 @@ Result<std::vector<double>> DeviceCholesky::inverse_blocks(int64_t block,
     p.batch = columns / block;
     stream_->multiply(p);
   }
-  return {device::fetch<double>(*stream_, out.at(), n_ * block), status_, statistics()};
+  return {stream_->fetch(out, n_ * block), status_, statistics()};
 }
 
 Result<Estimate> DeviceCholesky::log_determinant(const Control&) const {
@@ -146,10 +141,10 @@ Result<Estimate> DeviceCholesky::log_determinant(const Control&) const {
 Result<std::vector<double>> DeviceCholesky::sample(Gaussian gaussian, const std::vector<double>& z,
                                                    int64_t columns, const Control&) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto x = device::sent(*stream_, z);
+  const auto x = stream_->send(z);
   if (gaussian == Gaussian::precision) {
     solve_lower(true, 0, columns, x.at());
-    return {device::fetch<double>(*stream_, x.at(), n_ * columns), status_, statistics()};
+    return {stream_->fetch(x, n_ * columns), status_, statistics()};
   }
   const auto lower = stream_->take<double>(n_ * n_), out = stream_->take<double>(n_ * columns);
   device::for_rows(*stream_, n_, n_, device::LowerOnly<double>{l(), lower.at(), n_});
@@ -159,7 +154,7 @@ Result<std::vector<double>> DeviceCholesky::sample(Gaussian gaussian, const std:
   p.b = x.at(), p.ldb = columns;
   p.c = out.at(), p.ldc = columns;
   stream_->multiply(p);
-  return {device::fetch<double>(*stream_, out.at(), n_ * columns), status_, statistics()};
+  return {stream_->fetch(out, n_ * columns), status_, statistics()};
 }
 
 }  // namespace at::linear

@@ -15,12 +15,10 @@ namespace {
 
 // As lapack::eigen has it.
 void eigen_on(device::Stream& stream, bool vectors, int64_t n, double* a, double* values) {
-  const auto matrix = stream.take<double>(n * n), found = stream.take<double>(n);
-  stream.upload(matrix.at(), a, n * n);
+  const auto matrix = stream.send(a, n * n), found = stream.take<double>(n);
   stream.eigen(device::Eigen<double>{vectors, n, matrix.at(), found.at()});
-  stream.download(values, device::Pointer<const double>(found.at()), n);
-  if (vectors) stream.download(a, device::Pointer<const double>(matrix.at()), n * n);
-  stream.synchronise();
+  stream.fetch(values, found, n);
+  if (vectors) stream.fetch(a, matrix, n * n);
 }
 
 }  // namespace

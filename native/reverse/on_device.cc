@@ -75,8 +75,7 @@ class DevicePass final : public Pass {
     if (!sums_[id]) return;
     const int64_t size = size_of(id);
     auto piece = pool_.take<Real>(size);
-    stream_.download(piece.get(), device::Pointer<const Real>(sums_[id].at()), size);
-    stream_.synchronise();
+    stream_.fetch(piece.get(), sums_[id], size);
     sums_[id] = DeviceNumbers();
     add(id, std::move(piece));
   }
@@ -202,7 +201,7 @@ MatrixUse to_host(device::Stream& stream, const DeviceMatrixUse& use, Pool& pool
   const int64_t places = use.samples * use.dims.groups * use.dims.positions;
   const auto fetch = [&](const DeviceNumbers& from, int64_t count) {
     auto to = pool.take<Real>(count);
-    stream.download(to.get(), device::Pointer<const Real>(from.at()), count);
+    stream.bring(to.get(), device::Pointer<const Real>(from.at()), count);
     return to;
   };
   own.delta = fetch(use.delta, places * use.count * use.dims.rows);

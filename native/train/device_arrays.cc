@@ -12,47 +12,48 @@ DeviceArrays::DeviceArrays(const Tape& tape, const TrainerSettings& settings, Po
       pool_(pool),
       stream_(settings.stream),
       values_(settings.stream) {
-  const bool adaptive = settings.model == TrainedModel::kAdaptive;
-  const std::vector<int64_t> counts =
-      adaptive ? array_sizes(settings.sizes, settings.layouts) : settings.sizes;
-  const auto taken = [&] {
-    std::vector<DeviceNumbers> all;
-    for (int64_t count : counts) all.push_back(stream_->take<float>(count));
-    return all;
-  };
-  arrays_ = taken();
-  for (size_t m = 0; m < settings.moments.size(); ++m) moments_.push_back(taken());
-  if (adaptive) factors_.emplace(stream_, settings.sizes, settings.layouts, arrays_);
   send();
 }
 
+// What was asked for before, such as a step, is done whatever happens now.
 template <class Work>
 void DeviceArrays::whole(const Work& work) {
+  const device::Mark before = stream_->mark();
   try {
     work();
   } catch (...) {
     values_.forget();
+    changes_.clear();
+    stream_->wait(before);
     stream_->abandon();
     throw;
   }
 }
 
 void DeviceArrays::send() {
+  const bool adaptive = settings_.model == TrainedModel::kAdaptive;
+  const std::vector<int64_t> counts =
+      adaptive ? array_sizes(settings_.sizes, settings_.layouts) : settings_.sizes;
+  const auto sent = [&](const std::vector<float*>& from) {
+    std::vector<DeviceNumbers> all;
+    for (size_t a = 0; a < counts.size(); ++a) all.push_back(stream_->send(from[a], counts[a]));
+    return all;
+  };
+  factors_.reset();
+  changes_.clear();
+  arrays_.clear();
+  moments_.clear();
   whole([&] {
-    for (size_t a = 0; a < arrays_.size(); ++a) {
-      const int64_t count = arrays_[a].size();
-      stream_->upload(arrays_[a].at(), settings_.arrays[a], count);
-      for (size_t m = 0; m < moments_.size(); ++m)
-        stream_->upload(moments_[m][a].at(), settings_.moments[m][a], count);
-    }
+    arrays_ = sent(settings_.arrays);
+    for (const auto& moment : settings_.moments) moments_.push_back(sent(moment));
+    if (adaptive) factors_.emplace(stream_, settings_.sizes, settings_.layouts, arrays_);
     stream_->synchronise();
   });
-  changes_.clear();
 }
 
 void DeviceArrays::fetch() {
   const auto down = [&](float* to, const DeviceNumbers& from) {
-    stream_->download(to, device::Pointer<const float>(from.at()), from.size());
+    stream_->bring(to, device::Pointer<const float>(from.at()), from.size());
   };
   whole([&] {
     for (size_t a = 0; a < arrays_.size(); ++a) {
@@ -74,7 +75,6 @@ void DeviceArrays::over_frame(const std::function<void()>& work) {
   whole([&] {
     values_.begin(run, 0);
     work();
-    stream_->synchronise();
     values_.end();
   });
 }
@@ -82,9 +82,7 @@ void DeviceArrays::over_frame(const std::function<void()>& work) {
 const std::vector<DeviceNumbers>& DeviceArrays::changes() {
   if (!factors_) return arrays_;
   if (changes_.empty()) {
-    std::vector<DeviceNumbers> formed = factors_->changes();
-    stream_->synchronise();
-    changes_ = std::move(formed);
+    changes_ = factors_->changes();
   }
   return changes_;
 }
@@ -115,7 +113,9 @@ std::vector<DeviceNumbers> DeviceArrays::collected() {
   return found;
 }
 
+// Weights of the next forward run are waited for; of the other models that is made meanwhile.
 void DeviceArrays::step(double rate, int64_t number) {
+  const bool full = settings_.model == TrainedModel::kFull;
   whole([&] {
     // All memory first: a step is made whole, or not at all.
     const std::vector<DeviceNumbers> gradients = collected();
@@ -123,11 +123,11 @@ void DeviceArrays::step(double rate, int64_t number) {
       const DeviceNumbers& second = moments_.back()[a];
       settings_.optimizer.step(*stream_, arrays_[a], gradients[a], moments_[0][a], second, rate,
                                number);
-      if (settings_.model == TrainedModel::kFull)
-        stream_->download(settings_.arrays[a], device::Pointer<const float>(arrays_[a].at()),
-                          arrays_[a].size());
+      if (full)
+        stream_->bring(settings_.arrays[a], device::Pointer<const float>(arrays_[a].at()),
+                       arrays_[a].size());
     }
-    stream_->synchronise();
+    if (full) stream_->synchronise();
   });
   changes_.clear();
 }
@@ -138,8 +138,7 @@ const float* DeviceArrays::present(int parameter) {
   whole([&] {
     const DeviceNumbers& change = changes()[p];
     fetched_.resize(static_cast<size_t>(change.size()));
-    stream_->download(fetched_.data(), device::Pointer<const float>(change.at()), change.size());
-    stream_->synchronise();
+    stream_->fetch(fetched_.data(), change, change.size());
   });
   return fetched_.data();
 }

@@ -127,10 +127,6 @@ class CudaStream final : public Stream {
     enter();
     falling_.push_back({static_cast<char*>(to), static_cast<const char*>(from), bytes, mark()});
   }
-  void copy_up(void* to, const void* from, size_t bytes) override {
-    enter();
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "a copy");
-  }
   void copy_down(void* to, const void* from, size_t bytes) override {
     enter();
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "a copy");

@@ -159,11 +159,11 @@ struct ChooseLargest {
   }
 };
 
-// to (count, planes, in…) = Σ over the windows that hold an element of what they get: of those that
-// chose it, or times `weights` (period) of theirs; and times `own` (planes, in…) where that is
-// given. Rows are (count, plane).
+// Windows over planes (count, planes, in…), each of which gives a number of (count, planes, out…):
+// the element that it chose, or the sum of its elements times `weights` (period) of the window's
+// and, where that is given, `own` (planes, in…) of the elements'. Rows are (count, plane).
 template <class T>
-struct SpreadWindows {
+struct PoolingWindows {
   static constexpr int kBytes = 3 * sizeof(T);
   Ref<const T> from;
   Ref<const int32_t> chosen;  // (planes, out…); none: by weights
@@ -173,14 +173,32 @@ struct SpreadWindows {
   int64_t planes, in_size, out_size, period;
   WindowShape shape;
 
-  struct Row {
+  struct Plane {
     const T* from;
     const int32_t* chosen;
     const T* weights;
     const T* own;
     T* to;
     WindowShape shape;
+  };
+  AT_PORTABLE Plane plane_of(int64_t r, int64_t from_size, int64_t to_size) const {
+    const int64_t p = r % planes;
+    return {from + r * from_size,
+            chosen.get() ? chosen + p * out_size : nullptr,
+            weights.get() ? weights + p * out_size % period : nullptr,
+            own.get() ? own + p * in_size : nullptr,
+            to + r * to_size,
+            shape};
+  }
+};
+
+// to (count, planes, in…) = Σ over the windows that hold an element of what they get.
+template <class T>
+struct SpreadWindows : PoolingWindows<T> {
+  struct Row {
+    typename PoolingWindows<T>::Plane plane;
     AT_PORTABLE void operator()(int64_t e) const {
+      const auto& [from, chosen, weights, own, to, shape] = plane;
       const Coordinates i(static_cast<uint32_t>(e), shape.in_plane, shape.in_row);
       const Reach z(shape, 0, i.z), y(shape, 1, i.y), x(shape, 2, i.x);
       T sum = 0;
@@ -202,41 +220,22 @@ struct SpreadWindows {
       to[e] = own ? flowing<false>(own[e], sum) : sum;
     }
     AT_PORTABLE bool holds(int axis, int i, int o) const {
-      return (i + shape.pad[axis] - o * shape.stride[axis]) % shape.dilation[axis] == 0;
+      const WindowShape& s = plane.shape;
+      return (i + s.pad[axis] - o * s.stride[axis]) % s.dilation[axis] == 0;
     }
   };
   AT_PORTABLE Row row(int64_t r) const {
-    const int64_t p = r % planes;
-    return {from + r * out_size,
-            chosen.get() ? chosen + p * out_size : nullptr,
-            weights.get() ? weights + p * out_size % period : nullptr,
-            own.get() ? own + p * in_size : nullptr,
-            to + r * in_size,
-            shape};
+    return {this->plane_of(r, this->out_size, this->in_size)};
   }
 };
 
-// The adjoint: to (count, planes, out…) = what windows chose, or Σ over their elements times
-// `weights` of theirs. Rows are (count, plane).
+// The adjoint: to (count, planes, out…) = what the windows give.
 template <class T>
-struct GatherWindows {
-  static constexpr int kBytes = 3 * sizeof(T);
-  Ref<const T> from;
-  Ref<const int32_t> chosen;
-  Ref<const T> weights;
-  Ref<const T> own;
-  Ref<T> to;
-  int64_t planes, in_size, out_size, period;
-  WindowShape shape;
-
+struct GatherWindows : PoolingWindows<T> {
   struct Row {
-    const T* from;
-    const int32_t* chosen;
-    const T* weights;
-    const T* own;
-    T* to;
-    WindowShape shape;
+    typename PoolingWindows<T>::Plane plane;
     AT_PORTABLE void operator()(int64_t e) const {
+      const auto& [from, chosen, weights, own, to, shape] = plane;
       if (chosen) {
         to[e] = chosen[e] < 0 ? T(0) : from[chosen[e]];
         return;
@@ -261,13 +260,7 @@ struct GatherWindows {
     }
   };
   AT_PORTABLE Row row(int64_t r) const {
-    const int64_t p = r % planes;
-    return {from + r * in_size,
-            chosen.get() ? chosen + p * out_size : nullptr,
-            weights.get() ? weights + p * out_size % period : nullptr,
-            own.get() ? own + p * in_size : nullptr,
-            to + r * out_size,
-            shape};
+    return {this->plane_of(r, this->in_size, this->out_size)};
   }
 };
 

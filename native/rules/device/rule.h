@@ -24,7 +24,7 @@ class DeviceNode {
   // What the host planned: places and weights.
   template <class T>
   device::Buffer<T> sent(const std::vector<T>& planned) {
-    return stream().send(planned.data(), static_cast<int64_t>(planned.size()));
+    return stream().send(planned);
   }
 };
 
