@@ -305,7 +305,7 @@ async function run(network: Network, task: Task, work: Work): Promise<AdaptedMod
     (sum, { shape, frozen }) => sum + (frozen ? 0 : shapeSize(shape)),
     0,
   )
-  checkFitMemory(samples * outputs, numbers, { ...fitting, ridge: 1 })
+  await checkFitMemory(samples * outputs, numbers, { ...fitting, ridge: 1 })
   const scale = open?.scale ?? 1
   const inUnits = y.map((value) => value / scale)
   const probe = h && (await chooseHead(h, inUnits, plan, { signal, threads }))

@@ -8,7 +8,8 @@ import type { TangentKernel } from '../kernels/kernel.js'
 import { checkKernel } from '../kernels/kernel.js'
 import { numbersOf } from '../linear/checks.js'
 import type { CallOptions } from '../model/core.js'
-import { type DeviceOptions, deviceArgument } from '../native/device.js'
+import { deviceForWork, spectrumWork } from '../native/choose.js'
+import { type ChosenDevice, type DeviceOptions, deviceName } from '../native/device.js'
 import { marginOf } from './margin.js'
 import { measure, spectrumBytes } from './measures.js'
 import { labelsFactor, learnedFactor, learnedOutputs } from './targets.js'
@@ -34,7 +35,7 @@ export interface MeasureOptions
 /**
  * Measures one kernel, such as the path-averaged K̄ of {@link averageKernel}: alignment with K_ŷ and
  * with the labels, distance and split against the initial kernel, rank and spectrum. What each
- * number is says {@link KernelMeasures}.
+ * number is says {@link KernelMeasures}; `device` where the eigenvalues were computed, and why there.
  * @param kernel of N samples with themselves, trace or full.
  * @throws TangentError `BAD_ARGUMENT` for kernels or targets of other sizes, `MEMORY_BUDGET`,
  *   `NUMERICAL` for a kernel that is not finite; a DOMException named AbortError.
@@ -57,7 +58,7 @@ export interface MeasureOptions
 export async function measureKernel(
   kernel: TangentKernel,
   options: MeasureOptions = {},
-): Promise<KernelMeasures> {
+): Promise<KernelMeasures & { device: ChosenDevice }> {
   checkCall(options)
   checkKernel(kernel)
   const { kind, symmetric, shape } = kernel
@@ -91,6 +92,7 @@ export async function measureKernel(
     const bytes = spectrumBytes(rows)
     roomBeside(bytes, parseBytes(options.memory), 'The spectrum', () => 'leave the spectrum out')
   }
+  const device = await deviceForWork(options, spectrumWork(rows, false))
   const { result } = measure(
     [
       {
@@ -105,10 +107,10 @@ export async function measureKernel(
       learned: learnedFactor(values, start, where),
       labels: labelsFactor(target, where),
       threads: threadCount(options.threads) ?? availableParallelism(),
-      device: deviceArgument(options, rows),
+      device: deviceName(device),
     },
     options.signal,
   )
   const [found] = await result
-  return { ...(found as KernelMeasures), margin: marginOf(kernel, values) }
+  return { ...(found as KernelMeasures), margin: marginOf(kernel, values), device }
 }

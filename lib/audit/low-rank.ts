@@ -7,6 +7,7 @@ import { numbersOf } from '../linear/checks.js'
 import { KernelFactor } from '../linear/factor.js'
 import { transposed } from '../linear/transpose.js'
 import type { SolveOptions } from '../native/call.js'
+import type { ChosenDevice } from '../native/device.js'
 import type { TangentSketch } from '../sketch/features.js'
 import { checkSketches } from './memory.js'
 import { rowsOf } from './products.js'
@@ -77,6 +78,18 @@ export class SketchFactor {
     const gram = { data: await columns.kernel(columns, { signal, threads }), shape: [size, size] }
     const small = await KernelFactor.of(gram, ridge, { signal, threads })
     return new SketchFactor({ n, outputs, ridge }, phi, [rows, columns], small, { threads })
+  }
+
+  /** Where the small matrix was factored, and why there. */
+  get device(): ChosenDevice {
+    return this.#small.device
+  }
+
+  /** Gives the memory of the factor and of both copies of the sketches back. */
+  free(): void {
+    this.#small.free()
+    this.#rows.free()
+    this.#columns.free()
   }
 
   /** log det(ΦΦᵀ + ridge·I). */

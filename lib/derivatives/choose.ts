@@ -1,7 +1,7 @@
-// Which device `auto` chooses for a call: the one that is expected to be faster.
+// What a call of a network comes to, by which `auto` chooses its device.
 import { hostNodes } from '../model/devices.js'
+import { fasterDevice, type Rates, type Work } from '../native/choose.js'
 import type { ChosenDevice } from '../native/device.js'
-import { native } from '../native/index.js'
 import type { Costs, MatrixLayer } from '../runtime/protocol.js'
 import type { Prepared } from './prepared.js'
 
@@ -24,33 +24,6 @@ export interface Call {
   nodes: number
   onHost: number
 }
-
-/** What a call comes to. */
-export interface Work {
-  /** Of products. */
-  flops: number
-  /** Bytes that pass through the memory of the device. */
-  moved: number
-  /** Bytes between host and card. */
-  traffic: number
-  launches: number
-}
-
-/** What a machine does in a second. */
-export interface Rates {
-  flops: number
-  /** Bytes of its memory. */
-  bandwidth: number
-}
-
-/** Of the most that a machine can do what large products reach; small ones reach less. */
-const REACHED = 0.6
-/** Bytes a second between host and card, where nothing else goes on meanwhile, and seconds of a launch: no card has told. */
-const TRAFFIC = 10e9
-const LAUNCH = 5e-6
-/** Seconds until a card is ready for a first call, and for every other one. */
-const FIRST = 0.5
-const EVERY = 1e-3
 
 /**
  * Counted from shapes as docs/architecture.md has it: a pass multiplies O cotangents by every weight, a
@@ -87,47 +60,12 @@ export function workOf(call: Call): Work {
   }
 }
 
-/** Seconds of the work on the processor, or on a card, whose traffic and launches count too. */
-export function expectedSeconds(work: Work, { flops, bandwidth }: Rates, card = false): number {
-  const own = work.flops / (REACHED * flops) + work.moved / (REACHED * bandwidth)
-  return card ? own + work.traffic / TRAFFIC + work.launches * LAUNCH : own
-}
-
-/** A card that can be used, with its rates for the call's numbers. */
-export interface Candidate extends Rates {
-  name: string
-  what: string
-}
-
-/**
- * The faster of a card and the processor, and why.
- * @param first is it the process's first call there?
- */
-export function chooseFaster(
-  call: Call,
-  card: Candidate,
-  processor: Rates & { threads: number },
-  first: boolean,
-): ChosenDevice {
-  if (!(card.flops > 0 && card.bandwidth > 0))
-    return { name: card.name, why: `${card.what} can be used; its driver tells no rates` }
-  const work = workOf(call)
-  const there = expectedSeconds(work, card, true) + (first ? FIRST : EVERY)
-  const here = expectedSeconds(work, processor)
-  const words = `${inWords(there)} expected on ${card.what}, ${inWords(here)} on ${processor.threads} of the processor's threads`
-  return { name: there < here ? card.name : 'cpu', why: words }
-}
-
-const inWords = (seconds: number) => `${Number(seconds.toPrecision(2))} s`
-
-let used = false
-
 /**
  * The device for a call that may choose.
  * @param other samples of a kernel's other side, absent: the same ones
  * @param numbers of the results
  */
-export function fasterDevice(
+export function deviceForCall(
   { core, device, samples, width, extent, threads }: Prepared,
   { layers, rates }: Costs,
   { pairs, other, numbers }: { pairs: boolean; other: number | undefined; numbers: number },
@@ -135,18 +73,16 @@ export function fasterDevice(
   const { double } = core.architecture
   const { nodes, onHost } = hostNodes(core.architecture)
   const bytes = double ? 8 : 4
-  const card = native.cards().find(({ name }) => name === device.name)
-  const { what = device.name, float32 = 0, float64 = 0, bandwidth = 0 } = card ?? {}
-  const chosen = chooseFaster(
-    {
-      ...{ layers, samples, samples2: other ?? samples, same: other === undefined },
-      ...{ outputs: width, pairs },
-      ...{ extent, bytes, results: bytes * numbers, nodes, onHost: onHost.length },
-    },
-    { name: device.name, what, flops: double ? float64 : float32, bandwidth },
-    { flops: double ? rates.flops / 2 : rates.flops, bandwidth: rates.bandwidth, threads },
-    !used,
-  )
-  used ||= chosen.name !== 'cpu'
-  return chosen
+  const work = workOf({
+    ...{ layers, samples, samples2: other ?? samples, same: other === undefined },
+    ...{ outputs: width, pairs },
+    ...{ extent, bytes, results: bytes * numbers, nodes, onHost: onHost.length },
+  })
+  return fasterDevice(device, work, { ...ratesFor(rates, double), threads }, double)
 }
+
+/** The processor's rates for numbers of 8 bytes, which it multiplies half as fast, or of 4. */
+export const ratesFor = ({ flops, bandwidth }: Rates, double: boolean): Rates => ({
+  flops: double ? flops / 2 : flops,
+  bandwidth,
+})

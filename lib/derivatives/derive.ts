@@ -17,7 +17,7 @@ import {
   chooseDevice,
   choosePrecision,
   type MeasuredError,
-  refuseDevice,
+  withoutDevices,
 } from '../native/device.js'
 import { inBlocks } from '../runtime/feeds.js'
 import type { OnTile } from '../runtime/host.js'
@@ -31,7 +31,7 @@ import type {
 } from '../runtime/protocol.js'
 import { sent } from '../runtime/shared.js'
 import { outputsOfBlock } from './blocks.js'
-import { fasterDevice } from './choose.js'
+import { deviceForCall } from './choose.js'
 import type { Prepared } from './prepared.js'
 
 /** The core in the result is the network in the form that these samples want. */
@@ -141,7 +141,7 @@ function deviceFor(
   const { device, precision, core, options, samples } = prepared
   if (device.name === 'cpu') return {}
   if (!kindOf(job).devices) {
-    refuseDevice({ device: options.device ?? core.device }, job.kind)
+    withoutDevices({ device: options.device ?? core.device }, job.kind)
     return {}
   }
   if (prepared.costs) {
@@ -150,7 +150,7 @@ function deviceFor(
       widths.reduce((sum, width) => sum + width * samples * (x2?.samples ?? samples), 0) +
       results.reduce((sum, { count }) => sum + count, 0)
     const given = { pairs: job.kind === 'ntk', other: x2?.samples, numbers }
-    core.chosen = fasterDevice(prepared, prepared.costs, given)
+    core.chosen = deviceForCall(prepared, prepared.costs, given)
     if (core.chosen.name === 'cpu') return {}
   }
   // Only kernels tell the error of their products.

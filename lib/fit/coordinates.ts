@@ -6,7 +6,8 @@ import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
 import { checkTargets } from '../linear/checks.js'
 import { call, memoryOf, type SolveOptions } from '../native/call.js'
-import { type DeviceOptions, deviceArgument } from '../native/device.js'
+import { deviceForWork, flowWork } from '../native/choose.js'
+import { type ChosenDevice, type DeviceOptions, deviceName } from '../native/device.js'
 import type { FlowOptions } from '../native/fit.js'
 import { native } from '../native/index.js'
 import { shuffled } from './folds.js'
@@ -55,6 +56,8 @@ export interface CoordinateFit {
    * error was twice its least, where its training ended. Null where a time was given.
    */
   heldOut: { times: Float64Array; errors: Float64Array } | null
+  /** Where the flow was computed, and why there. */
+  device: ChosenDevice
 }
 
 /**
@@ -131,13 +134,13 @@ export async function fitCoordinates(
       : Float64Array.of(time)
   const parts = time === 'held-out' ? folds : 0
   const fold = shuffled(n, seed).map((place) => place % folds)
-  const device = deviceArgument(options, n)
+  const device = await deviceForWork(options, flowWork(n, m))
   const found = await call(options.signal, (control) =>
     native.coordinateFlow(
       data,
       targets.map((value) => value / scales.target),
       values.map((value) => value / scales.kernel),
-      { ...flow, device, memory: budget },
+      { ...flow, device: deviceName(device), memory: budget },
       times,
       fold,
       parts,
@@ -153,6 +156,7 @@ export async function fitCoordinates(
     start: flow.start,
     scales,
     heldOut: parts > 0 ? { times, errors } : null,
+    device,
   }
 }
 

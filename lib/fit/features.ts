@@ -188,9 +188,30 @@ export class TangentFeatures {
     return this.blocks.reduce((sum, { m, k }) => sum + m * k, 0)
   }
 
-  /** Bytes held by the solver. */
+  /** Bytes held by the solver; 0 after {@link free}. */
   get bytes(): number {
     return this.native.bytes
+  }
+
+  /**
+   * Gives their memory back. Without it they stay until V8 finds that nobody needs them. Calls that are under way are
+   * still answered, later ones are refused; models that were fitted to them need them no more.
+   * @example
+   * ```js
+   * import { TangentFeatures } from 'adaptive-tangent'
+   *
+   * const features = await TangentFeatures.from(1, 1, [
+   *   { name: 'w', m: 1, k: 2, x: Float64Array.of(1, 2) },
+   * ])
+   * features.free()
+   * const error = await features.kernel().catch((problem) => problem)
+   * console.log(error.code, features.bytes)
+   * // DISPOSED 0
+   * ```
+   * @since 0.2.0
+   */
+  free(): void {
+    this.native.free()
   }
 
   /**

@@ -4,6 +4,7 @@ import { abortError } from '../core/abort.js'
 import { badArgument, TangentError } from '../core/errors.js'
 import { manyGaussians } from '../linear/random.js'
 import { call, callSync, memoryOf, threadsOf } from '../native/call.js'
+import type { ChosenDevice } from '../native/device.js'
 import type { FitIteration } from '../native/fit.js'
 import { type NativeSolveFit, native } from '../native/index.js'
 import type { TangentFeatures } from './features.js'
@@ -36,7 +37,7 @@ export async function fitOnce(
   const { price } = numbersOf(options.price)
   const rules = rulesOf(features, price === Number.POSITIVE_INFINITY ? fixed(options) : options)
   const rank = Math.min(native.sketchRank, features.rows)
-  const device = fitDevice(options, features.rows)
+  const device = await fitDevice(options, features.rows, features.size)
   const frozen = JSON.stringify([device.name, rules.map((rule) => !isAdaptive(rule))])
   const sketch = solver === 'products' ? await manyGaussians(features.rows * rank) : undefined
   const fit = callSync(
@@ -75,7 +76,7 @@ async function fitted(
   features: TangentFeatures,
   residual: Float64Array,
   options: FitOptions & { maxIterations: number; checkpointEvery: number },
-  { rules, device }: { rules: readonly BlockRule[]; device: ReturnType<typeof fitDevice> },
+  { rules, device }: { rules: readonly BlockRule[]; device: ChosenDevice },
   { from, shared }: Given,
 ): Promise<AdaptiveModel> {
   const { ridge, signal, maxIterations } = options

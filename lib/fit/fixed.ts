@@ -6,6 +6,7 @@ import { KernelFactor, notPositive } from '../linear/factor.js'
 import { type GramOptions, gramOf, heldKernel } from '../linear/gram.js'
 import type { ChosenRidge, RidgeOptions } from '../linear/ridge.js'
 import { KernelSpectrum } from '../linear/spectrum.js'
+import type { ChosenDevice } from '../native/device.js'
 
 /** Options of {@link solveKernel}. */
 export interface KernelSolveOptions extends GramOptions, Pick<RidgeOptions, 'precision'> {
@@ -35,6 +36,8 @@ export interface KernelSolution {
   rank?: number
   /** A lower estimate of the condition number of K + ridge·I. */
   condition: number
+  /** Where it was solved, and why there. */
+  device: ChosenDevice
   /** How the ridge was chosen, where it was. */
   choice?: ChosenRidge
 }
@@ -78,10 +81,11 @@ export async function solveKernel(
     if (factor && !(ridge === 0 && factor.condition * n > 2 ** 52)) {
       const alpha = await factor.solve(targets)
       const fit = targets.map((value, i) => value - ridge * (alpha[i] as number))
-      const { condition } = factor
+      const { condition, device } = factor
       factor.free()
-      return { alpha, fit, ridge, method: 'cholesky', status: 'solved', condition }
+      return { alpha, fit, ridge, method: 'cholesky', status: 'solved', condition, device }
     }
+    factor?.free()
     if (ridge > 0) throw notPositive(ridge)
   } else if (ridge !== 'gcv' && ridge !== 'loo') {
     throw badArgument('options.ridge', "a number ≥ 0, 'gcv' or 'loo'", ridge)
@@ -101,7 +105,8 @@ export async function solveKernel(
     }),
     targets,
   )
-  const { rank, values } = spectrum
+  const { rank, values, device } = spectrum
+  spectrum.free()
   const least = Math.max(values[n - 1] as number, 0) + chosen
   return {
     alpha,
@@ -112,5 +117,6 @@ export async function solveKernel(
     rank,
     condition: least > 0 ? ((values[0] as number) + chosen) / least : Number.POSITIVE_INFINITY,
     ...(choice && { choice }),
+    device,
   }
 }

@@ -155,7 +155,7 @@ export async function residualOf(
   x: Inputs,
   y: NdArray,
   options: Pick<NetworkFitOptions, 'signal' | 'threads' | 'memory' | 'outputs'>,
-  check: (size: FitSize) => void = () => {},
+  check: (size: FitSize) => unknown = () => {},
 ): Promise<Residual> {
   const core = cores.get(network)
   if (!core) throw badArgument('network', 'a Network', network)
@@ -178,7 +178,7 @@ export async function residualOf(
   const targets = classes
     ? fittedClasses(classes, { outputs: chosen }, 'y')
     : checkTargets(Float64Array.from(y.data as ArrayLike<number>, Number), size.rows)
-  check(size)
+  await check(size)
   const { f } = await outputsOf(network, x, options)
   const residual = targets.map((value, r) => value - (f[r] as number))
   return { residual, targets, samples, outputs, classes: classes?.labels }

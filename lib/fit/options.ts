@@ -3,11 +3,12 @@ import { badArgument, wholeNumber } from '../core/errors.js'
 import type { Progress } from '../core/progress.js'
 import { notNegative } from '../linear/checks.js'
 import { callSync, memoryOf, type SolveOptions } from '../native/call.js'
+import { deviceForWork, fitWork } from '../native/choose.js'
 import {
   type ChosenDevice,
   chooseDevice,
   type DeviceOptions,
-  deviceForRows,
+  withoutDevices,
 } from '../native/device.js'
 import type { FitIteration } from '../native/fit.js'
 import { native } from '../native/index.js'
@@ -139,18 +140,20 @@ export function checkOptions(options: AdaptiveOptions) {
 
 /**
  * Where a fit's kernels are built and factored: `auto` uses the processor for what has no code for devices.
+ * @param numbers of one row's features
  * @internal
  */
-export function fitDevice({ device, solver, ridge }: AdaptiveOptions, rows: number): ChosenDevice {
-  if (device === 'auto' && solver === 'products') return without('fits by products')
-  if (device === 'auto' && ridge === 0) return without('exact interpolation of dependent rows')
-  return deviceForRows(device, rows)
+export async function fitDevice(
+  options: AdaptiveOptions,
+  rows: number,
+  numbers: number,
+): Promise<ChosenDevice> {
+  const { device, solver, ridge } = options
+  if (device === 'auto' && solver === 'products') return withoutDevices(options, 'fits by products')
+  if (device === 'auto' && ridge === 0)
+    return withoutDevices(options, 'exact interpolation of dependent rows')
+  return deviceForWork(options, fitWork(rows, numbers))
 }
-
-const without = (what: string): ChosenDevice => ({
-  name: 'cpu',
-  why: `there is no code for devices in ${what}`,
-})
 
 /**
  * Refuses a fit that cannot fit the budget, whatever its features take: before they are computed.
@@ -158,9 +161,13 @@ const without = (what: string): ChosenDevice => ({
  * @throws TangentError MEMORY_BUDGET
  * @internal
  */
-export function checkFitMemory(rows: number, numbers: number, options: AdaptiveOptions): void {
+export async function checkFitMemory(
+  rows: number,
+  numbers: number,
+  options: AdaptiveOptions,
+): Promise<void> {
   const { depth, ridge, solver } = checkOptions(options)
-  const device = fitDevice(options, rows).name
+  const device = (await fitDevice(options, rows, numbers)).name
   const limits = { depth, products: solver === 'products', memory: memoryOf(options), device }
   // One that is chosen is above 0.
   callSync(() =>

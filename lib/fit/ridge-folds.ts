@@ -74,7 +74,9 @@ async function alongRidges(
       alpha = (await factor?.solve(known)) ?? undefined
       factor?.free()
     } else {
-      const setting = { ridge, offset: offsets.train, outputs, signal, threads, memory }
+      const setting = {
+        ...{ ridge, offset: offsets.train, outputs, signal, threads, memory, device },
+      }
       alpha = (await solveSoftmax(kernel, sum(known, offsets.train), setting)).alpha
     }
     found.push(

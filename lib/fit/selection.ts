@@ -220,8 +220,12 @@ async function leftOut(
   }
   const kernel = await features.kernel(features, { signal, threads })
   const { outputs } = features
-  const spectrum = await KernelSpectrum.of(kernel, { outputs, signal, memory, device })
-  return spectrum.chooseRidge(residual, { signal })
+  const spectrum = await KernelSpectrum.of(kernel, { outputs, signal, threads, memory, device })
+  try {
+    return await spectrum.chooseRidge(residual, { signal })
+  } finally {
+    spectrum.free()
+  }
 }
 
 /** Mean of differences over folds and repeats, and its standard error. */

@@ -3,7 +3,13 @@ import { badArgument, mismatch, oneOf, TangentError } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import { checkArray, type Floats, type NdArray, writeNpy } from '../io/index.js'
 import { call, memoryOf, threadsOf } from '../native/call.js'
-import { type DeviceOptions, deviceArgument, type MeasuredError } from '../native/device.js'
+import { deviceForWork, spectrumWork } from '../native/choose.js'
+import {
+  type ChosenDevice,
+  type DeviceOptions,
+  deviceName,
+  type MeasuredError,
+} from '../native/device.js'
 import type { KernelKind } from '../native/engine.js'
 import type { NativeSpectrum } from '../native/fit.js'
 import { native } from '../native/index.js'
@@ -38,6 +44,7 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
   /** How far its products in TF32 were off; absent where they were in float32. */
   readonly tf32: MeasuredError | undefined
   readonly #spectra = new Map<number | undefined, Promise<NativeSpectrum>>()
+  #device: ChosenDevice | undefined
 
   /** @param shape as the kind demands. */
   constructor(
@@ -124,6 +131,11 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     checkCall(options)
     this.#checkSymmetric('eigenvalues')
     return (await this.#spectrum(output, options)).values
+  }
+
+  /** Where its eigenvalues were computed last, and why there; undefined before. */
+  get device(): ChosenDevice | undefined {
+    return this.#device
   }
 
   /**
@@ -261,13 +273,22 @@ export class TangentKernel<F extends Floats = Float32Array> implements NdArray<F
     if (!spectrum) {
       const { data, shape } = this.gram(output)
       const rows = shape[0] as number
-      const on = deviceArgument({ device }, rows)
-      spectrum = call(undefined, () => native.createSpectrum(data, rows, false, on, memoryOf({})))
+      spectrum = this.#decompose(data, rows, device)
       this.#spectra.set(output, spectrum)
       // Another device may find it.
       spectrum.catch(() => this.#spectra.delete(output))
     }
     return leavable(signal, spectrum)
+  }
+
+  async #decompose(data: Floats, rows: number, asked: SpectrumOptions['device']) {
+    const device = await deviceForWork({ device: asked }, spectrumWork(rows, false))
+    const on = deviceName(device)
+    const found = await call(undefined, () =>
+      native.createSpectrum(data, rows, false, on, memoryOf({})),
+    )
+    this.#device = device
+    return found
   }
 
   #checkSymmetric(what: string): void {

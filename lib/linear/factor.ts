@@ -1,8 +1,9 @@
 import { mismatch, oneOf, TangentError, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
-import { call, memoryOf, threadsOf } from '../native/call.js'
-import { deviceArgument } from '../native/device.js'
+import { call, callSync, memoryOf, threadsOf } from '../native/call.js'
+import { deviceForWork, factorWork } from '../native/choose.js'
+import { type ChosenDevice, deviceName } from '../native/device.js'
 import type { NativeFactor } from '../native/fit.js'
 import { native } from '../native/index.js'
 import { checkTargets, notNegative, numbersOf } from './checks.js'
@@ -35,12 +36,18 @@ export class KernelFactor {
   /** Rows of one sample. */
   readonly outputs: number
   readonly ridge: number
+  /** Where it was made, and why there; of a spectrum's, where that was. */
+  readonly device: ChosenDevice
   readonly #native: NativeFactor
 
-  private constructor(n: number, outputs: number, ridge: number, factor: NativeFactor) {
+  private constructor(
+    { n, outputs, ridge, device }: Pick<KernelFactor, 'n' | 'outputs' | 'ridge' | 'device'>,
+    factor: NativeFactor,
+  ) {
     this.n = n
     this.outputs = outputs
     this.ridge = ridge
+    this.device = device
     this.#native = factor
   }
 
@@ -85,27 +92,31 @@ export class KernelFactor {
   ): Promise<KernelFactor | null> {
     const { data, n, outputs } = gramOf(kernel, options)
     notNegative('ridge', ridge)
-    const device = deviceArgument(options, n)
+    const device = await deviceForWork(options, factorWork(n))
+    const on = deviceName(device)
     const factor = await call(options.signal, (control) =>
-      native.factorKernel(data, n, ridge, threadsOf(options), control, device, memoryOf(options)),
+      native.factorKernel(data, n, ridge, threadsOf(options), control, on, memoryOf(options)),
     )
     if (factor.status === 'not positive definite') return null
-    return new KernelFactor(n, outputs, ridge, factor)
+    return new KernelFactor({ n, outputs, ridge, device }, factor)
   }
 
   /** @internal */
-  static from(n: number, outputs: number, ridge: number, factor: NativeFactor): KernelFactor {
-    return new KernelFactor(n, outputs, ridge, factor)
+  static from(
+    about: Pick<KernelFactor, 'n' | 'outputs' | 'ridge' | 'device'>,
+    factor: NativeFactor,
+  ): KernelFactor {
+    return new KernelFactor(about, factor)
   }
 
   /** A lower estimate of the condition number of K + ridge·I. */
   get condition(): number {
-    return this.#native.condition
+    return callSync(() => this.#native.condition)
   }
 
   /** log det(K + ridge·I). */
   get logDeterminant(): number {
-    return this.#native.logDeterminant
+    return callSync(() => this.#native.logDeterminant)
   }
 
   /**

@@ -2,7 +2,8 @@ import { badArgument, mismatch, TangentError, wholeNumber } from '../core/errors
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
 import { call, memoryOf, threadsOf } from '../native/call.js'
-import { refuseDevice } from '../native/device.js'
+import { deviceForWork, softmaxWork } from '../native/choose.js'
+import { type ChosenDevice, deviceName } from '../native/device.js'
 import { native } from '../native/index.js'
 import { numbersOf } from './checks.js'
 import { type GramOptions, gramOf, heldKernel } from './gram.js'
@@ -33,6 +34,8 @@ export interface SoftmaxSolution {
   iterations: number
   /** How it ended; `stalled`: rounding hides further progress. */
   status: 'converged' | 'iteration limit' | 'stalled'
+  /** Where it was solved, and why there. */
+  device: ChosenDevice
 }
 
 /**
@@ -61,7 +64,6 @@ export async function solveSoftmax(
   options: SoftmaxOptions = {},
 ): Promise<SoftmaxSolution> {
   checkCall(options)
-  refuseDevice(options, 'softmax regression')
   const { data, n, outputs } = gramOf(heldKernel(kernel), options)
   const { ridge = 1, maxIterations = 100, offset = new Float64Array(n), signal } = options
   if (!(typeof ridge === 'number' && ridge > 0 && Number.isFinite(ridge))) {
@@ -76,20 +78,27 @@ export async function solveSoftmax(
   }
   const bad = before.find((value) => !Number.isFinite(value))
   if (bad !== undefined) throw badArgument('options.offset', 'finite numbers', bad)
-  checkSoftmaxMemory(n, memoryOf(options))
-  const settings = { outputs, ridge, iterations: maxIterations, threads: threadsOf(options) }
+  const device = await deviceForWork(options, softmaxWork(n))
+  const memory = memoryOf(options)
+  checkSoftmaxMemory(n, memory, device)
+  const settings = {
+    ...{ outputs, ridge, iterations: maxIterations, threads: threadsOf(options) },
+    ...{ device: deviceName(device), memory },
+  }
   const { converged, ...found } = await call(signal, (control) =>
     native.solveSoftmax(data, before, target, settings, control),
   )
   const spent = found.iterations >= maxIterations
-  return { ...found, status: converged ? 'converged' : spent ? 'iteration limit' : 'stalled' }
+  const status = converged ? 'converged' : spent ? 'iteration limit' : 'stalled'
+  return { ...found, status, device }
 }
 
 /**
- * The kernel and the matrix that is factored, and the caller's kernel.
+ * The kernel and the matrix that is factored, and the caller's kernel; a device counts its own memory.
  * @internal
  */
-export function checkSoftmaxMemory(rows: number, budget: number): void {
+export function checkSoftmaxMemory(rows: number, budget: number, device: ChosenDevice): void {
+  if (device.name !== 'cpu') return
   const needed = 24 * rows * rows
   if (needed <= budget) return
   throw new TangentError(

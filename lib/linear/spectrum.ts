@@ -2,8 +2,9 @@ import { leavable } from '../core/abort.js'
 import { badArgument, mismatch, wholeNumber } from '../core/errors.js'
 import { checkCall } from '../core/options.js'
 import type { NdArray } from '../io/index.js'
-import { call, memoryOf } from '../native/call.js'
-import { deviceArgument } from '../native/device.js'
+import { call, callSync, memoryOf } from '../native/call.js'
+import { deviceForWork, spectrumWork } from '../native/choose.js'
+import { type ChosenDevice, deviceName } from '../native/device.js'
 import { type NativeSpectrum, native } from '../native/index.js'
 import { notNegative, numbersOf } from './checks.js'
 import { KernelFactor } from './factor.js'
@@ -23,11 +24,17 @@ export class KernelSpectrum {
   readonly outputs: number
   /** Eigenvalues, descending. */
   readonly values: Float64Array
+  /** Where it was computed, and why there. */
+  readonly device: ChosenDevice
   readonly #native: NativeSpectrum
 
-  private constructor(n: number, outputs: number, spectrum: NativeSpectrum) {
+  private constructor(
+    { n, outputs, device }: Pick<KernelSpectrum, 'n' | 'outputs' | 'device'>,
+    spectrum: NativeSpectrum,
+  ) {
     this.n = n
     this.outputs = outputs
+    this.device = device
     this.values = spectrum.values
     this.#native = spectrum
   }
@@ -56,16 +63,17 @@ export class KernelSpectrum {
   ): Promise<KernelSpectrum> {
     checkCall(options)
     const { data, n, outputs } = gramOf(heldKernel(kernel), options)
-    const device = deviceArgument(options, n)
+    const device = await deviceForWork(options, spectrumWork(n, true))
+    const on = deviceName(device)
     const spectrum = await call(options.signal, () =>
-      leavable(options.signal, native.createSpectrum(data, n, true, device, memoryOf(options))),
+      leavable(options.signal, native.createSpectrum(data, n, true, on, memoryOf(options))),
     )
-    return new KernelSpectrum(n, outputs, spectrum)
+    return new KernelSpectrum({ n, outputs, device }, spectrum)
   }
 
   /** Eigenvalues that are not zero but for rounding. */
   get rank(): number {
-    return this.#native.rank
+    return callSync(() => this.#native.rank)
   }
 
   /**
@@ -115,7 +123,9 @@ export class KernelSpectrum {
    */
   factor(ridge: number): KernelFactor {
     notNegative('ridge', ridge)
-    return KernelFactor.from(this.n, this.outputs, ridge, this.#native.factor(ridge))
+    const { n, outputs, device } = this
+    const factor = callSync(() => this.#native.factor(ridge))
+    return KernelFactor.from({ n, outputs, ridge, device }, factor)
   }
 
   /**
@@ -419,7 +429,27 @@ export class KernelSpectrum {
    * @since 0.1.0
    */
   vectors(): Float64Array {
-    return this.#native.vectors()
+    return callSync(() => this.#native.vectors())
+  }
+
+  /**
+   * Gives the memory of its eigenvectors back, n² doubles. Without it they stay until V8 finds that nobody needs them.
+   * Calls that are under way are still answered and factors keep what they need; of later calls all that need more
+   * than the eigenvalues are refused.
+   * @example
+   * ```js
+   * import { KernelSpectrum } from 'adaptive-tangent'
+   *
+   * const spectrum = await KernelSpectrum.of(Float64Array.of(2, 0, 0, 1))
+   * spectrum.free()
+   * const error = await spectrum.coefficients([1, 1], 1).catch((problem) => problem)
+   * console.log(error.code, spectrum.values.join(' '))
+   * // DISPOSED 2 1
+   * ```
+   * @since 0.2.0
+   */
+  free(): void {
+    this.#native.free()
   }
 
   #columns(x: ArrayLike<number>): number {

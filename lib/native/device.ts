@@ -83,28 +83,14 @@ export function deviceName({ name }: ChosenDevice): string | undefined {
   return name === 'cpu' ? undefined : name
 }
 
-/** Rows of a matrix below which a card's launches cost about what the processor needs for all. */
-const manyRows = 1000
-
-/** Where a matrix of so many rows is factored or decomposed: `auto` takes a card for large ones only. */
-export function deviceForRows(device: DeviceName | undefined, rows: number): ChosenDevice {
-  const chosen = chooseDevice(device)
-  if (device !== 'auto' || chosen.name === 'cpu' || rows >= manyRows) return chosen
-  return { name: 'cpu', why: `below ${manyRows} rows a card is not expected to be faster` }
-}
-
-/** What the core is told of it. */
-export function deviceArgument({ device }: DeviceOptions, rows: number): string | undefined {
-  return deviceName(deviceForRows(device, rows))
-}
-
 /**
- * For calls whose work is the processor's.
+ * The processor, for calls whose work is its own.
  * @throws TangentError `UNSUPPORTED` for a device that was named.
  */
-export function refuseDevice({ device }: DeviceOptions, call: string): void {
-  const { name } = chooseDevice(device)
-  if (name === 'cpu' || device === 'auto') return
+export function withoutDevices({ device }: DeviceOptions, call: string): ChosenDevice {
+  const chosen = chooseDevice(device)
+  if (device === 'auto') return { name: 'cpu', why: `there is no code for devices in ${call}` }
+  if (chosen.name === 'cpu') return chosen
   throw new TangentError(
     'UNSUPPORTED',
     `There is no code for devices in ${call}; give device: 'cpu' or 'auto'`,

@@ -87,6 +87,8 @@ export interface NativeSolveFeatures {
     control?: BigInt64Array,
   ): Promise<Float64Array>
   readonly bytes: number
+  /** Gives the memory back; whatever is asked later is refused. */
+  free(): void
 }
 
 /** A penalty of one or more sides: powers of |z − 1|, or a function that fills value and z. */
@@ -234,6 +236,8 @@ export interface NativeSpectrum {
     group: number,
     control?: BigInt64Array,
   ): Promise<{ gcv: Float64Array; loo: Float64Array }>
+  /** Gives the memory back; factors keep it. Whatever is asked later is refused. */
+  free(): void
 }
 
 /** What conjugate gradients found; `image` is K·value. */
@@ -318,7 +322,15 @@ export interface NativeSolve {
     kernel: Float32Array | Float64Array,
     offset: Float64Array,
     target: Float64Array,
-    options: { outputs: number; ridge: number; iterations: number; threads: number },
+    options: {
+      outputs: number
+      ridge: number
+      iterations: number
+      threads: number
+      device: string | undefined
+      /** Of an emulated device, in bytes. */
+      memory: number
+    },
     control?: BigInt64Array,
   ): Promise<{
     alpha: Float64Array

@@ -71,6 +71,8 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   exitNow(code: number): void
   /** GFLOP/s of a float32 GEMM of size n³ on `threads` threads, and GB/s of a memory copy. */
   machine(n: number, threads: number): { gemm: number; copy: number }
+  /** The same off the JS thread. */
+  machineLater(n: number, threads: number): Promise<{ gemm: number; copy: number }>
   /**
    * On one thread each: GFLOP/s of a float64 GEMM of 1024³, seconds of LAPACK's dpotrf of size n, of
    * its dsyevd of size n (0 above 1500), and of dgesdd for each [m, k].

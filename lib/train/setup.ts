@@ -3,9 +3,9 @@ import { badArgument, oneOf, TangentError, wholeNumber } from '../core/errors.js
 import { checkSeparable } from '../derivatives/blocks.js'
 import { prepare } from '../derivatives/derive.js'
 import type { Core } from '../model/core.js'
-import { type ChosenDevice, chooseDevice, type DeviceName } from '../native/device.js'
 import type { Feed } from '../runtime/protocol.js'
 import { targetsOf } from './checks.js'
+import { deviceForTraining } from './choose.js'
 import { factorLayouts } from './layout.js'
 import type { LabelledSamples, TrainOptions } from './options.js'
 import type { TrainingData, TrainingSetup } from './protocol.js'
@@ -22,12 +22,10 @@ export async function setupOf(
   if (loss !== 'squared' && loss !== 'cross-entropy') {
     throw badArgument('options.loss', 'squared or cross-entropy', loss)
   }
-  const device = deviceFor(options.device ?? core.device)
   refuseTf32(options)
-  const { threads, memory, signal } = options
+  const { threads, memory, signal, device: asked } = options
   const prepared = await prepare(core, data.x, {
-    ...{ threads, memory, signal, precision: 'float32' },
-    device: device.name as DeviceName,
+    ...{ threads, memory, signal, precision: 'float32', device: asked },
   })
   const { x, allOutputs } = prepared
   checkSeparable(prepared, 'to train')
@@ -40,6 +38,12 @@ export async function setupOf(
     count: parameter.count,
     layout: layouts[p] ?? { modes: [] },
   }))
+  const { samplesPerEpoch = x.samples } = options
+  const steps = options.epochs * Math.floor(samplesPerEpoch / batch)
+  const moments = optimizer.kind === 'sgd' ? 1 : 2
+  const device = prepared.costs
+    ? deviceForTraining(prepared, prepared.costs, { model, parameters, moments, steps, batch })
+    : prepared.device
   let test: TrainingData | undefined
   if (options.test) {
     const feed = await core.feed(options.test.x, 'test.x', options)
@@ -68,16 +72,8 @@ export async function setupOf(
     parameters,
     train: { x, targets: targetsOf(data.target, loss, x.samples, allOutputs, 'target') },
     test,
-    draws: options.epochs * (options.samplesPerEpoch ?? x.samples),
+    draws: options.epochs * samplesPerEpoch,
   }
-}
-
-/** A device that was named; `auto` takes the processor. */
-function deviceFor(asked: DeviceName | undefined): ChosenDevice {
-  const chosen = chooseDevice(asked)
-  if (asked !== 'auto' || chosen.name === 'cpu') return chosen
-  const why = 'what a card would bring to a training is not estimated; name the card to train there'
-  return { name: 'cpu', why }
 }
 
 function refuseTf32({ precision }: TrainOptions): void {

@@ -103,6 +103,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
                         InstanceMethod<&SolveFeatures::adjoint>("adjoint"),
                         InstanceMethod<&SolveFeatures::select>("select"),
                         InstanceMethod<&SolveFeatures::kernel>("kernel"),
+                        InstanceMethod<&SolveFeatures::free>("free"),
                         InstanceAccessor<&SolveFeatures::bytes>("bytes")});
   }
 
@@ -116,7 +117,10 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
   }
 
   static constexpr napi_type_tag kTag = {0x5f1cb54f0b5d4a07, 0x9d2f8a1be8a7c311};
-  const fit::FeatureSet& set() const { return *set_; }
+  const fit::FeatureSet& set() const {
+    if (!set_) throw Error("DISPOSED", "The features were freed");
+    return *set_;
+  }
 
  private:
   // addDense(x, m, k, transposed?, bias?) → the block's index
@@ -210,13 +214,13 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
     return guarded(info.Env(), [&]() -> Napi::Value {
       auto b = std::make_shared<std::vector<double>>(to_doubles(info[0], "b"));
       int64_t size = 0;
-      for (const auto& f : *set_) size += f->size();
+      for (const auto& f : set()) size += f->size();
       if (static_cast<int64_t>(b->size()) != size)
         throw Error("BAD_ARGUMENT", "Expected " + std::to_string(size) +
                                         " coefficients but received " + std::to_string(b->size()));
       const int threads = static_cast<int>(to_int64(info[1], "threads"));
       auto y = std::make_shared<std::vector<double>>(samples_ * outputs_, 0.0);
-      auto features = *set_;
+      auto features = set();
       return run_async(
           info.Env(),
           [=] {
@@ -240,9 +244,9 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
         throw Error("BAD_ARGUMENT", "Expected one weight per row");
       const int threads = static_cast<int>(to_int64(info[1], "threads"));
       int64_t size = 0;
-      for (const auto& f : *set_) size += f->size();
+      for (const auto& f : set()) size += f->size();
       auto s = std::make_shared<std::vector<double>>(size);
-      auto features = *set_;
+      auto features = set();
       return run_async(
           info.Env(),
           [=] {
@@ -271,7 +275,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
           target->outputs_ != outputs_ || target->reserved_ > 0)
         throw Error("BAD_ARGUMENT", "Expected empty features of as many samples to select into");
       target->reserved_ = reserved_;
-      auto from = *set_;
+      auto from = set();
       auto to = target->set_;
       auto made = std::make_shared<fit::FeatureSet>();
       return run_async(
@@ -290,7 +294,7 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
   // kernel(other, transforms, threads, control?) → (rows, other's rows)
   Napi::Value kernel(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-      const fit::FeatureSet a = *set_, b = features_of(info[0]);
+      const fit::FeatureSet a = set(), b = features_of(info[0]);
       const Napi::Array list = info[1].As<Napi::Array>();
       if (a.empty() || a.size() != b.size() || list.Length() != a.size())
         throw Error("BAD_ARGUMENT", "Expected the same blocks on both sides of the kernel");
@@ -315,10 +319,14 @@ class SolveFeatures final : public Napi::ObjectWrap<SolveFeatures> {
     });
   }
 
+  // free(): fits and calls that are under way keep what they need.
+  void free(const Napi::CallbackInfo&) { set_.reset(); }
+
   Napi::Value bytes(const Napi::CallbackInfo& info) {
     double total = 0;
-    for (const auto& f : *set_)
-      if (f) total += static_cast<double>(f->bytes());
+    if (set_)
+      for (const auto& f : *set_)
+        if (f) total += static_cast<double>(f->bytes());
     return Napi::Number::New(info.Env(), total);
   }
 

@@ -231,6 +231,7 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
                         InstanceMethod<&LinearSpectrum::functions>("functions"),
                         InstanceMethod<&LinearSpectrum::errors>("errors"),
                         InstanceMethod<&LinearSpectrum::vectors>("vectors"),
+                        InstanceMethod<&LinearSpectrum::free>("free"),
                         InstanceAccessor<&LinearSpectrum::rank>("rank"),
                         InstanceAccessor<&LinearSpectrum::effective_rank>("effectiveRank"),
                         InstanceAccessor<&LinearSpectrum::values>("values")});
@@ -244,10 +245,20 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
   void Finalize(Napi::Env env) override { held_.tell(env, 0); }
 
  private:
-  int64_t n() const { return made_.spectrum->size(); }
+  const linear::Spectrum& spectrum() const {
+    if (!made_.spectrum) throw Error("DISPOSED", "The spectrum was freed");
+    return *made_.spectrum;
+  }
+  int64_t n() const { return spectrum().size(); }
   void check_vectors() const {
-    if (static_cast<int64_t>(made_.spectrum->vectors().size()) != checked_mul(n(), n()))
+    if (static_cast<int64_t>(spectrum().vectors().size()) != checked_mul(n(), n()))
       throw Error("BAD_ARGUMENT", "Expected a spectrum with its vectors");
+  }
+
+  // free(): calls that are under way, and factors, keep it.
+  void free(const Napi::CallbackInfo& info) {
+    made_.spectrum.reset();
+    held_.tell(info.Env(), 0);
   }
 
   // factor(ridge) → LinearFactor
@@ -300,8 +311,8 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
   Napi::Value functions(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const int64_t rows = to_int64(info[1], "rows"), count = to_int64(info[2], "count");
-      if (count < 1 || count > made_.spectrum->rank())
-        throw Error("BAD_ARGUMENT", "Expected at most " + std::to_string(made_.spectrum->rank()) +
+      if (count < 1 || count > spectrum().rank())
+        throw Error("BAD_ARGUMENT", "Expected at most " + std::to_string(spectrum().rank()) +
                                         " functions but received " + std::to_string(count));
       auto k = std::make_shared<std::vector<double>>(
           to_numbers(info[0], checked_mul(rows, n()), "kernel"));
@@ -333,17 +344,21 @@ class LinearSpectrum final : public Napi::ObjectWrap<LinearSpectrum> {
           std::move(pins));
     });
   }
+  Napi::Value number(const Napi::CallbackInfo& info, const std::function<double()>& of) {
+    return guarded(info.Env(),
+                   [&]() -> Napi::Value { return Napi::Number::New(info.Env(), of()); });
+  }
   Napi::Value rank(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(made_.spectrum->rank()));
+    return number(info, [&] { return static_cast<double>(spectrum().rank()); });
   }
   Napi::Value effective_rank(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), made_.spectrum->effective_rank());
+    return number(info, [&] { return spectrum().effective_rank(); });
   }
   Napi::Value values(const Napi::CallbackInfo& info) {
-    return from_doubles(info.Env(), made_.spectrum->values());
+    return guarded(info.Env(), [&] { return from_doubles(info.Env(), spectrum().values()); });
   }
   Napi::Value vectors(const Napi::CallbackInfo& info) {
-    return from_doubles(info.Env(), made_.spectrum->vectors());
+    return guarded(info.Env(), [&] { return from_doubles(info.Env(), spectrum().vectors()); });
   }
 
   Made made_;

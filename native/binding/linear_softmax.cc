@@ -4,13 +4,15 @@
 #include "binding/promise.h"
 #include "core/parallel.h"
 #include "core/shape.h"
+#include "device/open.h"
 #include "linear/softmax.h"
 
 namespace at {
 
 namespace {
 
-// solveSoftmax(kernel, offset, target, {outputs, ridge, iterations, threads}, control?)
+// solveSoftmax(kernel, offset, target, {outputs, ridge, iterations, threads, device?, memory?},
+// control?)
 // → {alpha, fit, loss, objective, decrease, iterations, converged}
 Napi::Value solve_softmax(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -25,12 +27,19 @@ Napi::Value solve_softmax(const Napi::CallbackInfo& info) {
     problem->ridge = given.Get("ridge").ToNumber().DoubleValue();
     problem->iterations = to_int64(given.Get("iterations"), "iterations");
     const int threads = static_cast<int>(to_int64(given.Get("threads"), "threads"));
+    const Napi::Value device = given.Get("device");
+    const std::string name = device.IsUndefined() ? "cpu" : to_text(device, "device");
+    const auto memory = static_cast<size_t>(to_int64(given.Get("memory"), "memory"));
     std::vector<Napi::ObjectReference> pins;
     const Control control = to_control(info[4], pins);
     auto out = std::make_shared<linear::SoftmaxFit>();
     return run_async(
         info.Env(),
-        [=] { with_threads(threads, [&] { *out = linear::softmax_fit(*problem, control); }); },
+        [=] {
+          with_threads(threads, [&] {
+            *out = linear::softmax_fit(*problem, control, device::open_stream(name, memory));
+          });
+        },
         [out](Napi::Env env) -> Napi::Value {
           Napi::Object result = Napi::Object::New(env);
           result.Set("alpha", from_doubles(env, out->alpha));

@@ -7,9 +7,11 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "binding/convert.h"
+#include "binding/promise.h"
 #include "core/blas.h"
 #include "core/buffer.h"
 #include "core/lapack.h"
@@ -33,37 +35,72 @@ double best_seconds(const std::function<void()>& work) {
   return best;
 }
 
+// Products of float32 in GFLOP/s, and copies of memory in GB/s.
+struct MachineRates {
+  double gemm = 0, copy = 0;
+};
+
+struct MachineQuestion {
+  int64_t n;
+  int threads;
+};
+
+MachineQuestion machine_question(const Napi::CallbackInfo& info) {
+  const int64_t n = to_int64(info[0], "n");
+  if (n < 1 || n > 16384) throw Error("BAD_ARGUMENT", "Expected a size from 1 to 16384");
+  return {n, static_cast<int>(to_int64(info[1], "threads"))};
+}
+
+MachineRates measured(const MachineQuestion& question) {
+  const auto [n, threads] = question;
+  Pool pool;
+  auto a = pool.floats(n * n), b = pool.floats(n * n), c = pool.floats(n * n);
+  std::fill(a.get(), a.get() + n * n, 0.5f);
+  std::fill(b.get(), b.get() + n * n, 0.25f);
+  const double gemm = with_threads(threads, [&, size = n] {
+    return best_seconds([&] {
+      blas::parallel_gemm(false, true, size, size, size, 1.0f, a.get(), size, b.get(), size, 0.0f,
+                          c.get(), size);
+    });
+  });
+  // Larger than the caches.
+  const int64_t floats = int64_t{1} << 25;
+  auto from = pool.floats(floats), to = pool.floats(floats);
+  std::fill(from.get(), from.get() + floats, 1.0f);
+  const double copy = with_threads(threads, [&] {
+    return best_seconds([&] {
+      parallel_for(floats, 1 << 18, [&](int64_t first, int64_t last) {
+        std::memcpy(to.get() + first, from.get() + first,
+                    static_cast<size_t>(last - first) * sizeof(float));
+      });
+    });
+  });
+  return {2e-9 * static_cast<double>(n * n * n) / gemm,
+          1e-9 * static_cast<double>(floats) * sizeof(float) / copy};
+}
+
+Napi::Value from_rates(Napi::Env env, const MachineRates& rates) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("gemm", rates.gemm);
+  result.Set("copy", rates.copy);
+  return result;
+}
+
+// machine(n, threads) → {gemm, copy}
 Napi::Value machine(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    const int64_t n = to_int64(info[0], "n");
-    const int threads = static_cast<int>(to_int64(info[1], "threads"));
-    if (n < 1 || n > 16384) throw Error("BAD_ARGUMENT", "Expected a size from 1 to 16384");
-    Pool pool;
-    auto a = pool.floats(n * n), b = pool.floats(n * n), c = pool.floats(n * n);
-    std::fill(a.get(), a.get() + n * n, 0.5f);
-    std::fill(b.get(), b.get() + n * n, 0.25f);
-    const double gemm = with_threads(threads, [&] {
-      return best_seconds([&] {
-        blas::parallel_gemm(false, true, n, n, n, 1.0f, a.get(), n, b.get(), n, 0.0f, c.get(), n);
-      });
-    });
-    // Larger than the caches.
-    const int64_t floats = int64_t{1} << 25;
-    auto from = pool.floats(floats), to = pool.floats(floats);
-    std::fill(from.get(), from.get() + floats, 1.0f);
-    const double copy = with_threads(threads, [&] {
-      return best_seconds([&] {
-        parallel_for(floats, 1 << 18, [&](int64_t first, int64_t last) {
-          std::memcpy(to.get() + first, from.get() + first,
-                      static_cast<size_t>(last - first) * sizeof(float));
-        });
-      });
-    });
-    Napi::Object result = Napi::Object::New(env);
-    result.Set("gemm", 2e-9 * static_cast<double>(n * n * n) / gemm);
-    result.Set("copy", 1e-9 * static_cast<double>(floats) * sizeof(float) / copy);
-    return result;
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return from_rates(info.Env(), measured(machine_question(info)));
+  });
+}
+
+// The same off the JS thread.
+Napi::Value machine_later(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const MachineQuestion question = machine_question(info);
+    auto rates = std::make_shared<MachineRates>();
+    return run_async(
+        info.Env(), [=] { *rates = measured(question); },
+        [rates](Napi::Env env) { return from_rates(env, *rates); });
   });
 }
 
@@ -176,6 +213,7 @@ void export_machine(Napi::Env env, Napi::Object exports) {
   exports.Set("deviceOperators", names(device_ops()));
   exports.Set("deviceForwardOperators", names(device_forward_ops()));
   exports.Set("machine", Napi::Function::New(env, machine));
+  exports.Set("machineLater", Napi::Function::New(env, machine_later));
   exports.Set("reserveThreads", Napi::Function::New(env, reserve_threads));
   exports.Set("cards", Napi::Function::New(env, cards));
   exports.Set("driver", Napi::Function::New(env, driver_in_words));

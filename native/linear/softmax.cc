@@ -4,10 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "core/blas.h"
-#include "core/error.h"
-#include "core/parallel.h"
-#include "linear/cholesky.h"
+#include "linear/softmax_kernel.h"
 
 namespace at::linear {
 
@@ -28,8 +25,9 @@ double dot(const Vector& a, const Vector& b) {
 
 class Newton {
  public:
-  Newton(const SoftmaxProblem& problem, const Control& control)
+  Newton(const SoftmaxProblem& problem, const SoftmaxKernel& kernel, const Control& control)
       : problem_(problem),
+        kernel_(kernel),
         control_(control),
         o_(problem.outputs),
         n_(problem.samples * problem.outputs),
@@ -49,13 +47,6 @@ class Newton {
   }
 
  private:
-  Vector times_kernel(const Vector& x) const {
-    Vector y(static_cast<size_t>(n_));
-    blas::parallel_gemm(false, false, n_, 1, n_, 1.0, problem_.kernel.data(), n_, x.data(), 1, 0.0,
-                        y.data(), 1);
-    return y;
-  }
-
   // Σ_i −log of what the target's classes get, at f0 + u.
   double loss_at(const Vector& u) const {
     double sum = 0;
@@ -89,40 +80,13 @@ class Newton {
     found_.objective = found_.loss + problem_.ridge / 2 * dot(found_.alpha, found_.fit);
   }
 
-  // R x of one sample: s ∘ x − p (s·x); its transpose: s ∘ (x − p·x).
+  // R x of one sample: s ∘ x − p (s·x).
   void scatter(Vector& x) const {
     for (int64_t i = 0; i < n_; i += o_) {
       double sum = 0;
       for (int64_t o = i; o < i + o_; ++o) sum += s_[o] * x[o];
       for (int64_t o = i; o < i + o_; ++o) x[o] = s_[o] * x[o] - p_[o] * sum;
     }
-  }
-  void gather(double* x) const {
-    for (int64_t i = 0; i < n_; i += o_) {
-      double mean = 0;
-      for (int64_t o = i; o < i + o_; ++o) mean += p_[o] * x[o];
-      for (int64_t o = i; o < i + o_; ++o) x[o] = s_[o] * (x[o] - mean);
-    }
-  }
-
-  // Rᵀ K R, row by row: each sample's rows first, then along every row.
-  Vector curved() const {
-    Vector a(static_cast<size_t>(n_) * n_);
-    const double* k = problem_.kernel.data();
-    parallel_for(problem_.samples, grain_for(n_ * o_), [&](int64_t first, int64_t last) {
-      Vector mean(static_cast<size_t>(n_));
-      for (int64_t i = first * o_; i < last * o_; i += o_) {
-        std::fill(mean.begin(), mean.end(), 0.0);
-        for (int64_t o = i; o < i + o_; ++o)
-          for (int64_t c = 0; c < n_; ++c) mean[c] += p_[o] * k[o * n_ + c];
-        for (int64_t o = i; o < i + o_; ++o) {
-          double* row = a.data() + o * n_;
-          for (int64_t c = 0; c < n_; ++c) row[c] = s_[o] * (k[o * n_ + c] - mean[c]);
-          gather(row);
-        }
-      }
-    });
-    return a;
   }
 
   // False where rounding leaves nothing to gain.
@@ -138,19 +102,13 @@ class Newton {
         b[o] = slope + p_[o] * (found_.fit[o] - mean);
       }
     }
-    Vector a = curved();
-    const CholeskyFactor factor(n_, a.data(), ridge, control_);
-    if (factor.status() == Status::not_positive)
-      throw Error("NUMERICAL",
-                  "The kernel plus the ridge is not positive definite in double precision: raise "
-                  "the ridge");
-    Vector inner = times_kernel(b);
-    gather(inner.data());
-    inner = factor.solve(inner, 1, control_).value;
+    Vector inner = kernel_.times(b);
+    gather(p_, s_, o_, inner.data());
+    inner = kernel_.solved(p_, s_, inner, control_);
     scatter(inner);
     Vector way(static_cast<size_t>(n_));
     for (int64_t r = 0; r < n_; ++r) way[r] = (b[r] - inner[r]) / ridge - found_.alpha[r];
-    return move(way, times_kernel(way), rest);
+    return move(way, kernel_.times(way), rest);
   }
 
   bool move(const Vector& way, const Vector& change, const Vector& rest) {
@@ -178,6 +136,7 @@ class Newton {
   }
 
   const SoftmaxProblem& problem_;
+  const SoftmaxKernel& kernel_;
   const Control& control_;
   int64_t o_, n_;
   Vector p_, s_;
@@ -186,8 +145,10 @@ class Newton {
 
 }  // namespace
 
-SoftmaxFit softmax_fit(const SoftmaxProblem& problem, const Control& control) {
-  return Newton(problem, control).run();
+SoftmaxFit softmax_fit(const SoftmaxProblem& problem, const Control& control,
+                       std::shared_ptr<device::Stream> stream) {
+  const auto kernel = softmax_kernel(problem, std::move(stream));
+  return Newton(problem, *kernel, control).run();
 }
 
 }  // namespace at::linear

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/control.h"
+#include "device/stream.h"
 
 namespace at::linear {
 
@@ -31,6 +33,8 @@ struct SoftmaxFit {
 // By Newton's method with a line search. Of H = blockdiag(diag(p_i) − p_i p_iᵀ) = R Rᵀ only R,
 // whose blocks are known in closed form, is used: the matrix that is factored is Rᵀ K R + ridge·I,
 // which is well conditioned and of n rows (Rasmussen & Williams 2006, section 3.5, in the dual).
-SoftmaxFit softmax_fit(const SoftmaxProblem& problem, const Control& control = {});
+// What takes more than O(n) is done on the stream's device, where there is one.
+SoftmaxFit softmax_fit(const SoftmaxProblem& problem, const Control& control = {},
+                       std::shared_ptr<device::Stream> stream = nullptr);
 
 }  // namespace at::linear

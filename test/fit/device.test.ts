@@ -6,11 +6,15 @@ import { fitAdaptive, fitFixed } from '../../lib/fit/network.js'
 import { fitPath } from '../../lib/fit/path.js'
 import {
   buildMlp,
+  fitCoordinates,
+  KernelFactor,
   KernelPosterior,
+  KernelSpectrum,
   measureKernel,
   Network,
   solveKernel,
   solveSoftmax,
+  TangentError,
 } from '../../lib/index.js'
 import { near } from '../support/near.js'
 import { gaussians } from '../support/random.js'
@@ -124,6 +128,89 @@ test('spectra of kernels are found on a device', async (t) => {
   const host = await measureKernel(kernel, { target })
   near(t, measures.effectiveRank, host.effectiveRank, 1e-12)
   near(t, measures.labels?.energy, host.labels?.energy, { absolute: 1e-10 })
+  t.deepEqual(
+    [kernel, same, measures].map((each) => each.device?.name),
+    ['cpu', device, device],
+  )
+})
+
+test('softmax regression on a device is that of the processor', async (t) => {
+  const x = await features()
+  const kernel = { data: await x.kernel(), shape: [n, 2, n, 2] }
+  const classes = Float64Array.from({ length: 2 * n }, (_, r) =>
+    ((r >> 1) % 3 === 0) === (r % 2 === 0) ? 1 : 0,
+  )
+  for (const ridge of [0.5, 1e-4]) {
+    const host = await solveSoftmax(kernel, classes, { ridge })
+    const found = await solveSoftmax(kernel, classes, { ridge, device })
+    near(t, found.alpha, host.alpha, 1e-8)
+    t.is(found.iterations, host.iterations)
+    t.is(found.device.name, device)
+  }
+  await t.throwsAsync(solveSoftmax(kernel, classes, { device, memory: '20KiB' }), {
+    code: 'MEMORY_BUDGET',
+    message: /^Softmax regression on .* rows .* on a device needs at least /,
+  })
+})
+
+test('what holds memory gives it back; later calls that need it are refused', async (t) => {
+  const gone = { instanceOf: TangentError, code: 'DISPOSED' }
+  const x = await features()
+  const kernel = await x.kernel()
+  const spectrum = await KernelSpectrum.of(kernel, { device })
+  const root = spectrum.factor(1)
+  const answer = await root.solve(y)
+  spectrum.free()
+  near(t, await root.solve(y), answer, 1e-15)
+  await t.throwsAsync(spectrum.coefficients(y, 1), gone)
+  t.throws(() => spectrum.factor(1), gone)
+  t.throws(() => spectrum.vectors(), gone)
+  t.throws(() => spectrum.rank, gone)
+  root.free()
+  t.throws(() => root.condition, gone)
+  for (const ridge of [1, 'loo'] as const) {
+    const posterior = await KernelPosterior.of(kernel, y, { ridge, device })
+    const cross = { data: kernel, shape: [2 * n, 2 * n] }
+    const under = posterior.variance(cross, new Float64Array(2 * n).fill(1e6))
+    posterior.free()
+    t.true(
+      (await under).data.every((value) => value > 0),
+      'what is under way is answered',
+    )
+    await t.throwsAsync(posterior.leaveOneOut(), gone)
+    t.throws(() => posterior.evidence(), gone)
+    posterior.free()
+  }
+  t.true(x.bytes > 0)
+  x.free()
+  t.is(x.bytes, 0)
+  await t.throwsAsync(x.kernel(), gone)
+  await t.throwsAsync(x.select([0]), gone)
+  await t.throwsAsync(fitFeatures(x, y, common), gone)
+})
+
+test('a call that may choose tells what it chose', async (t) => {
+  const x = await features()
+  const kernel = await x.kernel()
+  const auto = { device: 'auto' } as const
+  const classes = Float64Array.from({ length: 2 * n }, (_, r) => (r % 2 === 0 ? 1 : 0))
+  const found = [
+    await KernelFactor.of(kernel, 1, auto),
+    await KernelSpectrum.of(kernel, auto),
+    await KernelPosterior.of(kernel, y, { ...auto, ridge: 1 }),
+    await solveKernel(kernel, y, auto),
+    await solveSoftmax(kernel, classes, { ...auto, outputs: 2 }),
+    await fitFeatures(x, y, { ...common, ...auto, maxIterations: 1 }),
+    await fitCoordinates({ data: Float64Array.of(1, -1), shape: [2, 1] }, [1], [1, -1], {
+      ...auto,
+      time: 1,
+      depth: 'fixed',
+    }),
+  ]
+  for (const { device: chosen } of found) {
+    t.is(chosen?.name, 'cpu')
+    t.regex(chosen?.why ?? '', /card|compiled|driver/)
+  }
 })
 
 test('what has no code for devices is refused by name', async (t) => {
@@ -143,10 +230,6 @@ test('what has no code for devices is refused by name', async (t) => {
   const twice = await x.select([0, 1, 0])
   const again = [1, 2, 3, 4, 1, 2]
   await t.throwsAsync(fitFeatures(twice, again, { ridge: 0, device }), refused)
-  await t.throwsAsync(
-    solveSoftmax(Float64Array.of(2, 0, 0, 2), [1, 0], { outputs: 2, device }),
-    refused,
-  )
   await t.throwsAsync(fitFeatures(x, y, { ...common, device: 'cuda:999' }), { code: 'NO_DEVICE' })
 })
 

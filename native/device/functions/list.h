@@ -2,6 +2,7 @@
 
 #include "device/functions/arrange.h"
 #include "device/functions/cells.h"
+#include "device/functions/centre.h"
 #include "device/functions/elementary.h"
 #include "device/functions/fill.h"
 #include "device/functions/flow.h"
@@ -28,6 +29,8 @@
   X(Widen<T>)                           \
   X(ScaleColumns<T>)                    \
   X(AddScaledRows<T>)                   \
+  X(CentreRows<T>)                      \
+  X(CentreColumns<T>)                   \
   X(SameColumn<T>)                      \
   X(SpreadPicked<T>)                    \
   X(PickRows<T>)                        \
