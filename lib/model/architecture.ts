@@ -4,6 +4,7 @@ import { type ControlModel, knownNames } from '../control/settle.js'
 import { badArgument, oneOf, TangentError } from '../core/errors.js'
 import { didYouMean } from '../core/nearest.js'
 import { quote } from '../core/quote.js'
+import { shapeSize } from '../core/shape.js'
 import { batchProblem, checkAxisOptions, hypotheses, namedAxis, type Place } from '../graph/axes.js'
 import { asDouble } from '../graph/double/index.js'
 import { namesOfValues } from '../graph/names.js'
@@ -31,6 +32,7 @@ import {
   valueInfo,
 } from '../onnx/index.js'
 import { isMember } from '../onnx/names.js'
+import type { TensorProto } from '../protobuf/index.js'
 import { Host } from '../runtime/host.js'
 import type { Feed, PlanMessage } from '../runtime/protocol.js'
 import { analyse } from './analyse.js'
@@ -84,7 +86,7 @@ export class Architecture {
   /** Weights that are constants by their role in all their uses, and which role. */
   readonly #roles: ReadonlyMap<Weight, string>
   #constants: ReadonlyMap<string, string> | undefined
-  #statics: Promise<PlanMessage['statics']> | undefined
+  #statics: Promise<Pick<PlanMessage, 'statics' | 'small'>> | undefined
   /** Networks that share the worker. */
   #users = 0
 
@@ -264,22 +266,25 @@ export class Architecture {
     return {
       candidates,
       output: this.graph.ids.get(this.output) as number,
-      statics: await this.#statics,
+      ...(await this.#statics),
     }
   }
 
-  async #readStatics(): Promise<PlanMessage['statics']> {
+  async #readStatics(): Promise<Pick<PlanMessage, 'statics' | 'small'>> {
     const fed = new Set(this.fed.map(({ id }) => id))
     const statics: PlanMessage['statics'] = []
-    const { taps, forwardTaps } = this.analysis
-    for (const id of new Set([...taps, ...forwardTaps])) {
-      const tensor = this.graph.statics.get(id)
-      if (!tensor || fed.has(id)) continue
+    const small: PlanMessage['small'] = []
+    const taps = new Set([...this.analysis.taps, ...this.analysis.forwardTaps])
+    for (const [id, tensor] of this.graph.statics) {
+      const isSmall = isSmallTensor(tensor)
+      if (fed.has(id) || !(isSmall || taps.has(id))) continue
       const array = await initializerData(this.model, tensor)
       const data = staticData(this.double && isFloat(array) ? toFloat64(array) : array)
-      if (data) statics.push({ id, shape: array.shape, data })
+      if (!data) continue
+      if (taps.has(id)) statics.push({ id, shape: array.shape, data })
+      if (isSmall) small.push({ id, numbers: Array.from(data as ArrayLike<number>, Number) })
     }
-    return statics
+    return { statics, small }
   }
 
   retain(): void {
@@ -304,6 +309,9 @@ function inputsOf(model: OnnxModel, graph: PreparedGraph): ValueInfo[] {
     return axis === undefined ? info : { ...info, freed: { axis, size } }
   })
 }
+
+/** As long as a list of sizes, axes or scales. */
+const isSmallTensor = ({ dims }: TensorProto) => shapeSize(dims.map(Number)) <= 32
 
 /** Numbers as the addon takes them; undefined for another type, which onnxruntime gives then. */
 function staticData(array: NdArray): NativeData | undefined {

@@ -14,11 +14,13 @@ import {
 } from '../native/index.js'
 import type * as ort from '../native/onnxruntime.js'
 import type { NativeGrowth } from '../native/train.js'
-import { kindOfFeed, repeated, shapeInFile } from './feeds.js'
+import type { Alone } from './apart/check.js'
+import { kindOfFeed, shapeInFile } from './feeds.js'
 import { type ForwardBytes, forwardBytes } from './forward.js'
-import { meetingError, meetingOf } from './independence.js'
+import { meetingError } from './independence.js'
 import type { Inferred } from './inferred.js'
 import { fewOf, isRead, runnable } from './loaded.js'
+import { computed, doubted, type Probing, probe, shapesOfOne, type Tap, tapsOf } from './probe.js'
 import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
 import { nativeData, type Outcome, type Session, type Sessions } from './sessions.js'
 import { inputTensor, type Weights } from './tensors.js'
@@ -38,12 +40,8 @@ export interface BatchLayout {
   shape(id: number, samples: number): number[]
   /** What a run for these passes holds of memory. */
   forward(passes: NativePasses): ForwardBytes
-}
-
-/** Shapes of the values that the addon asked for, of a run of so many samples. */
-interface MeasuredShapes {
-  samples: number
-  shapes: { id: number; shape: number[] }[]
+  /** What is still to be compared: what one sample gave by itself. */
+  alone: Alone | undefined
 }
 
 /** Values have their samples on no axis of their own: run one by one they may be distinguished. */
@@ -87,18 +85,16 @@ export class Plan {
     batch: number,
   ): Promise<BatchLayout> {
     const key = `${batch} ${kindOfFeed(given)}`
-    const known = this.#layouts.get(key)
-    if (known) return known
+    const made = this.#layouts.get(key)
+    if (made) return made
     const x = await fewOf(given)
     const { candidates, output } = this.#message
     const create = this.#init.double ? native.createDoubleEngine : native.createEngine
     const engine = create(this.#init.graph, candidates, output)
     const { analysis } = engine
     const counts = batch === 1 ? [1] : [2, 3]
-    const { runs, meeting } =
-      batch === 1
-        ? { runs: [await this.#shapesAlone(analysis, x, weights, threads)], meeting: undefined }
-        : await this.#trial(analysis, x, weights, threads)
+    const probing = this.#probing(analysis, x, weights, threads)
+    const { runs, meeting, alone } = await (batch === 1 ? shapesOfOne(probing) : probe(probing))
     const [first, second] = runs as [(typeof runs)[0], (typeof runs)[0] | undefined]
     const mixing = second ? engine.layout(first, second) : engine.layout(first)
     if (meeting !== undefined) throw meetingError(meeting)
@@ -130,125 +126,47 @@ export class Plan {
       sizes: (samples: number) => namedSizes(x, inferred, samples),
     }
     const forward = (passes: NativePasses) => {
-      const taps = this.#computed(tapsOf(analysis, passes), x, weights).map(({ id }) => id)
+      const taps = computed(probing, tapsOf(analysis, passes)).map(({ id }) => id)
       return forwardBytes(memory, taps, batch)
     }
-    const layout: BatchLayout = { engine, analysis, ...of, batch, shape, forward: once(forward) }
+    const known = { engine, analysis, ...of, batch, shape, forward: once(forward) }
+    const layout: BatchLayout = { ...known, alone }
     this.#layouts.set(key, layout)
     return layout
   }
 
-  /** Shapes of two and of three samples, and what lets samples meet: of the same runs. */
-  async #trial(
-    analysis: NativeAnalysis,
-    x: Feed,
-    weights: Weights,
-    threads: number,
-  ): Promise<{ runs: MeasuredShapes[]; meeting: string | undefined }> {
-    const { output } = this
-    const listed = this.#init.outputs.includes(output)
-    const ids = [...tapsOf(analysis, 'both'), ...(listed ? [] : [this.#message.output])]
-    const taps = this.#computed(ids, x, weights).map(({ name }) => name)
-    const wanted = this.#wantedShapes(analysis, x)
-    const shapes = wanted.filter((name) => !taps.includes(name) && name !== output)
-    const session = await this.#sessions.get('trial', threads, { values: taps, shapes })
-    const { meeting, runs } = await meetingOf(
-      {
-        sessions: this.#sessions,
-        init: this.#init,
-        weights: weights.tensors,
-        threads,
-        names: [...new Set([...taps, output])],
-        session,
-        active: new Set(analysis.nodes.map((index) => this.#init.graph.nodes[index]?.name ?? '')),
-      },
-      x,
-    )
-    const measured = runs.map(({ samples, outcome }) =>
-      this.#measured(analysis, x, samples, outcome),
-    )
-    const [three, two, ...others] = measured as [
-      MeasuredShapes,
-      MeasuredShapes,
-      ...MeasuredShapes[],
-    ]
-    const follow = others.length > 0 && others.every((other) => follows(other, two, three))
-    const shapesOf = async (samples: number) => {
-      const outcome = await session.run(repeated(x, samples), 0, samples, weights.tensors, [output])
-      return this.#measured(analysis, x, samples, outcome)
-    }
-    // Else they follow the numbers, and the trial's are not the caller's.
-    const own = follow ? [two, three] : [await shapesOf(2), await shapesOf(3)]
-    const [first] = runs
-    if (first && bytesOf(first.outcome) > keptTrial) await this.#sessions.close('trial', threads)
-    return { runs: own, meeting }
+  #probing(analysis: NativeAnalysis, x: Feed, weights: Weights, threads: number): Probing {
+    const [init, sessions, message] = [this.#init, this.#sessions, this.#message]
+    return { init, sessions, message, analysis, x, weights, threads }
   }
 
-  /** Of these values those that onnxruntime computes. */
-  #computed(ids: Iterable<number>, x: Feed, weights: Weights): { id: number; name: string }[] {
-    const taps: { id: number; name: string }[] = []
-    for (const id of new Set(ids)) {
-      const name = this.#nameOf(id)
-      const given = weights.messages.has(id) || this.#static(id) || inputTensor(x, name, 0, 1)
-      if (!given) taps.push({ id, name })
-    }
-    return taps
+  /** The first run with the sample that was run by itself shows whether it is the same among others. */
+  async #compare(
+    layout: BatchLayout,
+    x: Feed,
+    { first, count }: Stretch,
+    weights: Weights,
+    threads: number,
+    values: Outcome['values'],
+  ): Promise<void> {
+    const { alone, analysis } = layout
+    if (!alone?.isAmong(x, first, count, weights)) return
+    layout.alone = undefined
+    if (!alone.differs(values, count)) return
+    const meeting = await doubted(this.#probing(analysis, x, weights, threads))
+    if (meeting !== undefined) throw meetingError(meeting)
   }
 
   /**
    * Most networks' rules read the same forward and in reverse: one session then.
    * @param weights those that all runs are to have; else they are fed.
    */
-  #session(
-    taps: readonly { id: number; name: string }[],
-    threads: number,
-    weights?: Weights,
-  ): Promise<Session> {
+  #session(taps: readonly Tap[], threads: number, weights?: Weights): Promise<Session> {
     const key = `taps ${taps.map(({ id }) => id).join(' ')}`
     const wanted = { values: taps.map(({ name }) => name), shapes: [] }
     return weights
       ? this.#sessions.of(weights, key, threads, wanted)
       : this.#sessions.get(key, threads, wanted)
-  }
-
-  /** Of one sample, for networks that take no more at once. */
-  async #shapesAlone(
-    analysis: NativeAnalysis,
-    x: Feed,
-    weights: Weights,
-    threads: number,
-  ): Promise<MeasuredShapes> {
-    const shapes = this.#wantedShapes(analysis, x)
-    const session = await this.#sessions.get('shapes', threads, { values: [], shapes })
-    const outcome = await session.run(repeated(x, 1), 0, 1, weights.tensors)
-    return this.#measured(analysis, x, 1, outcome)
-  }
-
-  /** Names of the values whose shapes nobody knows before they are computed. */
-  #wantedShapes(analysis: NativeAnalysis, x: Feed): string[] {
-    return analysis.shapes.flatMap((id) => {
-      const value = this.#init.graph.values[id]
-      return !value || value.shape || inputTensor(x, value.name, 0, 1) ? [] : [value.name]
-    })
-  }
-
-  #measured(
-    analysis: NativeAnalysis,
-    x: Feed,
-    samples: number,
-    { values, shapes }: Outcome,
-  ): MeasuredShapes {
-    const fed = repeated(x, samples)
-    const shapeOf = (id: number): readonly number[] | undefined => {
-      const value = this.#init.graph.values[id]
-      if (!value || value.shape) return value?.shape
-      const input = inputTensor(fed, value.name, 0, samples)
-      return (input ?? values.get(value.name))?.dims ?? shapes.get(value.name)
-    }
-    return {
-      samples,
-      shapes: analysis.shapes.map((id) => ({ id, shape: [...(shapeOf(id) ?? [])] })),
-    }
   }
 
   /** Runs samples [first, first + count) and hands the numbers that the rules read to the addon. */
@@ -322,11 +240,12 @@ export class Plan {
       if (fixed) values.set(id, { id, shape: fixed.shape, data: fixed.data })
       else if (input) values.set(id, this.#value(id, name, input))
     }
-    const taps = this.#computed(read, x, weights)
+    const taps = computed({ init: this.#init, message: this.#message, x, weights }, read)
     const session = await this.#session(taps, threads, weights)
     let bytes = 0
     if (taps.length > 0) {
       const outcome = await session.run(x, first, count, weights.tensors)
+      await this.#compare(layout, x, { first, count }, weights, threads, outcome.values)
       for (const { id, name } of taps) {
         const value = this.#value(id, name, outcome.values.get(name) as ort.Tensor)
         bytes += value.data.byteLength
@@ -355,28 +274,6 @@ export class Plan {
     }
     return { id, shape: [...tensor.dims], data }
   }
-}
-
-/** A session whose trial took more bytes keeps as many: it is closed, and opened again for another shape. */
-const keptTrial = 32 * 2 ** 20
-
-function bytesOf({ values }: Outcome): number {
-  return [...values.values()].reduce(
-    (sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0),
-    0,
-  )
-}
-
-/** Do the shapes of one run follow from those of two others by the number of samples? */
-function follows(run: MeasuredShapes, two: MeasuredShapes, three: MeasuredShapes): boolean {
-  return run.shapes.every(({ shape }, k) => {
-    const [small, large] = [two.shapes[k]?.shape ?? [], three.shapes[k]?.shape ?? []]
-    const expected = (axis: number) => {
-      const size = small[axis] as number
-      return size + (run.samples - two.samples) * ((large[axis] as number) - size)
-    }
-    return shape.length === small.length && shape.every((size, axis) => size === expected(axis))
-  })
 }
 
 /** Each asked for once. */
@@ -418,9 +315,4 @@ function outputsPerSample(
     'UNSUPPORTED',
     `Expected the samples along one axis of output ${JSON.stringify(name)} but ${samples} of them give the shape (${one.join(', ')})`,
   )
-}
-
-function tapsOf({ taps, forwardTaps }: NativeAnalysis, passes: NativePasses): readonly number[] {
-  if (passes === 'reverse') return taps
-  return passes === 'forward' ? forwardTaps : [...new Set([...taps, ...forwardTaps])]
 }

@@ -80,6 +80,8 @@ export interface PlanMessage {
   output: number
   /** Numbers that the rules read and that lie in the file: constants. */
   statics: { id: number; shape: number[]; data: NativeData }[]
+  /** Small constants, which may tell where other numbers go. */
+  small: { id: number; numbers: number[] }[]
 }
 
 export interface WeightMessage {

@@ -1,0 +1,160 @@
+// Do samples of a batch keep apart by what the operators are? Then one run of one sample tells the shapes
+// of any number of samples, and no trial is needed (see independence.ts).
+import type { NativeGraph, NativeNode } from '../../native/index.js'
+import type { InferredShape } from '../inferred.js'
+import type { Feed, PlanMessage, WorkerInit } from '../protocol.js'
+import type { Outcome } from '../sessions.js'
+import { places, reshaping } from './moves.js'
+import { At, along, type Known, type Part, same } from './parts.js'
+import { hasRule, isFunction, partsOf } from './rules.js'
+
+/** What the proof is about. */
+export interface Claim {
+  init: Pick<WorkerInit, 'graph' | 'inputs'>
+  inferred: ReadonlyMap<string, InferredShape>
+  /** Small constants of the file. */
+  small: PlanMessage['small']
+  /** Ids of weights that are fed. */
+  fed: ReadonlyMap<number, unknown>
+  /** Values that are looked at: what derivatives read, whose shapes they read, the output. */
+  ids: readonly number[]
+}
+
+/** More than this many values to ask a run for would take longer than a trial. */
+const mostAsked = 256
+
+export class Proof {
+  readonly #claim: Claim
+  readonly #graph: NativeGraph
+  /** In their order, those that the claim depends on. */
+  readonly #nodes: NativeNode[]
+  /** Names of values that the run of one sample has to tell. */
+  readonly shapes: string[] = []
+  readonly numbers: string[] = []
+  readonly #small: ReadonlyMap<number, readonly number[]>
+
+  private constructor(claim: Claim) {
+    this.#claim = claim
+    this.#graph = claim.init.graph
+    this.#small = new Map(claim.small.map(({ id, numbers }) => [id, numbers]))
+    this.#nodes = needed(this.#graph, claim.ids)
+  }
+
+  /** Undefined where an operator has no rule here. */
+  static of(claim: Claim): Proof | undefined {
+    const proof = new Proof(claim)
+    return proof.#plan() ? proof : undefined
+  }
+
+  #nameOf = (id: number) => this.#graph.values[id]?.name ?? ''
+
+  /** Before anything runs: the shape where the file or onnxruntime tells it in numbers. */
+  #told(id: number): readonly number[] | undefined {
+    const { name = '', shape } = this.#graph.values[id] ?? {}
+    if (shape) return shape
+    const sizes = this.#claim.inferred.get(name)?.shape ?? []
+    // Without dimensions the rank may not be known.
+    const known = sizes.length > 0 && sizes.every((size) => typeof size === 'number')
+    return known ? (sizes as number[]) : undefined
+  }
+
+  /** What the run has to tell. */
+  #plan(): boolean {
+    // Made of sizes and stored numbers; with the weights that are fed, whose numbers nobody knows here.
+    const fixed = new Set<number>()
+    const fixedOrFed = new Set<number>()
+    for (const [id, { shape }] of this.#graph.values.entries()) {
+      if (!shape) continue
+      fixedOrFed.add(id)
+      if (!this.#claim.fed.has(id)) fixed.add(id)
+    }
+    const [shapes, numbers] = [new Set<number>(), new Set<number>()]
+    for (const node of this.#nodes) {
+      const inputs = node.inputs.filter((id) => id >= 0)
+      const ofSizes = node.op === 'Shape' || node.op === 'Size'
+      for (const set of [fixed, fixedOrFed]) {
+        if (!ofSizes && !inputs.every((id) => set.has(id))) continue
+        if (isFunction(node)) for (const id of node.outputs) set.add(id)
+      }
+      if (node.outputs.every((id) => fixedOrFed.has(id))) continue
+      if (!hasRule(node)) return false
+      for (const id of inputs) if (fixedOrFed.has(id) && !this.#told(id)) shapes.add(id)
+      if (reshaping.has(node.op))
+        for (const id of [inputs[0], node.outputs[0]]) shapes.add(id ?? -1)
+      for (const k of places.get(node.op) ?? []) {
+        const id = node.inputs[k] ?? -1
+        if (fixed.has(id) && !this.#graph.values[id]?.shape && this.#isWhole(id)) numbers.add(id)
+      }
+    }
+    for (const id of numbers) this.numbers.push(this.#nameOf(id))
+    for (const id of shapes) this.shapes.push(this.#nameOf(id))
+    return shapes.size + numbers.size <= mostAsked
+  }
+
+  #isWhole(id: number): boolean {
+    return /^int(32|64)$/.test(this.#claim.inferred.get(this.#nameOf(id))?.type ?? '')
+  }
+
+  /**
+   * Where the samples are in the values of the claim, by id; undefined where they may meet.
+   * @param x the sample that was run
+   */
+  parts(x: Feed, { values, shapes }: Outcome): ReadonlyMap<number, Part> | undefined {
+    const ran = (id: number) => {
+      const name = this.#nameOf(id)
+      return values.get(name)?.dims ?? shapes.get(name)
+    }
+    const known: Known = {
+      shape: (id) => ran(id) ?? this.#told(id),
+      numbers: (id) => this.#small.get(id) ?? wholeNumbers(values.get(this.#nameOf(id))?.data),
+    }
+    const parts = this.#inputs(x)
+    for (const node of this.#nodes) {
+      const made = partsOf(new At(node, parts, known)) ?? []
+      for (const [k, id] of node.outputs.entries()) {
+        const part = made[k]
+        if (part && id >= 0 && fits(part, ran(id))) parts.set(id, part)
+      }
+    }
+    return this.#claim.ids.every((id) => parts.has(id)) ? parts : undefined
+  }
+
+  #inputs(x: Feed): Map<number, Part> {
+    const parts = new Map<number, Part>()
+    this.#graph.values.forEach(({ shape }, id) => {
+      if (shape) parts.set(id, same)
+    })
+    const idOf = new Map(this.#claim.init.inputs.map(({ name, id }) => [name, id]))
+    for (const { name } of x.shared ?? []) parts.set(idOf.get(name) ?? -1, same)
+    for (const { name, axis = 0, shape } of x.arrays) {
+      const part = axis === null ? undefined : along(axis, shape.length)
+      if (part) parts.set(idOf.get(name) ?? -1, part)
+      else parts.delete(idOf.get(name) ?? -1)
+    }
+    return parts
+  }
+}
+
+/** Nodes that make these values, and what those need. */
+function needed({ nodes }: NativeGraph, ids: readonly number[]): NativeNode[] {
+  const wanted = new Set(ids)
+  const found: NativeNode[] = []
+  for (const node of nodes.toReversed()) {
+    if (!node.outputs.some((id) => wanted.has(id))) continue
+    for (const id of node.inputs) wanted.add(id)
+    found.push(node)
+  }
+  return found.reverse()
+}
+
+/** Is a part what the run of one sample shows? */
+function fits(part: Part, shape: readonly number[] | undefined): boolean {
+  if (!shape || part.kind === 'same') return true
+  if (part.kind === 'samples') return shape.length === part.rank && shape[part.axis] === 1
+  return part.scalar ? shape.length === 0 : shape.length === 1 && shape[0] === part.samples.length
+}
+
+function wholeNumbers(data: unknown): number[] | undefined {
+  const whole = data instanceof BigInt64Array || data instanceof Int32Array
+  return whole ? Array.from(data as ArrayLike<number | bigint>, Number) : undefined
+}
