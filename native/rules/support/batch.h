@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "rules/rule.h"
@@ -70,9 +73,13 @@ inline int64_t from_end(int64_t axis, int64_t rank) { return axis < 0 ? axis + r
 // it must not wait for other parallel work inside.
 template <int slot>
 Real* lane_buffer(int64_t count) {
-  static thread_local std::vector<Real> buffer;
-  if (static_cast<int64_t>(buffer.size()) < count) buffer.resize(static_cast<size_t>(count));
-  return buffer.data();
+  static thread_local std::unique_ptr<Memory> buffer;
+  const size_t bytes = sizeof(Real) * static_cast<size_t>(std::max<int64_t>(count, 1));
+  if (!buffer || buffer->bytes() < bytes) {
+    buffer.reset();
+    buffer = std::make_unique<Memory>(bytes);
+  }
+  return static_cast<Real*>(buffer->data());
 }
 
 inline void fill_zero(Real* values, int64_t count) {

@@ -155,13 +155,13 @@ class FourierTiles {
   static Tiling data(const Correlation& g) { return tiling(g, g.windows.in[2], g.windows.pad[2]); }
   static Tiling rows(const Correlation& g) { return tiling(g, g.windows.out[2], 0); }
 
-  static AT_PORTABLE void take_data(const Strips& strips, const Real* copies, int64_t first,
-                                    Lanes* to) {
-    strips.take<1, kNumbers>(copies, first, to);
+  template <class Source>
+  static AT_PORTABLE void take_data(const Source& source, Lanes* to) {
+    take<1, kNumbers>(source, to);
   }
-  static AT_PORTABLE void take_rows(const Strips& strips, const Tiling& t, const Real* copies,
-                                    int64_t first, Lanes* to) {
-    strips.take<1, kNumbers>(copies, first, to);
+  template <class Source>
+  static AT_PORTABLE void take_rows(const Source& source, const Tiling& t, Lanes* to) {
+    take<1, kNumbers>(source, to);
     for (int64_t r = t.along; r < kNumbers; ++r) to[r] = Lanes{};
   }
   template <class PlaneOf>

@@ -74,27 +74,48 @@ class Strips {
     }
   }
 
-  // to (kRows, kColumns) = the numbers of tiles [first, first + kLanes), one in every lane.
-  template <int kRows, int kColumns>
-  AT_PORTABLE void take(const Real* copies, int64_t first, Lanes* to) const {
-    const int64_t *start = starts_.data() + first, *step = steps_.data() + first;
-    for (int r = 0; r < kRows; ++r)
-      for (int b = 0; b < kColumns; b += kLanes) {
-        Lanes* rows = to + r * kColumns + b;
-        for (int l = 0; l < kLanes; ++l) rows[l] = load(copies + start[l] + r * step[l] + b);
-        turn(rows);
-      }
+  // What lies in lanes side by side: neighbouring tiles of one plane's copies, from `first` on,
+  AT_PORTABLE auto neighbours(const Real* copies, int64_t first) const {
+    return Neighbours{copies, starts_.data() + first, steps_.data() + first};
+  }
+  // or one tile of as many planes, whose copies are `apart` from one another.
+  AT_PORTABLE auto abreast(const Real* copies, int64_t apart, int64_t tile) const {
+    return Abreast{copies + starts_[static_cast<size_t>(tile)], apart,
+                   steps_[static_cast<size_t>(tile)]};
   }
 
  private:
   struct Strip {
     int64_t image, y, x, rows, columns, at;
   };
+  struct Neighbours {
+    const Real* copies;
+    const int64_t *starts, *steps;
+    AT_PORTABLE const Real* row(int lane, int r) const {
+      return copies + starts[lane] + r * steps[lane];
+    }
+  };
+  struct Abreast {
+    const Real* first;
+    int64_t apart, step;
+    AT_PORTABLE const Real* row(int lane, int r) const { return first + lane * apart + r * step; }
+  };
   const Tiling tiling_;
   std::vector<Strip> strips_;
   std::vector<int64_t> starts_, steps_;  // of every tile
   int64_t size_ = 0;
 };
+
+// to (kRows, kColumns) = the numbers of what lies in lanes side by side.
+template <int kRows, int kColumns, class Source>
+AT_PORTABLE void take(const Source& source, Lanes* to) {
+  for (int r = 0; r < kRows; ++r)
+    for (int b = 0; b < kColumns; b += kLanes) {
+      Lanes* rows = to + r * kColumns + b;
+      for (int l = 0; l < kLanes; ++l) rows[l] = load(source.row(l, r) + b);
+      turn(rows);
+    }
+}
 
 // Writes what was computed of tiles [first, last) of all images, in lanes (kRows, kColumns), where
 // it lies inside the planes; of a row `width` numbers count. What is given is turned.

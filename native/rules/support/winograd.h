@@ -163,13 +163,13 @@ class WinogradTiles {
             X::kTile, 0,        0,        across<Y>(w.out[1]), across<X>(w.out[2])};
   }
 
-  static AT_PORTABLE void take_data(const Strips& strips, const Real* copies, int64_t first,
-                                    Lanes* to) {
-    strips.take<Y::kPoints, winograd::kRow>(copies, first, to);
+  template <class Source>
+  static AT_PORTABLE void take_data(const Source& source, Lanes* to) {
+    take<Y::kPoints, winograd::kRow>(source, to);
   }
-  static AT_PORTABLE void take_rows(const Strips& strips, const Tiling&, const Real* copies,
-                                    int64_t first, Lanes* to) {
-    strips.take<Y::kTile, winograd::kRow>(copies, first, to);
+  template <class Source>
+  static AT_PORTABLE void take_rows(const Source& source, const Tiling&, Lanes* to) {
+    take<Y::kTile, winograd::kRow>(source, to);
   }
   template <class PlaneOf>
   static AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t first, int64_t last,

@@ -1,0 +1,84 @@
+#include "rules/support/panels.h"
+
+#include "core/wider.h"
+
+namespace at {
+inline namespace AT_PRECISION {
+
+namespace {
+
+using Wide = Real __attribute__((vector_size(64)));
+
+struct Operands {
+  int64_t rows, depth;
+  const Real *left, *right;
+  int64_t ld;
+  bool add;
+  Real* to;
+  int64_t ld_to;
+};
+
+// `rows` rows from row i on, `count` registers from column j on: the sums stay in registers.
+template <class Register, int rows, int count>
+AT_PORTABLE void block(const Operands& o, int64_t i, int64_t j) {
+  constexpr int width = sizeof(Register) / sizeof(Real);
+  const Real* left = o.left + i / kLanes * kLanes * o.depth + i % kLanes;
+  const Real* right = o.right + j;
+  Real* to = o.to + i * o.ld_to + j;
+  Register sums[rows][count];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 3
+    for (int c = 0; c < count; ++c) {
+      sums[r][c] = Register{};
+      if (o.add) std::memcpy(&sums[r][c], to + r * o.ld_to + c * width, sizeof(Register));
+    }
+  for (int64_t p = 0; p < o.depth; ++p, left += kLanes, right += o.ld) {
+    Register own[count];
+#pragma GCC unroll 3
+    for (int c = 0; c < count; ++c) std::memcpy(&own[c], right + c * width, sizeof(Register));
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 3
+      for (int c = 0; c < count; ++c) sums[r][c] += own[c] * left[r];
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 3
+    for (int c = 0; c < count; ++c)
+      std::memcpy(to + r * o.ld_to + c * width, &sums[r][c], sizeof(Register));
+}
+
+// Columns from j on, as many as `count` registers hold, for which the right operand stays in the
+// cache; gives the next.
+template <class Register, int rows, int count>
+AT_PORTABLE int64_t columns(const Operands& o, int64_t j) {
+  for (int64_t i = 0; i < o.rows; i += rows) block<Register, rows, count>(o, i, j);
+  return j + count * static_cast<int64_t>(sizeof(Register) / sizeof(Real));
+}
+
+}  // namespace
+
+void multiply_panels(int64_t rows, int64_t n, int64_t depth, const Real* left, const Real* right,
+                     int64_t ld, bool add, Real* to, int64_t ld_to) {
+  const Operands o{rows, depth, left, right, ld, add, to, ld_to};
+  // 24 of 32 registers hold sums, 12 of 16 below.
+  const bool done = widest([&] {
+    constexpr int64_t width = sizeof(Wide) / sizeof(Real);
+    int64_t j = 0;
+    while (n - j >= 3 * width) j = columns<Wide, kLanes, 3>(o, j);
+    if (n - j >= 2 * width) j = columns<Wide, kLanes, 2>(o, j);
+    if (n - j >= width) j = columns<Wide, kLanes, 1>(o, j);
+    if (j < n) columns<Lanes, kLanes, 1>(o, j);
+  });
+  if (done) return;
+  wider([&] {
+    int64_t j = 0;
+    while (n - j >= 3 * kLanes) j = columns<Lanes, 4, 3>(o, j);
+    if (n - j >= 2 * kLanes) j = columns<Lanes, 4, 2>(o, j);
+    if (j < n) columns<Lanes, 4, 1>(o, j);
+  });
+}
+
+}  // namespace AT_PRECISION
+}  // namespace at
