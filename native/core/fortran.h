@@ -17,6 +17,7 @@
 #define dtrmm_ scipy_dtrmm_
 #define dtrsm_ scipy_dtrsm_
 #define dtrsv_ scipy_dtrsv_
+#define dtrtri_ scipy_dtrtri_
 #define sgemm_ scipy_sgemm_
 #define ssyrk_ scipy_ssyrk_
 #else

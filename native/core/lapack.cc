@@ -15,6 +15,7 @@ void dtrsm_(const char*, const char*, const char*, const char*, const int*, cons
             const double*, const double*, const int*, double*, const int*);
 void dtrmm_(const char*, const char*, const char*, const char*, const int*, const int*,
             const double*, const double*, const int*, double*, const int*);
+void dtrtri_(const char*, const char*, const int*, double*, const int*, int*);
 void dtrsv_(const char*, const char*, const char*, const int*, const double*, const int*, double*,
             const int*);
 void dsyrk_(const char*, const char*, const int*, const int*, const double*, const double*,
@@ -105,6 +106,21 @@ void solve_lower_right(int64_t rows, int64_t n, const double* l, int64_t lda, do
   const int ni = narrow(n), ri = narrow(rows), ld = leading(lda), lx = leading(ldx);
   const double one = 1;
   dtrsm_("L", "U", "T", "N", &ni, &ri, &one, l, &ld, x, &lx);
+}
+
+void invert_lower(int64_t n, double* l, int64_t lda) {
+  if (n == 0) return;
+  const int ni = narrow(n), ld = leading(lda);
+  int info = 0;
+  dtrtri_("U", "N", &ni, l, &ld, &info);
+}
+
+void multiply_lower_right(int64_t rows, int64_t n, const double* l, int64_t lda, double* x,
+                          int64_t ldx) {
+  if (n == 0 || rows == 0) return;
+  const int ni = narrow(n), ri = narrow(rows), ld = leading(lda), lx = leading(ldx);
+  const double one = 1;
+  dtrmm_("L", "U", "T", "N", &ni, &ri, &one, l, &ld, x, &lx);
 }
 
 void rank_update(int64_t n, int64_t k, double alpha, const double* a, int64_t lda, double beta,

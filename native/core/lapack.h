@@ -28,6 +28,11 @@ void rank_update(int64_t n, int64_t k, double alpha, const double* a, int64_t ld
 // Like solve_lower, for x ← x L⁻ᵀ with x (rows × n).
 void solve_lower_right(int64_t rows, int64_t n, const double* l, int64_t lda, double* x,
                        int64_t ldx);
+// l ← L⁻¹ for l (n × n), whose diagonal has no zero; the strict upper triangle is left as it was.
+void invert_lower(int64_t n, double* l, int64_t lda);
+// Like multiply_lower, for x ← x Lᵀ with x (rows × n).
+void multiply_lower_right(int64_t rows, int64_t n, const double* l, int64_t lda, double* x,
+                          int64_t ldx);
 
 // Eigenvalues, ascending, of the symmetric n × n matrix a; a is overwritten, with the eigenvectors
 // as rows when `vectors`. Throws Error("NUMERICAL") when LAPACK does not converge.

@@ -211,8 +211,7 @@ double AdaptiveFit::promised(const Point& plain) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t begin = offsets_[i], end = begin + rules_[i].size();
       for (int64_t j = begin; j < end; ++j) step_[j] = plain.x[j] - x_[j];
-      used_[i].apply(-1, step_.data() + begin);
-      parts[i] = lapack::dot(end - begin, step_.data() + begin, step_.data() + begin);
+      parts[i] = used_[i].squared_norm_undone(step_.data() + begin);
     }
   });
   double total = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/parallel.h"
 #include "fit/stream.h"
 #include "kernels/add_tile.h"
 
@@ -56,19 +57,31 @@ Transform KernelBuilder::unstretched(size_t b) const {
   return Transform::identity({features_[b]->m(), features_[b]->k()});
 }
 
-void KernelBuilder::add_factors(size_t b, const Transform& transform, GramCaches* caches,
-                                Parts& parts) {
-  const FactoredFeatures& f = *factors_of(*features_[b]);
-  for (FactoredSide& side : sides_of(f, transform, caches, &flops_)) {
-    flops_ += side_flops(f, side);
-    parts.sides.push_back(std::move(side));
+// Blocks side by side: most of their products are too small for more than one thread.
+void KernelBuilder::make_sides(Parts& parts) {
+  const auto count = static_cast<int64_t>(parts.factors.size());
+  std::vector<std::vector<FactoredSide>> sides(count);
+  std::vector<double> flops(count, 0.0);
+  parallel_for(count, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const auto& [block, transform, caches] = parts.factors[i];
+      const FactoredFeatures& f = *factors_of(*features_[block]);
+      sides[i] = sides_of(f, transform, caches, &flops[i]);
+      for (const FactoredSide& side : sides[i]) flops[i] += side_flops(f, side);
+    }
+  });
+  for (int64_t i = 0; i < count; ++i) {
+    flops_ += flops[i];
+    for (FactoredSide& side : sides[i]) parts.sides.push_back(std::move(side));
   }
 }
 
 // The block's kernel before any transform.
 void KernelBuilder::add_plain(size_t b, Parts& parts) {
-  if (factors_of(*features_[b])) return add_factors(b, unstretched(b), nullptr, parts);
-  parts.whole.push_back({b, unstretched(b)});
+  if (factors_of(*features_[b]))
+    parts.factors.push_back({b, unstretched(b), nullptr});
+  else
+    parts.whole.push_back({b, unstretched(b)});
 }
 
 // The kernel of some blocks before any transform, made the first time.
@@ -78,6 +91,7 @@ const kernels::Triangle<double>& KernelBuilder::kept(Triangle& kernel,
   if (kernel.empty()) {
     Parts parts;
     for (size_t b : blocks) add_plain(b, parts);
+    make_sides(parts);
     Triangle made = Triangle::packed(grid_, features_[0]->outputs());
     assemble(parts, made, false, control);
     kernel = std::move(made);
@@ -89,7 +103,7 @@ void KernelBuilder::add_flat(size_t b, const Stretch& stretch, Parts& parts,
                              const Control& control) {
   const Features& f = *features_[b];
   if (factors_of(f))
-    add_factors(b, unstretched(b), &kept_[b].grams, parts);
+    parts.factors.push_back({b, unstretched(b), &kept_[b].grams});
   else if (kept_[b].allowed)
     parts.bases.push_back(kept(kept_[b].kernel, {b}, control));
   else
@@ -115,7 +129,7 @@ KernelBuilder::Parts KernelBuilder::split(const std::vector<Transform>& transfor
     } else if (transform.modes.size() == 1) {
       add_flat(b, transform.modes[0], parts, control);
     } else if (factors_of(f)) {
-      add_factors(b, transform, &kept_[b].grams, parts);
+      parts.factors.push_back({b, transform, &kept_[b].grams});
     } else if (transform.modes.size() == 2 && kept_[b].allowed && update_pays(f, transform)) {
       parts.bases.push_back(kept(kept_[b].kernel, {b}, control));
       if (!transform.is_identity()) parts.updates.push_back({b, transform});
@@ -123,6 +137,7 @@ KernelBuilder::Parts KernelBuilder::split(const std::vector<Transform>& transfor
       parts.whole.push_back({b, transform});
     }
   }
+  make_sides(parts);
   return parts;
 }
 

@@ -39,11 +39,18 @@ class KernelBuilder {
     size_t block;
     Transform transform;
   };
+  // A block whose factors are transformed.
+  struct Factors {
+    size_t block;
+    Transform transform;
+    GramCaches* caches;
+  };
   // Where a kernel comes from: what is kept, factors, and columns of features, whole ones or those
   // of what a transform adds.
   struct Parts {
     std::vector<Triangle> bases;
-    std::vector<FactoredSide> sides;
+    std::vector<Factors> factors;
+    std::vector<FactoredSide> sides;  // of the factors
     std::vector<Outer> outers;
     std::vector<Stream> whole, updates;
   };
@@ -56,7 +63,7 @@ class KernelBuilder {
 
   void plan(size_t budget);
   Transform unstretched(size_t b) const;
-  void add_factors(size_t b, const Transform& transform, GramCaches* caches, Parts& parts);
+  void make_sides(Parts& parts);
   void add_plain(size_t b, Parts& parts);
   void add_flat(size_t b, const Stretch& stretch, Parts& parts, const Control& control);
   const Triangle& kept(Triangle& kernel, const std::vector<size_t>& blocks, const Control& control);

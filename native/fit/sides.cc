@@ -101,8 +101,15 @@ const kernels::Triangle<double>& GramCache::of(const double* vectors, int64_t wi
                                                double* flops) {
   if (products_.empty()) {
     auto products = kernels::Triangle<double>::packed(grid_, unit_);
-    products.clear();
-    add_products(vectors, width, products);
+    grid_.each([&](const kernels::Place& place) {
+      const kernels::Tile<double> tile = products.at(place);
+      const int64_t rows = place.rows.size * unit_, cols = place.cols.size * unit_;
+      const double* left = vectors + place.rows.first * unit_ * width;
+      if (place.diagonal)
+        return blas::gram(rows, width, 1.0, left, width, 0.0, tile.data, tile.stride);
+      blas::gemm(false, true, rows, cols, width, 1.0, left, width,
+                 vectors + place.cols.first * unit_ * width, width, 0.0, tile.data, tile.stride);
+    });
     const auto items = static_cast<double>(grid_.samples() * unit_);
     *flops += items * items * static_cast<double>(width);
     products_ = std::move(products);

@@ -25,18 +25,20 @@ double square(int64_t n, const double* x) { return lapack::dot(n, x, x); }
 
 bool is_stretch(double z) { return (z - 1) * (z + 1) >= kNoStretch; }
 
-// Keeps the directions that are stretched: row(j) gives the unit vector j.
-template <class Row>
-Stretch stretched(int64_t dim, int64_t count, const double* z, const Row& row) {
+// Keeps the directions that are stretched: copy(j, to) writes the unit vector j (dim).
+template <class Copy>
+Stretch stretched(int64_t dim, int64_t count, const double* z, const Copy& copy) {
   Stretch out;
   out.dim = dim;
   const auto kept = std::count_if(z, z + count, is_stretch);
   out.z.reserve(kept);
-  out.vectors.reserve(kept * dim);
+  out.vectors.resize(kept * dim);
+  double* to = out.vectors.data();
   for (int64_t j = 0; j < count; ++j) {
     if (!is_stretch(z[j])) continue;
     out.z.push_back(z[j]);
-    for (int64_t i = 0; i < dim; ++i) out.vectors.push_back(row(j, i));
+    copy(j, to);
+    to += dim;
   }
   return out;
 }
@@ -76,12 +78,15 @@ Shaped matrix(const BlockRule& rule, const double* b, Accuracy accuracy, device:
     out.savings[j] = std::max(out.singular[j] * out.singular[j] - value[j], 0.0);
   int64_t side = 0;
   if (rule.sides[0]) {
-    out.transform.modes[0] = stretched(m, r, out.stretches.data() + side++ * r,
-                                       [&](int64_t j, int64_t i) { return out.u[i * r + j]; });
+    out.transform.modes[0] =
+        stretched(m, r, out.stretches.data() + side++ * r, [&](int64_t j, double* to) {
+          for (int64_t i = 0; i < m; ++i) to[i] = out.u[i * r + j];
+        });
   }
   if (rule.sides[1]) {
-    out.transform.modes[1] = stretched(k, r, out.stretches.data() + side * r,
-                                       [&](int64_t j, int64_t i) { return out.vt[j * k + i]; });
+    out.transform.modes[1] =
+        stretched(k, r, out.stretches.data() + side * r,
+                  [&](int64_t j, double* to) { std::copy_n(out.vt.data() + j * k, k, to); });
   }
   return out;
 }
@@ -109,8 +114,9 @@ Shaped flat(const BlockRule& rule, const double* b) {
   rule.penalties[0]->evaluate(out.singular.data(), 1, &out.penalty, out.stretches.data());
   const double norm = out.singular[0];
   if (norm > 0) {
-    out.transform.modes[0] =
-        stretched(n, 1, out.stretches.data(), [&](int64_t, int64_t i) { return b[i] / norm; });
+    out.transform.modes[0] = stretched(n, 1, out.stretches.data(), [&](int64_t, double* to) {
+      for (int64_t i = 0; i < n; ++i) to[i] = b[i] / norm;
+    });
   }
   return out;
 }
@@ -155,8 +161,9 @@ Shaped by_modes(const BlockRule& rule, const double* b, const Transform& before,
         stretches[d].resize(r);
         rule.penalties[penalty]->evaluate(singular[d].data(), r, value.data(), stretches[d].data());
         out.transform.modes[d] =
-            stretched(dim, r, stretches[d].data(),
-                      [&, left = u.data()](int64_t j, int64_t i) { return left[i * r + j]; });
+            stretched(dim, r, stretches[d].data(), [&, left = u.data()](int64_t j, double* to) {
+              for (int64_t i = 0; i < dim; ++i) to[i] = left[i * r + j];
+            });
         whole = 0;
         prices[d] = 0;
         for (int64_t j = 0; j < r; ++j) {

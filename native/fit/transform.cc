@@ -3,10 +3,15 @@
 #include <cmath>
 
 #include "core/blas.h"
+#include "core/lapack.h"
 
 namespace at::fit {
 
 namespace {
+
+// A sum that keeps less of its largest term is computed in another way.
+constexpr double kCancelled = 1e-6;
+
 double weight(double z, int power) {
   switch (power) {
     case 1:
@@ -21,6 +26,14 @@ double weight(double z, int power) {
       return std::pow(z, power) - 1;
   }
 }
+// Σ_j w_j ‖row j of parts‖², w what M⁻² adds to I in the stretched directions.
+double weighted(const Stretch& stretch, int64_t count, const double* parts) {
+  double total = 0;
+  for (int64_t j = 0; j < stretch.rank(); ++j)
+    total += weight(stretch.z[j], -2) * lapack::dot(count, parts + j * count, parts + j * count);
+  return total;
+}
+
 }  // namespace
 
 void Stretch::apply(int power, int64_t outer, int64_t inner, double* x) const {
@@ -100,6 +113,31 @@ void Transform::apply(int power, double* x) const {
     modes[d].apply(power, outer, total / (outer * dims[d]), x);
     outer *= dims[d];
   }
+}
+
+double Transform::squared_norm_undone(const double* x) const {
+  const double whole = lapack::dot(size(), x, x);
+  if (is_identity()) return whole;
+  if (numbers.empty() && modes.size() == 2) {
+    // tr(M_left⁻² x M_right⁻² xᵀ) needs but the parts of x in the stretched directions.
+    const Stretch &left = modes[0], &right = modes[1];
+    const int64_t m = left.dim, k = right.dim, l = left.rank(), q = right.rank();
+    std::vector<double> rows(l * k), columns(q * m), both(q * l);
+    blas::parallel_gemm(false, false, l, k, m, 1.0, left.vectors.data(), m, x, k, 0.0, rows.data(),
+                        k);
+    blas::parallel_gemm(false, true, q, m, k, 1.0, right.vectors.data(), k, x, k, 0.0,
+                        columns.data(), m);
+    blas::gemm(false, true, q, l, k, 1.0, right.vectors.data(), k, rows.data(), k, 0.0, both.data(),
+               l);
+    double total = whole + weighted(left, k, rows.data()) + weighted(right, m, columns.data());
+    for (int64_t i = 0; i < q; ++i)
+      for (int64_t j = 0; j < l; ++j)
+        total += weight(right.z[i], -2) * weight(left.z[j], -2) * both[i * l + j] * both[i * l + j];
+    if (total > kCancelled * whole) return total;
+  }
+  std::vector<double> undone(x, x + size());
+  apply(-1, undone.data());
+  return lapack::dot(size(), undone.data(), undone.data());
 }
 
 }  // namespace at::fit

@@ -34,6 +34,8 @@ struct Transform {
   bool is_identity() const;
   // x ← M^power x, in place; power 2 maps X to A X G, power −2 undoes it.
   void apply(int power, double* x) const;
+  // ‖M⁻¹ x‖²
+  double squared_norm_undone(const double* x) const;
 };
 
 }  // namespace at::fit

@@ -1,9 +1,11 @@
 #include "kernels/add_tile.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/blas.h"
 #include "core/parallel.h"
+#include "core/wider.h"
 #include "kernels/picks.h"
 
 namespace at::kernels {
@@ -38,52 +40,91 @@ struct Vectors {
   int64_t count, stride;
 };
 
-// out (rows × columns) = their inner products over `depth` numbers, added to what is known.
+// A tile's inner products in two parts that belong together, of which one may be missing: what is
+// known of them, and what was computed (rows × cols).
 template <class Number>
-void inner_products(const Vectors<Number>& rows, const Vectors<Number>& cols, int64_t depth,
-                    const Triangle<Number>* known, const Place& place, Number* out) {
+struct Products {
+  const Number* known = nullptr;
+  int64_t stride = 0;
+  const Number* own = nullptr;
+  int64_t cols = 0;
+
+  const Number* known_row(int64_t row) const { return known ? known + row * stride : nullptr; }
+  const Number* own_row(int64_t row) const { return own ? own + row * cols : nullptr; }
+};
+
+// Of vectors with `depth` numbers each, computed in `scratch` (rows × columns).
+template <class Number>
+Products<Number> inner_products(const Vectors<Number>& rows, const Vectors<Number>& cols,
+                                int64_t depth, const Triangle<Number>* known, const Place& place,
+                                Number* scratch) {
+  Products<Number> out;
   if (known) {
     const Tile<Number> from = known->at(place);
-    for (int64_t r = 0; r < rows.count; ++r)
-      std::copy_n(from.data + r * from.stride, cols.count, out + r * cols.count);
-    if (depth == 0) return;
+    out.known = from.data;
+    out.stride = from.stride;
+    if (depth == 0) return out;
   }
-  const Number beta = known ? 1 : 0;
+  out.own = scratch;
+  out.cols = cols.count;
   if (place.diagonal) {
-    blas::gram(rows.count, depth, Number(1), rows.data, rows.stride, beta, out, cols.count);
+    blas::gram(rows.count, depth, Number(1), rows.data, rows.stride, Number(0), scratch,
+               cols.count);
   } else {
     blas::gemm(false, true, rows.count, cols.count, depth, Number(1), rows.data, rows.stride,
-               cols.data, cols.stride, beta, out, cols.count);
+               cols.data, cols.stride, Number(0), scratch, cols.count);
   }
+  return out;
 }
 
-// T = 1: (Gram of δ) ⊙ (Gram of h).
+// to[j] += (a[j] + b[j]) · weights[j]; a or b may be missing.
+template <class Number>
+void add_weighted(int64_t count, const Number* a, const Number* b, const Number* weights,
+                  Number* to) {
+  if (!a) std::swap(a, b);
+  wider([&] {
+    if (b) {
+      for (int64_t j = 0; j < count; ++j) to[j] += (a[j] + b[j]) * weights[j];
+    } else {
+      for (int64_t j = 0; j < count; ++j) to[j] += a[j] * weights[j];
+    }
+  });
+}
+
+// T = 1: (Gram of δ) ⊙ (Gram of h). What is known is read where it lies, once.
 template <class Number>
 void add_gram_product(const TileTask<Number>& t, Pool& pool) {
   const Side<Number>&a = t.left, &b = t.right;
   const int64_t row0 = t.place.rows.first, rows = t.place.rows.size;
   const int64_t col0 = t.place.cols.first, cols = t.place.cols.size;
   const int64_t height = t.height(), width = t.width();
-  auto scratch = pool.take<Number>(height * width + rows * cols + width);
-  Number *gram = scratch.get(), *inner = gram + height * width, *spread = inner + rows * cols;
-  inner_products<Number>({a.h + row0 * a.k, rows, a.k}, {b.h + col0 * b.k, cols, b.k}, a.k,
-                         a.known_h, t.place, inner);
-  inner_products<Number>({a.delta + row0 * a.delta_place, height, a.C == 1 ? a.delta_place : a.m},
-                         {b.delta + col0 * b.delta_place, width, b.C == 1 ? b.delta_place : b.m},
-                         a.m, a.known_delta, t.place, gram);
+  auto scratch = pool.take<Number>(height * width + rows * cols + cols + width);
+  Number *gram = scratch.get(), *inner = gram + height * width, *sum = inner + rows * cols,
+         *spread = sum + cols;
+  const auto of_h = inner_products<Number>(
+      {a.h + row0 * a.k, rows, a.k}, {b.h + col0 * b.k, cols, b.k}, a.k, a.known_h, t.place, inner);
+  const auto of_delta = inner_products<Number>(
+      {a.delta + row0 * a.delta_place, height, a.C == 1 ? a.delta_place : a.m},
+      {b.delta + col0 * b.delta_place, width, b.C == 1 ? b.delta_place : b.m}, a.m, a.known_delta,
+      t.place, gram);
   const bool lower = t.place.diagonal;
   for (int64_t i = 0; i < rows; ++i) {
-    const Number* line = inner + i * cols;
+    const Number *known_line = of_h.known_row(i), *line = of_h.own_row(i);
+    const int64_t count = lower ? i + 1 : cols;
+    if (line && known_line) {
+      for (int64_t j = 0; j < count; ++j) sum[j] = known_line[j] + line[j];
+      line = sum;
+    } else if (known_line) {
+      line = known_line;
+    }
     if (b.C > 1) {
-      const int64_t known = lower ? i + 1 : cols;
-      for (int64_t j = 0; j < known; ++j) std::fill_n(spread + j * b.C, b.C, line[j]);
+      for (int64_t j = 0; j < count; ++j) std::fill_n(spread + j * b.C, b.C, line[j]);
       line = spread;
     }
     for (int64_t c = 0; c < a.C; ++c) {
-      const int64_t row = i * a.C + c, known = lower ? row + 1 : width;
-      const Number* from = gram + row * width;
-      Number* to = t.out.data + row * t.out.stride;
-      for (int64_t j = 0; j < known; ++j) to[j] += from[j] * line[j];
+      const int64_t row = i * a.C + c;
+      add_weighted(lower ? row + 1 : width, of_delta.known_row(row), of_delta.own_row(row), line,
+                   t.out.data + row * t.out.stride);
     }
   }
 }

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/lapack.h"
 #include "core/parallel.h"
+#include "core/wider.h"
 #include "linear/cholesky.h"
 
 namespace at::linear {
@@ -49,15 +50,17 @@ std::vector<double> Anderson::take(const double* x, const double* g) {
       const int64_t end = std::clamp(residual_, first, last);
       double* df = df_.data() + newest * residual_;
       double* dg = dg_.data() + newest * size_;
-      for (int64_t i = first; i < end; ++i) {
-        const double f = g[i] - x[i];
-        if (started_) df[i] = f - f_[i];
-        f_[i] = f;
-      }
-      for (int64_t i = first; i < last; ++i) {
-        if (started_) dg[i] = g[i] - g_[i];
-        g_[i] = g[i];
-      }
+      wider([&] {
+        for (int64_t i = first; i < end; ++i) {
+          const double f = g[i] - x[i];
+          if (started_) df[i] = f - f_[i];
+          f_[i] = f;
+        }
+        for (int64_t i = first; i < last; ++i) {
+          if (started_) dg[i] = g[i] - g_[i];
+          g_[i] = g[i];
+        }
+      });
       double* part = parts.data() + strip * width;
       for (int j = 0; j < count_; ++j) {
         const double* other = df_.data() + j * residual_ + first;
@@ -110,7 +113,9 @@ bool Anderson::extrapolate(const double* x, const double* g, double* out) {
       for (int j = 0; j < count_; ++j) {
         const double weight = gamma[j] * scale[j];
         const double* dg = dg_.data() + j * size_;
-        for (int64_t i = first; i < last; ++i) out[i] -= weight * dg[i];
+        wider([&] {
+          for (int64_t i = first; i < last; ++i) out[i] -= weight * dg[i];
+        });
       }
     }
   });

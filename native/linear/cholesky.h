@@ -54,14 +54,14 @@ class CholeskyFactor final : public Factor, public Operator {
   double reciprocal_condition() const;
 
  private:
-  std::vector<double> root() const;  // L's diagonal
   void shifted(double shift, int64_t columns, const double* x, double* y) const;
 
   int64_t n_;
   std::vector<double> own_;
   double* a_;
   double shift_;
-  std::vector<double> diagonal_;  // of A; that of a_ is L's
+  std::vector<double> diagonal_;  // of A
+  std::vector<double> root_;      // of L, as a_ has it
   Status status_ = Status::solved;
 };
 

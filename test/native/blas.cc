@@ -78,6 +78,9 @@ void check_all(double tolerance) {
       }
       check<T>({trans_a, trans_b, 47, 131, 33, 1, 0}, tolerance);
       check<T>({trans_a, trans_b, 12, 61, 9000, 1, 0}, tolerance);
+      // Many rows, computed as the transpose; a row or a column too many for whole pieces.
+      check<T>({trans_a, trans_b, 131, 9, 70, -2, 0.5}, tolerance);
+      check<T>({trans_a, trans_b, 90, 257, 400, 1, 0}, tolerance);
       // Large enough to be split, by rows and by columns.
       check<T>({trans_a, trans_b, 700, 96, 150, 1, 0}, tolerance);
       check<T>({trans_a, trans_b, 90, 801, 130, 1, 1}, tolerance);
