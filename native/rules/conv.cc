@@ -222,6 +222,7 @@ class Conv final : public Rule {
       return;
     }
     if (turnable(g) && turned_input(call, g, in)) return;
+    if (spread_input(call, g, in)) return;
     // Columns of one product: enough for BLAS, few enough for the cache.
     const int64_t columns = std::clamp<int64_t>((3 << 16) / g.k, 128, 2048);
     const int64_t together = std::max<int64_t>(1, columns / positions);
@@ -267,6 +268,24 @@ class Conv final : public Rule {
                       call.scratch(quick_room(way, adjoint)));
       reached->clear(in);
     }
+    return true;
+  }
+
+  // With strides, where that gains.
+  static bool spread_input(Call& call, const Geometry& g, Real* in) {
+    const QuickWay way = quick_way(g, call.count() * g.images);
+    if (way != QuickWay::kStrided1 && way != QuickWay::kStrided2) return false;
+    const int64_t planes = call.count() * g.images;
+    const Real* out = call.out(0);
+    const Real* weights = call.input(1).reals();
+    if (only_ones(out, planes * g.groups * g.m * g.windows.out_size()) ||
+        !all_finite(weights, g.groups * g.m * g.k))
+      return false;
+    const auto reached =
+        Reached::of_adjoint(g, out, planes, call.scratch(Reached::room_of_adjoint(g, planes)));
+    if (!reached.finite()) return false;
+    spread_quick(way, g, out, planes, weights, in, call.scratch(spread_room(way, g)));
+    reached.clear(in);
     return true;
   }
 

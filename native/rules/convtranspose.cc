@@ -6,8 +6,11 @@
 #include "rules/support/convolution.h"
 #include "rules/support/correlation.h"
 #include "rules/support/elementwise.h"
+#include "rules/support/finite.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
+#include "rules/support/quick.h"
+#include "rules/support/reached.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -95,8 +98,10 @@ class ConvTranspose final : public Rule {
     const Real* out = call.out(0);
     const Real* weights = call.input(1).reals();
     Real* in = call.in(0);
-    correlate({g.groups, g.channels, g.m, g.windows}, out, call.count() * g.images, weights, 1, 0,
-              in);
+    const Correlation correlation{g.groups, g.channels, g.m, g.windows};
+    const int64_t planes = call.count() * g.images;
+    if (!correlate_quickly(call, correlation, out, planes, weights, in))
+      correlate(correlation, out, planes, weights, 1, 0, in);
   }
 
   void forward(TangentCall& call) const override {
@@ -114,6 +119,21 @@ class ConvTranspose final : public Rule {
   }
 
  private:
+  // Where that gains.
+  static bool correlate_quickly(Call& call, const Correlation& g, const Real* x, int64_t planes,
+                                const Real* weights, Real* to) {
+    const QuickWay way = quick_way(g, planes);
+    if (way == QuickWay::kNone ||
+        only_ones(x, planes * g.groups * g.channels * g.windows.in_size()) ||
+        !all_finite(weights, g.groups * g.m * g.k()))
+      return false;
+    const Reached reached(g, x, planes, call.scratch(Reached::room(g, planes)));
+    if (!reached.finite()) return false;
+    correlate_quick(way, g, x, planes, weights, to, call.scratch(quick_room(way, g)));
+    reached.clear(to);
+    return true;
+  }
+
   // out (kernels, images, G·m, out…) += what x (images, G·c, in…) puts there by each of the weights
   // w (kernels, G·c, m, kernel…).
   static void spread(const Geometry& g, const Real* x, int64_t images, const Real* w,
@@ -139,22 +159,36 @@ class ConvTranspose final : public Rule {
     const Correlation correlation{G, g.channels, g.m, g.windows};
     const auto images = images_by_sample(call.output(0), g.images, samples);
     const int64_t items = call.count() * samples * G;
+    const auto own_images = [&](int64_t cig) {
+      const int64_t c = cig / (samples * G), i = cig / G % samples, group = cig % G;
+      std::vector<PatchProduct::Image> own;
+      for (int64_t b : images[static_cast<size_t>(i)])
+        own.push_back({call.input(0).reals() + (b * G + group) * block,
+                       call.out(0) + ((c * g.images + b) * G + group) * plane});
+      return own;
+    };
     const PatchBlocks blocks(correlation, 1, items);
     const PatchProduct product(correlation, 1, 0);
-    const Real* out = call.out(0);
-    const Real* x = call.input(0).reals();
     Real* in = call.in(1);
+    const int64_t each = g.images / samples;
+    const QuickWay way = quick_product_way(correlation, each);
+    const int64_t cotangents = call.count() * g.images * G * plane;
+    if (way != QuickWay::kNone && !only_ones(call.out(0), cotangents) &&
+        all_finite(call.out(0), cotangents) &&
+        all_finite(call.input(0).reals(), g.images * G * block)) {
+      Real* room = call.scratch(quick_product_room(way, correlation, each, 1));
+      for (int64_t cig = 0; cig < items; ++cig) {
+        call.control().poll();
+        multiply_quick(way, correlation, {own_images(cig), 1, 0, in + cig * g.channels * g.k, 0},
+                       room);
+      }
+      return;
+    }
     parallel_for(items * blocks.slices, 1, [&](int64_t first, int64_t last) {
-      std::vector<PatchProduct::Image> own;
       for (int64_t item = first; item < last; ++item) {
         call.control().poll();
         const int64_t cig = item / blocks.slices, q0 = item % blocks.slices * blocks.channels;
-        const int64_t c = cig / (samples * G), i = cig / G % samples, group = cig % G;
-        own.clear();
-        for (int64_t b : images[static_cast<size_t>(i)])
-          own.push_back(
-              {x + (b * G + group) * block, out + ((c * g.images + b) * G + group) * plane});
-        product.run(own, q0, std::min(g.m, q0 + blocks.channels),
+        product.run(own_images(cig), q0, std::min(g.m, q0 + blocks.channels),
                     in + cig * g.channels * g.k + q0 * g.windows.kernel_size(), g.k);
       }
     });

@@ -14,15 +14,18 @@ struct Case {
   QuickWay way;
   Shape in, kernel, pads;
   int64_t groups, m, channels, images;
+  int64_t stride = 1;  // along the last axis
 };
 
 Correlation correlation_of(const Case& c) {
   Node node;
   node.attributes.set("pads", c.pads);
   const size_t rank = c.in.size();
-  Shape out;
+  Shape out, strides(rank, 1);
+  strides.back() = c.stride;
+  node.attributes.set("strides", strides);
   for (size_t a = 0; a < rank; ++a)
-    out.push_back(c.in[a] + c.pads[a] + c.pads[rank + a] - c.kernel[a] + 1);
+    out.push_back((c.in[a] + c.pads[a] + c.pads[rank + a] - c.kernel[a]) / strides[a] + 1);
   return {c.groups, c.m, c.channels, Windows(node, c.in, out, c.kernel)};
 }
 
@@ -103,6 +106,36 @@ void check_product(const Case& c, const Correlation& g) {
   near(some, exact, kTolerance);
 }
 
+// The adjoint's, for what has Y's shape; of the first and the last channel.
+void check_spread(const Case& c, const Correlation& g) {
+  const int64_t in = g.windows.in_size(), out = g.windows.out_size();
+  const int64_t size = g.windows.kernel_size(), rows = c.groups * c.m;
+  Random random(3);
+  const auto y = random.normals<float>(c.images * rows * out);
+  const auto w = random.normals<float>(rows * g.k());
+  std::vector<float> found(static_cast<size_t>(c.images * c.groups * c.channels * in), NAN);
+  std::vector<float> room(static_cast<size_t>(spread_room(c.way, g)), NAN);
+  spread_quick(c.way, g, y.data(), c.images, w.data(), found.data(), room.data());
+  std::vector<float> some;
+  std::vector<double> exact;
+  for (int64_t b = 0; b < c.images; ++b)
+    for (int64_t q : {int64_t{0}, c.groups * c.channels - 1}) {
+      std::vector<double> own(static_cast<size_t>(in), 0);
+      const int64_t group = q / c.channels;
+      for (int64_t j = group * c.m; j < (group + 1) * c.m; ++j) {
+        const float* plane = y.data() + (b * rows + j) * out;
+        const float* kernel = w.data() + (j * c.channels + q % c.channels) * size;
+        each_pair(g.windows, [&](int64_t o, int64_t i, int64_t k) {
+          own[static_cast<size_t>(i)] += static_cast<double>(kernel[k]) * plane[o];
+        });
+      }
+      exact.insert(exact.end(), own.begin(), own.end());
+      const float* line = found.data() + (b * c.groups * c.channels + q) * in;
+      some.insert(some.end(), line, line + in);
+    }
+  near(some, exact, kTolerance);
+}
+
 }  // namespace
 
 TEST_CASE("correlations: quick ones are the sums that define them") {
@@ -118,11 +151,18 @@ TEST_CASE("correlations: quick ones are the sums that define them") {
       {QuickWay::kWinograd, {17, 19}, {3, 3}, {1, 1, 1, 1}, 1, 33, 35, 2},
       {QuickWay::kWinograd, {12, 9}, {3, 3}, {0, 2, 2, 0}, 2, 32, 32, 3},
       {QuickWay::kWinograd, {4, 4}, {3, 3}, {1, 1, 1, 1}, 1, 40, 32, 70},
+      {QuickWay::kStrided1, {600}, {4}, {0, 0}, 1, 33, 40, 2, 4},
+      {QuickWay::kStrided1, {5, 122}, {1, 2}, {0, 1, 0, 1}, 2, 32, 32, 2, 2},
+      {QuickWay::kStrided2, {1201}, {7}, {3, 3}, 1, 40, 35, 2, 4},
+      {QuickWay::kStrided2, {7, 62}, {1, 3}, {0, 1, 0, 1}, 2, 32, 33, 2, 2},
+      {QuickWay::kStrided2, {901}, {5}, {0, 4}, 1, 33, 32, 1, 3},
+      {QuickWay::kStrided2, {2103}, {16}, {7, 3}, 1, 32, 32, 1, 8},
   };
   for (const Case& c : cases) {
     const Correlation g = correlation_of(c);
     CHECK(quick_way(g, c.images) == c.way);
     check_correlation(c, g);
+    if (c.stride > 1) check_spread(c, g);
     if (c.groups == 1) check_product(c, g);
   }
 }

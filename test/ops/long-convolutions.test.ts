@@ -11,37 +11,45 @@ interface Layer {
   outputs: number
   taps: number
   pads: [number, number]
+  stride?: number
+  transposed?: boolean
 }
 type Rows = Float64Array[]
 
 const rows = (count: number, length: number): Rows =>
   Array.from({ length: count }, () => new Float64Array(length))
 
-/** Output positions [from, to) of a row of weights read at tap k the position `shift` further on. */
-function each(
-  layer: Layer,
-  length: number,
-  body: (k: number, from: number, to: number, shift: number) => void,
-) {
-  const [before, after] = layer.pads
-  const out = length + before + after - layer.taps + 1
-  for (let k = 0; k < layer.taps; k += 1) {
-    const shift = k - before
-    body(k, Math.max(0, -shift), Math.min(out, length - shift), shift)
-  }
+function outLength({ taps, pads, stride = 1, transposed }: Layer, length: number): number {
+  const padding = pads[0] + pads[1]
+  return transposed
+    ? (length - 1) * stride + taps - padding
+    : Math.floor((length + padding - taps) / stride) + 1
 }
 
-const place = (layer: Layer, m: number, c: number, k: number) =>
-  (m * layer.inputs + c) * layer.taps + k
+/**
+ * Output position o reads at tap k input position `at`.
+ */
+function each(layer: Layer, length: number, body: (k: number, o: number, at: number) => void) {
+  const { stride = 1, transposed } = layer
+  const out = outLength(layer, length)
+  const [windows, other] = transposed ? [length, out] : [out, length]
+  for (let k = 0; k < layer.taps; k += 1)
+    for (let o = 0; o < windows; o += 1) {
+      const at = o * stride + k - layer.pads[0]
+      if (at >= 0 && at < other) body(k, ...((transposed ? [at, o] : [o, at]) as [number, number]))
+    }
+}
+
+const place = ({ inputs, outputs, taps, transposed }: Layer, m: number, c: number, k: number) =>
+  (transposed ? c * outputs + m : m * inputs + c) * taps + k
 
 function forward(layer: Layer, w: Float32Array, x: Rows): Rows {
   const length = x[0]?.length ?? 0
-  const out = rows(layer.outputs, length + layer.pads[0] + layer.pads[1] - layer.taps + 1)
+  const out = rows(layer.outputs, outLength(layer, length))
   out.forEach((to, m) => {
     x.forEach((own, c) => {
-      each(layer, length, (k, first, last, shift) => {
-        const v = w[place(layer, m, c, k)] ?? 0
-        for (let o = first; o < last; o += 1) to[o] = (to[o] ?? 0) + v * (own[o + shift] ?? 0)
+      each(layer, length, (k, o, at) => {
+        to[o] = (to[o] ?? 0) + (w[place(layer, m, c, k)] ?? 0) * (own[at] ?? 0)
       })
     })
   })
@@ -55,15 +63,11 @@ function backward(layer: Layer, w: Float32Array, g: Rows, x: Rows) {
   g.forEach((own, m) => {
     x.forEach((values, c) => {
       const to = dx[c] ?? new Float64Array()
-      each(layer, length, (k, first, last, shift) => {
-        const v = w[place(layer, m, c, k)] ?? 0
-        let sum = 0
-        for (let o = first; o < last; o += 1) {
-          const cotangent = own[o] ?? 0
-          sum += cotangent * (values[o + shift] ?? 0)
-          to[o + shift] = (to[o + shift] ?? 0) + v * cotangent
-        }
-        dw[place(layer, m, c, k)] = sum
+      each(layer, length, (k, o, at) => {
+        const p = place(layer, m, c, k)
+        const cotangent = own[o] ?? 0
+        dw[p] = (dw[p] ?? 0) + cotangent * (values[at] ?? 0)
+        to[at] = (to[at] ?? 0) + (w[p] ?? 0) * cotangent
       })
     })
   })
@@ -84,6 +88,18 @@ const cases: Record<string, [Layer, Layer]> = {
     { inputs: 2, outputs: 64, taps: 1, pads: [0, 0] },
     { inputs: 64, outputs: 64, taps: 3, pads: [0, 0] },
   ],
+  'strides, of which the last numbers have no window': [
+    { inputs: 2, outputs: 32, taps: 3, pads: [1, 1] },
+    { inputs: 32, outputs: 33, taps: 5, pads: [1, 0], stride: 3 },
+  ],
+  'transposed with strides': [
+    { inputs: 2, outputs: 33, taps: 3, pads: [1, 1] },
+    { inputs: 33, outputs: 32, taps: 4, pads: [0, 0], stride: 4, transposed: true },
+  ],
+  'transposed, with two taps for some phases': [
+    { inputs: 2, outputs: 32, taps: 3, pads: [1, 1] },
+    { inputs: 32, outputs: 32, taps: 3, pads: [1, 0], stride: 2, transposed: true },
+  ],
 }
 
 for (const [name, [first, second]] of Object.entries(cases)) {
@@ -94,8 +110,7 @@ for (const [name, [first, second]] of Object.entries(cases)) {
       Float32Array,
       Float32Array,
     ]
-    const middle = length + first.pads[0] + first.pads[1] - first.taps + 1
-    const end = middle + second.pads[0] + second.pads[1] - second.taps + 1
+    const end = outLength(second, outLength(first, length))
     // Two outputs: sums of everything with weights.
     const heads = [draw(second.outputs * end), draw(second.outputs * end)]
     const head = new Float32Array(2 * second.outputs * end)
@@ -111,12 +126,22 @@ for (const [name, [first, second]] of Object.entries(cases)) {
       outputs: [{ name: 'y', shape: ['N', 2] }],
       initializers: {
         w1: floats([first.outputs, first.inputs, first.taps], w1),
-        w2: floats([second.outputs, second.inputs, second.taps], w2),
+        w2: floats(
+          second.transposed
+            ? [second.inputs, second.outputs, second.taps]
+            : [second.outputs, second.inputs, second.taps],
+          w2,
+        ),
         head: floats([second.outputs * end, 2], head),
       },
       nodes: [
         { op: 'Conv', inputs: ['x', 'w1'], outputs: ['a'], attributes: { pads: first.pads } },
-        { op: 'Conv', inputs: ['a', 'w2'], outputs: ['b'], attributes: { pads: second.pads } },
+        {
+          op: second.transposed ? 'ConvTranspose' : 'Conv',
+          inputs: ['a', 'w2'],
+          outputs: ['b'],
+          attributes: { pads: second.pads, strides: [second.stride ?? 1] },
+        },
         { op: 'Flatten', inputs: ['b'], outputs: ['c'] },
         { op: 'MatMul', inputs: ['c', 'head'], outputs: ['y'] },
       ],

@@ -141,6 +141,7 @@ class FourierTiles {
  public:
   static constexpr int kPlanes = fourier::kPlanes;
   static constexpr int kNumbers = fourier::kSequence;  // of a tile, and of a kernel at most
+  static constexpr bool kStrided = false;
 
   static bool fits(const Correlation& g) {
     const Windows& w = g.windows;
@@ -156,12 +157,12 @@ class FourierTiles {
   static Tiling rows(const Correlation& g) { return tiling(g, g.windows.out[2], 0); }
 
   template <class Source>
-  static AT_PORTABLE void take_data(const Source& source, Lanes* to) {
-    take<1, kNumbers>(source, to);
+  static AT_PORTABLE void take_data(const Source& source, int, Lanes* to) {
+    take<1>(source, kNumbers, kNumbers, to);
   }
   template <class Source>
   static AT_PORTABLE void take_rows(const Source& source, const Tiling& t, Lanes* to) {
-    take<1, kNumbers>(source, to);
+    take<1>(source, kNumbers, kNumbers, to);
     for (int64_t r = t.along; r < kNumbers; ++r) to[r] = Lanes{};
   }
   template <class PlaneOf>
@@ -170,19 +171,19 @@ class FourierTiles {
     at::give<1, kNumbers>(made, t, t.along, first, last, plane_of);
   }
 
-  static AT_PORTABLE void data_planes(const Lanes* x, Real* to, int64_t stride) {
+  static AT_PORTABLE void data_planes(const Lanes* x, int, Real* to, int64_t stride) {
     fourier::data_planes(x, to, stride);
   }
   static AT_PORTABLE void row_planes(const Lanes* x, Real* to, int64_t stride) {
     fourier::window_planes(x, to, stride);
   }
-  static AT_PORTABLE void tap_planes(const Lanes* x, Real* to, int64_t stride) {
+  static AT_PORTABLE void tap_planes(const Lanes* x, int, Real* to, int64_t stride) {
     fourier::window_planes(x, to, stride);
   }
-  static AT_PORTABLE void outputs(const Real* made, int64_t stride, Lanes* to) {
+  static AT_PORTABLE void outputs(const Real* made, int64_t stride, Lanes* to, int) {
     fourier::correlation(made, stride, to);
   }
-  static AT_PORTABLE void kernel(const Real* made, int64_t stride, Lanes* to) {
+  static AT_PORTABLE void kernel(const Real* made, int64_t stride, Lanes* to, int) {
     fourier::correlation(made, stride, to);
   }
 

@@ -14,6 +14,9 @@ inline namespace AT_PRECISION {
 using Lanes = Real __attribute__((vector_size(32)));
 constexpr int kLanes = 32 / static_cast<int>(sizeof(Real));
 
+// count rounded up to whole lanes.
+constexpr int64_t rounded(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
 AT_PORTABLE Lanes load(const Real* from) {
   Lanes lanes;
   std::memcpy(&lanes, from, sizeof lanes);

@@ -11,11 +11,11 @@ using Wide = Real __attribute__((vector_size(64)));
 
 struct Operands {
   int64_t rows, depth;
-  const Real *left, *right;
-  int64_t ld;
+  const Real* left;
+  RightOperand right;
   bool add;
   Real* to;
-  int64_t ld_to;
+  int64_t ld;
 };
 
 // `rows` rows from row i on, `count` registers from column j on: the sums stay in registers.
@@ -23,20 +23,28 @@ template <class Register, int rows, int count>
 AT_PORTABLE void block(const Operands& o, int64_t i, int64_t j) {
   constexpr int width = sizeof(Register) / sizeof(Real);
   const Real* left = o.left + i / kLanes * kLanes * o.depth + i % kLanes;
-  const Real* right = o.right + j;
-  Real* to = o.to + i * o.ld_to + j;
+  const Real* right[count];  // where each register's columns begin
+#pragma GCC unroll 3
+  for (int c = 0; c < count; ++c) {
+    const int64_t column = j + c * width;
+    right[c] = o.right.numbers + column / kPanelColumns * o.right.panel + column % kPanelColumns;
+  }
+  Real* to = o.to + i * o.ld + j;
   Register sums[rows][count];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 3
     for (int c = 0; c < count; ++c) {
       sums[r][c] = Register{};
-      if (o.add) std::memcpy(&sums[r][c], to + r * o.ld_to + c * width, sizeof(Register));
+      if (o.add) std::memcpy(&sums[r][c], to + r * o.ld + c * width, sizeof(Register));
     }
-  for (int64_t p = 0; p < o.depth; ++p, left += kLanes, right += o.ld) {
+  for (int64_t p = 0; p < o.depth; ++p, left += kLanes) {
     Register own[count];
 #pragma GCC unroll 3
-    for (int c = 0; c < count; ++c) std::memcpy(&own[c], right + c * width, sizeof(Register));
+    for (int c = 0; c < count; ++c) {
+      std::memcpy(&own[c], right[c], sizeof(Register));
+      right[c] += o.right.row;
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 3
@@ -46,7 +54,7 @@ AT_PORTABLE void block(const Operands& o, int64_t i, int64_t j) {
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 3
     for (int c = 0; c < count; ++c)
-      std::memcpy(to + r * o.ld_to + c * width, &sums[r][c], sizeof(Register));
+      std::memcpy(to + r * o.ld + c * width, &sums[r][c], sizeof(Register));
 }
 
 // Columns from j on, as many as `count` registers hold, for which the right operand stays in the
@@ -59,9 +67,9 @@ AT_PORTABLE int64_t columns(const Operands& o, int64_t j) {
 
 }  // namespace
 
-void multiply_panels(int64_t rows, int64_t n, int64_t depth, const Real* left, const Real* right,
-                     int64_t ld, bool add, Real* to, int64_t ld_to) {
-  const Operands o{rows, depth, left, right, ld, add, to, ld_to};
+void multiply_panels(int64_t rows, int64_t n, int64_t depth, const Real* left,
+                     const RightOperand& right, bool add, Real* to, int64_t ld) {
+  const Operands o{rows, depth, left, right, add, to, ld};
   // 24 of 32 registers hold sums, 12 of 16 below.
   const bool done = widest([&] {
     constexpr int64_t width = sizeof(Wide) / sizeof(Real);

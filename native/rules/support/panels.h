@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "rules/support/lanes.h"
 
 namespace at {
@@ -9,13 +11,25 @@ inline namespace AT_PRECISION {
 // in panels of kLanes rows, (rows / kLanes, depth, kLanes), so that neither is packed, as BLAS
 // would with every product again.
 
-// count rounded up to whole lanes.
-constexpr int64_t rounded(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
+constexpr int64_t kPanelColumns = 2 * kLanes;  // a line of the cache
 
-// to (rows, n) = left·right (depth, n), or that is added; rows and n are whole lanes, `ld` lies
-// from one row to the next. A sum's order follows the depth alone.
-void multiply_panels(int64_t rows, int64_t n, int64_t depth, const Real* left, const Real* right,
-                     int64_t ld, bool add, Real* to, int64_t ld_to);
+// The right operand (depth, n): by rows, or in panels of columns, (n / kPanelColumns, depth,
+// kPanelColumns), which are written line by line.
+struct RightOperand {
+  const Real* numbers;
+  int64_t row, panel;  // from one to the next
+  static RightOperand by_rows(const Real* numbers, int64_t ld) {
+    return {numbers, ld, kPanelColumns};
+  }
+  static RightOperand in_panels(const Real* numbers, int64_t depth) {
+    return {numbers, kPanelColumns, depth * kPanelColumns};
+  }
+};
+
+// to (rows, n) = left·right, or that is added; rows and n are whole lanes, `ld` lies from one row
+// of `to` to the next. A sum's order follows the depth alone.
+void multiply_panels(int64_t rows, int64_t n, int64_t depth, const Real* left,
+                     const RightOperand& right, bool add, Real* to, int64_t ld);
 
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -13,6 +13,8 @@ enum class QuickWay {
   kWinograd,  // support/winograd.h: of 3 × 3 taps,
   kRows2,     // of 2 and of 3 along the last axis
   kRows3,
+  kStrided1,  // and with strides along it, of one tap for every phase
+  kStrided2,  // and of two
 };
 
 // Which one gains for so many images at once; and for the product of weights below.
@@ -24,6 +26,11 @@ QuickWay quick_product_way(const Correlation& g, int64_t images);
 void correlate_quick(QuickWay way, const Correlation& g, const Real* x, int64_t images,
                      const Real* w, Real* out, Real* room);
 int64_t quick_room(QuickWay way, const Correlation& g);
+
+// The adjoint of a correlation with strides, for x (images, G·m, out…) and out (images, G·c, in…).
+void spread_quick(QuickWay way, const Correlation& g, const Real* x, int64_t images, const Real* w,
+                  Real* out, Real* room);
+int64_t spread_room(QuickWay way, const Correlation& g);
 
 // Σ over images and positions of rows (stacked, m, out…) and the patches of x (c, in…), all finite,
 // to (stacked, m, c·kernel).

@@ -11,36 +11,38 @@
 namespace at {
 inline namespace AT_PRECISION {
 
-Reached::Reached(const Correlation& g, const Real* x, int64_t images, Real* room)
-    : g_(g), planes_(images * g.groups), sums_(room) {
-  const int64_t size = g.windows.in_size(), channels = g.channels;
-  parallel_for(planes_, grain_for(channels * size), [&](int64_t first, int64_t last) {
+Reached::Reached(const Correlation& g, bool adjoint, const Real* x, int64_t images, Real* room)
+    : g_(g), adjoint_(adjoint), planes_(images * g.groups), sums_(room) {
+  const int64_t numbers = size(), channels = adjoint ? g.m : g.channels;
+  parallel_for(planes_, grain_for(channels * numbers), [&](int64_t first, int64_t last) {
     for (int64_t p = first; p < last; ++p)
       wider([&] {
-        Real* sums = sums_ + p * size;
-        std::fill(sums, sums + size, Real(0.0));
+        Real* sums = sums_ + p * numbers;
+        std::fill(sums, sums + numbers, Real(0.0));
         for (int64_t q = 0; q < channels; ++q) {
-          const Real* from = x + (p * channels + q) * size;
-          for (int64_t e = 0; e < size; ++e) sums[e] += std::abs(from[e]);
+          const Real* from = x + (p * channels + q) * numbers;
+          for (int64_t e = 0; e < numbers; ++e) sums[e] += std::abs(from[e]);
         }
       });
   });
 }
 
-bool Reached::finite() const { return all_finite(sums_, planes_ * g_.windows.in_size()); }
+bool Reached::finite() const { return all_finite(sums_, planes_ * size()); }
 
 std::vector<int64_t> Reached::missed(const Real* sums) const {
   const Windows& w = g_.windows;
-  std::vector<char> hit(static_cast<size_t>(w.out_size()), 0);
+  std::vector<char> hit(static_cast<size_t>(out_size()), 0);
   for (int64_t oz = 0; oz < w.out[0]; ++oz)
     for (int64_t oy = 0; oy < w.out[1]; ++oy) {
-      char* to = hit.data() + (oz * w.out[1] + oy) * w.out[2];
+      const int64_t line = (oz * w.out[1] + oy) * w.out[2];
       w.each_row(oz, oy, [&](int64_t row) {
-        const Real* from = sums + row * w.in[2];
         for (int64_t k = 0; k < w.kernel[2]; ++k) {
           int64_t lo, hi;
           w.inside(2, k, lo, hi);
-          for (int64_t o = lo; o < hi; ++o) to[o] |= from[w.at(2, o, k)] != 0;
+          for (int64_t o = lo; o < hi; ++o) {
+            const int64_t in = row * w.in[2] + w.at(2, o, k), out = line + o;
+            hit[static_cast<size_t>(adjoint_ ? in : out)] |= sums[adjoint_ ? out : in] != 0;
+          }
         }
       });
     }
@@ -51,14 +53,17 @@ std::vector<int64_t> Reached::missed(const Real* sums) const {
 }
 
 void Reached::clear(Real* out) const {
-  const int64_t size = g_.windows.in_size(), positions = g_.windows.out_size();
-  parallel_for(planes_, grain_for(size), [&](int64_t first, int64_t last) {
+  const int64_t numbers = size(), positions = out_size();
+  const int64_t channels = adjoint_ ? g_.channels : g_.m;
+  parallel_for(planes_, grain_for(numbers), [&](int64_t first, int64_t last) {
     for (int64_t p = first; p < last; ++p) {
-      const Real* sums = sums_ + p * size;
-      if (std::all_of(sums, sums + size, [](Real sum) { return sum != 0; })) continue;
+      const Real* sums = sums_ + p * numbers;
+      // Strides may leave the last numbers of the adjoint out.
+      const bool all = std::all_of(sums, sums + numbers, [](Real sum) { return sum != 0; });
+      if (all && !adjoint_) continue;
       const std::vector<int64_t> none = missed(sums);
-      for (int64_t j = 0; j < g_.m && !none.empty(); ++j) {
-        Real* to = out + (p * g_.m + j) * positions;
+      for (int64_t j = 0; j < channels && !none.empty(); ++j) {
+        Real* to = out + (p * channels + j) * positions;
         for (int64_t o : none) to[o] = 0;
       }
     }

@@ -11,9 +11,17 @@ inline namespace AT_PRECISION {
 class Reached {
  public:
   // In `room` for room() numbers.
-  Reached(const Correlation& g, const Real* x, int64_t images, Real* room);
+  Reached(const Correlation& g, const Real* x, int64_t images, Real* room)
+      : Reached(g, false, x, images, room) {}
   static int64_t room(const Correlation& g, int64_t images) {
     return images * g.groups * g.windows.in_size();
+  }
+  // The same of the adjoint, for x (images, G·m, out…) and out (images, G·c, in…).
+  static Reached of_adjoint(const Correlation& g, const Real* x, int64_t images, Real* room) {
+    return Reached(g, true, x, images, room);
+  }
+  static int64_t room_of_adjoint(const Correlation& g, int64_t images) {
+    return images * g.groups * g.windows.out_size();
   }
 
   // Are all of x's numbers finite?
@@ -22,10 +30,14 @@ class Reached {
   void clear(Real* out) const;
 
  private:
+  Reached(const Correlation& g, bool adjoint, const Real* x, int64_t images, Real* room);
+  int64_t size() const { return adjoint_ ? g_.windows.out_size() : g_.windows.in_size(); }
+  int64_t out_size() const { return adjoint_ ? g_.windows.in_size() : g_.windows.out_size(); }
   // The outputs of one image and group that none reaches.
   std::vector<int64_t> missed(const Real* sums) const;
 
   const Correlation& g_;
+  bool adjoint_;
   int64_t planes_;  // images·G
   Real* sums_;      // (planes, in…): Σ |x| over the channels, 0 where all are
 };

@@ -9,6 +9,21 @@
 namespace at {
 inline namespace AT_PRECISION {
 
+// Planes of numbers are not whole pages apart, or they would share the same places of a cache.
+constexpr int64_t kApart = 2 * kLanes;
+
+// Room for copies, 0 everywhere.
+inline Real* cleared(Real* copies, int64_t size) {
+  std::fill(copies, copies + size, Real(0.0));
+  return copies;
+}
+
+// The phases that a tile has: of most kinds a single one, which the compiler is to know.
+template <class Tiles>
+AT_PORTABLE int phases_of(int64_t phases) {
+  return Tiles::kStrided ? static_cast<int>(phases) : 1;
+}
+
 // How the planes (height, width) of images are cut into tiles of (rows, columns) numbers, each
 // `down` and `along` from the one before it; the first begins before_y and before_x outside.
 struct Tiling {
@@ -106,15 +121,27 @@ class Strips {
   int64_t size_ = 0;
 };
 
-// to (kRows, kColumns) = the numbers of what lies in lanes side by side.
-template <int kRows, int kColumns, class Source>
-AT_PORTABLE void take(const Source& source, Lanes* to) {
+// to (kRows, ld) = the numbers of what lies in lanes side by side, `columns` of every row.
+template <int kRows, class Source>
+AT_PORTABLE void take(const Source& source, int64_t ld, int64_t columns, Lanes* to) {
   for (int r = 0; r < kRows; ++r)
-    for (int b = 0; b < kColumns; b += kLanes) {
-      Lanes* rows = to + r * kColumns + b;
+    for (int64_t b = 0; b < columns; b += kLanes) {
+      Lanes* rows = to + r * ld + b;
       for (int l = 0; l < kLanes; ++l) rows[l] = load(source.row(l, r) + b);
       turn(rows);
     }
+}
+
+// to[begin, end) = the same of row. Few numbers, for which a call of memcpy takes longer.
+AT_PORTABLE void put(const Real* row, int64_t begin, int64_t end, Real* to) {
+  if (end - begin >= kLanes) {
+    for (int64_t e = begin; e + kLanes < end; e += kLanes) store(load(row + e), to + e);
+    store(load(row + end - kLanes), to + end - kLanes);
+  } else if (begin == 0 && end == 4) {
+    std::memcpy(to, row, sizeof(Real) * 4);
+  } else {
+    for (int64_t e = begin; e < end; ++e) to[e] = row[e];
+  }
 }
 
 // Writes what was computed of tiles [first, last) of all images, in lanes (kRows, kColumns), where
@@ -122,22 +149,19 @@ AT_PORTABLE void take(const Source& source, Lanes* to) {
 template <int kRows, int kColumns, class PlaneOf>
 AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t width, int64_t first, int64_t last,
                       const PlaneOf& plane_of) {
-  for (int b = 0; b < kRows * kColumns; b += kLanes) turn(made + b);
+  for (int r = 0; r < kRows; ++r)
+    for (int64_t b = 0; b < width; b += kLanes) turn(made + r * kColumns + b);
   for (int64_t l = 0; l < std::min<int64_t>(kLanes, last - first); ++l) {
     const int64_t tile = (first + l) % t.per_image();
-    const int64_t y = tile / t.tiles_along * t.down, x = tile % t.tiles_along * t.along;
+    const int64_t y = tile / t.tiles_along * t.down - t.before_y;
+    const int64_t x = tile % t.tiles_along * t.along - t.before_x;
     Real* to = plane_of((first + l) / t.per_image()) + y * t.width + x;
     const int64_t rows = std::min<int64_t>(kRows, t.height - y);
-    const int64_t columns = std::min(width, t.width - x);
+    const int64_t begin = std::max<int64_t>(0, -x), end = std::min(width, t.width - x);
     for (int64_t r = 0; r < rows; ++r) {
       Real row[kColumns];
-      for (int b = 0; b < kColumns; b += kLanes) store(made[r * kColumns + b + l], row + b);
-      // A whole tile's row is one move.
-      if (columns == 4) {
-        std::memcpy(to + r * t.width, row, sizeof(Real) * 4);
-      } else {
-        std::memcpy(to + r * t.width, row, sizeof(Real) * columns);
-      }
+      for (int64_t b = 0; b < width; b += kLanes) store(made[r * kColumns + b + l], row + b);
+      put(row, begin, end, to + r * t.width);
     }
   }
 }

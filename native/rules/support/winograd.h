@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "rules/support/correlation.h"
+#include "rules/support/lanes.h"
 #include "rules/support/tiles.h"
 
 namespace at {
@@ -71,6 +72,17 @@ struct WindowWeights {
     return p < Axis::kPoints - 1 ? own.powers[p][s] * own.shares[p] : s == count - 1;
   }
 };
+// A single tap needs no interpolation.
+template <int outputs, int p>
+struct DataWeights<Axis<1, outputs>, p> {
+  static constexpr int kCount = outputs;
+  static constexpr double at(int r) { return r == p; }
+};
+template <int outputs, int p, int count>
+struct WindowWeights<Axis<1, outputs>, p, count> {
+  static constexpr int kCount = count;
+  static constexpr double at(int s) { return count == 1 || s == p; }
+};
 template <class Axis, int p>
 using TapWeights = WindowWeights<Axis, p, Axis::kTaps>;
 template <class Axis, int p>
@@ -81,6 +93,12 @@ struct OutputWeights {
   static constexpr double at(int p) {
     return p < kCount - 1 ? kTransforms<kCount>.powers[p][t] : t == count - 1;
   }
+};
+
+template <int outputs, int t, int count>
+struct OutputWeights<Axis<1, outputs>, t, count> {
+  static constexpr int kCount = outputs;
+  static constexpr double at(int p) { return count == 1 || p == t; }
 };
 
 template <class Weights, int r>
@@ -105,22 +123,23 @@ AT_PORTABLE Lanes mixed(const Lanes* x, int step) {
   return mixed<Weights>(x, step, std::make_integer_sequence<int, Weights::kCount>{});
 }
 
-// to (points of Y, of X) = a tile whose rows are `columns` long, mixed along both axes.
+// to (points of Y, of X) = a tile of rows with `columns` numbers, each `step` from the one before
+// it, mixed along both axes.
 template <template <class, int> class Weights, class Y, class X, int columns, int... y, int... x>
-AT_PORTABLE void planes(const Lanes* from, Real* to, int64_t stride,
+AT_PORTABLE void planes(const Lanes* from, int step, Real* to, int64_t stride,
                         std::integer_sequence<int, y...>, std::integer_sequence<int, x...>) {
   Lanes along[columns * Y::kPoints];  // (columns, points of Y)
   for (int c = 0; c < columns; ++c)
-    ((along[c * Y::kPoints + y] = mixed<Weights<Y, y>>(from + c, kRow)), ...);
+    ((along[c * Y::kPoints + y] = mixed<Weights<Y, y>>(from + c * step, kRow)), ...);
   const auto row = [&](int q) {
     (store(mixed<Weights<X, x>>(along + q, Y::kPoints), to + (q * X::kPoints + x) * stride), ...);
   };
   for (int q = 0; q < Y::kPoints; ++q) row(q);
 }
 
-// to (as many as y, kRow) of products (points of Y, of X).
+// to (as many as y, kRow) of products (points of Y, of X), of a row numbers that are `step` apart.
 template <class Y, class X, int... y, int... x>
-AT_PORTABLE void restore(const Real* made, int64_t stride, Lanes* to,
+AT_PORTABLE void restore(const Real* made, int64_t stride, Lanes* to, int step,
                          std::integer_sequence<int, y...>, std::integer_sequence<int, x...>) {
   constexpr int rows = sizeof...(y), columns = sizeof...(x);
   Lanes along[Y::kPoints * columns];
@@ -130,7 +149,7 @@ AT_PORTABLE void restore(const Real* made, int64_t stride, Lanes* to,
     ((along[p * columns + x] = mixed<OutputWeights<X, x, columns>>(own, 1)), ...);
   }
   for (int c = 0; c < columns; ++c)
-    ((to[y * kRow + c] = mixed<OutputWeights<Y, y, rows>>(along + c, columns)), ...);
+    ((to[y * kRow + c * step] = mixed<OutputWeights<Y, y, rows>>(along + c, columns)), ...);
 }
 
 template <int count>
@@ -144,11 +163,11 @@ class WinogradTiles {
  public:
   static constexpr int kPlanes = Y::kPoints * X::kPoints;
   static constexpr int kNumbers = Y::kPoints * winograd::kRow;
+  static constexpr bool kStrided = false;
 
   static bool fits(const Correlation& g) {
     const Windows& w = g.windows;
-    if (w.kernel[0] != 1 || w.in[0] != 1 || w.out[0] != 1 || w.pad[0] != 0) return false;
-    return fits<Y>(w, 1) && fits<X>(w, 2);
+    return is_plane(w) && fits<Y>(w, 1) && fits<X>(w, 2);
   }
 
   // Of x, and of what has Y's shape. A tile is read in rows of kRow numbers.
@@ -164,48 +183,54 @@ class WinogradTiles {
   }
 
   template <class Source>
-  static AT_PORTABLE void take_data(const Source& source, Lanes* to) {
-    take<Y::kPoints, winograd::kRow>(source, to);
+  static AT_PORTABLE void take_data(const Source& source, int, Lanes* to) {
+    take<Y::kPoints>(source, winograd::kRow, winograd::kRow, to);
   }
   template <class Source>
   static AT_PORTABLE void take_rows(const Source& source, const Tiling&, Lanes* to) {
-    take<Y::kTile, winograd::kRow>(source, to);
+    take<Y::kTile>(source, winograd::kRow, winograd::kRow, to);
   }
   template <class PlaneOf>
   static AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t first, int64_t last,
                                const PlaneOf& plane_of) {
-    at::give<Y::kTile, winograd::kRow>(made, t, X::kTile, first, last, plane_of);
+    at::give<Y::kTile, winograd::kRow>(made, t, t.along, first, last, plane_of);
   }
 
-  static AT_PORTABLE void data_planes(const Lanes* x, Real* to, int64_t stride) {
-    winograd::planes<winograd::DataWeights, Y, X, X::kPoints>(x, to, stride, PointsY{}, PointsX{});
+  // Of numbers that are `step` apart in their row.
+  static AT_PORTABLE void data_planes(const Lanes* x, int step, Real* to, int64_t stride) {
+    winograd::planes<winograd::DataWeights, Y, X, X::kPoints>(x, step, to, stride, PointsY{},
+                                                              PointsX{});
   }
   static AT_PORTABLE void row_planes(const Lanes* x, Real* to, int64_t stride) {
-    winograd::planes<winograd::RowWeights, Y, X, X::kTile>(x, to, stride, PointsY{}, PointsX{});
+    winograd::planes<winograd::RowWeights, Y, X, X::kTile>(x, 1, to, stride, PointsY{}, PointsX{});
   }
   // Of a kernel's numbers.
-  static AT_PORTABLE void tap_planes(const Lanes* x, Real* to, int64_t stride) {
+  static AT_PORTABLE void tap_planes(const Lanes* x, int step, Real* to, int64_t stride) {
     Lanes rows[Y::kTaps * winograd::kRow] = {};
-    for (int s = 0; s < kTaps; ++s) rows[place(s)] = x[s];
-    winograd::planes<winograd::TapWeights, Y, X, X::kTaps>(rows, to, stride, PointsY{}, PointsX{});
+    for (int s = 0; s < kTaps; ++s) rows[place(s)] = x[s * step];
+    winograd::planes<winograd::TapWeights, Y, X, X::kTaps>(rows, 1, to, stride, PointsY{},
+                                                           PointsX{});
   }
-  static AT_PORTABLE void outputs(const Real* made, int64_t stride, Lanes* to) {
-    winograd::restore<Y, X>(made, stride, to, winograd::UpTo<Y::kTile>{},
+  static AT_PORTABLE void outputs(const Real* made, int64_t stride, Lanes* to, int step) {
+    winograd::restore<Y, X>(made, stride, to, step, winograd::UpTo<Y::kTile>{},
                             winograd::UpTo<X::kTile>{});
   }
-  static AT_PORTABLE void kernel(const Real* made, int64_t stride, Lanes* to) {
+  static AT_PORTABLE void kernel(const Real* made, int64_t stride, Lanes* to, int step) {
     Lanes rows[Y::kTaps * winograd::kRow];
-    winograd::restore<Y, X>(made, stride, rows, winograd::UpTo<Y::kTaps>{},
+    winograd::restore<Y, X>(made, stride, rows, 1, winograd::UpTo<Y::kTaps>{},
                             winograd::UpTo<X::kTaps>{});
-    for (int s = 0; s < kTaps; ++s) to[s] = rows[place(s)];
+    for (int s = 0; s < kTaps; ++s) to[s * step] = rows[place(s)];
   }
 
- private:
+ protected:
   using PointsY = winograd::UpTo<Y::kPoints>;
   using PointsX = winograd::UpTo<X::kPoints>;
   static constexpr int kTaps = Y::kTaps * X::kTaps;
 
   static constexpr int place(int s) { return s / X::kTaps * winograd::kRow + s % X::kTaps; }
+  static bool is_plane(const Windows& w) {
+    return w.kernel[0] == 1 && w.in[0] == 1 && w.out[0] == 1 && w.pad[0] == 0;
+  }
   template <class Axis>
   static bool fits(const Windows& w, int a) {
     return w.kernel[a] == Axis::kTaps && w.stride[a] == 1 && w.dilation[a] == 1 &&
@@ -217,10 +242,68 @@ class WinogradTiles {
   }
 };
 
+// Of a correlation that strides along the last axis: as many phases as the stride are correlations
+// of every stride-th number with every stride-th tap, of which there are so many as X has.
+template <class X>
+class StridedTiles : public WinogradTiles<winograd::Plain, X> {
+  using Base = WinogradTiles<winograd::Plain, X>;
+  static constexpr int kMost = 8;  // phases
+
+ public:
+  static constexpr int kNumbers = kMost * winograd::kRow;
+  static constexpr bool kStrided = true;
+  static constexpr int kTapsOfPhase = X::kTaps;
+
+  static bool fits(const Correlation& g) {
+    const Windows& w = g.windows;
+    const int64_t step = w.stride[2], taps = w.kernel[2];
+    return Base::is_plane(w) && Base::template fits<winograd::Plain>(w, 1) && step > 1 &&
+           step <= kMost && w.dilation[2] == 1 && taps >= step &&
+           (taps + step - 1) / step == X::kTaps && w.out[2] >= X::kTile;
+  }
+
+  static Tiling data(const Correlation& g) {
+    const Windows& w = g.windows;
+    Tiling tiling = Base::data(g);
+    tiling.columns = rounded(w.stride[2] * X::kPoints);
+    tiling.along = w.stride[2] * X::kTile;
+    return tiling;
+  }
+  // Of the adjoint: of what has Y's shape, and of x, a tile of which is as long as all phases are.
+  static Tiling spread_data(const Correlation& g) {
+    Tiling tiling = Base::rows(g);
+    tiling.before_x = X::kTaps - 1;
+    tiling.tiles_along = tiles_of_x(g.windows);
+    return tiling;
+  }
+  static Tiling spread_rows(const Correlation& g) {
+    Tiling tiling = data(g);
+    tiling.tiles_along = tiles_of_x(g.windows);
+    return tiling;
+  }
+
+  template <class Source>
+  static AT_PORTABLE void take_data(const Source& source, int step, Lanes* to) {
+    take<1>(source, kNumbers, step == 1 ? winograd::kRow : rounded(step * X::kPoints), to);
+  }
+  template <class PlaneOf>
+  static AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t first, int64_t last,
+                               const PlaneOf& plane_of) {
+    at::give<1, kNumbers>(made, t, t.along, first, last, plane_of);
+  }
+
+ private:
+  static int64_t tiles_of_x(const Windows& w) {
+    return Base::template across<X>((w.in[2] - 1 + w.pad[2]) / w.stride[2] + 1);
+  }
+};
+
 // By taps.
 using SquareTiles = WinogradTiles<winograd::Axis<3, 4>, winograd::Axis<3, 4>>;
 using RowTiles2 = WinogradTiles<winograd::Plain, winograd::Axis<2, 4>>;
 using RowTiles3 = WinogradTiles<winograd::Plain, winograd::Axis<3, 4>>;
+using StridedTiles1 = StridedTiles<winograd::Axis<1, 8>>;
+using StridedTiles2 = StridedTiles<winograd::Axis<2, 4>>;
 
 }  // namespace AT_PRECISION
 }  // namespace at
