@@ -17,6 +17,7 @@ const DRY = new Map([
   ['mlp-gram', 20],
   ['cnn', 4],
   ['cnn-trace', 6],
+  ['train', 100],
 ])
 
 const [name, device = 'emulated', samples = '1', folder = '.'] = process.argv.slice(2)

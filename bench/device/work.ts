@@ -5,9 +5,12 @@ import { planVjp } from '../../lib/derivatives/vjp.js'
 import type { NdArray, Network } from '../../lib/index.js'
 import { planKernels } from '../../lib/kernels/ntk.js'
 import { cores } from '../../lib/model/core.js'
+import type { Inputs } from '../../lib/model/inputs.js'
 import { native } from '../../lib/native/index.js'
 import type { ComputeResult } from '../../lib/runtime/protocol.js'
-import type { DeviceWorkload } from './workloads.js'
+import type { TrainingAction, TrainingReply } from '../../lib/train/protocol.js'
+import { setupOf } from '../../lib/train/setup.js'
+import { BATCH, type DeviceWorkload } from './workloads.js'
 
 /** Results leave in tiles where they would not fit. */
 const MOST_RESULT = 2 ** 31
@@ -15,7 +18,7 @@ const MOST_RESULT = 2 ** 31
 export interface Work {
   /** Samples of a tile; undefined: the results stay in memory. */
   tile: number | undefined
-  run(): Promise<ComputeResult>
+  run(): Promise<Pick<ComputeResult, 'device'>>
 }
 
 async function planned(
@@ -38,13 +41,45 @@ async function planned(
   return planKernels(core, inputs, undefined, { ...options, kernel })
 }
 
+/** An epoch, by the worker's own service, which takes any device that the addon has. */
+async function trained(
+  network: Network,
+  { samples, model = 'full' }: Pick<DeviceWorkload, 'samples' | 'model'>,
+  x: NdArray,
+  { device, outputs, memory }: { device: string; outputs: number; memory: number },
+): Promise<Pick<ComputeResult, 'device'>> {
+  const core = cores.get(network)
+  if (!core) throw new Error('the network has no core')
+  const classes = Int32Array.from({ length: samples }, (_, i) => i % outputs)
+  const data = { x: x as Inputs, target: { data: classes, shape: [samples] } }
+  const optimizer = { kind: 'adam', learningRate: 1e-3 } as const
+  const options = { model, optimizer, epochs: 1, batch: BATCH, memory, device: 'cpu' } as const
+  const setup = { ...(await setupOf(core, data, options)), device: { name: device, why: '' } }
+  const plan = await core.plan()
+  const ask = (action: TrainingAction) => {
+    const message = { training: 1, action }
+    const request = { type: 'service', service: 'train', message } as const
+    return core.ask<TrainingReply>(request, {}, plan).result
+  }
+  await ask({ do: 'start', setup, identify: false })
+  const order = Uint32Array.from({ length: samples }, (_, i) => i)
+  const rates = new Float64Array(Math.floor(samples / BATCH)).fill(optimizer.learningRate)
+  const { device: counts = null } = await ask({ do: 'steps', order, size: BATCH, rates })
+  await ask({ do: 'end' })
+  return { device: counts }
+}
+
 /** @param device as the addon takes it: `counted` as well, which the package refuses */
 export async function workOn(
   network: Network,
-  workload: Pick<DeviceWorkload, 'call' | 'samples'>,
+  workload: Pick<DeviceWorkload, 'call' | 'samples' | 'model'>,
   x: NdArray,
   { device, outputs, memory }: { device: string; outputs: number; memory: number },
 ): Promise<Work> {
+  if (workload.call === 'train') {
+    const run = () => trained(network, workload, x, { device, outputs, memory })
+    return { tile: undefined, run }
+  }
   const { prepared, job, results } = await planned(network, workload, x, memory)
   prepared.device = { name: device, why: '' }
   const numbers = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)

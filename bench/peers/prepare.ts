@@ -8,7 +8,7 @@ import type { PeerWorkload } from './workloads.js'
 
 /** Writes them into the folder. */
 export async function prepare(
-  workload: Pick<PeerWorkload, 'network' | 'samples' | 'vocabulary' | 'call'>,
+  workload: Pick<PeerWorkload, 'network' | 'samples' | 'vocabulary'> & { call: string },
   folder: string,
 ): Promise<BenchNetwork> {
   mkdirSync(folder, { recursive: true })

@@ -170,11 +170,12 @@ export async function withNetwork<T>(
   }
 }
 
-/** Watches one call: Ctrl-C and its progress. */
+/** Watches one call: Ctrl-C, its progress, and of a network's where it was computed. */
 export async function watched<T>(
   session: Session,
   options: CommonOptions & { outputs?: number[]; nonFinite?: 'throw' | 'return' },
   call: (watch: DerivativeOptions) => Promise<T>,
+  network?: Network,
 ): Promise<T> {
   const display = progressDisplay(options)
   let done = false
@@ -189,6 +190,7 @@ export async function watched<T>(
     return result
   } finally {
     display?.stop(done)
+    if (done && network && options.device === 'auto') session.chose(network.device)
   }
 }
 

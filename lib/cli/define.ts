@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { TangentError } from '../core/errors.js'
 import { parseBytes } from '../core/memory.js'
 import { ownVersion } from '../core/package.js'
-import { chooseDevice, type DeviceName } from '../native/device.js'
+import { type ChosenDevice, chooseDevice, type DeviceName } from '../native/device.js'
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -23,7 +23,9 @@ export interface Session {
   /** Prints lines for people: nothing with `--quiet` or `--json`. */
   say(...lines: string[]): void
   /** The command's result for programs: printed with `--json`, once. */
-  result(value: unknown): void
+  result(value: object): void
+  /** What `auto` chose: told to people, and to programs with the result. */
+  chose(device: ChosenDevice): void
   /** What was asked has a negative answer: exit code 1. */
   fail(): void
 }

@@ -12,7 +12,7 @@ export const featuresCommand = rowsCommand({
   files:
     'gets <parameter>_x.npy (N, O, …shape), or <parameter>_delta.npy (N, O, T, m) with _h.npy (N, T, k) or _columns.npy (N, T), and features.json',
   async write({ session, options, network, x, place }) {
-    const features = await watched(session, options, (watch) => network.features(x, watch))
+    const features = await watched(session, options, (watch) => network.features(x, watch), network)
     const forms = new Map(formsOf(features).map(({ name, ...form }) => [name, form]))
     const describe = (array: string) => {
       const parameter = array.slice(0, array.lastIndexOf('/'))

@@ -52,20 +52,18 @@ export const infoCommand: CommandDefinition = {
 /** Where derivatives would be computed, and which nodes the processor would serve all the same. */
 function deviceOf(network: Network) {
   const core = cores.get(network)
-  const none = { nodes: 0, onHost: [], onHostForward: [] }
+  const none = { nodes: 0, onHost: [] }
   return { ...network.device, ...(core ? hostNodes(core.architecture) : none) }
 }
 
 function deviceInWords(device: ReturnType<typeof deviceOf>): string[] {
-  const { name, why, nodes, onHost, onHostForward } = device
+  const { name, why, nodes, onHost } = device
   const first = `Device ${name}: ${why}`
   if (name === 'cpu') return [first]
-  const served = (list: typeof onHost) => table(list.map(({ node, operator }) => [node, operator]))
+  const served = table(onHost.map(({ node, operator }) => [node, operator]))
   const there = `  ${nodes - onHost.length} of ${nodes} nodes with a derivative have code for it`
-  const back = onHost.length > 0 ? [`${there}; the processor serves`, ...served(onHost)] : [there]
-  const only = onHostForward.filter(({ node }) => !onHost.some((other) => other.node === node))
-  if (only.length === 0) return [first, ...back]
-  return [first, ...back, '  and in products with directions (J·Δ, K·v) also', ...served(only)]
+  if (onHost.length === 0) return [first, there]
+  return [first, `${there}; the processor serves`, ...served]
 }
 
 function precisionInWords({ output, kernel, sufficient }: Precision): string {

@@ -11,7 +11,7 @@ export const jacobianCommand = rowsCommand({
   ],
   files: 'gets <parameter>.npy (N, O, …shape) and parameters.json',
   async write({ session, options, network, x, place }) {
-    const arrays = await watched(session, options, (watch) => network.jacobian(x, watch))
+    const arrays = await watched(session, options, (watch) => network.jacobian(x, watch), network)
     const shapes = new Map(network.parameters.map(({ name, shape }) => [name, shape]))
     const describe = (name: string) => ({ shape: shapes.get(name) })
     await saveArrays(place, arrays, 'parameters.json', describe, session.signal)

@@ -59,8 +59,11 @@ export const jvpCommand: CommandDefinition = {
       }
       let shape: readonly number[] | null = null
       if (place !== undefined && x !== undefined) {
-        const found = await watched(session, options, (watch) =>
-          network.jvp(x, tensors, { ...watch, outputs }),
+        const found = await watched(
+          session,
+          options,
+          (watch) => network.jvp(x, tensors, { ...watch, outputs }),
+          network,
         )
         await saveArray(place, found, session.signal)
         shape = found.shape

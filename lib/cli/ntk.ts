@@ -72,8 +72,11 @@ export const ntkCommand: CommandDefinition = {
       const x2 = options.input2 ? await readInputs(options.input2, network, options) : undefined
       const { kernel, method, by } = options
       if (place.single) {
-        const total = await watched(session, options, (watch) =>
-          network.ntk(x, x2, { ...watch, kernel, method }),
+        const total = await watched(
+          session,
+          options,
+          (watch) => network.ntk(x, x2, { ...watch, kernel, method }),
+          network,
         )
         await saveArray(place.single, total, session.signal)
         session.say(`Wrote the ${kernel} kernel of shape (${total.shape.join(', ')}) to ${out}`)
@@ -81,8 +84,11 @@ export const ntkCommand: CommandDefinition = {
         session.result({ kernel, shape: total.shape, ...traceOf(total), ...tf32, file: out })
         return
       }
-      const parts = await watched(session, options, (watch) =>
-        network.ntk(x, x2, { ...watch, kernel, method, by: by as 'layer' }),
+      const parts = await watched(
+        session,
+        options,
+        (watch) => network.ntk(x, x2, { ...watch, kernel, method, by: by as 'layer' }),
+        network,
       )
       const describe = (name: string) => {
         const part = parts.get(name) as TangentKernel

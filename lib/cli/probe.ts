@@ -96,15 +96,19 @@ export const probeCommand: CommandDefinition = {
           }
         }
       }
-      const found = await watched(session, options, (watch) =>
-        probe(networks(), x, target, {
-          ...watch,
-          method: options.method,
-          classNames,
-          inputFiles: inputFiles(first, options.input),
-          targetFile: options.target && basename(options.target),
-          count: shown.length,
-        }),
+      const found = await watched(
+        session,
+        options,
+        (watch) =>
+          probe(networks(), x, target, {
+            ...watch,
+            method: options.method,
+            classNames,
+            inputFiles: inputFiles(first, options.input),
+            targetFile: options.target && basename(options.target),
+            count: shown.length,
+          }),
+        first,
       )
       if (along.length > 0) {
         found.training = await training(

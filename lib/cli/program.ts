@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { TangentError } from '../core/errors.js'
 import { ownVersion } from '../core/package.js'
+import type { ChosenDevice } from '../native/device.js'
 import { commands } from './commands.js'
 import { buildCommand, type CommonOptions, plainText, programName, type Session } from './define.js'
 import { Output } from './output.js'
@@ -41,19 +42,25 @@ async function main(args: string[]): Promise<number> {
         'Expected a file for --out together with --json but both would write to standard output',
       )
     }
+    const say = (...lines: string[]) => {
+      if (given.quiet || given.json) return
+      // Where the array goes there is no room for words.
+      if (taken) process.stderr.write(`${lines.join('\n')}\n`)
+      else output.print(lines.join('\n'))
+    }
+    let chosen: { device?: ChosenDevice } = {}
     return {
       signal: interrupt.signal,
-      say: (...lines) => {
-        if (given.quiet || given.json) return
-        // Where the array goes there is no room for words.
-        if (taken) process.stderr.write(`${lines.join('\n')}\n`)
-        else output.print(lines.join('\n'))
+      say,
+      chose: (device) => {
+        chosen = { device }
+        say(`Device ${device.name}: ${device.why}`)
       },
       fail: () => {
         failed = true
       },
       result: (value) => {
-        if (given.json) output.print(JSON.stringify(value))
+        if (given.json) output.print(JSON.stringify({ ...value, ...chosen }))
       },
     }
   }

@@ -116,13 +116,18 @@ export const sketchCommand: CommandDefinition = {
         heads !== undefined && (Array.isArray(heads) || (heads as NdArray).shape.length < 3)
       const asked = { size, seed, by, heads, check }
       const call = { network, x, flat, place, several }
-      const found = await watched(session, options, ({ signal, onProgress, ...watch }) => {
-        const limits = { signal, onProgress, ...watch }
-        if (kind !== 'nystrom') return toFiles(session, call, { ...limits, ...asked, kind })
-        const { outputs } = watch
-        const own = { signal, onProgress, outputs, landmarks: size, seed, check }
-        return landmarksTo(session, call, own)
-      })
+      const found = await watched(
+        session,
+        options,
+        ({ signal, onProgress, ...watch }) => {
+          const limits = { signal, onProgress, ...watch }
+          if (kind !== 'nystrom') return toFiles(session, call, { ...limits, ...asked, kind })
+          const { outputs } = watch
+          const own = { signal, onProgress, outputs, landmarks: size, seed, check }
+          return landmarksTo(session, call, own)
+        },
+        network,
+      )
       tell(session, found, out)
     })
   },

@@ -34,7 +34,6 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   /** Those of them that have code for devices. */
   readonly deviceOperators: string[]
   /** Those of these that have it for passes forward, too. */
-  readonly deviceForwardOperators: string[]
   /**
    * A block of uninitialised memory as an ArrayBuffer of this thread and an id by which the addon finds
    * the same block from any other thread. It lives until both the buffer is collected and

@@ -23,7 +23,7 @@ export interface TrainingCall {
   outputs: number
   /** Numbers of all values of one sample. */
   extent: number
-  /** Nodes with derivatives, and of all passes over them those that a card leaves to the processor. */
+  /** Nodes with derivatives, and those of them that a card leaves to the processor. */
   nodes: number
   onHost: number
 }
@@ -57,7 +57,7 @@ export function trainingWork(call: TrainingCall): Work {
     model === 'adaptive'
       ? sum(parameters.map(({ count, layout }) => 3 * 2 * count * sum(layout.modes)))
       : 0
-  const fetched = call.nodes === 0 ? 0 : (2 * n * extent * call.onHost) / call.nodes
+  const fetched = call.nodes === 0 ? 0 : (2 * passes * n * extent * call.onHost) / call.nodes
   const step = {
     flops: 2 * passes * run + along,
     moved: passes * (3 * n * extent + 2 * factors) + (3 + 2 * moments) * numbers,
@@ -78,11 +78,10 @@ export function deviceForTraining(
   { layers, rates }: Costs,
   rest: Pick<TrainingCall, 'model' | 'parameters' | 'moments' | 'steps' | 'batch'>,
 ): ChosenDevice {
-  const { nodes, onHost, onHostForward } = hostNodes(core.architecture)
-  const forward = rest.model === 'full' ? 0 : onHostForward.length
+  const { nodes, onHost } = hostNodes(core.architecture)
   const work = trainingWork({
     ...rest,
-    ...{ layers, extent, outputs: allOutputs, nodes, onHost: onHost.length + forward },
+    ...{ layers, extent, outputs: allOutputs, nodes, onHost: onHost.length },
     runs: separate === 1 ? rest.batch : 1,
   })
   return fasterDevice(device, work, { ...ratesFor(rates, false), threads }, false)

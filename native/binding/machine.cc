@@ -211,7 +211,6 @@ void export_machine(Napi::Env env, Napi::Object exports) {
   };
   exports.Set("operators", names(registered_ops()));
   exports.Set("deviceOperators", names(device_ops()));
-  exports.Set("deviceForwardOperators", names(device_forward_ops()));
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("machineLater", Napi::Function::New(env, machine_later));
   exports.Set("reserveThreads", Napi::Function::New(env, reserve_threads));

@@ -69,7 +69,7 @@ class DeviceForward {
     ++uses_[tape.output];
   }
 
-  std::shared_ptr<Real> run() {
+  OutputTangent run() {
     for (const Node& node : tape_.nodes) {
       control_.poll();
       visit(node);
@@ -77,9 +77,12 @@ class DeviceForward {
         if (id >= 0 && --uses_[id] == 0) tangents_[id] = Sides();
     }
     const int parameter = tape_.values[tape_.output].parameter;
-    std::shared_ptr<Real> output = tangents_[tape_.output].any() ? fetched(tape_.output) : nullptr;
-    if (parameter >= 0 && !directions_.zero(parameter)) output = parameters_.of(parameter);
-    return output;
+    if (parameter >= 0 && !directions_.zero(parameter)) return {parameters_.of(parameter), {}};
+    const Sides& output = tangents_[tape_.output];
+    if (output.here || !output.there) return {output.here, {}};
+    auto own = pool_.take<Real>(size_of(tape_.output));
+    stream_.bring(own.get(), device::Pointer<const Real>(output.there.at()), size_of(tape_.output));
+    return {own, output.there};
   }
 
   device::Stream& stream() { return stream_; }
@@ -237,10 +240,10 @@ void DeviceForward::serve_on_host(const Node& node) {
 
 }  // namespace
 
-std::shared_ptr<Real> forward_pass_on_device(const Tape& tape, const Frame& frame, int64_t count,
-                                             DeviceDirections& directions, Pool& pool,
-                                             const Control& control, device::Stream& stream,
-                                             DeviceValues& values) {
+OutputTangent forward_pass_on_device(const Tape& tape, const Frame& frame, int64_t count,
+                                     DeviceDirections& directions, Pool& pool,
+                                     const Control& control, device::Stream& stream,
+                                     DeviceValues& values) {
   return DeviceForward(tape, frame, count, directions, pool, control, stream, values).run();
 }
 

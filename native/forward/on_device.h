@@ -32,12 +32,19 @@ class DeviceDirections final : public Directions {
   std::vector<std::vector<Real>> fetched_;
 };
 
+// The output's tangent, the host's; null where it is zero. On its way from `there`, where that is
+// not none.
+struct OutputTangent {
+  std::shared_ptr<Real> here;
+  DeviceNumbers there;
+};
+
 // forward_pass() with every node on the device whose rule there fits; the others run on the host,
-// their tangents fetched and sent back. The output's tangent is the host's.
-std::shared_ptr<Real> forward_pass_on_device(const Tape& tape, const Frame& frame, int64_t count,
-                                             DeviceDirections& directions, Pool& pool,
-                                             const Control& control, device::Stream& stream,
-                                             DeviceValues& values);
+// their tangents fetched and sent back.
+OutputTangent forward_pass_on_device(const Tape& tape, const Frame& frame, int64_t count,
+                                     DeviceDirections& directions, Pool& pool,
+                                     const Control& control, device::Stream& stream,
+                                     DeviceValues& values);
 
 }  // namespace AT_PRECISION
 }  // namespace at

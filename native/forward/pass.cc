@@ -138,16 +138,15 @@ std::shared_ptr<Real> forward_pass(const Tape& tape, const Frame& frame, int64_t
   return parameters.of(parameter);
 }
 
-void read_tangent(const Tape& tape, const Frame& frame, const std::vector<int64_t>& outputs,
+void read_tangent(const Activation& output, int64_t samples, const std::vector<int64_t>& outputs,
                   int64_t count, const Real* tangent, Real* result) {
-  const Activation& output = frame.values[tape.output];
   const auto picked = static_cast<int64_t>(outputs.size());
   if (!tangent) {
-    std::fill(result, result + frame.samples * picked * count, Real(0.0));
+    std::fill(result, result + samples * picked * count, Real(0.0));
     return;
   }
   const int64_t size = output.size();
-  each_output(output, frame.samples, outputs, [&](int64_t i, int64_t o, int64_t e) {
+  each_output(output, samples, outputs, [&](int64_t i, int64_t o, int64_t e) {
     for (int64_t d = 0; d < count; ++d)
       result[(i * picked + o) * count + d] = tangent[d * size + e];
   });

@@ -34,8 +34,8 @@ std::shared_ptr<Real> forward_pass(const Tape& tape, const Frame& frame, int64_t
                                    Directions& directions, Pool& pool, const Control& control);
 
 // result (n, outputs, D) = the tangent (D, output's shape…) at the flat indices `outputs` of every
-// sample; a null tangent is zero.
-void read_tangent(const Tape& tape, const Frame& frame, const std::vector<int64_t>& outputs,
+// sample; a null tangent is zero. Of the output nothing but its shape is read.
+void read_tangent(const Activation& output, int64_t samples, const std::vector<int64_t>& outputs,
                   int64_t count, const Real* tangent, Real* result);
 
 }  // namespace AT_PRECISION

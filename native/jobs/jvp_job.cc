@@ -19,7 +19,7 @@ void JvpJob::follow(std::vector<DeviceNumbers> directions) {
 
 void JvpJob::block(const Frame& frame) {
   const auto picked = static_cast<int64_t>(settings_.outputs.size());
-  tangents_.read(frame, settings_, pool_, result_ + at_ * picked * columns_);
+  tangents_.bring(frame, settings_, pool_, result_ + at_ * picked * columns_);
 }
 
 NormalJob::NormalJob(const Tape& tape, JobSettings settings, int64_t columns,

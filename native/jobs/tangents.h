@@ -19,8 +19,12 @@ class TangentsOf {
   void follow(std::unique_ptr<DeviceDirections> directions) { there_ = std::move(directions); }
   // (n, outputs, count)
   void read(const Frame& frame, const JobSettings& settings, Pool& pool, Real* result);
+  // The same, which is there when the job's device was waited for (Job::settle_device()).
+  void bring(const Frame& frame, const JobSettings& settings, Pool& pool, Real* result);
 
  private:
+  OutputTangent pass(const Frame& frame, const JobSettings& settings, Pool& pool);
+
   const Tape& tape_;
   int64_t count_;
   std::vector<const Real*> given_;

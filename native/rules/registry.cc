@@ -48,13 +48,6 @@ std::vector<std::string> device_ops() {
   return names;
 }
 
-std::vector<std::string> device_forward_ops() {
-  std::vector<std::string> names;
-  for (const auto& [name, halves] : table())
-    if (halves.device && halves.device->goes_forward()) names.push_back(name);
-  return names;
-}
-
 Registration::Registration(const std::string& op, std::unique_ptr<Rule> rule,
                            const std::string& domain)
     : Registration(op, std::move(rule), nullptr, domain) {}

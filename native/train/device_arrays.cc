@@ -89,7 +89,10 @@ const std::vector<DeviceNumbers>& DeviceArrays::changes() {
 
 std::shared_ptr<float> DeviceArrays::tangent(const Frame& frame, const Control& control) {
   DeviceDirections directions(stream_, changes());
-  return forward_pass_on_device(tape_, frame, 1, directions, pool_, control, *stream_, values_);
+  const OutputTangent tangent =
+      forward_pass_on_device(tape_, frame, 1, directions, pool_, control, *stream_, values_);
+  stream_->synchronise();
+  return tangent.here;
 }
 
 void DeviceArrays::reverse(const Frame& frame, std::shared_ptr<float> seed,

@@ -130,7 +130,7 @@ std::shared_ptr<float> Trainer::linear(const Frame& frame, const float* output,
   const int64_t count = checked_mul(frame.samples, settings_.outputs);
   const auto tangent = arrays_->tangent(frame, control);
   auto result = pool_.floats(count);
-  read_tangent(tape_, frame, outputs_, 1, tangent.get(), result.get());
+  read_tangent(frame.values[tape_.output], frame.samples, outputs_, 1, tangent.get(), result.get());
   for (int64_t e = 0; e < count; ++e) result.get()[e] += output[e];
   return result;
 }

@@ -47,6 +47,7 @@ export const recurrent: readonly OpCase[] = [
   {
     op: 'GRU',
     onHost: 'a reset before the recurrent weights',
+    onHostForward: true,
     opsets: [9, 14, 22],
     // onnxruntime has no kernels in float64.
     only32: true,

@@ -251,34 +251,6 @@ test.serial('a wrong call exits with 2 and one sentence', async (t) => {
   t.is(JSON.parse(typo.stdout).error.code, 'BAD_ARGUMENT')
 })
 
-test.serial('info lists the nodes that the processor serves in place of a device', async (t) => {
-  const file = join(await folder(t), 'lstm.onnx')
-  const ones = (...shape: number[]) =>
-    floats(shape, new Float32Array(shape.reduce((a, b) => a * b)))
-  await writeFile(
-    file,
-    model({
-      nodes: [
-        { op: 'Transpose', inputs: ['x'], outputs: ['t'], attributes: { perm: [1, 0, 2] } },
-        {
-          ...{ op: 'LSTM', name: 'memory', inputs: ['t', 'w', 'r'], outputs: ['', 'h'] },
-          attributes: { hidden_size: 2 },
-        },
-        { op: 'Mul', name: 'scale', inputs: ['h', 's'], outputs: ['y'] },
-      ],
-      initializers: { w: ones(1, 8, 3), r: ones(1, 8, 2), s: ones(2) },
-      inputs: [{ name: 'x', shape: ['N', 4, 3] }],
-      outputs: [{ name: 'y', shape: [1, 'N', 2] }],
-    }),
-  )
-  const told = await cli('info', file, '--device', 'emulated', '--json')
-  const { nodes, onHost, onHostForward } = JSON.parse(told.stdout).device
-  t.deepEqual([nodes, onHost], [2, []], told.stderr)
-  t.deepEqual(onHostForward, [{ node: 'memory', operator: 'LSTM' }])
-  const { stdout } = await cli('info', file, '--device', 'emulated')
-  t.regex(stdout, /2 of 2 nodes .*\n {2}and in products with directions.* also\n {2}memory +LSTM\n/)
-})
-
 test.serial('a kernel in TF32 tells its error, on devices that have it', async (t) => {
   const out = await folder(t)
   const truth = await reference('mlp_trained')

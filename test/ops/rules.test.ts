@@ -23,7 +23,7 @@ for (const row of opCases) {
     // A device serves what its list of operators says.
     const [type = row.op] = row.op.split('::').reverse()
     const whole = native.deviceOperators.includes(row.op) && row.onHost === undefined
-    const ahead = native.deviceForwardOperators.includes(row.op) && !row.onHostForward
+    const ahead = native.deviceOperators.includes(row.op) && !row.onHostForward
     if (!compositeOperators.includes(row.op)) {
       t.is(outcome.onHost.has(type), !whole, row.op)
       t.is(outcome.onHostForward.has(type), !ahead, `${row.op} forward`)

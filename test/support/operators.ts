@@ -46,7 +46,6 @@ function onDevice(op: string, { onHost, onHostForward }: OpCase): string {
   if (compositeOperators.includes(op)) return 'as written out'
   if (!native.deviceOperators.includes(op)) return 'no'
   const but = onHost === undefined ? '' : ` but for ${onHost}`
-  if (!native.deviceForwardOperators.includes(op)) return `in passes back${but}`
   if (onHost === undefined) return 'yes'
   return onHostForward ? `yes${but}` : `yes; in passes back${but}`
 }

@@ -198,7 +198,9 @@ export class Gathered {
   async #decompose(): Promise<{ mu: Float64Array; v: Float64Array }> {
     const { m } = this.#sizes
     const spectrum = await KernelSpectrum.of({ data: mirrored(this.#first, m), shape: [m, m] })
-    return { mu: spectrum.values.map((value) => Math.max(value, 0)), v: spectrum.vectors() }
+    const v = spectrum.vectors()
+    spectrum.free()
+    return { mu: spectrum.values.map((value) => Math.max(value, 0)), v }
   }
 
   /**
@@ -219,7 +221,9 @@ export class Gathered {
       for (let q = 0; q < k; q += 1)
         values[p * k + q] = (mu[p] as number) * Math.max(right.values[q] as number, 0)
     }
-    return { name, m, k, values, v, u: right.vectors() }
+    const u = right.vectors()
+    right.free()
+    return { name, m, k, values, v, u }
   }
 }
 

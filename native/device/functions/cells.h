@@ -149,4 +149,80 @@ struct CellBack {
   }
 };
 
+// From the tangents th, tc of the state before a step to those after it, in place, with those of
+// the gates' input and recurrent parts. Rows are (count, B).
+template <class T>
+struct CellAhead {
+  static constexpr int kBytes = 10 * sizeof(T);
+  Cell cell;
+  int64_t rows, hidden, width;
+  Ref<const T> gate, slope, rest, kept, h0, c0;
+  Ref<const T> x;  // those of a count `x_step` apart; may be none
+  int64_t x_step;
+  Ref<const T> recurrent;  // (count, B, g·H)
+  Ref<const T> bias;       // of both parts, those of a count `bias_step` apart; may be none
+  int64_t bias_step;
+  Ref<T> th, tc;  // (count, B, H)
+  Ref<T> y;       // the output's own tangents, as x; may be none
+  int64_t y_step;
+
+  struct Row {
+    const CellAhead* f;
+    int64_t b, r;
+    const T* x;
+    const T* bias;
+    T* y;
+    AT_PORTABLE T at(const Ref<const T>& gates, int64_t j, int k) const {
+      return gates[b * f->width + k * f->hidden + j];
+    }
+    AT_PORTABLE T input(int64_t j, int k) const {
+      const int64_t e = k * f->hidden + j;
+      return (x ? x[e] : T(0)) + (bias ? bias[e] : T(0));
+    }
+    AT_PORTABLE T own(int64_t j, int k) const {
+      const int64_t e = k * f->hidden + j;
+      return f->recurrent[r * f->width + e] + (bias ? bias[f->width + e] : T(0));
+    }
+    // The tangent of gate k times d.
+    AT_PORTABLE T gated(int64_t j, int k, T d) const {
+      return flowing<false>(at(f->slope, j, k) * d, input(j, k) + own(j, k));
+    }
+    AT_PORTABLE T next(int64_t j) const {
+      const int64_t e = r * f->hidden + j, s = b * f->hidden + j;
+      switch (f->cell) {
+        case Cell::kRelu:
+          return flowing<true>(at(f->slope, j, 0), input(j, 0) + own(j, 0));
+        case Cell::kTanh:
+          return gated(j, 0, 1);
+        case Cell::kLstm: {
+          const T c = gated(j, 2, f->c0[s]) + flowing<false>(at(f->gate, j, 2), f->tc[e]) +
+                      gated(j, 0, at(f->gate, j, 3)) + gated(j, 3, at(f->gate, j, 0));
+          f->tc[e] = c;
+          return gated(j, 1, f->kept[s]) + flowing<false>(at(f->gate, j, 1) * f->rest[s], c);
+        }
+        default: {
+          const T state = gated(j, 1, f->kept[s]) + flowing<false>(at(f->gate, j, 1), own(j, 2));
+          return gated(j, 0, f->h0[s] - at(f->gate, j, 2)) +
+                 flowing<false>(at(f->slope, j, 2) * f->rest[s], input(j, 2) + state) +
+                 flowing<false>(at(f->gate, j, 0), f->th[e]);
+        }
+      }
+    }
+    AT_PORTABLE void operator()(int64_t j) const {
+      const T h = next(j);
+      f->th[r * f->hidden + j] = h;
+      if (y) y[j] = h;
+    }
+  };
+  AT_PORTABLE Row row(int64_t r) const {
+    const int64_t c = r / rows, b = r % rows;
+    return {this,
+            b,
+            r,
+            x.get() ? x + (c * x_step + b * width) : nullptr,
+            bias.get() ? bias + c * bias_step : nullptr,
+            y.get() ? y + (c * y_step + b * hidden) : nullptr};
+  }
+};
+
 }  // namespace at::device

@@ -50,6 +50,7 @@
   X(RunAlong<T>)                        \
   X(CellStep<T>)                        \
   X(CellBack<T>)                        \
+  X(CellAhead<T>)                       \
   X(SumTaps<T>)                         \
   X(ChooseLargest<T>)                   \
   X(SpreadWindows<T>)                   \

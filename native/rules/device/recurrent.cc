@@ -19,7 +19,7 @@ struct Layer {
   int64_t steps, rows, inputs, hidden, directions, gates, width, cells;
   bool first_backwards;
 
-  explicit Layer(const Call& view) {
+  explicit Layer(const NodeView& view) {
     const Node& node = view.node();
     const auto names = node.attributes.texts("activations");
     const bool relu = !names.empty() && (names[0][0] == 'R' || names[0][0] == 'r');
@@ -57,33 +57,45 @@ bool find_rows(const Call& view, const Layer& layer, int64_t& inner) {
   return stride % layer.hidden == 0 && inner > 0 && layer.rows % (inner * view.samples()) == 0;
 }
 
+// With so many cotangents or tangents.
+bool serves(const NodeView& view, int64_t count) {
+  const Node& node = view.node();
+  // A reset before the recurrent weights is left to the host.
+  if (node.op == "GRU" && node.attributes.integer("linear_before_reset", 0) == 0) return false;
+  for (int k : {0, 1, 2, 3, 5, 6})
+    if (view.has_input(k) && !all_finite(view.input(k).reals(), view.input(k).size())) return false;
+  const Layer layer(view);
+  const double most = static_cast<double>(layer.directions * layer.steps * count) *
+                      static_cast<double>(layer.rows * layer.width);
+  return layer.steps > 0 && layer.cells > 0 && layer.inputs > 0 && most < INT32_MAX &&
+         view.input(0).size() < INT32_MAX;
+}
+
 class Recurrent final : public DeviceRule {
  public:
   bool fits(const Call& view) const override {
-    const Node& node = view.node();
-    // A reset before the recurrent weights is left to the host.
-    if (node.op == "GRU" && node.attributes.integer("linear_before_reset", 0) == 0) return false;
-    const Layer layer(view);
-    for (int k : {0, 1, 2, 3, 5, 6}) {
-      if (!view.has_input(k)) continue;
-      if (!all_finite(view.input(k).reals(), view.input(k).size())) return false;
-      const bool weight = k >= 1 && k <= 3;
-      if (view.wants(k) && !weight && !is_plain(view, k)) return false;
-    }
+    if (!serves(view, view.count())) return false;
+    for (int k : {0, 5, 6})
+      if (view.has_input(k) && view.wants(k) && !is_plain(view, k)) return false;
     int64_t inner;
-    if (view.samples() > 1 && !find_rows(view, layer, inner)) return false;
-    const double most = static_cast<double>(layer.directions * layer.steps * view.count()) *
-                        static_cast<double>(layer.rows * layer.width);
-    return layer.steps > 0 && layer.cells > 0 && layer.inputs > 0 && most < INT32_MAX &&
-           view.input(0).size() < INT32_MAX;
+    return view.samples() == 1 || find_rows(view, Layer(view), inner);
   }
 
-  bool goes_forward() const override { return false; }
-  bool forward(DeviceTangentCall&) const override { return false; }
+  bool forward(DeviceTangentCall& call) const override {
+    const TangentCall& view = call.view();
+    if (!serves(view, view.count())) return false;
+    const Layer layer(view);
+    const Run run = run_of(call, layer);
+    device::Pointer<Real> out[3];
+    for (int j = 0; j < 3; ++j)
+      if (view.wants(j)) out[j] = call.out(j);
+    for (int64_t d = 0; d < layer.directions; ++d) ahead(call, layer, run, d, out);
+    return true;
+  }
   void reverse(DeviceCall& call) const override {
     const Call& view = call.view();
     const Layer layer(view);
-    const Run run = forward(call, layer);
+    const Run run = run_of(call, layer);
     const int64_t block = view.count() * layer.rows * layer.width;
     const DeviceNumbers dx = call.stream().take<Real>(layer.directions * layer.steps * block);
     const DeviceNumbers dr = call.stream().take<Real>(layer.directions * layer.steps * block);
@@ -98,7 +110,7 @@ class Recurrent final : public DeviceRule {
   }
 
  private:
-  static Run forward(DeviceCall& call, const Layer& layer) {
+  static Run run_of(DeviceNode& call, const Layer& layer) {
     device::Stream& stream = call.stream();
     const int64_t D = layer.directions, steps = layer.steps, cells = layer.cells;
     const int64_t block = layer.rows * layer.width;
@@ -150,13 +162,102 @@ class Recurrent final : public DeviceRule {
   }
 
   // The initial state, 0 where it is not given.
-  static void start(DeviceCall& call, const Layer& layer, int64_t d, int k,
+  static void start(DeviceNode& call, const Layer& layer, int64_t d, int k,
                     const DeviceNumbers& states) {
     const int64_t cells = layer.cells, to = d * (layer.steps + 1) * cells;
     if (!call.view().has_input(k))
       return device::for_rows(call.stream(), 1, cells, device::Fill<Real>{states.at(to), cells, 0});
     const DeviceNumbers from = call.input(k);
     copy_strided(call.stream(), {cells}, {1}, from.at(d * cells), {1}, states.at(to));
+  }
+
+  // The tangents of the gates' input part of direction d without biases, (count, steps, B, g·H);
+  // none where nothing flows there.
+  static DeviceNumbers input_ahead(DeviceTangentCall& call, const Layer& layer, int64_t d) {
+    if (!call.has_in(0) && !call.has_in(1)) return {};
+    const int64_t count = call.view().count(), rows = layer.steps * layer.rows;
+    const DeviceNumbers made = call.stream().take<Real>(count * rows * layer.width);
+    const int64_t weight = d * layer.width * layer.inputs;
+    device::Product<Real> p;
+    p.trans_b = true;
+    p.n = p.ldc = layer.width, p.k = p.lda = p.ldb = layer.inputs;
+    p.c = made.at();
+    if (call.has_in(0)) {
+      p.m = count * rows;
+      p.a = call.in(0).at();
+      p.b = call.input(1).at(weight);
+      call.stream().multiply(p);
+      p.beta = 1;
+    }
+    if (call.has_in(1)) {
+      p.m = rows, p.batch = count;
+      p.a = call.input(0).at();
+      p.b = call.in(1).at(weight), p.step_b = call.view().input(1).size();
+      p.step_c = rows * layer.width;
+      call.stream().multiply(p);
+    }
+    return made;
+  }
+
+  // The steps of direction d from the first to the last.
+  static void ahead(DeviceTangentCall& call, const Layer& layer, const Run& run, int64_t d,
+                    const device::Pointer<Real> out[3]) {
+    device::Stream& stream = call.stream();
+    const int64_t count = call.view().count(), cells = layer.cells, steps = layer.steps;
+    const int64_t across = layer.directions * cells, block = layer.rows * layer.width;
+    const int64_t weight = d * layer.width * layer.hidden;
+    const DeviceNumbers x = input_ahead(call, layer, d);
+    const DeviceNumbers recurrent = call.input(2), part = stream.take<Real>(count * block);
+    DeviceNumbers state[2];
+    for (int s = 0; s < 2; ++s) {
+      state[s] = stream.take<Real>(count * cells);
+      if (call.has_in(5 + s)) {
+        copy_strided(stream, {count, cells}, {across, 1}, call.in(5 + s).at(d * cells), {cells, 1},
+                     state[s].at());
+      } else {
+        device::for_rows(stream, count, cells, device::Fill<Real>{state[s].at(), cells, 0});
+      }
+    }
+    device::Product<Real> p;
+    p.trans_b = true;
+    p.n = p.ldc = layer.width, p.k = p.lda = p.ldb = layer.hidden;
+    p.c = part.at();
+    device::Product<Real> turned = p;
+    p.m = count * layer.rows;
+    p.a = state[0].at(), p.b = recurrent.at(weight);
+    turned.m = layer.rows, turned.batch = count, turned.beta = 1;
+    if (call.has_in(2)) turned.b = call.in(2).at(weight);
+    turned.step_b = call.view().input(2).size(), turned.step_c = block;
+    for (int64_t s = 0; s < steps; ++s) {
+      call.view().control().poll();
+      const int64_t t = layer.time(d, s), before = (d * (steps + 1) + s) * cells;
+      const int64_t at = d * steps + s;
+      stream.multiply(p);
+      if (call.has_in(2)) {
+        turned.a = run.state.at(before);
+        stream.multiply(turned);
+      }
+      device::CellAhead<Real> f{};
+      f.cell = layer.cell;
+      f.rows = layer.rows, f.hidden = layer.hidden, f.width = layer.width;
+      f.gate = run.gate.at(at * block), f.slope = run.slope.at(at * block);
+      f.rest = run.rest.at(at * cells), f.kept = run.kept.at(at * cells);
+      f.h0 = run.state.at(before);
+      if (run.memory) f.c0 = run.memory.at(before);
+      if (x) f.x = x.at(t * block);
+      f.x_step = steps * block;
+      f.recurrent = part.at();
+      if (call.has_in(3)) f.bias = call.in(3).at(d * 2 * layer.width);
+      f.bias_step = layer.directions * 2 * layer.width;
+      f.th = state[0].at(), f.tc = state[1].at();
+      if (out[0].address()) f.y = out[0] + (t * across + d * cells);
+      f.y_step = steps * across;
+      device::for_rows(stream, count * layer.rows, layer.hidden, f);
+    }
+    for (int s = 0; s < 2; ++s)
+      if (out[1 + s].address())
+        copy_strided(stream, {count, cells}, {cells, 1}, state[s].at(), {across, 1},
+                     out[1 + s] + d * cells);
   }
 
   // Undoes the steps of direction d from the last to the first.

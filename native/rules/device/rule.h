@@ -73,15 +73,10 @@ class DeviceRule {
   virtual bool fits(const Call& view) const { return true; }
   // Writes the cotangent of every wanted input, as Rule::reverse.
   virtual void reverse(DeviceCall& call) const = 0;
-  // Is there code for passes forward?
-  virtual bool goes_forward() const { return true; }
   // Writes the tangent of every wanted output, as Rule::forward. False: it does not serve this
   // node, and did nothing.
   virtual bool forward(DeviceTangentCall& call) const = 0;
 };
-
-// Operators with code for devices in passes forward, too; rules/rule.h has those of passes back.
-std::vector<std::string> device_forward_ops();
 
 }  // namespace AT_PRECISION
 }  // namespace at
