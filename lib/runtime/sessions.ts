@@ -1,5 +1,5 @@
 // onnxruntime sessions of one architecture, one per set of values that are wanted.
-
+import { availableParallelism, loadavg } from 'node:os'
 import { TangentError } from '../core/errors.js'
 import type { NativeData } from '../native/index.js'
 import * as ort from '../native/onnxruntime.js'
@@ -108,12 +108,13 @@ export class Sessions {
     // take every number for a float32.
     const fed = await this.#model(addition(nodes, outputs))
     const model = inside ? withWeightsInside(fed, inside) : fed
+    const spinning = this.#isPlain(wanted) && isQuiet(threads)
     let session: ort.InferenceSession
     try {
       session =
         wanted.shapes.length > 0 || this.#init.double
-          ? await this.#start(model, threads, unoptimised, wanted.shapes.length > 0)
-          : await optimised((how) => this.#start(model, threads, how), model.length)
+          ? await this.#start(model, threads, unoptimised, { once: wanted.shapes.length > 0 })
+          : await optimised((how) => this.#start(model, threads, how, { spinning }), model.length)
     } catch (cause) {
       throw openFailure(cause)
     }
@@ -125,6 +126,11 @@ export class Sessions {
     )
     for (const [name, output] of fetched) checkReturned(name, types.get(output) ?? 'nothing')
     return new Session(session, { ...wanted, fetched }, this.#init.free)
+  }
+
+  /** One of the network's outputs and nothing else: no derivatives follow. */
+  #isPlain({ values: [output = '', ...others], shapes }: Wanted): boolean {
+    return others.length === 0 && shapes.length === 0 && this.#init.outputs.includes(output)
   }
 
   /** The network that runs, the skeleton or the same in float64, with what is wanted. */
@@ -141,7 +147,7 @@ export class Sessions {
     model: Uint8Array,
     threads: number,
     { level, without, path }: Optimisation,
-    once = false,
+    { once = false, spinning = false } = {},
   ): Promise<ort.InferenceSession> {
     return ort.InferenceSession.create(model, {
       intraOpNumThreads: threads,
@@ -150,11 +156,11 @@ export class Sessions {
       // What one run needed would be kept for the next: a session for shapes has none.
       enableCpuMemArena: !once,
       ...(path === undefined ? {} : { optimizedModelFilePath: path }),
-      // Threads that wait must not take the cores from the addon's.
       extra: {
         optimization: { disable_specified_optimizers: without },
         session: {
-          intra_op: { allow_spinning: '0' },
+          // After a run no thread may take a core from the addon's.
+          ...(spinning ? { force_spinning_stop: '1' } : { intra_op: { allow_spinning: '0' } }),
           // A product with quantised weights would quantise the activations, too: 2e-3 off.
           disable_quant_qdq: '1',
           ...(this.#init.folder === undefined
@@ -164,6 +170,16 @@ export class Sessions {
       },
     })
   }
+}
+
+/**
+ * Threads that watch for the next node take less than threads that are woken for it (a fifth of a run of 3 ms)
+ * but, where others want the cores, take them from the very thread that they wait for: then twice as much.
+ */
+function isQuiet(threads: number): boolean {
+  const cores = availableParallelism()
+  const [load = 0] = loadavg()
+  return threads <= cores && load < 1.5 * cores
 }
 
 /** Nodes and outputs as a model by itself: appended to a model's bytes it becomes part of that. */
