@@ -150,7 +150,7 @@ export class Plan {
     values: Outcome['values'],
   ): Promise<void> {
     const { alone, analysis } = layout
-    if (!alone?.isAmong(x, first, count, weights)) return
+    if (!alone?.sees(values) || !alone.isAmong(x, first, count, weights)) return
     layout.alone = undefined
     if (!alone.differs(values, count)) return
     const meeting = await doubted(this.#probing(analysis, x, weights, threads))

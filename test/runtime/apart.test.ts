@@ -50,6 +50,7 @@ const constants: Record<string, Tensor> = {
   least: ints([-2147483648]),
   back: ints([-1, 4, 5]),
   whole: ints([-1, 4, 6]),
+  none: ints([]),
 }
 
 const shape = node('Shape', ['x'], 's')
@@ -206,6 +207,44 @@ const meeting: Record<string, NodeSpec[]> = {
   ],
 }
 
+/** The same where what is said of one sample looks right: it is the shape that is another for more. */
+const misleading: Record<string, NodeSpec[]> = {
+  'all axes of one entry squeezed': [
+    node('ReduceMean', ['x'], 'm', { axes: [2] }),
+    node('Transpose', ['m'], 't', { perm: [2, 0, 1] }),
+    node('Squeeze', ['t', 'none'], 'q'),
+    node('Softmax', ['q'], 'p', { axis: 0 }),
+    node('Add', ['p', 't'], 'y'),
+  ],
+  'the number of samples as a truth value': [
+    shape,
+    size,
+    node('Cast', ['n'], 'is', { to: 9 }),
+    node('Cast', ['is'], 'b', { to: 7 }),
+    node('Concat', ['b', 'm1'], 'of', { axis: 0 }),
+    node('Reshape', ['x', 'of'], 'h'),
+    node('Softmax', ['h'], 'p', { axis: 1 }),
+    node('Reshape', ['p', 'whole'], 'y'),
+  ],
+  'the number of samples on two axes': [
+    shape,
+    size,
+    node('Concat', ['n0', 'n', 'm1'], 'of', { axis: 0 }),
+    node('Reshape', ['x', 'of'], 'h'),
+    node('Softmax', ['h'], 'p', { axis: 2 }),
+    node('Reshape', ['p', 'whole'], 'y'),
+  ],
+  'a function in pieces that adds an axis': [
+    node('Constant', [], 'c', { value: { t: floats([1, 1, 1, 1], [1.5]) } }),
+    node('Mul', ['c', 'x'], 'a'),
+    node('Sigmoid', ['a'], 'b'),
+    node('Mul', ['x', 'b'], 'h'),
+    node('Softmax', ['h'], 'p', { axis: 1 }),
+    node('Unsqueeze', ['x', 'n0'], 'u'),
+    node('Add', ['u', 'p'], 'y'),
+  ],
+}
+
 /** Keep apart, and are left to numbers. */
 const unsaid: Record<string, NodeSpec[]> = {
   'samples merged with places': [
@@ -279,7 +318,7 @@ for (const [what, nodes] of Object.entries(apart)) {
   })
 }
 
-for (const [what, nodes] of Object.entries(meeting)) {
+for (const [what, nodes] of Object.entries({ ...meeting, ...misleading })) {
   test(`meet: ${what}`, async (t) => {
     const { numbers, part } = await told(nodes)
     t.true(numbers.meet)
@@ -294,6 +333,12 @@ for (const [what, nodes] of Object.entries(unsaid)) {
     t.is(part, undefined)
   })
 }
+
+test('a run without a value that was seen is not the one to compare', async (t) => {
+  const { alone, values } = await told([node('MatMul', ['x', 'w'], 'y')])
+  t.true(alone?.sees(values as Outcome['values']))
+  t.false(alone?.sees(new Map()))
+})
 
 test('numbers that are others among others', async (t) => {
   const { alone, values } = await told([node('MatMul', ['x', 'w'], 'y')])

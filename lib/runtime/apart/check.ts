@@ -39,6 +39,11 @@ export class Alone {
     }
   }
 
+  /** Is there something to compare? */
+  sees(values: Outcome['values']): boolean {
+    return [...this.#looks.keys()].some((name) => values.has(name))
+  }
+
   /** Does a run begin with this sample, with others after it? */
   isAmong(x: Feed, first: number, count: number, weights: Weights): boolean {
     if (count < 2 || weights !== this.#weights) return false

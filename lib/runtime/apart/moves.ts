@@ -12,6 +12,14 @@ import {
 
 const copy: Rule = (at) => at.part(0)
 
+/** Types of numbers that hold a count as it is: float32, int32, int64, float64, uint32, uint64. */
+const counting: ReadonlySet<number> = new Set([1, 6, 7, 11, 12, 13])
+
+const cast: Rule = (at) => {
+  const part = at.part(0)
+  return part?.kind === 'sizes' && !counting.has(at.int('to', 0)) ? undefined : part
+}
+
 /** Sizes from here to there; undefined where that is not known. */
 const stretch = (part: readonly boolean[], start: number, end: number) =>
   sizes(part.slice(start, end))
@@ -138,7 +146,8 @@ const unsqueeze: Rule = (at) => {
 const squeeze: Rule = (at) => {
   const part = at.part(0)
   const axes = at.list('axes', 1)
-  if (!part || !axes) return undefined
+  // An empty list stands for all axes that are 1 long, with one sample that of the samples, too.
+  if (!part || !axes?.length) return undefined
   if (part.kind === 'sizes') {
     return !part.scalar && part.samples.length === 1 ? sizes(part.samples, true) : undefined
   }
@@ -172,7 +181,8 @@ const reshape: Rule = (at) => {
   if (x?.kind !== 'samples') return undefined
   if (target?.kind === 'sizes') {
     const axis = target.samples.indexOf(true)
-    return one(target.samples) && !target.scalar ? inShape(at, x, axis) : undefined
+    if (!one(target.samples) || target.scalar || copies(at, x, axis)) return undefined
+    return inShape(at, x, axis)
   }
   // Sizes are stored, or the same for every batch: the one that is not is 0, a copy, or what is left.
   const numbers = at.list('shape', 1)
@@ -180,6 +190,10 @@ const reshape: Rule = (at) => {
   const axis = numbers[x.axis] === 0 ? x.axis : numbers.indexOf(-1)
   return axis < 0 ? undefined : inShape(at, x, axis)
 }
+
+/** May a 0 among the sizes copy the number of samples to an axis other than this? */
+const copies = (at: At, x: Samples, axis: number) =>
+  x.axis !== axis && at.made?.[x.axis] === 1 && (at.numbersOfOne(1)?.[x.axis] ?? 0) === 0
 
 const one = (samples: readonly boolean[]) => samples.filter(Boolean).length === 1
 
@@ -243,7 +257,7 @@ const triangle: Rule = (at) => {
 }
 
 export const moves: readonly (readonly [string, Rule])[] = [
-  ['Cast', copy],
+  ['Cast', cast],
   ['Identity', copy],
   ['Shape', shapeOf],
   ['Transpose', transpose],

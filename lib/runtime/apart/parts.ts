@@ -31,7 +31,7 @@ export const sizes = (samples: readonly boolean[], scalar = false): Part =>
 export interface Known {
   /** Of a value; undefined where nobody asked. */
   shape(id: number): readonly number[] | undefined
-  /** Whole numbers that are the same for every batch. */
+  /** Whole numbers for one sample; undefined where nobody asked. */
   numbers(id: number): readonly number[] | undefined
 }
 
@@ -92,6 +92,11 @@ export class At {
   /** Whole numbers of an input that is the same for every batch. */
   numbers(k: number): readonly number[] | undefined {
     return this.part(k)?.kind === 'same' ? this.#known.numbers(this.#id(k)) : undefined
+  }
+
+  /** Whole numbers of an input for one sample. */
+  numbersOfOne(k: number): readonly number[] | undefined {
+    return this.#known.numbers(this.#id(k))
   }
 
   int(name: string, otherwise: number): number {

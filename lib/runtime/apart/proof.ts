@@ -81,6 +81,8 @@ export class Proof {
       for (const id of inputs) if (fixedOrFed.has(id) && !this.#told(id)) shapes.add(id)
       if (reshaping.has(node.op))
         for (const id of [inputs[0], node.outputs[0]]) shapes.add(id ?? -1)
+      for (const id of writtenOut.has(node.op) ? node.outputs : [])
+        if (this.#rank(id) === 0) shapes.add(id)
       for (const k of places.get(node.op) ?? []) {
         const id = node.inputs[k] ?? -1
         if (fixed.has(id) && !this.#graph.values[id]?.shape && this.#isWhole(id)) numbers.add(id)
@@ -89,6 +91,11 @@ export class Proof {
     for (const id of numbers) this.numbers.push(this.#nameOf(id))
     for (const id of shapes) this.shapes.push(this.#nameOf(id))
     return shapes.size + numbers.size <= mostAsked
+  }
+
+  /** As onnxruntime infers it; 0 where it may not be known. */
+  #rank(id: number): number {
+    return this.#claim.inferred.get(this.#nameOf(id))?.shape.length ?? 0
   }
 
   #isWhole(id: number): boolean {
@@ -104,16 +111,19 @@ export class Proof {
       const name = this.#nameOf(id)
       return values.get(name)?.dims ?? shapes.get(name)
     }
+    // What else ran may follow weights that are fed, or inputs that samples share.
+    const asked = (name: string) =>
+      this.numbers.includes(name) ? wholeNumbers(values.get(name)?.data) : undefined
     const known: Known = {
       shape: (id) => ran(id) ?? this.#told(id),
-      numbers: (id) => this.#small.get(id) ?? wholeNumbers(values.get(this.#nameOf(id))?.data),
+      numbers: (id) => this.#small.get(id) ?? asked(this.#nameOf(id)),
     }
     const parts = this.#inputs(x)
     for (const node of this.#nodes) {
       const made = partsOf(new At(node, parts, known)) ?? []
       for (const [k, id] of node.outputs.entries()) {
         const part = made[k]
-        if (part && id >= 0 && fits(part, ran(id))) parts.set(id, part)
+        if (part && id >= 0 && fits(part, ran(id), this.#rank(id))) parts.set(id, part)
       }
     }
     return this.#claim.ids.every((id) => parts.has(id)) ? parts : undefined
@@ -147,8 +157,15 @@ function needed({ nodes }: NativeGraph, ids: readonly number[]): NativeNode[] {
   return found.reverse()
 }
 
-/** Is a part what the run of one sample shows? */
-function fits(part: Part, shape: readonly number[] | undefined): boolean {
+/**
+ * Operators that may stand for several nodes, which broadcast with numbers of any rank: see
+ * graph/written-out.ts.
+ */
+const writtenOut = new Set(['Gelu', 'LogSoftmax', 'Mish', 'Sigmoid', 'Softplus', 'Swish'])
+
+/** Is a part what the run of one sample shows? @param rank 0 where it is not known. */
+function fits(part: Part, shape: readonly number[] | undefined, rank: number): boolean {
+  if (part.kind === 'samples' && rank > 0 && part.rank !== rank) return false
   if (!shape || part.kind === 'same') return true
   if (part.kind === 'samples') return shape.length === part.rank && shape[part.axis] === 1
   return part.scalar ? shape.length === 0 : shape.length === 1 && shape[0] === part.samples.length

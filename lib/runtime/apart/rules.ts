@@ -104,7 +104,8 @@ const reduceOne: Rule = (at) => {
 
 function reduced(at: At, { axis, rank }: { axis: number; rank: number }, axes: readonly number[]) {
   if (at.int('keepdims', 1) !== 0) return along(axis, rank)
-  return along(axis - axes.filter((other) => other < axis).length, rank - new Set(axes).size)
+  const gone = [...new Set(axes)]
+  return along(axis - gone.filter((other) => other < axis).length, rank - gone.length)
 }
 
 const cumSum: Rule = (at) => {
