@@ -178,7 +178,24 @@ export const shapes: readonly OpCase[] = [
       return d.node('Concat', [last, first, last], { axis })
     },
   },
-  { op: 'Slice', opsets: [9, 10, 13], draw: slice },
+  {
+    op: 'Slice',
+    opsets: [9, 10, 13],
+    draw: slice,
+    edges: [
+      {
+        // A slice of everything, next to what it is taken of.
+        draw(d) {
+          const x = d.activation([2, 3])
+          const all =
+            d.opset < 10
+              ? d.node('Slice', [x], { starts: [0], ends: [3], axes: [2] })
+              : d.node('Slice', [x, d.integers([0]), d.integers([2 ** 40]), d.integers([2])])
+          return d.node('Add', [d.node('Mul', [all, all]), weighted(d, x)])
+        },
+      },
+    ],
+  },
   {
     op: 'Pad',
     onHost: 'a pad value that is a parameter',

@@ -118,13 +118,19 @@ void correlate_tiles(const TileWork& g, const Real* x, int64_t images, const Rea
       const int64_t data_plane = depth * n + kApart, made_plane = some * n + kApart;
       Real* copies = cleared(lane_buffer<2>(strips.size()), strips.size());
       for (int64_t q = 0; q < g.channels; ++q) {
-        strips.copy([&](int64_t i) { return x + ((i * g.groups + group) * g.channels + q) * g.in; },
-                    copies);
+        const auto plane_of = [&](int64_t i) {
+          return x + ((i * g.groups + group) * g.channels + q) * g.in;
+        };
+        const Real* tiles = strips.uncopied(plane_of);
+        if (!tiles) {
+          strips.copy(plane_of, copies);
+          tiles = copies;
+        }
         wider([&] {
           const int phases = phases_of<Tiles>(g.phases_in);
           Lanes numbers[Tiles::kNumbers];
           for (int64_t t = 0; t < n; t += kLanes) {
-            Tiles::take_data(strips.neighbours(copies, t), phases, numbers);
+            Tiles::take_data(strips.neighbours(tiles, t), phases, numbers);
             for (int f = 0; f < phases; ++f)
               Tiles::data_planes(numbers + f, phases, data + (q * phases + f) * n + t, data_plane);
           }

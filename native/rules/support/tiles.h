@@ -61,6 +61,7 @@ class Strips {
       size_ += strip.rows * strip.columns;
       strips_.push_back(strip);
     }
+    whole_ = static_cast<int64_t>(starts_.size()) == last - first;
     for (size_t k = static_cast<size_t>(last - first); k < starts_.size(); ++k) {
       starts_[k] = size_;
       steps_.push_back(t.columns);
@@ -72,6 +73,17 @@ class Strips {
   int64_t count() const { return static_cast<int64_t>(starts_.size()); }
   // Numbers of the copies, which are 0 before the first copy is made.
   int64_t size() const { return size_; }
+
+  // Whole lanes of tiles of one row of an image, of which nothing lies outside, need no copies:
+  // where they begin in its plane; null where that is not so.
+  template <class PlaneOf>
+  const Real* uncopied(const PlaneOf& plane_of) const {
+    const Strip& strip = strips_.front();
+    const bool inside = strip.rows == 1 && strip.y >= 0 && strip.y < tiling_.height &&
+                        strip.x >= 0 && strip.x + strip.columns <= tiling_.width;
+    if (!whole_ || strips_.size() > 1 || !inside) return nullptr;
+    return plane_of(strip.image) + strip.y * tiling_.width + strip.x;
+  }
 
   template <class PlaneOf>
   void copy(const PlaneOf& plane_of, Real* copies) const {
@@ -119,6 +131,7 @@ class Strips {
   std::vector<Strip> strips_;
   std::vector<int64_t> starts_, steps_;  // of every tile
   int64_t size_ = 0;
+  bool whole_ = true;  // no tiles of zeros
 };
 
 // to (kRows, ld) = the numbers of what lies in lanes side by side, `columns` of every row.
