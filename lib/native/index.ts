@@ -45,6 +45,8 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   releaseShared(id: number): void
   /** Releases a block that nobody will read: what it held is lost, its memory returned now. */
   discardShared(id: number): void
+  /** Returns a buffer's memory now, not with the next collection; arrays over it are empty then. */
+  detach(buffer: ArrayBuffer): void
   /** Gives memory that calls left for the next ones back to the system. */
   releaseSpareMemory(): void
   /** A block made elsewhere as an ArrayBuffer of this thread. Attach a block in one thread only. */

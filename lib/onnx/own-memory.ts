@@ -1,4 +1,5 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
+import { native } from '../native/index.js'
 import { sharedIdOf, sharedRoom } from '../native/shared-memory.js'
 import {
   TensorProto_DataType as DataType,
@@ -18,7 +19,8 @@ function bytesOf({ rawData, floatData }: TensorProto): Uint8Array {
 
 /**
  * The same model with its float32 initializers in memory that the worker sees, too, and
- * without the file's bytes: views of them anywhere in the message would keep the whole file.
+ * without the file's bytes: views of them anywhere in the message would keep the whole file. Bytes that
+ * were read from a file are gone when this returns.
  */
 export function inOwnMemory(model: OnnxModel): OnnxModel {
   const lengths = new Map<TensorProto, number>()
@@ -47,6 +49,7 @@ export function inOwnMemory(model: OnnxModel): OnnxModel {
     if (moved) tensor.rawData = moved
   }
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
+  if (model.file !== undefined) native.detach(model.bytes.buffer as ArrayBuffer)
   return { ...model, bytes, proto, graph, initializers }
 }
 

@@ -30,6 +30,7 @@ export async function refuseNonFinite(done: Done): Promise<void> {
   const made = isFeatures ? featureBlocks(done, report as readonly NativeFeatures[]) : []
   const blocks = [...request.results, ...made]
   for (const [index, { id, count }] of blocks.entries()) {
+    if (done.kind.kind === 'jacobian' && (report[index] as { finite: boolean })?.finite) continue
     const at = done.layout.engine.firstNotFinite(id, count)
     if (at < 0) continue
     for (const { id: own } of made) native.releaseShared(own)

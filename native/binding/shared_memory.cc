@@ -85,6 +85,9 @@ void discard(const Napi::CallbackInfo& info) {
   release_spare_memory();
 }
 
+// The same for a buffer of this thread: arrays over it have no numbers any more.
+void detach(const Napi::CallbackInfo& info) { info[0].As<Napi::ArrayBuffer>().Detach(); }
+
 }  // namespace
 
 std::shared_ptr<Memory> find_shared(int64_t id) {
@@ -111,6 +114,7 @@ void export_shared_memory(Napi::Env env, Napi::Object exports) {
   exports.Set("attachShared", Napi::Function::New(env, attach));
   exports.Set("releaseShared", Napi::Function::New(env, release));
   exports.Set("discardShared", Napi::Function::New(env, discard));
+  exports.Set("detach", Napi::Function::New(env, detach));
   exports.Set("releaseSpareMemory",
               Napi::Function::New(env, [](const Napi::CallbackInfo&) { release_spare_memory(); }));
 }

@@ -8,6 +8,7 @@
 
 #include "core/fortran.h"
 #include "core/gram.h"
+#include "core/panel.h"
 #include "core/parallel.h"
 
 extern "C" {
@@ -96,11 +97,43 @@ void turned_gemm(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t l
     }
 }
 
+Panel panel_of(bool trans_a, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+               const float* b, int64_t ldb, float* c, int64_t ldc, bool adds = false) {
+  return {m, n, k, a, trans_a ? 1 : lda, trans_a ? lda : 1, b, ldb, c, ldc, adds};
+}
+
+// Does a panel make the product? B is turned round for it where many rows of A meet it.
+bool by_panel(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha,
+              const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* c,
+              int64_t ldc) {
+  if (alpha != 1 || (beta != 0 && beta != 1)) return false;
+  Panel panel = panel_of(trans_a, m, n, k, a, lda, b, ldb, c, ldc, beta == 1);
+  constexpr int64_t kManyRows = 256, kTile = 16;
+  if ((trans_b && m < kManyRows) || !panel.pays()) return false;
+  if (trans_b) {
+    static thread_local std::vector<float> turned;
+    if (static_cast<int64_t>(turned.size()) < k * n) turned.resize(static_cast<size_t>(k * n));
+    for (int64_t j0 = 0; j0 < n; j0 += kTile)
+      for (int64_t t0 = 0; t0 < k; t0 += kTile)
+        for (int64_t t = t0; t < std::min(k, t0 + kTile); ++t)
+          for (int64_t j = j0; j < std::min(n, j0 + kTile); ++j) turned[t * n + j] = b[j * ldb + t];
+    panel.b = turned.data();
+    panel.ldb = n;
+  }
+  panel.run();
+  return true;
+}
+bool by_panel(bool, bool, int64_t, int64_t, int64_t, double, const double*, int64_t, const double*,
+              int64_t, double, double*, int64_t) {
+  return false;
+}
+
 template <class T>
 void row_major_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha,
                     const T* a, int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) return scale(m, n, beta, c, ldc);
+  if (by_panel(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
   if (better_turned<T>(trans_a, trans_b, m, n, k))
     return turned_gemm(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   const int64_t columns = columns_at_once<T>(trans_a, trans_b, m, n, k);
@@ -220,6 +253,18 @@ void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double al
           const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
           int64_t ldc) {
   row_major_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void gemm_past(bool trans_a, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+               const float* b, int64_t ldb, float* c, int64_t ldc) {
+  const Panel panel = panel_of(trans_a, m, n, k, a, lda, b, ldb, c, ldc);
+  if (panel.pays()) return panel.run_past();
+  gemm(trans_a, false, m, n, k, 1.0F, a, lda, b, ldb, 0.0F, c, ldc);
+}
+
+void gemm_past(bool trans_a, int64_t m, int64_t n, int64_t k, const double* a, int64_t lda,
+               const double* b, int64_t ldb, double* c, int64_t ldc) {
+  gemm(trans_a, false, m, n, k, 1.0, a, lda, b, ldb, 0.0, c, ldc);
 }
 
 void gram(int64_t m, int64_t k, float alpha, const float* a, int64_t lda, float beta, float* c,

@@ -29,6 +29,12 @@ void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, double al
           const double* a, int64_t lda, const double* b, int64_t ldb, double beta, double* c,
           int64_t ldc);
 
+// C = op(A)·B where C belongs to more than the caches hold and will not be read soon.
+void gemm_past(bool trans_a, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+               const float* b, int64_t ldb, float* c, int64_t ldc);
+void gemm_past(bool trans_a, int64_t m, int64_t n, int64_t k, const double* a, int64_t lda,
+               const double* b, int64_t ldb, double* c, int64_t ldc);
+
 // The lower triangle of C (m × m) = alpha·A·Aᵀ + beta·C, A m × k. One thread.
 void gram(int64_t m, int64_t k, float alpha, const float* a, int64_t lda, float beta, float* c,
           int64_t ldc);

@@ -15,13 +15,22 @@ inline namespace AT_PRECISION {
 JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<Real*> results)
     : SweepJob(tape, std::move(settings), 0),
       results_(std::move(results)),
-      uses_(parameter_uses(tape)) {}
+      uses_(parameter_uses(tape)),
+      finite_(results_.size(), true) {}
+
+std::vector<Record> JacobianJob::report() const {
+  std::vector<Record> told;
+  for (const bool finite : finite_) told.push_back({{"finite", finite}});
+  return told;
+}
 
 void JacobianJob::block(const Frame& frame) {
   const auto total = static_cast<int64_t>(settings_.outputs.size());
   blocks_of_outputs(settings_.outputs, at_once_, [&](const auto& outputs, int64_t first) {
     JacobianSink sink(results_, parameter_sizes(frame), {at_, total, first}, pool_);
     expanded_pass(frame, outputs, sink, uses_);
+    for (size_t p = 0; p < finite_.size(); ++p)
+      finite_[p] = finite_[p] && sink.bounded(static_cast<int>(p));
   });
 }
 

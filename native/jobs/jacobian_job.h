@@ -12,6 +12,8 @@ inline namespace AT_PRECISION {
 class JacobianJob final : public SweepJob {
  public:
   JacobianJob(const Tape& tape, JobSettings settings, std::vector<Real*> results);
+  // Of every result: are its numbers known to be finite, so that nobody need look at them?
+  std::vector<Record> report() const override;
 
  protected:
   void block(const Frame& frame) override;
@@ -19,6 +21,7 @@ class JacobianJob final : public SweepJob {
  private:
   std::vector<Real*> results_;
   std::vector<int> uses_;
+  std::vector<bool> finite_;
 };
 
 // Jacobians averaged over the nodes of a path, each block of samples at all of them in turn.

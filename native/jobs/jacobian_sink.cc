@@ -14,6 +14,7 @@ JacobianSink::JacobianSink(std::vector<Real*> results, std::vector<int64_t> size
     : results_(std::move(results)),
       sizes_(std::move(sizes)),
       written_(sizes_.size(), false),
+      bounded_(sizes_.size(), false),
       rows_(rows),
       pool_(pool) {}
 
@@ -38,6 +39,7 @@ void JacobianSink::write(int p, const MatrixUse& use, const Expand& expand) {
 }
 
 void JacobianSink::matrix(int p, MatrixUse use) {
+  bounded_[p] = !written_[p] && expands_to_finite(use);
   if (use.dims.picks && written_[p]) return add_picks(use, stride(p), sizes_[p], start(p));
   write(p, use, [&](int64_t sample_stride, int64_t count_stride, Real* to) {
     expand_matrix(use, sample_stride, count_stride, to);
@@ -46,6 +48,7 @@ void JacobianSink::matrix(int p, MatrixUse use) {
 }
 
 void JacobianSink::bias(const MatrixUse& use) {
+  bounded_[use.bias] = false;
   write(use.bias, use, [&](int64_t sample_stride, int64_t count_stride, Real* to) {
     expand_bias(use, sample_stride, count_stride, to);
   });
@@ -55,6 +58,7 @@ void JacobianSink::dense(int p, int64_t count, int64_t samples, std::shared_ptr<
   const int64_t P = sizes_[p];
   Real* to = start(p);
   const bool add = written_[p];
+  bounded_[p] = false;
   parallel_for(count * samples, grain_for(P), [&](int64_t begin, int64_t end) {
     for (int64_t ic = begin; ic < end; ++ic) {
       const int64_t i = ic / count, c = ic % count;

@@ -24,13 +24,18 @@ class JacobianSink final : public FeatureSink, public MultipliesOut {
                Pool& pool);
   void set_result(int parameter, Real* result) { results_[parameter] = result; }
   bool written(int parameter) const { return written_[parameter]; }
+  // Were a parameter's numbers written, and so that none can be but finite?
+  bool bounded(int parameter) const { return written_[parameter] && bounded_[parameter]; }
   // For what is written there by others: of a parameter, the pass's first row, and the distance of
   // two samples.
   Real* start(int p) const {
     return results_[p] + (rows_.first * rows_.outputs + rows_.first_output) * sizes_[p];
   }
   int64_t stride(int p) const { return rows_.outputs * sizes_[p]; }
-  void settle(int parameter) { written_[parameter] = true; }
+  void settle(int parameter) {
+    written_[parameter] = true;
+    bounded_[parameter] = false;
+  }
 
   void matrix(int parameter, MatrixUse use) override;
   bool multiplies_out(int, const MatrixDims&) const override { return true; }
@@ -45,7 +50,7 @@ class JacobianSink final : public FeatureSink, public MultipliesOut {
 
   std::vector<Real*> results_;
   std::vector<int64_t> sizes_;
-  std::vector<bool> written_;
+  std::vector<bool> written_, bounded_;
   JacobianRows rows_;
   Pool& pool_;
 };

@@ -11,13 +11,18 @@ namespace at::kernels {
 
 namespace {
 
-// Rows [first, first + rows) of m of cotangent `component` (-1: of every one) of a unit.
+// Rows [first, first + rows) of m and columns [column, column + cols) of k of cotangent `component`
+// (-1: of every one) of a unit. Between what is expanded of two samples there is a gap where it is
+// long: else all of them would fall into the same few places of the cache.
 struct Slice {
   size_t unit;
-  int64_t component, first, rows;
+  int64_t component, first, rows, column, cols;
+  int64_t width() const { return rows * cols; }
+  int64_t place() const { return width() < 2048 ? width() : (width() + 31) / 16 * 16; }
 };
 
-constexpr int64_t kSliceNumbers = int64_t{1} << 20;    // of both sides: about a core's share of L3
+constexpr int64_t kSliceNumbers = int64_t{1} << 20;  // of both sides: about a core's share of L3
+constexpr int64_t kSliceColumns = 144;
 constexpr int64_t kPartialNumbers = int64_t{1} << 21;  // of all partial sums
 constexpr int64_t kLanes = 8;
 
@@ -37,7 +42,10 @@ class Slices {
     for (size_t u = 0; u < a_.units.size(); ++u) {
       const Unit<Number>& unit = a_.units[u];
       if (unit.group != group || !unit.lazy()) continue;
-      const int64_t most = std::max<int64_t>(1, kSliceNumbers / (total * unit.cols));
+      // About square, so that little is read for what is made.
+      const int64_t parts = (unit.cols + kSliceColumns - 1) / kSliceColumns;
+      const int64_t cols = (unit.cols + parts - 1) / parts;
+      const int64_t most = std::max<int64_t>(1, kSliceNumbers / (total * cols));
       const int64_t pieces = (unit.rows + most - 1) / most;
       for (int64_t c = 0; c < (task_.type == KernelType::kTrace ? a_.count : 1); ++c) {
         const int64_t output = task_.type == KernelType::kFull    ? -1
@@ -45,8 +53,10 @@ class Slices {
                                                                   : component;
         for (int64_t p = 0; p < pieces; ++p) {
           const int64_t first = unit.rows * p / pieces, last = unit.rows * (p + 1) / pieces;
-          slices_.push_back({u, output, first, last - first});
-          numbers_ = std::max(numbers_, total * (last - first) * unit.cols);
+          for (int64_t q = 0; q < unit.cols; q += cols) {
+            slices_.push_back({u, output, first, last - first, q, std::min(cols, unit.cols - q)});
+            numbers_ = std::max(numbers_, total * slices_.back().place());
+          }
         }
       }
     }
@@ -83,21 +93,20 @@ class Slices {
 
  private:
   void add(const Slice& slice, Number* scratch, Number* sum) {
-    const int64_t width = slice.rows * a_.units[slice.unit].cols;
+    const int64_t width = slice.width(), place = slice.place();
     control_.poll();
     expand(a_, slice, 0, a_.samples, scratch);
     if (same_) {
-      blas::gram(rows_, width, Number(1), scratch, width, Number(1), sum, cols_);
+      blas::gram(rows_, width, Number(1), scratch, place, Number(1), sum, cols_);
       return;
     }
-    Number* right = scratch + rows_ * width;
+    Number* right = scratch + rows_ * place;
     expand(b_, slice, 0, b_.samples, right);
-    blas::gemm(false, true, rows_, cols_, width, Number(1), scratch, width, right, width, Number(1),
+    blas::gemm(false, true, rows_, cols_, width, Number(1), scratch, place, right, place, Number(1),
                sum, cols_);
   }
 
   void add_in_tiles(const Slice& slice, Number* scratch, Number* sum) {
-    const int64_t width = slice.rows * a_.units[slice.unit].cols;
     const auto fill = [&](const Block<Number>& block, Number* to) {
       parallel_for(block.samples, 1, [&](int64_t first, int64_t last) {
         control_.poll();
@@ -105,11 +114,15 @@ class Slices {
       });
     };
     fill(a_, scratch);
-    Number* right = same_ ? scratch : scratch + rows_ * width;
+    Number* right = same_ ? scratch : scratch + rows_ * slice.place();
     if (!same_) fill(b_, right);
     constexpr int64_t kTile = 512;
-    const auto left = Side<Number>::dense(scratch, 1, width);
-    const auto other = Side<Number>::dense(right, 1, width);
+    const auto side = [&](const Number* x) {
+      auto made = Side<Number>::dense(x, 1, slice.width());
+      made.x_sample = slice.place();
+      return made;
+    };
+    const auto left = side(scratch), other = side(right);
     const Grid grid = same_ ? Grid::half(rows_, kTile) : Grid(rows_, cols_, kTile);
     grid.each([&](const Place& place) {
       Number* to = sum + place.rows.first * cols_ + place.cols.first;
@@ -117,26 +130,25 @@ class Slices {
     });
   }
 
-  // Columns of a slice for samples [first, last): row (i, c) at to + (i·C + c)·rows·k.
+  // A slice of samples [first, last): row (i, c) at to + (i·C + c)·place.
   void expand(const Block<Number>& block, const Slice& slice, int64_t first, int64_t last,
               Number* to) {
     const Unit<Number>& unit = block.units[slice.unit];
     const int64_t T = unit.positions, k = unit.cols, m = unit.rows, stride = block.count * m;
-    const int64_t size = slice.rows * k;
     const int64_t begin = slice.component < 0 ? 0 : slice.component;
     const int64_t end = slice.component < 0 ? block.count : slice.component + 1;
     for (int64_t i = first; i < last; ++i) {
-      const Number* h = unit.h.get() + i * T * k;
-      Number* row = to + i * (end - begin) * size;
-      if (end - begin > 1 && slice.rows == m) {
-        blas::gemm(true, false, stride, k, T, Number(1), unit.delta.get() + i * T * stride, stride,
-                   h, k, Number(0), row, k);
+      const Number* h = unit.h.get() + i * T * k + slice.column;
+      Number* row = to + i * (end - begin) * slice.place();
+      if (slice.rows == m && slice.width() == m * k && slice.place() == m * k) {
+        blas::gemm(true, false, (end - begin) * m, k, T, Number(1),
+                   unit.delta.get() + i * T * stride + begin * m, stride, h, k, Number(0), row, k);
         continue;
       }
-      for (int64_t c = begin; c < end; ++c, row += size)
-        blas::gemm(true, false, slice.rows, k, T, Number(1),
+      for (int64_t c = begin; c < end; ++c, row += slice.place())
+        blas::gemm(true, false, slice.rows, slice.cols, T, Number(1),
                    unit.delta.get() + i * T * stride + c * m + slice.first, stride, h, k, Number(0),
-                   row, k);
+                   row, slice.cols);
     }
   }
 

@@ -1,9 +1,11 @@
 #include "reverse/expand.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/blas.h"
 #include "core/parallel.h"
+#include "rules/support/finite.h"
 #include "rules/support/times.h"
 
 namespace at {
@@ -36,6 +38,19 @@ void expand_spoilt(const MatrixUse& use, const Real* delta, const Real* h, int64
 }
 
 }  // namespace
+
+bool expands_to_finite(const MatrixUse& use) {
+  if (use.dims.picks || use.spoilt) return false;
+  const int64_t T = use.dims.positions, row = use.count * use.dims.rows, k = use.dims.cols;
+  constexpr int64_t kFew = 4;
+  if (kFew * T * (row + k) > row * k) return false;
+  const int64_t places = use.samples * use.dims.groups * T;
+  const double delta = largest(use.delta.get(), places * row);
+  const double h = largest(use.h.get(), places * k);
+  // Half of the range is for rounding in between.
+  return static_cast<double>(T) * delta * h <
+         static_cast<double>(std::numeric_limits<Real>::max()) / 2;
+}
 
 void add_picks(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, Real* result) {
   const int64_t T = use.dims.positions, m = use.dims.rows, k = use.dims.cols, C = use.count;
@@ -70,33 +85,41 @@ void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_st
   const bool transposed = use.dims.transposed;
   const int64_t C = use.count;
   const int64_t cost = std::max<int64_t>(1, C * m * k * T);
-  parallel_for(
-      use.samples * G, std::max<int64_t>(1, (1 << 20) / cost), [&](int64_t first, int64_t last) {
-        for (int64_t ig = first; ig < last; ++ig) {
-          use.control.poll();
-          const int64_t i = ig / G, g = ig % G;
-          const Real* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
-          const Real* h = use.h.get() + ig * T * k;              // (T, k)
-          Real* to = result + i * sample_stride + g * m * k;
-          if (use.spoilt) {
-            expand_spoilt(use, delta, h, count_stride, to);
-          } else if (T == 1 && !transposed) {
-            for (int64_t c = 0; c < C; ++c) outer(delta + c * m, h, m, k, to + c * count_stride);
-          } else if (T == 1) {
-            for (int64_t c = 0; c < C; ++c) outer(h, delta + c * m, k, m, to + c * count_stride);
-          } else if (!transposed && count_stride == m * k) {
-            blas::gemm(true, false, C * m, k, T, Real(1.0), delta, C * m, h, k, Real(0.0), to, k);
-          } else if (!transposed) {
-            for (int64_t c = 0; c < C; ++c)
-              blas::gemm(true, false, m, k, T, Real(1.0), delta + c * m, C * m, h, k, Real(0.0),
-                         to + c * count_stride, k);
-          } else {
-            for (int64_t c = 0; c < C; ++c)
-              blas::gemm(true, false, k, m, T, Real(1.0), h, k, delta + c * m, C * m, Real(0.0),
-                         to + c * count_stride, m);
-          }
-        }
-      });
+  // More than caches hold.
+  constexpr int64_t kLarge = int64_t{64} << 20;
+  const bool past = use.samples * G * C * m * k * static_cast<int64_t>(sizeof(Real)) >= kLarge;
+  const auto product = [&](int64_t rows, const Real* a, int64_t lda, int64_t cols, const Real* b,
+                           int64_t ldb, Real* to) {
+    if (past) return blas::gemm_past(true, rows, cols, T, a, lda, b, ldb, to, cols);
+    blas::gemm(true, false, rows, cols, T, Real(1.0), a, lda, b, ldb, Real(0.0), to, cols);
+  };
+  parallel_for(use.samples * G, std::max<int64_t>(1, (1 << 20) / cost),
+               [&](int64_t first, int64_t last) {
+                 for (int64_t ig = first; ig < last; ++ig) {
+                   use.control.poll();
+                   const int64_t i = ig / G, g = ig % G;
+                   const Real* delta = use.delta.get() + ig * T * C * m;  // (T, C, m)
+                   const Real* h = use.h.get() + ig * T * k;              // (T, k)
+                   Real* to = result + i * sample_stride + g * m * k;
+                   if (use.spoilt) {
+                     expand_spoilt(use, delta, h, count_stride, to);
+                   } else if (T == 1 && !transposed) {
+                     for (int64_t c = 0; c < C; ++c)
+                       outer(delta + c * m, h, m, k, to + c * count_stride);
+                   } else if (T == 1) {
+                     for (int64_t c = 0; c < C; ++c)
+                       outer(h, delta + c * m, k, m, to + c * count_stride);
+                   } else if (!transposed && count_stride == m * k) {
+                     product(C * m, delta, C * m, k, h, k, to);
+                   } else if (!transposed) {
+                     for (int64_t c = 0; c < C; ++c)
+                       product(m, delta + c * m, C * m, k, h, k, to + c * count_stride);
+                   } else {
+                     for (int64_t c = 0; c < C; ++c)
+                       product(k, h, k, m, delta + c * m, C * m, to + c * count_stride);
+                   }
+                 }
+               });
 }
 
 void expand_bias(const MatrixUse& use, int64_t sample_stride, int64_t count_stride, Real* result) {

@@ -40,6 +40,8 @@ class Pool : public Rule {
     const int64_t windows = w.out_size();
     const int64_t planes = call.output(0).size() / std::max<int64_t>(1, windows);
     const int64_t width = w.out[2], step = w.stride[2];
+    // Where windows do not meet and leave nothing out, every number is written once.
+    const bool once = tiles(w);
     parallel_for(call.count() * planes, grain_for(w.in_size()), [&](int64_t first, int64_t last) {
       Real* row = lane_buffer<0>(width);
       Real* wide = lane_buffer<1>(w.in[2]);
@@ -47,10 +49,17 @@ class Pool : public Rule {
         const Real* g = out + item * windows;
         const Real* weight = weights + item % planes * windows % period;
         Real* x = in + item * w.in_size();
-        std::memset(x, 0, sizeof(Real) * w.in_size());
+        if (!once) std::memset(x, 0, sizeof(Real) * w.in_size());
         for (int64_t oz = 0; oz < w.out[0]; ++oz) {
           for (int64_t oy = 0; oy < w.out[1]; ++oy, g += width, weight += width) {
             for (int64_t o = 0; o < width; ++o) row[o] = times(weight[o], g[o]);
+            if (once) {
+              repeat(row, width, step, wide);
+              w.each_row(oz, oy, [&](int64_t r) {
+                std::memcpy(x + r * w.in[2], wide, sizeof(Real) * w.in[2]);
+              });
+              continue;
+            }
             // Spread along the row once, then onto every row of the window.
             std::fill(wide, wide + w.in[2], Real(0.0));
             for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
@@ -64,6 +73,23 @@ class Pool : public Rule {
         }
       }
     });
+  }
+
+  static bool tiles(const Windows& w) {
+    for (int a = 0; a < 3; ++a)
+      if (w.stride[a] != w.kernel[a] || w.dilation[a] != 1 || w.pad[a] != 0 ||
+          w.in[a] != w.out[a] * w.stride[a])
+        return false;
+    return true;
+  }
+
+  // Every number `times` in turn.
+  static void repeat(const Real* from, int64_t count, int64_t times, Real* to) {
+    if (times == 2) {
+      for (int64_t o = 0; o < count; ++o) to[2 * o] = to[2 * o + 1] = from[o];
+      return;
+    }
+    for (int64_t o = 0; o < count; ++o) std::fill(to + o * times, to + (o + 1) * times, from[o]);
   }
 
   static void add_to_rows(const Windows& w, int64_t oz, int64_t oy, const Real* wide, Real* x) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/buffer.h"
 #include "core/parallel.h"
 #include "support.h"
 
@@ -75,6 +76,8 @@ void check_all(double tolerance) {
         check<T>({trans_a, trans_b, 4, 6, 0, 1, beta}, tolerance);
         // Few rows, computed some columns at a time.
         check<T>({trans_a, trans_b, 4, 643, 130, 2, beta}, tolerance);
+        // Read where they lie, with edges of every kind.
+        check<T>({trans_a, trans_b, 267, 115, 61, 1, beta}, tolerance);
       }
       check<T>({trans_a, trans_b, 47, 131, 33, 1, 0}, tolerance);
       check<T>({trans_a, trans_b, 12, 61, 9000, 1, 0}, tolerance);
@@ -89,9 +92,9 @@ void check_all(double tolerance) {
 }
 
 template <class T>
-void check_gram(double tolerance) {
+void check_gram(int64_t m, int64_t k, double tolerance) {
   Random random(3);
-  const int64_t m = 37, k = 21, lda = 24, ldc = 40;
+  const int64_t lda = k + 3, ldc = m + 3;
   const auto a = random.normals<T>(m * lda);
   auto c = random.normals<T>(m * ldc);
   auto truth = plain({false, true, m, m, k, 0.5, -2}, a, lda, a, lda, c, ldc);
@@ -108,8 +111,28 @@ void check_gram(double tolerance) {
 TEST_CASE("blas: products in float against plain sums") { check_all<float>(3e-6); }
 TEST_CASE("blas: products in double against plain sums") { check_all<double>(1e-14); }
 TEST_CASE("blas: A·Aᵀ writes the lower triangle only") {
-  check_gram<float>(2e-6);
-  check_gram<double>(1e-14);
+  check_gram<float>(37, 21, 2e-6);
+  check_gram<double>(37, 21, 1e-14);
+  // Few long rows, with edges of every kind.
+  for (const int64_t m : {1, 7, 12, 61, 64}) check_gram<float>(m, 1531, 2e-6);
+}
+
+TEST_CASE("blas: products that are written past the caches") {
+  Random random(7);
+  const int64_t m = 133, n = 80, k = 110;
+  for (const bool trans_a : {false, true}) {
+    const int64_t lda = trans_a ? m : k;
+    const auto a = random.normals<float>(m * k), b = random.normals<float>(k * n);
+    const auto truth =
+        plain({trans_a, false, m, n, k, 1, 0}, a, lda, b, n, std::vector<float>(m * n), n);
+    // Rows that begin with a line of the cache, and others.
+    for (const int64_t shift : {0, 1}) {
+      Memory memory(sizeof(float) * (m * n + 1));
+      float* c = memory.floats() + shift;
+      blas::gemm_past(trans_a, m, n, k, a.data(), lda, b.data(), n, c, n);
+      near(std::vector<float>(c, c + m * n), truth, 3e-6);
+    }
+  }
 }
 
 TEST_CASE("blas: products in several threads at once") {
