@@ -40,7 +40,7 @@ function inferable(graph: Uint8Array): { graph: Uint8Array[]; replaced: number }
   const inputs: Uint8Array[] = []
   let replaced = 0
   const kept = entries.filter(({ number, content }) => {
-    if (number !== of.initializer) return number !== of.valueInfo
+    if (number !== of.initializer) return number !== of.valueInfo && number !== of.output
     const dims = numbersIn(content, tensor.dims)
     if (shapeSize(dims) <= many) return true
     replaced += 1
@@ -59,15 +59,39 @@ function inferable(graph: Uint8Array): { graph: Uint8Array[]; replaced: number }
   const made = parts(graph, of.node).flatMap((each) => parts(each, fields.node.output).map(textOf))
   const names = new Set(made)
   names.delete('')
+  const read = new Set(
+    parts(graph, of.node).flatMap((each) => parts(each, fields.node.input).map(textOf)),
+  )
+  const outputs = parts(graph, of.output).map((output) => {
+    if (!read.has(textIn(output, fields.value.name))) return output
+    replaced += 1
+    return withoutSizes(output)
+  })
   const value = (name: string) => message([fields.value.name, name])
   const added = message(
     ...inputs.map((input) => [of.input, input] as const),
     [of.initializer, half],
     [of.node, node('Softsign', `${own}half`, changed, `${own}change`)],
+    ...outputs.map((output) => [of.output, output] as const),
     [of.output, value(changed)],
     ...[...names].map((name) => [of.valueInfo, value(name)] as const),
   )
   return { graph: [...kept.map(({ whole }) => whole), added], replaced }
+}
+
+/**
+ * A declaration of the type alone. The sizes of an output are what somebody told an exporter, right or not:
+ * where nodes read it, onnxruntime would infer from them those of all that follows.
+ */
+function withoutSizes(output: Uint8Array): Uint8Array {
+  const { value, type, tensorType } = fields
+  const [tensor] = parts(output, value.type).flatMap((each) => parts(each, type.tensor))
+  const [elements] = tensor ? numbersIn(tensor, tensorType.elemType) : []
+  if (elements === undefined) return output
+  return message(
+    [value.name, textIn(output, value.name)],
+    [value.type, message([type.tensor, message([tensorType.elemType, elements])])],
+  )
 }
 
 /** See `declaredValue`. */

@@ -8,7 +8,8 @@ import { Alone } from '../../lib/runtime/apart/check.js'
 import { Proof } from '../../lib/runtime/apart/proof.js'
 import { stack } from '../../lib/runtime/feeds.js'
 import { outputOfPairs } from '../../lib/runtime/independence.js'
-import type { Feed } from '../../lib/runtime/protocol.js'
+import { infer } from '../../lib/runtime/inferred.js'
+import type { Feed, WorkerInit } from '../../lib/runtime/protocol.js'
 import { type Outcome, Sessions } from '../../lib/runtime/sessions.js'
 import type { Weights } from '../../lib/runtime/tensors.js'
 import { floats, ints, model, type NodeSpec, type Tensor } from '../support/onnx.js'
@@ -333,6 +334,30 @@ for (const [what, nodes] of Object.entries(unsaid)) {
     t.is(part, undefined)
   })
 }
+
+test('what a file says of the sizes of an output is not taken for granted', async (t) => {
+  const bytes = model({
+    nodes: [
+      node('Reshape', ['x', 'merged'], 'h'),
+      node('Tanh', ['h'], 'v'),
+      node('Reshape', ['v', 'whole'], 'y'),
+    ],
+    initializers: { merged: ints([-1, 6]), whole: ints([-1, 4, 6]) },
+    inputs: [{ name: 'x', shape: ['N', ...sizes] }],
+    // N·4 rows.
+    outputs: [
+      { name: 'y', shape: ['N', ...sizes] },
+      { name: 'h', shape: ['N', 6] },
+    ],
+  })
+  const { values } = await infer({ skeleton: bytes } as WorkerInit)
+  for (const name of ['h', 'v']) {
+    const { shape: [rows, ...more] = [] } = values.get(name) ?? {}
+    t.is(typeof rows, 'string')
+    t.not(rows, 'N')
+    t.deepEqual(more, [6])
+  }
+})
 
 test('a run without a value that was seen is not the one to compare', async (t) => {
   const { alone, values } = await told([node('MatMul', ['x', 'w'], 'y')])
