@@ -16,7 +16,13 @@ JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<Rea
     : SweepJob(tape, std::move(settings), 0),
       results_(std::move(results)),
       uses_(parameter_uses(tape)),
-      finite_(results_.size(), true) {}
+      finite_(results_.size(), true) {
+  // What a pass carries is in addition to the result, and gains nothing by being more.
+  constexpr int64_t kEnough = int64_t{256} << 20, kFewest = 16;
+  if (settings_.block > 0 || settings_.stream) return;
+  const int64_t each = at_once_ * bytes_per_cotangent() + 1;
+  block_size_ = std::min(block_size_, std::max(kFewest, kEnough / each));
+}
 
 std::vector<Record> JacobianJob::report() const {
   std::vector<Record> told;

@@ -54,10 +54,7 @@ class Pool : public Rule {
           for (int64_t oy = 0; oy < w.out[1]; ++oy, g += width, weight += width) {
             for (int64_t o = 0; o < width; ++o) row[o] = times(weight[o], g[o]);
             if (once) {
-              repeat(row, width, step, wide);
-              w.each_row(oz, oy, [&](int64_t r) {
-                std::memcpy(x + r * w.in[2], wide, sizeof(Real) * w.in[2]);
-              });
+              w.each_row(oz, oy, [&](int64_t r) { repeat(row, width, step, x + r * w.in[2]); });
               continue;
             }
             // Spread along the row once, then onto every row of the window.

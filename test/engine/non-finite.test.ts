@@ -204,3 +204,30 @@ test('zeros stay zeros where convolutions take fewer products than by definition
       }
     }
 })
+
+test('features that overflow, of factors that are finite, are refused', async (t) => {
+  // ∂y/∂a = x ⊗ b, of which one number alone is too large.
+  const network = await load(
+    t,
+    model({
+      nodes: [
+        { op: 'MatMul', inputs: ['x', 'a'], outputs: ['h'] },
+        { op: 'MatMul', inputs: ['h', 'b'], outputs: ['y'] },
+      ],
+      initializers: {
+        a: floats([20, 24], Array(480).fill(1e-20)),
+        b: floats([24, 2], [1e25, ...Array(47).fill(1)]),
+      },
+      inputs: [{ name: 'x', shape: ['N', 20] }],
+      outputs: [{ name: 'y', shape: ['N', 2] }],
+    }),
+  )
+  const inputs = (last: number) => {
+    const data = new Float32Array(3 * 20).fill(1)
+    data[59] = last
+    return { data, shape: [3, 20] }
+  }
+  await t.throwsAsync(network.jacobian(inputs(1e20)), { code: 'NUMERICAL' })
+  const { data } = (await network.jacobian(inputs(1e10))).get('a') ?? { data: [] }
+  t.is(Math.max(...data), Math.fround(Math.fround(1e10) * Math.fround(1e25)))
+})
