@@ -20,9 +20,9 @@ import { type ForwardBytes, forwardBytes } from './forward.js'
 import { meetingError } from './independence.js'
 import type { Inferred } from './inferred.js'
 import { fewOf, isRead, runnable } from './loaded.js'
-import { computed, doubted, type Probing, probe, shapesOfOne, type Tap, tapsOf } from './probe.js'
+import { computed, doubted, type Probing, probe, shapesOfOne, tappedWith, tapsOf } from './probe.js'
 import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
-import { nativeData, type Outcome, type Session, type Sessions } from './sessions.js'
+import { nativeData, type Outcome, type Sessions } from './sessions.js'
 import { inputTensor, type Weights } from './tensors.js'
 
 /** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
@@ -157,18 +157,6 @@ export class Plan {
     if (meeting !== undefined) throw meetingError(meeting)
   }
 
-  /**
-   * Most networks' rules read the same forward and in reverse: one session then.
-   * @param weights those that all runs are to have; else they are fed.
-   */
-  #session(taps: readonly Tap[], threads: number, weights?: Weights): Promise<Session> {
-    const key = `taps ${taps.map(({ id }) => id).join(' ')}`
-    const wanted = { values: taps.map(({ name }) => name), shapes: [] }
-    return weights
-      ? this.#sessions.of(weights, key, threads, wanted)
-      : this.#sessions.get(key, threads, wanted)
-  }
-
   /** Runs samples [first, first + count) and hands the numbers that the rules read to the addon. */
   async frame(
     layout: BatchLayout,
@@ -241,7 +229,8 @@ export class Plan {
       else if (input) values.set(id, this.#value(id, name, input))
     }
     const taps = computed({ init: this.#init, message: this.#message, x, weights }, read)
-    const session = await this.#session(taps, threads, weights)
+    // Most networks' rules read the same forward and in reverse: one session then.
+    const session = await tappedWith(weights, this.#sessions, taps, threads)
     let bytes = 0
     if (taps.length > 0) {
       const outcome = await session.run(x, first, count, weights.tensors)

@@ -35,13 +35,11 @@ export interface Probing {
   threads: number
 }
 
-/** A session whose trial took more bytes keeps as many: it is closed, and opened again for another shape. */
-const keptTrial = 32 * 2 ** 20
-
 /** Of one sample, for networks that take no more at once. */
 export async function shapesOfOne(probing: Probing): Promise<Probed> {
   const { sessions, x, weights, threads } = probing
-  const wanted = { values: [], shapes: wantedShapes(probing) }
+  const names = wantedShapes(probing).map((id) => nameOf(probing, id))
+  const wanted = { values: [], shapes: names }
   const session = await sessions.get('shapes', threads, wanted)
   const outcome = await session.run(repeated(x, 1), 0, 1, weights.tensors)
   return { runs: [measured(probing, 1, outcome)] }
@@ -49,45 +47,78 @@ export async function shapesOfOne(probing: Probing): Promise<Probed> {
 
 /** Of two samples and of three, and what lets samples meet. */
 export async function probe(probing: Probing): Promise<Probed> {
-  const { sessions, init, message, analysis, weights, threads } = probing
-  const output = init.graph.values[message.output]?.name ?? ''
+  return (await prove(probing)) ?? byNumbers(probing)
+}
+
+/** By what the operators are; undefined where that leaves it open. */
+async function prove(probing: Probing): Promise<Probed | undefined> {
+  const { sessions, init, message, analysis, x, weights } = probing
+  const output = nameOf(probing, message.output)
   const taps = comparedIn(probing)
   const { values: inferred } = await sessions.inferred()
   const ids = [message.output, ...taps.map(({ id }) => id), ...analysis.shapes]
   const { small } = message
-  const proof = Proof.of({ init, inferred, small, fed: weights.messages, ids })
-  const names = new Set([...taps.map(({ name }) => name), ...(proof?.numbers ?? [])])
-  const asked = new Set([...wantedShapes(probing), ...(proof?.shapes ?? [])])
-  const shapes = [...asked].filter((name) => !names.has(name) && name !== output)
-  const session = await sessions.get('trial', threads, { values: [...names], shapes })
-  const proven = proof && (await prove(probing, proof, session, output))
-  const { found, outcome } = proven ?? (await byNumbers(probing, session, output))
-  if (bytesOf(outcome) > keptTrial) await sessions.close('trial', threads)
-  return found
-}
-
-interface Found {
-  found: Probed
-  outcome: Outcome
-}
-
-async function prove(
-  probing: Probing,
-  proof: Proof,
-  session: Session,
-  output: string,
-): Promise<Found | undefined> {
-  const { x, weights } = probing
+  const proof = Proof.of({ init, inferred, small, x, fed: weights.messages, ids })
+  if (!proof) return undefined
   const one = stack(x, [0])
+  const session = await sessionOfOne(probing, proof, taps)
   // Some networks cannot take one sample alone.
-  const run = session.run(one, 0, 1, weights.tensors, [output])
+  const run = session.run(one, 0, 1, weights.tensors, [output, ...proof.numbers])
   const outcome = await run.catch(() => undefined)
   const parts = outcome && proof.parts(one, outcome)
   if (!parts) return undefined
-  const shapes = measured(probing, 1, outcome)
-  const runs = [2, 3].map((samples) => ofSamples(shapes, parts, samples))
-  const named = comparedIn(probing).map(({ id, name }) => [name, parts.get(id) as Part] as const)
-  return { found: { runs, alone: new Alone(one, weights, outcome, new Map(named)) }, outcome }
+  const shapes = measured(probing, 1, outcome, (id) => proof.told(id))
+  const named = taps.map(({ id, name }) => [name, parts.get(id) as Part] as const)
+  const alone = new Alone(one, weights, outcome, new Map(named))
+  return { runs: [2, 3].map((samples) => ofSamples(shapes, parts, samples)), alone }
+}
+
+/** The one that later runs take, where it tells enough. */
+async function sessionOfOne(
+  probing: Probing,
+  proof: Proof,
+  taps: readonly Tap[],
+): Promise<Session> {
+  const { sessions, threads } = probing
+  const { numbers } = proof
+  const known = new Set([...taps.map(({ name }) => name), nameOf(probing, probing.message.output)])
+  const unknown = wantedShapes(probing).filter((id) => !proof.told(id))
+  const asked = new Set([...unknown.map((id) => nameOf(probing, id)), ...proof.shapes])
+  const wanted = [...asked].filter((name) => !known.has(name))
+  if (wanted.length > 0) {
+    const values = taps.map(({ name }) => name)
+    return sessions.get('one', threads, { values, shapes: wanted, more: numbers })
+  }
+  const session = await tapped(sessions, taps, threads, numbers)
+  return numbers.every((name) => session.has(name))
+    ? session
+    : sessions.get(`one of ${keyOf(taps)}`, threads, tapping(taps, numbers))
+}
+
+const keyOf = (taps: readonly Tap[]) => `taps ${taps.map(({ id }) => id).join(' ')}`
+
+const tapping = (taps: readonly Tap[], more: readonly string[] = []) => {
+  return { values: taps.map(({ name }) => name), shapes: [], more }
+}
+
+/** The session that gives values, into which weights are fed. @param more what some runs ask for, too */
+export function tapped(
+  sessions: Sessions,
+  taps: readonly Tap[],
+  threads: number,
+  more?: readonly string[],
+): Promise<Session> {
+  return sessions.get(keyOf(taps), threads, tapping(taps, more))
+}
+
+/** The same with weights that may be inside. */
+export function tappedWith(
+  weights: Weights,
+  sessions: Sessions,
+  taps: readonly Tap[],
+  threads: number,
+): Promise<Session> {
+  return sessions.of(weights, keyOf(taps), threads, tapping(taps))
 }
 
 /** The same of so many samples as of one. */
@@ -103,11 +134,20 @@ function ofSamples(
   return { samples, shapes: shapes.map(of) }
 }
 
-async function byNumbers(probing: Probing, session: Session, output: string): Promise<Found> {
-  const { x, weights } = probing
+/** A session whose trial took more bytes keeps as many: it is closed, and opened again for another shape. */
+const keptTrial = 32 * 2 ** 20
+
+async function byNumbers(probing: Probing): Promise<Probed> {
+  const { sessions, x, weights, threads } = probing
+  const output = nameOf(probing, probing.message.output)
+  const values = comparedIn(probing).map(({ name }) => name)
+  const shapes = wantedShapes(probing)
+    .map((id) => nameOf(probing, id))
+    .filter((name) => !values.includes(name) && name !== output)
+  const session = await sessions.get('trial', threads, { values, shapes })
   const { meeting, runs: tried } = await meetingBy(probing, session)
-  const shapes = tried.map(({ samples, outcome }) => measured(probing, samples, outcome))
-  const [three, two, ...others] = shapes as [MeasuredShapes, MeasuredShapes, ...MeasuredShapes[]]
+  const found = tried.map(({ samples, outcome }) => measured(probing, samples, outcome))
+  const [three, two, ...others] = found as [MeasuredShapes, MeasuredShapes, ...MeasuredShapes[]]
   const follow = others.length > 0 && others.every((other) => follows(other, two, three))
   const shapesOf = async (samples: number) => {
     const outcome = await session.run(repeated(x, samples), 0, samples, weights.tensors, [output])
@@ -115,13 +155,15 @@ async function byNumbers(probing: Probing, session: Session, output: string): Pr
   }
   // Else they follow the numbers, and the trial's are not the caller's.
   const runs = follow ? [two, three] : [await shapesOf(2), await shapesOf(3)]
-  return { found: { runs, meeting }, outcome: (tried[0] as (typeof tried)[0]).outcome }
+  const [first] = tried
+  if (first && bytesOf(first.outcome) > keptTrial) await sessions.close('trial', threads)
+  return { runs, meeting }
 }
 
 /** What lets samples meet, by numbers of a session that gives those that must not change. */
 async function meetingBy(probing: Probing, session: Session): ReturnType<typeof meetingOf> {
   const { init, sessions, message, analysis, x, weights, threads } = probing
-  const output = init.graph.values[message.output]?.name ?? ''
+  const output = nameOf(probing, message.output)
   const subject = {
     ...{ sessions, init, threads, session, weights: weights.tensors },
     names: [...new Set([...comparedIn(probing).map(({ name }) => name), output])],
@@ -166,29 +208,32 @@ export function computed(
 /** What must not change with the batch; of the output, which all runs give, where it is not the graph's own. */
 function comparedIn(probing: Probing): Tap[] {
   const { init, message, analysis } = probing
-  const listed = init.outputs.includes(init.graph.values[message.output]?.name ?? '')
+  const listed = init.outputs.includes(nameOf(probing, message.output))
   return computed(probing, [...tapsOf(analysis, 'both'), ...(listed ? [] : [message.output])])
 }
 
-/** Names of the values whose shapes nobody knows before they are computed. */
-function wantedShapes({ init, analysis, x }: Probing): string[] {
-  return analysis.shapes.flatMap((id) => {
+/** Values whose shapes nobody knows before they are computed. */
+function wantedShapes({ init, analysis, x }: Probing): number[] {
+  return analysis.shapes.filter((id) => {
     const value = init.graph.values[id]
-    return !value || value.shape || inputTensor(x, value.name, 0, 1) ? [] : [value.name]
+    return value && !value.shape && !inputTensor(x, value.name, 0, 1)
   })
 }
+
+const nameOf = ({ init }: Probing, id: number) => init.graph.values[id]?.name ?? ''
 
 function measured(
   { init, analysis, x }: Probing,
   samples: number,
   { values, shapes }: Outcome,
+  told: Proof['told'] = () => undefined,
 ): MeasuredShapes {
   const fed = repeated(x, samples)
   const shapeOf = (id: number): readonly number[] | undefined => {
     const value = init.graph.values[id]
     if (!value || value.shape) return value?.shape
     const input = inputTensor(fed, value.name, 0, samples)
-    return (input ?? values.get(value.name))?.dims ?? shapes.get(value.name)
+    return (input ?? values.get(value.name))?.dims ?? shapes.get(value.name) ?? told(id)
   }
   return {
     samples,

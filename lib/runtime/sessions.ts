@@ -19,6 +19,8 @@ export interface Wanted {
   values: readonly string[]
   /** Values whose shapes are wanted: computed by Shape nodes, so that no numbers are copied. */
   shapes: readonly string[]
+  /** Values that only some runs ask for. */
+  more?: readonly string[]
 }
 
 // What fails is told by errors, not on the terminal.
@@ -84,16 +86,17 @@ export class Sessions {
   /** @param inside weights that the session holds; others are fed. */
   async #create(threads: number, wanted: Wanted, inside?: Weights): Promise<Session> {
     const { values: inferred } = await this.inferred()
-    for (const name of wanted.values) checkReturned(name, inferred.get(name)?.type ?? 'float32')
+    const values = [...wanted.values, ...(wanted.more ?? [])]
+    for (const name of values) checkReturned(name, inferred.get(name)?.type ?? 'float32')
     // A copy of what is no float32 (indices, masks, sizes: small) is safe from any optimiser that
     // thinks its source is not needed.
     const copied = new Set(
-      wanted.values.filter(
+      values.filter(
         (name) => isMember(name) || (inferred.get(name)?.type ?? 'float32') !== 'float32',
       ),
     )
     const fetched = new Map(
-      wanted.values.map((name) => [name, copied.has(name) ? copyPrefix + name : name]),
+      values.map((name) => [name, copied.has(name) ? copyPrefix + name : name]),
     )
     const nodes = [
       ...[...copied].map((name) => node('Identity', name, copyPrefix + name)),
@@ -229,7 +232,12 @@ export class Session {
     return this.#session.release()
   }
 
-  /** @param more outputs of the graph itself that are wanted in this run, too. */
+  /** Can runs ask for a value? */
+  has(name: string): boolean {
+    return this.#wanted.fetched.has(name)
+  }
+
+  /** @param more values that runs may ask for, or outputs of the graph itself, that are wanted in this one, too. */
   async run(
     feed: Feed,
     first: number,
@@ -242,8 +250,8 @@ export class Session {
       const tensor = weights.get(name) ?? inputTensor(feed, name, first, count)
       if (tensor) feeds[name] = tensor
     }
-    const fetched = new Map(this.#wanted.fetched)
-    for (const name of more) if (!fetched.has(name)) fetched.set(name, name)
+    const { fetched: known, values } = this.#wanted
+    const fetched = new Map([...values, ...more].map((name) => [name, known.get(name) ?? name]))
     const fetches = [...fetched.values(), ...this.#wanted.shapes.map((name) => shapePrefix + name)]
     let results: ort.Results
     const start = performance.now()

@@ -292,7 +292,7 @@ async function told(nodes: NodeSpec[]) {
   const sessions = new Sessions(init)
   const { values: inferred } = await sessions.inferred()
   const { small } = plan
-  const proof = Proof.of({ init, inferred, small, fed: new Map(), ids: [output] })
+  const proof = Proof.of({ init, inferred, small, fed: new Map(), ids: [output], x: samples })
   const weights: Weights = { tensors: new Map(), messages: new Map() }
   const numbers = await outputOfPairs(sessions, 'y', samples, weights, 1)
   if (!proof) return { numbers }

@@ -246,7 +246,7 @@ const pad: Rule = (at) => {
 const resize: Rule = (at) => {
   const x = at.samples(0)
   const scales = at.numbers(at.node.opset < 11 ? 1 : 2)
-  if (!x || !at.same(1) || at.ints('axes') || at.made?.[x.axis] !== 1) return undefined
+  if (!x || !at.same(1) || at.ints('axes')) return undefined
   if (at.text('coordinate_transformation_mode') === 'tf_crop_and_resize') return undefined
   return !at.has(3) && scales?.[x.axis] === 1 ? x : undefined
 }
@@ -292,4 +292,4 @@ export const places: ReadonlyMap<string, readonly number[]> = new Map([
 ])
 
 /** Operators whose rule compares the shapes of input and output. */
-export const reshaping: ReadonlySet<string> = new Set(['Flatten', 'Reshape', 'Resize'])
+export const reshaping: ReadonlySet<string> = new Set(['Flatten', 'Reshape'])

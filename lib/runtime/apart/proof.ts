@@ -14,6 +14,7 @@ export interface Claim {
   inferred: ReadonlyMap<string, InferredShape>
   /** Small constants of the file. */
   small: PlanMessage['small']
+  x: Feed
   /** Ids of weights that are fed. */
   fed: ReadonlyMap<number, unknown>
   /** Values that are looked at: what derivatives read, whose shapes they read, the output. */
@@ -32,12 +33,24 @@ export class Proof {
   readonly shapes: string[] = []
   readonly numbers: string[] = []
   readonly #small: ReadonlyMap<number, readonly number[]>
+  /** Names of the sizes that are the number of samples. */
+  readonly #counts: ReadonlySet<string>
+  /** What onnxruntime infers of pooling whose sizes are rounded up may be wrong. */
+  readonly #rounded: boolean
+  /** As far as it is known before anything runs. */
+  #before: ReadonlyMap<number, Part> = new Map()
 
   private constructor(claim: Claim) {
     this.#claim = claim
     this.#graph = claim.init.graph
     this.#small = new Map(claim.small.map(({ id, numbers }) => [id, numbers]))
     this.#nodes = needed(this.#graph, claim.ids)
+    this.#counts = countsIn(claim.x, claim.inferred)
+    this.#rounded = this.#nodes.some(({ attributes: { ceil_mode: mode } }) => {
+      return mode !== undefined && 'i' in mode && mode.i !== 0
+    })
+    const nothing = () => undefined
+    this.#before = this.#walk(claim.x, nothing, nothing)
   }
 
   /** Undefined where an operator has no rule here. */
@@ -48,14 +61,17 @@ export class Proof {
 
   #nameOf = (id: number) => this.#graph.values[id]?.name ?? ''
 
-  /** Before anything runs: the shape where the file or onnxruntime tells it in numbers. */
-  #told(id: number): readonly number[] | undefined {
+  /** The shape for one sample where it is known before anything runs. */
+  told(id: number): readonly number[] | undefined {
     const { name = '', shape } = this.#graph.values[id] ?? {}
     if (shape) return shape
     const sizes = this.#claim.inferred.get(name)?.shape ?? []
     // Without dimensions the rank may not be known.
-    const known = sizes.length > 0 && sizes.every((size) => typeof size === 'number')
-    return known ? (sizes as number[]) : undefined
+    if (sizes.length === 0 || this.#rounded) return undefined
+    const part = this.#before.get(id)
+    const count = part?.kind === 'samples' ? part.axis : -1
+    const known = sizes.map((size, k) => (this.#counts.has(`${size}`) || k === count ? 1 : size))
+    return known.every((size) => typeof size === 'number') ? known : undefined
   }
 
   /** What the run has to tell. */
@@ -78,9 +94,9 @@ export class Proof {
       }
       if (node.outputs.every((id) => fixedOrFed.has(id))) continue
       if (!hasRule(node)) return false
-      for (const id of inputs) if (fixedOrFed.has(id) && !this.#told(id)) shapes.add(id)
-      if (reshaping.has(node.op))
-        for (const id of [inputs[0], node.outputs[0]]) shapes.add(id ?? -1)
+      const compared = reshaping.has(node.op) ? [inputs[0] ?? -1, node.outputs[0] ?? -1] : []
+      const asked = [...inputs.filter((id) => fixedOrFed.has(id)), ...compared]
+      for (const id of asked) if (!this.told(id)) shapes.add(id)
       for (const id of writtenOut.has(node.op) ? node.outputs : [])
         if (this.#rank(id) === 0) shapes.add(id)
       for (const k of places.get(node.op) ?? []) {
@@ -111,12 +127,22 @@ export class Proof {
       const name = this.#nameOf(id)
       return values.get(name)?.dims ?? shapes.get(name)
     }
+    const made = this.#nodes.flatMap(({ outputs }) => outputs)
+    if (!made.every((id) => isEqual(this.told(id), ran(id)))) return undefined
     // What else ran may follow weights that are fed, or inputs that samples share.
-    const asked = (name: string) =>
-      this.numbers.includes(name) ? wholeNumbers(values.get(name)?.data) : undefined
+    const numbers = (id: number) => {
+      const name = this.#nameOf(id)
+      return this.numbers.includes(name) ? wholeNumbers(values.get(name)?.data) : undefined
+    }
+    const parts = this.#walk(x, ran, numbers)
+    return this.#claim.ids.every((id) => parts.has(id)) ? parts : undefined
+  }
+
+  /** Node by node, with what a run told. */
+  #walk(x: Feed, ran: Known['shape'], numbers: Known['numbers']): Map<number, Part> {
     const known: Known = {
-      shape: (id) => ran(id) ?? this.#told(id),
-      numbers: (id) => this.#small.get(id) ?? asked(this.#nameOf(id)),
+      shape: (id) => ran(id) ?? this.told(id),
+      numbers: (id) => this.#small.get(id) ?? numbers(id),
     }
     const parts = this.#inputs(x)
     for (const node of this.#nodes) {
@@ -126,7 +152,7 @@ export class Proof {
         if (part && id >= 0 && fits(part, ran(id), this.#rank(id))) parts.set(id, part)
       }
     }
-    return this.#claim.ids.every((id) => parts.has(id)) ? parts : undefined
+    return parts
   }
 
   #inputs(x: Feed): Map<number, Part> {
@@ -143,6 +169,25 @@ export class Proof {
     }
     return parts
   }
+}
+
+/** Names of sizes that are the number of samples wherever they stand. */
+function countsIn(x: Feed, inferred: Claim['inferred']): ReadonlySet<string> {
+  const [counts, others] = [new Set<string>(), new Set<string>()]
+  for (const { name, axis = 0 } of [...x.arrays, ...(x.shared ?? []).map(shared)]) {
+    inferred.get(name)?.shape.forEach((size, k) => {
+      if (typeof size === 'string' && size !== '') (k === axis ? counts : others).add(size)
+    })
+  }
+  for (const name of others) counts.delete(name)
+  return counts
+}
+
+const shared = ({ name }: { name: string }) => ({ name, axis: null })
+
+/** Is what is told what ran, where both are known? */
+function isEqual(told: readonly number[] | undefined, ran: readonly number[] | undefined) {
+  return !told || !ran || (told.length === ran.length && told.every((size, k) => size === ran[k]))
 }
 
 /** Nodes that make these values, and what those need. */
