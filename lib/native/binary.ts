@@ -119,6 +119,15 @@ export function findOnnxruntime(): string {
   }
 }
 
+/** The library that onnxruntime-node loads; undefined where it is not where it was. */
+export function onnxruntimeLibrary(): string | undefined {
+  const { platform, arch } = process
+  if (platform !== 'linux') return undefined
+  const folder = join(dirname(findOnnxruntime()), `../bin/napi-v6/${platform}/${arch}`)
+  const file = join(folder, 'libonnxruntime.so.1')
+  return existsSync(file) ? file : undefined
+}
+
 /** onnxruntime's version, or undefined where there is none. */
 export function onnxruntimeVersion(): string | undefined {
   try {

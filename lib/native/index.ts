@@ -68,6 +68,10 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   driver(): string
   /** Throws BAD_ARGUMENT or NO_DEVICE where a device cannot be used. */
   checkDevice(name: string): void
+  /** Loads onnxruntime's library, on a thread of its own. */
+  loadAhead(path: string): void
+  /** Is it loaded just now? */
+  loadsAhead(): boolean
   /** Ends the process at once, threads that never end included. */
   exitNow(code: number): void
   /** GFLOP/s of a float32 GEMM of size n³ on `threads` threads, and GB/s of a memory copy. */

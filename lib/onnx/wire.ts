@@ -53,8 +53,7 @@ export const textOf = (bytes: Uint8Array) => decoder.decode(bytes)
 
 /** A text in one of a message's fields; '' where it is absent. */
 export function textIn(message: Uint8Array, field: number): string {
-  const text = parts(message, field).at(-1)
-  return text ? textOf(text) : ''
+  return textsIn(message, field).at(-1) ?? ''
 }
 
 /** Whole numbers in one of a message's fields, packed or not. */
@@ -144,24 +143,106 @@ export interface DeclaredValue {
   shape: (number | string)[]
 }
 
+/** Entries of a message one after another, where they stand: of many small ones no views are made. */
+class Entries {
+  readonly bytes: Uint8Array
+  #at: number
+  readonly #end: number
+  number = 0
+  /** Of bytes, texts and messages: where they begin and end. */
+  from = 0
+  to = 0
+  /** Of a whole number; all below 0 are -1. */
+  value = 0
+
+  constructor(bytes: Uint8Array, from = 0, to = bytes.length) {
+    this.bytes = bytes
+    this.#at = from
+    this.#end = to
+  }
+
+  next(): boolean {
+    if (this.#at >= this.#end) return false
+    const tag = this.#varint()
+    const type = tag % 8
+    this.number = Math.floor(tag / 8)
+    if (type === WireType.Varint) {
+      const value = this.#varint()
+      this.value = value >= 2 ** 63 ? -1 : value
+      return true
+    }
+    const length = { [WireType.Bit64]: 8, [WireType.Bit32]: 4 }[type]
+    if (length === undefined && type !== WireType.LengthDelimited) throw endless()
+    const size = length ?? this.#varint()
+    this.from = this.#at
+    this.to = this.from + size
+    if (this.to > this.#end) throw endless()
+    this.#at = this.to
+    return true
+  }
+
+  #varint(): number {
+    let value = 0
+    for (let scale = 1; this.#at < this.#end; scale *= 128) {
+      const byte = this.bytes[this.#at++] as number
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+    }
+    throw endless()
+  }
+
+  /** The entries of the message that this one is. */
+  get inside(): Entries {
+    return new Entries(this.bytes, this.from, this.to)
+  }
+
+  get text(): string {
+    return textOf(this.bytes.subarray(this.from, this.to))
+  }
+}
+
+const endless = () => new RangeError('A field of a message has no end')
+
+/** All texts in one of a message's fields. */
+export function textsIn(message: Uint8Array, field: number): string[] {
+  const texts: string[] = []
+  const entries = new Entries(message)
+  while (entries.next()) if (entries.number === field) texts.push(entries.text)
+  return texts
+}
+
 /** Reads a declaration; undefined for what is no tensor of a known type. */
 export function declaredValue(value: Uint8Array): DeclaredValue | undefined {
-  const tensor = joined(
-    parts(value, fields.value.type).flatMap((type) => parts(type, fields.type.tensor)),
-  )
-  const [dataType = 0] = numbersIn(tensor, fields.tensorType.elemType)
+  const read = { name: '', dataType: 0, shape: [] as DeclaredValue['shape'] }
+  const entries = new Entries(value)
+  while (entries.next()) {
+    if (entries.number === fields.value.name) read.name = entries.text
+    else if (entries.number === fields.value.type) readType(entries.inside, read)
+  }
+  const { name, dataType, shape } = read
   if (dataType === 0) return undefined
-  const dims = parts(tensor, fields.tensorType.shape).flatMap((shape) =>
-    parts(shape, fields.shape.dim),
-  )
-  return {
-    name: textIn(value, fields.value.name),
-    type: tensorType(dataType) ?? tensorTypeName(dataType).toLowerCase(),
-    shape: dims.map((dim) => {
-      const [size] = numbersIn(dim, fields.dim.size)
+  return { name, type: tensorType(dataType) ?? tensorTypeName(dataType).toLowerCase(), shape }
+}
+
+function readType(type: Entries, into: { dataType: number; shape: DeclaredValue['shape'] }): void {
+  while (type.next()) {
+    if (type.number !== fields.type.tensor) continue
+    for (const tensor = type.inside; tensor.next(); ) {
+      if (tensor.number === fields.tensorType.elemType) into.dataType = tensor.value
+      if (tensor.number === fields.tensorType.shape) readShape(tensor.inside, into.shape)
+    }
+  }
+}
+
+function readShape(shape: Entries, into: DeclaredValue['shape']): void {
+  while (shape.next()) {
+    if (shape.number !== fields.shape.dim) continue
+    let size: number | string = ''
+    for (const dim = shape.inside; dim.next(); ) {
       // Below 0 it is free.
-      if (size !== undefined) return size < 0 ? '' : size
-      return textIn(dim, fields.dim.name)
-    }),
+      if (dim.number === fields.dim.size) size = dim.value < 0 ? '' : dim.value
+      else if (dim.number === fields.dim.name) size = dim.text
+    }
+    into.push(size)
   }
 }

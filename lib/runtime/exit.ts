@@ -8,6 +8,15 @@ export const busy = new Set<object>()
 export const loading = new Set<Int32Array>()
 let watching = false
 
+function loadsAhead(): boolean {
+  try {
+    return native.loadsAhead()
+  } catch {
+    // Where the addon is missing it loads nothing.
+    return false
+  }
+}
+
 /**
  * Lets the process end while onnxruntime still runs: Node would wait for the thread, which may never
  * end, and a thread that is ended while it loads native code takes the process along. Whoever
@@ -18,7 +27,7 @@ export function endByForce(): void {
   watching = true
   const end = (code: number) => {
     const loads = [...loading].some((loaded) => Atomics.load(loaded, 0) === 0)
-    if (busy.size === 0 && !loads) return
+    if (busy.size === 0 && !loads && !loadsAhead()) return
     const listeners = process.listeners('exit')
     for (const listener of listeners.slice(listeners.indexOf(end) + 1)) {
       try {

@@ -14,7 +14,7 @@ import {
   numbersIn,
   parts,
   textIn,
-  textOf,
+  textsIn,
   withGraph,
 } from '../onnx/wire.js'
 import { namelessFile } from './nameless.js'
@@ -56,7 +56,9 @@ function inferable(graph: Uint8Array): { graph: Uint8Array[]; replaced: number }
     [tensor.rawData, new Uint8Array(2)],
   )
   const changed = `${own}changed`
-  const made = parts(graph, of.node).flatMap((each) => parts(each, fields.node.output).map(textOf))
+  const made = entries
+    .filter(({ number }) => number === of.node)
+    .flatMap(({ content }) => textsIn(content, fields.node.output))
   const names = new Set(made)
   names.delete('')
   const read = new Set(
@@ -107,7 +109,7 @@ export interface Inferred {
 /** Opens a network without running it. See `inferable`. */
 export async function infer({ skeleton, folder }: WorkerInit): Promise<Inferred> {
   const { graph, replaced } = inferable(graphOf(skeleton))
-  const file = namelessFile()
+  const file = namelessFile(skeleton.length)
   try {
     const session = await ort.InferenceSession.create(withGraph(skeleton, graph), {
       intraOpNumThreads: 1,
@@ -123,9 +125,10 @@ export async function infer({ skeleton, folder }: WorkerInit): Promise<Inferred>
     await session.release()
     const saved = graphOf(file.read())
     const { input, output, valueInfo } = fields.graph
-    const known = [input, output, valueInfo].flatMap((field) =>
-      parts(saved, field).flatMap((value) => declaredValue(value) ?? []),
-    )
+    const declaring = new Set<number>([input, output, valueInfo])
+    const known = fieldsOf(saved)
+      .filter(({ number }) => declaring.has(number))
+      .flatMap(({ content }) => declaredValue(content) ?? [])
     return { values: new Map(known.map((value) => [value.name, value])), taken: replaced === 0 }
   } catch (error) {
     if (error instanceof TangentError) throw error

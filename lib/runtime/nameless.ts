@@ -13,16 +13,22 @@ export interface NamelessFile {
   close(): void
 }
 
-/** @throws TangentError FAILED where there is no place for one. */
-export function namelessFile(): NamelessFile {
-  const fd = openNameless()
+/** Files up to this size are kept in memory: onnxruntime waits until the disk has all that it wrote. */
+const small = 4 * 2 ** 20
+
+/**
+ * @param bytes about as many as will be written
+ * @throws TangentError FAILED where there is no place for one.
+ */
+export function namelessFile(bytes: number): NamelessFile {
+  const fd = openNameless(bytes < small ? ['/dev/shm', tmpdir()] : [tmpdir(), '/dev/shm'])
   const folder = process.platform === 'linux' ? '/proc/self' : '/dev'
   return { path: `${folder}/fd/${fd}`, read: () => readAll(fd), close: () => closeSync(fd) }
 }
 
-function openNameless(): number {
+function openNameless(folders: readonly string[]): number {
   let cause: unknown
-  for (const folder of [tmpdir(), '/dev/shm']) {
+  for (const folder of folders) {
     const path = temporaryFor(join(folder, 'nameless'))
     try {
       const fd = openSync(path, 'wx+', 0o600)

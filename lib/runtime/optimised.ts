@@ -3,7 +3,7 @@
 // the first node of a written-out GELU); the process dies when such an output is taken. So the
 // optimised graph is looked at before anything runs.
 import type * as ort from '../native/onnxruntime.js'
-import { fields, graphOf, parts, textIn, textOf } from '../onnx/wire.js'
+import { fields, graphOf, parts, textIn, textsIn } from '../onnx/wire.js'
 import { type NamelessFile, namelessFile } from './nameless.js'
 
 /** How a session is made. */
@@ -37,7 +37,7 @@ export async function optimised(
   bytes: number,
 ): Promise<ort.InferenceSession> {
   for (const way of ways.slice(0, -1)) {
-    const file = bytes > largest ? undefined : scratchFile()
+    const file = bytes > largest ? undefined : scratchFile(bytes)
     if (!file) return start(way)
     try {
       const session = await start({ ...way, path: file.path })
@@ -58,7 +58,7 @@ function complete(model: Uint8Array): boolean {
   const { node, initializer, input, output } = fields.graph
   const graph = graphOf(model)
   const names = (field: number, name: number) =>
-    parts(graph, field).flatMap((part) => parts(part, name).map(textOf))
+    parts(graph, field).flatMap((part) => textsIn(part, name))
   const made = new Set([
     ...names(node, fields.node.output),
     ...names(initializer, fields.tensor.name),
@@ -69,9 +69,9 @@ function complete(model: Uint8Array): boolean {
 }
 
 /** Undefined where there is no room for one. */
-function scratchFile(): NamelessFile | undefined {
+function scratchFile(bytes: number): NamelessFile | undefined {
   try {
-    return namelessFile()
+    return namelessFile(bytes)
   } catch {
     return undefined
   }

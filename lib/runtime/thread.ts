@@ -3,6 +3,8 @@
 import { isMainThread, MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { addressSpaceLeft } from '../core/memory.js'
 import { workerOptions } from '../core/threads.js'
+import { onnxruntimeLibrary } from '../native/binary.js'
+import { native } from '../native/index.js'
 import { endByForce, loading } from './exit.js'
 import type { WorkerBegin } from './protocol.js'
 
@@ -45,12 +47,27 @@ export function warmUp(): void {
   spare = started
   endByForce()
   loading.add(started.loaded)
+  loadLibrary()
   // Whoever needs one starts another then, and is told what is wrong.
   const gone = () => {
     loading.delete(started.loaded)
     if (spare === started) spare = undefined
   }
   started.worker.once('error', gone).once('exit', gone)
+}
+
+let isLoaded = false
+
+/** Meanwhile what the thread will need of native code, which does not wait for its JavaScript then. */
+function loadLibrary(): void {
+  if (isLoaded) return
+  isLoaded = true
+  try {
+    const library = onnxruntimeLibrary()
+    if (library !== undefined) native.loadAhead(library)
+  } catch {
+    // Whoever needs it is told what is missing.
+  }
 }
 
 /** A thread for an architecture. @param entry the worker's file, where tests want another. */

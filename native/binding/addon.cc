@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "binding/ahead.h"
 #include "binding/engine.h"
 #include "binding/fit.h"
 #include "binding/linear.h"
@@ -20,6 +21,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   at::f64::export_engine(env, exports);
   at::export_linear(env, exports);
   at::export_machine(env, exports);
+  at::export_ahead(env, exports);
   at::export_solve(env, exports);
   return exports;
 }

@@ -49,7 +49,10 @@ export class Alone {
     if (count < 2 || weights !== this.#weights) return false
     return this.#x.arrays.every(({ data }, k) => {
       const other = x.arrays[k]?.data
-      return data.every((value, e) => other?.[first * data.length + e] === value)
+      if (other?.constructor !== data.constructor) return false
+      const begin = first * data.length
+      const same = other.subarray(begin, begin + data.length)
+      return Buffer.compare(bytesOf(same), bytesOf(data)) === 0
     })
   }
 
@@ -61,6 +64,9 @@ export class Alone {
     })
   }
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+  new Uint8Array(buffer, byteOffset, byteLength)
 
 const isReal = ({ data }: ort.Tensor) =>
   data instanceof Float32Array || data instanceof Float64Array

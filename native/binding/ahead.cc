@@ -1,0 +1,72 @@
+#include "binding/ahead.h"
+
+#include <dlfcn.h>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <thread>
+
+namespace at {
+
+namespace {
+
+// The part of onnxruntime's interface in C that is needed here, as of its first version: entries
+// keep their places. What is loaded here once, the module for Node finds loaded.
+struct Runtime {
+  const void* const* (*entries)(uint32_t version);
+  const char* (*version)();
+};
+constexpr size_t kCreateEnvironment = 3, kReleaseEnvironment = 92;
+constexpr int kFatal = 4;  // what is said of errors
+
+using CreateEnvironment = void* (*)(int log_level, const char* name, void** environment);
+using ReleaseEnvironment = void (*)(void* environment);
+
+// Most of the time that it takes to load goes into the table of all operators, which an environment
+// makes and which stays. Errors are left to whoever loads it in earnest.
+void load(const std::string& path) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) return;
+  const auto runtime = reinterpret_cast<const Runtime* (*)()>(dlsym(library, "OrtGetApiBase"));
+  const void* const* entries = runtime ? runtime()->entries(1) : nullptr;
+  if (!entries) return;
+  const auto create =
+      reinterpret_cast<CreateEnvironment>(reinterpret_cast<uintptr_t>(entries[kCreateEnvironment]));
+  const auto release = reinterpret_cast<ReleaseEnvironment>(
+      reinterpret_cast<uintptr_t>(entries[kReleaseEnvironment]));
+  void* environment = nullptr;
+  create(kFatal, "", &environment);
+  if (environment) release(environment);
+}
+
+std::atomic<int> loading{0};
+
+// On a thread of its own, which ends by itself.
+void load_ahead(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>();
+  ++loading;
+  try {
+    std::thread([path] {
+      load(path);
+      --loading;
+    }).detach();
+  } catch (const std::exception&) {
+    // No thread is left: it is loaded later.
+    --loading;
+  }
+}
+
+Napi::Value loads_ahead(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), loading > 0);
+}
+
+}  // namespace
+
+void export_ahead(Napi::Env env, Napi::Object exports) {
+  exports.Set("loadAhead", Napi::Function::New(env, load_ahead));
+  exports.Set("loadsAhead", Napi::Function::New(env, loads_ahead));
+}
+
+}  // namespace at
