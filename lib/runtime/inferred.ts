@@ -56,14 +56,11 @@ function inferable(graph: Uint8Array): { graph: Uint8Array[]; replaced: number }
     [tensor.rawData, new Uint8Array(2)],
   )
   const changed = `${own}changed`
-  const made = entries
-    .filter(({ number }) => number === of.node)
-    .flatMap(({ content }) => textsIn(content, fields.node.output))
+  const nodes = entries.filter(({ number }) => number === of.node)
+  const made = nodes.flatMap(({ content }) => textsIn(content, fields.node.output))
   const names = new Set(made)
   names.delete('')
-  const read = new Set(
-    parts(graph, of.node).flatMap((each) => parts(each, fields.node.input).map(textOf)),
-  )
+  const read = new Set(nodes.flatMap(({ content }) => textsIn(content, fields.node.input)))
   const outputs = parts(graph, of.output).map((output) => {
     if (!read.has(textIn(output, fields.value.name))) return output
     replaced += 1
