@@ -87,7 +87,7 @@ async function check(t: ExecutionContext, graph: RandomGraph, name: string) {
       return wrong({ kind: 'samples', axis, rank }, value) === undefined
     })
     if (isApart) count.apart += 1
-    const proof = Proof.of({ init, inferred, small, fed: ids, ids: [id] })
+    const proof = Proof.of({ init, inferred, small, fed: ids, ids: [id], x })
     const ran = {
       values: new Map(alone([value.name, ...(proof?.numbers ?? [])])),
       shapes: new Map(alone(proof?.shapes ?? []).map(([n, { dims }]) => [n, [...dims]])),
