@@ -68,11 +68,14 @@ AdaptiveFit::AdaptiveFit(FeatureSet features, std::vector<BlockRule> rules,
       device_(builder_->solver.get()),
       kernel_(options.products || device_ ? 8 : static_cast<size_t>(rows_ * rows_) * 8) {
   for (const auto& rule : rules_) {
+    largest_first_.push_back(static_cast<int64_t>(offsets_.size()));
     offsets_.push_back(size_);
     size_ += rule.size();
     shaped_.emplace_back();
     shaped_.back().transform = rule.identity();
   }
+  std::stable_sort(largest_first_.begin(), largest_first_.end(),
+                   [&](int64_t a, int64_t b) { return rules_[a].size() > rules_[b].size(); });
   anderson_ = std::make_unique<linear::Anderson>(size_ + rows_, size_, options.depth);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -150,6 +151,7 @@ class AdaptiveFit {
   double unit_ = 1;
   AdaptiveOptions options_;
   std::vector<int64_t> offsets_;
+  std::vector<int64_t> largest_first_;  // the blocks
   int64_t size_ = 0, rows_ = 0, redundant_ = 0;
   std::shared_ptr<SharedBuilder> builder_;
   DeviceSolver* device_;  // null: the processor
@@ -177,8 +179,10 @@ void AdaptiveFit::each_block(const Work& work) const {
     for (int64_t i = 0; i < blocks; ++i) work(i);
     return;
   }
+  // Whichever thread is free takes the largest that is left.
+  std::atomic<int64_t> next{0};
   parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) work(i);
+    for (int64_t i = first; i < last; ++i) work(largest_first_[next++]);
   });
 }
 
