@@ -164,11 +164,19 @@ AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t width, int64_t first
                       const PlaneOf& plane_of) {
   for (int r = 0; r < kRows; ++r)
     for (int64_t b = 0; b < width; b += kLanes) turn(made + r * kColumns + b);
+  int64_t image = first / t.per_image(), down = first % t.per_image() / t.tiles_along;
+  int64_t along = first % t.tiles_along;
   for (int64_t l = 0; l < std::min<int64_t>(kLanes, last - first); ++l) {
-    const int64_t tile = (first + l) % t.per_image();
-    const int64_t y = tile / t.tiles_along * t.down - t.before_y;
-    const int64_t x = tile % t.tiles_along * t.along - t.before_x;
-    Real* to = plane_of((first + l) / t.per_image()) + y * t.width + x;
+    const int64_t y = down * t.down - t.before_y, x = along * t.along - t.before_x;
+    Real* to = plane_of(image) + y * t.width + x;
+    // Step by step: divisions would take longer than the rest.
+    if (++along == t.tiles_along) {
+      along = 0;
+      if (++down == t.tiles_down) {
+        down = 0;
+        ++image;
+      }
+    }
     const int64_t rows = std::min<int64_t>(kRows, t.height - y);
     const int64_t begin = std::max<int64_t>(0, -x), end = std::min(width, t.width - x);
     for (int64_t r = 0; r < rows; ++r) {

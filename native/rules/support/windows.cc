@@ -173,6 +173,26 @@ void col2im(const Windows& w, int64_t channels, const Real* cols, int64_t ld, in
         for (int64_t kx = 0; kx < w.kernel[2]; ++kx, cols += ld) add(q, kz, ky, kx, cols);
 }
 
+// As a kernel's row has numbers: for most a loop, or a call of memcpy, takes longer than the move.
+static void copy_few(const Real* from, int64_t count, Real* to) {
+  switch (count) {
+    case 1:
+      to[0] = from[0];
+      return;
+    case 2:
+      std::memcpy(to, from, 2 * sizeof(Real));
+      return;
+    case 3:
+      std::memcpy(to, from, 3 * sizeof(Real));
+      return;
+    case 4:
+      std::memcpy(to, from, 4 * sizeof(Real));
+      return;
+    default:
+      for (int64_t k = 0; k < count; ++k) to[k] = from[k];
+  }
+}
+
 void im2row(const Windows& w, int64_t channels, const Real* x, Real* patches, int64_t ld) {
   const int64_t plane = w.in_size();
   Real* to = patches;
@@ -185,6 +205,7 @@ void im2row(const Windows& w, int64_t channels, const Real* x, Real* patches, in
       const int64_t room = w.in[2] - start;
       const int64_t last =
           std::max(first, std::min(w.kernel[2], room > 0 ? (room + step - 1) / step : int64_t{0}));
+      const bool whole = first == 0 && last == w.kernel[2];
       Real* cell = to;
       for (int64_t q = 0; q < channels; ++q) {
         for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
@@ -196,6 +217,10 @@ void im2row(const Windows& w, int64_t channels, const Real* x, Real* patches, in
               continue;
             }
             const Real* row = x + q * plane + (z * w.in[1] + y) * w.in[2] + start;
+            if (whole && step == 1) {
+              copy_few(row, last, cell);
+              continue;
+            }
             for (int64_t k = 0; k < first; ++k) cell[k] = 0;
             for (int64_t k = first; k < last; ++k) cell[k] = row[k * step];
             for (int64_t k = last; k < w.kernel[2]; ++k) cell[k] = 0;
