@@ -8,6 +8,7 @@ inline namespace AT_PRECISION {
 namespace {
 
 using Wide = Real __attribute__((vector_size(64)));
+using Narrow = Real __attribute__((vector_size(16)));
 
 struct Operands {
   int64_t rows, depth;
@@ -65,6 +66,16 @@ AT_PORTABLE int64_t columns(const Operands& o, int64_t j) {
   return j + count * static_cast<int64_t>(sizeof(Register) / sizeof(Real));
 }
 
+// All columns, four rows at once.
+template <class Register>
+AT_PORTABLE void four_rows(const Operands& o, int64_t n) {
+  constexpr int64_t width = sizeof(Register) / sizeof(Real);
+  int64_t j = 0;
+  while (n - j >= 3 * width) j = columns<Register, 4, 3>(o, j);
+  if (n - j >= 2 * width) j = columns<Register, 4, 2>(o, j);
+  if (j < n) columns<Register, 4, 1>(o, j);
+}
+
 }  // namespace
 
 void multiply_panels(int64_t rows, int64_t n, int64_t depth, const Real* left,
@@ -80,12 +91,9 @@ void multiply_panels(int64_t rows, int64_t n, int64_t depth, const Real* left,
     if (j < n) columns<Lanes, kLanes, 1>(o, j);
   });
   if (done) return;
-  wider([&] {
-    int64_t j = 0;
-    while (n - j >= 3 * kLanes) j = columns<Lanes, 4, 3>(o, j);
-    if (n - j >= 2 * kLanes) j = columns<Lanes, 4, 2>(o, j);
-    if (j < n) columns<Lanes, 4, 1>(o, j);
-  });
+  if (has_wider()) return wider([&] { four_rows<Lanes>(o, n); });
+  // Elsewhere compilers would take a register of 32 bytes apart, by way of memory.
+  four_rows<Narrow>(o, n);
 }
 
 }  // namespace AT_PRECISION
