@@ -39,7 +39,7 @@ std::vector<float> expected(int64_t n, int64_t C, int64_t m, int64_t k) {
 
 }  // namespace
 
-TEST_CASE("device jobs: a Jacobian comes down while the device goes on, and is waited for once") {
+TEST_CASE("device: a Jacobian comes down while the device goes on, and is waited for once") {
   const auto stream = device::open_emulated(SIZE_MAX);
   Pending pending(stream);
   std::vector<float> rows(4 * 2 * 15, 7.0F);
@@ -50,7 +50,7 @@ TEST_CASE("device jobs: a Jacobian comes down while the device goes on, and is w
   near(rows, expected(4, 2, 3, 5), 1e-7);
 }
 
-TEST_CASE("device jobs: of a small device's memory what is on its way takes a part") {
+TEST_CASE("device: of a small device's memory what is on its way takes a part") {
   // An eighth holds the features of two samples: the others wait until these are down.
   const int64_t n = 40, m = 32, k = 32;
   const auto stream = device::open_emulated(64 << 10);
@@ -65,8 +65,7 @@ TEST_CASE("device jobs: of a small device's memory what is on its way takes a pa
   near(rows, expected(n, 1, m, k), 1e-7);
 }
 
-TEST_CASE(
-    "device jobs: what is given up while features are on their way leaves the results alone") {
+TEST_CASE("device: what is given up while features are on their way leaves the results alone") {
   const auto stream = device::open_emulated(SIZE_MAX);
   Pending pending(stream);
   std::vector<float> rows(4 * 15, 7.0F);

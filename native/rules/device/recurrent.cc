@@ -171,6 +171,19 @@ class Recurrent final : public DeviceRule {
     copy_strided(call.stream(), {cells}, {1}, from.at(d * cells), {1}, states.at(to));
   }
 
+  // A state (count, B, H) of direction d as `given` (count, D, B, H) has it, 0 where that is none.
+  static DeviceNumbers begun(device::Stream& stream, const Layer& layer, int64_t count, int64_t d,
+                             const DeviceNumbers& given) {
+    const int64_t cells = layer.cells, across = layer.directions * cells;
+    const DeviceNumbers state = stream.take<Real>(count * cells);
+    if (given)
+      copy_strided(stream, {count, cells}, {across, 1}, given.at(d * cells), {cells, 1},
+                   state.at());
+    else
+      device::for_rows(stream, count, cells, device::Fill<Real>{state.at(), cells, 0});
+    return state;
+  }
+
   // The tangents of the gates' input part of direction d without biases, (count, steps, B, g·H);
   // none where nothing flows there.
   static DeviceNumbers input_ahead(DeviceTangentCall& call, const Layer& layer, int64_t d) {
@@ -209,15 +222,9 @@ class Recurrent final : public DeviceRule {
     const DeviceNumbers x = input_ahead(call, layer, d);
     const DeviceNumbers recurrent = call.input(2), part = stream.take<Real>(count * block);
     DeviceNumbers state[2];
-    for (int s = 0; s < 2; ++s) {
-      state[s] = stream.take<Real>(count * cells);
-      if (call.has_in(5 + s)) {
-        copy_strided(stream, {count, cells}, {across, 1}, call.in(5 + s).at(d * cells), {cells, 1},
-                     state[s].at());
-      } else {
-        device::for_rows(stream, count, cells, device::Fill<Real>{state[s].at(), cells, 0});
-      }
-    }
+    for (int s = 0; s < 2; ++s)
+      state[s] =
+          begun(stream, layer, count, d, call.has_in(5 + s) ? call.in(5 + s) : DeviceNumbers());
     device::Product<Real> p;
     p.trans_b = true;
     p.n = p.ldc = layer.width, p.k = p.lda = p.ldb = layer.hidden;
@@ -270,13 +277,8 @@ class Recurrent final : public DeviceRule {
     const DeviceNumbers recurrent = call.input(2);
     DeviceNumbers state[2];
     for (int s = 0; s < 2; ++s) {
-      state[s] = stream.take<Real>(count * cells);
-      if (1 + s < static_cast<int>(call.view().node().outputs.size()) && call.out(1 + s)) {
-        copy_strided(stream, {count, cells}, {across, 1}, call.out(1 + s).at(d * cells), {cells, 1},
-                     state[s].at());
-      } else {
-        device::for_rows(stream, count, cells, device::Fill<Real>{state[s].at(), cells, 0});
-      }
+      const bool there = 1 + s < static_cast<int>(call.view().node().outputs.size());
+      state[s] = begun(stream, layer, count, d, there ? call.out(1 + s) : DeviceNumbers());
     }
     device::Product<Real> p;
     p.m = count * layer.rows, p.n = layer.hidden, p.k = layer.width;
