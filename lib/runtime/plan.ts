@@ -140,19 +140,23 @@ export class Plan {
     return { init, sessions, message, analysis, x, weights, threads }
   }
 
-  /** The first run with the sample that was run by itself shows whether it is the same among others. */
+  /** The first run of several samples shows whether the second of them gives the same by itself. */
   async #compare(
     layout: BatchLayout,
     x: Feed,
     { first, count }: Stretch,
     weights: Weights,
-    threads: number,
+    session: Session,
     values: Outcome['values'],
+    threads: number,
   ): Promise<void> {
     const { alone, analysis } = layout
-    if (!alone?.sees(values) || !alone.isAmong(x, first, count, weights)) return
+    if (count < 2 || !alone?.sees(values)) return
     layout.alone = undefined
-    if (!alone.differs(values, count)) return
+    const own = alone.is(x, first + 1, weights)
+      ? alone
+      : alone.of(x, weights, await session.run(x, first + 1, 1, weights.tensors))
+    if (!own.differs(values, count, 1)) return
     const meeting = await doubted(this.#probing(analysis, x, weights, threads))
     if (meeting !== undefined) throw meetingError(meeting)
   }
@@ -234,7 +238,7 @@ export class Plan {
     let bytes = 0
     if (taps.length > 0) {
       const outcome = await session.run(x, first, count, weights.tensors)
-      await this.#compare(layout, x, { first, count }, weights, threads, outcome.values)
+      await this.#compare(layout, x, { first, count }, weights, session, outcome.values, threads)
       for (const { id, name } of taps) {
         const value = this.#value(id, name, outcome.values.get(name) as ort.Tensor)
         bytes += value.data.byteLength

@@ -298,24 +298,29 @@ async function told(nodes: NodeSpec[]) {
   if (!proof) return { numbers }
   const wanted = { values: ['y', ...proof.numbers], shapes: proof.shapes.filter((n) => n !== 'y') }
   const session = await sessions.get('trial', 1, wanted)
-  const one = stack(samples, [0])
+  const one = stack(samples, [1])
   const outcome = await session.run(one, 0, 1, new Map())
   const part = proof.parts(one, outcome)?.get(output)
   if (!part) return { numbers }
   const alone = new Alone(one, weights, outcome, new Map([['y', part]]))
   const { values } = await session.run(samples, 0, 3, new Map())
-  return { numbers, part, alone, values, weights }
+  const another = await session.run(samples, 2, 1, new Map())
+  return { numbers, part, alone, values, weights, another }
 }
 
 for (const [what, nodes] of Object.entries(apart)) {
   test(`kept apart: ${what}`, async (t) => {
-    const { numbers, part, alone, values, weights } = await told(nodes)
+    const { numbers, part, alone, values, weights, another } = await told(nodes)
     t.false(numbers.meet)
     t.is(part?.kind, 'samples')
     t.is(part?.kind === 'samples' ? part.axis : -1, numbers.axis)
-    t.true(alone?.isAmong(samples, 0, 3, weights as Weights))
-    t.false(alone?.isAmong(samples, 1, 2, weights as Weights), 'another sample')
-    t.false(alone?.differs(values as Outcome['values'], 3))
+    t.true(alone?.is(samples, 1, weights as Weights))
+    t.false(alone?.is(samples, 2, weights as Weights), 'another sample')
+    t.false(alone?.is(samples, 1, { tensors: new Map(), messages: new Map() }), 'other weights')
+    t.false(alone?.differs(values as Outcome['values'], 3, 1))
+    const other = alone?.of(stack(samples, [2]), weights as Weights, another as Outcome)
+    t.false(other?.differs(values as Outcome['values'], 3, 2))
+    t.true(other?.differs(values as Outcome['values'], 3, 1))
   })
 }
 
@@ -370,6 +375,7 @@ test('numbers that are others among others', async (t) => {
   const y = values?.get('y')
   if (!y || !alone) throw new Error('not told')
   const data = y.data as Float32Array
-  data[7] = (data[7] as number) + 0.01
-  t.true(alone.differs(new Map([['y', y]]), 3))
+  const at = data.length / 3 + 7
+  data[at] = (data[at] as number) + 0.01
+  t.true(alone.differs(new Map([['y', y]]), 3, 1))
 })

@@ -25,17 +25,19 @@ interface Look {
 export class Alone {
   readonly #x: Feed
   readonly #weights: Weights
+  readonly #parts: ReadonlyMap<string, Part>
   readonly #looks = new Map<string, Look>()
 
   /** @param parts by the name of a value. */
   constructor(x: Feed, weights: Weights, outcome: Outcome, parts: ReadonlyMap<string, Part>) {
     this.#x = x
     this.#weights = weights
+    this.#parts = parts
     for (const [name, tensor] of outcome.values) {
       const part = parts.get(name)
       if (part?.kind !== 'samples' || !isReal(tensor)) continue
       const look = { axis: part.axis, shape: tensor.dims }
-      this.#looks.set(name, { ...look, numbers: looked(tensor, look, 1) })
+      this.#looks.set(name, { ...look, numbers: looked(tensor, look, 1, 0) })
     }
   }
 
@@ -44,23 +46,28 @@ export class Alone {
     return [...this.#looks.keys()].some((name) => values.has(name))
   }
 
-  /** Does a run begin with this sample, with others after it? */
-  isAmong(x: Feed, first: number, count: number, weights: Weights): boolean {
-    if (count < 2 || weights !== this.#weights) return false
+  /** The same of another sample, or with other weights. */
+  of(x: Feed, weights: Weights, outcome: Outcome): Alone {
+    return new Alone(x, weights, outcome, this.#parts)
+  }
+
+  /** Is it this sample, with these weights? */
+  is(x: Feed, sample: number, weights: Weights): boolean {
+    if (weights !== this.#weights) return false
     return this.#x.arrays.every(({ data }, k) => {
       const other = x.arrays[k]?.data
       if (other?.constructor !== data.constructor) return false
-      const begin = first * data.length
+      const begin = sample * data.length
       const same = other.subarray(begin, begin + data.length)
       return Buffer.compare(bytesOf(same), bytesOf(data)) === 0
     })
   }
 
-  /** Are its numbers others in such a run? */
-  differs(values: Outcome['values'], count: number): boolean {
+  /** Are its numbers others in a run of so many samples, in which it stands at this place? */
+  differs(values: Outcome['values'], count: number, place: number): boolean {
     return [...this.#looks].some(([name, look]) => {
       const tensor = values.get(name)
-      return tensor !== undefined && !isNear(look.numbers, looked(tensor, look, count))
+      return tensor !== undefined && !isNear(look.numbers, looked(tensor, look, count, place))
     })
   }
 }
@@ -71,18 +78,20 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
 const isReal = ({ data }: ort.Tensor) =>
   data instanceof Float32Array || data instanceof Float64Array
 
-/** Of the first of so many samples numbers at places spread over the whole value. */
+/** Of one of so many samples numbers at places spread over the whole value. */
 function looked(
   { data }: ort.Tensor,
   { axis, shape }: Pick<Look, 'axis' | 'shape'>,
   samples: number,
+  sample: number,
 ): Float64Array {
   const size = shapeSize(shape)
   const inner = shapeSize(shape.slice(axis + 1))
   const found = new Float64Array(Math.min(size, looks))
   for (let k = 0; k < found.length; k += 1) {
     const e = Math.floor((k * size) / found.length)
-    found[k] = (data[Math.floor(e / inner) * inner * samples + (e % inner)] as number) ?? NaN
+    const block = Math.floor(e / inner) * samples + sample
+    found[k] = (data[block * inner + (e % inner)] as number) ?? NaN
   }
   return found
 }
