@@ -22,7 +22,7 @@ import type { Inferred } from './inferred.js'
 import { fewOf, isRead, runnable } from './loaded.js'
 import { computed, doubted, type Probing, probe, shapesOfOne, tappedWith, tapsOf } from './probe.js'
 import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
-import { nativeData, type Outcome, type Sessions } from './sessions.js'
+import { nativeData, type Outcome, type Session, type Sessions } from './sessions.js'
 import { inputTensor, type Weights } from './tensors.js'
 
 /** A plan for inputs of one shape: the addon knows where the batch lies in every value. */
