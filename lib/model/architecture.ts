@@ -278,9 +278,11 @@ export class Architecture {
     for (const [id, tensor] of this.graph.statics) {
       const isSmall = isSmallTensor(tensor)
       if (fed.has(id) || !(isSmall || taps.has(id))) continue
-      const array = await initializerData(this.model, tensor)
-      const data = staticData(this.double && isFloat(array) ? toFloat64(array) : array)
-      if (!data) continue
+      const read = initializerData(this.model, tensor)
+      // Small ones only help to tell what nodes do: of strings and the like nothing is told.
+      const array = await (taps.has(id) ? read : read.catch(() => undefined))
+      const data = array && staticData(this.double && isFloat(array) ? toFloat64(array) : array)
+      if (!array || !data) continue
       if (taps.has(id)) statics.push({ id, shape: array.shape, data })
       if (isSmall) small.push({ id, numbers: Array.from(data as ArrayLike<number>, Number) })
     }
