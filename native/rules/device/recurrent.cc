@@ -40,6 +40,8 @@ struct Layer {
   int64_t time(int64_t d, int64_t step) const {
     return first_backwards || d == 1 ? steps - 1 - step : step;
   }
+  // Where in Run::state and Run::memory the state before a step is.
+  int64_t before(int64_t d, int64_t step) const { return (d * (steps + 1) + step) * cells; }
 };
 
 // What the forward run of all directions leaves behind.
@@ -142,7 +144,7 @@ class Recurrent final : public DeviceRule {
       p.c = own.at();
       for (int64_t s = 0; s < steps; ++s) {
         call.view().control().poll();
-        const int64_t before = (d * (steps + 1) + s) * cells, at = d * steps + s;
+        const int64_t before = layer.before(d, s), at = d * steps + s;
         p.a = run.state.at(before);
         stream.multiply(p);
         device::CellStep<Real> f{};
@@ -164,7 +166,7 @@ class Recurrent final : public DeviceRule {
   // The initial state, 0 where it is not given.
   static void start(DeviceNode& call, const Layer& layer, int64_t d, int k,
                     const DeviceNumbers& states) {
-    const int64_t cells = layer.cells, to = d * (layer.steps + 1) * cells;
+    const int64_t cells = layer.cells, to = layer.before(d, 0);
     if (!call.view().has_input(k))
       return device::for_rows(call.stream(), 1, cells, device::Fill<Real>{states.at(to), cells, 0});
     const DeviceNumbers from = call.input(k);
@@ -212,6 +214,27 @@ class Recurrent final : public DeviceRule {
     return made;
   }
 
+  // What passes read of step s of direction d, in a CellAhead or a CellBack.
+  template <class Pass>
+  static void set_run(Pass& f, const Layer& layer, const Run& run, int64_t d, int64_t s) {
+    const int64_t at = d * layer.steps + s, before = layer.before(d, s);
+    const int64_t cells = layer.cells, block = layer.rows * layer.width;
+    f.cell = layer.cell;
+    f.rows = layer.rows, f.hidden = layer.hidden, f.width = layer.width;
+    f.gate = run.gate.at(at * block), f.slope = run.slope.at(at * block);
+    f.rest = run.rest.at(at * cells), f.kept = run.kept.at(at * cells);
+    f.h0 = run.state.at(before);
+    if (run.memory) f.c0 = run.memory.at(before);
+  }
+
+  // A state (count, B, H) as direction d of `to` (count, D, B, H) where that is wanted.
+  static void ended(device::Stream& stream, const Layer& layer, int64_t count, int64_t d,
+                    const DeviceNumbers& state, const device::Pointer<Real>& to) {
+    const int64_t cells = layer.cells, across = layer.directions * cells;
+    if (to.address())
+      copy_strided(stream, {count, cells}, {cells, 1}, state.at(), {across, 1}, to + d * cells);
+  }
+
   // The steps of direction d from the first to the last.
   static void ahead(DeviceTangentCall& call, const Layer& layer, const Run& run, int64_t d,
                     const device::Pointer<Real> out[3]) {
@@ -237,20 +260,14 @@ class Recurrent final : public DeviceRule {
     turned.step_b = call.view().input(2).size(), turned.step_c = block;
     for (int64_t s = 0; s < steps; ++s) {
       call.view().control().poll();
-      const int64_t t = layer.time(d, s), before = (d * (steps + 1) + s) * cells;
-      const int64_t at = d * steps + s;
+      const int64_t t = layer.time(d, s);
       stream.multiply(p);
       if (call.has_in(2)) {
-        turned.a = run.state.at(before);
+        turned.a = run.state.at(layer.before(d, s));
         stream.multiply(turned);
       }
       device::CellAhead<Real> f{};
-      f.cell = layer.cell;
-      f.rows = layer.rows, f.hidden = layer.hidden, f.width = layer.width;
-      f.gate = run.gate.at(at * block), f.slope = run.slope.at(at * block);
-      f.rest = run.rest.at(at * cells), f.kept = run.kept.at(at * cells);
-      f.h0 = run.state.at(before);
-      if (run.memory) f.c0 = run.memory.at(before);
+      set_run(f, layer, run, d, s);
       if (x) f.x = x.at(t * block);
       f.x_step = steps * block;
       f.recurrent = part.at();
@@ -261,10 +278,7 @@ class Recurrent final : public DeviceRule {
       f.y_step = steps * across;
       device::for_rows(stream, count * layer.rows, layer.hidden, f);
     }
-    for (int s = 0; s < 2; ++s)
-      if (out[1 + s].address())
-        copy_strided(stream, {count, cells}, {cells, 1}, state[s].at(), {across, 1},
-                     out[1 + s] + d * cells);
+    for (int s = 0; s < 2; ++s) ended(stream, layer, count, d, state[s], out[1 + s]);
   }
 
   // Undoes the steps of direction d from the last to the first.
@@ -288,15 +302,9 @@ class Recurrent final : public DeviceRule {
     p.beta = 1;
     for (int64_t s = steps; s-- > 0;) {
       call.view().control().poll();
-      const int64_t t = layer.time(d, s), before = (d * (steps + 1) + s) * cells;
-      const int64_t at = d * steps + s, to = (d * steps + t) * count * block;
+      const int64_t t = layer.time(d, s), to = (d * steps + t) * count * block;
       device::CellBack<Real> f{};
-      f.cell = layer.cell;
-      f.rows = layer.rows, f.hidden = layer.hidden, f.width = layer.width;
-      f.gate = run.gate.at(at * block), f.slope = run.slope.at(at * block);
-      f.rest = run.rest.at(at * cells), f.kept = run.kept.at(at * cells);
-      f.h0 = run.state.at(before);
-      if (run.memory) f.c0 = run.memory.at(before);
+      set_run(f, layer, run, d, s);
       if (call.out(0)) f.y = call.out(0).at(t * across + d * cells);
       f.y_step = steps * across;
       f.dh = state[0].at(), f.dc = state[1].at();
@@ -305,10 +313,7 @@ class Recurrent final : public DeviceRule {
       p.a = dr.at(to);
       stream.multiply(p);
     }
-    for (int s = 0; s < 2; ++s)
-      if (first[s].address())
-        copy_strided(stream, {count, cells}, {cells, 1}, state[s].at(), {across, 1},
-                     first[s] + d * cells);
+    for (int s = 0; s < 2; ++s) ended(stream, layer, count, d, state[s], first[s]);
   }
 
   // X's cotangent (count, steps, B, I), of all directions together.
