@@ -59,7 +59,14 @@ const columns = [
   'PyTorch loop',
   'loop / warm',
 ]
-const more = ['run', 'onnxruntime', 'run / onnxruntime', 'added MiB', 'difference']
+const more = [
+  'run',
+  'onnxruntime',
+  'run / onnxruntime',
+  'with taps / onnxruntime',
+  'added MiB',
+  'difference',
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -101,6 +108,7 @@ for (const { name, samples, outputs, parameters } of all) {
     milliseconds(ours.run),
     milliseconds(ours.session),
     (ours.run / ours.session).toFixed(2),
+    (ours.tapped / ours.session).toFixed(2),
     (ours.memory / 2 ** 20).toFixed(0),
     difference(loop.kernel, ours.numbers).toExponential(0),
   ]

@@ -34,7 +34,8 @@ export async function computeJob(request: Asked, context: JobContext): Promise<C
   const x = received(request.x)
   if (!tiles || kindOf(job).tiles === 'native') return runJob({ ...request, x }, context)
   // Rows are computed on their own: a job for those of each tile.
-  const total: ComputeResult = { methods: [], peakBytes: 0, seconds: 0, device: null, report: [] }
+  const times = { seconds: 0, forward: 0 }
+  const total: ComputeResult = { methods: [], peakBytes: 0, ...times, device: null, report: [] }
   const done = new Set(tiles.finished)
   const countOf = (row: number) => Math.min(tiles.size, x.samples - row * tiles.size)
   const bytes = context.init.double ? 8 : 4
@@ -53,11 +54,12 @@ export async function computeJob(request: Asked, context: JobContext): Promise<C
     }))
     try {
       const part = { ...request, x, results, stretch: { first, samples } }
-      const { methods, peakBytes, seconds, device } = await runJob(part, context)
+      const { methods, peakBytes, seconds, forward, device } = await runJob(part, context)
       total.methods = methods
       total.device = countedTogether(total.device, device)
       total.peakBytes = Math.max(total.peakBytes, peakBytes)
       total.seconds += seconds
+      total.forward += forward
     } catch (error) {
       for (const { id } of results) native.releaseShared(id)
       throw error
@@ -148,11 +150,12 @@ async function runJob(
       }
     }
     const { methods, peakBytes, device } = job
-    const seconds = (computing + timeInOnnxruntime.milliseconds - before) / 1000
+    const forward = (timeInOnnxruntime.milliseconds - before) / 1000
+    const seconds = computing / 1000 + forward
     checkStop(request)
     const report = job.report()
     await checkFinite(request.results, report, offset, stretch?.samples ?? x.samples)
-    return { methods, peakBytes, seconds, device, report }
+    return { methods, peakBytes, seconds, forward, device, report }
   } finally {
     job.dispose()
   }

@@ -219,6 +219,8 @@ export interface ComputeResult {
   peakBytes: number
   /** Spent in onnxruntime and the addon. */
   seconds: number
+  /** Of these in onnxruntime's runs, whose values the rules read. */
+  forward: number
   /** What was asked of the device; null where the processor computed. */
   device: NativeDeviceCounts | null
   /** What the job tells in addition to its results; whoever receives it releases its blocks. */
