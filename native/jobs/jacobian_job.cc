@@ -132,36 +132,6 @@ void AverageJacobianJob::add(const Frame& frame, const std::vector<int64_t>& out
   }
 }
 
-GradientJob::GradientJob(const Tape& tape, JobSettings settings, int64_t columns,
-                         const Real* vectors, std::vector<Real*> results)
-    : SweepJob(tape, std::move(settings), columns),
-      columns_(columns),
-      vectors_(vectors),
-      results_(std::move(results)) {}
-
-void GradientJob::block(const Frame& frame) {
-  const auto picked = static_cast<int64_t>(settings_.outputs.size());
-  auto seed = weighted_seed(tape_, frame, settings_.outputs, columns_,
-                            vectors_ + at_ * picked * columns_, pool_);
-  if (settings_.stream) {
-    DeviceGradientSink sink(*settings_.stream, parameter_sizes(frame), columns_, pool_);
-    pass_on_device(frame, columns_, std::move(seed), sink);
-    return there_.add(sink);
-  }
-  const bool whole = frame.samples == settings_.samples;
-  GradientSink sink = whole ? GradientSink(parameter_sizes(frame), columns_, pool_, results_)
-                            : GradientSink(parameter_sizes(frame), columns_, pool_);
-  reverse_pass(tape_, frame, columns_, std::move(seed), pool_, settings_.control, sink);
-  if (whole) return sink.clear_rest();
-  sums_.add(sink);
-}
-
-void GradientJob::finish() {
-  if (!settings_.stream) return sums_.write(results_);
-  if (!results_.empty())
-    there_.write(*settings_.stream, results_, at::parameter_sizes(tape_), columns_);
-}
-
 namespace {
 
 const JobKind jacobian("jacobian", [](JobRequest& request) -> std::unique_ptr<Job> {
@@ -171,14 +141,6 @@ const JobKind jacobian("jacobian", [](JobRequest& request) -> std::unique_ptr<Jo
                                                 std::move(results), std::move(*path));
   }
   return std::make_unique<JacobianJob>(request.tape, std::move(request.settings),
-                                       std::move(results));
-});
-
-const JobKind vjp("vjp", [](JobRequest& request) -> std::unique_ptr<Job> {
-  const int64_t columns = request.columns();
-  const Real* vectors = request.options.reals("cotangents", request.image_size(columns));
-  auto results = request.parameter_results(columns);
-  return std::make_unique<GradientJob>(request.tape, std::move(request.settings), columns, vectors,
                                        std::move(results));
 });
 

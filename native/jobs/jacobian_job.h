@@ -1,7 +1,5 @@
 #pragma once
 
-#include "jobs/device_gradient.h"
-#include "jobs/gradient.h"
 #include "jobs/job.h"
 #include "jobs/path.h"
 
@@ -44,27 +42,6 @@ class AverageJacobianJob final : public Job {
   PathChange change_;
   int64_t at_ = 0;
   size_t node_ = 0;
-};
-
-// Jᵀu: results[p] (columns, …shape) = Σ_i Σ_o u[i,o,column] ∂f_o(x_i)/∂θ_p for `vectors`
-// (N, O, columns). Sums over blocks in double.
-class GradientJob final : public SweepJob {
- public:
-  // On a device without results: they stay there.
-  GradientJob(const Tape& tape, JobSettings settings, int64_t columns, const Real* vectors,
-              std::vector<Real*> results);
-  std::vector<DeviceNumbers> on_device() const { return there_.rounded(*settings_.stream); }
-
- protected:
-  void block(const Frame& frame) override;
-  void finish() override;
-
- private:
-  int64_t columns_;
-  const Real* vectors_;
-  std::vector<Real*> results_;
-  GradientSums sums_;
-  DeviceGradientSums there_;  // where a device computes
 };
 
 }  // namespace AT_PRECISION

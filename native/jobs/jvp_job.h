@@ -1,7 +1,5 @@
 #pragma once
 
-#include "jobs/device_gradient.h"
-#include "jobs/gradient.h"
 #include "jobs/job.h"
 #include "jobs/tangents.h"
 
@@ -23,24 +21,6 @@ class JvpJob final : public SweepJob {
   int64_t columns_;
   TangentsOf tangents_;
   Real* result_;
-};
-
-// Jᵀ(J·U), one run of each block: results[p] (columns, …shape). Sums over blocks in double.
-class NormalJob final : public SweepJob {
- public:
-  NormalJob(const Tape& tape, JobSettings settings, int64_t columns,
-            std::vector<const Real*> directions, std::vector<Real*> results);
-
- protected:
-  void block(const Frame& frame) override;
-  void finish() override;
-
- private:
-  int64_t columns_;
-  TangentsOf tangents_;
-  std::vector<Real*> results_;
-  GradientSums sums_;
-  DeviceGradientSums there_;  // where a device computes
 };
 
 }  // namespace AT_PRECISION

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "jobs/jacobian_job.h"
+#include "jobs/gradient_job.h"
 #include "jobs/jvp_job.h"
 
 namespace at {

@@ -44,6 +44,43 @@ struct Coordinates {
   }
 };
 
+// visit(o, k) for every window o, counted through all axes, in whose element k input i lies.
+template <class Visit>
+AT_PORTABLE void over_windows(const WindowShape& shape, const Coordinates& i, Visit visit) {
+  for (int kz = 0; kz < shape.kernel[0]; ++kz) {
+    const int oz = shape.window(0, i.z, kz);
+    if (oz < 0) continue;
+    for (int ky = 0; ky < shape.kernel[1]; ++ky) {
+      const int oy = shape.window(1, i.y, ky);
+      if (oy < 0) continue;
+      for (int kx = 0; kx < shape.kernel[2]; ++kx) {
+        const int ox = shape.window(2, i.x, kx);
+        if (ox < 0) continue;
+        visit((oz * shape.out[1] + oy) * shape.out[2] + ox,
+              (kz * shape.kernel[1] + ky) * shape.kernel[2] + kx);
+      }
+    }
+  }
+}
+
+// visit(i) for every input i, counted through all axes, in window o.
+template <class Visit>
+AT_PORTABLE void over_inputs(const WindowShape& shape, const Coordinates& o, Visit visit) {
+  for (int kz = 0; kz < shape.kernel[0]; ++kz) {
+    const int z = shape.at(0, o.z, kz);
+    if (z < 0 || z >= shape.in[0]) continue;
+    for (int ky = 0; ky < shape.kernel[1]; ++ky) {
+      const int y = shape.at(1, o.y, ky);
+      if (y < 0 || y >= shape.in[1]) continue;
+      for (int kx = 0; kx < shape.kernel[2]; ++kx) {
+        const int x = shape.at(2, o.x, kx);
+        if (x < 0 || x >= shape.in[2]) continue;
+        visit((z * shape.in[1] + y) * shape.in[2] + x);
+      }
+    }
+  }
+}
+
 // to (images, positions, channels·kernel) = the patches of from (images, channels, in…), 0 outside.
 // Rows are (image, position).
 template <class T>
@@ -96,20 +133,7 @@ struct SumPatches {
     AT_PORTABLE void operator()(int64_t e) const {
       const Coordinates at(static_cast<uint32_t>(e), shape.in_plane, shape.in_row);
       T sum = 0;
-      for (int kz = 0; kz < shape.kernel[0]; ++kz) {
-        const int oz = shape.window(0, at.z, kz);
-        if (oz < 0) continue;
-        for (int ky = 0; ky < shape.kernel[1]; ++ky) {
-          const int oy = shape.window(1, at.y, ky);
-          if (oy < 0) continue;
-          for (int kx = 0; kx < shape.kernel[2]; ++kx) {
-            const int ox = shape.window(2, at.x, kx);
-            if (ox < 0) continue;
-            const int64_t t = (int64_t{oz} * shape.out[1] + oy) * shape.out[2] + ox;
-            sum += patches[t * step + (kz * shape.kernel[1] + ky) * shape.kernel[2] + kx];
-          }
-        }
-      }
+      over_windows(shape, at, [&](int t, int k) { sum += patches[int64_t{t} * step + k]; });
       to[e] = sum;
     }
   };
@@ -137,20 +161,9 @@ struct ChooseLargest {
     AT_PORTABLE void operator()(int64_t e) const {
       const Coordinates o(static_cast<uint32_t>(e), shape.out_plane, shape.out_row);
       int32_t best = -1;
-      for (int kz = 0; kz < shape.kernel[0]; ++kz) {
-        const int z = shape.at(0, o.z, kz);
-        if (z < 0 || z >= shape.in[0]) continue;
-        for (int ky = 0; ky < shape.kernel[1]; ++ky) {
-          const int y = shape.at(1, o.y, ky);
-          if (y < 0 || y >= shape.in[1]) continue;
-          for (int kx = 0; kx < shape.kernel[2]; ++kx) {
-            const int x = shape.at(2, o.x, kx);
-            if (x < 0 || x >= shape.in[2]) continue;
-            const int32_t at = (z * shape.in[1] + y) * shape.in[2] + x;
-            if (best < 0 || from[at] > from[best]) best = at;
-          }
-        }
-      }
+      over_inputs(shape, o, [&](int at) {
+        if (best < 0 || from[at] > from[best]) best = at;
+      });
       chosen[e] = best;
     }
   };
@@ -242,20 +255,9 @@ struct GatherWindows : PoolingWindows<T> {
       }
       const Coordinates o(static_cast<uint32_t>(e), shape.out_plane, shape.out_row);
       T sum = 0;
-      for (int kz = 0; kz < shape.kernel[0]; ++kz) {
-        const int z = shape.at(0, o.z, kz);
-        if (z < 0 || z >= shape.in[0]) continue;
-        for (int ky = 0; ky < shape.kernel[1]; ++ky) {
-          const int y = shape.at(1, o.y, ky);
-          if (y < 0 || y >= shape.in[1]) continue;
-          for (int kx = 0; kx < shape.kernel[2]; ++kx) {
-            const int x = shape.at(2, o.x, kx);
-            if (x < 0 || x >= shape.in[2]) continue;
-            const int at = (z * shape.in[1] + y) * shape.in[2] + x;
-            sum += own ? flowing<false>(own[at], from[at]) : from[at];
-          }
-        }
-      }
+      over_inputs(shape, o, [&, &from = from, &own = own](int at) {
+        sum += own ? flowing<false>(own[at], from[at]) : from[at];
+      });
       to[e] = flowing<false>(weights[e], sum);
     }
   };
@@ -285,21 +287,9 @@ struct SpreadKernels {
     AT_PORTABLE void operator()(int64_t e) const {
       const Coordinates i(static_cast<uint32_t>(e), shape.in_plane, shape.in_row);
       T sum = 0;
-      for (int kz = 0; kz < shape.kernel[0]; ++kz) {
-        const int oz = shape.window(0, i.z, kz);
-        if (oz < 0) continue;
-        for (int ky = 0; ky < shape.kernel[1]; ++ky) {
-          const int oy = shape.window(1, i.y, ky);
-          if (oy < 0) continue;
-          for (int kx = 0; kx < shape.kernel[2]; ++kx) {
-            const int ox = shape.window(2, i.x, kx);
-            if (ox < 0) continue;
-            const int o = (oz * shape.out[1] + oy) * shape.out[2] + ox;
-            const int k = (kz * shape.kernel[1] + ky) * shape.kernel[2] + kx;
-            for (int64_t j = 0; j < m; ++j) sum += weights[j * step + k] * from[j * out_size + o];
-          }
-        }
-      }
+      over_windows(shape, i, [&](int o, int k) {
+        for (int64_t j = 0; j < m; ++j) sum += weights[j * step + k] * from[j * out_size + o];
+      });
       to[e] = sum;
     }
   };
