@@ -7,7 +7,10 @@ export interface NativeValue {
   id: number
   shape: number[]
   data?: NativeData
-  /** Numbers that nobody reads after `release()`: their memory goes back at once. */
+  /**
+   * Numbers that nobody reads after `release()`: their memory goes back at once. Of values in one buffer
+   * one alone says so.
+   */
   passing?: boolean
 }
 

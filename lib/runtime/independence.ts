@@ -7,7 +7,8 @@ import { type Gap, gapOf, isSame, stridesOf, type Taken, worse } from './compare
 import { disturbed, stack } from './feeds.js'
 import { generic, noisy, noisyFeed } from './perturb.js'
 import type { Feed, WorkerInit } from './protocol.js'
-import type { Outcome, Session, Sessions } from './sessions.js'
+import type { Outcome, Session } from './session.js'
+import type { Sessions } from './sessions.js'
 
 type Tensors = ReadonlyMap<string, ort.Tensor>
 type Node = WorkerInit['graph']['nodes'][number]

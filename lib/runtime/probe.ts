@@ -7,7 +7,8 @@ import { Proof } from './apart/proof.js'
 import { repeated, stack } from './feeds.js'
 import { type Meeting, meetingOf } from './independence.js'
 import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
-import type { Outcome, Session, Sessions } from './sessions.js'
+import type { Outcome, Session } from './session.js'
+import type { Sessions } from './sessions.js'
 import { inputTensor, type Weights } from './tensors.js'
 
 /** Shapes of the values that the addon asked for, of a run of so many samples. */
@@ -99,7 +100,7 @@ async function sessionOfOne(
 const keyOf = (taps: readonly Tap[]) => `taps ${taps.map(({ id }) => id).join(' ')}`
 
 const tapping = (taps: readonly Tap[], more: readonly string[] = []) => {
-  return { values: taps.map(({ name }) => name), shapes: [], more }
+  return { values: taps.map(({ name }) => name), shapes: [], more, placed: true }
 }
 
 /** The session that gives values, into which weights are fed. @param more what some runs ask for, too */

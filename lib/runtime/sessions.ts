@@ -5,28 +5,18 @@ import type { NativeData } from '../native/index.js'
 import * as ort from '../native/onnxruntime.js'
 import { isMember } from '../onnx/names.js'
 import { fields, joined, message, node } from '../onnx/wire.js'
-import { openFailure, runFailure } from './failures.js'
+import { openFailure } from './failures.js'
 import { type Inferred, infer } from './inferred.js'
 import { type Optimisation, optimised } from './optimised.js'
 import { Packed, withWeightsInside } from './packed.js'
-import type { Feed, WeightMessage, WorkerInit } from './protocol.js'
+import { endName, endNode } from './placed.js'
+import type { WeightMessage, WorkerInit } from './protocol.js'
+import { Session, shapePrefix, type Wanted } from './session.js'
 import type { Weights } from './tensors.js'
-import { inputTensor } from './tensors.js'
-
-/** Values that a session returns in addition to the graph's own outputs. */
-export interface Wanted {
-  /** Values whose numbers are wanted. */
-  values: readonly string[]
-  /** Values whose shapes are wanted: computed by Shape nodes, so that no numbers are copied. */
-  shapes: readonly string[]
-  /** Values that only some runs ask for. */
-  more?: readonly string[]
-}
 
 // What fails is told by errors, not on the terminal.
 ort.env.logLevel = 'fatal'
 
-const shapePrefix = 'adaptive_tangent_shape:'
 const copyPrefix = 'adaptive_tangent_copy:'
 const unoptimised: Optimisation = { level: 'disabled', without: '' }
 
@@ -98,11 +88,15 @@ export class Sessions {
     const fetched = new Map(
       values.map((name) => [name, copied.has(name) ? copyPrefix + name : name]),
     )
+    const placed = wanted.placed === true && endNode(this.#init.graph)
     const nodes = [
+      ...(placed ? [placed] : []),
       ...[...copied].map((name) => node('Identity', name, copyPrefix + name)),
       ...wanted.shapes.map((name) => node('Shape', name, shapePrefix + name)),
     ]
+    // The end before what is to have a place.
     const outputs = [
+      ...(placed ? [endName] : []),
       ...[...fetched.values()].filter((name) => !this.#init.outputs.includes(name)),
       ...wanted.shapes.map((name) => shapePrefix + name),
     ]
@@ -128,7 +122,8 @@ export class Sessions {
       ]),
     )
     for (const [name, output] of fetched) checkReturned(name, types.get(output) ?? 'nothing')
-    return new Session(session, { ...wanted, fetched }, this.#init.free)
+    const given = { ...wanted, fetched, types: placed ? types : undefined }
+    return new Session(session, given, this.#init.free)
   }
 
   /** One of the network's outputs and nothing else: no derivatives follow. */
@@ -202,75 +197,6 @@ function checkReturned(name: string, type: string): void {
     'UNSUPPORTED',
     `Expected float32 numbers, integers or booleans in value ${JSON.stringify(name)} but the network computes ${type}`,
   )
-}
-
-/** Of all successful runs in this thread. */
-export const timeInOnnxruntime = { milliseconds: 0 }
-
-export interface Outcome {
-  values: Map<string, ort.Tensor>
-  shapes: Map<string, number[]>
-}
-
-export class Session {
-  readonly #session: ort.InferenceSession
-  readonly #wanted: Wanted & { fetched: ReadonlyMap<string, string> }
-  readonly #free: boolean
-
-  /** @param wanted.fetched by the name of a value that of the output that holds it. */
-  constructor(
-    session: ort.InferenceSession,
-    wanted: Wanted & { fetched: ReadonlyMap<string, string> },
-    free: boolean,
-  ) {
-    this.#session = session
-    this.#wanted = wanted
-    this.#free = free
-  }
-
-  release(): Promise<void> {
-    return this.#session.release()
-  }
-
-  /** Can runs ask for a value? */
-  has(name: string): boolean {
-    return this.#wanted.fetched.has(name)
-  }
-
-  /** @param more values that runs may ask for, or outputs of the graph itself, that are wanted in this one, too. */
-  async run(
-    feed: Feed,
-    first: number,
-    count: number,
-    weights: ReadonlyMap<string, ort.Tensor>,
-    more: readonly string[] = [],
-  ): Promise<Outcome> {
-    const feeds: Record<string, ort.Tensor> = Object.create(null)
-    for (const name of this.#session.inputNames) {
-      const tensor = weights.get(name) ?? inputTensor(feed, name, first, count)
-      if (tensor) feeds[name] = tensor
-    }
-    const { fetched: known, values } = this.#wanted
-    const fetched = new Map([...values, ...more].map((name) => [name, known.get(name) ?? name]))
-    const fetches = [...fetched.values(), ...this.#wanted.shapes.map((name) => shapePrefix + name)]
-    let results: ort.Results
-    const start = performance.now()
-    try {
-      results = await this.#session.run(feeds, fetches, { logSeverityLevel: 4 })
-      timeInOnnxruntime.milliseconds += performance.now() - start
-    } catch (cause) {
-      throw runFailure(cause, feed, this.#free)
-    }
-    const outcome: Outcome = { values: new Map(), shapes: new Map() }
-    for (const [name, output] of fetched) {
-      outcome.values.set(name, results[output] as ort.Tensor)
-    }
-    for (const name of this.#wanted.shapes) {
-      const { data } = results[shapePrefix + name] as ort.Tensor
-      outcome.shapes.set(name, Array.from(data as BigInt64Array, Number))
-    }
-    return outcome
-  }
 }
 
 export function weightTensors(weights: readonly WeightMessage[]): Map<string, ort.Tensor> {

@@ -5,6 +5,7 @@
 #include "binding/fit.h"
 #include "binding/linear.h"
 #include "binding/machine.h"
+#include "binding/run_memory.h"
 #include "binding/shared_memory.h"
 #include "core/blas.h"
 
@@ -16,6 +17,7 @@ void export_engine(Napi::Env env, Napi::Object exports);
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   at::blas::initialise();
   at::export_shared_memory(env, exports);
+  at::export_run_memory(env, exports);
   env.SetInstanceData(new at::AddonData());
   at::export_engine(env, exports);
   at::f64::export_engine(env, exports);

@@ -1,6 +1,7 @@
 #include "binding/frame.h"
 
 #include "binding/convert.h"
+#include "binding/run_memory.h"
 #include "core/parallel.h"
 #include "rules/support/logistic.h"
 
@@ -107,8 +108,7 @@ const Frame& FrameObject::frame() const {
 void FrameObject::release(const Napi::CallbackInfo&) {
   released_ = true;
   pins_.clear();
-  // Their memory goes back now, not when the collector comes to them.
-  for (auto& buffer : passing_) buffer.Value().Detach();
+  for (auto& buffer : passing_) take_back(buffer.Value());
   passing_.clear();
   derived_.clear();
   on_device_.reset();

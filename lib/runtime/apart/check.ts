@@ -4,7 +4,7 @@
 import { shapeSize } from '../../core/shape.js'
 import type * as ort from '../../native/onnxruntime.js'
 import type { Feed } from '../protocol.js'
-import type { Outcome } from '../sessions.js'
+import type { Outcome } from '../session.js'
 import type { Weights } from '../tensors.js'
 import type { Part } from './parts.js'
 

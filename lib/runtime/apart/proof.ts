@@ -3,7 +3,7 @@
 import type { NativeGraph, NativeNode } from '../../native/index.js'
 import type { InferredShape } from '../inferred.js'
 import type { Feed, PlanMessage, WorkerInit } from '../protocol.js'
-import type { Outcome } from '../sessions.js'
+import type { Outcome } from '../session.js'
 import { places, reshaping } from './moves.js'
 import { At, along, type Known, type Part, same } from './parts.js'
 import { hasRule, isFunction, partsOf } from './rules.js'

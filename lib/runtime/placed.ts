@@ -1,0 +1,67 @@
+// Values of a forward run that onnxruntime writes where they stay, in memory of the addon. Its package for
+// Node takes memory for a result and writes there, but then copies every result on one thread into pages
+// that nobody touched before. At a result that is no tensor it ends with an error: where that is the first
+// one, all is written and nothing copied.
+import { shapeSize } from '../core/shape.js'
+import { type NativeGraph, native } from '../native/index.js'
+import * as ort from '../native/onnxruntime.js'
+import { fields, message } from '../onnx/wire.js'
+
+/** The result that is no tensor. */
+export const endName = 'adaptive_tangent_end'
+const endOp = 'SequenceEmpty'
+const oldestOpset = 11
+
+/** What makes it; undefined where the model's opset has no such operator. */
+export function endNode({ nodes }: NativeGraph): Uint8Array | undefined {
+  const { opset = 0 } = nodes.find(({ domain }) => domain === '') ?? {}
+  if (opset < oldestOpset) return undefined
+  return message([fields.node.output, endName], [fields.node.opType, endOp])
+}
+
+/** Did a run end at that result, and not before? */
+export function isEnd(cause: unknown): boolean {
+  return cause instanceof Error && cause.message.startsWith('Non tensor type')
+}
+
+/** Of fewer bytes the copy costs less than the error. */
+const least = 2 ** 19
+
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  bool: Uint8Array,
+}
+
+/**
+ * One buffer for the values of a run; undefined where it does not pay, or where one of them is of another type.
+ * @param types by the name of a value
+ */
+export function placesOf(
+  names: readonly string[],
+  types: (name: string) => string | undefined,
+  shapeOf: (name: string) => readonly number[],
+): Map<string, ort.Tensor> | undefined {
+  let bytes = 0
+  const spots: { name: string; type: keyof typeof arrays; shape: readonly number[]; at: number }[] =
+    []
+  for (const name of names) {
+    const type = types(name) ?? ''
+    if (!isPlaced(type)) return undefined
+    const shape = shapeOf(name)
+    spots.push({ name, type, shape, at: bytes })
+    // Whole cache lines.
+    bytes += Math.ceil((shapeSize(shape) * arrays[type].BYTES_PER_ELEMENT) / 64) * 64
+  }
+  if (bytes < least) return undefined
+  const buffer = native.lendMemory(bytes)
+  const tensors = spots.map(({ name, type, shape, at }) => {
+    const data = new arrays[type](buffer, at, shapeSize(shape))
+    return [name, new ort.Tensor(type, data as never, shape)] as const
+  })
+  return new Map(tensors)
+}
+
+const isPlaced = (type: string): type is keyof typeof arrays => type in arrays
