@@ -22,6 +22,10 @@ JacobianJob::JacobianJob(const Tape& tape, JobSettings settings, std::vector<Rea
   if (settings_.block > 0 || settings_.stream) return;
   const int64_t each = at_once_ * bytes_per_cotangent() + 1;
   block_size_ = std::min(block_size_, std::max(kFewest, kEnough / each));
+  // As many in every block, or the last could be a run for a few.
+  const int64_t samples = std::max<int64_t>(1, settings_.samples);
+  const int64_t blocks = (samples + block_size_ - 1) / block_size_;
+  block_size_ = (samples + blocks - 1) / blocks;
 }
 
 std::vector<Record> JacobianJob::report() const {

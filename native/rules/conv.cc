@@ -112,20 +112,23 @@ class Conv final : public Rule {
       return own;
     };
     const int64_t each = g.images / samples;  // images of a sample
+    const int64_t items = samples * G * blocks.stacks;
     const QuickWay way = quick_product_way(g, each);
+    const bool small = way == QuickWay::kNone && small_products_pay(g, each, items);
     const int64_t cotangents = count * g.images * G * block;
     // x is finite, or else this would not have been asked for.
-    if (way != QuickWay::kNone && !only_ones(out, cotangents) && all_finite(out, cotangents)) {
-      Real* room = call.scratch(quick_product_room(way, g, each, blocks.stacked));
-      for (int64_t item = 0; item < samples * G * blocks.stacks; ++item) {
+    if ((small || way != QuickWay::kNone) && !only_ones(out, cotangents) &&
+        all_finite(out, cotangents)) {
+      const auto product_of = [&](int64_t item) -> StackedProduct {
         call.control().poll();
         const int64_t ig = item / blocks.stacks, c0 = item % blocks.stacks * blocks.stacked;
-        multiply_quick(way, g,
-                       {own_images(ig / G, c0, ig % G), std::min(blocks.stacked, count - c0),
-                        g.images * G * block, in + (c0 * samples * G + ig) * g.m * g.k,
-                        samples * G * g.m * g.k},
-                       room);
-      }
+        return {own_images(ig / G, c0, ig % G), std::min(blocks.stacked, count - c0),
+                g.images * G * block, in + (c0 * samples * G + ig) * g.m * g.k,
+                samples * G * g.m * g.k};
+      };
+      if (small) return multiply_small(g, each, blocks.stacked, items, product_of);
+      Real* room = call.scratch(quick_product_room(way, g, each, blocks.stacked));
+      for (int64_t item = 0; item < items; ++item) multiply_quick(way, g, product_of(item), room);
       return;
     }
     const int64_t pieces = blocks.stacks * blocks.slices;

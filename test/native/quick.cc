@@ -73,7 +73,7 @@ void check_correlation(const Case& c, const Correlation& g) {
   near(some, exact, kTolerance);
 }
 
-void check_product(const Case& c, const Correlation& g) {
+void check_product(const Case& c, const Correlation& g, bool small) {
   const int64_t in = g.windows.in_size(), out = g.windows.out_size();
   const int64_t size = g.windows.kernel_size(), stacked = 2;
   Random random(2);
@@ -86,7 +86,12 @@ void check_product(const Case& c, const Correlation& g) {
   std::vector<float> room(static_cast<size_t>(quick_product_room(c.way, g, c.images, stacked)),
                           NAN);
   product.to = found.data();
-  multiply_quick(c.way, g, product, room.data());
+  if (small) {
+    // What is stacked on may be fewer than there is room for.
+    multiply_small(g, c.images, stacked + 1, 1, [&](int64_t) { return product; });
+  } else {
+    multiply_quick(c.way, g, product, room.data());
+  }
   std::vector<float> some;
   std::vector<double> exact;
   for (int64_t r : {int64_t{0}, stacked * c.m - 1})
@@ -149,6 +154,7 @@ TEST_CASE("correlations: quick ones are the sums that define them") {
       {QuickWay::kRows3, {150}, {3}, {1, 2}, 1, 64, 40, 2},
       {QuickWay::kRows3, {12, 8}, {1, 3}, {0, 1, 0, 1}, 1, 48, 35, 3},
       {QuickWay::kWinograd, {17, 19}, {3, 3}, {1, 1, 1, 1}, 1, 33, 35, 2},
+      {QuickWay::kWinograd, {13, 16}, {3, 3}, {0, 1, 2, 1}, 1, 16, 17, 2},
       {QuickWay::kWinograd, {12, 9}, {3, 3}, {0, 2, 2, 0}, 2, 32, 32, 3},
       {QuickWay::kWinograd, {4, 4}, {3, 3}, {1, 1, 1, 1}, 1, 40, 32, 70},
       {QuickWay::kStrided1, {600}, {4}, {0, 0}, 1, 33, 40, 2, 4},
@@ -163,7 +169,21 @@ TEST_CASE("correlations: quick ones are the sums that define them") {
     CHECK(quick_way(g, c.images) == c.way);
     check_correlation(c, g);
     if (c.stride > 1) check_spread(c, g);
-    if (c.groups == 1) check_product(c, g);
+    if (c.groups == 1) check_product(c, g, false);
+  }
+}
+
+TEST_CASE("correlations: small products are the sums that define them") {
+  const Case cases[] = {
+      {QuickWay::kWinograd, {16, 16}, {3, 3}, {1, 1, 1, 1}, 1, 32, 16, 1},
+      {QuickWay::kWinograd, {13, 11}, {3, 3}, {1, 0, 0, 2}, 1, 17, 9, 3},
+      {QuickWay::kWinograd, {90, 95}, {3, 3}, {1, 1, 1, 1}, 1, 16, 8, 1},
+  };
+  for (const Case& c : cases) {
+    const Correlation g = correlation_of(c);
+    CHECK(small_products_pay(g, c.images, int64_t{1} << 20));
+    CHECK(!small_products_pay(g, c.images, 1));
+    check_product(c, g, true);
   }
 }
 
@@ -171,7 +191,7 @@ TEST_CASE("correlations: those that gain nothing have no quick way") {
   const Case cases[] = {
       {QuickWay::kNone, {200}, {7}, {3, 3}, 1, 16, 64, 2},
       {QuickWay::kNone, {40}, {7}, {3, 3}, 1, 64, 64, 2},
-      {QuickWay::kNone, {16, 16}, {3, 3}, {1, 1, 1, 1}, 1, 16, 64, 2},
+      {QuickWay::kNone, {16, 16}, {3, 3}, {1, 1, 1, 1}, 1, 8, 64, 2},
       {QuickWay::kNone, {16, 16}, {5, 5}, {2, 2, 2, 2}, 1, 64, 64, 2},
   };
   for (const Case& c : cases) CHECK(quick_way(correlation_of(c), c.images) == QuickWay::kNone);

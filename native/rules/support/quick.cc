@@ -196,17 +196,18 @@ void turn_phases(const Correlation& g, int64_t taps, const Real* w, Real* to) {
   });
 }
 
-// Where Winograd's tiles are so many at least.
-QuickWay way_of(const Correlation& g, int64_t images, int64_t tiles) {
+// Where Winograd's tiles are so many at least, and square ones of so many channels on either side.
+QuickWay way_of(const Correlation& g, int64_t images, int64_t tiles, int64_t narrowest) {
   // In double everything is as exact as it can be.
   if (sizeof(Real) > sizeof(float) || images == 0) return QuickWay::kNone;
   if (FourierTiles::fits(g) && g.m >= 48 && g.channels >= 48) return QuickWay::kFourier;
-  if (g.m < 32 || g.channels < 32) return QuickWay::kNone;
   const auto fits = [&](auto kind) {
     using Tiles = decltype(kind);
     return Tiles::fits(g) && images * Tiles::data(g).per_image() >= tiles;
   };
-  if (fits(SquareTiles{})) return QuickWay::kWinograd;
+  const int64_t narrower = std::min(g.m, g.channels);
+  if (narrower >= narrowest && fits(SquareTiles{})) return QuickWay::kWinograd;
+  if (narrower < 32) return QuickWay::kNone;
   if (fits(RowTiles3{})) return QuickWay::kRows3;
   if (fits(RowTiles2{})) return QuickWay::kRows2;
   if (fits(StridedTiles1{})) return QuickWay::kStrided1;
@@ -216,10 +217,12 @@ QuickWay way_of(const Correlation& g, int64_t images, int64_t tiles) {
 
 }  // namespace
 
-QuickWay quick_way(const Correlation& g, int64_t images) { return way_of(g, images, 16); }
+QuickWay quick_way(const Correlation& g, int64_t images) { return way_of(g, images, 16, 16); }
 
 // Their numbers are as many as the tiles' there, and are added up.
-QuickWay quick_product_way(const Correlation& g, int64_t images) { return way_of(g, images, 64); }
+QuickWay quick_product_way(const Correlation& g, int64_t images) {
+  return way_of(g, images, 64, 32);
+}
 
 void correlate_quick(QuickWay way, const Correlation& g, const Real* x, int64_t images,
                      const Real* w, Real* out, Real* room) {
@@ -262,14 +265,31 @@ void multiply_quick(QuickWay way, const Correlation& g, const StackedProduct& pr
   if (way == QuickWay::kToomCook) return multiply_toom_cook(g, product, room);
   with_tiles(way, [&](auto kind) {
     const auto images = static_cast<int64_t>(product.images.size());
-    TiledProduct<decltype(kind)>(g, images, product.stacked).run(product, room);
+    TiledProduct<decltype(kind)>(g, images, product.stacked, false).run(product, room);
+  });
+}
+
+bool small_products_pay(const Correlation& g, int64_t images, int64_t count) {
+  if (sizeof(Real) > sizeof(float) || !SquareTiles::fits(g)) return false;
+  const int64_t tiles = images * SquareTiles::data(g).per_image();
+  return count >= 2 * concurrency() && g.m >= 16 && tiles >= 9 && g.channels >= 8 &&
+         tiles * g.channels >= 128;
+}
+
+void multiply_small(const Correlation& g, int64_t images, int64_t stacked, int64_t count,
+                    const std::function<StackedProduct(int64_t)>& product_of) {
+  parallel_for(count, 1, [&](int64_t first, int64_t last) {
+    const TiledProduct<SquareTiles> product(g, images, stacked, true);
+    Real* room = lane_buffer<1>(product.room());
+    for (int64_t item = first; item < last; ++item) product.run(product_of(item), room);
   });
 }
 
 int64_t quick_product_room(QuickWay way, const Correlation& g, int64_t images, int64_t stacked) {
   if (way == QuickWay::kToomCook) return toom_cook_room(g, stacked);
-  return with_tiles(
-      way, [&](auto kind) { return TiledProduct<decltype(kind)>(g, images, stacked).room(); });
+  return with_tiles(way, [&](auto kind) {
+    return TiledProduct<decltype(kind)>(g, images, stacked, false).room();
+  });
 }
 
 }  // namespace AT_PRECISION

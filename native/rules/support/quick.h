@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "rules/support/correlation.h"
 
 namespace at {
@@ -43,6 +45,12 @@ struct StackedProduct {
 // With all threads, in `room` for quick_product_room() numbers.
 void multiply_quick(QuickWay way, const Correlation& g, const StackedProduct& product, Real* room);
 int64_t quick_product_room(QuickWay way, const Correlation& g, int64_t images, int64_t stacked);
+
+// `count` such products of 3 × 3 taps and of `images` images each, which share the threads: that
+// gains with fewer tiles and channels.
+bool small_products_pay(const Correlation& g, int64_t images, int64_t count);
+void multiply_small(const Correlation& g, int64_t images, int64_t stacked, int64_t count,
+                    const std::function<StackedProduct(int64_t)>& product_of);
 
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -19,8 +19,10 @@ inline namespace AT_PRECISION {
 template <class Tiles>
 class TiledProduct {
  public:
-  TiledProduct(const Correlation& g, int64_t images, int64_t stacked)
+  // `alone`: with this thread only.
+  TiledProduct(const Correlation& g, int64_t images, int64_t stacked, bool alone)
       : g_(g),
+        alone_(alone),
         data_(Tiles::data(g)),
         rows_tiling_(Tiles::rows(g)),
         rows_(rounded(g.m)),
@@ -35,7 +37,7 @@ class TiledProduct {
     const int64_t unit = phases_ * kPanelColumns;
     piece_columns_ = std::max<int64_t>(1, 8 * kPanelColumns / unit) * unit;
     piece_rows_ = 4 * kLanes;
-    while (piece_rows_ > kLanes && pieces() < 2 * concurrency()) piece_rows_ /= 2;
+    while (!alone && piece_rows_ > kLanes && pieces() < 2 * concurrency()) piece_rows_ /= 2;
   }
 
   int64_t room() const {
@@ -50,7 +52,7 @@ class TiledProduct {
     for (int64_t t0 = 0; t0 < all_; t0 += most_) {
       const int64_t t1 = std::min(all_, t0 + most_);
       data_planes(product, t0, t1, right);
-      for (int64_t o = 0; o < stacked_; ++o) {
+      for (int64_t o = 0; o < product.stacked; ++o) {
         row_planes(product, o, t0, t1, left);
         multiply(left, right, t0, t1, waiting + o * pieces() * planes * piece_plane(),
                  product.to + o * product.to_stride);
@@ -60,6 +62,11 @@ class TiledProduct {
 
  private:
   static constexpr int64_t planes = Tiles::kPlanes;
+
+  template <class Body>
+  void shared(int64_t count, int64_t grain, const Body& body) const {
+    alone_ ? body(int64_t{0}, count) : parallel_for(count, grain, body);
+  }
 
   int64_t row_pieces() const { return (rows_ + piece_rows_ - 1) / piece_rows_; }
   int64_t pieces() const {
@@ -73,7 +80,7 @@ class TiledProduct {
                   Real* left) const {
     const Strips strips(rows_tiling_, t0, t1);
     const int64_t n = t1 - t0, size = strips.size(), positions = g_.windows.out_size();
-    parallel_for(rows_ / kLanes, grain_for(planes * n * kLanes), [&](int64_t first, int64_t last) {
+    shared(rows_ / kLanes, grain_for(planes * n * kLanes), [&](int64_t first, int64_t last) {
       Real* copies = cleared(lane_buffer<2>(kLanes * size), kLanes * size);
       for (int64_t panel = first; panel < last; ++panel) {
         for (int64_t l = 0; l < std::min<int64_t>(kLanes, g_.m - panel * kLanes); ++l) {
@@ -100,7 +107,7 @@ class TiledProduct {
     const Strips strips(data_, t0, t1);
     const int64_t n = t1 - t0, size = strips.size(), in = g_.windows.in_size();
     const int64_t bundles = (g_.channels + kTogether - 1) / kTogether;
-    parallel_for(bundles, grain_for(planes * n * kTogether), [&](int64_t first, int64_t last) {
+    shared(bundles, grain_for(planes * n * kTogether), [&](int64_t first, int64_t last) {
       Real* copies = cleared(lane_buffer<2>(kTogether * size), kTogether * size);
       for (int64_t q0 = first * kTogether; q0 < last * kTogether; q0 += kTogether) {
         const int64_t q1 = std::min(g_.channels, q0 + kTogether);
@@ -127,7 +134,7 @@ class TiledProduct {
   void multiply(const Real* left, const Real* right, int64_t t0, int64_t t1, Real* waiting,
                 Real* to) const {
     const int64_t n = t1 - t0;
-    parallel_for(pieces(), 1, [&](int64_t first, int64_t last) {
+    shared(pieces(), 1, [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         const int64_t j = item % row_pieces() * piece_rows_;
         const int64_t c = item / row_pieces() * piece_columns_;
@@ -144,6 +151,17 @@ class TiledProduct {
     });
   }
 
+  // to (count, size) of numbers that lie in lanes.
+  static AT_PORTABLE void put_kernels(Lanes* numbers, int64_t size, int64_t count, Real* to) {
+    int64_t done = 0;
+    for (; done + kLanes <= size && count == kLanes; done += kLanes) {
+      turn(numbers + done);
+      for (int l = 0; l < kLanes; ++l) store(numbers[done + l], to + l * size + done);
+    }
+    for (int64_t s = done; s < size; ++s)
+      for (int64_t l = 0; l < count; ++l) to[l * size + s] = numbers[s][l];
+  }
+
   // The weights' numbers of rows [j0, j1) and of channels from q0 on that so many columns have.
   void kernels(const Real* made, int64_t j0, int64_t j1, int64_t q0, int64_t columns,
                Real* to) const {
@@ -158,13 +176,13 @@ class TiledProduct {
           for (int f = 0; f < phases; ++f)
             Tiles::kernel(own + f * kLanes, piece_plane(), numbers + f, phases);
           Real* kernel = to + (j * g_.channels + q) * size;
-          for (int64_t l = 0; l < std::min<int64_t>(kLanes, q1 - q); ++l)
-            for (int64_t s = 0; s < size; ++s) kernel[l * size + s] = numbers[s][l];
+          put_kernels(numbers, size, std::min<int64_t>(kLanes, q1 - q), kernel);
         }
     });
   }
 
   const Correlation& g_;
+  const bool alone_;
   const Tiling data_, rows_tiling_;
   const int64_t rows_, phases_, columns_, all_, most_, stacked_;
   const int64_t left_plane_, right_plane_;

@@ -24,6 +24,21 @@ AT_PORTABLE int phases_of(int64_t phases) {
   return Tiles::kStrided ? static_cast<int>(phases) : 1;
 }
 
+// A row of a plane: most are so short that a call of memcpy takes longer than the move.
+AT_PORTABLE void copy_row(const Real* from, int64_t count, Real* to) {
+  constexpr int64_t kLong = 4 * kLanes;
+  if (count == 4) {
+    std::memcpy(to, from, sizeof(Real) * 4);
+  } else if (count < kLanes) {
+    for (int64_t e = 0; e < count; ++e) to[e] = from[e];
+  } else if (count < kLong) {
+    for (int64_t e = 0; e + kLanes < count; e += kLanes) store(load(from + e), to + e);
+    store(load(from + count - kLanes), to + count - kLanes);
+  } else {
+    std::memcpy(to, from, sizeof(Real) * count);
+  }
+}
+
 // How the planes (height, width) of images are cut into tiles of (rows, columns) numbers, each
 // `down` and `along` from the one before it; the first begins before_y and before_x outside.
 struct Tiling {
@@ -96,8 +111,8 @@ class Strips {
       const int64_t x1 = std::min(strip.columns, t.width - strip.x);
       if (x0 >= x1) continue;
       for (int64_t y = y0; y < y1; ++y)
-        std::memcpy(copies + strip.at + y * strip.columns + x0,
-                    plane + (strip.y + y) * t.width + strip.x + x0, sizeof(Real) * (x1 - x0));
+        copy_row(plane + (strip.y + y) * t.width + strip.x + x0, x1 - x0,
+                 copies + strip.at + y * strip.columns + x0);
     }
   }
 
