@@ -2,8 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <thread>
@@ -18,14 +20,14 @@ struct Runtime {
   const void* const* (*entries)(uint32_t version);
   const char* (*version)();
 };
-constexpr size_t kCreateEnvironment = 3, kReleaseEnvironment = 92;
+constexpr size_t kCreateEnvironment = 3;
 constexpr int kFatal = 4;  // what is said of errors
 
 using CreateEnvironment = void* (*)(int log_level, const char* name, void** environment);
-using ReleaseEnvironment = void (*)(void* environment);
 
 // Most of the time that it takes to load goes into the table of all operators, which an environment
-// makes and which stays. Errors are left to whoever loads it in earnest.
+// makes. It is never released: the last one to be released is gone before it is taken apart, and
+// whoever makes one meanwhile ends the process. Errors are left to whoever loads it in earnest.
 void load(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) return;
@@ -34,11 +36,18 @@ void load(const std::string& path) {
   if (!entries) return;
   const auto create =
       reinterpret_cast<CreateEnvironment>(reinterpret_cast<uintptr_t>(entries[kCreateEnvironment]));
-  const auto release = reinterpret_cast<ReleaseEnvironment>(
-      reinterpret_cast<uintptr_t>(entries[kReleaseEnvironment]));
   void* environment = nullptr;
   create(kFatal, "", &environment);
-  if (environment) release(environment);
+}
+
+// glibc lets the heap of a thread that is not the first grow by a page at a time, each time by a
+// call that waits until no thread touches a new page: more than a thousand of them while others
+// start. What was its own once, it keeps.
+void widen_heap() {
+  constexpr size_t kBlocks = 80, kBytes = 100 << 10;  // each below what gets a mapping of its own
+  std::array<void*, kBlocks> blocks;
+  for (void*& block : blocks) block = std::malloc(kBytes);
+  for (void* block : blocks) std::free(block);
 }
 
 std::atomic<int> loading{0};
@@ -49,6 +58,7 @@ void load_ahead(const Napi::CallbackInfo& info) {
   ++loading;
   try {
     std::thread([path] {
+      widen_heap();
       load(path);
       --loading;
     }).detach();
