@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <mutex>
 #include <type_traits>
 #include <vector>
 
@@ -189,15 +190,27 @@ std::string core_name() {
 
 }  // namespace
 
-void initialise() {
+static void prepare() {
   using SetThreads = void (*)(int);
-  if (auto set = reinterpret_cast<SetThreads>(
-          dlsym(RTLD_DEFAULT, AT_BLAS_PREFIX "openblas_set_num_threads"))) {
+  using EndThreads = int (*)();
+  const auto set =
+      reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, AT_BLAS_PREFIX "openblas_set_num_threads"));
+  if (set) {
     set(1);
+    // Those that OpenBLAS starts when it is loaded look out for work for tens of milliseconds, each
+    // on a core of its own.
+    const auto end =
+        reinterpret_cast<EndThreads>(dlsym(RTLD_DEFAULT, AT_BLAS_PREFIX "blas_thread_shutdown_"));
+    if (end) end();
   }
   const std::string core = core_name();
   for (const char* own : {"SkylakeX", "Cooperlake", "SapphireRapids"})
     if (core == own) for_avx512 = true;
+}
+
+void initialise() {
+  static std::once_flag done;
+  std::call_once(done, prepare);
 }
 
 std::string describe() {
@@ -236,12 +249,17 @@ bool is_exact(const Product<T>& product) {
 template bool is_exact<float>(const Product<float>&);
 template bool is_exact<double>(const Product<double>&);
 
-bool is_exact() {
+static bool multiplies_exactly() {
   const auto product = [](int64_t n, const auto* a, const auto* b, auto* c) {
     using T = std::remove_reference_t<decltype(*c)>;
     row_major_gemm<T>(false, false, n, n, n, T(1), a, n, b, n, T(0), c, n);
   };
   return is_exact<float>(product) && is_exact<double>(product);
+}
+
+bool is_exact() {
+  static const bool exact = multiplies_exactly();
+  return exact;
 }
 
 void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,

@@ -7,7 +7,7 @@
 // Row-major wrappers over BLAS and LAPACK. BLAS itself runs on one thread inside threads of ours.
 namespace at::blas {
 
-// Called once when the addon loads.
+// Called whenever a thread of JavaScript loads the addon.
 void initialise();
 // The BLAS library and the kernel that it chose on this machine, e.g. "OpenBLAS 0.3.21 SkylakeX".
 std::string describe();
