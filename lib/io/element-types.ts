@@ -30,6 +30,11 @@ export function tensorType(dataType: number): StoredType | null {
   return stored[elementTypeNames[dataType] ?? ''] ?? null
 }
 
+/** The same, of other types as ONNX writes them in small letters: 'string', 'int4', … */
+export function anyTensorType(dataType: number): string {
+  return tensorType(dataType) ?? tensorTypeName(dataType).toLowerCase()
+}
+
 /** The element type's name as ONNX writes it, for messages. */
 export function tensorTypeName(dataType: number): string {
   return elementTypeNames[dataType] ?? `type ${dataType}`

@@ -119,12 +119,20 @@ export function findOnnxruntime(): string {
   }
 }
 
-/** The library that onnxruntime-node loads; undefined where it is not where it was. */
+/** Where onnxruntime-node has its native files for this platform. */
+function onnxruntimeFolder(): string {
+  return join(dirname(findOnnxruntime()), '../bin/napi-v6', process.platform, process.arch)
+}
+
+/** The native module of onnxruntime-node. */
+export function findOnnxruntimeModule(): string {
+  return join(onnxruntimeFolder(), 'onnxruntime_binding.node')
+}
+
+/** The library that it loads; undefined where it is not where it was. */
 export function onnxruntimeLibrary(): string | undefined {
-  const { platform, arch } = process
-  if (platform !== 'linux') return undefined
-  const folder = join(dirname(findOnnxruntime()), `../bin/napi-v6/${platform}/${arch}`)
-  const file = join(folder, 'libonnxruntime.so.1')
+  if (process.platform !== 'linux') return undefined
+  const file = join(onnxruntimeFolder(), 'libonnxruntime.so.1')
   return existsSync(file) ? file : undefined
 }
 

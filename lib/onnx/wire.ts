@@ -1,7 +1,7 @@
 // ONNX's messages field by field: what a thread that runs networks reads and writes of them. The rest of
 // a message passes as it is.
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { tensorType, tensorTypeName } from '../io/element-types.js'
+import { anyTensorType } from '../io/element-types.js'
 
 /** Numbers of the fields of onnx.proto that are named here. */
 export const fields = {
@@ -221,7 +221,7 @@ export function declaredValue(value: Uint8Array): DeclaredValue | undefined {
   }
   const { name, dataType, shape } = read
   if (dataType === 0) return undefined
-  return { name, type: tensorType(dataType) ?? tensorTypeName(dataType).toLowerCase(), shape }
+  return { name, type: anyTensorType(dataType), shape }
 }
 
 function readType(type: Entries, into: { dataType: number; shape: DeclaredValue['shape'] }): void {

@@ -1,6 +1,7 @@
 // onnxruntime sessions of one architecture, one per set of values that are wanted.
 import { availableParallelism, loadavg } from 'node:os'
 import { TangentError } from '../core/errors.js'
+import { anyTensorType } from '../io/element-types.js'
 import type { NativeData } from '../native/index.js'
 import * as ort from '../native/onnxruntime.js'
 import { isMember } from '../onnx/names.js'
@@ -13,9 +14,6 @@ import { endName, endNode } from './placed.js'
 import type { WeightMessage, WorkerInit } from './protocol.js'
 import { Session, shapePrefix, type Wanted } from './session.js'
 import type { Weights } from './tensors.js'
-
-// What fails is told by errors, not on the terminal.
-ort.env.logLevel = 'fatal'
 
 const copyPrefix = 'adaptive_tangent_copy:'
 const unoptimised: Optimisation = { level: 'disabled', without: '' }
@@ -116,9 +114,9 @@ export class Sessions {
       throw openFailure(cause)
     }
     const types = new Map(
-      session.outputMetadata.map((value) => [
-        value.name,
-        value.isTensor ? value.type : 'no tensor',
+      [...session.outputTypes].map(([name, type]) => [
+        name,
+        type ? anyTensorType(type) : 'no tensor',
       ]),
     )
     for (const [name, output] of fetched) checkReturned(name, types.get(output) ?? 'nothing')

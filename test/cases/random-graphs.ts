@@ -67,7 +67,7 @@ export class RandomGraph {
       const node = this.#draw()
       const runs = node && (await this.#run(node).catch(() => undefined))
       const made = runs?.flatMap((run) => Object.values(run)) ?? []
-      const fits = made.every((tensor) => tensor.size > 0 && tensor.size < 4000)
+      const fits = made.every(({ data }) => data.length > 0 && data.length < 4000)
       if (!node || !runs || !fits || made.length === 0) continue
       this.nodes.push(node)
       for (const name of node.outputs)

@@ -1,9 +1,9 @@
 // Wants the values of one table's cases, all together and of patterns each alone, too, and tells on
 // stdout before and after what comes of it: whoever dies is known by name.
 import { writeSync } from 'node:fs'
-import type * as ort from 'onnxruntime-node'
 import { prepareGraph } from '../../../lib/graph/prepare.js'
 import { skeleton } from '../../../lib/graph/skeleton.js'
+import type * as ort from '../../../lib/native/onnxruntime.js'
 import { openModel } from '../../../lib/onnx/index.js'
 import type { Feed, WorkerInit } from '../../../lib/runtime/protocol.js'
 import { Sessions } from '../../../lib/runtime/sessions.js'
