@@ -35,6 +35,8 @@ class NodeCall final : public Call, public MultipliesOut {
   bool per_sample(int k) const override;
   Real* in(int k) override;
   Real* in_place(int k) override;
+  const Real* slopes() const override { return slopes_.get(); }
+  void set_slopes(std::shared_ptr<Real> slopes) { slopes_ = std::move(slopes); }
   void pass(int j, int k) override;
   void reduce(int j, int k, const Real* g) override;
   MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias) override;
@@ -61,6 +63,7 @@ class NodeCall final : public Call, public MultipliesOut {
   int64_t count_;
   int64_t samples_;
   Asked asked_;
+  std::shared_ptr<Real> slopes_;
   std::vector<std::shared_ptr<Real>> out_;
   std::vector<Produced> produced_;
   std::vector<std::shared_ptr<Real>> scratch_;

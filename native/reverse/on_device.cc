@@ -26,7 +26,10 @@ class DevicePass final : public Pass {
         device_sink_(sink),
         stream_(stream),
         values_(values),
-        sums_(tape.values.size()) {}
+        sums_(tape.values.size()) {
+    // A function's own turn may come on the device.
+    folds_ = false;
+  }
 
   device::Stream& stream() { return stream_; }
 

@@ -54,6 +54,12 @@ class Pass {
 
  protected:
   virtual void visit(const Node& node) {
+    const auto taken = std::find(multiplied_by_.begin(), multiplied_by_.end(), &node);
+    if (taken != multiplied_by_.end()) {
+      multiplied_by_.erase(taken);
+      add(node.inputs[0], std::move(cotangents_[node.outputs[0]]));
+      return used(node.inputs[0]);
+    }
     std::vector<std::shared_ptr<Real>> out;
     bool any = false;
     for (int id : node.outputs) {
@@ -67,12 +73,30 @@ class Pass {
       } else {
         multiplied_.clear();
         NodeCall call(tape_, frame_, node, count_, std::move(out), pool_, control_);
+        if (const Node* before = function_before(node)) {
+          NodeCall view(tape_, frame_, *before, count_, {}, pool_, control_);
+          auto slopes = pool_.take<Real>(view.output(0).size());
+          before->rule->slopes(view, slopes.get());
+          call.set_slopes(std::move(slopes));
+          multiplied_by_.push_back(before);
+        }
         node.rule->reverse(call);
         collect(node, call);
       }
     }
     for (int id : node.inputs)
       if (id >= 0) used(id);
+  }
+
+  // The function whose slopes a rule takes along (Rule::takes_slopes): null where there is none, or
+  // where its output has other uses. Its own turn then only hands the cotangent on.
+  const Node* function_before(const Node& node) const {
+    if (!node.rule->takes_slopes(node) || witness_ || !folds_) return nullptr;
+    const int id = node.inputs[0];
+    const Node* before = producers_[id];
+    if (!before || total_uses_[id] != 1 || id == tape_.output) return nullptr;
+    if (!frame_.values[id].batched() || !before->rule->selects(*before)) return nullptr;
+    return tape_.values[before->inputs[0]].active ? before : nullptr;
   }
 
   void used(int id) {
@@ -294,7 +318,9 @@ class Pass {
   const Control& control_;
   FeatureSink& sink_;
   const MultipliesOut* multiplies_;
-  std::vector<int> multiplied_;  // operands of the product whose turn it is
+  bool folds_ = true;                       // may slopes be taken along?
+  std::vector<const Node*> multiplied_by_;  // functions whose slopes were
+  std::vector<int> multiplied_;             // operands of the product whose turn it is
   PassWitness* witness_;
   bool sound_ = true;  // are the cotangents of the node whose turn it is?
   std::vector<std::shared_ptr<Real>> cotangents_;

@@ -7,6 +7,7 @@
 #include "rules/support/convolution.h"
 #include "rules/support/correlation.h"
 #include "rules/support/finite.h"
+#include "rules/support/in_place.h"
 #include "rules/support/pack.h"
 #include "rules/support/partials.h"
 #include "rules/support/quick.h"
@@ -116,20 +117,26 @@ class Conv final : public Rule {
     const QuickWay way = quick_product_way(g, each);
     const bool small = way == QuickWay::kNone && small_products_pay(g, each, items);
     const int64_t cotangents = count * g.images * G * block;
+    const auto product_of = [&](int64_t item) -> StackedProduct {
+      call.control().poll();
+      const int64_t ig = item / blocks.stacks, c0 = item % blocks.stacks * blocks.stacked;
+      return {own_images(ig / G, c0, ig % G), std::min(blocks.stacked, count - c0),
+              g.images * G * block, in + (c0 * samples * G + ig) * g.m * g.k,
+              samples * G * g.m * g.k};
+    };
     // x is finite, or else this would not have been asked for.
     if ((small || way != QuickWay::kNone) && !only_ones(out, cotangents) &&
         all_finite(out, cotangents)) {
-      const auto product_of = [&](int64_t item) -> StackedProduct {
-        call.control().poll();
-        const int64_t ig = item / blocks.stacks, c0 = item % blocks.stacks * blocks.stacked;
-        return {own_images(ig / G, c0, ig % G), std::min(blocks.stacked, count - c0),
-                g.images * G * block, in + (c0 * samples * G + ig) * g.m * g.k,
-                samples * G * g.m * g.k};
-      };
       if (small) return multiply_small(g, each, blocks.stacked, items, product_of);
       Real* room = call.scratch(quick_product_room(way, g, each, blocks.stacked));
       for (int64_t item = 0; item < items; ++item) multiply_quick(way, g, product_of(item), room);
       return;
+    }
+    if (InPlaceProduct::pays(g, items)) {
+      const InPlaceProduct product(g);
+      return parallel_for(items, 1, [&](int64_t first, int64_t last) {
+        for (int64_t item = first; item < last; ++item) product.run(product_of(item));
+      });
     }
     const int64_t pieces = blocks.stacks * blocks.slices;
     parallel_for(samples * G * pieces, 1, [&](int64_t first, int64_t last) {

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/wider.h"
 #include "rules/device/taps.h"
 #include "rules/device/windows.h"
 #include "rules/support/elementwise.h"
@@ -33,6 +34,15 @@ class Pool : public Rule {
   }
 
  protected:
+  // What was written of an item (cotangent, plane) is multiplied while it is in the cache.
+  static void multiply(const Real* slopes, int64_t size, int64_t planes, int64_t item, Real* in) {
+    if (!slopes) return;
+    const Real* own = slopes + item % planes * size;
+    wider([&] {
+      for (int64_t e = 0; e < size; ++e) in[e] = times_selected(own[e], in[e]);
+    });
+  }
+
   // in (planes, in…) = Σ over the windows that hold an element of weight·out; `weights` (period)
   // are of the windows of one plane or of all.
   static void spread(Call& call, const Windows& w, const Real* out, Real* in, const Real* weights,
@@ -68,6 +78,7 @@ class Pool : public Rule {
             add_to_rows(w, oz, oy, wide, x);
           }
         }
+        multiply(call.slopes(), w.in_size(), planes, item, x);
       }
     });
   }
@@ -155,6 +166,7 @@ std::vector<Real> window_shares(const Windows& w, bool with_padding) {
 class AveragePool final : public Pool {
  public:
   using Pool::Pool;
+  bool takes_slopes(const Node&) const override { return true; }
   void reverse(Call& call) const override {
     const Windows w = windows_of(call, global_);
     const Real* out = call.out(0);
@@ -162,11 +174,13 @@ class AveragePool final : public Pool {
     if (global_) {
       const int64_t size = w.in_size();
       const Real share = Real(1.0) / static_cast<Real>(size);
-      parallel_for(call.count() * call.output(0).size(), grain_for(size),
-                   [&](int64_t first, int64_t last) {
-                     for (int64_t p = first; p < last; ++p)
-                       std::fill(in + p * size, in + (p + 1) * size, out[p] * share);
-                   });
+      const int64_t planes = call.output(0).size();
+      parallel_for(call.count() * planes, grain_for(size), [&](int64_t first, int64_t last) {
+        for (int64_t p = first; p < last; ++p) {
+          std::fill(in + p * size, in + (p + 1) * size, out[p] * share);
+          multiply(call.slopes(), size, planes, p, in + p * size);
+        }
+      });
       return;
     }
     const std::vector<Real> shares =
@@ -226,6 +240,7 @@ class LpPool final : public Pool {
 class MaxPool final : public Pool {
  public:
   using Pool::Pool;
+  bool takes_slopes(const Node&) const override { return true; }
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {}}; }
   void reverse(Call& call) const override {
     const Choices choices = choose(call);
@@ -238,6 +253,7 @@ class MaxPool final : public Pool {
       std::memset(to, 0, sizeof(Real) * size);
       for (int64_t o = 0; o < windows; ++o)
         if (source[o] >= 0) to[source[o]] += g[o];
+      multiply(call.slopes(), size, choices.planes, item, to);
     });
   }
   void forward(TangentCall& call) const override {

@@ -75,6 +75,10 @@ class Call : public NodeView {
   // The same, but may be the very memory of out(0) when both have one shape and nobody else needs
   // it: for element-wise rules that read element e before they write element e.
   virtual Real* in_place(int k) = 0;
+  // Where the rule takes_slopes(): what it multiplies the cotangent of input 0 by as it writes it,
+  // as times_selected has it (support/times.h): as many numbers as input 0 has, the same for every
+  // cotangent. Null: nothing.
+  virtual const Real* slopes() const = 0;
   // Input k's cotangent is output j's, number for number (reshapes, additions). Not for per_sample.
   virtual void pass(int j, int k) = 0;
   // Input k was broadcast to output j's shape: sums g (count, output j's shape…) into its shape.
@@ -157,6 +161,13 @@ class Rule {
   // behind it stay in factors.
   enum class View { kNone, kSame, kMatrixSwapped };
   virtual View view(const Node& node, size_t rank) const { return View::kNone; }
+  // Is output 0 a function of input 0 number by number that selects (support/times.h)? Then
+  // slopes() writes its derivatives, as many as output 0 has numbers.
+  virtual bool selects(const Node& node) const { return false; }
+  virtual void slopes(const NodeView& view, Real* to) const {}
+  // Does reverse() multiply by call.slopes()? The pass then hands it those of a function before it:
+  // a cotangent is written once, not read and written again.
+  virtual bool takes_slopes(const Node& node) const { return false; }
   // Writes the cotangent of every wanted input through call.in / in_place / pass / reduce / matrix.
   virtual void reverse(Call& call) const = 0;
   // Writes the tangent of every wanted output through call.out / out_in_place / pass.

@@ -58,6 +58,7 @@ struct OneNode : Base {
 struct Backward final : OneNode<Call> {
   using OneNode::OneNode;
   int64_t samples() const override { return 1; }
+  const Real* slopes() const override { return nullptr; }
   const Real* out(int) const override { return from.data(); }
   bool per_sample(int) const override { return false; }
   Real* in(int) override { return to.data(); }

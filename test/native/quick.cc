@@ -1,7 +1,10 @@
 #include "rules/support/quick.h"
 
 #include <cmath>
+#include <functional>
 
+#include "core/wider.h"
+#include "rules/support/in_place.h"
 #include "support.h"
 
 namespace at::test {
@@ -73,7 +76,8 @@ void check_correlation(const Case& c, const Correlation& g) {
   near(some, exact, kTolerance);
 }
 
-void check_product(const Case& c, const Correlation& g, bool small) {
+using Multiply = std::function<void(const StackedProduct&)>;
+void check_product(const Case& c, const Correlation& g, const Multiply& multiply) {
   const int64_t in = g.windows.in_size(), out = g.windows.out_size();
   const int64_t size = g.windows.kernel_size(), stacked = 2;
   Random random(2);
@@ -83,15 +87,8 @@ void check_product(const Case& c, const Correlation& g, bool small) {
   for (int64_t b = 0; b < c.images; ++b)
     product.images.push_back({rows.data() + b * c.m * out, x.data() + b * c.channels * in});
   std::vector<float> found(static_cast<size_t>(stacked * c.m * g.k()), NAN);
-  std::vector<float> room(static_cast<size_t>(quick_product_room(c.way, g, c.images, stacked)),
-                          NAN);
   product.to = found.data();
-  if (small) {
-    // What is stacked on may be fewer than there is room for.
-    multiply_small(g, c.images, stacked + 1, 1, [&](int64_t) { return product; });
-  } else {
-    multiply_quick(c.way, g, product, room.data());
-  }
+  multiply(product);
   std::vector<float> some;
   std::vector<double> exact;
   for (int64_t r : {int64_t{0}, stacked * c.m - 1})
@@ -169,7 +166,12 @@ TEST_CASE("correlations: quick ones are the sums that define them") {
     CHECK(quick_way(g, c.images) == c.way);
     check_correlation(c, g);
     if (c.stride > 1) check_spread(c, g);
-    if (c.groups == 1) check_product(c, g, false);
+    if (c.groups > 1) continue;
+    check_product(c, g, [&](const StackedProduct& product) {
+      const int64_t size = quick_product_room(c.way, g, c.images, product.stacked);
+      std::vector<float> room(static_cast<size_t>(size), NAN);
+      multiply_quick(c.way, g, product, room.data());
+    });
   }
 }
 
@@ -183,7 +185,26 @@ TEST_CASE("correlations: small products are the sums that define them") {
     const Correlation g = correlation_of(c);
     CHECK(small_products_pay(g, c.images, int64_t{1} << 20));
     CHECK(!small_products_pay(g, c.images, 1));
-    check_product(c, g, true);
+    check_product(c, g, [&](const StackedProduct& product) {
+      // What is stacked on may be fewer than there is room for.
+      multiply_small(g, c.images, product.stacked + 1, 1, [&](int64_t) { return product; });
+    });
+  }
+}
+
+TEST_CASE("correlations: products in place are the sums that define them") {
+  const Case cases[] = {
+      {QuickWay::kNone, {32, 32}, {3, 3}, {1, 1, 1, 1}, 1, 17, 3, 2},
+      {QuickWay::kNone, {33, 66}, {3, 3}, {0, 0, 2, 0}, 1, 3, 1, 1},
+      {QuickWay::kNone, {20, 66}, {5, 4}, {2, 1, 2, 0}, 1, 8, 2, 3},
+      {QuickWay::kNone, {2003}, {7}, {0, 3}, 1, 6, 5, 1},
+  };
+  for (const Case& c : cases) {
+    const Correlation g = correlation_of(c);
+    CHECK(!InPlaceProduct::pays(g, 1));
+    if (!has_wider()) continue;
+    CHECK(InPlaceProduct::pays(g, int64_t{1} << 20));
+    check_product(c, g, [&](const StackedProduct& product) { InPlaceProduct(g).run(product); });
   }
 }
 

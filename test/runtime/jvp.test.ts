@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { type Direction, type NdArray, Network, type ParameterArrays } from '../../lib/index.js'
 import { near } from '../support/near.js'
 import { load, mlp, samples } from '../support/networks.js'
+import { floats, model, type NodeSpec } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 import { reference } from '../support/reference.js'
 
@@ -74,6 +75,56 @@ for (const name of names) {
     }
   })
 }
+
+test('what a pool multiplies by for the function before it is as forward', async (t) => {
+  const random = new Random(4)
+  const weight = floats([6, 2, 3, 3], random.normals(108))
+  const pool = { kernel_shape: [2, 2], strides: [2, 2] }
+  const overlapping = { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 0, 1, 0] }
+  const nodes: NodeSpec[] = [
+    { op: 'Conv', inputs: ['x', 'w'], outputs: ['c'], attributes: { kernel_shape: [3, 3] } },
+    {
+      op: 'Split',
+      inputs: ['c'],
+      outputs: ['c0', 'c1', 'c2'],
+      attributes: { axis: 1, num_outputs: 3 },
+    },
+    { op: 'Relu', inputs: ['c0'], outputs: ['r0'] },
+    { op: 'HardSwish', inputs: ['c1'], outputs: ['r1'] },
+    { op: 'HardSigmoid', inputs: ['c2'], outputs: ['r2'] },
+    { op: 'AveragePool', inputs: ['r0'], outputs: ['p0'], attributes: pool },
+    { op: 'MaxPool', inputs: ['r1'], outputs: ['p1'], attributes: overlapping },
+    // This one has another use.
+    { op: 'AveragePool', inputs: ['r2'], outputs: ['p2'], attributes: overlapping },
+    { op: 'GlobalAveragePool', inputs: ['r2'], outputs: ['p3'] },
+    { op: 'Relu', inputs: ['p2'], outputs: ['r3'] },
+    { op: 'GlobalMaxPool', inputs: ['r3'], outputs: ['p4'] },
+    ...['p0', 'p1', 'p3', 'p4'].map((name) => ({
+      op: 'Flatten',
+      inputs: [name],
+      outputs: [`${name}f`],
+    })),
+    {
+      op: 'Concat',
+      inputs: ['p0f', 'p1f', 'p3f', 'p4f'],
+      outputs: ['y'],
+      attributes: { axis: 1 },
+    },
+  ]
+  const network = await Network.load(
+    model({
+      nodes,
+      inputs: [{ name: 'x', shape: ['N', 2, 8, 8] }],
+      outputs: [{ name: 'y', shape: ['N', 34] }],
+      initializers: { w: weight },
+      opset: 18,
+    }),
+  )
+  t.teardown(() => network.dispose())
+  const x = { data: random.normals(3 * 128), shape: [3, 2, 8, 8] }
+  const direction = randomDirection(network, random)
+  near(t, await network.jvp(x, direction), applied(await network.jacobian(x), direction), 1e-5)
+})
 
 function firstSamples(input: NdArray, count: number): NdArray {
   const size = input.data.length / (input.shape[0] as number)

@@ -23,8 +23,8 @@ constexpr bool has_all(...) {
 }
 
 // y = f(x) element by element. `make(node)` gives the function v ↦ dy/dx, where v is x or y;
-// `selects`: a derivative of 0 means that x was not selected.
-template <class Make, bool selects>
+// `selecting`: a derivative of 0 means that x was not selected.
+template <class Make, bool selecting>
 class Unary final : public Rule {
  public:
   Unary(Reads reads, Make make) : reads_(reads), make_(std::move(make)) {}
@@ -41,20 +41,33 @@ class Unary final : public Rule {
     scale(call, call.count(), call.in(0), call.out_in_place(0));
   }
 
+  bool selects(const Node&) const override { return selecting; }
+  void slopes(const NodeView& view, Real* to) const override {
+    const auto derivatives = derivatives_of(view);
+    parallel_for(values(view).size(), 1 << 14, [&](int64_t first, int64_t last) {
+      derivatives(first, last - first, to + first);
+    });
+  }
+
  private:
-  void scale(const NodeView& view, int64_t count, const Real* from, Real* to) const {
-    const Activation& v = reads_ == Reads::kInput ? view.input(0) : view.output(0);
-    const auto derivative = make_(view.node());
-    const Real* values = v.reals();
-    scale_elements<selects>(count, v.size(), from, to, [&](int64_t start, int64_t n, Real* d) {
+  const Activation& values(const NodeView& view) const {
+    return reads_ == Reads::kInput ? view.input(0) : view.output(0);
+  }
+  // (start, n, d): n derivatives from number `start` on.
+  auto derivatives_of(const NodeView& view) const {
+    return [derivative = make_(view.node()), from = values(view).reals()](int64_t start, int64_t n,
+                                                                          Real* d) {
       wider([&] {
         if constexpr (has_all<decltype(derivative)>(0)) {
-          derivative.all(values + start, n, d);
+          derivative.all(from + start, n, d);
         } else {
-          for (int64_t e = 0; e < n; ++e) d[e] = derivative(values[start + e]);
+          for (int64_t e = 0; e < n; ++e) d[e] = derivative(from[start + e]);
         }
       });
-    });
+    };
+  }
+  void scale(const NodeView& view, int64_t count, const Real* from, Real* to) const {
+    scale_elements<selecting>(count, values(view).size(), from, to, derivatives_of(view));
   }
 
   Reads reads_;
