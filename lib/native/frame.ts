@@ -7,10 +7,7 @@ export interface NativeValue {
   id: number
   shape: number[]
   data?: NativeData
-  /**
-   * Numbers that nobody reads after `release()`: their memory goes back at once. Of values in one buffer
-   * one alone says so.
-   */
+  /** Numbers that nobody reads after `release()`: their memory goes back at once. */
   passing?: boolean
 }
 

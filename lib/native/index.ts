@@ -47,11 +47,10 @@ export interface NativeAddon extends NativeSolve, NativeMeasures {
   discardShared(id: number): void
   /** Returns a buffer's memory now, not with the next collection; arrays over it are empty then. */
   detach(buffer: ArrayBuffer): void
-  /**
-   * Uninitialised memory that a frame gives back, for values that it is told are `passing`; 64 bytes
-   * aligned.
-   */
+  /** Uninitialised memory, 64 bytes aligned. */
   lendMemory(bytes: number): ArrayBuffer
+  /** Returns such memory now, not with the next collection; arrays over it are empty then. */
+  takeMemoryBack(buffer: ArrayBuffer): void
   /** Gives memory that calls left for the next ones back to the system. */
   releaseSpareMemory(): void
   /** A block made elsewhere as an ArrayBuffer of this thread. Attach a block in one thread only. */

@@ -134,7 +134,7 @@ async function runJob(
         job.feed(run.frame)
         computing += performance.now() - begun
       } finally {
-        if (!known && !kept?.take(want, run)) run.frame.release()
+        if (!known && !kept?.take(want, run)) run.release()
       }
       if (!tiles || stretch) continue
       for (let tile = job.takeTile(); tile; tile = job.takeTile()) {

@@ -86,7 +86,7 @@ async function faultOf({ request, layout, frame }: Done, side: Feed, node: numbe
       try {
         job.feed(run.frame)
       } finally {
-        run.frame.release()
+        run.release()
       }
     }
     return job.report()[0] as NativeFault | undefined

@@ -28,7 +28,7 @@ export class KeptFrames {
   }
 
   release(): void {
-    for (const { frame } of this.#runs.values()) frame.release()
+    for (const run of this.#runs.values()) run.release()
     this.#runs.clear()
     this.#bytes = 0
   }

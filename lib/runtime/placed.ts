@@ -35,15 +35,22 @@ const arrays = {
   bool: Uint8Array,
 }
 
+/** The values of a run, and the buffer that holds them all. */
+export interface Place {
+  tensors: Map<string, ort.Tensor>
+  buffer: ArrayBuffer
+}
+
 /**
- * One buffer for the values of a run; undefined where it does not pay, or where one of them is of another type.
+ * Memory for the values of a run; undefined where it does not pay, or where one of them is of another type.
  * @param types by the name of a value
  */
-export function placesOf(
+export function placeOf(
   names: readonly string[],
   types: (name: string) => string | undefined,
   shapeOf: (name: string) => readonly number[],
-): Map<string, ort.Tensor> | undefined {
+  places: Places,
+): Place | undefined {
   let bytes = 0
   const spots: { name: string; type: keyof typeof arrays; shape: readonly number[]; at: number }[] =
     []
@@ -56,12 +63,37 @@ export function placesOf(
     bytes += Math.ceil((shapeSize(shape) * arrays[type].BYTES_PER_ELEMENT) / 64) * 64
   }
   if (bytes < least) return undefined
-  const buffer = native.lendMemory(bytes)
+  const buffer = places.take(bytes)
   const tensors = spots.map(({ name, type, shape, at }) => {
     const data = new arrays[type](buffer, at, shapeSize(shape))
     return [name, new ort.Tensor(type, data as never, shape)] as const
   })
-  return new Map(tensors)
+  return { tensors: new Map(tensors), buffer }
+}
+
+/** Memory of the last run: a new buffer for each would have the engine collect once a run. */
+export class Places {
+  #last: ArrayBuffer | undefined
+
+  take(bytes: number): ArrayBuffer {
+    const last = this.#last
+    if (last?.byteLength !== bytes) {
+      this.clear()
+      return native.lendMemory(bytes)
+    }
+    this.#last = undefined
+    return last
+  }
+
+  give(buffer: ArrayBuffer): void {
+    this.clear()
+    this.#last = buffer
+  }
+
+  clear(): void {
+    if (this.#last) native.takeMemoryBack(this.#last)
+    this.#last = undefined
+  }
 }
 
 const isPlaced = (type: string): type is keyof typeof arrays => type in arrays

@@ -20,6 +20,7 @@ import { type ForwardBytes, forwardBytes } from './forward.js'
 import { meetingError } from './independence.js'
 import type { Inferred } from './inferred.js'
 import { fewOf, isRead, runnable } from './loaded.js'
+import { Places } from './placed.js'
 import { computed, doubted, type Probing, probe, shapesOfOne, tappedWith, tapsOf } from './probe.js'
 import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
 import type { Outcome, Session } from './session.js'
@@ -53,6 +54,8 @@ export interface Run {
   frame: NativeFrame
   /** Of the values that onnxruntime computed for it. */
   bytes: number
+  /** Nobody reads the frame any more. */
+  release(): void
 }
 
 /** Samples [first, first + count). */
@@ -66,6 +69,7 @@ export class Plan {
   readonly #sessions: Sessions
   readonly #message: PlanMessage
   readonly #layouts = new Map<string, BatchLayout>()
+  readonly #places = new Places()
 
   constructor(init: WorkerInit, sessions: Sessions, message: PlanMessage) {
     this.#init = init
@@ -170,8 +174,13 @@ export class Plan {
     weights: Weights,
     threads: number,
   ): Promise<Run> {
-    const { frame, bytes } = await this.#run(layout, x, want, weights, threads)
-    return { frame: frame as NativeFrame, bytes }
+    const { frame, bytes, buffer } = await this.#run(layout, x, want, weights, threads)
+    const own = frame as NativeFrame
+    const release = () => {
+      own.release()
+      if (buffer) this.#places.give(buffer)
+    }
+    return { frame: own, bytes, release }
   }
 
   /** The same with the network's output (count · O), and without a frame where no pass follows. */
@@ -188,6 +197,11 @@ export class Plan {
     const { axis } = layout
     const numbers = data as Float32Array
     return { frame, output: axis > 0 ? axisToFirst(numbers, shape, axis) : numbers }
+  }
+
+  /** Gives back what the last run left for the next. */
+  rest(): void {
+    this.#places.clear()
   }
 
   /** Numbers of all values of one sample. */
@@ -219,6 +233,7 @@ export class Plan {
     frame: NativeFrame | undefined
     values: Map<number, NativeValue>
     bytes: number
+    buffer: ArrayBuffer | undefined
   }> {
     const { engine, analysis } = layout
     const { count, passes } = want
@@ -237,23 +252,25 @@ export class Plan {
     // Most networks' rules read the same forward and in reverse: one session then.
     const session = await tappedWith(weights, this.#sessions, taps, threads)
     let bytes = 0
+    let buffer: ArrayBuffer | undefined
     if (taps.length > 0) {
       const ids = new Map(taps.map(({ id, name }) => [name, id]))
       const shapeOf = (name: string) => layout.shape(ids.get(name) as number, count)
       const outcome =
         others.length === 0
-          ? await session.runInto(x, first, count, weights.tensors, shapeOf)
+          ? await session.runInto(x, first, count, weights.tensors, shapeOf, this.#places)
           : await session.run(x, first, count, weights.tensors)
+      buffer = outcome.buffer
       await this.#compare(layout, x, { first, count }, weights, session, outcome.values, threads)
-      for (const [k, { id, name }] of taps.entries()) {
+      for (const { id, name } of taps) {
         const value = this.#value(id, name, outcome.values.get(name) as ort.Tensor)
         bytes += value.data.byteLength
-        const passing = others.length === 0 && (k === 0 || !outcome.together)
+        const passing = others.length === 0 && !buffer
         values.set(id, { ...value, passing })
       }
     }
     const frame = passes === 'none' ? undefined : engine.frame(count, [...values.values()], passes)
-    return { frame, values, bytes }
+    return { frame, values, bytes, buffer }
   }
 
   #nameOf(id: number): string {

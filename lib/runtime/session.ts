@@ -1,7 +1,7 @@
 // One onnxruntime session: runs of samples for the values that are wanted.
 import type * as ort from '../native/onnxruntime.js'
 import { runFailure } from './failures.js'
-import { endName, isEnd, placesOf } from './placed.js'
+import { endName, isEnd, type Place, type Places, placeOf } from './placed.js'
 import type { Feed } from './protocol.js'
 import { inputTensor } from './tensors.js'
 
@@ -26,8 +26,8 @@ export const timeInOnnxruntime = { milliseconds: 0 }
 export interface Outcome {
   values: Map<string, ort.Tensor>
   shapes: Map<string, number[]>
-  /** Do the values share one buffer? */
-  together?: boolean
+  /** Of `places`, where it holds the values. */
+  buffer?: ArrayBuffer
 }
 
 /** What a session knows of the values that it gives. */
@@ -92,7 +92,8 @@ export class Session {
   }
 
   /**
-   * The same for values of known shapes, in memory of the addon where there are many numbers.
+   * The same for values of known shapes, in memory of the addon where there are many numbers: whoever has
+   * read them gives it to `places`.
    * @param shapeOf of a value.
    */
   async runInto(
@@ -101,17 +102,19 @@ export class Session {
     count: number,
     weights: ReadonlyMap<string, ort.Tensor>,
     shapeOf: (name: string) => readonly number[],
+    places: Places,
   ): Promise<Outcome> {
-    const tensors = this.#place(shapeOf)
-    if (!tensors) return this.run(feed, first, count, weights)
+    const place = this.#place(shapeOf, places)
+    if (!place) return this.run(feed, first, count, weights)
     const { fetched } = this.#given
     const fetches: Record<string, ort.Tensor | null> = { [endName]: null }
-    for (const [name, tensor] of tensors) fetches[fetched.get(name) as string] = tensor
+    for (const [name, tensor] of place.tensors) fetches[fetched.get(name) as string] = tensor
     const start = performance.now()
     try {
       await this.#session.run(this.#feeds(feed, first, count, weights), fetches, quiet)
     } catch (cause) {
       if (!isEnd(cause)) {
+        places.give(place.buffer)
         // Of another shape than was told, or a fault that the other way tells.
         const outcome = await this.run(feed, first, count, weights)
         this.#places = false
@@ -119,13 +122,13 @@ export class Session {
       }
     }
     timeInOnnxruntime.milliseconds += performance.now() - start
-    return { values: tensors, shapes: new Map(), together: true }
+    return { values: place.tensors, shapes: new Map(), buffer: place.buffer }
   }
 
-  #place(shapeOf: (name: string) => readonly number[]): Map<string, ort.Tensor> | undefined {
+  #place(shapeOf: (name: string) => readonly number[], places: Places): Place | undefined {
     const { values, fetched, types } = this.#given
     if (!types || !this.#places) return undefined
-    return placesOf(values, (name) => types.get(fetched.get(name) ?? ''), shapeOf)
+    return placeOf(values, (name) => types.get(fetched.get(name) ?? ''), shapeOf, places)
   }
 
   #feeds(

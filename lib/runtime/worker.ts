@@ -115,7 +115,7 @@ async function handle(message: Exclude<ToWorker, { type: 'written' | 'rows' }>):
       return
     case 'rest':
       forgetFrames()
-      return
+      return present?.rest()
     case 'end':
       // Of this thread alone.
       return process.exit()
@@ -145,8 +145,8 @@ async function answer(given: Request): Promise<void> {
   rows.request = request.id
   let reply: Reply
   const transfer: ArrayBuffer[] = []
-  if (request.type !== 'compute' || request.keep === undefined || request.keep !== kept?.owner)
-    forgetFrames()
+  if (request.type !== 'compute' || request.keep !== kept?.owner) forgetFrames()
+  if (request.type !== 'compute') present?.rest()
   sessions.packed.none()
   try {
     checkStop(request)

@@ -1,7 +1,6 @@
 #include "binding/frame.h"
 
 #include "binding/convert.h"
-#include "binding/run_memory.h"
 #include "core/parallel.h"
 #include "rules/support/logistic.h"
 
@@ -108,7 +107,8 @@ const Frame& FrameObject::frame() const {
 void FrameObject::release(const Napi::CallbackInfo&) {
   released_ = true;
   pins_.clear();
-  for (auto& buffer : passing_) take_back(buffer.Value());
+  // Their memory goes back now, not when the collector comes to them.
+  for (auto& buffer : passing_) buffer.Value().Detach();
   passing_.clear();
   derived_.clear();
   on_device_.reset();

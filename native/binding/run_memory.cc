@@ -54,16 +54,19 @@ Napi::Value lend(const Napi::CallbackInfo& info) {
   });
 }
 
-}  // namespace
-
-void take_back(Napi::ArrayBuffer buffer) {
+// Ends all views of a buffer and gives its memory back now, not with the next collection.
+void take_back(const Napi::CallbackInfo& info) {
+  auto buffer = info[0].As<Napi::ArrayBuffer>();
   const void* data = buffer.Data();
   buffer.Detach();
   end(data, 0);
 }
 
+}  // namespace
+
 void export_run_memory(Napi::Env env, Napi::Object exports) {
   exports.Set("lendMemory", Napi::Function::New(env, lend));
+  exports.Set("takeMemoryBack", Napi::Function::New(env, take_back));
 }
 
 }  // namespace at

@@ -5,6 +5,7 @@ import type * as ort from 'onnxruntime-node'
 import { prepareGraph } from '../../lib/graph/prepare.js'
 import { skeleton } from '../../lib/graph/skeleton.js'
 import { openModel } from '../../lib/onnx/index.js'
+import { Places } from '../../lib/runtime/placed.js'
 import type { Feed } from '../../lib/runtime/protocol.js'
 import type { Outcome } from '../../lib/runtime/session.js'
 import { Sessions } from '../../lib/runtime/sessions.js'
@@ -55,6 +56,7 @@ function feedOf(seed: number, shape = [8, 4, 2047]): Feed {
   return { samples: shape[0] as number, arrays: [array] }
 }
 
+const places = new Places()
 const wanted = { values, shapes: [], placed: true }
 
 test('all types, values that are others, none at all, and each run has its own', async (t) => {
@@ -65,10 +67,10 @@ test('all types, values that are others, none at all, and each run has its own',
       const x = feedOf(seed)
       const truth = await session.run(x, 0, 8, new Map())
       const shapeOf = (name: string) => truth.values.get(name)?.dims ?? []
-      runs.push({ truth, placed: await session.runInto(x, 0, 8, new Map(), shapeOf) })
+      runs.push({ truth, placed: await session.runInto(x, 0, 8, new Map(), shapeOf, new Places()) })
     }
     for (const { truth, placed } of runs) {
-      t.true(placed.together)
+      t.truthy(placed.buffer)
       for (const name of values) {
         const { type, dims, data } = truth.values.get(name) as ort.Tensor
         const own = placed.values.get(name) as ort.Tensor
@@ -90,12 +92,26 @@ test('another shape than was told: the old way, from then on', async (t) => {
         return name === wrong ? dims.map((size) => Math.max(0, size + change)) : dims
       }
       for (const told of [shapeOf, (name: string) => truth.values.get(name)?.dims ?? []]) {
-        const { values: own, together } = await session.runInto(x, 0, 8, new Map(), told)
-        t.falsy(together)
+        const { values: own, buffer } = await session.runInto(x, 0, 8, new Map(), told, places)
+        t.falsy(buffer)
         for (const name of values) t.deepEqual(own.get(name)?.data, truth.values.get(name)?.data)
       }
     }
   }
+})
+
+test('memory that is given back is the next run’s, of another size it goes', (t) => {
+  const own = new Places()
+  const first = own.take(4096)
+  t.not(own.take(4096), first)
+  own.give(first)
+  t.is(own.take(4096), first)
+  own.give(first)
+  const other = own.take(8192)
+  t.deepEqual([first.byteLength, other.byteLength], [0, 8192])
+  own.give(other)
+  own.clear()
+  t.is(other.byteLength, 0)
 })
 
 test('few numbers, an old opset, inputs that do not fit', async (t) => {
@@ -103,17 +119,18 @@ test('few numbers, an old opset, inputs that do not fit', async (t) => {
   const few = feedOf(5, [2, 4, 31])
   const truth = await session.run(few, 0, 2, new Map())
   const shapeOf = (name: string) => truth.values.get(name)?.dims ?? []
-  t.falsy((await session.runInto(few, 0, 2, new Map(), shapeOf)).together)
+  t.falsy((await session.runInto(few, 0, 2, new Map(), shapeOf, places)).buffer)
   const bad = feedOf(6, [8, 5, 2047])
   const sizes = () => [8, 6, 2047]
   const known = await t.throwsAsync(session.run(bad, 0, 8, new Map()))
-  const told = await t.throwsAsync(session.runInto(bad, 0, 8, new Map(), sizes))
+  const told = await t.throwsAsync(session.runInto(bad, 0, 8, new Map(), sizes, places))
   t.is(told?.message, known?.message)
   const old = await (await sessionsOf(10)).get('placed', 1, wanted)
   const x = feedOf(7)
   const first = await old.run(x, 0, 8, new Map())
-  const second = await old.runInto(x, 0, 8, new Map(), (name) => first.values.get(name)?.dims ?? [])
-  t.falsy(second.together)
+  const shapes = (name: string) => first.values.get(name)?.dims ?? []
+  const second = await old.runInto(x, 0, 8, new Map(), shapes, places)
+  t.falsy(second.buffer)
   t.deepEqual(second.values.get('y')?.data, first.values.get('y')?.data)
 })
 
