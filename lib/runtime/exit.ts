@@ -7,6 +7,7 @@ export const busy = new Set<object>()
 /** Of threads that are being started: the first number is 1 once all is loaded. */
 export const loading = new Set<Int32Array>()
 let watching = false
+let atOnce = false
 
 function loadsAhead(): boolean {
   try {
@@ -27,7 +28,7 @@ export function endByForce(): void {
   watching = true
   const end = (code: number) => {
     const loads = [...loading].some((loaded) => Atomics.load(loaded, 0) === 0)
-    if (busy.size === 0 && !loads && !loadsAhead()) return
+    if (!atOnce && busy.size === 0 && !loads && !loadsAhead()) return
     const listeners = process.listeners('exit')
     for (const listener of listeners.slice(listeners.indexOf(end) + 1)) {
       try {
@@ -43,4 +44,12 @@ export function endByForce(): void {
     }
   }
   process.on('exit', end)
+}
+
+/**
+ * For a program that is done: its memory goes with the process, which takes Node longer to put in order than
+ * a small network takes to run.
+ */
+export function endAtOnce(): void {
+  atOnce = true
 }
