@@ -1,11 +1,10 @@
 // The worker thread that owns one architecture's onnxruntime sessions. Everything that blocks happens
 // here: forward runs and the addon's jobs between them.
-import { once } from 'node:events'
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { TangentError } from '../core/errors.js'
 import { axisToFirst } from '../io/axes.js'
-import { native } from '../native/index.js'
 import type * as ort from '../native/onnxruntime.js'
+import { architecture } from './begin.js'
 import { computeJob } from './compute.js'
 import { Deliveries } from './deliveries.js'
 import { inBlocks, kindOfFeed, repeated } from './feeds.js'
@@ -29,7 +28,6 @@ import type {
   ToWorker,
   TryResult,
   ValuesResult,
-  WorkerBegin,
   WorkerInit,
 } from './protocol.js'
 import { RowRequests } from './rows.js'
@@ -39,17 +37,14 @@ import { Sessions } from './sessions.js'
 import { receivedWeight } from './shared.js'
 import { checkStop } from './stop.js'
 import type { Weights } from './tensors.js'
-import type { WorkerStart } from './thread.js'
 import { tryReadings } from './trial.js'
-import { warmOnnxruntime } from './warm.js'
 
 const port = parentPort
 if (!port) throw new Error('This file runs in a worker thread')
-// Started before anybody knows of what: see thread.ts.
-const start = workerData as WorkerStart
-const init = await architecture()
-const sessions = new Sessions(init)
-const inference = new Inference(init, sessions)
+/** What the worker is for: see `serve`. */
+let init: WorkerInit
+let sessions: Sessions
+let inference: Inference
 let present: Plan | undefined
 const weightSets = new Map<number, Weights>()
 /** Of the last product. */
@@ -68,28 +63,14 @@ const tiles = new Deliveries((message) => port.postMessage(message))
 const rows = new RowRequests((message) => port.postMessage(message))
 let services: Readonly<Record<string, Service>> = {}
 
-async function architecture(): Promise<WorkerInit> {
-  const known = receiveMessageOnPort(start.init)
-  // Whoever has a network of its own is told by that what is wrong.
-  if (!known) await warmOnnxruntime().catch(() => {})
-  Atomics.store(start.loaded, 0, 1)
-  const [given] = known ? [known.message] : await once(start.init, 'message')
-  start.init.close()
-  checkInstance(given as WorkerBegin)
-  return given as WorkerInit
-}
-
-/** With two libraries in one process, one would take the other's memory for its own. */
-function checkInstance({ instance }: WorkerBegin): void {
-  if (instance === native.instance) return
-  throw new TangentError(
-    'FAILED',
-    'its compiled core is not the one that this process began with, as when the package is installed or built again meanwhile; start the process again',
-  )
-}
-
-/** Answers the main thread from now on. @param others what parts of the package above this one do. */
-export function serve(others: Readonly<Record<string, Service>>): void {
+/**
+ * Answers the main thread once there is something to work on.
+ * @param others what parts of the package above this one do.
+ */
+export async function serve(others: Readonly<Record<string, Service>>): Promise<void> {
+  init = await architecture()
+  sessions = new Sessions(init)
+  inference = new Inference(init, sessions)
   services = others
   // One message after another: a request waits for the one before it.
   let queue = Promise.resolve()

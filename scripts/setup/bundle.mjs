@@ -4,7 +4,7 @@
 // The libraries that draw the report are a file of their own, read when a report is drawn.
 // dist/lib/protobuf/bufbuild: declarations of a library inside, which the package's own refer to.
 // dist/commonjs: the entry for `require`, with declarations that TypeScript takes for CommonJS.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { mergeFiles } from './merge.mjs'
@@ -20,15 +20,16 @@ const [PACKAGE = '', COMMONJS = '', BUFBUILD = ''] = BUNDLES
 const ENTRIES = {
   index: 'dist/lib/index.js',
   cli: 'dist/lib/cli/main.js',
-  worker: 'dist/lib/worker.js',
   'answer-worker': 'dist/lib/control/answer-worker.js',
   heartbeat: 'dist/lib/store/heartbeat.js',
 }
 
+/** The thread that first calls wait for: one file of CommonJS, with which a thread of Node starts sooner. */
+const WORKER = 'dist/lib/worker.js'
+
 /** What most calls load: each of these in a few files. */
 const LOADED_OFTEN = [
   'dist/lib/index.js',
-  'dist/lib/worker.js',
   'dist/lib/cli/main.js',
   'dist/lib/cli/program.js',
   'dist/lib/cli/ntk.js',
@@ -76,6 +77,7 @@ const workers = {
         /new URL\('(\.[^']+)', import\.meta\.url\)/g,
         (_, file) => {
           const started = relative(root, join(dirname(path), file))
+          if (started === WORKER) return "new URL('./worker.cjs', import.meta.url)"
           const entry = Object.entries(ENTRIES).find(([, own]) => own === started)
           if (!entry) throw new Error(`${path} starts ${started}, which is no entry of the package`)
           return `new URL('./${entry[0]}.js', import.meta.url)`
@@ -86,7 +88,17 @@ const workers = {
   },
 }
 
-/** Common to both bundles. */
+/** Node reads less, and no characters of more than a byte; what messages and stacks tell keeps its name. */
+const small = {
+  charset: 'ascii',
+  legalComments: 'none',
+  minifyWhitespace: true,
+  minifySyntax: true,
+  // An error that nobody catches is told with its line.
+  lineLimit: 160,
+}
+
+/** Common to the bundles. */
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -115,7 +127,22 @@ async function bundlePackage() {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
   })
-  await mergeFiles(join(root, PACKAGE), program.metafile.outputs, LOADED_OFTEN)
+  const folder = join(root, PACKAGE)
+  await mergeFiles(folder, program.metafile.outputs, LOADED_OFTEN)
+  for (const name of readdirSync(folder)) {
+    const text = readFileSync(join(folder, name), 'utf8')
+    const { code } = await esbuild.transform(text, { ...small, format: 'esm', target: 'node20' })
+    writeFileSync(join(folder, name), code)
+  }
+  const worker = await esbuild.build({
+    ...options,
+    entryPoints: [WORKER],
+    outfile: join(PACKAGE, 'worker.cjs'),
+    format: 'cjs',
+    define: { 'import.meta.url': '__url' },
+    banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href" },
+    ...small,
+  })
   const drawing = await esbuild.build({
     ...options,
     stdin: { contents: DRAWING, resolveDir: root, sourcefile: 'drawing.js' },
@@ -125,7 +152,7 @@ async function bundlePackage() {
     // Its absence is allowed for.
     external: ['canvas'],
   })
-  const text = licences([program.metafile, drawing.metafile])
+  const text = licences([program.metafile, worker.metafile, drawing.metafile])
   writeFileSync(join(root, PACKAGE, 'LICENSES.txt'), text)
 }
 

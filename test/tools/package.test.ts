@@ -77,9 +77,11 @@ test('the bundle needs nothing but Node and its own files', async (t) => {
   for (const name of scripts) {
     // Types in comments are no imports.
     const text = (await readFile(join(folder, name), 'utf8')).replaceAll(/^\s*\/?\*.*$/gm, '')
-    const imports = [...text.matchAll(/^(?:import|export)\b[^'"]*?from ['"]([^'"]+)['"]/gm)]
+    const imports = [
+      ...text.matchAll(/(?:^|;)\s*(?:import|export)\b[^'";]*?from\s*['"]([^'"]+)['"]/g),
+    ]
     const lazy = [...text.matchAll(/\bimport\(['"]([^'"]+)['"]\)/g)]
-    const nearby = [...text.matchAll(/new URL\(['"]([^'"]+)['"], import\.meta\.url\)/g)]
+    const nearby = [...text.matchAll(/new URL\(['"]([^'"]+)['"],\s*import\.meta\.url\)/g)]
     for (const [, path = ''] of [...imports, ...lazy, ...nearby]) {
       if (optional.includes(path)) continue
       t.true(isBuiltin(path) || own.includes(path.replace(/^\.\//, '')), `${name}: ${path}`)
@@ -92,9 +94,8 @@ async function loadedWith(file: string): Promise<Set<string>> {
   const found = new Set([file])
   for (const name of found) {
     const text = await readFile(join(root, 'dist/package', name), 'utf8')
-    for (const [, path = ''] of text.matchAll(/^import [^'"]*['"]\.\/([^'"]+)['"];$/gm)) {
-      found.add(path)
-    }
+    const imports = text.matchAll(/(?:^|;)\s*import\b[^'"();]*['"]\.\/([^'"]+)['"];/g)
+    for (const [, path = ''] of imports) found.add(path)
   }
   return found
 }
@@ -104,17 +105,24 @@ test('the files of the bundle fit together, and few are read before anything run
   const sources: object = await import('../../lib/index.js')
   const bundled: object = await import(join(folder, 'index.js'))
   t.deepEqual(Object.keys(bundled).sort(), Object.keys(sources).sort())
-  for (const file of ['index.js', 'worker.js', 'cli.js']) {
+  for (const file of ['index.js', 'cli.js']) {
     const loaded = await loadedWith(file)
     t.true(loaded.size > 1 && loaded.size <= 8, `${file}: ${[...loaded]}`)
   }
   const own = await readdir(folder)
   for (const name of own.filter((each) => /^shared-.*\.js$/.test(each))) {
     const text = await readFile(join(folder, name), 'utf8')
-    if (optional.some((library) => text.includes(`from "${library}"`))) continue
+    if (optional.some((library) => text.includes(`from"${library}"`))) continue
     // Node refuses names that the files imported from do not have.
     await t.notThrowsAsync(import(join(folder, name)), name)
   }
+})
+
+test('the worker is one file that needs nothing but Node', async (t) => {
+  const text = await readFile(join(root, 'dist/package/worker.cjs'), 'utf8')
+  const asked = [...text.matchAll(/\b(?:require|import)\(['"]([^'"]+)['"]\)/g)]
+  t.true(asked.length > 3)
+  for (const [, path = ''] of asked) t.true(isBuiltin(path), path)
 })
 
 test('the declarations need nothing but Node’s types and their own files', async (t) => {
