@@ -26,7 +26,7 @@ export interface OnnxModel {
   readonly file?: string
   /**
    * The file's bytes. Weights in `proto` are (often unaligned) views of them, unless `inOwnMemory` has
-   * moved them out: then it is the message without them.
+   * moved all out: then they are none.
    */
   readonly bytes: Uint8Array
   /** The folder that external weight files lie in; absent for a model given as bytes. */

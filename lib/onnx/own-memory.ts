@@ -1,11 +1,6 @@
-import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import { native } from '../native/index.js'
 import { sharedIdOf, sharedRoom } from '../native/shared-memory.js'
-import {
-  TensorProto_DataType as DataType,
-  ModelProtoSchema,
-  type TensorProto,
-} from '../protobuf/index.js'
+import { TensorProto_DataType as DataType, type TensorProto } from '../protobuf/index.js'
 import type { OnnxModel } from './decode.js'
 import { changed } from './message.js'
 
@@ -36,21 +31,29 @@ export function inOwnMemory(model: OnnxModel): OnnxModel {
     room.set(bytesOf(tensor))
     numbers.set(tensor.name, room)
   })
-  const initializer = model.graph.initializer.map((tensor) =>
-    lengths.has(tensor) ? changed(tensor, { rawData: new Uint8Array(0), floatData: [] }) : tensor,
-  )
-  const rest = changed(model.proto, { graph: changed(model.graph, { initializer }) })
-  const bytes = toBinary(ModelProtoSchema, rest)
-  const proto = fromBinary(ModelProtoSchema, bytes)
-  const graph = proto.graph as NonNullable<typeof proto.graph>
-  for (const tensor of graph.initializer) {
-    const moved = numbers.get(tensor.name)
-    // Others stay untouched: raw data that is set, if only to nothing, hides the typed fields.
-    if (moved) tensor.rawData = moved
+  for (const tensor of lengths.keys()) {
+    tensor.rawData = numbers.get(tensor.name) as Uint8Array
+    tensor.floatData = []
   }
-  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
+  const { graph } = model
+  const proto = changed(model.proto, { graph })
+  ownBytes(proto, model.bytes.buffer)
   if (model.file !== undefined) native.detach(model.bytes.buffer as ArrayBuffer)
-  return { ...model, bytes, proto, graph, initializers }
+  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]))
+  return { ...model, bytes: new Uint8Array(0), proto, initializers }
+}
+
+/** Copies what a message holds of a buffer, in place. */
+function ownBytes(message: object, buffer: ArrayBufferLike): void {
+  const fields = message as Record<string, unknown>
+  for (const key of Object.keys(fields)) {
+    const value = fields[key]
+    if (typeof value !== 'object' || value === null) continue
+    if (!ArrayBuffer.isView(value)) {
+      // Of numbers and texts there may be many.
+      if (!Array.isArray(value) || typeof value[0] === 'object') ownBytes(value, buffer)
+    } else if (value.buffer === buffer) fields[key] = (value as Uint8Array).slice()
+  }
 }
 
 /** The numbers that `inOwnMemory` has moved, not copied; undefined where they lie elsewhere. */
