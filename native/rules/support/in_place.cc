@@ -96,10 +96,11 @@ AT_PORTABLE void all_rows(Operands o, int64_t count, int64_t taps) {
 
 bool InPlaceProduct::pays(const Correlation& g, int64_t count) {
   // With fewer positions sums over lanes take too long, with more columns BLAS is as fast.
-  constexpr int64_t kPositions = 1000, kColumns = 400;
+  constexpr int64_t kPositions = 1000;
+  const int64_t columns = has_widest() ? 400 : 40;
   const Windows& w = g.windows;
   return has_wider() && count >= 2 * concurrency() && w.stride[2] == 1 &&
-         w.out[2] % (2 * kLanes) == 0 && w.out_size() >= kPositions && g.k() <= kColumns;
+         w.out[2] % (2 * kLanes) == 0 && w.out_size() >= kPositions && g.k() <= columns;
 }
 
 InPlaceProduct::InPlaceProduct(const Correlation& g) : g_(g) {
