@@ -17,6 +17,14 @@ const gibibytes = (memoryLimit / 2 ** 30).toFixed(1)
 const outOfMemory =
   /MemoryError|RESOURCE_EXHAUSTED|bad_alloc|not enough memory|can't allocate memory|Out of memory/i
 
+/** The error that ended a program; libraries add where it was and advice. */
+function reason(stderr: string): string {
+  const lines = stderr.trim().split('\n')
+  return (
+    lines.findLast((line) => /^[\w.]*(Error|Exception)\b/.test(line)) ?? lines.at(-1) ?? 'failed'
+  )
+}
+
 /** Runs a process to its end; its figures, or why there are none. */
 function run(command: string, args: string[], limit: number): Figures | string {
   const { stdout, stderr, status, signal, error } = spawnSync(command, args, {
@@ -28,7 +36,7 @@ function run(command: string, args: string[], limit: number): Figures | string {
   if (error) return error.message
   if (outOfMemory.test(stderr)) return `out of memory (limit ${gibibytes} GiB)`
   if (signal) return `killed by ${signal} under a memory limit of ${gibibytes} GiB`
-  if (status !== 0) return stderr.trim().split('\n').at(-1) ?? 'failed'
+  if (status !== 0) return reason(stderr)
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
 }
 

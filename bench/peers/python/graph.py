@@ -43,10 +43,21 @@ class Graph:
         self.constants = {n: a for n, a in arrays.items() if n not in self.parameters}
 
     def function(self, operators, array):
-        """f(parameters, x) over one framework's operators. Whole-number constants stay NumPy's."""
-        constants = {
-            name: array(a) if a.dtype == np.float32 else a for name, a in self.constants.items()
+        """f(parameters, x) over one framework's operators. Sizes are plain tuples, which compilers
+        of Python take as they are; other whole-number constants stay NumPy's."""
+        sizes = {
+            inputs[k]
+            for op, inputs, _, _ in self.nodes
+            for k in CONSTANT_ROLES.get(op, ())
+            if k < len(inputs)
         }
+
+        def constant(name, a):
+            if a.dtype == np.float32:
+                return array(a)
+            return tuple(a.tolist()) if name in sizes and a.ndim == 1 else a
+
+        constants = {name: constant(name, a) for name, a in self.constants.items()}
 
         def apply(parameters, x):
             values = {**constants, **parameters, self.input: x}
