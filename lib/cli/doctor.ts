@@ -1,6 +1,5 @@
 // What this installation consists of, whether it works, and why not.
 import { availableParallelism, freemem, totalmem } from 'node:os'
-import { dirname } from 'node:path'
 import { defaultBudget } from '../core/memory.js'
 import { ownVersion } from '../core/package.js'
 import { threadCount } from '../core/threads.js'
@@ -46,10 +45,10 @@ async function examine(threads: number) {
     }
   })
   const onnxruntime = await outcome(async () => {
-    const folder = dirname(dirname(findOnnxruntime()))
+    const path = findOnnxruntime()
     // Loading it is the test.
     await import('../native/onnxruntime.js')
-    return { version: onnxruntimeVersion(), path: folder }
+    return { version: onnxruntimeVersion(), path }
   })
   return {
     version: ownVersion(),

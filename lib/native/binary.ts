@@ -103,43 +103,42 @@ function isMusl(): boolean {
 }
 
 /**
- * The file of onnxruntime-node: the platform's package carries it; `npx adaptive-tangent build` fetches
+ * The folder of onnxruntime-node: the platform's package carries it; `npx adaptive-tangent build` fetches
  * it; a checkout has it among its packages.
  */
 export function findOnnxruntime(): string {
-  const folder = platformFolder()
-  const carried = folder && join(folder, 'onnxruntime/dist/index.js')
-  const fetched = join(packageRoot, 'build/parts/node_modules/onnxruntime-node/dist/index.js')
-  const file = [fetched, carried].find((path) => path && existsSync(path))
-  if (file) return file
+  const carried = platformFolder()
+  const folders = [
+    join(packageRoot, 'build/parts/node_modules/onnxruntime-node'),
+    ...(carried ? [join(carried, 'onnxruntime')] : []),
+  ]
+  const folder = folders.find((path) => existsSync(join(path, 'package.json')))
+  if (folder) return folder
   try {
-    return require.resolve('onnxruntime-node')
+    return dirname(require.resolve('onnxruntime-node/package.json'))
   } catch (cause) {
     throw new TangentError('FAILED', whyNone(), { cause })
   }
 }
 
-/** Where onnxruntime-node has its native files for this platform. */
-function onnxruntimeFolder(): string {
-  return join(dirname(findOnnxruntime()), '../bin/napi-v6', process.platform, process.arch)
-}
+/** Of onnxruntime-node's files for this platform. */
+const ofPlatform = (name: string) =>
+  join(findOnnxruntime(), 'bin/napi-v6', process.platform, process.arch, name)
 
 /** The native module of onnxruntime-node. */
-export function findOnnxruntimeModule(): string {
-  return join(onnxruntimeFolder(), 'onnxruntime_binding.node')
-}
+export const findOnnxruntimeModule = () => ofPlatform('onnxruntime_binding.node')
 
 /** The library that it loads; undefined where it is not where it was. */
 export function onnxruntimeLibrary(): string | undefined {
   if (process.platform !== 'linux') return undefined
-  const file = join(onnxruntimeFolder(), 'libonnxruntime.so.1')
+  const file = ofPlatform('libonnxruntime.so.1')
   return existsSync(file) ? file : undefined
 }
 
 /** onnxruntime's version, or undefined where there is none. */
 export function onnxruntimeVersion(): string | undefined {
   try {
-    return require(join(dirname(findOnnxruntime()), '../package.json')).version
+    return require(join(findOnnxruntime(), 'package.json')).version
   } catch {
     return undefined
   }

@@ -29,35 +29,15 @@ const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'))
 const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`)
 
 /**
- * The JavaScript of a folder, as CommonJS.
- * @param {string} source
- * @param {string} target
- * @param {(text: string) => string} change
- */
-function copyScripts(source, target, change = (text) => text) {
-  mkdirSync(target, { recursive: true })
-  for (const name of readdirSync(source).filter((entry) => entry.endsWith('.js'))) {
-    const text = readFileSync(join(source, name), 'utf8')
-    writeFileSync(join(target, name), change(text).replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n'))
-  }
-}
-
-/**
- * onnxruntime-node's files for one platform, with onnxruntime-common's next to them; without its install
- * step and what only that needs.
+ * onnxruntime-node's files for one platform, without its JavaScript (lib/native/onnxruntime.ts).
  * @param {import('./platforms.mjs').Platform} platform
  * @param {string} folder
  */
 function stageOnnxruntime({ os, cpu }, folder) {
-  const packages = join(root, 'node_modules')
-  const source = join(packages, 'onnxruntime-node')
-  const { name, version, license, main, repository } = readJson(join(source, 'package.json'))
+  const source = join(root, 'node_modules/onnxruntime-node')
+  const { name, version, license, repository } = readJson(join(source, 'package.json'))
   mkdirSync(folder, { recursive: true })
-  writeJson(join(folder, 'package.json'), { name, version, license, main, repository })
-  copyScripts(join(source, 'dist'), join(folder, 'dist'), (text) =>
-    text.replaceAll('require("onnxruntime-common")', 'require("../common/index.js")'),
-  )
-  copyScripts(join(packages, 'onnxruntime-common/dist/cjs'), join(folder, 'common'))
+  writeJson(join(folder, 'package.json'), { name, version, license, repository })
   const binaries = join('bin/napi-v6', os, cpu)
   cpSync(join(source, binaries), join(folder, binaries), { recursive: true })
   for (const file of readdirSync(join(folder, binaries))) {
