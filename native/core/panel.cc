@@ -20,7 +20,12 @@ enum class Store { kSet, kAdd, kPast };
 template <Store store>
 AT_INLINED void put(Lanes sum, float* to) {
   if (store == Store::kPast) {
+#ifdef __clang__
+    // It looks at the registers of an instruction before it knows what this is inlined into.
+    __builtin_nontemporal_store(sum, reinterpret_cast<Lanes*>(to));
+#else
     __asm__ volatile("vmovntps %1, %0" : "=m"(*reinterpret_cast<Lanes*>(to)) : "v"(sum));
+#endif
     return;
   }
   if (store == Store::kAdd) {

@@ -255,8 +255,8 @@ struct GatherWindows : PoolingWindows<T> {
       }
       const Coordinates o(static_cast<uint32_t>(e), shape.out_plane, shape.out_row);
       T sum = 0;
-      over_inputs(shape, o, [&, &from = from, &own = own](int at) {
-        sum += own ? flowing<false>(own[at], from[at]) : from[at];
+      over_inputs(shape, o, [&](int at) {
+        sum += plane.own ? flowing<false>(plane.own[at], plane.from[at]) : plane.from[at];
       });
       to[e] = flowing<false>(weights[e], sum);
     }
