@@ -222,8 +222,8 @@ export class Host {
   }
 
   #rest(): void {
-    this.#worker?.postMessage({ type: 'rest' } satisfies ToWorker)
-    native.releaseSpareMemory()
+    if (this.#worker) this.#worker.postMessage({ type: 'rest' } satisfies ToWorker)
+    else native.releaseSpareMemory()
   }
 
   /** The worker is gone: whoever waits hears of it, and the next request starts another. */

@@ -3,6 +3,7 @@
 import { parentPort } from 'node:worker_threads'
 import { TangentError } from '../core/errors.js'
 import { axisToFirst } from '../io/axes.js'
+import { native } from '../native/index.js'
 import type * as ort from '../native/onnxruntime.js'
 import { architecture } from './begin.js'
 import { computeJob } from './compute.js'
@@ -96,7 +97,9 @@ async function handle(message: Exclude<ToWorker, { type: 'written' | 'rows' }>):
       return
     case 'rest':
       forgetFrames()
-      return present?.rest()
+      present?.rest()
+      // After what went back just now.
+      return native.releaseSpareMemory()
     case 'end':
       // Of this thread alone.
       return process.exit()
