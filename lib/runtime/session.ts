@@ -1,7 +1,7 @@
 // One onnxruntime session: runs of samples for the values that are wanted.
 import type * as ort from '../native/onnxruntime.js'
 import { runFailure } from './failures.js'
-import { endName, isEnd, type Place, type Places, placeOf } from './placed.js'
+import { endName, isEnd, marked, type Place, type Places, placeOf } from './placed.js'
 import type { Feed } from './protocol.js'
 import { inputTensor } from './tensors.js'
 
@@ -109,17 +109,20 @@ export class Session {
     const { fetched } = this.#given
     const fetches: Record<string, ort.Tensor | null> = { [endName]: null }
     for (const [name, tensor] of place.tensors) fetches[fetched.get(name) as string] = tensor
+    const isLeft = marked(place)
+    let ended = true
     const start = performance.now()
     try {
       await this.#session.run(this.#feeds(feed, first, count, weights), fetches, quiet)
     } catch (cause) {
-      if (!isEnd(cause)) {
-        places.give(place.buffer)
-        // Of another shape than was told, or a fault that the other way tells.
-        const outcome = await this.run(feed, first, count, weights)
-        this.#places = false
-        return outcome
-      }
+      ended = isEnd(cause)
+    }
+    if (!ended || isLeft()) {
+      places.give(place.buffer)
+      // Of another shape than was told, or a fault that the other way tells.
+      const outcome = await this.run(feed, first, count, weights)
+      this.#places = false
+      return outcome
     }
     timeInOnnxruntime.milliseconds += performance.now() - start
     return { values: place.tensors, shapes: new Map(), buffer: place.buffer }
