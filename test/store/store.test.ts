@@ -124,7 +124,9 @@ test('interrupted, damaged and cut files: the rest is computed, to the same bits
   t.true(done > 0 && done < tiles, `${done} of ${tiles}`)
   t.deepEqual(await readdir(join(path, 'leases')), [])
   const again = await createStore(path, network, request, options)
-  t.is((await again.work()).computed, tiles - done)
+  // One that was being written when the call ended comes to its end.
+  const { computed } = await again.work()
+  t.true(computed === tiles - done || computed === tiles - done - 1, `${computed} of ${tiles}`)
   t.true(await sameBits(path, whole))
 
   // A byte that turned, a file cut short, one that is gone, a mirrored one.
