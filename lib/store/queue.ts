@@ -57,8 +57,17 @@ function nameOf(url: unknown): string {
   throw mismatch('options.queue', 'an address redis://HOST:PORT', 'another')
 }
 
+/** A server that hangs up while one connects may be starting again: it is asked once more. */
 async function connect(url: string): Promise<Connected> {
   const name = nameOf(url)
+  const first = await connectOnce(url, name)
+  const told = first === '' ? await connectOnce(url, name) : first
+  if (typeof told !== 'string') return told
+  throw new TangentError('FAILED', `Cannot reach Redis at ${name}: ${told || 'it hung up'}`)
+}
+
+/** @returns or why not; nothing where the server hung up. */
+async function connectOnce(url: string, name: string): Promise<Connected | string> {
   const { Redis } = await libraries()
   let ready = false
   const redis = new Redis(url, {
@@ -78,7 +87,7 @@ async function connect(url: string): Promise<Connected> {
   } catch (cause) {
     redis.disconnect()
     const why = problem || (cause as Error).message
-    throw new TangentError('FAILED', `Cannot reach Redis at ${name}: ${why}`, { cause })
+    return /\b(Connection is closed|ECONNRESET|EPIPE)\b/.test(why) ? '' : why
   }
   ready = true
   redis.on('close', () => {

@@ -1,5 +1,7 @@
 // Tasks as jobs on a real Redis: killed and stopped workers, a Redis that comes back empty.
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { chunks, place, sameBits } from './folders.js'
@@ -38,7 +40,8 @@ test('workers that are killed and stopped, and a Redis that forgets: the same bi
   const { code, stderr } = await third.ended
   t.is(code, 0, stderr)
   stopped.child.kill('SIGCONT')
-  t.is((await stopped.ended).code, 0)
+  const late = await stopped.ended
+  t.is(late.code, 0, late.stderr)
   t.true(await sameBits(path, whole.path))
 
   const told = await run(['worker', path, '--status', '--json'], env)
@@ -46,6 +49,24 @@ test('workers that are killed and stopped, and a Redis that forgets: the same bi
   t.is(done, tiles)
   t.deepEqual([queue.waiting, queue.failed], [0, 0])
   t.false((await readFile(join(path, 'manifest.json'), 'utf8')).includes(password))
+})
+
+test('a server that hangs up once, as when it starts again, is asked once more', async (t) => {
+  let connections = 0
+  const proxy = createServer((socket) => {
+    connections += 1
+    if (connections === 1) return void socket.destroy()
+    const redisSocket = connect(redis.port, '127.0.0.1')
+    for (const each of [socket, redisSocket]) each.on('error', () => {})
+    socket.pipe(redisSocket).pipe(socket)
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => proxy.close())
+  const { port } = proxy.address() as AddressInfo
+  const address = redis.address.replace(String(redis.port), String(port))
+  const { code, stderr } = await run(['worker', whole.path, '--queue', address, '--quiet'])
+  t.is(code, 0, stderr)
+  t.true(connections > 1)
 })
 
 test('a Redis that cannot be reached is one sentence, without its password', async (t) => {
