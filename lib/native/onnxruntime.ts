@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
 import type * as onnxruntime from 'onnxruntime-node'
+import { shapeSize } from '../core/shape.js'
 import { findOnnxruntimeModule } from './binary.js'
 
 export type TensorType = onnxruntime.Tensor.Type
@@ -22,7 +23,7 @@ export class Tensor {
   readonly dims: readonly number[]
 
   constructor(type: TensorType, data: TensorData, dims: readonly number[]) {
-    const size = dims.reduce((product, length) => product * length, 1)
+    const size = shapeSize(dims)
     if (size !== data.length) {
       throw new Error(`A tensor of size ${size} does not hold ${data.length} numbers`)
     }

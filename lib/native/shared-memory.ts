@@ -20,14 +20,20 @@ export function sharedIdOf(buffer: ArrayBufferLike): number | undefined {
   return ids.get(buffer)
 }
 
-/** Memory for arrays of these lengths in bytes, one block for all: where each begins. */
-export function sharedRoom(lengths: readonly number[]): { buffer: ArrayBuffer; starts: number[] } {
-  let total = 0
+/** Arrays of these lengths in bytes in one block: where each begins, and the bytes of all. */
+export function layOut(lengths: readonly number[]): { bytes: number; starts: number[] } {
+  let bytes = 0
   const starts = lengths.map((length) => {
-    const start = total
+    const start = bytes
     // Whole cache lines.
-    total += Math.ceil(length / 64) * 64
+    bytes += Math.ceil(length / 64) * 64
     return start
   })
-  return { buffer: sharedBuffer(total), starts }
+  return { bytes, starts }
+}
+
+/** Memory for arrays of these lengths in bytes, one block for all: where each begins. */
+export function sharedRoom(lengths: readonly number[]): { buffer: ArrayBuffer; starts: number[] } {
+  const { bytes, starts } = layOut(lengths)
+  return { buffer: sharedBuffer(bytes), starts }
 }

@@ -5,6 +5,7 @@
 import { shapeSize } from '../core/shape.js'
 import { type NativeGraph, native } from '../native/index.js'
 import * as ort from '../native/onnxruntime.js'
+import { layOut } from '../native/shared-memory.js'
 import { fields, message } from '../onnx/wire.js'
 
 /** The result that is no tensor. */
@@ -51,21 +52,19 @@ export function placeOf(
   shapeOf: (name: string) => readonly number[],
   places: Places,
 ): Place | undefined {
-  let bytes = 0
-  const spots: { name: string; type: keyof typeof arrays; shape: readonly number[]; at: number }[] =
-    []
+  const values: { name: string; type: keyof typeof arrays; shape: readonly number[] }[] = []
   for (const name of names) {
     const type = types(name) ?? ''
     if (!isPlaced(type)) return undefined
-    const shape = shapeOf(name)
-    spots.push({ name, type, shape, at: bytes })
-    // Whole cache lines.
-    bytes += Math.ceil((shapeSize(shape) * arrays[type].BYTES_PER_ELEMENT) / 64) * 64
+    values.push({ name, type, shape: shapeOf(name) })
   }
+  const { bytes, starts } = layOut(
+    values.map(({ type, shape }) => shapeSize(shape) * arrays[type].BYTES_PER_ELEMENT),
+  )
   if (bytes < least) return undefined
   const buffer = places.take(bytes)
-  const tensors = spots.map(({ name, type, shape, at }) => {
-    const data = new arrays[type](buffer, at, shapeSize(shape))
+  const tensors = values.map(({ name, type, shape }, k) => {
+    const data = new arrays[type](buffer, starts[k], shapeSize(shape))
     return [name, new ort.Tensor(type, data as never, shape)] as const
   })
   return { tensors: new Map(tensors), buffer }

@@ -60,14 +60,15 @@ function nameOf(url: unknown): string {
 /** A server that hangs up while one connects may be starting again: it is asked once more. */
 async function connect(url: string): Promise<Connected> {
   const name = nameOf(url)
-  const first = await connectOnce(url, name)
-  const told = first === '' ? await connectOnce(url, name) : first
-  if (typeof told !== 'string') return told
-  throw new TangentError('FAILED', `Cannot reach Redis at ${name}: ${told || 'it hung up'}`)
+  try {
+    return await connectOnce(url, name)
+  } catch (error) {
+    if (!/\b(Connection is closed|ECONNRESET|EPIPE)\b/.test((error as Error).message)) throw error
+    return connectOnce(url, name)
+  }
 }
 
-/** @returns or why not; nothing where the server hung up. */
-async function connectOnce(url: string, name: string): Promise<Connected | string> {
+async function connectOnce(url: string, name: string): Promise<Connected> {
   const { Redis } = await libraries()
   let ready = false
   const redis = new Redis(url, {
@@ -87,7 +88,7 @@ async function connectOnce(url: string, name: string): Promise<Connected | strin
   } catch (cause) {
     redis.disconnect()
     const why = problem || (cause as Error).message
-    return /\b(Connection is closed|ECONNRESET|EPIPE)\b/.test(why) ? '' : why
+    throw new TangentError('FAILED', `Cannot reach Redis at ${name}: ${why}`, { cause })
   }
   ready = true
   redis.on('close', () => {
