@@ -1,6 +1,7 @@
 import type { NativeAttribute } from '../native/index.js'
 import {
   type AttributeProto,
+  TensorProto_DataType as DataType,
   type NodeProto,
   AttributeProto_AttributeType as Type,
 } from '../protobuf/index.js'
@@ -43,5 +44,17 @@ export function nativeAttributes(node: NodeProto): Record<string, NativeAttribut
     const value = nativeAttribute(attribute)
     if (value) result[attribute.name] = value
   }
+  if (node.opType === 'ConstantOfShape') {
+    const fill = wholeNumber(node.attribute.find(({ name }) => name === 'value'))
+    if (fill !== undefined) result.value = { i: fill }
+  }
   return result
+}
+
+/** What a tensor of one whole number holds: with it the sizes that a network makes can be told. */
+function wholeNumber(attribute: AttributeProto | undefined): number | undefined {
+  const { dataType, int64Data = [], rawData } = attribute?.t ?? {}
+  if (dataType !== DataType.INT64 || !rawData) return undefined
+  if (rawData.length !== 8) return int64Data.length === 1 ? Number(int64Data[0]) : undefined
+  return Number(new DataView(rawData.buffer, rawData.byteOffset, 8).getBigInt64(0, true))
 }

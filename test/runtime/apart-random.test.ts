@@ -96,6 +96,8 @@ async function check(t: ExecutionContext, graph: RandomGraph, name: string) {
     for (const [k, part] of parts ?? []) {
       const about = valuesByName.get(prepared.native.values[k]?.name ?? '')
       const problem = about && wrong(part, about)
+      const shape = about && proof?.told(k)
+      if (shape) t.deepEqual(shape, about.runs[0]?.dims, `${name}: shape of ${about.name}`)
       if (problem) t.fail(`${name}: ${about.name} ${JSON.stringify(part)}: ${problem}`)
     }
     if (isApart && parts?.get(id)?.kind === 'samples') count.said += 1

@@ -9,6 +9,7 @@ import {
   type Samples,
   sizes,
 } from './parts.js'
+import { far } from './shapes.js'
 
 const copy: Rule = (at) => at.part(0)
 
@@ -69,9 +70,6 @@ const split: Rule = (at) => {
   const x = at.samples(0)
   return x && at.same(1) && at.axis('axis', 0, x.rank) !== x.axis ? x : undefined
 }
-
-/** From here on a slice has no end. */
-const far = 2 ** 31 - 1
 
 const slice: Rule = (at) => {
   const part = at.part(0)

@@ -1,11 +1,13 @@
 // Do samples of a batch keep apart by what the operators are? Then one run of one sample tells the shapes
 // of any number of samples, and no trial is needed (see independence.ts).
 import type { NativeGraph, NativeNode } from '../../native/index.js'
+import { shapeInFile } from '../feeds.js'
 import type { InferredShape } from '../inferred.js'
 import type { Feed, PlanMessage, WorkerInit } from '../protocol.js'
 import type { Outcome } from '../session.js'
 import { places, reshaping } from './moves.js'
 import { At, along, type Known, type Part, same } from './parts.js'
+import { reckon } from './reckoned.js'
 import { hasRule, isFunction, partsOf } from './rules.js'
 
 /** What the proof is about. */
@@ -35,10 +37,12 @@ export class Proof {
   readonly #small: ReadonlyMap<number, readonly number[]>
   /** Names of the sizes that are the number of samples. */
   readonly #counts: ReadonlySet<string>
-  /** What onnxruntime infers of pooling whose sizes are rounded up may be wrong. */
-  readonly #rounded: boolean
+  /** What onnxruntime infers of pooling whose sizes are rounded up, or of an empty list to squeeze, may be wrong. */
+  readonly #doubtful: boolean
   /** As far as it is known before anything runs. */
   #before: ReadonlyMap<number, Part> = new Map()
+  /** What else is known of one sample, before anything runs. */
+  readonly #reckoned: Known
 
   private constructor(claim: Claim) {
     this.#claim = claim
@@ -46,11 +50,14 @@ export class Proof {
     this.#small = new Map(claim.small.map(({ id, numbers }) => [id, numbers]))
     this.#nodes = needed(this.#graph, claim.ids)
     this.#counts = countsIn(claim.x, claim.inferred)
-    this.#rounded = this.#nodes.some(({ attributes: { ceil_mode: mode } }) => {
-      return mode !== undefined && 'i' in mode && mode.i !== 0
+    this.#doubtful = this.#nodes.some(({ op, inputs, attributes: { ceil_mode: mode } }) => {
+      const isEmpty = op === 'Squeeze' && this.#small.get(inputs[1] ?? -1)?.length === 0
+      return isEmpty || (mode !== undefined && 'i' in mode && mode.i !== 0)
     })
     const nothing = () => undefined
+    this.#reckoned = { shape: nothing, numbers: nothing }
     this.#before = this.#walk(claim.x, nothing, nothing)
+    if (!this.#doubtful) this.#reckoned = this.#reckon()
   }
 
   /** Undefined where an operator has no rule here. */
@@ -63,15 +70,40 @@ export class Proof {
 
   /** The shape for one sample where it is known before anything runs. */
   told(id: number): readonly number[] | undefined {
+    return this.#inferred(id) ?? this.#reckoned.shape(id)
+  }
+
+  #inferred(id: number): readonly number[] | undefined {
     const { name = '', shape } = this.#graph.values[id] ?? {}
     if (shape) return shape
     const sizes = this.#claim.inferred.get(name)?.shape ?? []
     // Without dimensions the rank may not be known.
-    if (sizes.length === 0 || this.#rounded) return undefined
+    if (sizes.length === 0 || this.#doubtful) return undefined
     const part = this.#before.get(id)
     const count = part?.kind === 'samples' ? part.axis : -1
     const known = sizes.map((size, k) => (this.#counts.has(`${size}`) || k === count ? 1 : size))
     return known.every((size) => typeof size === 'number') ? known : undefined
+  }
+
+  #reckon(): Known {
+    const { x, init } = this.#claim
+    const fed = new Map<string, readonly number[]>()
+    for (const array of x.arrays) fed.set(array.name, shapeInFile(array, 1))
+    for (const { name, shape } of x.shared ?? []) fed.set(name, shape)
+    const inputs = new Map(init.inputs.map(({ name, id }) => [id, fed.get(name)]))
+    return reckon(this.#nodes, {
+      shape: (id) => inputs.get(id) ?? this.#inferred(id),
+      numbers: (id) => this.#small.get(id),
+      isWhole: (id) => this.#isWhole(id),
+      admits: ({ op }, id, shape) => {
+        const sizes = this.#claim.inferred.get(this.#nameOf(id))?.shape ?? []
+        if (sizes.length === 0) return !writtenOut.has(op)
+        return (
+          sizes.length === shape.length &&
+          sizes.every((size, k) => typeof size !== 'number' || size === shape[k])
+        )
+      },
+    })
   }
 
   /** What the run has to tell. */
@@ -101,7 +133,8 @@ export class Proof {
         if (this.#rank(id) === 0) shapes.add(id)
       for (const k of places.get(node.op) ?? []) {
         const id = node.inputs[k] ?? -1
-        if (fixed.has(id) && !this.#graph.values[id]?.shape && this.#isWhole(id)) numbers.add(id)
+        if (this.#graph.values[id]?.shape || this.#reckoned.numbers(id)) continue
+        if (fixed.has(id) && this.#isWhole(id)) numbers.add(id)
       }
     }
     for (const id of numbers) this.numbers.push(this.#nameOf(id))
@@ -142,14 +175,15 @@ export class Proof {
   #walk(x: Feed, ran: Known['shape'], numbers: Known['numbers']): Map<number, Part> {
     const known: Known = {
       shape: (id) => ran(id) ?? this.told(id),
-      numbers: (id) => this.#small.get(id) ?? numbers(id),
+      numbers: (id) => this.#small.get(id) ?? numbers(id) ?? this.#reckoned.numbers(id),
     }
     const parts = this.#inputs(x)
     for (const node of this.#nodes) {
       const made = partsOf(new At(node, parts, known)) ?? []
       for (const [k, id] of node.outputs.entries()) {
         const part = made[k]
-        if (part && id >= 0 && fits(part, ran(id), this.#rank(id))) parts.set(id, part)
+        const shape = ran(id) ?? this.#reckoned.shape(id)
+        if (part && id >= 0 && fits(part, shape, this.#rank(id))) parts.set(id, part)
       }
     }
     return parts
@@ -206,9 +240,9 @@ function needed({ nodes }: NativeGraph, ids: readonly number[]): NativeNode[] {
  * Operators that may stand for several nodes, which broadcast with numbers of any rank: see
  * graph/written-out.ts.
  */
-const writtenOut = new Set(['Gelu', 'LogSoftmax', 'Mish', 'Sigmoid', 'Softplus', 'Swish'])
+export const writtenOut = new Set(['Gelu', 'LogSoftmax', 'Mish', 'Sigmoid', 'Softplus', 'Swish'])
 
-/** Is a part what the run of one sample shows? @param rank 0 where it is not known. */
+/** Is a part what the shape for one sample shows? @param rank 0 where it is not known. */
 function fits(part: Part, shape: readonly number[] | undefined, rank: number): boolean {
   if (part.kind === 'samples' && rank > 0 && part.rank !== rank) return false
   if (!shape || part.kind === 'same') return true
