@@ -142,7 +142,7 @@ export class Plan {
 
   #probing(analysis: NativeAnalysis, x: Feed, weights: Weights, threads: number): Probing {
     const [init, sessions, message] = [this.#init, this.#sessions, this.#message]
-    return { init, sessions, message, analysis, x, weights, threads }
+    return { init, sessions, message, analysis, x, weights, threads, places: this.#places }
   }
 
   /** The first run of several samples shows whether the second of them gives the same by itself. */

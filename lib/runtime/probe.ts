@@ -6,6 +6,7 @@ import type { Part } from './apart/parts.js'
 import { Proof } from './apart/proof.js'
 import { repeated, stack } from './feeds.js'
 import { type Meeting, meetingOf } from './independence.js'
+import type { Places } from './placed.js'
 import type { Feed, PlanMessage, WorkerInit } from './protocol.js'
 import type { Outcome, Session } from './session.js'
 import type { Sessions } from './sessions.js'
@@ -34,6 +35,8 @@ export interface Probing {
   x: Feed
   weights: Weights
   threads: number
+  /** Memory for what a run gives. */
+  places: Places
 }
 
 /** Of one sample, for networks that take no more at once. */
@@ -54,7 +57,6 @@ export async function probe(probing: Probing): Promise<Probed> {
 /** By what the operators are; undefined where that leaves it open. */
 async function prove(probing: Probing): Promise<Probed | undefined> {
   const { sessions, init, message, analysis, x, weights } = probing
-  const output = nameOf(probing, message.output)
   const taps = comparedIn(probing)
   const { values: inferred } = await sessions.inferred()
   const ids = [message.output, ...taps.map(({ id }) => id), ...analysis.shapes]
@@ -65,14 +67,30 @@ async function prove(probing: Probing): Promise<Probed | undefined> {
   const one = stack(x, [Math.min(1, x.samples - 1)])
   const session = await sessionOfOne(probing, proof, taps)
   // Some networks cannot take one sample alone.
-  const run = session.run(one, 0, 1, weights.tensors, [output, ...proof.numbers])
-  const outcome = await run.catch(() => undefined)
-  const parts = outcome && proof.parts(one, outcome)
-  if (!parts) return undefined
-  const shapes = measured(probing, 1, outcome, (id) => proof.told(id))
-  const named = taps.map(({ id, name }) => [name, parts.get(id) as Part] as const)
-  const alone = new Alone(one, weights, outcome, new Map(named))
-  return { runs: [2, 3].map((samples) => ofSamples(shapes, parts, samples)), alone }
+  const outcome = await runOfOne(probing, proof, session, one).catch(() => undefined)
+  if (!outcome) return undefined
+  try {
+    const parts = proof.parts(one, outcome)
+    if (!parts) return undefined
+    const shapes = measured(probing, 1, outcome, (id) => proof.told(id))
+    const named = taps.map(({ id, name }) => [name, parts.get(id) as Part] as const)
+    const alone = new Alone(one, weights, outcome, new Map(named))
+    return { runs: [2, 3].map((samples) => ofSamples(shapes, parts, samples)), alone }
+  } finally {
+    if (outcome.buffer) probing.places.give(outcome.buffer)
+  }
+}
+
+/** Into memory of the addon where all shapes are told. */
+function runOfOne(probing: Probing, proof: Proof, session: Session, one: Feed): Promise<Outcome> {
+  const { message, weights, places } = probing
+  const ids = [...comparedIn(probing).map(({ id }) => id), message.output]
+  const shapes = new Map(ids.map((id) => [nameOf(probing, id), proof.told(id)]))
+  const asked = [nameOf(probing, message.output), ...proof.numbers]
+  const areTold = proof.numbers.length === 0 && ![...shapes.values()].includes(undefined)
+  if (!areTold) return session.run(one, 0, 1, weights.tensors, asked)
+  const shapeOf = (name: string) => shapes.get(name) as readonly number[]
+  return session.runInto(one, 0, 1, weights.tensors, shapeOf, places, asked)
 }
 
 /** The one that later runs take, where it tells enough. */

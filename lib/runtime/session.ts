@@ -95,6 +95,7 @@ export class Session {
    * The same for values of known shapes, in memory of the addon where there are many numbers: whoever has
    * read them gives it to `places`.
    * @param shapeOf of a value.
+   * @param more as for `run`
    */
   async runInto(
     feed: Feed,
@@ -103,12 +104,13 @@ export class Session {
     weights: ReadonlyMap<string, ort.Tensor>,
     shapeOf: (name: string) => readonly number[],
     places: Places,
+    more: readonly string[] = [],
   ): Promise<Outcome> {
-    const place = this.#place(shapeOf, places)
-    if (!place) return this.run(feed, first, count, weights)
+    const place = this.#place(more, shapeOf, places)
+    if (!place) return this.run(feed, first, count, weights, more)
     const { fetched } = this.#given
     const fetches: Record<string, ort.Tensor | null> = { [endName]: null }
-    for (const [name, tensor] of place.tensors) fetches[fetched.get(name) as string] = tensor
+    for (const [name, tensor] of place.tensors) fetches[fetched.get(name) ?? name] = tensor
     const isLeft = marked(place)
     let ended = true
     const start = performance.now()
@@ -120,7 +122,7 @@ export class Session {
     if (!ended || isLeft()) {
       places.give(place.buffer)
       // Of another shape than was told, or a fault that the other way tells.
-      const outcome = await this.run(feed, first, count, weights)
+      const outcome = await this.run(feed, first, count, weights, more)
       this.#places = false
       return outcome
     }
@@ -128,10 +130,15 @@ export class Session {
     return { values: place.tensors, shapes: new Map(), buffer: place.buffer }
   }
 
-  #place(shapeOf: (name: string) => readonly number[], places: Places): Place | undefined {
+  #place(
+    more: readonly string[],
+    shapeOf: (name: string) => readonly number[],
+    places: Places,
+  ): Place | undefined {
     const { values, fetched, types } = this.#given
     if (!types || !this.#places) return undefined
-    return placeOf(values, (name) => types.get(fetched.get(name) ?? ''), shapeOf, places)
+    const names = [...new Set([...values, ...more])]
+    return placeOf(names, (name) => types.get(fetched.get(name) ?? name), shapeOf, places)
   }
 
   #feeds(

@@ -9,6 +9,7 @@ import { places, reshaping } from './moves.js'
 import { At, along, type Known, type Part, same } from './parts.js'
 import { reckon } from './reckoned.js'
 import { hasRule, isFunction, partsOf } from './rules.js'
+import { far } from './shapes.js'
 
 /** What the proof is about. */
 export interface Claim {
@@ -37,7 +38,7 @@ export class Proof {
   readonly #small: ReadonlyMap<number, readonly number[]>
   /** Names of the sizes that are the number of samples. */
   readonly #counts: ReadonlySet<string>
-  /** What onnxruntime infers of pooling whose sizes are rounded up, or of an empty list to squeeze, may be wrong. */
+  /** Is there a node of which onnxruntime may infer a wrong shape? */
   readonly #doubtful: boolean
   /** As far as it is known before anything runs. */
   #before: ReadonlyMap<number, Part> = new Map()
@@ -50,10 +51,7 @@ export class Proof {
     this.#small = new Map(claim.small.map(({ id, numbers }) => [id, numbers]))
     this.#nodes = needed(this.#graph, claim.ids)
     this.#counts = countsIn(claim.x, claim.inferred)
-    this.#doubtful = this.#nodes.some(({ op, inputs, attributes: { ceil_mode: mode } }) => {
-      const isEmpty = op === 'Squeeze' && this.#small.get(inputs[1] ?? -1)?.length === 0
-      return isEmpty || (mode !== undefined && 'i' in mode && mode.i !== 0)
-    })
+    this.#doubtful = this.#nodes.some((node) => isDoubtful(node, this.#small))
     const nothing = () => undefined
     this.#reckoned = { shape: nothing, numbers: nothing }
     this.#before = this.#walk(claim.x, nothing, nothing)
@@ -222,6 +220,21 @@ const shared = ({ name }: { name: string }) => ({ name, axis: null })
 /** Is what is told what ran, where both are known? */
 function isEqual(told: readonly number[] | undefined, ran: readonly number[] | undefined) {
   return !told || !ran || (told.length === ran.length && told.every((size, k) => size === ran[k]))
+}
+
+/**
+ * May onnxruntime infer another shape than it makes? Of pooling whose sizes are rounded up, of an empty list to
+ * squeeze, of a slice backwards to the largest number.
+ */
+function isDoubtful(
+  { op, inputs, attributes: { ceil_mode: mode } }: NativeNode,
+  small: ReadonlyMap<number, readonly number[]>,
+): boolean {
+  const list = (k: number) => small.get(inputs[k] ?? -1)
+  if (op === 'Squeeze') return list(1)?.length === 0
+  if (op === 'Slice')
+    return list(2)?.some((end, k) => end >= far && (list(4)?.[k] ?? 1) < 0) ?? false
+  return mode !== undefined && 'i' in mode && mode.i !== 0
 }
 
 /** Nodes that make these values, and what those need. */
