@@ -122,7 +122,7 @@ export class Architecture {
   #start(running: PreparedGraph): Host {
     const { model, inputs, hypotheses: places } = this
     return new Host({
-      skeleton: skeleton(model, running, this.fed),
+      skeleton: skeleton(model, running, this.fed, this.double),
       graph: running.native,
       inputs: inputs.map(({ name }) => ({ name, id: running.ids.get(name) as number })),
       free: inputs.some(({ shape }, k) => {
