@@ -113,7 +113,7 @@ void correlate_tiles(const TileWork& g, const Real* x, int64_t images, const Rea
     for (int64_t item = first; item < last; ++item) {
       const int64_t group = item / pieces, t0 = item % pieces * own;
       const int64_t t1 = std::min(all, t0 + own);
-      const Strips strips(g.from, t0, t1);
+      const Strips strips(g.from, t0, t1, g.groups * g.channels * g.in);
       const int64_t n = strips.count();
       const int64_t data_plane = depth * n + kApart, made_plane = some * n + kApart;
       Real* copies = cleared(lane_buffer<2>(strips.size()), strips.size());
@@ -121,16 +121,14 @@ void correlate_tiles(const TileWork& g, const Real* x, int64_t images, const Rea
         const auto plane_of = [&](int64_t i) {
           return x + ((i * g.groups + group) * g.channels + q) * g.in;
         };
-        const Real* tiles = strips.uncopied(plane_of);
-        if (!tiles) {
-          strips.copy(plane_of, copies);
-          tiles = copies;
-        }
+        strips.copy(plane_of, copies);
         wider([&] {
           const int phases = phases_of<Tiles>(g.phases_in);
           Lanes numbers[Tiles::kNumbers];
           for (int64_t t = 0; t < n; t += kLanes) {
-            Tiles::take_data(strips.neighbours(tiles, t), phases, numbers);
+            const auto side = strips.neighbours(plane_of(0), copies, t);
+            side.fetch(g.in);  // for the next channel
+            Tiles::take_data(side, phases, numbers);
             for (int f = 0; f < phases; ++f)
               Tiles::data_planes(numbers + f, phases, data + (q * phases + f) * n + t, data_plane);
           }

@@ -51,36 +51,22 @@ struct Tiling {
 // they begin in copies of what of the planes they see, with zeros around.
 class Strips {
  public:
-  Strips(const Tiling& tiling, int64_t first, int64_t last) : tiling_(tiling) {
+  // `apart`: from an image's plane to the next one's. Then what lies inside is read where it
+  // stands, where that saves most of the copies.
+  Strips(const Tiling& tiling, int64_t first, int64_t last, int64_t apart = 0) : tiling_(tiling) {
+    constexpr int64_t kMany = 8;
     const Tiling& t = tiling_;
-    starts_.assign(static_cast<size_t>((last - first + kLanes - 1) / kLanes * kLanes), 0);
-    for (int64_t tile = first; tile < last;) {
-      const int64_t image = tile / t.per_image(), end = std::min(last, (image + 1) * t.per_image());
-      const int64_t a = tile % t.per_image(), b = a + end - tile;
-      // Whole rows of tiles, or part of a single one.
-      const bool single = t.tiles_down == 1;
-      const int64_t y0 = a / t.tiles_along, y1 = (b - 1) / t.tiles_along + 1;
-      const int64_t x0 = single ? a : 0, x1 = single ? b : t.tiles_along;
-      Strip strip;
-      strip.image = image;
-      strip.y = y0 * t.down - t.before_y;
-      strip.x = x0 * t.along - t.before_x;
-      strip.rows = (y1 - 1 - y0) * t.down + t.rows;
-      strip.columns = (x1 - 1 - x0) * t.along + t.columns;
-      strip.at = size_;
-      for (int64_t k = a; k < b; ++k, ++tile)
-        starts_[static_cast<size_t>(tile - first)] =
-            size_ + (k / t.tiles_along - y0) * t.down * strip.columns +
-            (k % t.tiles_along - x0) * t.along;
-      for (int64_t k = a; k < b; ++k) steps_.push_back(strip.columns);
-      size_ += strip.rows * strip.columns;
-      strips_.push_back(strip);
+    const auto count = static_cast<size_t>((last - first + kLanes - 1) / kLanes * kLanes);
+    starts_.reserve(count);
+    copied_.reserve(count);
+    if (apart > 0 && t.rows == 1 && t.tiles_along >= kMany) {
+      for (int64_t tile = first; tile < last; ++tile) add_one(tile, apart);
+    } else {
+      add_strips(first, last);
     }
-    whole_ = static_cast<int64_t>(starts_.size()) == last - first;
-    for (size_t k = static_cast<size_t>(last - first); k < starts_.size(); ++k) {
-      starts_[k] = size_;
-      steps_.push_back(t.columns);
-    }
+    starts_.resize(count, size_);
+    copied_.resize(count, 1);
+    steps_.resize(count, t.columns);
     size_ += t.rows * t.columns;
   }
 
@@ -88,17 +74,6 @@ class Strips {
   int64_t count() const { return static_cast<int64_t>(starts_.size()); }
   // Numbers of the copies, which are 0 before the first copy is made.
   int64_t size() const { return size_; }
-
-  // Whole lanes of tiles of one row of an image, of which nothing lies outside, need no copies:
-  // where they begin in its plane; null where that is not so.
-  template <class PlaneOf>
-  const Real* uncopied(const PlaneOf& plane_of) const {
-    const Strip& strip = strips_.front();
-    const bool inside = strip.rows == 1 && strip.y >= 0 && strip.y < tiling_.height &&
-                        strip.x >= 0 && strip.x + strip.columns <= tiling_.width;
-    if (!whole_ || strips_.size() > 1 || !inside) return nullptr;
-    return plane_of(strip.image) + strip.y * tiling_.width + strip.x;
-  }
 
   template <class PlaneOf>
   void copy(const PlaneOf& plane_of, Real* copies) const {
@@ -116,9 +91,11 @@ class Strips {
     }
   }
 
-  // What lies in lanes side by side: neighbouring tiles of one plane's copies, from `first` on,
-  AT_PORTABLE auto neighbours(const Real* copies, int64_t first) const {
-    return Neighbours{copies, starts_.data() + first, steps_.data() + first};
+  // What lies in lanes side by side: neighbouring tiles of one plane of every image, which begins
+  // at `plane` in the first, from tile `first` on,
+  AT_PORTABLE auto neighbours(const Real* plane, const Real* copies, int64_t first) const {
+    return Neighbours{
+        {plane, copies}, copied_.data() + first, starts_.data() + first, steps_.data() + first};
   }
   // or one tile of as many planes, whose copies are `apart` from one another.
   AT_PORTABLE auto abreast(const Real* copies, int64_t apart, int64_t tile) const {
@@ -131,10 +108,19 @@ class Strips {
     int64_t image, y, x, rows, columns, at;
   };
   struct Neighbours {
-    const Real* copies;
+    const Real* from[2];
+    const unsigned char* copied;
     const int64_t *starts, *steps;
     AT_PORTABLE const Real* row(int lane, int r) const {
-      return copies + starts[lane] + r * steps[lane];
+      return from[copied[lane]] + starts[lane] + r * steps[lane];
+    }
+    // Has the cache fetch what lies `apart` further on: rows of tiles overlap, so that two lines of
+    // each are nearly all.
+    AT_PORTABLE void fetch(int64_t apart) const {
+      for (int l = 0; l < kLanes; ++l) {
+        __builtin_prefetch(row(l, 0) + apart);
+        __builtin_prefetch(row(l, 0) + apart + 2 * kLanes);
+      }
     }
   };
   struct Abreast {
@@ -142,11 +128,54 @@ class Strips {
     int64_t apart, step;
     AT_PORTABLE const Real* row(int lane, int r) const { return first + lane * apart + r * step; }
   };
+
+  // A tile of one row: copied where a part of it lies outside.
+  void add_one(int64_t tile, int64_t apart) {
+    const Tiling& t = tiling_;
+    const int64_t image = tile / t.per_image(), own = tile % t.per_image();
+    const int64_t y = own / t.tiles_along * t.down - t.before_y;
+    const int64_t x = own % t.tiles_along * t.along - t.before_x;
+    const bool inside = y >= 0 && y < t.height && x >= 0 && x + t.columns <= t.width;
+    starts_.push_back(inside ? image * apart + y * t.width + x : size_);
+    copied_.push_back(inside ? 0 : 1);
+    steps_.push_back(t.columns);
+    if (inside) return;
+    strips_.push_back({image, y, x, 1, t.columns, size_});
+    size_ += t.columns;
+  }
+
+  void add_strips(int64_t first, int64_t last) {
+    const Tiling& t = tiling_;
+    for (int64_t tile = first; tile < last;) {
+      const int64_t image = tile / t.per_image(), end = std::min(last, (image + 1) * t.per_image());
+      const int64_t a = tile % t.per_image(), b = a + end - tile;
+      // Whole rows of tiles, or part of a single one.
+      const bool single = t.tiles_down == 1;
+      const int64_t y0 = a / t.tiles_along, y1 = (b - 1) / t.tiles_along + 1;
+      const int64_t x0 = single ? a : 0, x1 = single ? b : t.tiles_along;
+      Strip strip;
+      strip.image = image;
+      strip.y = y0 * t.down - t.before_y;
+      strip.x = x0 * t.along - t.before_x;
+      strip.rows = (y1 - 1 - y0) * t.down + t.rows;
+      strip.columns = (x1 - 1 - x0) * t.along + t.columns;
+      strip.at = size_;
+      for (int64_t k = a; k < b; ++k, ++tile) {
+        starts_.push_back(size_ + (k / t.tiles_along - y0) * t.down * strip.columns +
+                          (k % t.tiles_along - x0) * t.along);
+        copied_.push_back(1);
+        steps_.push_back(strip.columns);
+      }
+      size_ += strip.rows * strip.columns;
+      strips_.push_back(strip);
+    }
+  }
+
   const Tiling tiling_;
   std::vector<Strip> strips_;
   std::vector<int64_t> starts_, steps_;  // of every tile
+  std::vector<unsigned char> copied_;
   int64_t size_ = 0;
-  bool whole_ = true;  // no tiles of zeros
 };
 
 // to (kRows, ld) = the numbers of what lies in lanes side by side, `columns` of every row.
