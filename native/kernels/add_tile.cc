@@ -12,25 +12,55 @@ namespace at::kernels {
 
 namespace {
 
+// out += Σ over parts, each of which body(part, tile) adds to a tile of its own: for small tiles,
+// which are likely to be the only ones. How they are cut is to depend on sizes alone.
+template <class Number, class Body>
+void add_parts(int64_t parts, int64_t height, int64_t width, const Tile<Number>& out, Pool& pool,
+               const Body& body) {
+  const int64_t size = height * width;
+  auto sums = pool.take<Number>(parts * size);
+  std::fill_n(sums.get(), parts * size, Number(0));
+  parallel_for(parts, 1, [&](int64_t first, int64_t last) {
+    for (int64_t p = first; p < last; ++p) body(p, Tile<Number>{sums.get() + p * size, width});
+  });
+  for (int64_t p = 0; p < parts; ++p)
+    for (int64_t e = 0; e < size; ++e)
+      out.data[e / width * out.stride + e % width] += sums.get()[p * size + e];
+}
+constexpr int64_t kSmallTile = 4096;
+
+// Of numbers [begin, end) of every row.
 template <class Number>
-void add_dense(const TileTask<Number>& t, const Control& control) {
+void add_stretch(const TileTask<Number>& t, int64_t begin, int64_t end, const Tile<Number>& out,
+                 const Control& control) {
   const Side<Number>&a = t.left, &b = t.right;
   // Cut where it would run for long without a look at the caller's wish to stop.
   const int64_t depth = std::max<int64_t>(512, 1'000'000'000 / (t.height() * t.width() + 1));
   // Rows (i, c) are evenly spaced: C fills the sample, or is 1.
   const int64_t lda = a.C == 1 ? a.x_sample : a.size, ldb = b.C == 1 ? b.x_sample : b.size;
-  for (int64_t p = 0; p < a.size; p += depth) {
+  for (int64_t p = begin; p < end; p += depth) {
     control.poll();
-    const int64_t inner = std::min(depth, a.size - p);
+    const int64_t inner = std::min(depth, end - p);
     const Number* left = a.x + t.place.rows.first * a.x_sample + p;
     if (t.place.diagonal) {
-      blas::gram(t.width(), inner, Number(1), left, lda, Number(1), t.out.data, t.out.stride);
+      blas::gram(t.width(), inner, Number(1), left, lda, Number(1), out.data, out.stride);
     } else {
       blas::gemm(false, true, t.height(), t.width(), inner, Number(1), left, lda,
-                 b.x + t.place.cols.first * b.x_sample + p, ldb, Number(1), t.out.data,
-                 t.out.stride);
+                 b.x + t.place.cols.first * b.x_sample + p, ldb, Number(1), out.data, out.stride);
     }
   }
+}
+
+template <class Number>
+void add_dense(const TileTask<Number>& t, Pool& pool, const Control& control) {
+  constexpr int64_t kPart = 1 << 18;  // numbers of all rows, so many that a thread pays
+  const int64_t size = t.left.size, numbers = size * t.height();
+  const int64_t parts = std::min<int64_t>(8, numbers / kPart);
+  if (parts < 2 || t.height() * t.width() > kSmallTile)
+    return add_stretch(t, 0, size, t.out, control);
+  add_parts(parts, t.height(), t.width(), t.out, pool, [&](int64_t p, const Tile<Number>& own) {
+    add_stretch(t, size * p / parts, size * (p + 1) / parts, own, control);
+  });
 }
 
 // One factor's vectors of a tile's rows or columns: `count` of them, `stride` from one to the next.
@@ -222,26 +252,17 @@ class Positions {
     int64_t z_size = 0, inner_size = 0;
   };
 
-  // The rows from `begin` on, in parts for the threads where a small tile is likely to be the only
-  // one. How they are cut depends on the sizes alone.
+  // The rows from `begin` on.
   void add(int64_t begin, int64_t j0, int64_t nj) {
-    constexpr int64_t kSmall = 4096, kPart = 64;
+    constexpr int64_t kPart = 64;
     const int64_t total = t_.place.rows.size * a_.T - begin, width = nj * b_.C;
     const int64_t part = std::max(kPart, (total + 7) / 8), parts = (total + part - 1) / part;
-    if (t_.height() * width > kSmall || parts == 1) {
-      return add_rows(begin, begin + total, j0, nj, {t_.out.data + j0 * b_.C, t_.out.stride});
-    }
-    const int64_t size = t_.height() * width;
-    auto sums = pool_.take<Number>(parts * size);
-    std::fill_n(sums.get(), parts * size, Number(0));
-    parallel_for(parts, 1, [&](int64_t first, int64_t last) {
-      for (int64_t p = first; p < last; ++p)
-        add_rows(begin + p * part, begin + std::min(total, (p + 1) * part), j0, nj,
-                 {sums.get() + p * size, width});
+    const Tile<Number> out{t_.out.data + j0 * b_.C, t_.out.stride};
+    if (t_.height() * width > kSmallTile || parts == 1)
+      return add_rows(begin, begin + total, j0, nj, out);
+    add_parts(parts, t_.height(), width, out, pool_, [&](int64_t p, const Tile<Number>& own) {
+      add_rows(begin + p * part, begin + std::min(total, (p + 1) * part), j0, nj, own);
     });
-    for (int64_t p = 0; p < parts; ++p)
-      for (int64_t e = 0; e < size; ++e)
-        t_.out.data[e / width * t_.out.stride + j0 * b_.C + e % width] += sums.get()[p * size + e];
   }
 
   // Rows [r0, end), a few at a time, so that Z stays in the cache.
@@ -319,7 +340,7 @@ class Positions {
 template <class Number>
 void add_tile(const TileTask<Number>& task, Pool& pool, const Control& control) {
   const Side<Number>& left = task.left;
-  if (left.x) return add_dense(task, control);
+  if (left.x) return add_dense(task, pool, control);
   if (left.factored()) {
     if (left.T == 1 && task.right.T == 1 && !left.mixed) {
       add_gram_product(task, pool);

@@ -34,6 +34,19 @@ std::vector<Axis> merged(const std::vector<Axis>& axes) {
   return result;
 }
 
+// Sums side by side, or each would wait for the one before it.
+double sum(const Real* from, int64_t count) {
+  constexpr int kLanes = 8;
+  double lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (int l = 0; l < kLanes; ++l) lanes[l] += from[i + l];
+  double total = 0;
+  for (double lane : lanes) total += lane;
+  for (; i < count; ++i) total += from[i];
+  return total;
+}
+
 // Walks the source in order; the last axis is a plain loop.
 void accumulate(const std::vector<Axis>& axes, size_t depth, const Real*& from, Real* to) {
   const Axis& axis = axes[depth];
@@ -42,9 +55,7 @@ void accumulate(const std::vector<Axis>& axes, size_t depth, const Real*& from, 
     return;
   }
   if (axis.to == 0) {
-    double sum = 0;
-    for (int64_t i = 0; i < axis.size; ++i) sum += from[i];
-    *to += static_cast<Real>(sum);
+    *to += static_cast<Real>(sum(from, axis.size));
   } else if (axis.to == 1) {
     for (int64_t i = 0; i < axis.size; ++i) to[i] += from[i];
   } else {
@@ -90,12 +101,18 @@ void reduce_broadcast(const Activation& out, const Activation& in, int64_t count
   }
   axes = merged(axes);
   const int64_t result_size = per_sample ? in_size * samples : in_size;
-  parallel_for(count, grain_for(out_size), [&](int64_t first, int64_t last) {
-    for (int64_t c = first; c < last; ++c) {
-      Real* to = result + c * result_size;
-      std::fill(to, to + result_size, Real(0.0));
-      const Real* from = g + c * out_size;
-      if (out_size > 0) accumulate(axes, 0, from, to);
+  // The first axis is shared out as well where its pieces do not meet.
+  const bool apart = axes[0].to != 0 && axes.size() > 1;
+  const int64_t pieces = apart ? axes[0].size : 1, each = out_size / std::max<int64_t>(1, pieces);
+  parallel_for(count * result_size, 1 << 16, [&](int64_t first, int64_t last) {
+    std::fill(result + first, result + last, Real(0.0));
+  });
+  if (out_size == 0) return;
+  parallel_for(count * pieces, grain_for(each), [&](int64_t first, int64_t last) {
+    for (int64_t item = first; item < last; ++item) {
+      const Real* from = g + item * each;
+      Real* to = result + item / pieces * result_size + item % pieces * axes[0].to;
+      accumulate(axes, apart ? 1 : 0, from, to);
     }
   });
 }

@@ -223,6 +223,12 @@ TEST_CASE("kernels: all kinds of features, of kernels and of blocks in float and
   }
 }
 
+TEST_CASE("kernels: long features of few samples, in parts") {
+  const Shape shape{3, 2, 1, 300, 700};
+  check_kind<float>("dense", shape, 1e-5);
+  check_kind<double>("dense", shape, 1e-13);
+}
+
 // With so little memory that tiles, slices and what a product is summed of are cut as well.
 TEST_CASE("kernels: all kinds of features on a device") {
   for (const size_t memory : {size_t{1} << 30, size_t{1} << 19}) {

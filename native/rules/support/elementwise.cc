@@ -1,5 +1,6 @@
 #include "rules/support/elementwise.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace at {
@@ -72,7 +73,11 @@ void repeat(const Axis* axis, const Axis* end, const Real* from, Real*& to) {
     for (int64_t i = 0; i < axis->size; ++i) repeat(axis + 1, end, from + i * axis->stride, to);
     return;
   }
-  for (int64_t i = 0; i < axis->size; ++i) to[i] = from[i * axis->stride];
+  if (axis->stride == 0) {
+    std::fill(to, to + axis->size, *from);
+  } else {
+    for (int64_t i = 0; i < axis->size; ++i) to[i] = from[i * axis->stride];
+  }
   to += axis->size;
 }
 
@@ -114,8 +119,25 @@ const Real* broadcast_values(NodeView& call, const Real* values, const Shape& fr
   if (size == element_count(from)) return values;
   const std::vector<Axis> axes = merged(broadcast_axes(shape, from));
   Real* result = call.scratch(size);
-  Real* to = result;
-  if (size > 0) repeat(axes.data(), axes.data() + axes.size(), values, to);
+  if (size == 0) return result;
+  // Pieces: all places of so many of the first axes, but the last one.
+  constexpr int64_t kEnough = 64;
+  int64_t pieces = 1;
+  size_t cut = 0;
+  while (cut + 1 < axes.size() && pieces < kEnough) pieces *= axes[cut++].size;
+  const int64_t each = size / pieces;
+  parallel_for(pieces, grain_for(each), [&](int64_t first, int64_t last) {
+    for (int64_t piece = first; piece < last; ++piece) {
+      const Real* start = values;
+      for (int64_t a = static_cast<int64_t>(cut) - 1, rest = piece; a >= 0; --a) {
+        const Axis& axis = axes[static_cast<size_t>(a)];
+        start += rest % axis.size * axis.stride;
+        rest /= axis.size;
+      }
+      Real* to = result + piece * each;
+      repeat(axes.data() + cut, axes.data() + axes.size(), start, to);
+    }
+  });
   return result;
 }
 
