@@ -14,6 +14,8 @@ struct MatrixDims {
   bool transposed = false;
   // h[i,t,:] holds a single 1, G = 1 (rows of an embedding): where, is told in its place.
   bool picks = false;
+  // Of δ's numbers, those that may be other than 0, as far as the graph tells.
+  double share = 1;
 };
 
 }  // namespace at

@@ -17,12 +17,15 @@ namespace {
 
 // Of uses that are one with all their positions; none of no uses.
 std::optional<MatrixDims> dims_together(const std::vector<MatrixUse>& uses) {
-  std::optional<MatrixDims> all;
+  if (uses.empty()) return std::nullopt;
+  MatrixDims all = uses[0].dims;
+  double filled = 0;
+  all.positions = 0;
   for (const MatrixUse& use : uses) {
-    const int64_t before = all ? all->positions : 0;
-    all = use.dims;
-    all->positions += before;
+    all.positions += use.dims.positions;
+    filled += static_cast<double>(use.dims.positions) * use.dims.share;
   }
+  if (uses.size() > 1) all.share = filled / static_cast<double>(std::max<int64_t>(1, all.positions));
   return all;
 }
 
@@ -154,9 +157,8 @@ MatrixUse BlockCollector::concatenated(std::vector<MatrixUse>& uses, bool with_o
   const int64_t G = all.dims.groups, n = all.samples, k = all.dims.cols;
   const int64_t row = all.count * all.dims.rows;
   const int64_t width = with_ones ? k + 1 : k;
-  int64_t T = 0;
-  for (const MatrixUse& use : uses) T += use.dims.positions;
-  all.dims.positions = T;
+  all.dims = *dims_together(uses);
+  const int64_t T = all.dims.positions;
   all.dims.cols = width;
   all.h = pool_.take<Real>(n * G * T * width);
   if (uses.size() > 1) all.delta = pool_.take<Real>(n * G * T * row);

@@ -5,6 +5,7 @@
 
 #include "core/blas.h"
 #include "core/parallel.h"
+#include "core/thin.h"
 #include "core/wider.h"
 #include "kernels/picks.h"
 
@@ -291,8 +292,8 @@ class Positions {
     Number* x = grow(x_, x_size_, nj * stack * b_.k);
     for (int64_t j = 0; j < nj; ++j) {
       const int64_t at = (t_.place.cols.first + j0 + j) * b_.T;
-      blas::gemm(true, false, stack, b_.k, b_.T, Number(1), b_.delta + at * b_.delta_place,
-                 b_.delta_place, b_.h + at * b_.k, b_.k, Number(0), x + j * stack * b_.k, b_.k);
+      multiply_out(stack, b_.k, b_.T, b_.delta + at * b_.delta_place, b_.delta_place,
+                   b_.h + at * b_.k, b_.k, x + j * stack * b_.k, b_.k);
     }
   }
 

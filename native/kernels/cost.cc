@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/thin.h"
+
 namespace at::kernels {
 
 namespace {
@@ -32,9 +34,11 @@ double cost_of(Method method, const KernelTask& task, const MatrixDims& dims) {
   const double pairs = static_cast<double>(task.pairs());
   const double n = static_cast<double>(task.samples1 + (task.symmetric ? 0 : task.samples2));
   double m = static_cast<double>(dims.rows), k = static_cast<double>(dims.cols);
-  const double expand = T == 1 || dims.picks
-                            ? n * O * m * k * G * 8 / kBytes
-                            : gemm(O * m, k, T, n * G) + n * O * m * k * G * 8 / kBytes;
+  const double written = n * O * m * k * G * 8 / kBytes;
+  const double expand = T == 1 || dims.picks ? written
+                        : dims.share * kThin > 1
+                            ? written + gemm(O * m, k, T, n * G)
+                            : written + gemm(k, 1, O * m * T * dims.share, n * G);
   // The trace kernel stacks the outputs into the rows; the diagonal one takes each output alone.
   double C = O, times = 1;
   if (task.type == KernelType::kTrace) {

@@ -5,6 +5,7 @@
 
 #include "core/blas.h"
 #include "core/parallel.h"
+#include "core/thin.h"
 #include "kernels/add_tile.h"
 
 namespace at::kernels {
@@ -141,14 +142,14 @@ class Slices {
       const Number* h = unit.h.get() + i * T * k + slice.column;
       Number* row = to + i * (end - begin) * slice.place();
       if (slice.rows == m && slice.width() == m * k && slice.place() == m * k) {
-        blas::gemm(true, false, (end - begin) * m, k, T, Number(1),
-                   unit.delta.get() + i * T * stride + begin * m, stride, h, k, Number(0), row, k);
+        multiply_out((end - begin) * m, k, T, unit.delta.get() + i * T * stride + begin * m, stride,
+                     h, k, row, k);
         continue;
       }
       for (int64_t c = begin; c < end; ++c, row += slice.place())
-        blas::gemm(true, false, slice.rows, slice.cols, T, Number(1),
-                   unit.delta.get() + i * T * stride + c * m + slice.first, stride, h, k, Number(0),
-                   row, slice.cols);
+        multiply_out(slice.rows, slice.cols, T,
+                     unit.delta.get() + i * T * stride + c * m + slice.first, stride, h, k, row,
+                     slice.cols);
     }
   }
 

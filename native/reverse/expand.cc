@@ -5,6 +5,7 @@
 
 #include "core/blas.h"
 #include "core/parallel.h"
+#include "core/thin.h"
 #include "rules/support/finite.h"
 #include "rules/support/times.h"
 
@@ -90,6 +91,8 @@ void expand_matrix(const MatrixUse& use, int64_t sample_stride, int64_t count_st
   const bool past = use.samples * G * C * m * k * static_cast<int64_t>(sizeof(Real)) >= kLarge;
   const auto product = [&](int64_t rows, const Real* a, int64_t lda, int64_t cols, const Real* b,
                            int64_t ldb, Real* to) {
+    // Of the transposed ones a is h.
+    if (!transposed && multiply_thin(rows, cols, T, a, lda, b, ldb, to, cols)) return;
     if (past) return blas::gemm_past(true, rows, cols, T, a, lda, b, ldb, to, cols);
     blas::gemm(true, false, rows, cols, T, Real(1.0), a, lda, b, ldb, Real(0.0), to, cols);
   };

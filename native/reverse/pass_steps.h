@@ -30,6 +30,7 @@ class Pass {
         witness_(witness),
         cotangents_(tape.values.size()),
         uses_(tape.values.size(), 0),
+        shares_(tape.values.size(), 0),
         finite_(tape.values.size(), -1),
         producers_(tape.values.size(), nullptr) {
     for (const Node& node : tape.nodes) {
@@ -45,6 +46,7 @@ class Pass {
 
   void run(std::shared_ptr<Real> seed) {
     cotangents_[tape_.output] = std::move(seed);
+    shares_[tape_.output] = 1;
     if (uses_[tape_.output] == 0) deliver(tape_.output);
     for (size_t index = tape_.nodes.size(); index-- > 0;) {
       control_.poll();
@@ -57,6 +59,7 @@ class Pass {
     const auto taken = std::find(multiplied_by_.begin(), multiplied_by_.end(), &node);
     if (taken != multiplied_by_.end()) {
       multiplied_by_.erase(taken);
+      share_out(node, 0);
       add(node.inputs[0], std::move(cotangents_[node.outputs[0]]));
       return used(node.inputs[0]);
     }
@@ -128,11 +131,37 @@ class Pass {
   NodeCall::Asked asked(const Node& node) {
     return [this, &node](int k, const MatrixDims& dims) {
       const int parameter = tape_.values[node.inputs[k]].parameter;
-      if (!multiplies_ || parameter < 0 || !multiplies_->multiplies_out(parameter, dims))
+      MatrixDims own = dims;
+      own.share = share_of(node);
+      if (!multiplies_ || parameter < 0 || !multiplies_->multiplies_out(parameter, own))
         return false;
       multiplied_.push_back(node.inputs[k]);
       return sound_factors(node);
     };
+  }
+
+  // Of the numbers of a node's cotangents those that may be other than 0.
+  double share_of(const Node& node) const {
+    double most = 0;
+    for (int id : node.outputs)
+      if (id >= 0) most = std::max(most, shares_[id]);
+    // What comes from a device is not told.
+    return most > 0 ? most : 1;
+  }
+
+  // The same of what it adds to that of input k.
+  void share_out(const Node& node, size_t k) {
+    const auto numbers = [&](const std::vector<int>& ids) {
+      double sum = 0;
+      for (int id : ids)
+        if (id >= 0) sum += static_cast<double>(frame_.values[id].size());
+      return sum;
+    };
+    const int id = node.inputs[k];
+    double share = 1;
+    if (node.rule->sees_one(node))
+      share = share_of(node) * numbers(node.outputs) / std::max(1.0, numbers({id}));
+    shares_[id] = std::min(1.0, shares_[id] + share);
   }
 
   // Numbers of cotangents that a product makes of its operands, those in factors apart.
@@ -196,6 +225,7 @@ class Pass {
       const int id = node.inputs[k];
       NodeCall::Produced& made = produced[k];
       if (made.bias_of >= 0) continue;
+      share_out(node, k);
       if (made.matrix) {
         take_matrix(node, k, call);
       } else if (made.cotangent) {
@@ -211,6 +241,7 @@ class Pass {
     auto& produced = call.produced();
     MatrixUse use = *produced[k].matrix;
     use.control = control_;
+    use.dims.share = share_of(node);
     int bias = -1;
     for (size_t b = 0; b < produced.size(); ++b)
       if (produced[b].bias_of == static_cast<int>(k)) bias = node.inputs[b];
@@ -325,6 +356,7 @@ class Pass {
   bool sound_ = true;  // are the cotangents of the node whose turn it is?
   std::vector<std::shared_ptr<Real>> cotangents_;
   std::vector<int> uses_;            // still to come
+  std::vector<double> shares_;       // of cotangents' numbers, those that may be other than 0
   std::vector<signed char> finite_;  // are a value's numbers? -1: not looked at
   std::vector<int> total_uses_;
   std::vector<const Node*> producers_;

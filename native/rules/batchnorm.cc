@@ -17,6 +17,7 @@ auto copied(const Real* d) {
 // Y = scale·(X − mean)/√(variance + ε) + B per channel (axis 1), with statistics that are given.
 class BatchNormalization final : public Rule {
  public:
+  bool sees_one(const Node&) const override { return true; }
   const char* constant_role(const Node&, int k) const override {
     return k == 3 ? "a running mean" : k == 4 ? "a running variance" : nullptr;
   }

@@ -13,6 +13,7 @@
 #include "rules/support/quick.h"
 #include "rules/support/reached.h"
 #include "rules/support/taps.h"
+#include "rules/support/thin_conv.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -112,6 +113,17 @@ class Conv final : public Rule {
             {out + ((c0 * g.images + b) * G + group) * block, x + (b * G + group) * plane});
       return own;
     };
+    if (thin_pays(g, out, count * g.images)) {
+      return parallel_for(count * samples * G, 1, [&](int64_t first, int64_t last) {
+        for (int64_t item = first; item < last; ++item) {
+          call.control().poll();
+          Real* to = in + item * g.m * g.k;
+          std::fill(to, to + g.m * g.k, Real(0));
+          for (const auto& image : own_images(item / G % samples, item / G / samples, item % G))
+            add_thin_product(g, image, to);
+        }
+      });
+    }
     const int64_t each = g.images / samples;  // images of a sample
     const int64_t items = samples * G * blocks.stacks;
     const QuickWay way = quick_product_way(g, each);
@@ -233,6 +245,7 @@ class Conv final : public Rule {
                           Real(0.0), in, g.k);
       return;
     }
+    if (thin_pays(g, out, planes)) return spread_thin(g, out, planes, weights, in);
     if (turnable(g) && turned_input(call, g, in)) return;
     if (spread_input(call, g, in)) return;
     // Columns of one product: enough for BLAS, few enough for the cache.

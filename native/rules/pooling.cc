@@ -240,6 +240,7 @@ class LpPool final : public Pool {
 class MaxPool final : public Pool {
  public:
   using Pool::Pool;
+  bool sees_one(const Node&) const override { return true; }
   bool takes_slopes(const Node&) const override { return true; }
   Needs needs(const Node&, const std::vector<bool>&) const override { return {{0}, {}}; }
   void reverse(Call& call) const override {

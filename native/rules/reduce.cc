@@ -34,6 +34,7 @@ class Reduce final : public Rule {
   Reduce(Kind kind, int input_since) : kind_(kind), input_since_(input_since) {}
 
   bool differentiable(const Node&, int k) const override { return k == 0; }
+  bool sees_one(const Node&) const override { return selects(); }
   Needs needs(const Node& node, const std::vector<bool>&) const override {
     Needs needs;
     if (kind_ != Kind::kSum && kind_ != Kind::kMean && kind_ != Kind::kLogSum) needs.inputs = {0};
@@ -52,7 +53,6 @@ class Reduce final : public Rule {
     const int64_t count = call.count();
     const Real* out = call.out(0);
     if (small == size && kind_ == Kind::kSum) return pass_order(call, 0, 0);
-    const Real* d = derivative(call, kept);
     Real* in = call.in(0);
     const Real constant = kind_ == Kind::kMean ? share_of(small, size) : 1;
     size_t first_axis = 0, end_axis = shape.size();
@@ -63,9 +63,10 @@ class Reduce final : public Rule {
     if (together) {
       const Lines lines(shape, static_cast<int64_t>(first_axis),
                         static_cast<int64_t>(end_axis - first_axis));
-      repeat(lines, count, out, d, constant, in);
-      return;
+      if (selects()) return select(call, lines, in);
+      return repeat(lines, count, out, derivative(call, kept), constant, in);
     }
+    const Real* d = derivative(call, kept);
     const int32_t* where = places(call, kept);
     const int64_t piece = 4096, pieces = (size + piece - 1) / piece;
     parallel_for(count * pieces, grain_for(piece), [&](int64_t first, int64_t last) {
@@ -102,8 +103,54 @@ class Reduce final : public Rule {
   }
 
  private:
-  Real product(Real d, Real g) const {
-    return kind_ == Kind::kMax || kind_ == Kind::kMin ? times_selected(d, g) : times(d, g);
+  bool selects() const { return kind_ == Kind::kMax || kind_ == Kind::kMin; }
+  Real product(Real d, Real g) const { return selects() ? times_selected(d, g) : times(d, g); }
+
+  // in (count, outer, length, inner) = out (count, outer, inner) where x is y; those that tie share
+  // evenly, as torch.amax does.
+  static void select(Call& call, const Lines& lines, Real* in) {
+    constexpr int64_t kTogether = 32;  // cotangents
+    const int64_t count = call.count(), inner = lines.inner, slab = lines.length * inner;
+    const int64_t size = lines.size(), small = lines.outer * inner;
+    const int64_t groups = (count + kTogether - 1) / kTogether;
+    const Real *values = call.input(0).reals(), *out = call.out(0);
+    const Real* extremes = call.output(0).reals();
+    parallel_for(lines.outer * groups, grain_for(slab * std::min(count, kTogether)),
+                 [&](int64_t first, int64_t last) {
+                   Real* share = lane_buffer<0>(inner);
+                   for (int64_t item = first; item < last; ++item) {
+                     const int64_t o = item / groups, c0 = item % groups * kTogether;
+                     const Real *x = values + o * slab, *y = extremes + o * inner;
+                     share_ties(x, y, lines, share);
+                     for (int64_t c = c0; c < std::min(count, c0 + kTogether); ++c)
+                       spread(x, y, share, out + c * small + o * inner, lines,
+                              in + c * size + o * slab);
+                   }
+                 });
+  }
+  static void share_ties(const Real* x, const Real* y, const Lines& lines, Real* share) {
+    const int64_t inner = lines.inner;
+    if (inner == 1) {
+      int32_t ties = 0;
+      for (int64_t l = 0; l < lines.length; ++l) ties += x[l] == *y;
+      *share = Real(1.0) / static_cast<Real>(ties);
+      return;
+    }
+    std::fill(share, share + inner, Real(0.0));
+    for (int64_t l = 0; l < lines.length; ++l)
+      for (int64_t i = 0; i < inner; ++i) share[i] += x[l * inner + i] == y[i] ? 1 : 0;
+    for (int64_t i = 0; i < inner; ++i) share[i] = Real(1.0) / share[i];
+  }
+  static void spread(const Real* x, const Real* y, const Real* share, const Real* g,
+                     const Lines& lines, Real* to) {
+    if (lines.inner == 1) {
+      const Real value = times_selected(*share, *g), extreme = *y;
+      for (int64_t l = 0; l < lines.length; ++l) to[l] = x[l] == extreme ? value : Real(0);
+      return;
+    }
+    for (int64_t l = 0; l < lines.length; ++l)
+      for (int64_t e = l * lines.inner, i = 0; i < lines.inner; ++i, ++e)
+        to[e] = x[e] == y[i] ? times_selected(share[i], g[i]) : Real(0);
   }
 
   // in (count, outer, length, inner) = out (count, outer, inner) times d, or the constant.

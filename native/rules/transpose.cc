@@ -34,6 +34,7 @@ Axes transposed_axes(const NodeView& view) {
 // Output axis a is input axis perm[a]; reversed order unless given.
 class Transpose final : public Rule {
  public:
+  bool sees_one(const Node&) const override { return true; }
   View view(const Node& node, size_t rank) const override {
     if (rank < 2) return View::kNone;
     const std::vector<int64_t> perm = node.attributes.integers("perm");

@@ -102,7 +102,29 @@ const cases: Record<string, [Layer, Layer]> = {
   ],
 }
 
-for (const [name, [first, second]] of Object.entries(cases)) {
+/** What makes one number of all positions; the cotangent has one for each channel then. */
+const poolings = {
+  ReduceMax: { axes: [2], keepdims: 1 },
+  GlobalMaxPool: {},
+} as const
+type Pooling = keyof typeof poolings | undefined
+
+/** The cotangent of a channel's numbers for one of what comes of it: of its largest, or of each. */
+function cotangent(values: Float64Array, weights: Float32Array, pooling: Pooling): Float64Array {
+  if (!pooling) return Float64Array.from(weights)
+  const g = new Float64Array(values.length)
+  g[values.indexOf(Math.max(...values))] = weights[0] ?? 0
+  return g
+}
+
+const ways = Object.entries(cases).flatMap(([name, layers]) =>
+  [undefined, 'ReduceMax', 'GlobalMaxPool'].map((pooling) => {
+    const after = pooling ? ` and ${pooling}` : ''
+    return { name: name + after, layers, pooling: pooling as Pooling }
+  }),
+)
+for (const { name, layers, pooling } of ways) {
+  const [first, second] = layers
   test(`${name}: the Jacobian and the kernel are those of plain sums`, async (t) => {
     const random = new Random(7)
     const draw = (count: number) => Float32Array.from({ length: count }, () => random.normal())
@@ -110,7 +132,7 @@ for (const [name, [first, second]] of Object.entries(cases)) {
       Float32Array,
       Float32Array,
     ]
-    const end = outLength(second, outLength(first, length))
+    const end = pooling ? 1 : outLength(second, outLength(first, length))
     // Two outputs: sums of everything with weights.
     const heads = [draw(second.outputs * end), draw(second.outputs * end)]
     const head = new Float32Array(2 * second.outputs * end)
@@ -142,7 +164,10 @@ for (const [name, [first, second]] of Object.entries(cases)) {
           outputs: ['b'],
           attributes: { pads: second.pads, strides: [second.stride ?? 1] },
         },
-        { op: 'Flatten', inputs: ['b'], outputs: ['c'] },
+        ...(pooling
+          ? [{ op: pooling, inputs: ['b'], outputs: ['m'], attributes: poolings[pooling] }]
+          : []),
+        { op: 'Flatten', inputs: [pooling ? 'm' : 'b'], outputs: ['c'] },
         { op: 'MatMul', inputs: ['c', 'head'], outputs: ['y'] },
       ],
     })
@@ -153,9 +178,10 @@ for (const [name, [first, second]] of Object.entries(cases)) {
         Float64Array.from(x.subarray((i * first.inputs + c) * length).subarray(0, length)),
       )
       const a = forward(first, w1, own)
+      const b = forward(second, w2, a)
       for (const values of heads) {
-        const g = rows(second.outputs, end).map((_, m) =>
-          Float64Array.from(values.subarray(m * end, (m + 1) * end)),
+        const g = b.map((channel, m) =>
+          cotangent(channel, values.subarray(m * end, (m + 1) * end), pooling),
         )
         const upper = backward(second, w2, g, a)
         const lower = backward(first, w1, upper.dx, own)
@@ -180,6 +206,10 @@ for (const [name, [first, second]] of Object.entries(cases)) {
     for (const block of [undefined, 1]) {
       const { data } = await network.ntk(input, undefined, block ? { block } : {})
       near(t, Array.from(data, Number), kernel, 1e-5, `the kernel in blocks of ${block}`)
+    }
+    for (const method of ['jacobian', 'mixed'] as const) {
+      const { data } = await network.ntk(input, undefined, { method, threads: 1 })
+      near(t, Array.from(data, Number), kernel, 1e-5, method)
     }
     await network.dispose()
   })

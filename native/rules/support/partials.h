@@ -11,6 +11,7 @@ inline namespace AT_PRECISION {
 // from its partial derivatives.
 class ElementWise : public Rule {
  public:
+  bool sees_one(const Node&) const override { return true; }
   void reverse(Call& call) const override;
   void forward(TangentCall& call) const override;
 

@@ -41,6 +41,7 @@ class Unary final : public Rule {
     scale(call, call.count(), call.in(0), call.out_in_place(0));
   }
 
+  bool sees_one(const Node&) const override { return true; }
   bool selects(const Node&) const override { return selecting; }
   void slopes(const NodeView& view, Real* to) const override {
     const auto derivatives = derivatives_of(view);

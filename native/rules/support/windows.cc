@@ -193,42 +193,78 @@ static void copy_few(const Real* from, int64_t count, Real* to) {
   }
 }
 
-void im2row(const Windows& w, int64_t channels, const Real* x, Real* patches, int64_t ld) {
-  const int64_t plane = w.in_size();
-  Real* to = patches;
-  for (int64_t r = 0; r < w.rows(); ++r) {
-    for (int64_t o = 0; o < w.out[2]; ++o, to += ld) {
-      // Kernel elements [first, last) of the last axis lie inside.
-      const int64_t start = w.at(2, o, 0), step = w.dilation[2];
-      const int64_t first =
-          std::min(w.kernel[2], start < 0 ? (-start + step - 1) / step : int64_t{0});
-      const int64_t room = w.in[2] - start;
-      const int64_t last =
-          std::max(first, std::min(w.kernel[2], room > 0 ? (room + step - 1) / step : int64_t{0}));
-      const bool whole = first == 0 && last == w.kernel[2];
-      Real* cell = to;
-      for (int64_t q = 0; q < channels; ++q) {
-        for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
-          const int64_t z = w.at(0, r / w.out[1], kz);
-          for (int64_t ky = 0; ky < w.kernel[1]; ++ky, cell += w.kernel[2]) {
-            const int64_t y = w.at(1, r % w.out[1], ky);
-            if (z < 0 || z >= w.in[0] || y < 0 || y >= w.in[1]) {
-              for (int64_t k = 0; k < w.kernel[2]; ++k) cell[k] = 0;
-              continue;
-            }
-            const Real* row = x + q * plane + (z * w.in[1] + y) * w.in[2] + start;
-            if (whole && step == 1) {
-              copy_few(row, last, cell);
-              continue;
-            }
-            for (int64_t k = 0; k < first; ++k) cell[k] = 0;
-            for (int64_t k = first; k < last; ++k) cell[k] = row[k * step];
-            for (int64_t k = last; k < w.kernel[2]; ++k) cell[k] = 0;
-          }
-        }
+// Where a window's rows lie: body(x's element under the row's first, cell, first, last) for every
+// channel and row of the kernel, of which elements [first, last) lie inside; none where the row
+// does not.
+template <class Body>
+static void each_row_at(const Windows& w, int64_t channels, int64_t position, const Body& body) {
+  const int64_t columns = w.kernel[2], plane = w.in_size(), step = w.dilation[2];
+  const int64_t oz = position / w.out[2] / w.out[1], oy = position / w.out[2] % w.out[1];
+  const int64_t start = w.at(2, position % w.out[2], 0), room = w.in[2] - start;
+  const int64_t before = std::min(columns, start < 0 ? (-start + step - 1) / step : int64_t{0});
+  const int64_t end =
+      std::max(before, std::min(columns, room > 0 ? (room + step - 1) / step : int64_t{0}));
+  int64_t cell = 0;
+  for (int64_t q = 0; q < channels; ++q) {
+    for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
+      const int64_t z = w.at(0, oz, kz);
+      for (int64_t ky = 0; ky < w.kernel[1]; ++ky, cell += columns) {
+        const int64_t y = w.at(1, oy, ky);
+        const bool in = z >= 0 && z < w.in[0] && y >= 0 && y < w.in[1];
+        body(q * plane + (z * w.in[1] + y) * w.in[2] + start, cell, in ? before : 0, in ? end : 0);
       }
     }
   }
+}
+
+// One row of `columns` in every channel, all inside.
+template <int columns>
+static void copy_rows(const Real* from, int64_t plane, int64_t channels, Real* patch) {
+  for (int64_t q = 0; q < channels; ++q)
+    std::memcpy(patch + q * columns, from + q * plane, columns * sizeof(Real));
+}
+
+void patch_at(const Windows& w, int64_t channels, const Real* x, int64_t position, Real* patch) {
+  const int64_t columns = w.kernel[2], step = w.dilation[2], plane = w.in_size();
+  const int64_t start = w.at(2, position, 0);
+  const bool line = w.kernel[0] * w.kernel[1] * w.in[0] * w.in[1] * w.rows() == 1;
+  if (line && w.pad[0] == 0 && w.pad[1] == 0 && start >= 0 && start + columns <= w.in[2] && (step == 1 || columns == 1)) {
+    switch (columns) {
+      case 1:
+        return copy_rows<1>(x + start, plane, channels, patch);
+      case 2:
+        return copy_rows<2>(x + start, plane, channels, patch);
+      case 3:
+        return copy_rows<3>(x + start, plane, channels, patch);
+      case 4:
+        return copy_rows<4>(x + start, plane, channels, patch);
+      case 5:
+        return copy_rows<5>(x + start, plane, channels, patch);
+      default:
+        break;
+    }
+  }
+  each_row_at(w, channels, position, [&](int64_t at, int64_t cell, int64_t first, int64_t last) {
+    Real* to = patch + cell;
+    const Real* row = x + at;
+    if (last - first == columns && step == 1) return copy_few(row, last, to);
+    for (int64_t k = 0; k < first; ++k) to[k] = 0;
+    for (int64_t k = first; k < last; ++k) to[k] = row[k * step];
+    for (int64_t k = last; k < columns; ++k) to[k] = 0;
+  });
+}
+
+void add_patch_at(const Windows& w, int64_t channels, const Real* patch, int64_t position,
+                  Real* x) {
+  const int64_t step = w.dilation[2];
+  each_row_at(w, channels, position, [&](int64_t at, int64_t cell, int64_t first, int64_t last) {
+    for (int64_t k = first; k < last; ++k) x[at + k * step] += patch[cell + k];
+  });
+}
+
+void im2row(const Windows& w, int64_t channels, const Real* x, Real* patches, int64_t ld) {
+  for (int64_t position = 0; position < w.out_size(); ++position)
+    patch_at(w, channels, x, position, patches + position * ld);
 }
 
 }  // namespace AT_PRECISION

@@ -85,6 +85,9 @@ void col2im(const Windows& w, int64_t channels, const Real* cols, int64_t ld, in
             int64_t r1, Real* x);
 // patches (positions, channels·kernel), one patch after another at distance `ld`.
 void im2row(const Windows& w, int64_t channels, const Real* x, Real* patches, int64_t ld);
+// One of them, and the adjoint of that: adds it into x.
+void patch_at(const Windows& w, int64_t channels, const Real* x, int64_t position, Real* patch);
+void add_patch_at(const Windows& w, int64_t channels, const Real* patch, int64_t position, Real* x);
 
 }  // namespace AT_PRECISION
 }  // namespace at
