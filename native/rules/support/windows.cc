@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <type_traits>
 
 #include "core/error.h"
 
@@ -217,33 +218,40 @@ static void each_row_at(const Windows& w, int64_t channels, int64_t position, co
   }
 }
 
-// One row of `columns` in every channel, all inside.
-template <int columns>
-static void copy_rows(const Real* from, int64_t plane, int64_t channels, Real* patch) {
-  for (int64_t q = 0; q < channels; ++q)
-    std::memcpy(patch + q * columns, from + q * plane, columns * sizeof(Real));
+// Is the window one row of the kernel, all inside, of neighbours?
+static bool is_plain_row(const Windows& w, int64_t position) {
+  const int64_t start = w.at(2, position, 0);
+  return w.kernel[0] * w.kernel[1] * w.in[0] * w.in[1] * w.rows() == 1 && w.pad[0] == 0 &&
+         w.pad[1] == 0 && start >= 0 && start + w.kernel[2] <= w.in[2] && w.dilation[2] == 1;
+}
+
+// body(a number of columns that the compiler knows) where it knows that of the kernel's.
+template <class Body>
+static bool with_columns(int64_t columns, const Body& body) {
+  switch (columns) {
+    case 1:
+      return body(std::integral_constant<int64_t, 1>()), true;
+    case 2:
+      return body(std::integral_constant<int64_t, 2>()), true;
+    case 3:
+      return body(std::integral_constant<int64_t, 3>()), true;
+    case 4:
+      return body(std::integral_constant<int64_t, 4>()), true;
+    case 5:
+      return body(std::integral_constant<int64_t, 5>()), true;
+    default:
+      return false;
+  }
 }
 
 void patch_at(const Windows& w, int64_t channels, const Real* x, int64_t position, Real* patch) {
   const int64_t columns = w.kernel[2], step = w.dilation[2], plane = w.in_size();
-  const int64_t start = w.at(2, position, 0);
-  const bool line = w.kernel[0] * w.kernel[1] * w.in[0] * w.in[1] * w.rows() == 1;
-  if (line && w.pad[0] == 0 && w.pad[1] == 0 && start >= 0 && start + columns <= w.in[2] && (step == 1 || columns == 1)) {
-    switch (columns) {
-      case 1:
-        return copy_rows<1>(x + start, plane, channels, patch);
-      case 2:
-        return copy_rows<2>(x + start, plane, channels, patch);
-      case 3:
-        return copy_rows<3>(x + start, plane, channels, patch);
-      case 4:
-        return copy_rows<4>(x + start, plane, channels, patch);
-      case 5:
-        return copy_rows<5>(x + start, plane, channels, patch);
-      default:
-        break;
-    }
-  }
+  const auto copy = [&](auto known) {
+    const Real* from = x + w.at(2, position, 0);
+    for (int64_t q = 0; q < channels; ++q)
+      std::memcpy(patch + q * known, from + q * plane, known * sizeof(Real));
+  };
+  if (is_plain_row(w, position) && with_columns(columns, copy)) return;
   each_row_at(w, channels, position, [&](int64_t at, int64_t cell, int64_t first, int64_t last) {
     Real* to = patch + cell;
     const Real* row = x + at;
@@ -256,7 +264,13 @@ void patch_at(const Windows& w, int64_t channels, const Real* x, int64_t positio
 
 void add_patch_at(const Windows& w, int64_t channels, const Real* patch, int64_t position,
                   Real* x) {
-  const int64_t step = w.dilation[2];
+  const int64_t step = w.dilation[2], plane = w.in_size();
+  const auto add = [&](auto known) {
+    Real* to = x + w.at(2, position, 0);
+    for (int64_t q = 0; q < channels; ++q)
+      for (int64_t k = 0; k < known; ++k) to[q * plane + k] += patch[q * known + k];
+  };
+  if (is_plain_row(w, position) && with_columns(w.kernel[2], add)) return;
   each_row_at(w, channels, position, [&](int64_t at, int64_t cell, int64_t first, int64_t last) {
     for (int64_t k = first; k < last; ++k) x[at + k * step] += patch[cell + k];
   });
