@@ -23,7 +23,8 @@ std::vector<T> few(Random& random, int64_t size, int64_t count) {
 template <class T>
 void check_products(double tolerance) {
   Random random(1);
-  for (const auto& [m, n, k] : {Shape{1, 16, 16}, {7, 33, 45}, {64, 100, 19}}) {
+  for (const Shape& sizes : {Shape{1, 16, 16}, {7, 33, 45}, {64, 100, 19}}) {
+    const int64_t m = sizes[0], n = sizes[1], k = sizes[2];
     const int64_t lda = m + 3, ldb = n + 1, ldc = n + 2;
     auto a = few<T>(random, k * lda, m * k / kThin - 2);
     const auto b = random.normals<T>(k * ldb);
