@@ -25,7 +25,8 @@ std::optional<MatrixDims> dims_together(const std::vector<MatrixUse>& uses) {
     all.positions += use.dims.positions;
     filled += static_cast<double>(use.dims.positions) * use.dims.share;
   }
-  if (uses.size() > 1) all.share = filled / static_cast<double>(std::max<int64_t>(1, all.positions));
+  if (uses.size() > 1)
+    all.share = filled / static_cast<double>(std::max<int64_t>(1, all.positions));
   return all;
 }
 

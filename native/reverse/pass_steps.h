@@ -149,18 +149,18 @@ class Pass {
     return most > 0 ? most : 1;
   }
 
-  // The same of what it adds to that of input k.
+  // The same of what it adds to that of input k; however many samples there are.
   void share_out(const Node& node, size_t k) {
-    const auto numbers = [&](const std::vector<int>& ids) {
-      double sum = 0;
-      for (int id : ids)
-        if (id >= 0) sum += static_cast<double>(frame_.values[id].size());
-      return sum;
+    const auto numbers_of_one = [&](int id) {
+      const Activation& value = frame_.values[id];
+      return static_cast<double>(value.batched() ? value.size() / frame_.samples : value.size());
     };
+    double seen = 0;
+    for (int id : node.outputs)
+      if (id >= 0) seen += numbers_of_one(id);
     const int id = node.inputs[k];
-    double share = 1;
-    if (node.rule->sees_one(node))
-      share = share_of(node) * numbers(node.outputs) / std::max(1.0, numbers({id}));
+    const double ratio = seen / std::max(1.0, numbers_of_one(id));
+    const double share = node.rule->sees_one(node) ? ratio * share_of(node) : 1;
     shares_[id] = std::min(1.0, shares_[id] + share);
   }
 

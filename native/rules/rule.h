@@ -157,7 +157,7 @@ class Rule {
   // Output j lists input k's elements in the same order (Reshape and its relatives): where the
   // batch lies follows from that.
   virtual bool keeps_order(const Node& node) const { return false; }
-  // Does each number of the outputs see one number of each input at most, whichever, where none tie?
+  // Does each number of the outputs see at most one number of each input, whichever (ties apart)?
   // Then no more of an input's cotangent is other than 0 than of theirs.
   virtual bool sees_one(const Node& node) const { return keeps_order(node); }
   // How output 0 sees input 0 (of `rank` axes), where that is a mere view: the features of a weight

@@ -112,10 +112,11 @@ TEST_CASE("thin: convolutions of few cotangents, and their adjoints") {
     const int64_t size = g.windows.kernel_size();
     const auto x = random.normals<float>(channels * in);
     const auto w = random.normals<float>(c.groups * m * k);
-    const auto y = few<float>(random, planes * c.groups * m * out,
-                              planes * c.groups * m * out / kThin - 1);
+    const auto y =
+        few<float>(random, planes * c.groups * m * out, planes * c.groups * m * out / kThin - 1);
     CHECK_EQ(thin_pays(g, y.data(), planes), k >= kThin);
-    // For every pair of a window and what it sees: body(window, number of x's plane, of the kernel).
+    // For every pair of a window and what it sees: body(window, number of x's plane, of the
+    // kernel).
     const auto each = [&](const auto& body) {
       const Windows& v = g.windows;
       for (int64_t o = 0; o < out; ++o)
