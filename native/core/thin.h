@@ -51,7 +51,7 @@ bool is_thin(const T* x, int64_t n) {
 class ThinColumns {
  public:
   struct Entry {
-    int64_t row, column;
+    int32_t row, column;
   };
 
   // Rows at distance `ld`. False where they are not few: then nothing is known of them.
@@ -60,7 +60,7 @@ class ThinColumns {
     found_.clear();
     for (int64_t r = 0; r < rows; ++r) {
       const bool few = each_nonzero(x + r * ld, columns, [&](int64_t c) {
-        found_.push_back({r, c});
+        add(r, c);
         return is_few(static_cast<int64_t>(found_.size()), r * columns + c, rows * columns);
       });
       if (!few) return false;
@@ -73,7 +73,7 @@ class ThinColumns {
   void take(int64_t rows, int64_t columns, const T* x) {
     found_.clear();
     each_nonzero(x, rows * columns, [&](int64_t e) {
-      found_.push_back({e / columns, e % columns});
+      add(e / columns, e % columns);
       return true;
     });
     sort(columns);
@@ -87,6 +87,9 @@ class ThinColumns {
   }
 
  private:
+  void add(int64_t row, int64_t column) {
+    found_.push_back({static_cast<int32_t>(row), static_cast<int32_t>(column)});
+  }
   void sort(int64_t columns);
 
   std::vector<Entry> found_, sorted_;
