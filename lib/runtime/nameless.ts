@@ -2,8 +2,8 @@
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { TangentError } from '../core/errors.js'
-import { settled, temporaryFor } from '../io/unfinished.js'
 
 export interface NamelessFile {
   /** By which this process can open the file. */
@@ -26,18 +26,22 @@ export function namelessFile(bytes: number): NamelessFile {
   return { path: `${folder}/fd/${fd}`, read: () => readAll(fd), close: () => closeSync(fd) }
 }
 
+/** For a moment, in which nobody else's is opened. Node's cryptography, for one that nobody guesses, takes 3 ms to load. */
+function passingName(): string {
+  const random = Math.random().toString(36).slice(2)
+  return `.adaptive-tangent-${process.pid}-${threadId}-${random}.tmp`
+}
+
 function openNameless(folders: readonly string[]): number {
   let cause: unknown
   for (const folder of folders) {
-    const path = temporaryFor(join(folder, 'nameless'))
+    const path = join(folder, passingName())
     try {
       const fd = openSync(path, 'wx+', 0o600)
       unlinkSync(path)
       return fd
     } catch (error) {
       cause ??= error
-    } finally {
-      settled(path)
     }
   }
   throw new TangentError('FAILED', `Cannot write a temporary file in ${tmpdir()}`, { cause })

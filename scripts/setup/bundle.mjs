@@ -24,7 +24,10 @@ const ENTRIES = {
   heartbeat: 'dist/lib/store/heartbeat.js',
 }
 
-/** The thread that first calls wait for: one file of CommonJS, with which a thread of Node starts sooner. */
+/**
+ * The thread that first calls wait for: files of CommonJS, with which a thread of Node starts sooner, two of them with
+ * what every call needs. To read what trainings and float64 need takes longer than a small network's run.
+ */
 const WORKER = 'dist/lib/worker.js'
 
 /** What most calls load: each of these in a few files. */
@@ -109,6 +112,66 @@ const options = {
   logLevel: 'error',
 }
 
+/**
+ * What can be loaded from a file on.
+ * @param {import('esbuild').Metafile['outputs']} outputs
+ * @param {string} path
+ * @param {Set<string>} seen
+ */
+function reachable(outputs, path, seen = new Set()) {
+  if (seen.has(path)) return seen
+  seen.add(path)
+  for (const { path: other } of outputs[path]?.imports ?? []) {
+    if (outputs[other]) reachable(outputs, other, seen)
+  }
+  return seen
+}
+
+/**
+ * esbuild splits no CommonJS: modules are split, and each of the files becomes one of CommonJS.
+ * @param {any} esbuild
+ * @returns {Promise<import('esbuild').Metafile>}
+ */
+async function bundleWorker(esbuild) {
+  const folder = join(root, PACKAGE, 'worker')
+  /** @type {{ metafile: import('esbuild').Metafile }} */
+  const { metafile } = await esbuild.build({
+    ...options,
+    entryPoints: [WORKER],
+    outdir: folder,
+    format: 'esm',
+    splitting: true,
+  })
+  const entry = Object.keys(metafile.outputs).find((path) => {
+    return metafile.outputs[path]?.entryPoint === WORKER
+  })
+  const used = reachable(metafile.outputs, entry ?? '')
+  const outputs = Object.fromEntries(
+    Object.entries(metafile.outputs).filter(([path]) => used.has(path)),
+  )
+  for (const path of Object.keys(metafile.outputs)) if (!used.has(path)) rmSync(join(root, path))
+  await mergeFiles(folder, outputs, [WORKER])
+  const names = readdirSync(folder)
+  /** @param {string} name */
+  const named = (name) => (name === 'worker.js' ? '' : 'worker-') + name.replace(/js$/, 'cjs')
+  for (const name of names) {
+    let text = readFileSync(join(folder, name), 'utf8')
+    for (const other of names) text = text.replaceAll(`"./${other}"`, `"./${named(other)}"`)
+    const { code } = await esbuild.transform(text, {
+      ...small,
+      format: 'cjs',
+      target: 'node20',
+      platform: 'node',
+      supported: { 'dynamic-import': false },
+      define: { 'import.meta.url': '__url' },
+      banner: "const __url = require('node:url').pathToFileURL(__filename).href",
+    })
+    writeFileSync(join(root, PACKAGE, named(name)), code)
+  }
+  rmSync(folder, { recursive: true })
+  return metafile
+}
+
 async function bundlePackage() {
   const esbuild = createRequire(import.meta.url)('esbuild')
   rmSync(join(root, PACKAGE), { recursive: true, force: true })
@@ -134,15 +197,7 @@ async function bundlePackage() {
     const { code } = await esbuild.transform(text, { ...small, format: 'esm', target: 'node20' })
     writeFileSync(join(folder, name), code)
   }
-  const worker = await esbuild.build({
-    ...options,
-    entryPoints: [WORKER],
-    outfile: join(PACKAGE, 'worker.cjs'),
-    format: 'cjs',
-    define: { 'import.meta.url': '__url' },
-    banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href" },
-    ...small,
-  })
+  const worker = await bundleWorker(esbuild)
   const drawing = await esbuild.build({
     ...options,
     stdin: { contents: DRAWING, resolveDir: root, sourcefile: 'drawing.js' },
@@ -152,7 +207,7 @@ async function bundlePackage() {
     // Its absence is allowed for.
     external: ['canvas'],
   })
-  const text = licences([program.metafile, worker.metafile, drawing.metafile])
+  const text = licences([program.metafile, worker, drawing.metafile])
   writeFileSync(join(root, PACKAGE, 'LICENSES.txt'), text)
 }
 

@@ -1,6 +1,6 @@
 // What npm packs: nothing else to install, nothing missing, usable by every kind of import.
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, normalize } from 'node:path'
@@ -118,11 +118,24 @@ test('the files of the bundle fit together, and few are read before anything run
   }
 })
 
-test('the worker is one file that needs nothing but Node', async (t) => {
-  const text = await readFile(join(root, 'dist/package/worker.cjs'), 'utf8')
-  const asked = [...text.matchAll(/\b(?:require|import)\(['"]([^'"]+)['"]\)/g)]
-  t.true(asked.length > 3)
-  for (const [, path = ''] of asked) t.true(isBuiltin(path), path)
+test('the worker needs nothing but Node, and reads little before it runs', async (t) => {
+  const folder = join(root, 'dist/package')
+  const found = new Set(['worker.cjs'])
+  for (const name of found) {
+    const text = await readFile(join(folder, name), 'utf8')
+    const asked = [...text.matchAll(/\b(?:require|import)\(['"]([^'"]+)['"]\)/g)]
+    for (const [, path = ''] of asked) {
+      if (path.startsWith('./')) found.add(path.slice(2))
+      else t.true(isBuiltin(path), `${name}: ${path}`)
+    }
+  }
+  t.true(found.size > 2, [...found].join(' '))
+  for (const name of found) {
+    const { size } = await stat(join(folder, name))
+    if (/^worker(-shared-0)?\.cjs$/.test(name)) t.true(size < 120_000, `${name}: ${size} bytes`)
+  }
+  const written = (await readdir(folder)).filter((name) => name.startsWith('worker'))
+  t.deepEqual(written.sort(), [...found].sort())
 })
 
 test('the declarations need nothing but Node’s types and their own files', async (t) => {
