@@ -196,8 +196,12 @@ class Entries {
     return new Entries(this.bytes, this.from, this.to)
   }
 
+  get content(): Uint8Array {
+    return this.bytes.subarray(this.from, this.to)
+  }
+
   get text(): string {
-    return textOf(this.bytes.subarray(this.from, this.to))
+    return textOf(this.content)
   }
 }
 
@@ -209,6 +213,24 @@ export function textsIn(message: Uint8Array, field: number): string[] {
   const entries = new Entries(message)
   while (entries.next()) if (entries.number === field) texts.push(entries.text)
   return texts
+}
+
+/** The same as their bytes. */
+export function textBytesIn(message: Uint8Array, field: number): Uint8Array[] {
+  const texts: Uint8Array[] = []
+  const entries = new Entries(message)
+  while (entries.next()) if (entries.number === field) texts.push(entries.content)
+  return texts
+}
+
+/** Is a text among them? */
+export function holdsText(message: Uint8Array, field: number, text: Uint8Array): boolean {
+  const entries = new Entries(message)
+  while (entries.next()) {
+    if (entries.number !== field || entries.to - entries.from !== text.length) continue
+    if (Buffer.compare(entries.content, text) === 0) return true
+  }
+  return false
 }
 
 /** Reads a declaration; undefined for what is no tensor of a known type. */

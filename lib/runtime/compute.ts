@@ -1,4 +1,5 @@
 // One job in the worker: forward runs by onnxruntime for what the addon asks next.
+import { milliseconds } from '../core/clock.js'
 import {
   type NativeDeviceCounts,
   type NativeJob,
@@ -129,10 +130,10 @@ async function runJob(
       checkStop(request)
       const known = kept?.find(want)
       const run = known ?? (await runOf(want, (want.side === 0 ? x : x2) as Feed))
-      const begun = performance.now()
+      const begun = milliseconds()
       try {
         job.feed(run.frame)
-        computing += performance.now() - begun
+        computing += milliseconds() - begun
       } finally {
         if (!known && !kept?.take(want, run)) run.release()
       }

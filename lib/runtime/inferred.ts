@@ -6,15 +6,17 @@ import {
   type DeclaredValue,
   declared,
   declaredValue,
+  type Field,
   fields,
   fieldsOf,
   graphOf,
+  holdsText,
   message,
   node,
   numbersIn,
   parts,
+  textBytesIn,
   textIn,
-  textsIn,
   withGraph,
 } from '../onnx/wire.js'
 import { namelessFile } from './nameless.js'
@@ -57,23 +59,22 @@ function inferable(graph: Uint8Array): { graph: Uint8Array[]; replaced: number }
   )
   const changed = `${own}changed`
   const nodes = entries.filter(({ number }) => number === of.node)
-  const made = nodes.flatMap(({ content }) => textsIn(content, fields.node.output))
-  const names = new Set(made)
-  names.delete('')
-  const read = new Set(nodes.flatMap(({ content }) => textsIn(content, fields.node.input)))
+  const made = nodes.flatMap(({ content }) => textBytesIn(content, fields.node.output))
   const outputs = parts(graph, of.output).map((output) => {
-    if (!read.has(textIn(output, fields.value.name))) return output
+    const name = textBytesIn(output, fields.value.name).at(-1) ?? new Uint8Array()
+    const reads = ({ content }: Field) => holdsText(content, fields.node.input, name)
+    if (!nodes.some(reads)) return output
     replaced += 1
     return withoutSizes(output)
   })
-  const value = (name: string) => message([fields.value.name, name])
+  const value = (name: string | Uint8Array) => message([fields.value.name, name])
   const added = message(
     ...inputs.map((input) => [of.input, input] as const),
     [of.initializer, half],
     [of.node, node('Softsign', `${own}half`, changed, `${own}change`)],
     ...outputs.map((output) => [of.output, output] as const),
     [of.output, value(changed)],
-    ...[...names].map((name) => [of.valueInfo, value(name)] as const),
+    ...made.flatMap((name) => (name.length > 0 ? [[of.valueInfo, value(name)] as const] : [])),
   )
   return { graph: [...kept.map(({ whole }) => whole), added], replaced }
 }

@@ -1,4 +1,5 @@
 // One onnxruntime session: runs of samples for the values that are wanted.
+import { milliseconds } from '../core/clock.js'
 import type * as ort from '../native/onnxruntime.js'
 import { runFailure } from './failures.js'
 import { endName, isEnd, marked, type Place, type Places, placeOf } from './placed.js'
@@ -72,11 +73,11 @@ export class Session {
     const fetched = new Map([...values, ...more].map((name) => [name, known.get(name) ?? name]))
     const fetches = [...fetched.values(), ...shapes.map((name) => shapePrefix + name)]
     let results: ort.Results
-    const start = performance.now()
+    const start = milliseconds()
     try {
       const feeds = this.#feeds(feed, first, count, weights)
       results = await this.#session.run(feeds, fetches, quiet)
-      timeInOnnxruntime.milliseconds += performance.now() - start
+      timeInOnnxruntime.milliseconds += milliseconds() - start
     } catch (cause) {
       throw runFailure(cause, feed, this.#free)
     }
@@ -113,7 +114,7 @@ export class Session {
     for (const [name, tensor] of place.tensors) fetches[fetched.get(name) ?? name] = tensor
     const isLeft = marked(place)
     let ended = true
-    const start = performance.now()
+    const start = milliseconds()
     try {
       await this.#session.run(this.#feeds(feed, first, count, weights), fetches, quiet)
     } catch (cause) {
@@ -126,7 +127,7 @@ export class Session {
       this.#places = false
       return outcome
     }
-    timeInOnnxruntime.milliseconds += performance.now() - start
+    timeInOnnxruntime.milliseconds += milliseconds() - start
     return { values: place.tensors, shapes: new Map(), buffer: place.buffer }
   }
 
