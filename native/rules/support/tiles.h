@@ -39,6 +39,13 @@ AT_PORTABLE void copy_row(const Real* from, int64_t count, Real* to) {
   }
 }
 
+// Has the cache fetch two lines, to be read (0) or written (1): nearly all of the row of a tile.
+template <int write>
+AT_PORTABLE void fetch_lines(const Real* from) {
+  __builtin_prefetch(from, write);
+  __builtin_prefetch(from + 2 * kLanes, write);
+}
+
 // How the planes (height, width) of images are cut into tiles of (rows, columns) numbers, each
 // `down` and `along` from the one before it; the first begins before_y and before_x outside.
 struct Tiling {
@@ -114,13 +121,9 @@ class Strips {
     AT_PORTABLE const Real* row(int lane, int r) const {
       return from[copied[lane]] + starts[lane] + r * steps[lane];
     }
-    // Has the cache fetch what lies `apart` further on: rows of tiles overlap, so that two lines of
-    // each are nearly all.
+    // Has the cache fetch what lies `apart` further on.
     AT_PORTABLE void fetch(int64_t apart) const {
-      for (int l = 0; l < kLanes; ++l) {
-        __builtin_prefetch(row(l, 0) + apart);
-        __builtin_prefetch(row(l, 0) + apart + 2 * kLanes);
-      }
+      for (int l = 0; l < kLanes; ++l) fetch_lines<0>(row(l, 0) + apart);
     }
   };
   struct Abreast {
@@ -202,7 +205,8 @@ AT_PORTABLE void put(const Real* row, int64_t begin, int64_t end, Real* to) {
 }
 
 // Writes what was computed of tiles [first, last) of all images, in lanes (kRows, kColumns), where
-// it lies inside the planes; of a row `width` numbers count. What is given is turned.
+// it lies inside the planes; of a row `width` numbers count. Where the tile after it overwrites
+// what is too much, whole lanes are written. What is given is turned.
 template <int kRows, int kColumns, class PlaneOf>
 AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t width, int64_t first, int64_t last,
                       const PlaneOf& plane_of) {
@@ -213,6 +217,8 @@ AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t width, int64_t first
   for (int64_t l = 0; l < std::min<int64_t>(kLanes, last - first); ++l) {
     const int64_t y = down * t.down - t.before_y, x = along * t.along - t.before_x;
     Real* to = plane_of(image) + y * t.width + x;
+    // The next plane's are written next.
+    if constexpr (kRows == 1) fetch_lines<1>(to + t.height * t.width);
     // Step by step: divisions would take longer than the rest.
     if (++along == t.tiles_along) {
       along = 0;
@@ -223,7 +229,13 @@ AT_PORTABLE void give(Lanes* made, const Tiling& t, int64_t width, int64_t first
     }
     const int64_t rows = std::min<int64_t>(kRows, t.height - y);
     const int64_t begin = std::max<int64_t>(0, -x), end = std::min(width, t.width - x);
+    const bool whole = begin == 0 && x + rounded(width) <= t.width && first + l + 1 < last;
     for (int64_t r = 0; r < rows; ++r) {
+      if (whole) {
+        for (int64_t b = 0; b < width; b += kLanes)
+          store(made[r * kColumns + b + l], to + r * t.width + b);
+        continue;
+      }
       Real row[kColumns];
       for (int64_t b = 0; b < width; b += kLanes) store(made[r * kColumns + b + l], row + b);
       put(row, begin, end, to + r * t.width);
