@@ -88,13 +88,19 @@ export class Stamp {
     this.inputs = inputs
     this.outputs = outputs
     this.facts = facts
+    /** @type {Record<string, string>} of inputs, when it was last asked whether they are current */
+    this.seen = {}
+  }
+
+  #digests() {
+    return Object.fromEntries(this.inputs().map((path) => [path, digest(path)]))
   }
 
   /** @param {Record<string, string>} [outputs] the record before */
   #now(outputs = {}) {
     return {
       facts: this.facts,
-      inputs: Object.fromEntries(this.inputs().map((path) => [path, digest(path)])),
+      inputs: this.#digests(),
       outputs: Object.fromEntries(
         this.outputs().map((path) => [path, identity(path, outputs[path])]),
       ),
@@ -103,8 +109,9 @@ export class Stamp {
 
   current() {
     const before = read(this.file)
+    const now = this.#now(before?.outputs)
+    this.seen = now.inputs
     if (!before || Object.keys(before.outputs).length === 0) return false
-    const now = this.#now(before.outputs)
     const same = sameContents(before, now)
     // Copied files: their times are remembered, so that the next look is a quick one.
     if (same && JSON.stringify(before) !== JSON.stringify(now)) this.#keep(now)
@@ -134,7 +141,12 @@ export class Stamp {
     }
   }
 
+  /** After the work: an input that changed meanwhile may not be in the outputs. */
   write() {
-    writeFileSync(join(root, this.file), JSON.stringify(this.#now()))
+    const now = this.#now()
+    const inputs = Object.fromEntries(
+      Object.entries(now.inputs).map(([path, hash]) => [path, this.seen[path] ?? hash]),
+    )
+    writeFileSync(join(root, this.file), JSON.stringify({ ...now, inputs }))
   }
 }

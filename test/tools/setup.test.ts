@@ -48,7 +48,7 @@ test('a copy of a checkout is as current as the checkout, whatever the times of 
   await write('in/a.txt', 'source')
   await write('out/b.txt', 'result')
   const ask = async (action: string) => {
-    const code = `import('./scripts/setup/stamp.mjs').then(({ Stamp, files }) => {
+    const code = `import('./scripts/setup/stamp.mjs').then(async ({ Stamp, files }) => {
       const stamp = new Stamp('stamp.json', () => files('in'), () => files('out'), 'facts')
       console.log(${action})
     })`
@@ -66,6 +66,14 @@ test('a copy of a checkout is as current as the checkout, whatever the times of 
   await write('out/b.txt', 'result')
   t.is(await ask('stamp.current()'), 'true')
   await write('in/a.txt', 'change')
+  t.is(await ask('stamp.current()'), 'false')
+  // A file that changes while the outputs are made may not be in them.
+  const edit = `(await import('node:fs')).writeFileSync('in/a.txt', 'late')`
+  const early = `(await import('node:fs')).writeFileSync('in/new.txt', 'made by the step itself')`
+  await ask(`[stamp.current(), ${early}, stamp.write()]`)
+  t.is(await ask('stamp.current()'), 'true')
+  await write('in/a.txt', 'change again')
+  await ask(`[stamp.current(), ${edit}, stamp.write()]`)
   t.is(await ask('stamp.current()'), 'false')
 })
 
