@@ -209,13 +209,10 @@ const endless = () => new RangeError('A field of a message has no end')
 
 /** All texts in one of a message's fields. */
 export function textsIn(message: Uint8Array, field: number): string[] {
-  const texts: string[] = []
-  const entries = new Entries(message)
-  while (entries.next()) if (entries.number === field) texts.push(entries.text)
-  return texts
+  return textBytesIn(message, field).map(textOf)
 }
 
-/** The same as their bytes. */
+/** The same as their bytes: of nothing else in the message a view is made, as `parts` does. */
 export function textBytesIn(message: Uint8Array, field: number): Uint8Array[] {
   const texts: Uint8Array[] = []
   const entries = new Entries(message)

@@ -92,15 +92,11 @@ export class Stamp {
     this.seen = {}
   }
 
-  #digests() {
-    return Object.fromEntries(this.inputs().map((path) => [path, digest(path)]))
-  }
-
   /** @param {Record<string, string>} [outputs] the record before */
   #now(outputs = {}) {
     return {
       facts: this.facts,
-      inputs: this.#digests(),
+      inputs: Object.fromEntries(this.inputs().map((path) => [path, digest(path)])),
       outputs: Object.fromEntries(
         this.outputs().map((path) => [path, identity(path, outputs[path])]),
       ),

@@ -119,6 +119,11 @@ export class At {
     return this.has(k) ? this.numbers(k) : this.ints(name)
   }
 
+  /** The same for one sample. */
+  listOfOne(name: string, k: number): readonly number[] | undefined {
+    return this.has(k) ? this.numbersOfOne(k) : this.ints(name)
+  }
+
   /** An attribute that names an axis. */
   axis(name: string, otherwise: number, rank: number): number {
     return counted(this.int(name, otherwise), rank)

@@ -8,9 +8,6 @@ export type Shape = readonly number[]
 /** Of the first output, or of each; undefined where it is not known. */
 type ShapeRule = (at: At) => Shape | readonly Shape[] | undefined
 
-/** A list that is an attribute in older versions and input k in newer ones. */
-const listOf = (at: At, name: string, k: number) => (at.has(k) ? at.numbersOfOne(k) : at.ints(name))
-
 const like: ShapeRule = (at) => at.shape(0)
 
 /** The shape of operands that are broadcast together. */
@@ -96,7 +93,7 @@ const globalPool: ShapeRule = (at) => at.shape(0)?.map((size, k) => (k < 2 ? siz
 
 const pad: ShapeRule = (at) => {
   const x = at.shape(0)
-  const pads = listOf(at, 'pads', 1)
+  const pads = at.listOfOne('pads', 1)
   if (!x || pads?.length !== 2 * x.length || at.has(3)) return undefined
   return x.map((size, k) => size + (pads[k] as number) + (pads[k + x.length] as number))
 }
@@ -114,7 +111,7 @@ interface Cut {
 
 export function cutsOf(at: At): Cut[] | undefined {
   const x = at.shape(0)
-  const [starts, ends] = [listOf(at, 'starts', 1), listOf(at, 'ends', 2)]
+  const [starts, ends] = [at.listOfOne('starts', 1), at.listOfOne('ends', 2)]
   if (!x || !starts || ends?.length !== starts.length) return undefined
   const axes = at.has(3) ? at.numbersOfOne(3) : (at.ints('axes') ?? [...starts.keys()])
   const steps = at.has(4) ? at.numbersOfOne(4) : starts.map(() => 1)
@@ -162,7 +159,7 @@ const split: ShapeRule = (at) => {
   const { length } = at.node.outputs
   const equal = (x[axis] as number) / length
   const given = at.has(1) || at.ints('split')
-  const sizes = given ? listOf(at, 'split', 1) : Array<number>(length).fill(equal)
+  const sizes = given ? at.listOfOne('split', 1) : Array<number>(length).fill(equal)
   if (sizes?.length !== length || !sizes.every(Number.isInteger)) return undefined
   return sizes.map((size) => x.with(axis, size))
 }
@@ -177,7 +174,7 @@ const transpose: ShapeRule = (at) => {
 }
 
 const reshape: ShapeRule = (at) => {
-  const [x, wanted] = [at.shape(0), listOf(at, 'shape', 1)]
+  const [x, wanted] = [at.shape(0), at.listOfOne('shape', 1)]
   if (!x || !wanted || at.int('allowzero', 0) !== 0) return undefined
   const sizes = wanted.map((size, k) => (size === 0 ? (x[k] ?? NaN) : size))
   const open = sizes.indexOf(-1)
@@ -193,14 +190,14 @@ const flatten: ShapeRule = (at) => {
 }
 
 const squeeze: ShapeRule = (at) => {
-  const [x, axes] = [at.shape(0), listOf(at, 'axes', 1)]
+  const [x, axes] = [at.shape(0), at.listOfOne('axes', 1)]
   if (!x || !axes?.length) return undefined
   const gone = new Set(axes.map((axis) => counted(axis, x.length)))
   return [...gone].every((axis) => x[axis] === 1) ? x.filter((_, k) => !gone.has(k)) : undefined
 }
 
 const unsqueeze: ShapeRule = (at) => {
-  const [x, axes] = [at.shape(0), listOf(at, 'axes', 1)]
+  const [x, axes] = [at.shape(0), at.listOfOne('axes', 1)]
   if (!x || !axes) return undefined
   const rank = x.length + axes.length
   const added = new Set(axes.map((axis) => counted(axis, rank)))
@@ -217,7 +214,7 @@ const gather: ShapeRule = (at) => {
 }
 
 const reduce: ShapeRule = (at) => {
-  const [x, axes] = [at.shape(0), listOf(at, 'axes', 1)]
+  const [x, axes] = [at.shape(0), at.listOfOne('axes', 1)]
   if (!x || !axes?.length) return undefined
   const gone = new Set(axes.map((axis) => counted(axis, x.length)))
   const isKept = at.int('keepdims', 1) !== 0
