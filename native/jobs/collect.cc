@@ -114,7 +114,17 @@ bool BlockCollector::multiplies_out(int, const MatrixDims& dims) const {
 void BlockCollector::dense(int parameter, int64_t count, int64_t samples,
                            std::shared_ptr<Real> features) {
   collected_[parameter].dense = std::move(features);
-  // As in matrix(): nothing else will come.
+  settle_alone(parameter, samples, count);
+}
+
+void BlockCollector::multiplied(int parameter, int64_t count, int64_t samples,
+                                std::shared_ptr<Real> features) {
+  collected_[parameter].multiplied.push_back(std::move(features));
+  settle_alone(parameter, samples, count);
+}
+
+// As in matrix(): nothing else will come.
+void BlockCollector::settle_alone(int parameter, int64_t samples, int64_t count) {
   if (use_counts_[parameter] != 1) return;
   add_dense(parameter, samples, count);
   treat(parameter, Method::kJacobian);
@@ -146,7 +156,7 @@ bool BlockCollector::joins_bias(int weight) const {
   if (uses.empty() || uses[0].bias < 0 || uses[0].dims.groups != 1) return false;
   const int bias = uses[0].bias;
   const Collected& other = collected_[bias];
-  if (task_.groups[bias] != task_.groups[weight] || other.dense || !other.uses.empty() ||
+  if (task_.groups[bias] != task_.groups[weight] || other.dense || !other.multiplied.empty() || !other.uses.empty() ||
       other.biases.size() != uses.size())
     return false;
   return std::all_of(uses.begin(), uses.end(), [&](const auto& use) { return use.bias == bias; });
@@ -225,10 +235,16 @@ void BlockCollector::add_dense(int parameter, int64_t samples, int64_t count) {
   unit.group = task_.groups[parameter];
   unit.size = sizes_[parameter];
   const int64_t numbers = checked_mul(count * samples, unit.size);
+  const bool others = all.dense || !all.uses.empty() || !all.biases.empty();
+  if (all.multiplied.size() == 1 && !others) {
+    unit.x = all.multiplied[0];
+    return add(std::move(unit));
+  }
   unit.x = pool_.take<Real>(numbers);
   JacobianSink sum(std::vector<Real*>(sizes_.size(), nullptr), sizes_, {0, count, 0}, pool_);
   sum.set_result(parameter, unit.x.get());
   if (all.dense) sum.dense(parameter, count, samples, all.dense);
+  for (const auto& features : all.multiplied) sum.multiplied(parameter, count, samples, features);
   for (MatrixUse use : all.uses) {
     use.bias = -1;  // that is a parameter of its own
     sum.matrix(parameter, std::move(use));
@@ -247,7 +263,7 @@ Block BlockCollector::finish(int64_t first, int64_t samples, int64_t count,
   const int parameters = static_cast<int>(collected_.size());
   for (int p = 0; p < parameters; ++p) {
     const Collected& all = collected_[p];
-    if (all.uses.empty() || all.dense || !all.biases.empty() || !alike(all.uses)) continue;
+    if (all.uses.empty() || all.dense || !all.multiplied.empty() || !all.biases.empty() || !alike(all.uses)) continue;
     settle(p);
   }
   for (int p = 0; p < parameters; ++p)

@@ -6,7 +6,6 @@
 #include "core/buffer.h"
 #include "jobs/block.h"
 #include "reverse/sink.h"
-#include "rules/multiplies.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -14,7 +13,7 @@ inline namespace AT_PRECISION {
 // Turns the features of one reverse pass into a Block: adds up the uses of each parameter, joins a
 // bias to its weight where both add to the same result, and brings every term into the
 // representation that its method wants.
-class BlockCollector final : public FeatureSink, public MultipliesOut {
+class BlockCollector final : public MultipliedSink {
  public:
   // sizes[p] is parameter p's number of elements, uses[p] how many inputs of nodes it is.
   // With `take` it is given every unit as soon as that is known, and the block stays empty.
@@ -25,6 +24,8 @@ class BlockCollector final : public FeatureSink, public MultipliesOut {
   bool multiplies_out(int parameter, const MatrixDims& dims) const override;
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<Real> features) override;
+  void multiplied(int parameter, int64_t count, int64_t samples,
+                  std::shared_ptr<Real> features) override;
 
   // Tells how a parameter was treated whose features others have.
   void treat(int parameter, Method method);
@@ -37,9 +38,13 @@ class BlockCollector final : public FeatureSink, public MultipliesOut {
     std::vector<MatrixUse> uses;
     std::vector<std::pair<int, size_t>> biases;  // (parameter, index into its uses)
     std::shared_ptr<Real> dense;                 // (C, n, P)
+    // Each (n, C, P), of a use.
+    std::vector<std::shared_ptr<Real>> multiplied;
   };
   // All uses of a weight are there and alike: makes its unit, with its bias where that joins.
   void settle(int parameter);
+  // The same of features that were formed, where the parameter has one use.
+  void settle_alone(int parameter, int64_t samples, int64_t count);
   bool alike(const std::vector<MatrixUse>& uses) const;
   bool joins_bias(int weight) const;
   MatrixUse concatenated(std::vector<MatrixUse>& uses, bool with_ones);

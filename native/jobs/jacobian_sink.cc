@@ -54,7 +54,8 @@ void JacobianSink::bias(const MatrixUse& use) {
   });
 }
 
-void JacobianSink::dense(int p, int64_t count, int64_t samples, std::shared_ptr<Real> features) {
+template <class Row>
+void JacobianSink::copy(int p, int64_t count, int64_t samples, const Row& row_of) {
   const int64_t P = sizes_[p];
   Real* to = start(p);
   const bool add = written_[p];
@@ -62,7 +63,7 @@ void JacobianSink::dense(int p, int64_t count, int64_t samples, std::shared_ptr<
   parallel_for(count * samples, grain_for(P), [&](int64_t begin, int64_t end) {
     for (int64_t ic = begin; ic < end; ++ic) {
       const int64_t i = ic / count, c = ic % count;
-      const Real* from = features.get() + (c * samples + i) * P;
+      const Real* from = row_of(i, c);
       Real* row = to + i * stride(p) + c * P;
       if (add) {
         for (int64_t e = 0; e < P; ++e) row[e] += from[e];
@@ -72,6 +73,17 @@ void JacobianSink::dense(int p, int64_t count, int64_t samples, std::shared_ptr<
     }
   });
   written_[p] = true;
+}
+
+void JacobianSink::dense(int p, int64_t count, int64_t samples, std::shared_ptr<Real> features) {
+  copy(p, count, samples,
+       [&](int64_t i, int64_t c) { return features.get() + (c * samples + i) * sizes_[p]; });
+}
+
+void JacobianSink::multiplied(int p, int64_t count, int64_t samples,
+                              std::shared_ptr<Real> features) {
+  copy(p, count, samples,
+       [&](int64_t i, int64_t c) { return features.get() + (i * count + c) * sizes_[p]; });
 }
 
 }  // namespace AT_PRECISION

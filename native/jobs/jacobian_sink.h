@@ -4,7 +4,6 @@
 
 #include "core/buffer.h"
 #include "reverse/sink.h"
-#include "rules/multiplies.h"
 
 namespace at {
 inline namespace AT_PRECISION {
@@ -18,7 +17,7 @@ struct JacobianRows {
 
 // Writes expanded features where they belong: the pass's rows of parameter p's (N, O, …shape) in
 // results[p]. A later use of the same parameter is added.
-class JacobianSink final : public FeatureSink, public MultipliesOut {
+class JacobianSink final : public MultipliedSink {
  public:
   JacobianSink(std::vector<Real*> results, std::vector<int64_t> sizes, JacobianRows rows,
                Pool& pool);
@@ -41,12 +40,17 @@ class JacobianSink final : public FeatureSink, public MultipliesOut {
   bool multiplies_out(int, const MatrixDims&) const override { return true; }
   void dense(int parameter, int64_t count, int64_t samples,
              std::shared_ptr<Real> features) override;
+  void multiplied(int parameter, int64_t count, int64_t samples,
+                  std::shared_ptr<Real> features) override;
   // Only the bias of a use.
   void bias(const MatrixUse& use);
 
  private:
   template <class Expand>
   void write(int parameter, const MatrixUse& use, const Expand& expand);
+  // row(i, c) is where the features of sample i for cotangent c stand.
+  template <class Row>
+  void copy(int parameter, int64_t count, int64_t samples, const Row& row);
 
   std::vector<Real*> results_;
   std::vector<int64_t> sizes_;

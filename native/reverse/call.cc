@@ -100,11 +100,12 @@ MatrixFactor NodeCall::matrix(int k, const MatrixDims& dims, int with_bias) {
   return {dims, use->delta.get(), use->h.get()};
 }
 
-bool NodeCall::multiplies_out(int k, const MatrixDims& dims) const {
-  if (!asked_ || !wants(k) || !per_sample(k)) return false;
+Real* NodeCall::multiplied(int k, const MatrixDims& dims) {
+  if (!asked_ || !wants(k) || !per_sample(k)) return nullptr;
   const int64_t rows = count_ * dims.rows;
-  if (dims.positions * (rows + dims.cols) < rows * dims.cols) return false;
-  return asked_(k, dims);
+  if (dims.positions * (rows + dims.cols) < rows * dims.cols || !asked_(k, dims)) return nullptr;
+  produced_[k].multiplied = pool_.take<Real>(in_count(k));
+  return produced_[k].multiplied.get();
 }
 
 Real* NodeCall::picks(int k, const MatrixDims& dims, std::vector<int64_t> columns) {

@@ -17,6 +17,7 @@ class NodeCall final : public Call, public MultipliesOut {
   struct Produced {
     std::shared_ptr<Real> cotangent;
     std::shared_ptr<MatrixUse> matrix;
+    std::shared_ptr<Real> multiplied;  // features (n, count, shape…)
     int bias_of = -1;  // this input is served by the matrix factor of that input
   };
 
@@ -40,7 +41,7 @@ class NodeCall final : public Call, public MultipliesOut {
   void pass(int j, int k) override;
   void reduce(int j, int k, const Real* g) override;
   MatrixFactor matrix(int k, const MatrixDims& dims, int with_bias) override;
-  bool multiplies_out(int k, const MatrixDims& dims) const override;
+  Real* multiplied(int k, const MatrixDims& dims) override;
   // Whether the features of an input are multiplied out anyway; without it none are.
   using Asked = std::function<bool(int k, const MatrixDims& dims)>;
   void ask(Asked asked) { asked_ = std::move(asked); }

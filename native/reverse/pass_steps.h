@@ -26,7 +26,7 @@ class Pass {
         pool_(pool),
         control_(control),
         sink_(sink),
-        multiplies_(dynamic_cast<const MultipliesOut*>(&sink)),
+        multiplies_(dynamic_cast<MultipliedSink*>(&sink)),
         witness_(witness),
         cotangents_(tape.values.size()),
         uses_(tape.values.size(), 0),
@@ -228,6 +228,9 @@ class Pass {
       share_out(node, k);
       if (made.matrix) {
         take_matrix(node, k, call);
+      } else if (made.multiplied) {
+        multiplies_->multiplied(tape_.values[id].parameter, call.count(), call.samples(),
+                                std::move(made.multiplied));
       } else if (made.cotangent) {
         add(id, std::move(made.cotangent));
       } else {
@@ -348,7 +351,7 @@ class Pass {
   Pool& pool_;
   const Control& control_;
   FeatureSink& sink_;
-  const MultipliesOut* multiplies_;
+  MultipliedSink* multiplies_;
   bool folds_ = true;                       // may slopes be taken along?
   std::vector<const Node*> multiplied_by_;  // functions whose slopes were
   std::vector<int> multiplied_;             // operands of the product whose turn it is

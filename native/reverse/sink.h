@@ -36,5 +36,14 @@ class FeatureSink {
                      std::shared_ptr<Real> features) = 0;
 };
 
+// One that would do nothing with factors of some dims but multiply them out: rules do that for it.
+class MultipliedSink : public FeatureSink {
+ public:
+  virtual bool multiplies_out(int parameter, const MatrixDims& dims) const = 0;
+  // features (n, C, P) of one use, in the order that they are stored in.
+  virtual void multiplied(int parameter, int64_t count, int64_t samples,
+                          std::shared_ptr<Real> features) = 0;
+};
+
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -52,8 +52,8 @@ class Conv final : public Rule {
     const bool bias = call.has_input(2) && call.wants(2);
     bool bias_done = false;
     if (call.wants(1)) {
-      if (call.per_sample(1) && multiplied_out(call, 1, dims_of(call, geometry))) {
-        multiply_out(call, geometry);
+      if (Real* features = multiplied_out(call, 1, dims_of(call, geometry))) {
+        multiply_out(call, geometry, features);
       } else if (call.per_sample(1)) {
         bias_done = bias && geometry.groups == 1 && call.per_sample(2);
         factor(call, geometry, bias_done ? 2 : -1);
@@ -96,8 +96,8 @@ class Conv final : public Rule {
     return dims;
   }
 
-  // The weight's features (C, n, G·m, k) themselves.
-  static void multiply_out(Call& call, const Geometry& g) {
+  // The weight's features (n, C, G·m, k) themselves.
+  static void multiply_out(Call& call, const Geometry& g, Real* features) {
     const int64_t count = call.count(), samples = call.samples(), G = g.groups;
     const int64_t positions = g.windows.out_size(), kernel = g.windows.kernel_size();
     const int64_t block = g.m * positions, plane = g.channels * g.windows.in_size();
@@ -105,7 +105,6 @@ class Conv final : public Rule {
     const PatchBlocks blocks(g, count, samples * G);
     const Real* out = call.out(0);
     const Real* x = call.input(0).reals();
-    Real* in = call.in(1);
     const auto own_images = [&](int64_t i, int64_t c0, int64_t group) {
       std::vector<PatchProduct::Image> own;
       for (int64_t b : images[static_cast<size_t>(i)])
@@ -117,9 +116,9 @@ class Conv final : public Rule {
       return parallel_for(count * samples * G, 1, [&](int64_t first, int64_t last) {
         for (int64_t item = first; item < last; ++item) {
           call.control().poll();
-          Real* to = in + item * g.m * g.k;
+          Real* to = features + item * g.m * g.k;
           std::fill(to, to + g.m * g.k, Real(0));
-          for (const auto& image : own_images(item / G % samples, item / G / samples, item % G))
+          for (const auto& image : own_images(item / G / count, item / G % count, item % G))
             add_thin_product(g, image, to);
         }
       });
@@ -133,17 +132,17 @@ class Conv final : public Rule {
       call.control().poll();
       const int64_t ig = item / blocks.stacks, c0 = item % blocks.stacks * blocks.stacked;
       return {own_images(ig / G, c0, ig % G), std::min(blocks.stacked, count - c0),
-              g.images * G * block, in + (c0 * samples * G + ig) * g.m * g.k,
-              samples * G * g.m * g.k};
+              g.images * G * block, features + ((ig / G * count + c0) * G + ig % G) * g.m * g.k,
+              G * g.m * g.k};
     };
-    // x is finite, or else this would not have been asked for.
-    if ((small || way != QuickWay::kNone) && !only_ones(out, cotangents) &&
-        all_finite(out, cotangents)) {
+    const auto multiply = [&] {
       if (small) return multiply_small(g, each, blocks.stacked, items, product_of);
       Real* room = call.scratch(quick_product_room(way, g, each, blocks.stacked));
       for (int64_t item = 0; item < items; ++item) multiply_quick(way, g, product_of(item), room);
+    };
+    if ((small || way != QuickWay::kNone) && !only_ones(out, cotangents) &&
+        finitely(multiply, out, cotangents, features, samples * count * G * g.m * g.k))
       return;
-    }
     if (InPlaceProduct::pays(g, items)) {
       const InPlaceProduct product(g);
       return parallel_for(items, 1, [&](int64_t first, int64_t last) {
@@ -159,9 +158,9 @@ class Conv final : public Rule {
         const int64_t q0 = item % blocks.slices * blocks.channels;
         const int64_t stacked = std::min(blocks.stacked, count - c0);
         const int64_t q1 = std::min(g.channels, q0 + blocks.channels);
-        Real* to = in + ((c0 * samples + i) * G + group) * g.m * g.k + q0 * kernel;
+        Real* to = features + ((i * count + c0) * G + group) * g.m * g.k + q0 * kernel;
         const PatchProduct product(g, stacked, g.images * G * block);
-        if (stacked == 1 || samples * G == 1) {
+        if (stacked == 1 || G == 1) {
           product.run(own_images(i, c0, group), q0, q1, to, g.k);
           continue;
         }
@@ -169,7 +168,7 @@ class Conv final : public Rule {
         Real* made = lane_buffer<2>(stacked * g.m * width);
         product.run(own_images(i, c0, group), q0, q1, made, width);
         for (int64_t r = 0; r < stacked * g.m; ++r)
-          std::memcpy(to + (r / g.m * samples * G * g.m + r % g.m) * g.k, made + r * width,
+          std::memcpy(to + (r / g.m * G * g.m + r % g.m) * g.k, made + r * width,
                       sizeof(Real) * width);
       }
     });

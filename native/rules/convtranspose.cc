@@ -85,8 +85,8 @@ class ConvTranspose final : public Rule {
       sum_to(call, 0, 2, bias_shape(call), call.out(0));
     }
     if (call.wants(1)) {
-      if (call.per_sample(1) && multiplied_out(call, 1, dims_of(call, g))) {
-        multiply_out(call, g);
+      if (Real* features = multiplied_out(call, 1, dims_of(call, g))) {
+        multiply_out(call, g, features);
       } else if (call.per_sample(1)) {
         factor(call, g);
       } else {
@@ -152,15 +152,15 @@ class ConvTranspose final : public Rule {
     });
   }
 
-  // The weight's features (C, n, G·c, k) themselves.
-  static void multiply_out(Call& call, const Geometry& g) {
-    const int64_t samples = call.samples(), G = g.groups;
+  // The weight's features (n, C, G·c, k) themselves.
+  static void multiply_out(Call& call, const Geometry& g, Real* features) {
+    const int64_t count = call.count(), samples = call.samples(), G = g.groups;
     const int64_t plane = g.m * g.windows.in_size(), block = g.channels * g.positions();
     const Correlation correlation{G, g.channels, g.m, g.windows};
     const auto images = images_by_sample(call.output(0), g.images, samples);
-    const int64_t items = call.count() * samples * G;
-    const auto own_images = [&](int64_t cig) {
-      const int64_t c = cig / (samples * G), i = cig / G % samples, group = cig % G;
+    const int64_t items = samples * count * G;
+    const auto own_images = [&](int64_t icg) {
+      const int64_t i = icg / (count * G), c = icg / G % count, group = icg % G;
       std::vector<PatchProduct::Image> own;
       for (int64_t b : images[static_cast<size_t>(i)])
         own.push_back({call.input(0).reals() + (b * G + group) * block,
@@ -169,27 +169,26 @@ class ConvTranspose final : public Rule {
     };
     const PatchBlocks blocks(correlation, 1, items);
     const PatchProduct product(correlation, 1, 0);
-    Real* in = call.in(1);
     const int64_t each = g.images / samples;
     const QuickWay way = quick_product_way(correlation, each);
-    const int64_t cotangents = call.count() * g.images * G * plane;
-    // x is finite, or else this would not have been asked for.
-    if (way != QuickWay::kNone && !only_ones(call.out(0), cotangents) &&
-        all_finite(call.out(0), cotangents)) {
+    const auto multiply = [&] {
       Real* room = call.scratch(quick_product_room(way, correlation, each, 1));
-      for (int64_t cig = 0; cig < items; ++cig) {
+      for (int64_t icg = 0; icg < items; ++icg) {
         call.control().poll();
-        multiply_quick(way, correlation, {own_images(cig), 1, 0, in + cig * g.channels * g.k, 0},
-                       room);
+        multiply_quick(way, correlation,
+                       {own_images(icg), 1, 0, features + icg * g.channels * g.k, 0}, room);
       }
+    };
+    const int64_t cotangents = count * g.images * G * plane;
+    if (way != QuickWay::kNone && !only_ones(call.out(0), cotangents) &&
+        finitely(multiply, call.out(0), cotangents, features, items * g.channels * g.k))
       return;
-    }
     parallel_for(items * blocks.slices, 1, [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         call.control().poll();
-        const int64_t cig = item / blocks.slices, q0 = item % blocks.slices * blocks.channels;
-        product.run(own_images(cig), q0, std::min(g.m, q0 + blocks.channels),
-                    in + cig * g.channels * g.k + q0 * g.windows.kernel_size(), g.k);
+        const int64_t icg = item / blocks.slices, q0 = item % blocks.slices * blocks.channels;
+        product.run(own_images(icg), q0, std::min(g.m, q0 + blocks.channels),
+                    features + icg * g.channels * g.k + q0 * g.windows.kernel_size(), g.k);
       }
     });
   }

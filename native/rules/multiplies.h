@@ -5,20 +5,20 @@
 namespace at {
 inline namespace AT_PRECISION {
 
-// What a Call or who takes its features may be in addition: somebody who would do nothing with
-// factors of some dims but multiply them out. `index` is a node's input where a Call is asked, a
-// parameter where who takes its features is.
+// What a Call may be in addition: one that asks whether factors would only be multiplied out.
 class MultipliesOut {
  public:
   virtual ~MultipliesOut() = default;
-  virtual bool multiplies_out(int index, const MatrixDims& dims) const = 0;
+  // As multiplied_out() below.
+  virtual Real* multiplied(int k, const MatrixDims& dims) = 0;
 };
 
 // For per_sample(k): are factors of these dims multiplied out, and larger than what they make? Then
-// a rule may write in(k) in place of matrix(k, …), piece by piece from where the numbers are.
-inline bool multiplied_out(const Call& call, int k, const MatrixDims& dims) {
-  const auto* own = dynamic_cast<const MultipliesOut*>(&call);
-  return own && own->multiplies_out(k, dims);
+// the memory (n, count, shape…), uninitialised, where a rule writes the features in place of
+// matrix(k, …), piece by piece from where the numbers are; otherwise null.
+inline Real* multiplied_out(Call& call, int k, const MatrixDims& dims) {
+  auto* own = dynamic_cast<MultipliesOut*>(&call);
+  return own ? own->multiplied(k, dims) : nullptr;
 }
 
 }  // namespace AT_PRECISION

@@ -19,12 +19,16 @@ bool all_finite(const Real* values, int64_t count) {
   std::atomic<bool> finite{true};
   parallel_for(count, 1 << 17, [&](int64_t first, int64_t last) {
     if (!finite.load(std::memory_order_relaxed)) return;
-    Bits found = 0;
-    for (int64_t e = first; e < last; ++e) {
-      Bits bits;
-      std::memcpy(&bits, values + e, sizeof(bits));
-      found |= (bits & kExponent) == kExponent ? 1u : 0u;
-    }
+    bool found = false;
+    wider([&] {
+      Bits any = 0;
+      for (int64_t e = first; e < last; ++e) {
+        Bits bits;
+        std::memcpy(&bits, values + e, sizeof(bits));
+        any |= (bits & kExponent) == kExponent ? 1u : 0u;
+      }
+      found = any != 0;
+    });
     if (found) finite.store(false, std::memory_order_relaxed);
   });
   return finite.load();
