@@ -87,6 +87,11 @@ void FrameObject::derive(const std::vector<Derived>& all) {
     const Activation& from = frame_.values[static_cast<size_t>(each.from)];
     Activation& to = frame_.values[static_cast<size_t>(each.id)];
     if (!from.data || from.type != DataType::kFloat) continue;
+    if (each.how == Derived::How::kShape) {
+      to.data = from.data;
+      to.type = from.type;
+      continue;
+    }
     const int64_t size = from.size();
     derived_.push_back(std::make_shared<Memory>(static_cast<size_t>(size) * sizeof(Real) + 1));
     Real* values = derived_.back()->numbers<Real>();

@@ -80,8 +80,7 @@ class Analyser {
     choose_parameters();
     for (size_t index = 0; index < nodes_.size(); ++index)
       if (on_tape_[index]) visit(index);
-    for (const Node& node : nodes_)
-      if (node.op == "Sigmoid" && node.domain.empty() && node.inputs.size() == 1) derive(node);
+    derive();
     shapes_.insert(taps_.begin(), taps_.end());
     shapes_.insert(forward_taps_.begin(), forward_taps_.end());
     result_.differentiable = unobstructed();
@@ -166,8 +165,21 @@ class Analyser {
                       "freeze what lies before it, or replace it by supported operators"});
   }
 
-  // In place of what a Sigmoid gives its input is read.
-  void derive(const Node& node) {
+  // What is made here is not read: what it is made of is.
+  void derive() {
+    for (size_t index = nodes_.size(); index-- > 0;) {
+      const Node& node = nodes_[index];
+      if (node.op == "Sigmoid" && node.domain.empty() && node.inputs.size() == 1) {
+        derive(node, Derived::How::kLogistic);
+      } else if (on_tape_[index] && node.rule && node.rule->keeps_numbers(node) &&
+                 node.inputs[0] >= 0 && active_[node.inputs[0]]) {
+        derive(node, Derived::How::kShape);
+      }
+    }
+    std::reverse(result_.derived.begin(), result_.derived.end());
+  }
+
+  void derive(const Node& node, Derived::How how) {
     const int id = node.outputs[0], from = node.inputs[0];
     if (id < 0 || from < 0) return;
     const bool in_reverse = taps_.erase(id) > 0, forward = forward_taps_.erase(id) > 0;
@@ -175,7 +187,7 @@ class Analyser {
     if (in_reverse) taps_.insert(from);
     if (forward) forward_taps_.insert(from);
     shapes_.insert(id);
-    result_.derived.push_back({id, from});
+    result_.derived.push_back({id, from, how});
   }
 
   // The active values that no refused node lies before.

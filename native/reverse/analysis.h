@@ -21,10 +21,13 @@ struct Refused {
   std::string remedy;
 };
 
-// σ of a value, which is computed here: onnxruntime's own is off where it comes near 0.
+// A value that is made of another one here. σ: onnxruntime's own is off where it comes near 0.
+// Another shape: onnxruntime would copy all numbers on one thread.
 struct Derived {
+  enum class How { kLogistic, kShape };
   int id;
   int from;
+  How how;
 };
 
 // What passes between the candidates and one output take.
@@ -33,7 +36,7 @@ struct Analysis {
   std::vector<int> nodes;         // indices into Graph::nodes of the tape's nodes
   std::vector<int> taps;          // values whose numbers a reverse pass reads
   std::vector<int> forward_taps;  // and a forward one
-  std::vector<Derived> derived;   // in place of taps
+  std::vector<Derived> derived;   // in place of taps, each after what it is made of
   std::vector<int> shapes;        // values whose shapes are read
   // Of the values that the output needs, those with a derivative by some candidate and no refused
   // node on the way to them.

@@ -18,7 +18,7 @@ class NodeCall final : public Call, public MultipliesOut {
     std::shared_ptr<Real> cotangent;
     std::shared_ptr<MatrixUse> matrix;
     std::shared_ptr<Real> multiplied;  // features (n, count, shape…)
-    int bias_of = -1;  // this input is served by the matrix factor of that input
+    int bias_of = -1;                  // this input is served by the matrix factor of that input
   };
 
   // `out` holds the cotangents of the outputs (null: nothing flows back).

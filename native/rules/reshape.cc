@@ -10,6 +10,7 @@ class InOrder : public Rule {
  public:
   bool differentiable(const Node&, int k) const override { return k == 0; }
   bool keeps_order(const Node&) const override { return true; }
+  bool keeps_numbers(const Node&) const override { return true; }
   View view(const Node&, size_t) const override { return View::kSame; }
   void reverse(Call& call) const override { pass_order(call, 0, 0); }
   void forward(TangentCall& call) const override { call.pass(0, 0); }
@@ -54,6 +55,7 @@ class Cast final : public InOrder {
     const int64_t to = node.attributes.integer("to", 1);
     return k == 0 && (to == 1 || to == 10 || to == 11 || to == 16);
   }
+  bool keeps_numbers(const Node&) const override { return false; }  // it may round
 };
 
 // All of them on a device. A mode that is an input is looked at on the host.

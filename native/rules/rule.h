@@ -157,6 +157,8 @@ class Rule {
   // Output j lists input k's elements in the same order (Reshape and its relatives): where the
   // batch lies follows from that.
   virtual bool keeps_order(const Node& node) const { return false; }
+  // Is output 0 input 0 in another shape? Its numbers then need not be asked for.
+  virtual bool keeps_numbers(const Node& node) const { return false; }
   // Does each number of the outputs see at most one number of each input, whichever (ties apart)?
   // Then no more of an input's cotangent is other than 0 than of theirs.
   virtual bool sees_one(const Node& node) const { return keeps_order(node); }
