@@ -5,8 +5,6 @@ import { peak, resetPeak } from '../memory.js'
 
 /** Seconds, of one call each. */
 export interface Ours {
-  /** Reading the file and the first kernel. */
-  first: number
   kernel: number
   /** Of the forward run here, and of onnxruntime's own with its default options. */
   run: number
@@ -42,10 +40,8 @@ async function least(call: () => Promise<unknown>): Promise<number> {
 }
 
 const x = await readArray(`${folder}/${name}.npy`)
-const start = performance.now()
 const network = await Network.load(`${folder}/${name}.onnx`, { threads })
 const { data } = await network.ntk(x, undefined, { outputs })
-const first = (performance.now() - start) / 1000
 const { gemm } = native.machine(1024, threads)
 const before = resetPeak()
 const kernel = await least(() => network.ntk(x, undefined, { outputs }))
@@ -53,7 +49,6 @@ const memory = peak() - before
 const run = await least(() => network.run(x))
 await network.dispose()
 
-// Not before: the first call above has to read it itself.
 const { InferenceSession, Tensor } = await import('onnxruntime-node')
 const session = await InferenceSession.create(`${folder}/${name}.onnx`, {
   intraOpNumThreads: threads,
@@ -79,6 +74,6 @@ const forward: number[] = []
 await least(async () => forward.push((await execute(planned)).result.forward))
 const tapped = Math.min(...forward)
 await inner.dispose()
-const times = { first, kernel, run, session: own, tapped }
+const times = { kernel, run, session: own, tapped }
 const result: Ours = { ...times, numbers: [...data], gemm, memory }
 process.stdout.write(`${JSON.stringify(result)}\n`)
