@@ -71,14 +71,7 @@ async function firstCalls(given: readonly string[]): Promise<{ ours: number; ses
 }
 
 const milliseconds = (seconds: number) => `${(1000 * seconds).toPrecision(3)} ms`
-const columns = [
-  'network',
-  'N × O',
-  'parameters',
-  'warm',
-  'PyTorch loop',
-  'loop / warm',
-]
+const columns = ['network', 'N × O', 'parameters', 'warm', 'PyTorch loop', 'loop / warm']
 const more = [
   'first − warm',
   'of onnxruntime',

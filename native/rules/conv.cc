@@ -50,10 +50,10 @@ class Conv final : public Rule {
   void reverse(Call& call) const override {
     const Geometry geometry(call);
     const bool bias = call.has_input(2) && call.wants(2);
-    bool bias_done = false;
+    bool bias_done = false, sound = false;
     if (call.wants(1)) {
       if (Real* features = multiplied_out(call, 1, dims_of(call, geometry))) {
-        multiply_out(call, geometry, features);
+        sound = multiply_out(call, geometry, features);
       } else if (call.per_sample(1)) {
         bias_done = bias && geometry.groups == 1 && call.per_sample(2);
         factor(call, geometry, bias_done ? 2 : -1);
@@ -66,7 +66,7 @@ class Conv final : public Rule {
     }
     if (call.wants(0)) {
       require_plain(call, 0);
-      input(call, geometry);
+      input(call, geometry, sound);
     }
   }
 
@@ -96,8 +96,9 @@ class Conv final : public Rule {
     return dims;
   }
 
-  // The weight's features (n, C, G·m, k) themselves.
-  static void multiply_out(Call& call, const Geometry& g, Real* features) {
+  // The weight's features (n, C, G·m, k) themselves. True where that showed that the cotangents are
+  // finite.
+  static bool multiply_out(Call& call, const Geometry& g, Real* features) {
     const int64_t count = call.count(), samples = call.samples(), G = g.groups;
     const int64_t positions = g.windows.out_size(), kernel = g.windows.kernel_size();
     const int64_t block = g.m * positions, plane = g.channels * g.windows.in_size();
@@ -113,7 +114,7 @@ class Conv final : public Rule {
       return own;
     };
     if (thin_pays(g, out, count * g.images)) {
-      return parallel_for(count * samples * G, 1, [&](int64_t first, int64_t last) {
+      parallel_for(count * samples * G, 1, [&](int64_t first, int64_t last) {
         for (int64_t item = first; item < last; ++item) {
           call.control().poll();
           Real* to = features + item * g.m * g.k;
@@ -122,6 +123,7 @@ class Conv final : public Rule {
             add_thin_product(g, image, to);
         }
       });
+      return false;
     }
     const int64_t each = g.images / samples;  // images of a sample
     const int64_t items = samples * G * blocks.stacks;
@@ -142,12 +144,13 @@ class Conv final : public Rule {
     };
     if ((small || way != QuickWay::kNone) && !only_ones(out, cotangents) &&
         finitely(multiply, out, cotangents, features, samples * count * G * g.m * g.k))
-      return;
+      return true;
     if (InPlaceProduct::pays(g, items)) {
       const InPlaceProduct product(g);
-      return parallel_for(items, 1, [&](int64_t first, int64_t last) {
+      parallel_for(items, 1, [&](int64_t first, int64_t last) {
         for (int64_t item = first; item < last; ++item) product.run(product_of(item));
       });
+      return false;
     }
     const int64_t pieces = blocks.stacks * blocks.slices;
     parallel_for(samples * G * pieces, 1, [&](int64_t first, int64_t last) {
@@ -172,6 +175,7 @@ class Conv final : public Rule {
                       sizeof(Real) * width);
       }
     });
+    return false;
   }
 
   // Patches of every image as rows (B, G, T, k), or as `places` orders them.
@@ -233,7 +237,8 @@ class Conv final : public Rule {
     });
   }
 
-  static void input(Call& call, const Geometry& g) {
+  // `sound`: the cotangents are known to be finite.
+  static void input(Call& call, const Geometry& g, bool sound) {
     const Windows& w = g.windows;
     const int64_t planes = call.count() * g.images, positions = w.out_size();
     const Real* out = call.out(0);
@@ -245,8 +250,8 @@ class Conv final : public Rule {
       return;
     }
     if (thin_pays(g, out, planes)) return spread_thin(g, out, planes, weights, in);
-    if (turnable(g) && turned_input(call, g, in)) return;
-    if (spread_input(call, g, in)) return;
+    if (turnable(g) && turned_input(call, g, sound, in)) return;
+    if (spread_input(call, g, sound, in)) return;
     // Columns of one product: enough for BLAS, few enough for the cache.
     const int64_t columns = std::clamp<int64_t>((3 << 16) / g.k, 128, 2048);
     const int64_t together = std::max<int64_t>(1, columns / positions);
@@ -270,7 +275,7 @@ class Conv final : public Rule {
   }
 
   // Where that gains.
-  static bool turned_input(Call& call, const Geometry& g, Real* in) {
+  static bool turned_input(Call& call, const Geometry& g, bool sound, Real* in) {
     const Correlation adjoint = g.adjoint();
     const int64_t planes = call.count() * g.images;
     const Real* out = call.out(0);
@@ -278,7 +283,7 @@ class Conv final : public Rule {
     std::optional<Reached> reached;
     if (way != QuickWay::kNone && all_finite(call.input(1).reals(), g.groups * g.m * g.k) &&
         !only_ones(out, planes * g.groups * g.m * g.windows.out_size()))
-      reached.emplace(adjoint, out, planes, call.scratch(Reached::room(adjoint, planes)));
+      reached.emplace(adjoint, sound, out, planes, call.scratch(Reached::room(adjoint, planes)));
     const bool quick = reached && reached->finite();
     // Fewer rows than about 48 leave BLAS's kernels half empty (16 take a fifth more time than by
     // col2im).
@@ -296,7 +301,7 @@ class Conv final : public Rule {
   }
 
   // With strides, where that gains.
-  static bool spread_input(Call& call, const Geometry& g, Real* in) {
+  static bool spread_input(Call& call, const Geometry& g, bool sound, Real* in) {
     const QuickWay way = quick_way(g, call.count() * g.images);
     if (way != QuickWay::kStrided1 && way != QuickWay::kStrided2) return false;
     const int64_t planes = call.count() * g.images;
@@ -305,8 +310,8 @@ class Conv final : public Rule {
     if (only_ones(out, planes * g.groups * g.m * g.windows.out_size()) ||
         !all_finite(weights, g.groups * g.m * g.k))
       return false;
-    const auto reached =
-        Reached::of_adjoint(g, out, planes, call.scratch(Reached::room_of_adjoint(g, planes)));
+    const auto reached = Reached::of_adjoint(g, sound, out, planes,
+                                             call.scratch(Reached::room_of_adjoint(g, planes)));
     if (!reached.finite()) return false;
     spread_quick(way, g, out, planes, weights, in, call.scratch(spread_room(way, g)));
     reached.clear(in);

@@ -84,9 +84,10 @@ class ConvTranspose final : public Rule {
     if (call.has_input(2) && call.wants(2)) {
       sum_to(call, 0, 2, bias_shape(call), call.out(0));
     }
+    bool sound = false;
     if (call.wants(1)) {
       if (Real* features = multiplied_out(call, 1, dims_of(call, g))) {
-        multiply_out(call, g, features);
+        sound = multiply_out(call, g, features);
       } else if (call.per_sample(1)) {
         factor(call, g);
       } else {
@@ -100,7 +101,7 @@ class ConvTranspose final : public Rule {
     Real* in = call.in(0);
     const Correlation correlation{g.groups, g.channels, g.m, g.windows};
     const int64_t planes = call.count() * g.images;
-    if (!correlate_quickly(call, correlation, out, planes, weights, in))
+    if (!correlate_quickly(call, correlation, sound, out, planes, weights, in))
       correlate(correlation, out, planes, weights, 1, 0, in);
   }
 
@@ -119,15 +120,15 @@ class ConvTranspose final : public Rule {
   }
 
  private:
-  // Where that gains.
-  static bool correlate_quickly(Call& call, const Correlation& g, const Real* x, int64_t planes,
-                                const Real* weights, Real* to) {
+  // Where that gains. `sound`: x is known to be finite.
+  static bool correlate_quickly(Call& call, const Correlation& g, bool sound, const Real* x,
+                                int64_t planes, const Real* weights, Real* to) {
     const QuickWay way = quick_way(g, planes);
     if (way == QuickWay::kNone ||
         only_ones(x, planes * g.groups * g.channels * g.windows.in_size()) ||
         !all_finite(weights, g.groups * g.m * g.k()))
       return false;
-    const Reached reached(g, x, planes, call.scratch(Reached::room(g, planes)));
+    const Reached reached(g, sound, x, planes, call.scratch(Reached::room(g, planes)));
     if (!reached.finite()) return false;
     correlate_quick(way, g, x, planes, weights, to, call.scratch(quick_room(way, g)));
     reached.clear(to);
@@ -152,8 +153,9 @@ class ConvTranspose final : public Rule {
     });
   }
 
-  // The weight's features (n, C, G·c, k) themselves.
-  static void multiply_out(Call& call, const Geometry& g, Real* features) {
+  // The weight's features (n, C, G·c, k) themselves. True where that showed that the cotangents are
+  // finite.
+  static bool multiply_out(Call& call, const Geometry& g, Real* features) {
     const int64_t count = call.count(), samples = call.samples(), G = g.groups;
     const int64_t plane = g.m * g.windows.in_size(), block = g.channels * g.positions();
     const Correlation correlation{G, g.channels, g.m, g.windows};
@@ -182,7 +184,7 @@ class ConvTranspose final : public Rule {
     const int64_t cotangents = count * g.images * G * plane;
     if (way != QuickWay::kNone && !only_ones(call.out(0), cotangents) &&
         finitely(multiply, call.out(0), cotangents, features, items * g.channels * g.k))
-      return;
+      return true;
     parallel_for(items * blocks.slices, 1, [&](int64_t first, int64_t last) {
       for (int64_t item = first; item < last; ++item) {
         call.control().poll();
@@ -191,6 +193,7 @@ class ConvTranspose final : public Rule {
                     features + icg * g.channels * g.k + q0 * g.windows.kernel_size(), g.k);
       }
     });
+    return false;
   }
 
   // W (c × k) of a group has X[i,c] = Σ_t x_t ⊗ patch_t: the patches carry the cotangents.

@@ -11,23 +11,27 @@
 namespace at {
 inline namespace AT_PRECISION {
 
-Reached::Reached(const Correlation& g, bool adjoint, const Real* x, int64_t images, Real* room)
-    : g_(g), adjoint_(adjoint), planes_(images * g.groups), sums_(room) {
+Reached::Reached(const Correlation& g, bool adjoint, bool sound, const Real* x, int64_t images,
+                 Real* room)
+    : g_(g), adjoint_(adjoint), sound_(sound), planes_(images * g.groups), sums_(room) {
   const int64_t numbers = size(), channels = adjoint ? g.m : g.channels;
   parallel_for(planes_, grain_for(channels * numbers), [&](int64_t first, int64_t last) {
-    for (int64_t p = first; p < last; ++p)
-      wider([&] {
-        Real* sums = sums_ + p * numbers;
-        std::fill(sums, sums + numbers, Real(0.0));
-        for (int64_t q = 0; q < channels; ++q) {
-          const Real* from = x + (p * channels + q) * numbers;
+    for (int64_t p = first; p < last; ++p) {
+      Real* sums = sums_ + p * numbers;
+      std::fill(sums, sums + numbers, Real(0.0));
+      bool all = false;
+      for (int64_t q = 0; q < channels && !all; ++q) {
+        const Real* from = x + (p * channels + q) * numbers;
+        wider([&] {
           for (int64_t e = 0; e < numbers; ++e) sums[e] += std::abs(from[e]);
-        }
-      });
+        });
+        all = sound_ && std::all_of(sums, sums + numbers, [](Real sum) { return sum != 0; });
+      }
+    }
   });
 }
 
-bool Reached::finite() const { return all_finite(sums_, planes_ * size()); }
+bool Reached::finite() const { return sound_ || all_finite(sums_, planes_ * size()); }
 
 std::vector<int64_t> Reached::missed(const Real* sums) const {
   const Windows& w = g_.windows;

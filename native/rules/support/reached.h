@@ -10,15 +10,16 @@ inline namespace AT_PRECISION {
 // may flow through a zero.
 class Reached {
  public:
-  // In `room` for room() numbers.
-  Reached(const Correlation& g, const Real* x, int64_t images, Real* room)
-      : Reached(g, false, x, images, room) {}
+  // In `room` for room() numbers. `sound`: x's numbers are known to be finite.
+  Reached(const Correlation& g, bool sound, const Real* x, int64_t images, Real* room)
+      : Reached(g, false, sound, x, images, room) {}
   static int64_t room(const Correlation& g, int64_t images) {
     return images * g.groups * g.windows.in_size();
   }
   // The same of the adjoint, for x (images, G·m, out…) and out (images, G·c, in…).
-  static Reached of_adjoint(const Correlation& g, const Real* x, int64_t images, Real* room) {
-    return Reached(g, true, x, images, room);
+  static Reached of_adjoint(const Correlation& g, bool sound, const Real* x, int64_t images,
+                            Real* room) {
+    return Reached(g, true, sound, x, images, room);
   }
   static int64_t room_of_adjoint(const Correlation& g, int64_t images) {
     return images * g.groups * g.windows.out_size();
@@ -30,16 +31,19 @@ class Reached {
   void clear(Real* out) const;
 
  private:
-  Reached(const Correlation& g, bool adjoint, const Real* x, int64_t images, Real* room);
+  Reached(const Correlation& g, bool adjoint, bool sound, const Real* x, int64_t images,
+          Real* room);
   int64_t size() const { return adjoint_ ? g_.windows.out_size() : g_.windows.in_size(); }
   int64_t out_size() const { return adjoint_ ? g_.windows.in_size() : g_.windows.out_size(); }
   // The outputs of one image and group that none reaches.
   std::vector<int64_t> missed(const Real* sums) const;
 
   const Correlation& g_;
-  bool adjoint_;
+  bool adjoint_, sound_;
   int64_t planes_;  // images·G
-  Real* sums_;      // (planes, in…): Σ |x| over the channels, 0 where all are
+  // (planes, in…): Σ |x| over the channels, 0 where all are; where x is sound, over so many that
+  // none is 0.
+  Real* sums_;
 };
 
 // Are all numbers 0 or 1? They tell what is reached (reverse/product.h): sums of them are counts,
