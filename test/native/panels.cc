@@ -22,7 +22,9 @@ TEST_CASE("panels: products of every width are exact on whole numbers") {
         std::vector<float> to(static_cast<size_t>(rows * ld_to), 2);
         const RightOperand operand = in_panels ? RightOperand::in_panels(right.data(), depth)
                                                : RightOperand::by_rows(right.data(), ld);
-        multiply_panels(rows, n, depth, left.data(), operand, add, to.data(), ld_to);
+        // What is fetched ahead changes nothing.
+        const NextOperands next{add ? left.data() : nullptr, in_panels ? right.data() : nullptr};
+        multiply_panels(rows, n, depth, left.data(), operand, add, to.data(), ld_to, next);
         int64_t wrong = 0;
         for (int64_t i = 0; i < rows; ++i)
           for (int64_t j = 0; j < ld_to; ++j) {

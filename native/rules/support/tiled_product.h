@@ -142,10 +142,14 @@ class TiledProduct {
         const int64_t columns = std::min(piece_columns_, columns_ - c);
         Real* made = kept() > 0 ? waiting + item * planes * piece_plane()
                                 : lane_buffer<0>(planes * piece_plane());
-        for (int64_t p = 0; p < planes; ++p)
-          multiply_panels(rows, columns, n, left + p * left_plane_ + j * n,
-                          RightOperand::in_panels(right + p * right_plane_ + c * n, n), t0 > 0,
-                          made + p * piece_plane(), piece_columns_);
+        for (int64_t p = 0; p < planes; ++p) {
+          const Real* a = left + p * left_plane_ + j * n;
+          const Real* b = right + p * right_plane_ + c * n;
+          NextOperands next{nullptr, nullptr};
+          if (p + 1 < planes) next = {a + left_plane_, b + right_plane_};
+          multiply_panels(rows, columns, n, a, RightOperand::in_panels(b, n), t0 > 0,
+                          made + p * piece_plane(), piece_columns_, next);
+        }
         if (t1 == all_) kernels(made, j, std::min(g_.m, j + rows), c / phases_, columns, to);
       }
     });
