@@ -1,6 +1,7 @@
 // The first call on one network in a process of its own, as `node first.js SIDE FOLDER NAME OUTPUTS`: prints a
 // line of JSON. SIDE is `ours` or `onnxruntime`, whose first run of the file is what there is to gain on.
 import { availableParallelism } from 'node:os'
+import { ownSession } from './session.js'
 
 /** Seconds of the first call, with all that is loaded and read for it, and of the least of later ones. */
 export interface First {
@@ -25,19 +26,8 @@ async function ours(): Promise<() => Promise<unknown>> {
   return () => network.ntk(x, undefined, { outputs })
 }
 
-async function onnxruntime(): Promise<() => Promise<unknown>> {
-  const { InferenceSession, Tensor } = await import('onnxruntime-node')
-  const options = { intraOpNumThreads: threads, logSeverityLevel: 4 } as const
-  const session = await InferenceSession.create(file, options)
-  const given =
-    x.data instanceof BigInt64Array
-      ? new Tensor('int64', x.data, x.shape)
-      : new Tensor('float32', x.data as Float32Array, x.shape)
-  return () => session.run({ x: given })
-}
-
 const start = performance.now()
-const call = await (side === 'ours' ? ours() : onnxruntime())
+const call = await (side === 'ours' ? ours() : ownSession(file, x, threads))
 await call()
 const first = seconds(start)
 let later = Infinity

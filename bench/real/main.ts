@@ -8,6 +8,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import { median } from '../../lib/linear/statistics.js'
 import type { First } from './first.js'
 import type { Ours } from './ours.js'
 
@@ -66,7 +67,6 @@ async function firstCalls(given: readonly string[]): Promise<{ ours: number; ses
     found.ours.push(await extra('ours'))
     found.session.push(await extra('onnxruntime'))
   }
-  const median = (times: number[]) => times.sort((a, b) => a - b)[times.length >> 1] as number
   return { ours: median(found.ours), session: median(found.session) }
 }
 

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { native } from '../../lib/native/index.js'
 import { peak, resetPeak } from '../memory.js'
+import { ownSession } from './session.js'
 
 /** Seconds, of one call each. */
 export interface Ours {
@@ -49,16 +50,7 @@ const memory = peak() - before
 const run = await least(() => network.run(x))
 await network.dispose()
 
-const { InferenceSession, Tensor } = await import('onnxruntime-node')
-const session = await InferenceSession.create(`${folder}/${name}.onnx`, {
-  intraOpNumThreads: threads,
-  logSeverityLevel: 4,
-})
-const given =
-  x.data instanceof BigInt64Array
-    ? new Tensor('int64', x.data, x.shape)
-    : new Tensor('float32', x.data as Float32Array, x.shape)
-const own = await least(() => session.run({ x: given }))
+const own = await least(await ownSession(`${folder}/${name}.onnx`, x, threads))
 // Of these modules, which tell more than the package does.
 const [{ Network: Inner }, { cores }, { planKernels }, { execute }] = await Promise.all([
   import('../../lib/network/network.js'),

@@ -156,8 +156,8 @@ bool BlockCollector::joins_bias(int weight) const {
   if (uses.empty() || uses[0].bias < 0 || uses[0].dims.groups != 1) return false;
   const int bias = uses[0].bias;
   const Collected& other = collected_[bias];
-  if (task_.groups[bias] != task_.groups[weight] || other.dense || !other.multiplied.empty() ||
-      !other.uses.empty() || other.biases.size() != uses.size())
+  if (task_.groups[bias] != task_.groups[weight] || other.formed() || !other.uses.empty() ||
+      other.biases.size() != uses.size())
     return false;
   return std::all_of(uses.begin(), uses.end(), [&](const auto& use) { return use.bias == bias; });
 }
@@ -263,9 +263,7 @@ Block BlockCollector::finish(int64_t first, int64_t samples, int64_t count,
   const int parameters = static_cast<int>(collected_.size());
   for (int p = 0; p < parameters; ++p) {
     const Collected& all = collected_[p];
-    if (all.uses.empty() || all.dense || !all.multiplied.empty() || !all.biases.empty() ||
-        !alike(all.uses))
-      continue;
+    if (all.uses.empty() || all.formed() || !all.biases.empty() || !alike(all.uses)) continue;
     settle(p);
   }
   for (int p = 0; p < parameters; ++p)

@@ -40,6 +40,8 @@ class BlockCollector final : public MultipliedSink {
     std::shared_ptr<Real> dense;                 // (C, n, P)
     // Each (n, C, P), of a use.
     std::vector<std::shared_ptr<Real>> multiplied;
+    // Are some of the features formed already?
+    bool formed() const { return dense || !multiplied.empty(); }
   };
   // All uses of a weight are there and alike: makes its unit, with its bias where that joins.
   void settle(int parameter);

@@ -48,9 +48,9 @@ class JacobianSink final : public MultipliedSink {
  private:
   template <class Expand>
   void write(int parameter, const MatrixUse& use, const Expand& expand);
-  // row(i, c) is where the features of sample i for cotangent c stand.
+  // row_of(i, c) is where the features of sample i for cotangent c stand.
   template <class Row>
-  void copy(int parameter, int64_t count, int64_t samples, const Row& row);
+  void copy(int parameter, int64_t count, int64_t samples, const Row& row_of);
 
   std::vector<Real*> results_;
   std::vector<int64_t> sizes_;

@@ -29,14 +29,15 @@ struct RightOperand {
 // Operands of the product that comes next, of the same sizes and without gaps: fetched while the
 // one before is computed, or else what lies outside the cache is waited for.
 struct NextOperands {
-  const Real *left, *right;
+  const Real* left = nullptr;
+  const Real* right = nullptr;
 };
 
 // to (rows, n) = left·right, or that is added; rows and n are whole lanes, `ld` lies from one row
 // of `to` to the next. A sum's order follows the depth alone.
 void multiply_panels(int64_t rows, int64_t n, int64_t depth, const Real* left,
                      const RightOperand& right, bool add, Real* to, int64_t ld,
-                     NextOperands next = {nullptr, nullptr});
+                     NextOperands next = {});
 
 }  // namespace AT_PRECISION
 }  // namespace at

@@ -138,7 +138,7 @@ void correlate_tiles(const TileWork& g, const Real* x, int64_t images, const Rea
         for (int64_t p = 0; p < planes; ++p) {
           const Real* a = weights + p * plane + (group * rows + j0) * depth;
           const Real* b = data + p * data_plane;
-          NextOperands next{nullptr, nullptr};
+          NextOperands next;
           if (p + 1 < planes) next = {a + plane, b + data_plane};
           multiply_panels(std::min(some, rows - j0), n, depth, a, RightOperand::by_rows(b, n),
                           false, made + p * made_plane, n, next);

@@ -145,7 +145,7 @@ class TiledProduct {
         for (int64_t p = 0; p < planes; ++p) {
           const Real* a = left + p * left_plane_ + j * n;
           const Real* b = right + p * right_plane_ + c * n;
-          NextOperands next{nullptr, nullptr};
+          NextOperands next;
           if (p + 1 < planes) next = {a + left_plane_, b + right_plane_};
           multiply_panels(rows, columns, n, a, RightOperand::in_panels(b, n), t0 > 0,
                           made + p * piece_plane(), piece_columns_, next);
