@@ -17,6 +17,7 @@ function nearlyTwice(gap: number, seed: number): Promise<TangentFeatures> {
 async function usable(
   features: TangentFeatures,
   { blocks, fit, iterations, ...model }: AdaptiveModel,
+  rounding = 1e-14,
 ) {
   const own = await features.apply(blocks[0]?.b as Float64Array)
   const scale = Math.max(...fit.map(Math.abs))
@@ -24,7 +25,9 @@ async function usable(
   return (
     Number.isFinite(model.objective) &&
     fit.every((value, r) => Math.abs(value - (own[r] as number)) < 1e-2 * scale) &&
-    objectives.every((value, i) => i === 0 || value <= (objectives[i - 1] as number) * (1 + 1e-14))
+    objectives.every(
+      (value, i) => i === 0 || value <= (objectives[i - 1] as number) * (1 + rounding),
+    )
   )
 }
 
@@ -54,7 +57,9 @@ test('stalled: rounding hides what a tiny ridge makes small', async (t) => {
   const model = await fitFeatures(features, r, { ridge: 1e-9 })
   t.is(model.status.name, 'stalled')
   t.regex(model.status.advice, /stationarity.*ridge/)
-  t.true(await usable(features, model))
+  // The kernel's condition is about 1e11, and its rounding is other with each BLAS kernel: what extrapolation
+  // carried along may be off by as much as adaptive.cc's kDrift when it is computed again from B.
+  t.true(await usable(features, model, 1e-7))
 })
 
 test('singular: a ridge below the kernel’s rounding', async (t) => {
