@@ -5,25 +5,11 @@
 import { arrayToTensor } from '../io/tensor.js'
 import { makeNode } from '../onnx/index.js'
 import { changed } from '../onnx/message.js'
+import { alongTwo, axesAsInput, heightAxis, planePrefix } from '../onnx/planes.js'
 import { attributeOf } from '../onnx/writer.js'
 import type { AttributeProto, NodeProto, TensorProto } from '../protobuf/index.js'
 
-const own = 'adaptive_tangent_plane:'
-const axes = `${own}axes`
-/** Where the height stands. */
-const height = 2
-/** From this opset on axes are an input. */
-const axesAsInput = 13
-
-/** What an axis before the others adds to an attribute's numbers. */
-const before: Readonly<Record<string, (numbers: readonly bigint[]) => bigint[]>> = {
-  kernel_shape: (sizes) => [1n, ...sizes],
-  strides: (steps) => [1n, ...steps],
-  dilations: (steps) => [1n, ...steps],
-  output_padding: (sizes) => [0n, ...sizes],
-  output_shape: (sizes) => [1n, ...sizes],
-  pads: ([begin = 0n, end = 0n]) => [0n, begin, 0n, end],
-}
+const axes = `${planePrefix}axes`
 
 /** The nodes, and the stored numbers that they read in addition. */
 export function inPlanes(
@@ -32,7 +18,7 @@ export function inPlanes(
 ): { nodes: NodeProto[]; stored: TensorProto[] } {
   const found = nodes.flatMap((node) => (isLine(node) ? plane(node, opset) : [node]))
   if (found.length === nodes.length || opset < axesAsInput) return { nodes: found, stored: [] }
-  const numbers = arrayToTensor({ data: BigInt64Array.of(BigInt(height)), shape: [1] })
+  const numbers = arrayToTensor({ data: BigInt64Array.of(BigInt(heightAxis)), shape: [1] })
   return { nodes: found, stored: [changed(numbers, { name: axes })] }
 }
 
@@ -44,11 +30,11 @@ const isLine = ({ opType, domain, attribute }: NodeProto) =>
 function plane(node: NodeProto, opset: number): NodeProto[] {
   const [output = ''] = node.output
   const [x = '', weight = '', ...bias] = node.input
-  const named = (role: string) => `${own}${role}:${output}`
+  const named = (role: string) => `${planePrefix}${role}:${output}`
   const move = (op: string, from: string, to: string) =>
     opset < axesAsInput
       ? changed(makeNode(op, [from], [to]), {
-          attribute: [attributeOf('axes', { ints: [height] })],
+          attribute: [attributeOf('axes', { ints: [heightAxis] })],
         })
       : makeNode(op, [from, axes], [to])
   const input = [named('x'), named('weight'), ...bias]
@@ -62,6 +48,6 @@ function plane(node: NodeProto, opset: number): NodeProto[] {
 }
 
 function widened(attribute: AttributeProto): AttributeProto {
-  const add = before[attribute.name]
-  return add ? changed(attribute, { ints: add(attribute.ints) }) : attribute
+  const ints = alongTwo(attribute.name, attribute.ints.map(Number))
+  return ints ? changed(attribute, { ints: ints.map(BigInt) }) : attribute
 }

@@ -6,9 +6,10 @@ import { anyTensorType } from '../io/element-types.js'
 /** Numbers of the fields of onnx.proto that are named here. */
 export const fields = {
   model: { irVersion: 1, graph: 7, opsetImport: 8 },
-  opset: { version: 2 },
+  opset: { domain: 1, version: 2 },
   graph: { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13 },
-  node: { input: 1, output: 2, name: 3, opType: 4 },
+  node: { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 },
+  attribute: { name: 1, int: 3, graph: 6, ints: 8, graphs: 11, type: 20 },
   tensor: { dims: 1, dataType: 2, name: 8, rawData: 9 },
   value: { name: 1, type: 2 },
   type: { tensor: 1 },

@@ -1,7 +1,10 @@
 // Sessions that hold the weights of one network inside, as constants: onnxruntime folds, lays out and
 // packs them beforehand, and they need not be fed. They are a second copy of the weights, made where a
 // network is run again and again and as far as the memory budget allows.
+
+import { heightAxis } from '../onnx/planes.js'
 import { field, fields, fieldsOf, graphOf, message, textIn, withGraph } from '../onnx/wire.js'
+import { linesInPlanes } from './lines.js'
 import type { Weights } from './tensors.js'
 
 /** TensorProto.DataType.FLOAT. */
@@ -22,17 +25,21 @@ export function withWeightsInside(model: Uint8Array, { messages }: Weights): Uin
   const weights = [...messages.values()]
   const inside = new Set(weights.map(({ name }) => name))
   const { initializer, input } = fields.graph
-  const kept = fieldsOf(graphOf(model)).filter(
-    ({ number, content }) => number !== input || !inside.has(textIn(content, fields.value.name)),
-  )
+  const entries = fieldsOf(graphOf(model))
+  const planes = linesInPlanes(model, entries, weights)
+  const kept = entries.flatMap(({ number, content, whole }) => {
+    if (number === input && inside.has(textIn(content, fields.value.name))) return []
+    return planes.nodes.get(content) ?? [whole]
+  })
   const { tensor } = fields
   const stored = weights.flatMap(({ name, shape, data: { buffer, byteOffset, byteLength } }) => {
-    const dims = shape.map((size) => [tensor.dims, size] as const)
+    const sizes = planes.weights.has(name) ? shape.toSpliced(heightAxis, 0, 1) : shape
+    const dims = sizes.map((size) => [tensor.dims, size] as const)
     const about = message(...dims, [tensor.dataType, float32], [tensor.name, name])
     const numbers = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)
     return field(initializer, [about, ...field(tensor.rawData, [numbers])])
   })
-  return withGraph(model, [...kept.map(({ whole }) => whole), ...stored])
+  return withGraph(model, [...kept, ...stored, ...planes.added])
 }
 
 /** A session of onnxruntime, or what holds one. */
