@@ -109,6 +109,12 @@ for (const opset of [9, 11, 13, 17])
 const conv = (attributes: NodeSpec['attributes'] = {}, output = 'y') =>
   node('Conv', ['x', 'w'], output, attributes)
 
+const branch = {
+  nodes: [node('Exp', ['w'], 'e')],
+  ...{ initializers: {}, inputs: [], outputs: [{ name: 'e', shape: [] }] },
+}
+const choice = node('If', ['c'], 'z', { then_branch: { g: branch }, else_branch: { g: branch } })
+
 const kinds: [string, boolean, number[], NodeSpec[], string?][] = [
   ['many channels', true, [32, 16, 3], [conv()]],
   ['a channel for each group', true, [32, 1, 3], [conv({ group: 32 })]],
@@ -120,6 +126,7 @@ const kinds: [string, boolean, number[], NodeSpec[], string?][] = [
   ['two axes', false, [32, 16, 3, 3], [conv()]],
   ['a weight that is read again', false, [32, 16, 3], [conv(), node('Exp', ['w'], 'z')]],
   ['two convolutions of one weight', false, [32, 16, 3], [conv(), conv({}, 'z')]],
+  ['a graph inside, which may read it', false, [32, 16, 3], [conv(), choice]],
   ['a weight that is an output', false, [32, 16, 3], [conv()], 'w'],
 ]
 
