@@ -4,10 +4,13 @@
 
 import { alongTwo, axesAsInput, heightAxis, planePrefix } from '../onnx/planes.js'
 import {
+  type Field,
   field,
   fields,
   fieldsOf,
+  joined,
   message,
+  node,
   numbersIn,
   parts,
   textIn,
@@ -34,16 +37,15 @@ export interface InPlanes {
 /** @param entries those of the model's graph. */
 export function linesInPlanes(
   model: Uint8Array,
-  entries: ReturnType<typeof fieldsOf>,
+  entries: readonly Field[],
   weights: readonly WeightMessage[],
 ): InPlanes {
-  const { node } = fields.graph
   const found = new Map<Uint8Array, Uint8Array[]>()
   const planes = new Set<string>()
   const changes = { nodes: found, weights: planes, added: [] }
   const candidates = new Map(weights.filter(worthwhile).map((weight) => [weight.name, weight]))
   if (candidates.size === 0) return changes
-  const nodes = entries.filter(({ number }) => number === node)
+  const nodes = entries.filter(({ number }) => number === fields.graph.node)
   // An inner graph may read any of them.
   if (nodes.some(({ content }) => parts(content, fields.node.attribute).some(holdsGraph)))
     return changes
@@ -72,7 +74,7 @@ const holdsGraph = (attribute: Uint8Array) =>
   )
 
 /** Names of the values that nodes read and that the graph gives, each as often as it is. */
-function namesRead(entries: ReturnType<typeof fieldsOf>): string[] {
+function namesRead(entries: readonly Field[]): string[] {
   return entries.flatMap(({ number, content }) => {
     if (number === fields.graph.node) return textsIn(content, fields.node.input)
     return number === fields.graph.output ? [textIn(content, fields.value.name)] : []
@@ -103,14 +105,9 @@ function plane(content: Uint8Array, opset: number): Uint8Array[] {
   const [output = ''] = textsIn(content, of.output)
   const [x = '', ...others] = textsIn(content, of.input)
   const named = (role: string) => `${planePrefix}${role}:${output}`
-  const move = (op: string, from: string, to: string) =>
-    message(
-      [of.input, from],
-      ...(opset < axesAsInput ? [] : ([[of.input, axes]] as const)),
-      [of.output, to],
-      [of.opType, op],
-      ...(opset < axesAsInput ? ([[of.attribute, integers('axes', [heightAxis])]] as const) : []),
-    )
+  const axis = message(
+    opset < axesAsInput ? [of.attribute, integers('axes', [heightAxis])] : [of.input, axes],
+  )
   const convolution = message(
     ...[named('x'), ...others].map((name) => [of.input, name] as const),
     [of.output, named('y')],
@@ -119,9 +116,9 @@ function plane(content: Uint8Array, opset: number): Uint8Array[] {
     ...parts(content, of.attribute).map((each) => [of.attribute, widened(each)] as const),
   )
   return [
-    move('Unsqueeze', x, named('x')),
+    joined([node('Unsqueeze', x, named('x')), axis]),
     convolution,
-    move('Squeeze', named('y'), output),
+    joined([node('Squeeze', named('y'), output), axis]),
   ].flatMap((each) => field(fields.graph.node, [each]))
 }
 

@@ -5,10 +5,9 @@ import { Network } from '../../lib/index.js'
 import { fields, graphOf, parts, textIn, textsIn } from '../../lib/onnx/wire.js'
 import { withWeightsInside } from '../../lib/runtime/packed.js'
 import { weightsFrom } from '../../lib/runtime/path.js'
+import { lineOperands } from '../support/lines.js'
 import { near } from '../support/near.js'
-import { samples } from '../support/networks.js'
 import { model, type NodeSpec } from '../support/onnx.js'
-import { Random } from '../support/random.js'
 import { node, weight } from '../support/small.js'
 
 /** More calls than it takes to put weights inside. */
@@ -61,26 +60,23 @@ for (const opset of [9, 11, 13, 17])
   for (const [name, c] of Object.entries(cases))
     test(`${name} in opset ${opset}`, async (t) => {
       const { inputs = 16, group = 1, stride = 1, dilation = 1, pads = [0, 0], bias } = c
-      const w = weight([outputs, inputs / group, taps], 2)
-      const b = weight([outputs], 3)
-      const input = samples(new Random(opset), [count, inputs, length])
-      const { y, out } = truth(
-        c,
-        input.data as Float32Array,
-        Float32Array.from(w.data),
-        bias ? Float32Array.from(b.data) : undefined,
-      )
+      const { input, names, initializers, numbers } = lineOperands(opset, {
+        x: [count, inputs, length],
+        w: [outputs, inputs / group, taps],
+        bias: bias ? outputs : undefined,
+      })
+      const { y, out } = truth(c, ...numbers)
       const where = c.attributes ?? { kernel_shape: [taps], pads }
       const network = await Network.load(
         model({
           nodes: [
-            node('Conv', ['x', 'w', ...(bias ? ['b'] : [])], 'h', {
+            node('Conv', names, 'h', {
               ...{ strides: [stride], dilations: [dilation], group },
               ...where,
             }),
             node('Mul', ['h', 's'], 'y'),
           ],
-          initializers: { w, s: weight([outputs, 1], 4), ...(bias ? { b } : {}) },
+          initializers: { ...initializers, s: weight([outputs, 1], 4) },
           inputs: [{ name: 'x', shape: ['N', inputs, length] }],
           outputs: [{ name: 'y', shape: ['N', outputs, out] }],
           opset,

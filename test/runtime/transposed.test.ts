@@ -1,11 +1,10 @@
 // Transposed convolutions along one axis, which run in planes of height 1. Truth: sums in float64.
 import test from 'ava'
 import { Network } from '../../lib/index.js'
+import { lineOperands } from '../support/lines.js'
 import { near } from '../support/near.js'
-import { samples } from '../support/networks.js'
 import { model, type NodeSpec } from '../support/onnx.js'
-import { Random } from '../support/random.js'
-import { node, weight } from '../support/small.js'
+import { node } from '../support/small.js'
 
 interface Case {
   group?: number
@@ -58,22 +57,19 @@ for (const opset of [9, 11, 13, 17])
   for (const [name, c] of Object.entries(cases))
     test(`${name} in opset ${opset}`, async (t) => {
       const { group = 1, stride = 1, dilation = 1, pads = [0, 0], extra = 0, bias } = c
-      const w = weight([inputs, outputs / group, taps], 2)
-      const b = weight([outputs], 3)
-      const input = samples(new Random(opset), [count, inputs, length])
-      const { y, out } = truth(
-        c,
-        input.data as Float32Array,
-        Float32Array.from(w.data),
-        bias ? Float32Array.from(b.data) : undefined,
-      )
+      const { input, names, initializers, numbers } = lineOperands(opset, {
+        x: [count, inputs, length],
+        w: [inputs, outputs / group, taps],
+        bias: bias ? outputs : undefined,
+      })
+      const { y, out } = truth(c, ...numbers)
       const attributes = {
         ...{ kernel_shape: [taps], strides: [stride], dilations: [dilation], group },
         ...{ pads, output_padding: [extra], ...c.attributes },
       }
       const source = model({
-        nodes: [node('ConvTranspose', ['x', 'w', ...(bias ? ['b'] : [])], 'y', attributes)],
-        initializers: { w, ...(bias ? { b } : {}) },
+        nodes: [node('ConvTranspose', names, 'y', attributes)],
+        initializers,
         inputs: [{ name: 'x', shape: ['N', inputs, length] }],
         outputs: [{ name: 'y', shape: ['N', outputs, out] }],
         opset,
